@@ -3,6 +3,22 @@
 //! A user moves a threshold; only what that move changes is recomputed. ARCHITECTURE.md walks through the
 //! rooms and states the invariants.
 
-pub mod row;
+pub mod dial;
+pub mod flow;
+pub mod lane;
+pub mod memo;
+pub mod pipeline;
 pub mod publish;
+pub mod row;
 pub mod shard;
+
+/// What a pipeline file needs.
+pub mod prelude {
+    pub use crate::dial::DialSet;
+    pub use crate::dials;
+    pub use crate::flow::{Dial, Flow};
+    pub use crate::lane::{Operator, Stage};
+    pub use crate::pipeline::Pipeline;
+    pub use crate::row::{Image, Row, Score, Scored, Unit};
+    pub use std::sync::Arc;
+}

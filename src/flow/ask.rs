@@ -1,0 +1,231 @@
+//! `ask`: a costly question about every row, answered off the worker thread, once, and remembered.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+
+use super::{Ended, Epoch, Flow, Why, Wired};
+use crate::lane::{Answer, Mailbox, Mode, Operator, Question, Stage, decode_answer};
+use crate::memo::Remembered;
+use crate::row::{ContentHash, Refused, Row};
+
+/// The rows that wait for one answer, with the times and the counts that they came with.
+struct Waiting<R> {
+    rows: Vec<(R, Epoch, isize)>,
+}
+
+/// The right to emit at a time, on both outputs, for as long as rows of that time wait.
+struct Held {
+    rows: Capability<Epoch>,
+    ended: Capability<Epoch>,
+    waiting: usize,
+}
+
+type Builder<D> = CapacityContainerBuilder<Vec<(D, Epoch, isize)>>;
+
+/// What is to be emitted, by time.
+struct Emit<R: Row, A: Answer> {
+    rows: BTreeMap<Epoch, Vec<(A::Row<R>, Epoch, isize)>>,
+    ended: BTreeMap<Epoch, Vec<(Ended, Epoch, isize)>>,
+}
+
+impl<R: Row, A: Answer> Emit<R, A> {
+    fn new() -> Self {
+        Emit { rows: BTreeMap::new(), ended: BTreeMap::new() }
+    }
+
+    fn answered(&mut self, row: R, answer: A, time: Epoch, diff: isize) {
+        self.rows.entry(time).or_default().push((answer.attach(row), time, diff));
+    }
+
+    fn why(&mut self, row: &R, why: Why, time: Epoch, diff: isize) {
+        self.ended.entry(time).or_default().push((Ended { id: row.image().id, why }, time, diff));
+    }
+
+    /// Emits what the memo says of a row: the same for the row that comes and for the row that leaves.
+    fn remembered(&mut self, stage: &'static str, row: R, said: &Remembered, time: Epoch, diff: isize) {
+        match decode_answer::<A>(said) {
+            Ok(answer) => self.answered(row, answer, time, diff),
+            Err(refusal) => {
+                let why = Why::Refused(Box::new(Refused { stage: stage.into(), refusal }));
+                self.why(&row, why, time, diff);
+            }
+        }
+    }
+}
+
+impl<'s, R: Row> Flow<'s, R> {
+    /// Asks `stage` about every row. The answer lands at the row's own epoch, whenever it comes: the operator
+    /// holds the epoch open until then. A row that leaves is given the answer it came with, from the memo, and
+    /// nothing is asked; if its question is still waiting, the question is withdrawn. Refusals go to the twin.
+    pub fn ask<O: Operator>(self, stage: &Arc<Stage<O>>) -> Flow<'s, <O::Answer as Answer>::Row<R>> {
+        let name = stage.operator().name();
+        self.wired.borrow_mut().push(Wired::Ask {
+            stage: name,
+            stamp: stage.operator().stamp(),
+            model: stage.operator().model(),
+        });
+        let (rows, refused) = ask(self.rows, stage.clone(), name);
+        Flow { rows, ended: self.ended.concat(refused), wired: self.wired }
+    }
+}
+
+/// A collection of answered rows, and one of rows that ended.
+type Answered<'s, R, A> =
+    (VecCollection<'s, Epoch, <A as Answer>::Row<R>, isize>, VecCollection<'s, Epoch, Ended, isize>);
+
+fn ask<'s, R: Row, O: Operator>(
+    rows: VecCollection<'s, Epoch, R, isize>,
+    stage: Arc<Stage<O>>,
+    name: &'static str,
+) -> Answered<'s, R, O::Answer> {
+    let scope = rows.inner.scope();
+    let mut builder = OperatorBuilder::new(format!("Ask {name}"), scope);
+    let mut input = builder.new_input(rows.inner, Pipeline);
+    let (answered, answered_stream) = builder.new_output();
+    let (ended, ended_stream) = builder.new_output();
+    let mut answered = OutputBuilder::<_, Builder<<O::Answer as Answer>::Row<R>>>::from(answered);
+    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
+    let activator = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    let mailbox = Mailbox::new(Arc::new(move || {
+        // Fails only when the worker has ended, and then nobody needs waking.
+        let _ = activator.activate();
+    }));
+
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut desk = Desk::<R, O> { stage, mailbox, name, waiting: HashMap::new(), to_ask: VecDeque::new() };
+        let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
+        move |_frontiers| {
+            let mut emit = Emit::new();
+            let mut come: Vec<(R, Epoch, isize)> = Vec::new();
+            input.for_each(|capability, rows| {
+                // A message that carries rows is stamped with a time at or before theirs.
+                for (_, time, _) in rows.iter() {
+                    held.entry(*time).or_insert_with(|| Held {
+                        rows: capability.delayed(time, 0),
+                        ended: capability.delayed(time, 1),
+                        waiting: 0,
+                    });
+                }
+                come.append(rows);
+            });
+            let mut waits = |time: Epoch, more: isize| {
+                if let Some(held) = held.get_mut(&time) {
+                    held.waiting = held.waiting.saturating_add_signed(more);
+                }
+            };
+            // Letters first: a row that leaves now may belong to an answer that has just come.
+            desk.open_letters(&mut emit, &mut waits);
+            desk.take_in(come, &mut emit, &mut waits);
+            desk.ask();
+
+            let mut rows_out = answered.activate();
+            for (time, mut batch) in std::mem::take(&mut emit.rows) {
+                rows_out.session(&held[&time].rows).give_container(&mut batch);
+            }
+            let mut ended_out = ended.activate();
+            for (time, mut batch) in std::mem::take(&mut emit.ended) {
+                ended_out.session(&held[&time].ended).give_container(&mut batch);
+            }
+            held.retain(|_, held| held.waiting > 0);
+        }
+    });
+    (answered_stream.as_collection(), ended_stream.as_collection())
+}
+
+/// The operator's own state: who waits for what.
+struct Desk<R: Row, O: Operator> {
+    stage: Arc<Stage<O>>,
+    mailbox: Arc<Mailbox>,
+    name: &'static str,
+    waiting: HashMap<ContentHash, Waiting<R>>,
+    /// Questions that the lane had no room for yet.
+    to_ask: VecDeque<Question>,
+}
+
+impl<R: Row, O: Operator> Desk<R, O> {
+    fn open_letters(&mut self, emit: &mut Emit<R, O::Answer>, waits: &mut impl FnMut(Epoch, isize)) {
+        for (content, said) in self.mailbox.take() {
+            // Nobody waits: the rows left after the answer was on its way. The memo has it.
+            let Some(waiting) = self.waiting.remove(&content) else { continue };
+            for (row, time, diff) in waiting.rows {
+                waits(time, -1);
+                emit.remembered(self.name, row, &said, time, diff);
+            }
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        come: Vec<(R, Epoch, isize)>,
+        emit: &mut Emit<R, O::Answer>,
+        waits: &mut impl FnMut(Epoch, isize),
+    ) {
+        let stage = self.stage.clone();
+        let memo = stage.memo().reader();
+        let (mut remembered, mut given) = (0, 0);
+        for (row, time, diff) in come {
+            if let Some(answer) = stage.given(row.image()) {
+                given += u64::from(diff > 0);
+                emit.answered(row, answer, time, diff);
+                continue;
+            }
+            let content = row.image().content;
+            // Rows of one content leave together, in the order they came, or a row could leave before it came.
+            let waiting = self.waiting.contains_key(&content);
+            match memo.get(&content) {
+                Some(said) if !waiting => {
+                    remembered += u64::from(diff > 0);
+                    emit.remembered(self.name, row, &said, time, diff);
+                }
+                _ if stage.mode() == Mode::Plan => emit.why(&row, Why::Unasked { stage: self.name }, time, diff),
+                _ => self.wait(content, row, time, diff, waits),
+            }
+        }
+        drop(memo);
+        stage.count_unasked(remembered, given);
+    }
+
+    /// Lets a row wait for its answer; where it cancels the rows that wait, the question is withdrawn.
+    fn wait(
+        &mut self,
+        content: ContentHash,
+        row: R,
+        time: Epoch,
+        diff: isize,
+        waits: &mut impl FnMut(Epoch, isize),
+    ) {
+        let id = row.image().id;
+        let entry = self.waiting.entry(content);
+        if let std::collections::hash_map::Entry::Vacant(_) = entry {
+            self.to_ask.push_back(Question { content, id });
+        }
+        let waiting = entry.or_insert_with(|| Waiting { rows: Vec::new() });
+        waiting.rows.push((row.clone(), time, diff));
+        waits(time, 1);
+        if diff > 0 {
+            return;
+        }
+        let net: isize = waiting.rows.iter().filter(|(other, ..)| *other == row).map(|(.., diff)| diff).sum();
+        if net == 0 {
+            waiting.rows.retain(|(other, time, _)| *other != row || (waits(*time, -1), false).1);
+        }
+        if waiting.rows.is_empty() {
+            self.waiting.remove(&content);
+            self.to_ask.retain(|question| question.content != content);
+            self.stage.cancel(&content, &self.mailbox);
+        }
+    }
+
+    fn ask(&mut self) {
+        if !self.to_ask.is_empty() {
+            self.stage.try_ask(&mut self.to_ask, &self.mailbox);
+        }
+    }
+}

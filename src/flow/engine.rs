@@ -1,0 +1,335 @@
+//! The engine's handle: feeds epochs to the workers within the window, turns dials, waits for verdicts.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Once};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
+use super::worker::{self, Command, Event, Settled};
+use super::{DialMaker, DialSpec, Epoch, Fed, Flow, Verdicts, VerdictsError, Wired};
+use crate::row::{Image, Row, RowId};
+
+pub struct EngineOptions {
+    pub workers: usize,
+    /// The most epochs that may be in the dataflow at once; the source waits beyond that.
+    pub window: usize,
+    /// The most rows of one epoch.
+    pub most_rows_an_epoch: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions { workers: 1, window: 8, most_rows_an_epoch: 16_384 }
+    }
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    pub rows_fed: u64,
+    pub epochs_in_flight: usize,
+    /// The most epochs that were in flight at once.
+    pub peak_epochs_in_flight: usize,
+    pub rows_in_flight: usize,
+    /// How often the source had rows to give and had to wait for the window.
+    pub window_waits: u64,
+}
+
+/// Why the engine stopped before it was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    #[error("{0}")]
+    Asked(String),
+    #[error(transparent)]
+    Verdicts(#[from] VerdictsError),
+    #[error("a worker of the dataflow ended; this is a fault of the engine, please report it")]
+    WorkerEnded,
+}
+
+/// Called about every tenth of a second while the engine waits; an error stops it.
+pub type Tick<'a> = &'a mut dyn FnMut(&Progress, &Verdicts) -> Result<(), String>;
+
+/// A running dataflow. Dropping it ends its workers.
+pub struct Engine {
+    commands: Vec<Sender<Command>>,
+    workers: Vec<Thread>,
+    events: Receiver<Event>,
+    ended: Option<JoinHandle<()>>,
+    options: EngineOptions,
+    next: Epoch,
+    frontier: Epoch,
+    in_flight: VecDeque<(Epoch, usize, Instant)>,
+    rows_an_epoch: usize,
+    progress: Progress,
+    verdicts: Verdicts,
+    /// In plan mode: rows that wait for a stage that is not asked.
+    unasked: HashMap<(RowId, &'static str), isize>,
+    leaving: Vec<u32>,
+    wired: Vec<Wired>,
+    score_names: Vec<&'static str>,
+    dials: &'static [DialSpec],
+}
+
+impl Engine {
+    /// Starts the workers on the dataflow that `wire` builds, with every dial at its value of `values`.
+    pub fn start<O: Row>(
+        options: EngineOptions,
+        dials: &'static [DialSpec],
+        values: &[f32],
+        wire: impl for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Flow<'s, O> + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        end_the_process_if_a_worker_panics();
+        let peers = options.workers.max(1);
+        let (event_sender, events) = unbounded();
+        let (thread_sender, threads) = bounded(peers);
+        let (commands, receivers): (Vec<_>, Vec<_>) = (0..peers).map(|_| unbounded::<Command>()).unzip();
+        let names: Vec<&'static str> = dials.iter().map(|dial| dial.name).collect();
+        let values = values.to_vec();
+        // An idle worker would else spin for a while before it parks, on cores that pictures are decoded on.
+        let config = timely::WorkerConfig::default().idle_spin(Duration::ZERO);
+        let config = timely::Config { communication: timely::CommunicationConfig::Process(peers), worker: config };
+        let run = move |timely_worker: &mut timely::worker::Worker| {
+            let index = timely_worker.index();
+            let _ = thread_sender.send((index, std::thread::current()));
+            worker::run(timely_worker, &names, &values, &receivers[index], &event_sender, &wire);
+        };
+        let guards = timely::execute(config, run)?;
+        let ended = std::thread::Builder::new().name("workers".into());
+        let ended = ended.spawn(move || drop(guards)).map_err(|error| format!("no thread could be started: {error}"))?;
+        let mut workers: Vec<(usize, Thread)> = threads.iter().take(peers).collect();
+        workers.sort_by_key(|(index, _)| *index);
+        let mut engine = Engine {
+            commands,
+            workers: workers.into_iter().map(|(_, thread)| thread).collect(),
+            events,
+            ended: Some(ended),
+            rows_an_epoch: options.most_rows_an_epoch.min(64),
+            options,
+            next: 0,
+            frontier: 0,
+            in_flight: VecDeque::new(),
+            progress: Progress::default(),
+            verdicts: Verdicts::default(),
+            unasked: HashMap::new(),
+            leaving: Vec::new(),
+            wired: Vec::new(),
+            score_names: Vec::new(),
+            dials,
+        };
+        while engine.wired.is_empty() && engine.score_names.is_empty() {
+            let event = engine.events.recv().map_err(|_| Stopped::WorkerEnded.to_string())?;
+            let wired = matches!(event, Event::Wired(..));
+            engine.take_in(event);
+            if wired {
+                break;
+            }
+        }
+        Ok(engine)
+    }
+
+    /// The steps of the pipeline, in the order of the wiring.
+    pub fn wired(&self) -> &[Wired] {
+        &self.wired
+    }
+
+    /// The columns of a kept row's scores.
+    pub fn score_names(&self) -> &[&'static str] {
+        &self.score_names
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    pub fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
+    }
+
+    /// In plan mode: how many rows wait for each stage.
+    pub fn unasked(&self) -> HashMap<&'static str, usize> {
+        let mut stages = HashMap::new();
+        for (_, stage) in self.unasked.keys() {
+            *stages.entry(*stage).or_default() += 1;
+        }
+        stages
+    }
+
+    /// In plan mode: the rows that wait for a stage.
+    pub fn unasked_rows(&self) -> impl Iterator<Item = (RowId, &'static str)> {
+        self.unasked.keys().copied()
+    }
+
+    /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
+    pub fn insert(&mut self, shard: u32, rows: impl ExactSizeIterator<Item = Fed>, tick: Tick<'_>) -> Result<(), Stopped> {
+        self.verdicts.expect(shard, rows.len());
+        self.feed(rows, 1, tick)
+    }
+
+    /// Takes back the rows of a shard: exactly those that were handed in.
+    pub fn retract(&mut self, shard: u32, rows: impl ExactSizeIterator<Item = Fed>, tick: Tick<'_>) -> Result<(), Stopped> {
+        self.leaving.push(shard);
+        self.feed(rows, -1, tick)
+    }
+
+    fn feed(&mut self, mut rows: impl Iterator<Item = Fed>, diff: isize, tick: Tick<'_>) -> Result<(), Stopped> {
+        loop {
+            let batch: Vec<Fed> = rows.by_ref().take(self.rows_an_epoch).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.wait_for_room(tick)?;
+            let (epoch, count) = (self.next_epoch(batch.len()), batch.len());
+            self.progress.rows_fed += count as u64;
+            self.tell(&Command::Feed { epoch, rows: Arc::new(batch), diff });
+        }
+    }
+
+    /// Turns a dial, at an epoch of its own.
+    pub fn turn(&mut self, dial: usize, value: f32, tick: Tick<'_>) -> Result<(), Stopped> {
+        assert!(dial < self.dials.len(), "there are {} dials", self.dials.len());
+        self.wait_for_room(tick)?;
+        let epoch = self.next_epoch(0);
+        self.tell(&Command::Turn { epoch, dial, value });
+        Ok(())
+    }
+
+    /// Waits until every row has its verdict, and checks that it has exactly one.
+    pub fn settle(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
+        self.wait_while(tick, |engine| !engine.in_flight.is_empty())?;
+        for shard in std::mem::take(&mut self.leaving) {
+            self.verdicts.forget(shard)?;
+        }
+        if self.unasked.is_empty() {
+            self.verdicts.check()?;
+        }
+        Ok(())
+    }
+
+    fn next_epoch(&mut self, rows: usize) -> Epoch {
+        let epoch = self.next;
+        self.next += 1;
+        self.in_flight.push_back((epoch, rows, Instant::now()));
+        self.count_in_flight();
+        epoch
+    }
+
+    fn count_in_flight(&mut self) {
+        self.progress.epochs_in_flight = self.in_flight.len();
+        self.progress.rows_in_flight = self.in_flight.iter().map(|(_, rows, _)| rows).sum();
+        self.progress.peak_epochs_in_flight = self.progress.peak_epochs_in_flight.max(self.in_flight.len());
+    }
+
+    fn wait_for_room(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
+        if self.in_flight.len() >= self.options.window {
+            self.take_in_what_is_there();
+        }
+        if self.in_flight.len() >= self.options.window {
+            self.progress.window_waits += 1;
+        }
+        self.wait_while(tick, |engine| engine.in_flight.len() >= engine.options.window)
+    }
+
+    fn take_in_what_is_there(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.take_in(event);
+        }
+    }
+
+    fn wait_while(&mut self, tick: Tick<'_>, busy: impl Fn(&Self) -> bool) -> Result<(), Stopped> {
+        let mut ticked = Instant::now();
+        self.take_in_what_is_there();
+        while busy(self) {
+            match self.events.recv_timeout(TICK) {
+                Ok(event) => {
+                    self.take_in(event);
+                    self.take_in_what_is_there();
+                }
+                Err(crossbeam::channel::RecvTimeoutError::Timeout) => {}
+                Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Err(Stopped::WorkerEnded),
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                tick(&self.progress, &self.verdicts).map_err(Stopped::Asked)?;
+            }
+        }
+        tick(&self.progress, &self.verdicts).map_err(Stopped::Asked)
+    }
+
+    fn tell(&self, command: &Command) {
+        for (sender, worker) in self.commands.iter().zip(&self.workers) {
+            let _ = sender.send(command.clone());
+            worker.unpark();
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Wired(wired, score_names) => (self.wired, self.score_names) = (wired, score_names),
+            Event::Frontier(frontier) => self.advance(frontier),
+            Event::Verdicts(changes) => {
+                for (id, settled, diff) in changes {
+                    match settled {
+                        Settled::Verdict(verdict) => self.verdicts.add(id, verdict, diff),
+                        Settled::Unasked(stage) => {
+                            let count = self.unasked.entry((id, stage)).or_default();
+                            *count += diff;
+                            if *count == 0 {
+                                self.unasked.remove(&(id, stage));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Epochs before `frontier` are complete. How long one took says how many rows the next should have: few
+    /// while models are asked (so that later stages start early), many while the memo replays.
+    fn advance(&mut self, frontier: Epoch) {
+        self.frontier = frontier;
+        while let Some((epoch, rows, since)) = self.in_flight.front().copied() {
+            if epoch >= frontier {
+                break;
+            }
+            self.in_flight.pop_front();
+            let most = self.options.most_rows_an_epoch.max(1);
+            if rows >= self.rows_an_epoch && since.elapsed() < Duration::from_millis(100) {
+                self.rows_an_epoch = (self.rows_an_epoch * 2).min(most);
+            } else if since.elapsed() > Duration::from_secs(1) {
+                self.rows_an_epoch = (self.rows_an_epoch / 2).max(64).min(most);
+            }
+        }
+        self.count_in_flight();
+    }
+}
+
+const TICK: Duration = Duration::from_millis(100);
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.commands.clear();
+        self.workers.iter().for_each(Thread::unpark);
+        if let Some(ended) = self.ended.take() {
+            let _ = ended.join();
+        }
+    }
+}
+
+/// A panic in one worker thread leaves the others waiting for it for ever (timely issue 319): end the process.
+/// Not `panic = "abort"`, which would also end it for a decoder that panics on one picture.
+fn end_the_process_if_a_worker_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            before(info);
+            if std::thread::current().name().is_some_and(|name| name.starts_with("timely:")) {
+                eprintln!("a worker of the dataflow panicked, and the run cannot go on; run again: answers are kept");
+                std::process::exit(1);
+            }
+        }));
+    });
+}
+

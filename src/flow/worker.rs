@@ -1,0 +1,199 @@
+//! One worker: builds the dataflow, takes commands, steps.
+
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use differential_dataflow::input::InputSession;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::{Operator as _, Probe};
+use timely::dataflow::{Scope, channels::pact::Pipeline};
+use timely::worker::Worker;
+
+use super::gate::{Dial, DialSpec};
+use super::{Ended, Epoch, Flow, Why, Wired};
+use crate::row::{Image, Refused, Row, RowId, Score, Unit, Verdict};
+
+/// A row as the source hands it in: a picture, or what had to be refused before it became one.
+#[derive(Clone, Debug)]
+pub enum Fed {
+    Image(Image),
+    Refused(RowId, Box<Refused>),
+}
+
+impl Fed {
+    pub(super) fn id(&self) -> RowId {
+        match self {
+            Fed::Image(image) => image.id,
+            Fed::Refused(id, _) => *id,
+        }
+    }
+}
+
+/// What all workers are told, in the same order.
+#[derive(Clone)]
+pub(super) enum Command {
+    /// Rows that come (`diff` 1) or leave (-1) at this epoch; each worker takes its own.
+    Feed { epoch: Epoch, rows: Arc<Vec<Fed>>, diff: isize },
+    Turn { epoch: Epoch, dial: usize, value: f32 },
+}
+
+/// What workers tell the engine.
+pub(super) enum Event {
+    Wired(Vec<Wired>, Vec<&'static str>),
+    Verdicts(Vec<(RowId, Settled, isize)>),
+    /// Everything before this epoch is complete, on all workers.
+    Frontier(Epoch),
+}
+
+/// A verdict, or in plan mode that there is none before the stage of this name is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Settled {
+    Verdict(Verdict),
+    Unasked(&'static str),
+}
+
+/// Makes the dials of a dataflow, in the order of their declaration.
+pub struct DialMaker<'s> {
+    scope: Scope<'s, Epoch>,
+    values: Vec<f32>,
+    inputs: Vec<DialInput>,
+}
+
+type DialInput = Box<dyn FnMut(DialChange)>;
+
+enum DialChange {
+    Turn(f32),
+    Advance(Epoch),
+}
+
+impl<'s> DialMaker<'s> {
+    /// The next dial: `spec` must stand in the declaration where it is made.
+    pub fn dial<U: Unit>(&mut self, spec: &'static DialSpec) -> Dial<'s, U> {
+        let index = self.inputs.len();
+        let mut input = InputSession::<Epoch, Score<U>, isize>::new();
+        let at = input.to_collection(self.scope);
+        let mut standing = Score::<U>::of(self.values.get(index).copied().unwrap_or(spec.default));
+        input.update(standing, 1);
+        self.inputs.push(Box::new(move |change| match change {
+            DialChange::Turn(value) => {
+                input.update(standing, -1);
+                standing = Score::of(value);
+                input.update(standing, 1);
+            }
+            DialChange::Advance(epoch) => {
+                input.advance_to(epoch);
+                input.flush();
+            }
+        }));
+        Dial { at, index: index as u16, spec }
+    }
+}
+
+/// Which worker a row lives on, for as long as it lives: runs of neighbours share a shard's pages.
+pub(super) fn home(id: RowId, workers: usize) -> usize {
+    (id.shard as usize).wrapping_add(id.member as usize / 64) % workers
+}
+
+/// Runs a worker until the engine hangs up.
+pub(super) fn run<O: Row>(
+    worker: &mut Worker,
+    dial_names: &[&'static str],
+    values: &[f32],
+    commands: &Receiver<Command>,
+    events: &Sender<Event>,
+    wire: &(dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Flow<'s, O> + Send + Sync),
+) {
+    let mut images = InputSession::<Epoch, Image, isize>::new();
+    let mut refused = InputSession::<Epoch, Ended, isize>::new();
+    let probe = Handle::new();
+    let mut dials = worker.dataflow::<Epoch, _, _>(|scope| {
+        let mut maker = DialMaker { scope, values: values.to_vec(), inputs: Vec::new() };
+        let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
+        let flow = wire(source, &mut maker);
+        if scope.index() == 0 {
+            let _ = events.send(Event::Wired(flow.wired.borrow().clone(), O::score_names()));
+        }
+        collect(flow, dial_names.to_vec(), events.clone(), &probe);
+        maker.inputs
+    });
+    let (index, peers) = (worker.index(), worker.peers());
+    let mut frontier = 0;
+    loop {
+        match commands.try_recv() {
+            Ok(command) => {
+                let epoch = match command {
+                    Command::Feed { epoch, rows, diff } => {
+                        for row in rows.iter().filter(|row| home(row.id(), peers) == index) {
+                            match row.clone() {
+                                Fed::Image(image) => images.update(image, diff),
+                                Fed::Refused(id, why) => refused.update(Ended { id, why: Why::Refused(why) }, diff),
+                            }
+                        }
+                        epoch
+                    }
+                    Command::Turn { epoch, dial, value } => {
+                        dials[dial](DialChange::Turn(value));
+                        epoch
+                    }
+                };
+                // Every input moves with every epoch, or what lags behind would keep the traces from compacting.
+                images.advance_to(epoch + 1);
+                images.flush();
+                refused.advance_to(epoch + 1);
+                refused.flush();
+                dials.iter_mut().for_each(|dial| dial(DialChange::Advance(epoch + 1)));
+                worker.step();
+            }
+            Err(TryRecvError::Empty) => {
+                worker.step_or_park(None);
+            }
+            Err(TryRecvError::Disconnected) => break,
+        }
+        let reached = probe.with_frontier(|frontier| frontier.first().copied().unwrap_or(Epoch::MAX));
+        if index == 0 && reached > frontier {
+            frontier = reached;
+            let _ = events.send(Event::Frontier(frontier));
+        }
+    }
+    // The engine hung up: rows may still wait for answers that nobody will use.
+    drop((images, refused, dials));
+    for dataflow in worker.installed_dataflows() {
+        worker.drop_dataflow(dataflow);
+    }
+}
+
+/// The sink: tells the engine what every row's verdict becomes.
+fn collect<'s, O: Row>(
+    flow: Flow<'s, O>,
+    dial_names: Vec<&'static str>,
+    events: Sender<Event>,
+    probe: &Handle<Epoch>,
+) {
+    let kept = flow.rows.map(|row| {
+        let mut scores = Vec::new();
+        row.see_scores(&mut |_name, score| scores.push(score));
+        (row.image().id, Settled::Verdict(Verdict::Kept(scores.into())))
+    });
+    let ended = flow.ended.map(move |ended| {
+        let settled = match ended.why {
+            Why::Gated { dial, score } => {
+                Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
+            },
+            Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
+            Why::Unasked { stage } => Settled::Unasked(stage),
+        };
+        (ended.id, settled)
+    });
+    kept.concat(ended)
+        .inner
+        .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Verdicts", move |_, _| {
+            move |input, _output| {
+                input.for_each(|_capability, batch| {
+                    let verdicts = batch.drain(..).map(|((id, settled), _time, diff)| (id, settled, diff));
+                    // Unbounded, but the engine issues no epoch before it has taken in what the last ones said.
+                    let _ = events.send(Event::Verdicts(verdicts.collect()));
+                });
+            }
+        })
+        .probe_with(probe);
+}

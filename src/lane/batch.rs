@@ -1,0 +1,71 @@
+//! Where prepared questions wait for their batch.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex};
+
+use super::lock;
+
+struct State<T> {
+    waiting: VecDeque<T>,
+    stopped: bool,
+}
+
+/// A bounded queue that is emptied a batch at a time.
+pub(super) struct Batches<T> {
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+    room: Condvar,
+    capacity: usize,
+}
+
+impl<T> Batches<T> {
+    pub(super) fn new(capacity: usize) -> Self {
+        let state = Mutex::new(State { waiting: VecDeque::new(), stopped: false });
+        Batches { state, arrived: Condvar::new(), room: Condvar::new(), capacity: capacity.max(1) }
+    }
+
+    /// Adds prepared questions, waiting while the queue is full: a slow model holds the decode pool back.
+    pub(super) fn push(&self, items: Vec<T>) {
+        let mut state = lock(&self.state);
+        for item in items {
+            while state.waiting.len() >= self.capacity && !state.stopped {
+                state = self.room.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            }
+            if state.stopped {
+                return;
+            }
+            state.waiting.push_back(item);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// The next batch of at most `most`: closed when full, or when nothing more is waiting. `None` at the end.
+    pub(super) fn next(&self, most: usize) -> Option<Vec<T>> {
+        let mut state = lock(&self.state);
+        while state.waiting.is_empty() {
+            if state.stopped {
+                return None;
+            }
+            state = self.arrived.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        let taken = state.waiting.len().min(most.max(1));
+        let batch = state.waiting.drain(..taken).collect();
+        drop(state);
+        self.room.notify_all();
+        Some(batch)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+
+    /// Drops what waits and lets everyone go.
+    pub(super) fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.stopped = true;
+        state.waiting.clear();
+        drop(state);
+        self.arrived.notify_all();
+        self.room.notify_all();
+    }
+}

@@ -1,0 +1,132 @@
+//! A budget of bytes, given out as permits that come back when they are dropped.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use super::lock;
+
+/// How many bytes of decoded pictures may exist at once.
+pub struct Budget {
+    capacity: u64,
+    used: Mutex<u64>,
+    returned: Condvar,
+    peak: AtomicU64,
+    waits: AtomicU64,
+    wide_open: AtomicBool,
+}
+
+/// Leave to hold so many bytes.
+pub struct Permit {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Budget {
+    pub fn new(capacity: u64) -> Arc<Self> {
+        Arc::new(Budget {
+            capacity: capacity.max(1),
+            used: Mutex::new(0),
+            returned: Condvar::new(),
+            peak: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            wide_open: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits until `bytes` are free. A picture larger than the whole budget passes alone, when nothing else is held.
+    pub fn take(self: &Arc<Self>, bytes: u64) -> Permit {
+        let fits = |used: u64| used == 0 || used + bytes <= self.capacity || self.wide_open.load(Ordering::Relaxed);
+        let mut used = lock(&self.used);
+        if !fits(*used) {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
+        while !fits(*used) {
+            used = self.returned.wait(used).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        *used += bytes;
+        self.peak.fetch_max(*used, Ordering::Relaxed);
+        Permit { budget: self.clone(), bytes }
+    }
+
+    /// Lets everyone through: the process is ending, and nobody may be left waiting.
+    pub(super) fn open_wide(&self) {
+        self.wide_open.store(true, Ordering::Relaxed);
+        let _used = lock(&self.used);
+        self.returned.notify_all();
+    }
+
+    /// The most bytes that were out at once.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    pub fn used(&self) -> u64 {
+        *lock(&self.used)
+    }
+
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// How often somebody had to wait.
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+}
+
+impl Permit {
+    /// Gives back all but `bytes`: the picture is gone, its crop remains.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let spare = self.bytes.saturating_sub(bytes);
+        self.bytes -= spare;
+        self.budget.give_back(spare);
+    }
+}
+
+impl Budget {
+    fn give_back(&self, bytes: u64) {
+        if bytes > 0 {
+            *lock(&self.used) -= bytes;
+            self.returned.notify_all();
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_more_than_the_budget_is_out() {
+        let budget = Budget::new(100);
+        std::thread::scope(|threads| {
+            for thread in 0..8u64 {
+                let budget = &budget;
+                threads.spawn(move || {
+                    for n in 0..200 {
+                        let mut permit = budget.take(1 + (n * 7 + thread) % 60);
+                        permit.shrink_to(5);
+                    }
+                });
+            }
+        });
+        assert!(budget.peak() <= 100 && budget.peak() > 60, "{}", budget.peak());
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn one_larger_than_the_budget_passes_alone() {
+        let budget = Budget::new(100);
+        let large = budget.take(1000);
+        assert_eq!(budget.used(), 1000);
+        drop(large);
+        let _small = budget.take(1);
+        assert_eq!(budget.used(), 1);
+    }
+}

@@ -1,0 +1,265 @@
+//! The only room that may block: a bounded queue in front of a pool. Knows nothing of timely: it is given a
+//! callback to wake whoever asked.
+//!
+//! A question goes `try_ask` -> the shared decode pool ([`pool`]) -> the stage's own batches ([`batch`]) -> the
+//! memo -> the mailbox of everyone who asked ([`desk`]). Decoded pictures are paid for from one [`Budget`] of
+//! bytes a process; the permit is taken before decoding and given back when the answer is in.
+
+mod batch;
+mod budget;
+mod desk;
+mod pool;
+mod stage;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use budget::{Budget, Permit};
+pub use desk::{Mailbox, Question};
+pub use pool::Pool;
+pub(crate) use stage::decode_answer;
+pub use stage::{Asked, Stage, StageStatus};
+
+use crate::memo::{Access, MemoError};
+use crate::row::{ContentHash, Image, Refusal, Row, Score, Scored, Stamp, Unit};
+use crate::shard::{Catalogue, Picture};
+
+/// Called from any thread to say: look again.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Locks, whatever a panicking thread left behind: every value under a lock here is whole between statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An answer small enough to ride: what an operator gives a row.
+pub trait Answer: Copy + Send + Sync + 'static {
+    /// The row that a row becomes when it is given this answer.
+    type Row<R: Row>: Row;
+    fn attach<R: Row>(self, row: R) -> Self::Row<R>;
+    fn to_bytes(self) -> Vec<u8>;
+    /// `None` where the bytes are not of this type: then the stamp lacks something that shapes the answer.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl<U: Unit> Answer for Score<U> {
+    type Row<R: Row> = Scored<R, U>;
+
+    fn attach<R: Row>(self, row: R) -> Scored<R, U> {
+        Scored { row, score: self }
+    }
+    fn to_bytes(self) -> Vec<u8> {
+        self.get().to_le_bytes().to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Score::of(f32::from_le_bytes(bytes)))
+    }
+}
+
+/// What an operator is shown of a question.
+pub struct Subject<'a> {
+    pub content: ContentHash,
+    /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
+    pub picture: Option<(&'a Picture, &'a [u8])>,
+}
+
+/// Whether an operator needs the picture's bytes, or the row alone is its question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    AtThePicture,
+    AtTheRow,
+}
+
+/// A costly question and how it is answered: [`prepare`](Operator::prepare) on the decode pool, picture by
+/// picture; [`answer`](Operator::answer) in batches, on threads that each hold a session.
+pub trait Operator: Send + Sync + 'static {
+    type Answer: Answer;
+    /// What waits for a batch: a crop, not a picture.
+    type Prepared: Send + 'static;
+    /// What a thread that answers holds: a model's session. Opened on that thread, so it need not be `Send`.
+    type Session: 'static;
+
+    const LOOKS: Looks = Looks::AtThePicture;
+    /// How many questions go to a pool thread at once. More than one only where preparing is cheap.
+    const QUESTIONS_A_JOB: usize = 1;
+
+    /// The stage's name in summaries, refusals and the funnel, in snake_case.
+    fn name(&self) -> &'static str;
+    /// The hash of all that shapes an answer.
+    fn stamp(&self) -> Stamp;
+    /// What answers, for people: a model's folder, a back-end.
+    fn model(&self) -> String;
+    /// An answer that the row brought along, so that nothing need be asked.
+    fn given(&self, _image: &Image) -> Option<Self::Answer> {
+        None
+    }
+    /// An upper bound of the bytes held while this picture is prepared.
+    fn bytes_to_prepare(&self, picture: &Picture) -> u64;
+    /// The bytes that a prepared question holds while it waits for its batch.
+    fn bytes_prepared(&self) -> u64;
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
+    /// The most questions that one call of `answer` takes.
+    fn most_a_batch(&self) -> usize;
+    /// How many threads answer, each with a session of its own.
+    fn sessions(&self) -> usize;
+    fn open_session(&self) -> Result<Self::Session, String>;
+    /// Answers a batch, in order: exactly as many answers as questions.
+    fn answer(&self, session: &mut Self::Session, batch: Vec<Self::Prepared>) -> Vec<Result<Self::Answer, Refusal>>;
+}
+
+/// Whether stages answer questions or only count what they would be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Ask,
+    /// Nothing is asked and nothing is written: what `plan` runs in.
+    Plan,
+}
+
+/// A record of every question that was really asked: stage and content, in the order the lanes took them.
+pub type AskLog = Arc<Mutex<Vec<(&'static str, ContentHash)>>>;
+
+/// What the lanes of a process are made with.
+pub struct LaneOptions {
+    pub mode: Mode,
+    /// Threads of the decode pool.
+    pub pool_threads: usize,
+    /// Questions that may wait for the pool.
+    pub pool_queue: usize,
+    /// The budget for decoded pictures, in bytes.
+    pub decoded_bytes: u64,
+    /// How long an answer may take from when its question is taken up.
+    pub deadline: Duration,
+    /// Refusals of earlier generations are asked again.
+    pub generation: u32,
+    /// Where memos lie.
+    pub memos: std::path::PathBuf,
+    pub log: Option<AskLog>,
+}
+
+/// What all lanes of a process share, and the register of its stages.
+pub struct Lanes {
+    pub(crate) mode: Mode,
+    pub(crate) pool: Pool,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) deadline: Duration,
+    pub(crate) generation: u32,
+    pub(crate) memos: std::path::PathBuf,
+    pub(crate) log: Option<AskLog>,
+    pub(crate) trouble: Arc<Trouble>,
+    stages: Mutex<Vec<Arc<dyn Watched>>>,
+}
+
+/// A stage seen without its types: for progress, summaries and the watch over deadlines.
+pub trait Watched: Send + Sync {
+    fn status(&self) -> StageStatus;
+    /// Gives up on what has been in the lane for longer than its deadline.
+    fn give_up_the_late(&self, now: Instant);
+    fn sync(&self) -> Result<(), MemoError>;
+    fn stop(&self);
+}
+
+impl Lanes {
+    pub fn open(options: LaneOptions, catalogue: Arc<Catalogue>) -> Arc<Self> {
+        let trouble = Arc::new(Trouble::default());
+        let lanes = Arc::new(Lanes {
+            mode: options.mode,
+            pool: Pool::open(options.pool_threads, options.pool_queue),
+            budget: Budget::new(options.decoded_bytes),
+            catalogue,
+            deadline: options.deadline,
+            generation: options.generation,
+            memos: options.memos,
+            log: options.log,
+            trouble,
+            stages: Mutex::default(),
+        });
+        watch_deadlines(&lanes);
+        lanes
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        match self.mode {
+            Mode::Ask => Access::ReadWrite,
+            Mode::Plan => Access::ReadOnly,
+        }
+    }
+
+    pub(crate) fn register(&self, stage: Arc<dyn Watched>) {
+        lock(&self.stages).push(stage);
+    }
+
+    /// How every stage stands, in the order they were opened.
+    pub fn status(&self) -> Vec<StageStatus> {
+        lock(&self.stages).iter().map(|stage| stage.status()).collect()
+    }
+
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    pub fn trouble(&self) -> &Arc<Trouble> {
+        &self.trouble
+    }
+
+    /// Questions waiting for the decode pool.
+    pub fn queued(&self) -> usize {
+        self.pool.queued()
+    }
+
+    /// Makes every memo survive a power cut.
+    pub fn sync(&self) -> Result<(), MemoError> {
+        let stages = lock(&self.stages).clone();
+        stages.iter().try_for_each(|stage| stage.sync())
+    }
+
+    /// Drops what waits; what is being answered is still answered and remembered.
+    pub fn stop(&self) {
+        self.pool.stop();
+        self.budget.open_wide();
+        let stages = lock(&self.stages).clone();
+        stages.iter().for_each(|stage| stage.stop());
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What ends a run: a disk that is full, a model that no longer opens. Set once, looked at by the run's loop.
+#[derive(Default)]
+pub struct Trouble {
+    seen: AtomicBool,
+    first: Mutex<Option<String>>,
+}
+
+impl Trouble {
+    pub fn report(&self, what: impl fmt::Display) {
+        lock(&self.first).get_or_insert_with(|| what.to_string());
+        self.seen.store(true, Ordering::Release);
+    }
+
+    pub fn seen(&self) -> Option<String> {
+        if self.seen.load(Ordering::Acquire) { lock(&self.first).clone() } else { None }
+    }
+}
+
+/// One thread a process looks twice a second for questions past their deadline.
+fn watch_deadlines(lanes: &Arc<Lanes>) {
+    let lanes = Arc::downgrade(lanes);
+    let watch = move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let Some(lanes) = lanes.upgrade() else { return };
+            let stages = lock(&lanes.stages).clone();
+            stages.iter().for_each(|stage| stage.give_up_the_late(Instant::now()));
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("deadlines".into()).spawn(watch) {
+        eprintln!("warning: no thread could be started to watch deadlines: {error}");
+    }
+}

@@ -1,0 +1,118 @@
+//! The decode pool: threads behind one bounded queue, shared by all stages of the process.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use super::{Wake, lock};
+
+pub(super) type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(usize, Job)>,
+    /// Questions in `jobs`.
+    questions: usize,
+    /// Who was refused for want of room, to be woken when there is some. Kept under the same lock that refused
+    /// them: else the room could come free between the refusal and the registration, and nobody would wake them.
+    refused: Vec<Wake>,
+    stopped: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    capacity: usize,
+}
+
+/// A handle that owns the threads.
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Pool {
+    pub(super) fn open(threads: usize, capacity: usize) -> Self {
+        let queue = Mutex::new(Queue::default());
+        let shared = Arc::new(Shared { queue, arrived: Condvar::new(), capacity: capacity.max(1) });
+        let spawn = |n: usize| {
+            let shared = shared.clone();
+            std::thread::Builder::new().name(format!("decode-{n}")).spawn(move || work(&shared))
+        };
+        let threads = (0..threads.max(1)).filter_map(|n| spawn(n).ok()).collect();
+        Pool { shared, threads: Mutex::new(threads) }
+    }
+
+    /// Queues as many of `jobs` (each with its number of questions) as there is room for, and calls `taken` for
+    /// each before it can start. What is left in `jobs` was refused, and `wake` will be called when there is room.
+    pub(super) fn try_submit(&self, jobs: &mut VecDeque<(usize, Job)>, mut taken: impl FnMut(usize), wake: &Wake) {
+        let mut queue = lock(&self.shared.queue);
+        let mut submitted = 0;
+        while let Some((questions, _)) = jobs.front() {
+            if queue.questions > 0 && queue.questions + questions > self.shared.capacity {
+                queue.refused.push(wake.clone());
+                break;
+            }
+            let Some(job) = jobs.pop_front() else { break };
+            queue.questions += job.0;
+            taken(job.0);
+            queue.jobs.push_back(job);
+            submitted += 1;
+        }
+        drop(queue);
+        match submitted {
+            0 => {}
+            1 => self.shared.arrived.notify_one(),
+            _ => self.shared.arrived.notify_all(),
+        }
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.shared.queue).questions
+    }
+
+    /// Drops what waits; threads end after the job in hand.
+    pub(super) fn stop(&self) {
+        let mut queue = lock(&self.shared.queue);
+        queue.stopped = true;
+        queue.questions = 0;
+        let dropped = std::mem::take(&mut queue.jobs);
+        drop(queue);
+        drop(dropped);
+        self.shared.arrived.notify_all();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop();
+        let me = std::thread::current().id();
+        for thread in lock(&self.threads).drain(..) {
+            // The last handle may be dropped by a job of the pool itself, which cannot wait for itself.
+            if thread.thread().id() != me {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn work(shared: &Shared) {
+    loop {
+        let mut queue = lock(&shared.queue);
+        let (questions, job) = loop {
+            if queue.stopped {
+                return;
+            }
+            match queue.jobs.pop_front() {
+                Some(job) => break job,
+                None => queue = shared.arrived.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner),
+            }
+        };
+        queue.questions -= questions;
+        // Half empty before anyone is woken: waking for every single place costs more than the place is worth.
+        let wakes = if queue.questions <= shared.capacity / 2 { std::mem::take(&mut queue.refused) } else { vec![] };
+        drop(queue);
+        wakes.iter().for_each(|wake| wake());
+        job();
+    }
+}

@@ -1,0 +1,365 @@
+//! A stage: an operator, its memo, and the way of a question through the lane.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::batch::Batches;
+use super::desk::{Desk, Flight, Mailbox, Question, address};
+use super::pool::Job;
+use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Subject, Watched, lock};
+use crate::memo::{Memo, MemoError, Remembered};
+use crate::row::{ContentHash, Image, Refusal, Stamp};
+
+/// A question that is ready for the model, and what it holds of the budget.
+struct Waiting<P> {
+    content: ContentHash,
+    prepared: P,
+    permit: Option<Permit>,
+}
+
+/// What a stage did and how it stands.
+#[derive(Clone, Debug)]
+pub struct StageStatus {
+    pub name: &'static str,
+    pub stamp: Stamp,
+    pub model: String,
+    pub asked: Asked,
+    /// Questions taken by the lane and not yet answered.
+    pub in_flight: usize,
+    /// Of these, how many wait for a batch.
+    pub waiting_for_a_batch: usize,
+    /// Thread-seconds spent preparing and answering.
+    pub prepare_seconds: f64,
+    pub answer_seconds: f64,
+}
+
+/// How the questions of a stage were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Questions that were worked on: answers, refusals and all.
+    pub asked: u64,
+    /// Rows that the memo answered.
+    pub remembered: u64,
+    /// Rows that brought their answer along.
+    pub given: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    asked: AtomicU64,
+    remembered: AtomicU64,
+    given: AtomicU64,
+    prepare_nanos: AtomicU64,
+    answer_nanos: AtomicU64,
+}
+
+/// An operator at work. Opened once a process and shared by all workers.
+pub struct Stage<O: Operator> {
+    operator: O,
+    memo: Memo,
+    desk: Mutex<Desk>,
+    batches: Batches<Waiting<O::Prepared>>,
+    counters: Counters,
+    lanes: std::sync::Weak<Lanes>,
+    mode: Mode,
+    sessions_started: AtomicUsize,
+}
+
+impl<O: Operator> Stage<O> {
+    /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
+    pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
+        let memo = Memo::open(&lanes.memos, operator.stamp(), lanes.generation, lanes.access())?;
+        let capacity = operator.most_a_batch() * operator.sessions().max(1) * 2;
+        let stage = Arc::new(Stage {
+            memo,
+            desk: Mutex::default(),
+            batches: Batches::new(capacity),
+            counters: Counters::default(),
+            lanes: Arc::downgrade(lanes),
+            mode: lanes.mode,
+            sessions_started: AtomicUsize::new(0),
+            operator,
+        });
+        lanes.register(stage.clone());
+        Ok(stage)
+    }
+
+    pub fn operator(&self) -> &O {
+        &self.operator
+    }
+
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The answer that the row brought along, if any.
+    pub fn given(&self, image: &Image) -> Option<O::Answer> {
+        self.operator.given(image)
+    }
+
+    /// Notes rows that needed no asking.
+    pub(crate) fn count_unasked(&self, remembered: u64, given: u64) {
+        self.counters.remembered.fetch_add(remembered, Relaxed);
+        self.counters.given.fetch_add(given, Relaxed);
+    }
+
+    /// Takes up questions from the front of `questions` without waiting; their answers go to `mailbox`. What is
+    /// left found no room, and the mailbox is woken when there is some. Asks nothing that is in flight already.
+    pub fn try_ask(self: &Arc<Self>, questions: &mut VecDeque<Question>, mailbox: &Arc<Mailbox>) {
+        let Some(lanes) = self.lanes.upgrade() else { return };
+        let mut desk = lock(&self.desk);
+        let mut known = Vec::new();
+        let mut fresh: Vec<Question> = Vec::new();
+        {
+            // A flight leaves the desk only after its answer is in the memo: on neither means never asked.
+            let memo = self.memo.reader();
+            while let Some(question) = questions.pop_front() {
+                if let Some(flight) = desk.get_mut(&question.content) {
+                    if !flight.mailboxes.iter().any(|known| Arc::ptr_eq(known, mailbox)) {
+                        flight.mailboxes.push(mailbox.clone());
+                    }
+                } else if let Some(answer) = memo.get(&question.content) {
+                    known.push((question.content, answer));
+                } else {
+                    desk.insert(question.content, Flight { mailboxes: vec![mailbox.clone()], started: None });
+                    fresh.push(question);
+                    if fresh.len() >= MOST_AT_ONCE {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut jobs: VecDeque<(usize, Job)> = VecDeque::new();
+        for chunk in fresh.chunks(O::QUESTIONS_A_JOB) {
+            let (stage, chunk) = (self.clone(), chunk.to_vec());
+            jobs.push_back((chunk.len(), Box::new(move || stage.prepare(chunk))));
+        }
+        let mut taken = 0;
+        lanes.pool.try_submit(&mut jobs, |questions| taken += questions, mailbox.wake());
+        for refused in fresh.drain(taken..).rev() {
+            desk.remove(&refused.content);
+            questions.push_front(refused);
+        }
+        drop(desk);
+        if !known.is_empty() {
+            mailbox.deliver(known);
+        }
+        if taken > 0 {
+            self.start_sessions();
+        }
+    }
+
+    /// Nobody behind `mailbox` waits for these answers any more. What no thread has taken up yet is not asked.
+    pub fn cancel(&self, content: &ContentHash, mailbox: &Arc<Mailbox>) {
+        let mut desk = lock(&self.desk);
+        if let Some(flight) = desk.get_mut(content) {
+            flight.mailboxes.retain(|known| !Arc::ptr_eq(known, mailbox));
+            if flight.mailboxes.is_empty() && flight.started.is_none() {
+                desk.remove(content);
+            }
+        }
+    }
+
+    /// On a thread of the pool: reads and prepares, then hands on to the batches.
+    fn prepare(self: Arc<Self>, mut questions: Vec<Question>) {
+        let Some(lanes) = self.lanes.upgrade() else { return };
+        let start = Instant::now();
+        {
+            let mut desk = lock(&self.desk);
+            questions.retain(|question| match desk.get_mut(&question.content) {
+                Some(flight) if flight.started.is_none() => {
+                    flight.started = Some(start);
+                    true
+                }
+                _ => false,
+            });
+        }
+        self.counters.asked.fetch_add(questions.len() as u64, Relaxed);
+        if let Some(log) = &lanes.log {
+            lock(log).extend(questions.iter().map(|question| (self.operator.name(), question.content)));
+        }
+        let mut ready = Vec::with_capacity(questions.len());
+        let mut refused = Vec::new();
+        for question in questions {
+            let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, question)))
+                .unwrap_or_else(|panic| Err(panicked("preparing", &*panic)));
+            match prepared {
+                Ok(waiting) => ready.push(waiting),
+                Err(refusal) => refused.push((question.content, Err(refusal))),
+            }
+        }
+        self.counters.prepare_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+        if !refused.is_empty() {
+            self.complete(refused);
+        }
+        self.batches.push(ready);
+    }
+
+    fn prepare_one(&self, lanes: &Lanes, question: Question) -> Result<Waiting<O::Prepared>, Refusal> {
+        let content = question.content;
+        if O::LOOKS == Looks::AtTheRow {
+            let prepared = self.operator.prepare(&Subject { content, picture: None })?;
+            return Ok(Waiting { content, prepared, permit: None });
+        }
+        let shard = lanes
+            .catalogue
+            .shard(question.id.shard)
+            .map_err(|error| Refusal::new("unreadable_shard", error.to_string()))?;
+        let sample = shard.index.samples.get(question.id.member as usize);
+        let picture = match sample.map(|sample| &sample.picture) {
+            Some(Ok(picture)) => picture,
+            Some(Err(refusal)) => return Err(refusal.clone()),
+            None => return Err(Refusal::new("no_such_sample", format!("{:?} is not in its shard", question.id))),
+        };
+        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture));
+        let bytes = shard.picture_bytes(question.id.member)?;
+        let prepared = self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) })?;
+        permit.shrink_to(self.operator.bytes_prepared());
+        Ok(Waiting { content, prepared, permit: Some(permit) })
+    }
+
+    /// Starts the threads that answer, once.
+    fn start_sessions(self: &Arc<Self>) {
+        let wanted = self.operator.sessions().max(1);
+        if self.sessions_started.load(Relaxed) != 0 || self.sessions_started.swap(wanted, Relaxed) != 0 {
+            return;
+        }
+        for n in 0..wanted {
+            let stage = self.clone();
+            let name = format!("{}-{n}", self.operator.name());
+            if let Err(error) = std::thread::Builder::new().name(name).spawn(move || stage.answer_batches()) {
+                self.report(format_args!("no thread could be started for {}: {error}", self.operator.name()));
+            }
+        }
+    }
+
+    fn report(&self, what: std::fmt::Arguments<'_>) {
+        if let Some(lanes) = self.lanes.upgrade() {
+            lanes.trouble.report(what);
+        }
+    }
+
+    /// On a thread of the stage: a session, and batches until the end.
+    fn answer_batches(&self) {
+        let open = || match self.operator.open_session() {
+            Ok(session) => Some(session),
+            Err(error) => {
+                self.report(format_args!("{}: no session could be opened: {error}", self.operator.name()));
+                None
+            }
+        };
+        let mut session = None;
+        while let Some(batch) = self.batches.next(self.operator.most_a_batch()) {
+            let Some(open_session) = session.get_or_insert_with(open) else { return };
+            let (mut contents, mut prepared, mut permits) = (Vec::new(), Vec::new(), Vec::new());
+            for waiting in batch {
+                contents.push(waiting.content);
+                prepared.push(waiting.prepared);
+                permits.push(waiting.permit);
+            }
+            let start = Instant::now();
+            let run = catch_unwind(AssertUnwindSafe(|| self.operator.answer(open_session, prepared)));
+            drop(permits);
+            self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+            let answers = match run {
+                Ok(answers) if answers.len() == contents.len() => answers,
+                Ok(answers) => {
+                    let message = format!("{} answers to {} questions", answers.len(), contents.len());
+                    contents.iter().map(|_| Err(Refusal::new("wrong_count", message.clone()))).collect()
+                }
+                Err(panic) => {
+                    // Whatever state the session was in when it panicked, nobody else shall see it.
+                    session = None;
+                    let refusal = panicked("answering", &*panic);
+                    contents.iter().map(|_| Err(refusal.clone())).collect()
+                }
+            };
+            let answers = answers.into_iter().map(|answer| answer.map(Answer::to_bytes));
+            self.complete(contents.into_iter().zip(answers).collect());
+        }
+    }
+
+    /// Remembers answers, then tells everyone who asked.
+    fn complete(&self, answers: Vec<(ContentHash, Result<Vec<u8>, Refusal>)>) {
+        let remembered = match self.memo.put(&answers) {
+            Ok(remembered) => remembered,
+            Err(error) => {
+                // An answer that is not remembered must not be seen: a retraction could not replay it.
+                self.report(format_args!("{error}"));
+                return;
+            }
+        };
+        let answers = answers.into_iter().map(|(content, _)| content).zip(remembered).collect();
+        let letters = address(&mut lock(&self.desk), answers);
+        for (mailbox, pile) in letters {
+            mailbox.deliver(pile);
+        }
+    }
+}
+
+/// Questions taken from one asker at once: bounds how long the desk is locked.
+const MOST_AT_ONCE: usize = 4096;
+
+fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
+    let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    Refusal::new("panicked", format!("{doing} panicked: {}", said.unwrap_or("no message")))
+}
+
+impl<O: Operator> Watched for Stage<O> {
+    fn status(&self) -> StageStatus {
+        let counters = &self.counters;
+        StageStatus {
+            name: self.operator.name(),
+            stamp: self.memo.stamp(),
+            model: self.operator.model(),
+            asked: Asked {
+                asked: counters.asked.load(Relaxed),
+                remembered: counters.remembered.load(Relaxed),
+                given: counters.given.load(Relaxed),
+            },
+            in_flight: lock(&self.desk).len(),
+            waiting_for_a_batch: self.batches.len(),
+            prepare_seconds: counters.prepare_nanos.load(Relaxed) as f64 / 1e9,
+            answer_seconds: counters.answer_nanos.load(Relaxed) as f64 / 1e9,
+        }
+    }
+
+    fn give_up_the_late(&self, now: Instant) {
+        let Some(lanes) = self.lanes.upgrade() else { return };
+        let late = |flight: &Flight| flight.started.is_some_and(|at| now.duration_since(at) > lanes.deadline);
+        let contents: Vec<ContentHash> =
+            lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
+        if !contents.is_empty() {
+            let seconds = lanes.deadline.as_secs_f64();
+            let message = format!("no answer after {seconds} s; --deadline allows longer, --retry asks again");
+            let refused = |content| (content, Err(Refusal::new("deadline", message.clone())));
+            self.complete(contents.into_iter().map(refused).collect());
+        }
+    }
+
+    fn sync(&self) -> Result<(), MemoError> {
+        self.memo.sync()
+    }
+
+    fn stop(&self) {
+        self.batches.stop();
+    }
+}
+
+/// What the memo holds, as the operator's answer.
+pub(crate) fn decode_answer<A: Answer>(remembered: &Remembered) -> Result<A, Refusal> {
+    match remembered {
+        Remembered::Refused(refusal) => Err((**refusal).clone()),
+        Remembered::Answer(inline) => A::from_bytes(inline.bytes()).ok_or_else(|| {
+            Refusal::new("foreign_answer", format!("the memo holds {} bytes of another type", inline.bytes().len()))
+        }),
+        Remembered::OnDisk => Err(Refusal::new("foreign_answer", "the memo holds an answer too large to ride")),
+    }
+}

@@ -1,0 +1,297 @@
+//! The durable store of answers: (stamp, content) -> answer, write-once.
+//!
+//! One append-only log a stamp ([`log`]), and an index in memory of 24 bytes an answer. Answers of up to
+//! [`INLINE`] bytes (every score) live in the index itself, so that replaying ten million rows reads the log
+//! once from start to end and never seeks; larger ones stay on disk and are read by their place.
+//!
+//! Write-once: models and language models wobble, so the first answer wins, and whoever comes later is handed
+//! the first. A refusal is an answer too; it is remembered with the *generation* it was given in, and is
+//! forgotten by opening the memo with a higher one (`--retry`).
+
+mod log;
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+
+use crate::row::{ContentHash, Refusal, Stamp};
+use log::{Kind, Log, Record};
+
+/// Answers of at most this many bytes are kept in the index.
+pub const INLINE: usize = 7;
+
+/// Larger answers are compressed with zstd from this many bytes on.
+const COMPRESS_FROM: usize = 256;
+
+/// What the memo knows about a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    Answer(Inline),
+    /// An answer of more than [`INLINE`] bytes: read it with [`Memo::read`], off the worker thread.
+    OnDisk,
+    Refused(Arc<Refusal>),
+}
+
+/// A small answer: up to [`INLINE`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inline {
+    len: u8,
+    bytes: [u8; INLINE],
+}
+
+impl Inline {
+    fn new(bytes: &[u8]) -> Self {
+        let mut inline = Inline { len: bytes.len() as u8, bytes: [0; INLINE] };
+        inline.bytes[..bytes.len()].copy_from_slice(bytes);
+        inline
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len as usize]
+    }
+}
+
+/// What stops a memo from being opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoError {
+    #[error("the memo {path}: {source}; {next}", path = path.display())]
+    Io { path: PathBuf, source: std::io::Error, next: &'static str },
+    #[error("the memo {path} is not a memo of the stamp {stamp}: {found}; move it away and run again", path = path.display())]
+    Foreign { path: PathBuf, stamp: Stamp, found: String },
+}
+
+/// Whether the memo may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    ReadWrite,
+    /// Nothing is ever written, not even a torn tail cut off.
+    ReadOnly,
+}
+
+/// Where an answer lies: a length and its bytes, or [`ON_DISK`] and the record's offset in the log,
+/// or [`REFUSED`]. Packed into eight bytes, since there is one for every answer.
+#[derive(Clone, Copy)]
+struct Slot(u64);
+
+const ON_DISK: u8 = 0xfe;
+const REFUSED: u8 = 0xff;
+
+impl Slot {
+    fn tagged(tag: u8, low: u64) -> Self {
+        Slot(u64::from(tag) << 56 | low)
+    }
+    fn inline(bytes: &[u8]) -> Self {
+        let mut low = [0; 8];
+        low[..bytes.len()].copy_from_slice(bytes);
+        Slot::tagged(bytes.len() as u8, u64::from_le_bytes(low))
+    }
+    fn tag(self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+    fn low(self) -> u64 {
+        self.0 & ((1 << 56) - 1)
+    }
+}
+
+/// Content hashes are uniform already: their first eight bytes are the hash.
+#[derive(Default)]
+struct TakeFirstBytes(u64);
+
+impl Hasher for TakeFirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+    fn write_usize(&mut self, _len: usize) {}
+}
+
+#[derive(Default)]
+struct Index {
+    slots: hashbrown::HashMap<ContentHash, Slot, BuildHasherDefault<TakeFirstBytes>>,
+    /// Few, and their messages are long: beside the slots.
+    refusals: HashMap<ContentHash, Arc<Refusal>>,
+}
+
+impl Index {
+    fn get(&self, content: &ContentHash) -> Option<Remembered> {
+        let slot = *self.slots.get(content)?;
+        Some(match slot.tag() {
+            REFUSED => Remembered::Refused(self.refusals.get(content)?.clone()),
+            ON_DISK => Remembered::OnDisk,
+            len => Remembered::Answer(Inline::new(&slot.low().to_le_bytes()[..len as usize])),
+        })
+    }
+}
+
+/// The answers of one stamp. Shared by all threads.
+pub struct Memo {
+    stamp: Stamp,
+    generation: u32,
+    index: RwLock<Index>,
+    /// `None` where the memo is read only.
+    log: Option<Mutex<Log>>,
+    /// Set when answers were appended and not yet synced to the disk.
+    unsynced: AtomicBool,
+    path: PathBuf,
+}
+
+impl Memo {
+    /// The file that the memo of `stamp` lies in.
+    pub fn path(folder: &Path, stamp: Stamp) -> PathBuf {
+        folder.join(format!("{stamp}.memo"))
+    }
+
+    /// Opens (or starts) the memo of `stamp` in `folder`. Refusals of a generation below `generation` are forgotten.
+    /// A torn tail (a record cut short or with a wrong CRC) is cut off: what it held is asked again.
+    pub fn open(folder: &Path, stamp: Stamp, generation: u32, access: Access) -> Result<Self, MemoError> {
+        let path = Memo::path(folder, stamp);
+        let mut index = Index::default();
+        if let Ok(meta) = fs::metadata(&path) {
+            index.slots.reserve((meta.len() / log::SMALL_RECORD) as usize);
+        }
+        let mut refused_in = HashMap::new();
+        let mut admit = |offset: u64, record: Record<'_>| {
+            let known = index.slots.get(&record.content).map(|slot| slot.tag());
+            if record.kind == Kind::Refusal {
+                let newer = refused_in.get(&record.content).is_none_or(|known| *known < record.generation);
+                let answered = known.is_some_and(|tag| tag != REFUSED);
+                if record.generation < generation || answered || !newer {
+                    return;
+                }
+                let Ok(refusal) = postcard::from_bytes::<Refusal>(record.payload) else { return };
+                refused_in.insert(record.content, record.generation);
+                index.refusals.insert(record.content, Arc::new(refusal));
+                index.slots.insert(record.content, Slot::tagged(REFUSED, 0));
+            } else if known.is_none_or(|tag| tag == REFUSED) {
+                // An answer that came after its question was given up on counts from the next run on.
+                index.refusals.remove(&record.content);
+                index.slots.insert(record.content, Memo::slot(offset, record.kind, record.payload));
+            }
+        };
+        let log = log::replay(&path, stamp, access, &mut admit)?;
+        Ok(Memo {
+            stamp,
+            generation,
+            index: RwLock::new(index),
+            log: log.map(Mutex::new),
+            unsynced: AtomicBool::new(false),
+            path,
+        })
+    }
+
+    fn slot(offset: u64, kind: Kind, payload: &[u8]) -> Slot {
+        match kind {
+            Kind::Plain if payload.len() <= INLINE => Slot::inline(payload),
+            _ => Slot::tagged(ON_DISK, offset),
+        }
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// How many questions are remembered, refusals included.
+    pub fn len(&self) -> usize {
+        self.read_index().slots.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn read_index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What is remembered about `content`.
+    pub fn get(&self, content: &ContentHash) -> Option<Remembered> {
+        self.read_index().get(content)
+    }
+
+    /// A view that looks up many questions under one lock.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { index: self.read_index() }
+    }
+
+    /// An answer of any size, read from disk where it is large. Not for a worker thread.
+    pub fn read(&self, content: &ContentHash) -> Result<Option<Result<Vec<u8>, Arc<Refusal>>>, MemoError> {
+        let slot = match self.get(content) {
+            None => return Ok(None),
+            Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
+            Some(Remembered::Answer(inline)) => return Ok(Some(Ok(inline.bytes().to_vec()))),
+            Some(Remembered::OnDisk) => self.read_index().slots.get(content).copied(),
+        };
+        let Some(slot) = slot else { return Ok(None) };
+        log::read_at(&self.path, slot.low()).map(|answer| Some(Ok(answer)))
+    }
+
+    /// Remembers a batch of answers, in one write. Returns what is now remembered of each, in order: where a
+    /// question had been answered before, that first answer.
+    ///
+    /// The batch is handed to the operating system before this returns, so a killed process loses none of it;
+    /// a power cut may lose what came after the last [`Memo::sync`], and that is then asked again.
+    pub fn put(&self, batch: &[(ContentHash, Result<Vec<u8>, Refusal>)]) -> Result<Vec<Remembered>, MemoError> {
+        let mut log = self.log.as_ref().map(|log| log.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let mut fresh = Vec::with_capacity(batch.len());
+        if let Some(log) = log.as_mut() {
+            let index = self.read_index();
+            for (content, answer) in batch {
+                let known = index.slots.get(content).map(|slot| slot.tag());
+                // A late answer to a refused question is worth keeping for the next run; see `open`.
+                let wanted = known.is_none() || (known == Some(REFUSED) && answer.is_ok());
+                fresh.push(wanted.then(|| log.stage(*content, self.generation, answer)));
+            }
+            drop(index);
+            log.write_staged()?;
+            self.unsynced.store(true, Ordering::Release);
+        } else {
+            fresh.resize(batch.len(), None);
+        }
+        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for ((content, answer), offset) in batch.iter().zip(fresh) {
+            if index.slots.contains_key(content) {
+                continue;
+            }
+            let slot = match answer {
+                Err(refusal) => {
+                    index.refusals.insert(*content, Arc::new(refusal.clone()));
+                    Slot::tagged(REFUSED, 0)
+                }
+                Ok(bytes) => Memo::slot(offset.unwrap_or(0), Kind::Plain, bytes),
+            };
+            index.slots.insert(*content, slot);
+        }
+        Ok(batch.iter().filter_map(|(content, _)| index.get(content)).collect())
+    }
+
+    /// Makes all that was put survive a power cut.
+    pub fn sync(&self) -> Result<(), MemoError> {
+        match &self.log {
+            Some(log) if self.unsynced.swap(false, Ordering::AcqRel) => {
+                log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).sync()
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// See [`Memo::reader`].
+pub struct Reader<'a> {
+    index: RwLockReadGuard<'a, Index>,
+}
+
+impl Reader<'_> {
+    pub fn get(&self, content: &ContentHash) -> Option<Remembered> {
+        self.index.get(content)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! What a pipeline is: a name, its dials, and how its steps are wired.
+
+use crate::dial::DialSet;
+use crate::flow::{Engine, EngineOptions, Flow};
+use crate::row::{Image, Row};
+
+/// A pipeline, opened: it holds its stages, and wires them into a dataflow once a worker.
+pub trait Pipeline: Send + Sync + 'static {
+    /// As in `prepare run`, in summaries and in manifests.
+    const NAME: &'static str;
+    /// Declared with [`dials!`](crate::dials).
+    type Dials<'s>: DialSet<'s>;
+    /// What is published of a row that passes everything.
+    type Output: Row;
+
+    /// From the source's pictures to the rows that are published. Called once a worker; must wire the same always.
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Self::Dials<'s>) -> Flow<'s, Self::Output>;
+
+    /// The field of the `.json` sidecar that [`Image::given`] is taken from, if any.
+    fn sidecar_score(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// The dials that a pipeline declares.
+pub fn dial_specs<P: Pipeline>() -> &'static [crate::flow::DialSpec] {
+    <P::Dials<'static> as DialSet<'static>>::SPECS
+}
+
+/// Starts the dataflow of `pipeline` with every dial at its value of `values`.
+pub fn start<P: Pipeline>(pipeline: std::sync::Arc<P>, options: EngineOptions, values: &[f32]) -> Result<Engine, String> {
+    Engine::start(options, dial_specs::<P>(), values, move |images, maker| {
+        let dials = P::Dials::make(maker);
+        pipeline.wire(images, &dials)
+    })
+}
