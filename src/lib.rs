@@ -3,6 +3,7 @@
 //! A user moves a threshold; only what that move changes is recomputed. ARCHITECTURE.md walks through the
 //! rooms and states the invariants.
 
+pub mod cli;
 pub mod dial;
 pub mod flow;
 pub mod lane;

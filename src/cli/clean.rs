@@ -1,0 +1,79 @@
+//! `clean`: what the store holds by stamp, and forgetting some of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::store::{StampRecord, Store};
+use super::{Failure, Output, print_json};
+
+#[derive(Serialize)]
+struct Held {
+    stamp: String,
+    bytes: u64,
+    dead: bool,
+    #[serde(flatten)]
+    record: StampRecord,
+}
+
+pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result<(), Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::Usage(format!("there is no store at {}; --store names one", folder.display())));
+    }
+    let mut store = if drop.is_some() { Store::open(folder)? } else { Store::look(folder)? };
+    let held = held(&store);
+    let Some(which) = drop else { return list(&held, output) };
+    let wanted: Vec<&Held> = held.iter().filter(|held| if which == "dead" { held.dead } else { held.stamp.starts_with(which) }).collect();
+    if which != "dead" {
+        match wanted.as_slice() {
+            [] => return Err(Failure::Usage(format!("--drop {which}: the store holds no such stamp; `clean` lists them"))),
+            [_] => {}
+            several => {
+                let message = format!("--drop {which}: {} stamps start so; give more of it", several.len());
+                return Err(Failure::Usage(message));
+            }
+        }
+    }
+    for held in &wanted {
+        store.drop_stamp(&held.stamp)?;
+    }
+    let bytes: u64 = wanted.iter().map(|held| held.bytes).sum();
+    match output {
+        Output::Json => print_json(&serde_json::json!({ "dropped": wanted, "bytes": bytes })),
+        Output::Text => {
+            println!("dropped {} stamps, {:.1} MB; what they held is asked again if it is needed", wanted.len(), bytes as f64 / 1e6);
+            Ok(())
+        }
+    }
+}
+
+fn held(store: &Store) -> Vec<Held> {
+    let mut stamps: BTreeMap<String, (u64, StampRecord)> =
+        store.record().stamps.iter().map(|(stamp, record)| (stamp.clone(), (0, record.clone()))).collect();
+    for entry in std::fs::read_dir(store.memos()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(stamp) = name.strip_suffix(".memo") {
+            let bytes = entry.metadata().map_or(0, |meta| meta.len());
+            stamps.entry(stamp.to_owned()).or_default().0 = bytes;
+        }
+    }
+    let held = |(stamp, (bytes, record)): (String, (u64, StampRecord))| {
+        Held { dead: record.used_by.is_empty(), stamp, bytes, record }
+    };
+    stamps.into_iter().map(held).collect()
+}
+
+fn list(held: &[Held], output: Output) -> Result<(), Failure> {
+    if output == Output::Json {
+        return print_json(&held);
+    }
+    for held in held {
+        let stage = if held.record.stage.is_empty() { "(never finished a run)" } else { &held.record.stage };
+        let users = if held.dead { "dead".to_owned() } else { format!("used by {}", held.record.used_by.join(", ")) };
+        println!("{}  {stage}, {:.1} MB, {} asked, {users}", held.stamp, held.bytes as f64 / 1e6, held.record.asked);
+        println!("{:32}  {}", "", held.record.model);
+    }
+    println!("`clean --drop dead` forgets what no pipeline's latest run used");
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `dials`: what may be turned.
+
+use super::{App, Failure, Output, print_json};
+use crate::pipeline::dial_specs;
+
+pub(super) fn dials<P: App>(output: Output) -> Result<(), Failure> {
+    let specs = dial_specs::<P>();
+    if output == Output::Json {
+        let dials: Vec<_> = specs
+            .iter()
+            .map(|dial| {
+                serde_json::json!({
+                    "name": dial.name, "comparison": dial.comparison.sign(), "default": dial.default,
+                    "unit": dial.unit, "low": dial.low, "high": dial.high, "about": dial.about,
+                })
+            })
+            .collect();
+        return print_json(&dials);
+    }
+    let width = specs.iter().map(|dial| dial.name.len()).max().unwrap_or(0);
+    for dial in specs {
+        println!("{:width$}  keeps what is {} {} ({})", dial.name, dial.comparison, dial.default, dial.unit);
+        println!("{:width$}  {}", "", dial.about);
+        println!("{:width$}  --set {}=VALUE, from {} to {}", "", dial.name, dial.low, dial.high);
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! `explain`: the story of one row, read from what is published.
+
+use std::path::Path;
+
+use super::{Failure, Output, print_json};
+use crate::publish::{self, Ended, Explained, PublishedDial, PublishedStage};
+
+pub(super) fn explain(out: &Path, key: &str, output: Output) -> Result<(), Failure> {
+    let Some(explained) = publish::find_verdict(out, key)? else {
+        let near = publish::near_keys(out, key)?;
+        let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) };
+        return Err(Failure::Usage(format!(
+            "{key}: no row of that key is published in {}{hint}. A key is written SHARD/KEY, as in the columns \
+             `shard` and `key`",
+            out.display()
+        )));
+    };
+    match output {
+        Output::Json => print_json(&as_json(&explained)),
+        Output::Text => {
+            print!("{}", story(&explained));
+            Ok(())
+        }
+    }
+}
+
+fn as_json(explained: &Explained) -> serde_json::Value {
+    let ended = match &explained.ended {
+        Ended::Kept(kept) => serde_json::json!({
+            "verdict": "kept", "picture": kept.picture, "offset": kept.offset, "length": kept.length,
+            "width": kept.width, "height": kept.height, "caption": kept.caption,
+            "scores": kept.scores.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        }),
+        Ended::Gated { dial, score, threshold } => {
+            serde_json::json!({ "verdict": "gated", "dial": dial, "score": score, "threshold": threshold })
+        }
+        Ended::Refused { stage, class, message } => {
+            serde_json::json!({ "verdict": "refused", "stage": stage, "class": class, "message": message })
+        }
+    };
+    serde_json::json!({
+        "shard": explained.shard, "key": explained.key, "ended": ended, "sidecar_error": explained.sidecar_error,
+    })
+}
+
+/// Stage by stage, up to where the row ended.
+fn story(explained: &Explained) -> String {
+    let mut story = format!("{}/{}\n", explained.shard, explained.key);
+    let mut say = |line: String| story.extend(["  ", &line, "\n"]);
+    if let Some(error) = &explained.sidecar_error {
+        say(format!("its sidecar could not be read: {error}"));
+    }
+    for stage in &explained.stages {
+        let name = match stage {
+            PublishedStage::Probe => "probe",
+            PublishedStage::Ask { name, .. } => name,
+            PublishedStage::Gate { dial } => dial,
+        };
+        match (&explained.ended, stage) {
+            (Ended::Refused { stage, class, message }, _) if stage == name => {
+                say(format!("{name}: refused, {class}: {message}"));
+                break;
+            }
+            (Ended::Gated { dial, score, threshold }, PublishedStage::Gate { .. }) if dial == name => {
+                say(format!("{name}: {score} does not pass {}: held back here", at(explained, dial, *threshold)));
+                break;
+            }
+            (Ended::Kept(kept), PublishedStage::Gate { dial }) => {
+                let dial = explained.dials.iter().find(|known| known.name == *dial);
+                let score = kept.scores.iter().find(|(column, _)| dial.is_some_and(|dial| dial.name == *column));
+                match (dial, score) {
+                    (Some(dial), Some((_, score))) => {
+                        say(format!("{name}: {score} passes {} {}", dial.comparison, dial.value));
+                    }
+                    _ => say(format!("{name}: passed")),
+                }
+            }
+            (Ended::Kept(kept), PublishedStage::Probe) => {
+                let (width, height) = (kept.width, kept.height);
+                say(format!("{name}: {} of {width} x {height} pixels, {} bytes", kept.format, kept.length));
+            }
+            (_, PublishedStage::Ask { model, .. }) => say(format!("{name}: answered, by {model}")),
+            _ => say(format!("{name}: passed")),
+        }
+    }
+    match &explained.ended {
+        Ended::Kept(kept) => say(format!("kept: published as {}", kept.picture)),
+        _ => say("not published".to_owned()),
+    }
+    for other in &explained.also {
+        say(format!("another row of this key ended too: {other:?}"));
+    }
+    story
+}
+
+fn at(explained: &Explained, dial: &str, threshold: f32) -> String {
+    let known = explained.dials.iter().find(|known: &&PublishedDial| known.name == dial);
+    match known {
+        Some(known) => format!("{} {threshold} ({})", known.comparison, known.unit),
+        None => threshold.to_string(),
+    }
+}

@@ -1,0 +1,237 @@
+//! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, bench.
+
+mod clean;
+mod describe;
+mod explain;
+mod options;
+mod plan;
+mod progress;
+mod run;
+mod store;
+mod summary;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, FromArgMatches, Parser, Subcommand};
+
+pub use options::{RunOptions, SourceOptions};
+pub use run::{RunReport, run};
+pub use summary::Summary;
+
+use crate::lane::Lanes;
+use crate::pipeline::Pipeline;
+
+/// How a command ends when it does not end well. The message says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Exit code 2: the command line cannot be meant like this.
+    #[error("{0}")]
+    Usage(String),
+    /// Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Failed(_) => 1,
+        }
+    }
+}
+
+impl From<crate::shard::ShardError> for Failure {
+    fn from(error: crate::shard::ShardError) -> Self {
+        match error {
+            crate::shard::ShardError::Usage(message) => Failure::Usage(message),
+            other => Failure::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<crate::publish::PublishError> for Failure {
+    fn from(error: crate::publish::PublishError) -> Self {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<crate::memo::MemoError> for Failure {
+    fn from(error: crate::memo::MemoError) -> Self {
+        Failure::Failed(error.to_string())
+    }
+}
+
+/// What an application opens its stages on.
+pub struct Workbench {
+    pub lanes: Arc<Lanes>,
+    /// Cores that may be used: decode threads, and the threads of models on the CPU.
+    pub cores: usize,
+}
+
+/// A pipeline as a program.
+pub trait App: Pipeline + Sized {
+    /// The first line of `--help`.
+    const ABOUT: &'static str;
+    /// What the pipeline's stages need to know: models, devices. Flags of `run` and `plan`.
+    type Args: Args + Clone + Send + Sync + 'static;
+
+    /// Opens the stages: models are read and checked here, before any picture is.
+    fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
+
+    /// `demo`: the pipeline on data that it makes itself, below `folder`.
+    fn demo(_folder: &std::path::Path, _json: Output) -> Result<(), Failure> {
+        Err(Failure::Usage(format!("{} has no demo", Self::NAME)))
+    }
+
+    /// `bench`: throughput on the user's shards, beside the limit that decoding and the model set.
+    fn bench(_args: &Self::Args, _options: &BenchOptions) -> Result<(), Failure> {
+        Err(Failure::Usage(format!("{} has no bench", Self::NAME)))
+    }
+}
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    Text,
+    /// One JSON object at the end, and nothing else.
+    Json,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct BenchOptions {
+    #[command(flatten)]
+    pub source: SourceOptions,
+    /// Most pictures to run over
+    #[arg(long, default_value_t = 1000)]
+    pub pictures: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Parser)]
+#[command(version, disable_help_subcommand = true)]
+struct Cli<A: Args> {
+    #[command(subcommand)]
+    verb: Verb<A>,
+}
+
+#[derive(Subcommand)]
+enum Verb<A: Args> {
+    /// Curate: ask what was never asked, publish what passes the dials
+    Run {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        app: A,
+    },
+    /// What would a run with these dials cost, and what would it change? Asks nothing, writes nothing
+    Plan {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        app: A,
+    },
+    /// Where did this picture end, and why?
+    Explain {
+        /// The folder that was published to
+        #[arg(long, default_value = "out")]
+        out: PathBuf,
+        /// Accepted so that a run's flags can stay on the line; not used
+        #[arg(long, hide = true)]
+        store: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+        /// SHARD/KEY, for example 00012/000120345
+        key: String,
+    },
+    /// Copy the published pictures, byte for byte, into WebDataset tars
+    Export {
+        #[arg(long, default_value = "store")]
+        store: PathBuf,
+        /// The folder that was published to
+        #[arg(long, default_value = "out")]
+        out: PathBuf,
+        /// The folder for the tars
+        #[arg(long)]
+        to: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// The dials: names, units, ranges, defaults
+    Dials {
+        #[arg(long)]
+        json: bool,
+    },
+    /// The pipeline on data that it makes itself
+    Demo {
+        /// Where the demo's data, store and output go; what an earlier demo left there is replaced
+        #[arg(long, default_value = "demo")]
+        folder: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the store holds, by stamp; with --drop, forgets some of it
+    Clean {
+        #[arg(long, default_value = "store")]
+        store: PathBuf,
+        /// `dead` (all that no pipeline's latest run used), or a stamp as the listing shows it
+        #[arg(long)]
+        drop: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Throughput on your shards, beside the limit that decoding and the model set on this machine
+    Bench {
+        #[command(flatten)]
+        options: BenchOptions,
+        #[command(flatten)]
+        app: A,
+    },
+}
+
+/// The whole program: `fn main() -> ExitCode { threshflow::cli::main::<Prepare>() }`.
+pub fn main<P: App>() -> ExitCode {
+    match dispatch::<P>(std::env::args_os()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let command = <Cli<P::Args> as clap::CommandFactory>::command().name(P::NAME).about(P::ABOUT);
+    let cli = match command.try_get_matches_from(args).and_then(|m| Cli::<P::Args>::from_arg_matches(&m)) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(), // 2, or 0 for --help and --version
+    };
+    let output = |json: bool| if json { Output::Json } else { Output::Text };
+    match cli.verb {
+        Verb::Run { options, app } => {
+            let json = output(options.json);
+            let report = run::<P>(&options, &app, None)?;
+            report.print(json);
+            report.verdict()
+        }
+        Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
+        Verb::Explain { out, json, key, .. } => explain::explain(&out, &key, output(json)),
+        Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
+        Verb::Dials { json } => describe::dials::<P>(output(json)),
+        Verb::Demo { folder, json } => P::demo(&folder, output(json)),
+        Verb::Clean { store, drop, json } => clean::clean(&store, drop.as_deref(), output(json)),
+        Verb::Bench { options, app } => P::bench(&app, &options),
+    }
+}
+
+/// Prints one JSON value on a line of its own.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::Failed(error.to_string()))?;
+    println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The flags that every pipeline's `run` and `plan` share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::shard::ReadOptions;
+
+/// Where pictures come from, and how they are read.
+#[derive(Args, Clone, Debug)]
+pub struct SourceOptions {
+    /// Tar shards: files, folders or quoted globs; may be given several times
+    #[arg(long, required = true, num_args = 1.., value_name = "TARS")]
+    pub shards: Vec<String>,
+    /// Most pixels that a picture may have
+    #[arg(long, default_value_t = 178_956_970, value_name = "PIXELS")]
+    pub max_pixels: u64,
+    /// Most bytes that one file of a shard may have
+    #[arg(long, default_value_t = 512 << 20, value_name = "BYTES")]
+    pub max_bytes: u64,
+    /// Take pictures as they are stored, not as their EXIF orientation says they are to be shown
+    #[arg(long)]
+    pub no_exif: bool,
+    /// Read shards instead of mapping them: for files that may be truncated while they are read
+    #[arg(long)]
+    pub no_mmap: bool,
+}
+
+impl SourceOptions {
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            mmap: !self.no_mmap,
+            max_pixels: self.max_pixels,
+            max_bytes: self.max_bytes,
+            exif_orientation: !self.no_exif,
+        }
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub source: SourceOptions,
+    /// The folder that remembers what was asked; share it between runs and pipelines
+    #[arg(long, default_value = "store")]
+    pub store: PathBuf,
+    /// The folder to publish to
+    #[arg(long, default_value = "out")]
+    pub out: PathBuf,
+    /// Turn a dial: name=value (see `dials`); may be given several times
+    #[arg(long, value_name = "DIAL=VALUE")]
+    pub set: Vec<String>,
+    /// Workers of the dataflow: rows are cheap, one is enough for most
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Cores to use for decoding and for models on the CPU; 0: all
+    #[arg(long, default_value_t = 0)]
+    pub cores: usize,
+    /// Most bytes of decoded pictures at once
+    #[arg(long, default_value_t = 1 << 30, value_name = "BYTES")]
+    pub decoded_bytes: u64,
+    /// Most epochs in the dataflow at once: the source waits beyond that
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub window: u16,
+    /// Seconds that one answer may take
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS")]
+    pub deadline: f64,
+    /// Ask again what was refused before
+    #[arg(long)]
+    pub retry: bool,
+    /// A run of which more rows than this share were refused fails: its answers are kept, nothing is published
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+    pub max_error_rate: f64,
+    /// Also copy the published pictures into WebDataset tars in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub export: Option<PathBuf>,
+    /// Print one JSON object at the end and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunOptions {
+    pub fn cores(&self) -> usize {
+        match self.cores {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            cores => cores,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `plan`: what turning dials would cost and change. The dataflow itself answers, with nothing asked.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::run::{Opened, open, stopped};
+use super::store::Store;
+use super::{App, Failure, Output, RunOptions, print_json};
+use crate::dial;
+use crate::flow::{Progress, Verdicts};
+use crate::lane::Mode;
+use crate::pipeline::dial_specs;
+use crate::publish;
+use crate::row::{ContentHash, RowId, Verdict};
+
+/// What one change of the dials would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Effect {
+    /// Rows that would be published and are not now.
+    pub enter: u64,
+    /// Rows that are published and would be no more.
+    pub leave: u64,
+    /// Rows that would have to be asked about before their verdict is known.
+    pub undecided: u64,
+    /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
+    pub asks: BTreeMap<&'static str, u64>,
+    /// From the rates measured in this store; absent where a stage was never asked.
+    pub seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Moved {
+    dial: &'static str,
+    from: f32,
+    to: f32,
+    #[serde(flatten)]
+    effect: Effect,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Plan {
+    pipeline: &'static str,
+    rows: u64,
+    /// Where the dials stand in what is published; their defaults where nothing is.
+    from: BTreeMap<&'static str, f32>,
+    moved: Vec<Moved>,
+    /// All dials moved together, against what is published.
+    total: Effect,
+}
+
+/// The dataflow at one setting of its dials.
+struct Standing {
+    kept: HashSet<RowId>,
+    unasked: BTreeMap<&'static str, HashSet<ContentHash>>,
+    undecided: HashSet<RowId>,
+}
+
+pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
+    let specs = dial_specs::<P>();
+    let wanted = dial::values(specs, &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
+    let published = publish::dials_of(&options.out)?;
+    let stands = |name: &str| published.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+    let from: Vec<f32> = specs.iter().map(|spec| stands(spec.name).unwrap_or(spec.default)).collect();
+    let mut opened = open::<P>(options, app, Mode::Plan, &from, None)?;
+    let mut tick = |_: &Progress, _: &Verdicts| Ok(());
+    opened.insert_all(&mut tick)?;
+    opened.engine.settle(&mut tick).map_err(stopped)?;
+    let mut before = standing(&opened)?;
+    if published.is_empty() {
+        before.kept.clear();
+    }
+    let mut moved = Vec::new();
+    let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
+    let mut turn = |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
+    for &dial in &turned {
+        turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
+        opened.engine.settle(&mut tick).map_err(stopped)?;
+        let effect = effect(&before, &standing(&opened)?, &opened.store);
+        moved.push(Moved { dial: specs[dial].name, from: from[dial], to: wanted[dial], effect });
+        turn(&mut opened, dial, from[dial]).map_err(stopped)?;
+    }
+    for &dial in &turned {
+        turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
+    }
+    opened.engine.settle(&mut tick).map_err(stopped)?;
+    let total = effect(&before, &standing(&opened)?, &opened.store);
+    let (rows, _) = opened.engine.verdicts().counts();
+    let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
+    Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
+}
+
+fn standing(opened: &Opened) -> Result<Standing, Failure> {
+    let kept = opened.engine.verdicts().iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_)));
+    let kept = kept.map(|(id, _)| id).collect();
+    let mut unasked: BTreeMap<&'static str, HashSet<ContentHash>> = BTreeMap::new();
+    let mut undecided = HashSet::new();
+    for (id, stage) in opened.engine.unasked_rows() {
+        let shard = opened.catalogue.shard(id.shard)?;
+        // The same content is asked once, however many rows ask.
+        if let Some(Ok(picture)) = shard.index.samples.get(id.member as usize).map(|sample| &sample.picture) {
+            unasked.entry(stage).or_default().insert(picture.content);
+        }
+        undecided.insert(id);
+    }
+    Ok(Standing { kept, unasked, undecided })
+}
+
+fn effect(before: &Standing, after: &Standing, store: &Store) -> Effect {
+    let asks: BTreeMap<&'static str, u64> =
+        after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
+    let rate = |stage: &str| {
+        let records = store.record().stamps.values().filter(|record| record.stage == stage && record.asked > 0);
+        records.max_by_key(|record| !record.used_by.is_empty()).map(|record| record.seconds / record.asked as f64)
+    };
+    let seconds = asks.iter().map(|(stage, asks)| rate(stage).map(|rate| rate * *asks as f64)).sum();
+    Effect {
+        enter: after.kept.difference(&before.kept).count() as u64,
+        leave: before.kept.iter().filter(|id| !after.kept.contains(id) && !after.undecided.contains(id)).count() as u64,
+        undecided: after.undecided.len() as u64,
+        asks,
+        seconds,
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows enter, {} leave", self.enter, self.leave)?;
+        if self.asks.is_empty() {
+            return write!(f, ", nothing is asked");
+        }
+        let asks: Vec<_> = self.asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect();
+        write!(f, ", {} are undecided until asked; would ask {}", self.undecided, asks.join(", "))?;
+        match self.seconds {
+            Some(seconds) => write!(f, ", about {seconds:.1} s"),
+            None => write!(f, " (how long that takes was never measured in this store)"),
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
+        if output == Output::Json {
+            return print_json(self);
+        }
+        println!("{} rows", self.rows);
+        for moved in &self.moved {
+            println!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
+        }
+        println!("in total: {}", self.total);
+        println!("nothing was asked and nothing was written");
+        Ok(())
+    }
+}
+

@@ -1,0 +1,334 @@
+//! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::progress::Display;
+use super::store::Store;
+use super::summary::{Summary, count};
+use super::{App, Failure, Output, RunOptions, Workbench, print_json};
+use crate::dial;
+use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
+use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
+use crate::pipeline::{dial_specs, start};
+use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedShard};
+use crate::row::{Image, Refused, RowId, Score};
+use crate::shard::{Catalogue, Shard, ShardSource, find};
+
+/// Set by Ctrl-C: runs of this process stop at the next tick.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The first Ctrl-C stops the run where it can be taken up again; the second ends the process at once.
+pub(super) fn stop_on_ctrl_c() {
+    let handler = || {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(1);
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("warning: Ctrl-C will end the run at once: {error}");
+    }
+}
+
+/// Everything that a run works with, opened.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) engine: Engine,
+    pub(super) sources: Vec<ShardSource>,
+    pub(super) sidecar_score: Option<String>,
+    /// The shards that are in, by name.
+    pub(super) shards: Vec<(String, u32)>,
+}
+
+/// Opens store, shards, stages and dataflow, with the dials at `values`.
+pub(super) fn open<P: App>(
+    options: &RunOptions,
+    app: &P::Args,
+    mode: Mode,
+    values: &[f32],
+    log: Option<AskLog>,
+) -> Result<Opened, Failure> {
+    check(options)?;
+    let sources = find(&options.source.shards)?;
+    let mut store = match mode {
+        Mode::Ask => Store::open(&options.store)?,
+        Mode::Plan => Store::look(&options.store)?,
+    };
+    let generation = match (options.retry, mode) {
+        (true, Mode::Ask) => store.next_generation()?,
+        (true, Mode::Plan) => store.generation() + 1,
+        (false, _) => store.generation(),
+    };
+    let catalogue = Catalogue::open(store.folder(), options.source.read_options(), mode == Mode::Plan)?;
+    let catalogue = Arc::new(catalogue);
+    let cores = options.cores();
+    let lanes = LaneOptions {
+        mode,
+        pool_threads: cores,
+        pool_queue: 64.max(cores * 16),
+        decoded_bytes: options.decoded_bytes,
+        deadline: Duration::from_secs_f64(options.deadline),
+        generation,
+        memos: store.memos(),
+        log,
+    };
+    let lanes = Lanes::open(lanes, catalogue.clone());
+    let pipeline = P::open(app, &Workbench { lanes: lanes.clone(), cores })?;
+    let sidecar_score = pipeline.sidecar_score().map(str::to_owned);
+    let engine = EngineOptions { workers: options.workers.into(), window: options.window.into(), ..Default::default() };
+    let engine = start(Arc::new(pipeline), engine, values).map_err(Failure::Failed)?;
+    Ok(Opened { store, catalogue, lanes, engine, sources, sidecar_score, shards: Vec::new() })
+}
+
+fn check(options: &RunOptions) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    if !(0.0..=1.0).contains(&options.max_error_rate) {
+        wrong.push(format!("--max-error-rate {}: it takes a share from 0 to 1", options.max_error_rate));
+    }
+    if !(options.deadline > 0.0 && options.deadline <= 1e6) {
+        wrong.push(format!("--deadline {}: it takes seconds, above 0 and up to 1000000", options.deadline));
+    }
+    if options.decoded_bytes < 1 << 20 {
+        wrong.push(format!("--decoded-bytes {}: it takes at least 1048576 (1 MiB)", options.decoded_bytes));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n"))) }
+}
+
+/// The rows that a shard brings, in the order of its samples.
+pub fn rows_of<'a>(shard: &'a Shard, sidecar_score: Option<&'a str>) -> impl ExactSizeIterator<Item = Fed> + 'a {
+    let seq = shard.seq;
+    shard.index.samples.iter().enumerate().map(move |(member, sample)| {
+        let id = RowId { shard: seq, member: member as u32 };
+        let given = |field: &str| sample.numbers.iter().find(|(name, _)| name == field).map(|(_, value)| *value);
+        match &sample.picture {
+            Ok(picture) => Fed::Image(Image {
+                id,
+                content: picture.content,
+                width: picture.width,
+                height: picture.height,
+                given: Score::of(sidecar_score.and_then(given).unwrap_or(f32::NAN)),
+            }),
+            Err(refusal) => {
+                Fed::Refused(id, Box::new(Refused { stage: "probe".into(), refusal: refusal.clone() }))
+            }
+        }
+    })
+}
+
+impl Opened {
+    /// Indexes the shards on threads of their own and hands in their rows as they come.
+    pub(super) fn insert_all(
+        &mut self,
+        tick: &mut dyn FnMut(&Progress, &Verdicts) -> Result<(), String>,
+    ) -> Result<(), Failure> {
+        let (sender, receiver) = crossbeam::channel::bounded::<Result<(String, Arc<Shard>), Failure>>(2);
+        let next = AtomicUsize::new(0);
+        let (sources, catalogue) = (&self.sources, &self.catalogue);
+        std::thread::scope(|threads| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(4) {
+                let (sender, next) = (sender.clone(), &next);
+                threads.spawn(move || {
+                    while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let loaded = catalogue.load(source).map(|shard| (source.name.clone(), shard));
+                        if sender.send(loaded.map_err(Failure::from)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            loop {
+                let loaded = match receiver.recv_timeout(Duration::from_millis(100)) {
+                    Ok(loaded) => loaded,
+                    Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok(()),
+                    Err(crossbeam::channel::RecvTimeoutError::Timeout) => {
+                        tick(&self.engine.progress(), self.engine.verdicts()).map_err(Failure::Failed)?;
+                        continue;
+                    }
+                };
+                // Dropping the receiver on an error lets the threads go.
+                let (name, shard) = loaded?;
+                let rows = rows_of(&shard, self.sidecar_score.as_deref());
+                self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;
+                self.shards.push((name, shard.seq));
+            }
+        })?;
+        self.shards.sort();
+        Ok(())
+    }
+
+    pub(super) fn stages(&self) -> Vec<StageDescription> {
+        let describe = |wired: &Wired| match wired {
+            Wired::Ask { stage, stamp, model } => {
+                StageDescription::Ask { name: stage, stamp: *stamp, model: model.clone() }
+            }
+            Wired::Gate { dial } => StageDescription::Gate { dial },
+        };
+        std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
+    }
+}
+
+pub(super) fn stopped(stopped: Stopped) -> Failure {
+    Failure::Failed(stopped.to_string())
+}
+
+/// The dials as they stand at `values`.
+pub(super) fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
+    let setting = |(spec, value): (&crate::flow::DialSpec, &f32)| DialSetting {
+        name: spec.name,
+        unit: spec.unit,
+        comparison: spec.comparison.sign(),
+        value: *value,
+        default: spec.default,
+        about: spec.about,
+    };
+    dial_specs::<P>().iter().zip(values).map(setting).collect()
+}
+
+/// What a run did.
+pub struct RunReport {
+    pub summary: Summary,
+    pub committed: Option<Committed>,
+    pub exported: Option<Committed>,
+    failure: Option<String>,
+    out: std::path::PathBuf,
+}
+
+impl RunReport {
+    /// The summary for people, or as JSON.
+    pub fn print(&self, output: Output) {
+        match output {
+            Output::Json => drop(print_json(&self.summary)),
+            Output::Text => {
+                println!("{}", self.summary);
+                if let Some(done) = &self.committed {
+                    println!(
+                        "published in {}: {} parts written, {} removed, {} left as they were",
+                        self.out.display(),
+                        done.parts_written,
+                        done.parts_removed,
+                        done.parts_unchanged
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether the run counts as done.
+    pub fn verdict(self) -> Result<(), Failure> {
+        self.failure.map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
+    }
+}
+
+/// Curates: asks what was never asked, and publishes what passes the dials.
+///
+/// `log`, where given, receives every question that was really asked.
+pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> Result<RunReport, Failure> {
+    let begin = Instant::now();
+    let values = dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
+    let mut display = Display::start(opened.lanes.clone(), opened.sources.len());
+    let fed = feed(&mut opened, &mut display);
+    display.finish();
+    // Whatever happened, what was answered stays answered.
+    opened.lanes.sync()?;
+    let stages = opened.lanes.status();
+    opened.store.note_run(P::NAME, &stages, begin.elapsed().as_secs_f64())?;
+    if let Err(failure) = fed {
+        let kept: u64 = stages.iter().map(|stage| stage.asked.asked).sum();
+        return Err(Failure::Failed(format!(
+            "{failure}\n{kept} questions were asked in this run and their answers are kept in {}; what was published \
+             before stands as it was. Run the same command again to go on",
+            options.store.display()
+        )));
+    }
+    let dials = settings::<P>(&values);
+    let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &stages);
+    let failure = too_many_refused(options, &summary);
+    let (mut committed, mut exported) = (None, None);
+    if failure.is_none() {
+        committed = Some(commit(options, P::NAME, &opened, &dials)?);
+        if let Some(to) = &options.export {
+            exported = Some(publish::export(&options.out, to, &opened.catalogue)?);
+        }
+    }
+    summary.measure(begin.elapsed());
+    Ok(RunReport { summary, committed, exported, failure, out: options.out.clone() })
+}
+
+fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
+    let lanes = opened.lanes.clone();
+    let mut tick = |progress: &Progress, verdicts: &Verdicts| {
+        display.update(progress, verdicts);
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            return Err("stopped".to_owned());
+        }
+        lanes.trouble().seen().map_or(Ok(()), Err)
+    };
+    let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
+    if fed.is_err() {
+        lanes.stop();
+    }
+    fed
+}
+
+fn commit(options: &RunOptions, pipeline: &'static str, opened: &Opened, dials: &[DialSetting]) -> Result<Committed, Failure> {
+    let verdicts: std::collections::HashMap<u32, _> = opened.engine.verdicts().shards().collect();
+    let shards = opened.shards.iter().filter_map(|(name, seq)| {
+        Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq).copied()? })
+    });
+    let stages = opened.stages();
+    let wanted = Wanted {
+        pipeline,
+        stages: &stages,
+        dials,
+        score_columns: opened.engine.score_names(),
+        shards: shards.collect(),
+    };
+    Ok(publish::commit(&options.out, &wanted, &opened.catalogue)?)
+}
+
+fn too_many_refused(options: &RunOptions, summary: &Summary) -> Option<String> {
+    let refused = count(&summary.refused);
+    let rate = refused as f64 / (summary.rows as f64).max(1.0);
+    (rate > options.max_error_rate).then(|| {
+        format!(
+            "{refused} of {} rows were refused ({:.1} %), more than --max-error-rate {} allows; answers are kept, and \
+             what was published before stands as it was. Look at what was refused above; then repair it, run again \
+             with --retry to ask it again, or with --max-error-rate {:.2} to publish all the same",
+            summary.rows,
+            rate * 100.0,
+            options.max_error_rate,
+            (rate * 100.0).ceil() / 100.0
+        )
+    })
+}
+
+/// `export`: tars with the original bytes of what `out` publishes.
+pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
+    let store = Store::look(store)?;
+    let options = crate::shard::ReadOptions { mmap: true, max_pixels: u64::MAX, max_bytes: u64::MAX, exif_orientation: true };
+    let catalogue = Catalogue::open(store.folder(), options, true)?;
+    let done = publish::export(out, to, &catalogue)?;
+    match output {
+        Output::Json => print_json(&serde_json::json!({
+            "to": to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
+            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
+        })),
+        Output::Text => {
+            println!(
+                "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
+                to.display(),
+                done.parts_written,
+                done.bytes_written as f64 / 1e6,
+                done.parts_removed,
+                done.parts_unchanged
+            );
+            Ok(())
+        }
+    }
+}

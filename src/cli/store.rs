@@ -1,0 +1,144 @@
+//! The store: one folder that holds the catalogue, the indexes, the memos, and a small record of what ran.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+use crate::lane::StageStatus;
+
+/// What is known of a memo beside its answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StampRecord {
+    pub stage: String,
+    pub model: String,
+    /// The pipelines that used it in their latest run.
+    pub used_by: Vec<String>,
+    /// Questions asked so far by runs of this store, and the seconds those runs took while asking.
+    pub asked: u64,
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoreRecord {
+    /// Raised by `--retry`: refusals of an earlier generation are asked again.
+    pub generation: u32,
+    pub stamps: BTreeMap<String, StampRecord>,
+}
+
+/// An open store. Holds the lock where it may be written.
+pub struct Store {
+    folder: PathBuf,
+    record: StoreRecord,
+    _lock: Option<File>,
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error, next: &str) -> Failure {
+    Failure::Failed(format!("{what} {}: {error}; {next}", path.display()))
+}
+
+impl Store {
+    /// Opens a store for a run, making the folder if need be. One process at a time.
+    pub fn open(folder: &Path) -> Result<Self, Failure> {
+        let next = "choose another --store, or check that this one may be written";
+        fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
+        let path = folder.join(".lock");
+        let lock = File::create(&path).map_err(|error| failed("the store's lock", &path, &error, next))?;
+        if lock.try_lock().is_err() {
+            return Err(Failure::Failed(format!(
+                "the store {} is in use by another run; wait for it to end, or use another --store",
+                folder.display()
+            )));
+        }
+        Ok(Store { record: read_record(folder)?, folder: folder.to_owned(), _lock: Some(lock) })
+    }
+
+    /// Opens a store to look at: nothing is written, and a run may go on beside it.
+    pub fn look(folder: &Path) -> Result<Self, Failure> {
+        Ok(Store { record: read_record(folder)?, folder: folder.to_owned(), _lock: None })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn memos(&self) -> PathBuf {
+        self.folder.join("memo")
+    }
+
+    pub fn record(&self) -> &StoreRecord {
+        &self.record
+    }
+
+    pub fn generation(&self) -> u32 {
+        self.record.generation
+    }
+
+    /// From now on, refusals remembered so far are asked again.
+    pub fn next_generation(&mut self) -> Result<u32, Failure> {
+        self.record.generation += 1;
+        self.save()?;
+        Ok(self.record.generation)
+    }
+
+    /// Notes what a run of `pipeline` used and how long its questions took.
+    pub fn note_run(&mut self, pipeline: &str, stages: &[StageStatus], seconds: f64) -> Result<(), Failure> {
+        for record in self.record.stamps.values_mut() {
+            record.used_by.retain(|user| user != pipeline);
+        }
+        for stage in stages {
+            let record = self.record.stamps.entry(stage.stamp.to_string()).or_default();
+            record.stage = stage.name.to_owned();
+            record.model.clone_from(&stage.model);
+            record.used_by.push(pipeline.to_owned());
+            // Too few to tell a rate from: the session's opening would be most of it.
+            if stage.asked.asked >= 16 || record.asked == 0 && stage.asked.asked > 0 {
+                record.asked += stage.asked.asked;
+                record.seconds += seconds;
+            }
+        }
+        self.save()
+    }
+
+    /// Forgets the memo of a stamp.
+    pub fn drop_stamp(&mut self, stamp: &str) -> Result<(), Failure> {
+        let path = self.memos().join(format!("{stamp}.memo"));
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("the memo", &path, &error, "check that the store may be written")),
+        }
+        self.record.stamps.remove(stamp);
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), Failure> {
+        let path = record_path(&self.folder);
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            serde_json::to_writer_pretty(&mut file, &self.record)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| failed("the store's record", &path, &error, "check that the disk has room"))
+    }
+}
+
+fn record_path(folder: &Path) -> PathBuf {
+    folder.join("store.json")
+}
+
+fn read_record(folder: &Path) -> Result<StoreRecord, Failure> {
+    let path = record_path(folder);
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::Failed(format!("{}: {error}; remove the file: only rates and names are lost", path.display()))
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoreRecord::default()),
+        Err(error) => Err(failed("the store's record", &path, &error, "check that it can be read")),
+    }
+}
