@@ -3,6 +3,6 @@
 //! A user moves a threshold; only what that move changes is recomputed. ARCHITECTURE.md walks through the
 //! rooms and states the invariants.
 
-pub mod row;
 pub mod publish;
+pub mod row;
 pub mod shard;
