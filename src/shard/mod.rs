@@ -12,6 +12,7 @@ mod catalogue;
 mod find;
 mod index;
 mod index_file;
+mod names;
 mod probe;
 mod sample;
 mod sidecar;

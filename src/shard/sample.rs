@@ -11,7 +11,8 @@
 use std::collections::HashSet;
 
 use super::Member;
-use super::walk::{Damage, Entry, Walk, quoted};
+use super::names::quoted;
+use super::walk::{Damage, Entry, Walk};
 use crate::row::Refusal;
 
 /// The extensions that make a member the sample's picture.
