@@ -209,7 +209,16 @@ mod sealed {
 
 /// A record that may ride a flow. Sealed: the only rows are those of this file, so that pixels cannot ride.
 pub trait Row:
-    sealed::Sealed + Clone + Ord + Hash + fmt::Debug + Serialize + for<'de> Deserialize<'de> + Send + Sync + 'static
+    sealed::Sealed
+    + Clone
+    + Ord
+    + Hash
+    + fmt::Debug
+    + Serialize
+    + for<'de> Deserialize<'de>
+    + Send
+    + Sync
+    + 'static
 {
     /// The picture that this row is about.
     fn image(&self) -> &Image;

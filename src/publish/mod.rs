@@ -24,8 +24,14 @@ pub struct DialSetting {
 pub enum StageDescription {
     /// Where rows come from; its refusals bear the stage name `probe`.
     Probe,
-    Ask { name: &'static str, stamp: Stamp, model: String },
-    Gate { dial: &'static str },
+    Ask {
+        name: &'static str,
+        stamp: Stamp,
+        model: String,
+    },
+    Gate {
+        dial: &'static str,
+    },
 }
 
 /// One shard's rows and where each ended: `verdicts[i]` is the verdict of `samples[i]` of its index.

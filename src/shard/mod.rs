@@ -1,12 +1,27 @@
 //! Tar shards, plain or in pieces: found, memory-mapped, indexed once. The only room that hands out bytes of pictures.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::row::{ContentHash, Refusal};
+
+mod bytes;
+mod catalogue;
+mod find;
+mod index;
+mod index_file;
+mod names;
+mod probe;
+mod sample;
+mod sidecar;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use catalogue::Catalogue;
+pub use find::find;
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +42,6 @@ pub enum ShardError {
     Io { path: PathBuf, source: std::io::Error, next: &'static str },
 }
 
-/// Finds the shards that `patterns` name (files, folders, globs), sorted by name.
-pub fn find(_patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
-    todo!()
-}
-
 /// What is read, and how. All of it but `mmap` shapes rows, and so is part of the index's own stamp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadOptions {
@@ -46,6 +56,20 @@ pub struct ReadOptions {
     pub exif_orientation: bool,
 }
 
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { mmap: true, max_pixels: 178_956_970, max_bytes: 512 << 20, exif_orientation: true }
+    }
+}
+
+impl ReadOptions {
+    /// Whether a walk with `self` and one with `other` give the same rows: how the files are read does not count.
+    fn gives_same_rows_as(&self, other: &Self) -> bool {
+        Self { mmap: true, ..self.clone() } == Self { mmap: true, ..other.clone() }
+    }
+}
+
+/// What a picture's first bytes say that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     Jpeg,
@@ -81,9 +105,16 @@ pub struct Picture {
 }
 
 /// One row of the input: a sample, or a place in the shard that had to be refused.
+///
+/// Classes of refusals that a walk gives: `damaged_tar` and `missing_piece` (one a shard, always its last row),
+/// `hostile_name`, `not_a_file`, `sparse_file`, `bad_extended_header` (a member each; no members in the row, so
+/// that nothing of it can be handed out), `key_returns`, `duplicate_member`, `no_picture`, `several_pictures`,
+/// `not_a_picture`, `broken_picture`, `no_size`, `too_many_pixels`, `too_many_bytes` (a sample each), and
+/// `cut_while_read`, `unreadable` (a file that failed under the walk: not kept, looked at again by the next run).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Path up to the first dot of its last part; unique in the shard but for refused rows.
+    /// Path up to the first dot of its last part; unique in the shard but for refused rows. A member that was
+    /// refused on its own has its path here, lossily; damage in the tar has `@` and its byte offset.
     pub key: String,
     pub members: Vec<Member>,
     pub picture: Result<Picture, Refusal>,
@@ -107,7 +138,7 @@ pub struct Shard {
     pub seq: u32,
     pub name: String,
     pub index: ShardIndex,
-    // the map, private
+    bytes: bytes::Bytes,
 }
 
 /// The sidecar of a sample as text.
@@ -121,33 +152,54 @@ pub struct Sidecar {
 
 impl Shard {
     /// The bytes of a sample's picture as they lie in the shard, touched on the calling thread.
-    pub fn picture_bytes(&self, _sample: u32) -> Result<Cow<'_, [u8]>, Refusal> {
-        todo!()
+    ///
+    /// Borrowed from the map where the picture lies in one piece; a refused sample gives its refusal back.
+    pub fn picture_bytes(&self, sample: u32) -> Result<Cow<'_, [u8]>, Refusal> {
+        let Some(sample) = self.sample(sample) else {
+            let message = format!(
+                "the shard {:?} has {} samples, no number {sample}",
+                self.name,
+                self.index.samples.len()
+            );
+            return Err(Refusal::new("no_such_sample", message));
+        };
+        let picture = sample.picture.as_ref().map_err(Refusal::clone)?;
+        match sample.members.get(picture.member as usize) {
+            Some(member) => self.member_bytes(member),
+            None => Err(Refusal::new(
+                "no_such_sample",
+                format!("{:?} has no member {}", sample.key, picture.member),
+            )),
+        }
     }
+
     /// The bytes of any member.
-    pub fn member_bytes(&self, _member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
-        todo!()
+    pub fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
+        self.bytes.slice(member.offset, member.len)
     }
-    pub fn sidecar(&self, _sample: u32) -> Sidecar {
-        todo!()
-    }
-}
 
-/// The shards that this store knows, and their numbers. Shared by all threads.
-pub struct Catalogue {}
+    /// The sidecar of a sample; empty where it has none, or none that can be read.
+    pub fn sidecar(&self, sample: u32) -> Sidecar {
+        let Some(sample) = self.sample(sample) else { return Sidecar::default() };
+        let payload = |extension: &str| {
+            let member = sample.members.iter().find(|member| member.extension == extension)?;
+            if member.len > sidecar::MOST_BYTES {
+                return None;
+            }
+            self.member_bytes(member).ok()
+        };
+        let object = payload("json").and_then(|json| sidecar::parse(&json).ok());
+        let text = payload("txt").map(|text| {
+            let text = String::from_utf8_lossy(&text);
+            text.trim_start_matches('\u{feff}').trim().to_owned()
+        });
+        Sidecar {
+            caption: text.or_else(|| object.as_ref().and_then(sidecar::caption)),
+            json: object.map(|object| serde_json::Value::Object(object).to_string()),
+        }
+    }
 
-impl Catalogue {
-    /// Opens (or starts) the catalogue under `store`. With `read_only`, nothing is ever written: new
-    /// shards get numbers for this process only (what `plan` needs).
-    pub fn open(_store: &Path, _options: ReadOptions, _read_only: bool) -> Result<Self, ShardError> {
-        todo!()
-    }
-    /// Opens a shard: by its index file where that still fits the shard's files (length, mtime), else by a walk.
-    pub fn load(&self, _source: &ShardSource) -> Result<Arc<Shard>, ShardError> {
-        todo!()
-    }
-    /// The shard of this number, loaded before in this process; kept open for the few used last.
-    pub fn shard(&self, _seq: u32) -> Result<Arc<Shard>, ShardError> {
-        todo!()
+    fn sample(&self, sample: u32) -> Option<&Sample> {
+        self.index.samples.get(sample as usize)
     }
 }

@@ -1,0 +1,254 @@
+//! The bytes of a shard: its pieces mapped (or read plainly) and joined, so that the rest sees one tar.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use memmap2::{Advice, Mmap};
+use serde::{Deserialize, Serialize};
+
+use super::{ShardError, ShardSource};
+use crate::row::Refusal;
+
+/// The classes of refusals that say something about this machine at this moment, not about the shard:
+/// an index that holds one is not kept, so that the next run tries again.
+pub(super) const PASSING_CLASSES: [&str; 2] = ["cut_while_read", "unreadable"];
+
+/// What a piece's file looked like when it was opened: an index fits as long as this does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PieceStamp {
+    len: u64,
+    mtime_s: i64,
+    mtime_ns: i64,
+}
+
+impl PieceStamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        PieceStamp { len: metadata.len(), mtime_s: metadata.mtime(), mtime_ns: metadata.mtime_nsec() }
+    }
+}
+
+struct Piece {
+    /// Where the piece begins in the joined tar.
+    start: u64,
+    len: u64,
+    name: String,
+    file: File,
+    /// `None` with plain reads, and for an empty piece (nothing can be mapped of it).
+    map: Option<Mmap>,
+}
+
+/// The joined pieces of a shard, up to the first one that is missing.
+pub(super) struct Bytes {
+    pieces: Vec<Piece>,
+    stamps: Vec<PieceStamp>,
+    len: u64,
+    missing: Option<PathBuf>,
+    max_copy: u64,
+}
+
+impl Bytes {
+    /// Opens the pieces of `source`. With plain reads and across pieces, at most `max_copy` bytes are copied at once.
+    pub(super) fn open(source: &ShardSource, mmap: bool, max_copy: u64) -> Result<Self, ShardError> {
+        let mut bytes = Bytes { pieces: Vec::new(), stamps: Vec::new(), len: 0, missing: None, max_copy };
+        for piece in &source.pieces {
+            match piece {
+                Ok(path) => bytes.push(path, mmap)?,
+                Err(path) => {
+                    bytes.missing = Some(path.clone());
+                    break;
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn push(&mut self, path: &Path, mmap: bool) -> Result<(), ShardError> {
+        let refused = |source| ShardError::Io {
+            path: path.to_path_buf(),
+            source,
+            next: "check that the file is there and may be read",
+        };
+        // Asked before opening: opening a fifo would wait for a writer.
+        if !std::fs::metadata(path).map_err(refused)?.is_file() {
+            return Err(refused(std::io::Error::other("is not a file")));
+        }
+        let file = File::open(path).map_err(refused)?;
+        let metadata = file.metadata().map_err(refused)?;
+        let len = metadata.len();
+        // A file system that can't map (some network ones) is read plainly instead: same bytes, slower.
+        //
+        // SAFETY: the map is only read. A file that shrinks under it would end the process with SIGBUS, so every
+        // slice asks for the file's length and has the kernel fetch its pages first (`Piece::slice`); a file that
+        // is rewritten in place shows other bytes, which are read as plain `u8`s wherever they come from.
+        let map = if mmap && len > 0 { unsafe { Mmap::map(&file) }.ok() } else { None };
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        self.pieces.push(Piece { start: self.len, len, name, file, map });
+        self.stamps.push(PieceStamp::of(&metadata));
+        self.len = self.len.checked_add(len).ok_or_else(|| refused(std::io::Error::other("is too long")))?;
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn stamps(&self) -> &[PieceStamp] {
+        &self.stamps
+    }
+
+    /// How many files this holds open.
+    pub(super) fn files(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether the files still look as they did when they were opened.
+    pub(super) fn unchanged(&self) -> bool {
+        self.pieces.iter().zip(&self.stamps).all(|(piece, stamp)| {
+            piece.file.metadata().is_ok_and(|metadata| PieceStamp::of(&metadata) == *stamp)
+        })
+    }
+
+    /// The file name of the first piece that is missing, where one is known to be.
+    pub(super) fn missing(&self) -> Option<String> {
+        let path = self.missing.as_ref()?;
+        Some(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned())
+    }
+
+    /// For a tar in pieces: what the piece after the last one that is here would be called.
+    pub(super) fn next_piece(&self) -> Option<String> {
+        let (stem, digits) = super::find::piece_of(&self.pieces.last()?.name)?;
+        let next = digits.parse::<u64>().ok()?.checked_add(1)?;
+        Some(format!("{stem}.tar.split.{next:0width$}", width = digits.len()))
+    }
+
+    /// `len` bytes from `offset` of the joined tar: borrowed from the map where they lie in one mapped piece.
+    pub(super) fn slice(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Refusal> {
+        self.check_range(offset, len)?;
+        let Some(first) = self.piece_at(offset) else { return Ok(Cow::Borrowed(&[])) };
+        if first.map.is_some() && offset + len <= first.start + first.len {
+            return first.slice(offset - first.start, len).map(Cow::Borrowed);
+        }
+        if len > self.max_copy {
+            return Err(Refusal::new(
+                "too_many_bytes",
+                format!(
+                    "{len} bytes would have to be copied, at most {} are allowed; raise --max-bytes",
+                    self.max_copy
+                ),
+            ));
+        }
+        // Bounded by the length of files that are there: `check_range`.
+        let mut copy = Vec::with_capacity(len as usize);
+        self.pass(offset, len, &mut |part| copy.extend_from_slice(part))?;
+        Ok(Cow::Owned(copy))
+    }
+
+    /// Shows `see` the bytes of a range piece by piece, whatever their number, in bounded memory.
+    pub(super) fn pass(&self, offset: u64, len: u64, see: &mut dyn FnMut(&[u8])) -> Result<(), Refusal> {
+        self.check_range(offset, len)?;
+        let (mut at, end) = (offset, offset + len);
+        while at < end {
+            let Some(piece) = self.piece_at(at) else { break };
+            let until = end.min(piece.start + piece.len);
+            piece.pass(at - piece.start, until - at, see)?;
+            at = until;
+        }
+        Ok(())
+    }
+
+    /// The piece that holds the byte at `offset`.
+    fn piece_at(&self, offset: u64) -> Option<&Piece> {
+        let after = self.pieces.partition_point(|piece| piece.start + piece.len <= offset);
+        self.pieces.get(after)
+    }
+
+    fn check_range(&self, offset: u64, len: u64) -> Result<(), Refusal> {
+        match offset.checked_add(len) {
+            Some(end) if end <= self.len => Ok(()),
+            _ => Err(Refusal::new(
+                "damaged_tar",
+                format!(
+                    "{len} bytes at byte {offset} reach over the end of the tar, which is {} bytes long",
+                    self.len
+                ),
+            )),
+        }
+    }
+}
+
+impl Piece {
+    fn slice(&self, at: u64, len: u64) -> Result<&[u8], Refusal> {
+        let Some(map) = &self.map else { return Ok(&[]) };
+        self.check_length(at + len)?;
+        let (at, len) = (at as usize, len as usize);
+        let Some(slice) = map.get(at..at + len) else { return Err(self.cut(at as u64)) };
+        // Asking for a header or two by system call would cost more than the faults.
+        if len > 4096 {
+            self.fetch(map, at, slice)?;
+        }
+        Ok(slice)
+    }
+
+    /// Has the pages of `slice` in memory before it is used, so that no later reader of it waits for the disk.
+    fn fetch(&self, map: &Mmap, at: usize, slice: &[u8]) -> Result<(), Refusal> {
+        #[cfg(target_os = "linux")]
+        match map.advise_range(Advice::PopulateRead, at, slice.len()) {
+            Ok(()) => return Ok(()),
+            // The kernel says so, where touching would have been a SIGBUS: the file was cut, or the disk failed.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EFAULT | libc::EHWPOISON)) => {
+                return Err(self.cut(slice.len() as u64));
+            }
+            // A kernel before 5.14 does not know the advice.
+            Err(_) => {}
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (map, at);
+        let touched = slice.iter().step_by(4096).fold(0_u8, |sum, byte| sum ^ byte);
+        std::hint::black_box(touched);
+        Ok(())
+    }
+
+    fn pass(&self, at: u64, len: u64, see: &mut dyn FnMut(&[u8])) -> Result<(), Refusal> {
+        const STEP: u64 = 1 << 20;
+        let mut buffer = Vec::new();
+        let mut done = 0;
+        while done < len {
+            let step = STEP.min(len - done);
+            if self.map.is_some() {
+                see(self.slice(at + done, step)?);
+            } else {
+                buffer.resize(step as usize, 0);
+                self.file.read_exact_at(&mut buffer, at + done).map_err(|e| match e.kind() {
+                    std::io::ErrorKind::UnexpectedEof => self.cut(at + done + step),
+                    _ => Refusal::new(
+                        "unreadable",
+                        format!("{} at byte {}: {e}; check the disk", self.name, at + done),
+                    ),
+                })?;
+                see(&buffer);
+            }
+            done += step;
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, needed: u64) -> Result<(), Refusal> {
+        match self.file.metadata() {
+            Ok(metadata) if metadata.len() >= needed => Ok(()),
+            _ => Err(self.cut(needed)),
+        }
+    }
+
+    fn cut(&self, needed: u64) -> Refusal {
+        Refusal::new(
+            "cut_while_read",
+            format!(
+                "{} was {} bytes long when it was opened and no longer reaches to byte {needed}; leave shards alone \
+                 while they are read, then run again",
+                self.name, self.len
+            ),
+        )
+    }
+}

@@ -1,0 +1,313 @@
+//! The catalogue: which number each shard has in this store, and which shards are open.
+//!
+//! `store/shards.log` holds one line a shard: a CRC-32, the number, the fingerprint, and the name as JSON, parted
+//! by tabs. Lines are only ever added, and synced before a number is given out, so that no number can come to
+//! mean two shards. A last line that is torn is cut off; a broken line among whole ones is passed over, and its
+//! number is not given out again.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::bytes::Bytes;
+use super::index_file::{self, Origin};
+use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardSource, index};
+use crate::row::ContentHash;
+
+/// At most this many shards stay open ...
+const MOST_OPEN: usize = 64;
+/// ... and at most this many files of theirs: a process may often open only 1,024.
+const MOST_OPEN_FILES: usize = 256;
+
+/// The shards that this store knows, and their numbers. Shared by all threads.
+pub struct Catalogue {
+    store: PathBuf,
+    options: ReadOptions,
+    read_only: bool,
+    walks: AtomicU64,
+    numbers: Mutex<Numbers>,
+    open: Mutex<Open>,
+}
+
+struct Numbers {
+    by_shard: HashMap<(String, ContentHash), u32>,
+    next: u32,
+    /// `None` in a read-only catalogue.
+    log: Option<File>,
+}
+
+#[derive(Default)]
+struct Open {
+    known: HashMap<u32, Arc<Known>>,
+    /// The open shards, each with the tick of its last use.
+    shards: HashMap<u32, (Arc<Shard>, u64)>,
+    tick: u64,
+}
+
+/// A shard that was loaded in this process, and how to get at it again.
+struct Known {
+    source: ShardSource,
+    fingerprint: ContentHash,
+    /// Where there is no index file, the index as it would lie in it.
+    kept: Option<Vec<u8>>,
+    /// Held while the shard is opened again, so that many lanes that miss it open it once.
+    reopening: Mutex<()>,
+}
+
+impl Catalogue {
+    /// Opens (or starts) the catalogue under `store`. With `read_only`, nothing is ever written: new
+    /// shards get numbers for this process only (what `plan` needs).
+    pub fn open(store: &Path, options: ReadOptions, read_only: bool) -> Result<Self, ShardError> {
+        let path = store.join("shards.log");
+        let refused = |source| ShardError::Io {
+            path: path.clone(),
+            source,
+            next: "check that the store is there, has room and may be written to",
+        };
+        let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
+        let mut text = Vec::new();
+        if read_only {
+            match File::open(&path) {
+                Ok(mut file) => drop(file.read_to_end(&mut text).map_err(refused)?),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(refused(e)),
+            }
+            numbers.read(&text);
+        } else {
+            std::fs::create_dir_all(store).map_err(refused)?;
+            let mut file =
+                OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(refused)?;
+            file.read_to_end(&mut text).map_err(refused)?;
+            let whole = numbers.read(&text);
+            if whole < text.len() {
+                file.set_len(whole as u64).map_err(refused)?;
+            }
+            numbers.log = Some(file);
+        }
+        Ok(Catalogue {
+            store: store.to_path_buf(),
+            options,
+            read_only,
+            walks: AtomicU64::new(0),
+            numbers: Mutex::new(numbers),
+            open: Mutex::new(Open::default()),
+        })
+    }
+
+    /// Opens a shard: by its index file where that still fits the shard's files (length, mtime), else by a walk.
+    ///
+    /// May be called from several threads at once; shards are walked side by side.
+    pub fn load(&self, source: &ShardSource) -> Result<Arc<Shard>, ShardError> {
+        let bytes = self.open_bytes(source)?;
+        let index_path = index_file::path_of(&self.store, source);
+        let (index, kept) = match self.read_index(&index_path, &bytes) {
+            Some(index) => (index, None),
+            None => self.walk(&bytes, &index_path)?,
+        };
+        let seq = self.number_of(&source.name, index.fingerprint)?;
+        let fingerprint = index.fingerprint;
+        let shard = Arc::new(self.shard_of(seq, &source.name, index, bytes));
+        let known = Known { source: source.clone(), fingerprint, kept, reopening: Mutex::new(()) };
+        let mut open = lock(&self.open);
+        open.known.insert(seq, Arc::new(known));
+        open.insert(Arc::clone(&shard));
+        Ok(shard)
+    }
+
+    /// The shard of this number, loaded before in this process; kept open for the few used last.
+    pub fn shard(&self, seq: u32) -> Result<Arc<Shard>, ShardError> {
+        let known = {
+            let mut open = lock(&self.open);
+            if let Some(shard) = open.get(seq) {
+                return Ok(shard);
+            }
+            open.known.get(&seq).cloned()
+        };
+        let Some(known) = known else {
+            return Err(ShardError::Usage(format!(
+                "shard number {seq} was not loaded in this run; load it by its source first"
+            )));
+        };
+        let _reopening = lock(&known.reopening);
+        if let Some(shard) = lock(&self.open).get(seq) {
+            return Ok(shard);
+        }
+        let shard = Arc::new(self.reopen(seq, &known)?);
+        lock(&self.open).insert(Arc::clone(&shard));
+        Ok(shard)
+    }
+
+    /// How many shards were walked, not read from their index files, since this was opened.
+    pub fn walks(&self) -> u64 {
+        self.walks.load(Ordering::Relaxed)
+    }
+
+    fn reopen(&self, seq: u32, known: &Known) -> Result<Shard, ShardError> {
+        let bytes = self.open_bytes(&known.source)?;
+        let index_path = index_file::path_of(&self.store, &known.source);
+        let kept = known.kept.as_deref();
+        let index = kept
+            .and_then(|kept| index_file::decode(kept, &self.origin(&bytes, bytes.missing().as_deref())))
+            .or_else(|| self.read_index(&index_path, &bytes))
+            .unwrap_or_else(|| self.walk_only(&bytes));
+        if index.fingerprint != known.fingerprint {
+            return Err(ShardError::Io {
+                path: first_path(&known.source),
+                source: std::io::Error::other(format!(
+                    "the shard {:?} changed during the run",
+                    known.source.name
+                )),
+                next: "leave shards alone while they are read, and run again",
+            });
+        }
+        Ok(self.shard_of(seq, &known.source.name, index, bytes))
+    }
+
+    fn open_bytes(&self, source: &ShardSource) -> Result<Bytes, ShardError> {
+        Bytes::open(source, self.options.mmap, self.options.max_bytes)
+    }
+
+    fn shard_of(&self, seq: u32, name: &str, index: ShardIndex, bytes: Bytes) -> Shard {
+        Shard { seq, name: name.to_owned(), index, bytes }
+    }
+
+    fn origin<'a>(&'a self, bytes: &'a Bytes, missing: Option<&'a str>) -> Origin<'a> {
+        Origin { options: &self.options, missing, stamps: bytes.stamps() }
+    }
+
+    fn read_index(&self, path: &Path, bytes: &Bytes) -> Option<ShardIndex> {
+        let file = std::fs::read(path).ok()?;
+        index_file::decode(&file, &self.origin(bytes, bytes.missing().as_deref()))
+    }
+
+    fn walk_only(&self, bytes: &Bytes) -> ShardIndex {
+        self.walks.fetch_add(1, Ordering::Relaxed);
+        index::build(bytes, &self.options)
+    }
+
+    /// Walks a shard and keeps its index: in its file, or in memory where nothing may be written.
+    fn walk(&self, bytes: &Bytes, index_path: &Path) -> Result<(ShardIndex, Option<Vec<u8>>), ShardError> {
+        let index = self.walk_only(bytes);
+        // What was read while the files changed, or while they could not be read, is not what they hold.
+        if !bytes.unchanged() || index::is_passing(&index) {
+            return Ok((index, None));
+        }
+        let missing = bytes.missing();
+        let file = index_file::encode(&self.origin(bytes, missing.as_deref()), &index).map_err(|source| {
+            ShardError::Io {
+                path: index_path.to_path_buf(),
+                source,
+                next: "this is a fault of threshflow; report it",
+            }
+        })?;
+        if self.read_only {
+            return Ok((index, Some(file)));
+        }
+        index_file::write(index_path, &file)?;
+        Ok((index, None))
+    }
+
+    /// The number of (name, fingerprint): the one it has, or the next, written down before it is given out.
+    fn number_of(&self, name: &str, fingerprint: ContentHash) -> Result<u32, ShardError> {
+        let mut numbers = lock(&self.numbers);
+        if let Some(&seq) = numbers.by_shard.get(&(name.to_owned(), fingerprint)) {
+            return Ok(seq);
+        }
+        let seq = numbers.next;
+        let refused = |source| ShardError::Io {
+            path: self.store.join("shards.log"),
+            source,
+            next: "check that the store's disk has room and may be written to",
+        };
+        let next =
+            seq.checked_add(1).ok_or_else(|| refused(std::io::Error::other("no shard numbers are left")))?;
+        if let Some(log) = &mut numbers.log {
+            let before = log.metadata().map_err(refused)?.len();
+            let written =
+                log.write_all(line_of(seq, fingerprint, name).as_bytes()).and_then(|()| log.sync_data());
+            if let Err(e) = written {
+                // Half a line would swallow the next one.
+                let _ = log.set_len(before);
+                return Err(refused(e));
+            }
+        }
+        numbers.next = next;
+        numbers.by_shard.insert((name.to_owned(), fingerprint), seq);
+        Ok(seq)
+    }
+}
+
+impl Numbers {
+    /// Takes in the lines of the log and says how many bytes of it are whole.
+    fn read(&mut self, text: &[u8]) -> usize {
+        let mut whole = 0;
+        let mut at = 0;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            at += line.len();
+            let Some((seq, fingerprint, name)) = read_line(line) else { continue };
+            // The first line of a shard counts, as it did for the run that wrote the second.
+            self.by_shard.entry((name, fingerprint)).or_insert(seq);
+            self.next = self.next.max(seq.saturating_add(1));
+            whole = at;
+        }
+        whole
+    }
+}
+
+fn line_of(seq: u32, fingerprint: ContentHash, name: &str) -> String {
+    let name = serde_json::Value::from(name);
+    let rest = format!("{seq}\t{fingerprint}\t{name}");
+    format!("{:08x}\t{rest}\n", crc32fast::hash(rest.as_bytes()))
+}
+
+fn read_line(line: &[u8]) -> Option<(u32, ContentHash, String)> {
+    let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
+    let (crc, rest) = line.split_once('\t')?;
+    if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest.as_bytes()) {
+        return None;
+    }
+    let mut fields = rest.splitn(3, '\t');
+    let seq = fields.next()?.parse().ok()?;
+    let fingerprint = u128::from_str_radix(fields.next()?, 16).ok()?;
+    let name = serde_json::from_str(fields.next()?).ok()?;
+    Some((seq, ContentHash(fingerprint.to_be_bytes()), name))
+}
+
+impl Open {
+    fn get(&mut self, seq: u32) -> Option<Arc<Shard>> {
+        self.tick += 1;
+        let (shard, used) = self.shards.get_mut(&seq)?;
+        *used = self.tick;
+        Some(Arc::clone(shard))
+    }
+
+    /// Keeps a shard open, and closes those that were not used for longest where there are too many.
+    fn insert(&mut self, shard: Arc<Shard>) {
+        self.tick += 1;
+        self.shards.insert(shard.seq, (shard, self.tick));
+        loop {
+            let files: usize = self.shards.values().map(|(shard, _)| shard.bytes.files()).sum();
+            if self.shards.len() <= 1 || (self.shards.len() <= MOST_OPEN && files <= MOST_OPEN_FILES) {
+                return;
+            }
+            let oldest = self.shards.iter().min_by_key(|(_, (_, used))| *used).map(|(&seq, _)| seq);
+            let Some(oldest) = oldest else { return };
+            self.shards.remove(&oldest);
+        }
+    }
+}
+
+fn first_path(source: &ShardSource) -> PathBuf {
+    match source.pieces.first() {
+        Some(Ok(path) | Err(path)) => path.clone(),
+        None => PathBuf::from(&source.name),
+    }
+}
+
+/// A panic elsewhere leaves the maps whole: each change of theirs is one insertion.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,237 @@
+//! Finding shards: files, folders and globs become a sorted list of named shards, pieces put in order.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Component, Path, PathBuf};
+
+use super::{ShardError, ShardSource};
+
+/// Missing pieces are listed one by one up to this many in a row: the reader stops at the first anyway,
+/// and `X.tar.split.4000000000` alone must not make a list of four milliards.
+const MOST_MISSING_LISTED: u64 = 1_000;
+
+const SPLIT: &str = ".tar.split.";
+
+/// Finds the shards that `patterns` name (files, folders, globs), sorted by name.
+///
+/// A file is taken as it is, whatever it is called; a folder gives every `*.tar` and split tar beneath it,
+/// at any depth (links to folders are not followed); a glob gives the `*.tar` files and split tars that it
+/// matches and passes over everything else (`laion/*` may hold parquet and JSON beside the tars). One piece
+/// of a split tar stands for all the pieces in its folder.
+pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
+    if patterns.is_empty() {
+        return Err(usage(
+            "no shards were named; give at least one file, folder or glob, for example 'laion/*.tar'",
+        ));
+    }
+    // By place (canonical folder and file name), so that a shard named twice counts once.
+    let mut found: BTreeMap<PathBuf, ShardSource> = BTreeMap::new();
+    for pattern in patterns {
+        for (base, path) in matches_of(pattern)? {
+            add(&mut found, &base, &path)?;
+        }
+    }
+    let mut shards: Vec<ShardSource> = found.into_values().collect();
+    shards.sort();
+    for pair in shards.windows(2) {
+        if let [a, b] = pair
+            && a.name == b.name
+        {
+            return Err(usage(format!(
+                "two shards have the same name {:?}: {} and {}; name them through a folder above both, so that the \
+                 folders' names become part of the shards' names",
+                a.name,
+                first_path(a).display(),
+                first_path(b).display()
+            )));
+        }
+    }
+    Ok(shards)
+}
+
+/// The files that a pattern names, each with the fixed part of the pattern that names are relative to.
+fn matches_of(pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, ShardError> {
+    let path = Path::new(pattern);
+    // What exists is meant literally, even with a bracket in its name.
+    if path.is_dir() {
+        let mut files = Vec::new();
+        files_beneath(path, &mut files)?;
+        if files.is_empty() {
+            return Err(usage(format!(
+                "the folder {pattern:?} holds no shards; it must hold files called *.tar or *.tar.split.000 (at any depth)"
+            )));
+        }
+        return Ok(files.into_iter().map(|file| (path.to_path_buf(), file)).collect());
+    }
+    if path.exists() {
+        return Ok(vec![(path.parent().unwrap_or(Path::new("")).to_path_buf(), path.to_path_buf())]);
+    }
+    if !pattern.contains(['*', '?', '[']) {
+        return Err(usage(format!(
+            "{pattern:?} does not exist; give a tar file, a folder of them, or a quoted glob"
+        )));
+    }
+    let base = fixed_part(path);
+    let walk = glob::glob(pattern).map_err(|e| {
+        usage(format!("{pattern:?} is not a glob that can be read: {e}; use *, ?, [abc] and ** (any depth)"))
+    })?;
+    let mut all = 0_u64;
+    let mut files = Vec::new();
+    for entry in walk {
+        let file = entry.map_err(|e| ShardError::Io {
+            path: e.path().to_path_buf(),
+            source: std::io::Error::from(e.error().kind()),
+            next: "check that the folder may be read",
+        })?;
+        all += 1;
+        if is_shard_name(&file) && file.is_file() {
+            files.push((base.clone(), file));
+        }
+    }
+    match (files.is_empty(), all) {
+        (false, _) => Ok(files),
+        (true, 0) => Err(usage(format!(
+            "nothing matches {pattern:?}; check the path, or name a folder to take every *.tar beneath it"
+        ))),
+        (true, n) => Err(usage(format!(
+            "{pattern:?} matches {n} files or folders, but none is called *.tar or *.tar.split.000; name a folder to \
+             take every tar beneath it, and decompress compressed tars first (they can't be read in place)"
+        ))),
+    }
+}
+
+/// The leading parts of a glob that hold no wildcard.
+fn fixed_part(pattern: &Path) -> PathBuf {
+    pattern
+        .components()
+        .take_while(|part| match part {
+            Component::Normal(text) => !text.to_string_lossy().contains(['*', '?', '[']),
+            _ => true,
+        })
+        .collect()
+}
+
+fn files_beneath(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ShardError> {
+    let refused = |source| ShardError::Io {
+        path: folder.to_path_buf(),
+        source,
+        next: "check that the folder may be read",
+    };
+    for entry in std::fs::read_dir(folder).map_err(refused)? {
+        let entry = entry.map_err(refused)?;
+        let path = entry.path();
+        if entry.file_type().map_err(refused)?.is_dir() {
+            files_beneath(&path, files)?;
+        } else if is_shard_name(&path) && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> Result<(), ShardError> {
+    let file_name = file_name(path);
+    let (stem, is_piece) = match piece_of(&file_name) {
+        Some((stem, _)) => (stem, true),
+        None => (file_name.strip_suffix(".tar").filter(|s| !s.is_empty()).unwrap_or(&file_name), false),
+    };
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let place = std::fs::canonicalize(folder)
+        .map_err(|source| ShardError::Io {
+            path: folder.to_path_buf(),
+            source,
+            next: "check that the folder may be read",
+        })?
+        .join(if is_piece { format!("{stem}{SPLIT}") } else { file_name.clone() });
+    if let Entry::Vacant(slot) = found.entry(place) {
+        let pieces = if is_piece { pieces_of(folder, stem)? } else { vec![Ok(path.to_path_buf())] };
+        slot.insert(ShardSource { name: name_of(base, path, stem), pieces });
+    }
+    Ok(())
+}
+
+/// The shard's path relative to `base`, its last part replaced by `stem`, parts joined by `/`.
+fn name_of(base: &Path, path: &Path, stem: &str) -> String {
+    let relative = path.strip_prefix(base).unwrap_or(path);
+    let mut parts: Vec<String> = relative
+        .parent()
+        .into_iter()
+        .flat_map(Path::components)
+        .filter_map(|part| match part {
+            Component::Normal(text) => Some(text.to_string_lossy().into_owned()),
+            Component::ParentDir => Some("..".to_owned()),
+            _ => None,
+        })
+        .collect();
+    parts.push(stem.to_owned());
+    parts.join("/")
+}
+
+/// All the pieces of `stem` in `folder`, in order, with the missing ones named.
+fn pieces_of(folder: &Path, stem: &str) -> Result<Vec<Result<PathBuf, PathBuf>>, ShardError> {
+    let refused = |source| ShardError::Io {
+        path: folder.to_path_buf(),
+        source,
+        next: "check that the folder may be read",
+    };
+    let mut numbered: BTreeMap<u64, PathBuf> = BTreeMap::new();
+    let mut width = 3;
+    for entry in std::fs::read_dir(folder).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        let name = file_name(&path);
+        let Some((of, digits)) = piece_of(&name) else { continue };
+        if of != stem {
+            continue;
+        }
+        let Ok(number) = digits.parse::<u64>() else { continue };
+        width = width.max(digits.len());
+        if let Some(other) = numbered.insert(number, path.clone()) {
+            return Err(usage(format!(
+                "two files are piece {number} of the same tar: {} and {}; keep one of them",
+                other.display(),
+                path.display()
+            )));
+        }
+    }
+    let mut pieces = Vec::with_capacity(numbered.len());
+    let mut next = 0_u64;
+    for (number, path) in numbered {
+        for missing in next..number.min(next.saturating_add(MOST_MISSING_LISTED)) {
+            pieces.push(Err(folder.join(format!("{stem}{SPLIT}{missing:0width$}"))));
+        }
+        pieces.push(Ok(path));
+        next = number.saturating_add(1);
+    }
+    Ok(pieces)
+}
+
+/// Splits `X.tar.split.012` into `X` and `012`.
+pub(super) fn piece_of(file_name: &str) -> Option<(&str, &str)> {
+    let (stem, digits) = file_name.rsplit_once(SPLIT)?;
+    let is_number =
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u64>().is_ok();
+    (is_number && !stem.is_empty()).then_some((stem, digits))
+}
+
+fn is_shard_name(path: &Path) -> bool {
+    let name = file_name(path);
+    name.strip_suffix(".tar").is_some_and(|stem| !stem.is_empty()) || piece_of(&name).is_some()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn first_path(shard: &ShardSource) -> &Path {
+    match shard.pieces.first() {
+        Some(Ok(path) | Err(path)) => path,
+        None => Path::new(""),
+    }
+}
+
+fn usage(message: impl Into<String>) -> ShardError {
+    ShardError::Usage(message.into())
+}

@@ -1,0 +1,181 @@
+//! From drafts to an index: every member hashed, every picture probed, every sidecar read, on several threads.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::bytes::{Bytes, PASSING_CLASSES};
+use super::sample::{Draft, group};
+use super::walk::walk;
+use super::{Member, Picture, ReadOptions, Sample, ShardIndex, probe, sidecar};
+use crate::row::{ContentHash, Refusal};
+
+/// Below this many bytes a shard is surveyed on the calling thread alone.
+const WORTH_THREADS: u64 = 32 << 20;
+
+/// A sample and the content hashes of its members.
+struct Surveyed {
+    sample: Sample,
+    at: u64,
+    contents: Vec<ContentHash>,
+}
+
+/// Walks a shard and looks at every member of it.
+pub(super) fn build(bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
+    let drafts = group(walk(bytes));
+    let surveyed = survey_all(drafts, bytes, options);
+    let fingerprint = fingerprint(&surveyed);
+    ShardIndex { fingerprint, samples: surveyed.into_iter().map(|surveyed| surveyed.sample).collect() }
+}
+
+/// Whether an index says something about this moment only (a file cut while it was read, a failing disk).
+pub(super) fn is_passing(index: &ShardIndex) -> bool {
+    let passing = |refusal: &Refusal| PASSING_CLASSES.contains(&refusal.class.as_ref());
+    index.samples.iter().any(|sample| {
+        sample.picture.as_ref().is_err_and(passing) || sample.sidecar_refusal.as_ref().is_some_and(passing)
+    })
+}
+
+/// Surveys every draft, in order. Threads take parts from a common list, so that one that can't be started, or
+/// one that meets the large pictures, only means that the others do more.
+fn survey_all(drafts: Vec<Draft>, bytes: &Bytes, options: &ReadOptions) -> Vec<Surveyed> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
+    let threads = if bytes.len() < WORTH_THREADS { 1 } else { cores };
+    let part_len = drafts.len().div_ceil(threads * 8).max(1);
+    let parts: Vec<&[Draft]> = drafts.chunks(part_len).collect();
+    let done: Vec<OnceLock<Vec<Surveyed>>> = parts.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((part, done)) = {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            parts.get(place).zip(done.get(place))
+        } {
+            let _ = done.set(part.iter().map(|draft| survey(draft, bytes, options)).collect());
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(parts.len()) {
+            let _ = std::thread::Builder::new().name("shard-survey".to_owned()).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    done.into_iter().filter_map(OnceLock::into_inner).flatten().collect()
+}
+
+fn survey(draft: &Draft, bytes: &Bytes, options: &ReadOptions) -> Surveyed {
+    let Draft { key, members, at, picture } = draft.clone();
+    let too_long = members.iter().find(|member| member.len > options.max_bytes).map(|member| {
+        Refusal::new(
+            "too_many_bytes",
+            format!(
+                "the member with the extension {:?} has {} bytes, at most {} are allowed; raise --max-bytes to take it",
+                member.extension, member.len, options.max_bytes
+            ),
+        )
+    });
+    let mut unreadable = None;
+    let mut contents = Vec::with_capacity(members.len());
+    let mut picture = match too_long {
+        Some(refusal) => picture.and(Err(refusal)),
+        None => picture.and_then(|place| look_at(place, &members, bytes, options)),
+    };
+    for (place, member) in members.iter().enumerate() {
+        let content = match &picture {
+            Ok(picture) if picture.member as usize == place => Ok(picture.content),
+            _ => hash(member, bytes),
+        };
+        contents.push(content.unwrap_or_else(|refusal| {
+            unreadable.get_or_insert(refusal);
+            ContentHash::default()
+        }));
+    }
+    if let Some(refusal) = unreadable {
+        picture = picture.and(Err(refusal));
+    }
+    let (mut numbers, mut sidecar_refusal) = (Vec::new(), None);
+    if let Some(json) = members.iter().find(|member| member.extension == "json") {
+        match read_sidecar(json, bytes) {
+            Ok(found) => numbers = found,
+            Err(refusal) => sidecar_refusal = Some(refusal),
+        }
+    }
+    Surveyed { sample: Sample { key, members, picture, numbers, sidecar_refusal }, at, contents }
+}
+
+fn look_at(
+    place: usize,
+    members: &[Member],
+    bytes: &Bytes,
+    options: &ReadOptions,
+) -> Result<Picture, Refusal> {
+    let Some(member) = members.get(place) else {
+        return Err(Refusal::new("no_picture", "the sample has no such member"));
+    };
+    let payload: Cow<'_, [u8]> = bytes.slice(member.offset, member.len)?;
+    let probed = probe::probe(&payload, options)?;
+    Ok(Picture {
+        member: u32::try_from(place).unwrap_or(u32::MAX),
+        content: ContentHash::of(&payload),
+        format: probed.format,
+        width: probed.width,
+        height: probed.height,
+        orientation: probed.orientation,
+    })
+}
+
+fn hash(member: &Member, bytes: &Bytes) -> Result<ContentHash, Refusal> {
+    let mut hasher = blake3::Hasher::new();
+    bytes.pass(member.offset, member.len, &mut |part| {
+        hasher.update(part);
+    })?;
+    Ok(ContentHash::from_hasher(&hasher))
+}
+
+fn read_sidecar(json: &Member, bytes: &Bytes) -> Result<Vec<(String, f32)>, Refusal> {
+    if json.len > sidecar::MOST_BYTES {
+        return Err(sidecar::too_long(json.len));
+    }
+    let payload = bytes.slice(json.offset, json.len)?;
+    sidecar::parse(&payload).map(|object| sidecar::numbers(&object))
+}
+
+/// Of every member's path, place and content, and of what was made of it: two indexes with the same fingerprint
+/// give the same rows. (Limits and the EXIF switch count by what they changed.)
+fn fingerprint(surveyed: &[Surveyed]) -> ContentHash {
+    let mut hasher = blake3::Hasher::new();
+    let number = |hasher: &mut blake3::Hasher, value: u64| {
+        hasher.update(&value.to_le_bytes());
+    };
+    let text = |hasher: &mut blake3::Hasher, value: &str| {
+        hasher.update(&(value.len() as u64).to_le_bytes());
+        hasher.update(value.as_bytes());
+    };
+    hasher.update(b"threshflow shard 1");
+    number(&mut hasher, surveyed.len() as u64);
+    for Surveyed { sample, at, contents } in surveyed {
+        text(&mut hasher, &sample.key);
+        number(&mut hasher, *at);
+        number(&mut hasher, sample.members.len() as u64);
+        for (member, content) in sample.members.iter().zip(contents) {
+            text(&mut hasher, &member.extension);
+            number(&mut hasher, member.offset);
+            number(&mut hasher, member.len);
+            hasher.update(&content.0);
+        }
+        match &sample.picture {
+            Ok(picture) => {
+                hasher.update(&[0, picture.format as u8, picture.orientation]);
+                number(&mut hasher, u64::from(picture.member));
+                number(&mut hasher, u64::from(picture.width) << 16 | u64::from(picture.height));
+            }
+            Err(refusal) => {
+                hasher.update(&[1]);
+                text(&mut hasher, &refusal.class);
+                text(&mut hasher, &refusal.message);
+            }
+        }
+        let sidecar = sample.sidecar_refusal.as_ref();
+        text(&mut hasher, sidecar.map_or("", |refusal| &refusal.message));
+    }
+    ContentHash::from_hasher(&hasher)
+}

@@ -1,0 +1,102 @@
+//! Index files: what a walk found, kept under `store/index/` so that the next run does not walk.
+//!
+//! Layout: `TFIX`, the format's version, the CRC-32 of the rest, then zstd over postcard. A file that does not
+//! read, is of another version, was made with other options, or whose pieces changed is no index: the shard is
+//! walked again, and nothing is said, because nothing is lost.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::bytes::PieceStamp;
+use super::{ReadOptions, ShardError, ShardIndex, ShardSource};
+use crate::row::ContentHash;
+
+/// Raise it when the layout changes, or when a walk or a probe of the same bytes gives other rows.
+const VERSION: u32 = 1;
+const MAGIC: [u8; 4] = *b"TFIX";
+const HEAD: usize = 12;
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    options: &'a ReadOptions,
+    missing: Option<&'a str>,
+    stamps: &'a [PieceStamp],
+    index: &'a ShardIndex,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    options: ReadOptions,
+    missing: Option<String>,
+    stamps: Vec<PieceStamp>,
+    index: ShardIndex,
+}
+
+/// What an index was made from: it fits as long as all of this is the same.
+pub(super) struct Origin<'a> {
+    pub(super) options: &'a ReadOptions,
+    pub(super) missing: Option<&'a str>,
+    pub(super) stamps: &'a [PieceStamp],
+}
+
+/// Where the index of a shard lies: named by the shard's name and place, never by a member.
+pub(super) fn path_of(store: &Path, source: &ShardSource) -> PathBuf {
+    let mut hasher = blake3::Hasher::new();
+    let first = match source.pieces.first() {
+        Some(Ok(path) | Err(path)) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+        None => PathBuf::new(),
+    };
+    hasher.update(&(source.name.len() as u64).to_le_bytes());
+    hasher.update(source.name.as_bytes());
+    hasher.update(first.as_os_str().as_encoded_bytes());
+    store.join("index").join(format!("{}.idx", ContentHash::from_hasher(&hasher)))
+}
+
+/// An index as it lies in its file.
+pub(super) fn encode(origin: &Origin<'_>, index: &ShardIndex) -> std::io::Result<Vec<u8>> {
+    let kept = Kept { options: origin.options, missing: origin.missing, stamps: origin.stamps, index };
+    let plain = postcard::to_stdvec(&kept).map_err(std::io::Error::other)?;
+    let packed = zstd::bulk::compress(&plain, 3)?;
+    let mut file = Vec::with_capacity(HEAD + packed.len());
+    file.extend_from_slice(&MAGIC);
+    file.extend_from_slice(&VERSION.to_le_bytes());
+    file.extend_from_slice(&crc32fast::hash(&packed).to_le_bytes());
+    file.extend_from_slice(&packed);
+    Ok(file)
+}
+
+/// Reads an index back, if it is whole and was made from `origin`.
+pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<ShardIndex> {
+    let (head, packed) = file.split_at_checked(HEAD)?;
+    let mut expected = [0; HEAD];
+    expected[..4].copy_from_slice(&MAGIC);
+    expected[4..8].copy_from_slice(&VERSION.to_le_bytes());
+    expected[8..].copy_from_slice(&crc32fast::hash(packed).to_le_bytes());
+    if head != expected {
+        return None;
+    }
+    let plain = zstd::stream::decode_all(packed).ok()?;
+    let read: Read = postcard::from_bytes(&plain).ok()?;
+    let fits = read.options.gives_same_rows_as(origin.options)
+        && read.missing.as_deref() == origin.missing
+        && read.stamps == origin.stamps;
+    fits.then_some(read.index)
+}
+
+/// Puts an encoded index in its place: whole or not at all.
+pub(super) fn write(path: &Path, file: &[u8]) -> Result<(), ShardError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let refused = |source| ShardError::Io {
+        path: path.to_path_buf(),
+        source,
+        next: "check that the store's disk has room and may be written to",
+    };
+    std::fs::create_dir_all(folder).map_err(refused)?;
+    let mut temporary = tempfile::Builder::new().prefix(".index-").tempfile_in(folder).map_err(refused)?;
+    temporary.write_all(file).map_err(refused)?;
+    temporary.as_file().sync_data().map_err(refused)?;
+    temporary.persist(path).map_err(|e| refused(e.error))?;
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The catalogue and the index files: what is walked, what is not, and which number a shard has.
+
+use std::fs::FileTimes;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::shard::ShardError;
+
+fn named(name: &str, path: &Path) -> ShardSource {
+    ShardSource { name: name.to_owned(), pieces: vec![Ok(path.to_path_buf())] }
+}
+
+fn touch(path: &Path, seconds: u64) {
+    let later = SystemTime::now() + Duration::from_secs(seconds);
+    std::fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_times(FileTimes::new().set_modified(later))
+        .unwrap();
+}
+
+/// Every file under a folder with its bytes.
+fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(everything(&path));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            all.push((path, bytes));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_second_run_reads_the_index_and_does_not_walk() {
+    let desk = Desk::new();
+    let source = source_of(&desk.put("x.tar", &good_tar(5)));
+    let first = desk.catalogue();
+    let walked_index = first.load(&source).unwrap().index.clone();
+    assert_eq!(first.walks(), 1);
+    assert_eq!(first.load(&source).unwrap().index, walked_index);
+    assert_eq!(first.walks(), 1);
+    let second = desk.catalogue();
+    let shard = second.load(&source).unwrap();
+    assert_eq!((second.walks(), shard.seq), (0, 0));
+    assert_eq!(shard.index, walked_index);
+    assert!(shard.picture_bytes(0).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_touched_shard_is_walked_and_keeps_its_number_a_changed_one_gets_a_new_number() {
+    let desk = Desk::new();
+    let path = desk.put("x.tar", &good_tar(5));
+    assert_eq!(desk.catalogue().load(&source_of(&path)).unwrap().seq, 0);
+    touch(&path, 5);
+    let catalogue = desk.catalogue();
+    assert_eq!((catalogue.load(&source_of(&path)).unwrap().seq, catalogue.walks()), (0, 1));
+    let mut changed = good_tar(5);
+    let offset = walked(&changed).samples[2].members[1].offset as usize;
+    changed[offset + 8] = b'9';
+    std::fs::write(&path, &changed).unwrap();
+    touch(&path, 10);
+    let catalogue = desk.catalogue();
+    assert_eq!((catalogue.load(&source_of(&path)).unwrap().seq, catalogue.walks()), (1, 1));
+    std::fs::write(&path, good_tar(5)).unwrap();
+    touch(&path, 15);
+    assert_eq!(
+        desk.catalogue().load(&source_of(&path)).unwrap().seq,
+        0,
+        "the old content has its old number"
+    );
+}
+
+#[test]
+fn other_options_walk_again_and_rows_that_differ_are_another_shard() {
+    let desk = Desk::new();
+    let source = source_of(&desk.put("x.tar", &good_tar(5)));
+    let with = |options: ReadOptions| {
+        let catalogue = Catalogue::open(&desk.store(), options, false).unwrap();
+        let shard = catalogue.load(&source).unwrap();
+        (shard.seq, catalogue.walks())
+    };
+    assert_eq!(with(ReadOptions::default()), (0, 1));
+    assert_eq!(
+        with(ReadOptions { mmap: false, ..ReadOptions::default() }),
+        (0, 0),
+        "how it is read does not count"
+    );
+    assert_eq!(
+        with(ReadOptions { max_pixels: 1 << 40, ..ReadOptions::default() }),
+        (0, 1),
+        "same rows, same number"
+    );
+    assert_eq!(with(ReadOptions { max_pixels: 15, ..ReadOptions::default() }), (1, 1));
+}
+
+#[test]
+fn a_broken_index_file_is_walked_over_in_silence() {
+    let desk = Desk::new();
+    let source = source_of(&desk.put("x.tar", &good_tar(3)));
+    let index = desk.catalogue().load(&source).unwrap().index.clone();
+    let (path, bytes) = everything(&desk.store().join("index")).remove(0);
+    let mut broken: Vec<Vec<u8>> = [0, 3, 11, 12, bytes.len() - 1].map(|cut| bytes[..cut].to_vec()).to_vec();
+    for at in [0, 4, 9, 20, bytes.len() - 1] {
+        broken.push(bytes.clone());
+        broken.last_mut().unwrap()[at] ^= 0x10;
+    }
+    for bytes in broken {
+        std::fs::write(&path, bytes).unwrap();
+        let catalogue = desk.catalogue();
+        let shard = catalogue.load(&source).unwrap();
+        assert_eq!((catalogue.walks(), shard.seq), (1, 0));
+        assert_eq!(shard.index, index);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "and is put right by it");
+}
+
+#[test]
+fn a_torn_tail_is_dropped_and_a_broken_line_does_not_give_its_number_away() {
+    let desk = Desk::new();
+    let sources: Vec<ShardSource> =
+        (0..4).map(|i| named(&format!("s\t{i}"), &desk.put(&format!("{i}.tar"), &good_tar(i)))).collect();
+    let numbers = |catalogue: &Catalogue| -> Vec<u32> {
+        sources.iter().map(|source| catalogue.load(source).unwrap().seq).collect()
+    };
+    let catalogue = desk.catalogue();
+    sources[..3].iter().for_each(|source| drop(catalogue.load(source).unwrap()));
+    let log = desk.store().join("shards.log");
+    let whole = std::fs::read(&log).unwrap();
+    let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    for cut in last + 1..whole.len() {
+        std::fs::write(&log, &whole[..cut]).unwrap();
+        assert_eq!(numbers(&desk.catalogue()), [0, 1, 2, 3]);
+        assert_eq!(numbers(&desk.catalogue()), [0, 1, 2, 3], "cut at {cut}");
+    }
+    let mut broken = whole.clone();
+    broken[2] ^= 1;
+    std::fs::write(&log, &broken).unwrap();
+    assert_eq!(numbers(&desk.catalogue()), [3, 1, 2, 4]);
+}
+
+#[test]
+fn a_read_only_catalogue_writes_nothing_and_numbers_new_shards_for_itself() {
+    let desk = Desk::new();
+    let old = named("old", &desk.put("old.tar", &good_tar(2)));
+    let new = named("new", &desk.put("new.tar", &good_tar(3)));
+    let elsewhere = desk.folder.path().join("nowhere");
+    let plan = Catalogue::open(&elsewhere, ReadOptions::default(), true).unwrap();
+    assert_eq!(plan.load(&old).unwrap().seq, 0);
+    assert!(!elsewhere.exists());
+    desk.catalogue().load(&old).unwrap();
+    let before = everything(&desk.store());
+    let plan = Catalogue::open(&desk.store(), ReadOptions::default(), true).unwrap();
+    assert_eq!((plan.load(&old).unwrap().seq, plan.walks()), (0, 0));
+    assert_eq!((plan.load(&new).unwrap().seq, plan.walks()), (1, 1));
+    assert_eq!(everything(&desk.store()), before);
+}
+
+#[test]
+fn shards_are_closed_when_many_are_open_and_come_back_without_a_walk() {
+    for read_only in [false, true] {
+        let desk = Desk::new();
+        let catalogue = Catalogue::open(&desk.store(), ReadOptions::default(), read_only).unwrap();
+        let count = 150;
+        for i in 0..count {
+            let source = named(&i.to_string(), &desk.put(&format!("{i}.tar"), &good_tar(1 + i % 3)));
+            assert_eq!(catalogue.load(&source).unwrap().seq, i);
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for seq in 0..count {
+                        let shard = catalogue.shard(seq).unwrap();
+                        assert_eq!((shard.seq, shard.name.as_str()), (seq, seq.to_string().as_str()));
+                        assert!(shard.picture_bytes(0).is_ok());
+                    }
+                });
+            }
+        });
+        assert_eq!(catalogue.walks(), u64::from(count));
+        assert!(matches!(catalogue.shard(count), Err(ShardError::Usage(_))));
+    }
+}
+
+#[test]
+fn many_threads_load_at_once_and_agree_on_the_numbers() {
+    let desk = Desk::new();
+    let sources: Vec<ShardSource> =
+        (0..20).map(|i| named(&i.to_string(), &desk.put(&format!("{i}.tar"), &good_tar(i)))).collect();
+    let catalogue = desk.catalogue();
+    let load_all = || sources.iter().map(|source| catalogue.load(source).unwrap().seq).collect::<Vec<_>>();
+    let answers: Vec<Vec<u32>> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(load_all)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    let mut sorted = answers[0].clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..20).collect::<Vec<u32>>());
+}
+
+#[test]
+fn a_shard_that_changes_during_the_run_is_an_error_that_says_so() {
+    let desk = Desk::new();
+    let catalogue = desk.catalogue();
+    let path = desk.put("x.tar", &good_tar(2));
+    let seq = catalogue.load(&source_of(&path)).unwrap().seq;
+    for i in 0..70 {
+        catalogue.load(&named(&i.to_string(), &desk.put(&format!("{i}.tar"), &good_tar(1)))).unwrap();
+    }
+    std::fs::remove_file(&path).unwrap();
+    desk.put("x.tar", &good_tar(3));
+    let error = catalogue.shard(seq).err().unwrap().to_string();
+    assert!(error.contains("changed during the run"), "{error}");
+}
