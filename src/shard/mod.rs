@@ -150,4 +150,9 @@ impl Catalogue {
     pub fn shard(&self, _seq: u32) -> Result<Arc<Shard>, ShardError> {
         todo!()
     }
+    /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
+    /// An error that names the paths where its files have changed since, or are gone.
+    pub fn by_name(&self, _name: &str, _fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
+        todo!()
+    }
 }
