@@ -1,19 +1,64 @@
 //! The self-correcting sink: desired - published = what to write.
+//!
+//! One code path serves a fresh run, a run after a crash, a turned dial and a new model: [`commit`] is told the
+//! whole set that is wanted and writes the parts that differ from it. `out/` then holds exactly
+//!
+//! ```text
+//! data/<shard>-<digest>.parquet       kept rows, one part a shard that has some
+//! rejected/<shard>-<digest>.parquet   gated and refused rows, likewise
+//! manifest.json                       what is published: parts, dials, stages and their stamps
+//! summary.json                        the counts
+//! README.md                           the dataset card
+//! ```
+//!
+//! and every byte of it is a function of [`Wanted`] and the shards: no time, no host, no history. `parts` has the
+//! protocol that keeps a whole set named at any moment; `wanted` says what a part is a function of.
+
+mod card;
+mod error;
+mod export;
+mod funnel;
+mod manifest;
+mod names;
+mod parquet;
+mod parts;
+mod source;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod wanted;
 
 use std::path::Path;
 
+pub use error::PublishError;
+pub use export::export;
+pub use funnel::{FunnelStep, Summary, funnel, summarise};
+pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
+
 use crate::row::{Stamp, Verdict};
-use crate::shard::{Catalogue, ShardError};
+use crate::shard::Catalogue;
+use parts::{Folder, Layout, Notes};
+use source::{OpenShard, Shards};
+
+/// The version of the files' layout and bytes. Raise it when either changes, be it by an encoder's upgrade: all
+/// parts are then written anew.
+pub(crate) const FORMAT: u32 = 1;
+
+static PUBLISHED: Layout =
+    Layout { format: manifest::PUBLISHED_FORMAT, folders: &["data", "rejected"], extension: "parquet" };
 
 /// A dial as it stood when the set was wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DialSetting {
+    /// As `--set` takes it.
     pub name: &'static str,
     /// `px`, `0 to 10`.
     pub unit: &'static str,
     /// `>`, `>=`, `<`, `<=`: a row passes where `score comparison value`.
     pub comparison: &'static str,
+    /// Where it stands.
     pub value: f32,
+    /// Where it stands if nobody turns it.
     pub default: f32,
     /// The doc comment of its declaration.
     pub about: &'static str,
@@ -24,57 +69,104 @@ pub struct DialSetting {
 pub enum StageDescription {
     /// Where rows come from; its refusals bear the stage name `probe`.
     Probe,
+    /// A question; `model` says in words who answers.
     Ask {
+        /// The stage's name, which its refusals bear.
         name: &'static str,
+        /// Of all that shapes an answer.
         stamp: Stamp,
+        /// `CLIP ViT-L/14 + head, fp32`.
         model: String,
     },
+    /// A gate; rows that it holds back bear the dial's name.
     Gate {
+        /// The dial's name.
         dial: &'static str,
     },
 }
 
 /// One shard's rows and where each ended: `verdicts[i]` is the verdict of `samples[i]` of its index.
 pub struct WantedShard<'a> {
+    /// The number that this store gave the shard; nothing published depends on it.
     pub seq: u32,
+    /// The shard's name.
     pub name: &'a str,
+    /// In the order of the index.
     pub verdicts: &'a [Verdict],
 }
 
 /// All that the published set is a function of.
 pub struct Wanted<'a> {
+    /// The pipeline's name.
     pub pipeline: &'static str,
+    /// In the order of their wiring.
     pub stages: &'a [StageDescription],
+    /// Every dial of the pipeline.
     pub dials: &'a [DialSetting],
     /// Columns of [`Verdict::Kept`]'s scores, in order.
     pub score_columns: &'a [&'static str],
-    /// Sorted by name.
+    /// Every shard of the input, each name once.
     pub shards: Vec<WantedShard<'a>>,
 }
 
-/// What a commit did.
+/// What a commit did. Bytes and counts are of parts; manifest, summary and card are not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
+    /// Parts that are new, or hold other rows than before, or were missing or cut.
     pub parts_written: usize,
+    /// Parts of which nothing is left: the shard is gone, or has no such rows any more.
     pub parts_removed: usize,
+    /// Parts that were not touched.
     pub parts_unchanged: usize,
+    /// By the parts written.
     pub bytes_written: u64,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    #[error(transparent)]
-    Shard(#[from] ShardError),
-    #[error("{0}")]
-    Other(String),
-}
-
 /// Makes `out` hold exactly the set that is wanted, writing only the parts that differ from what the manifest names.
-pub fn commit(_out: &Path, _wanted: &Wanted<'_>, _catalogue: &Catalogue) -> Result<Committed, PublishError> {
-    todo!()
+///
+/// An error leaves the set that was published before, whole.
+pub fn commit(out: &Path, wanted: &Wanted<'_>, catalogue: &Catalogue) -> Result<Committed, PublishError> {
+    commit_from(out, wanted, catalogue)
 }
 
-/// Makes `to` hold WebDataset tars with the original bytes of the rows that `out` publishes.
-pub fn export(_out: &Path, _to: &Path, _catalogue: &Catalogue) -> Result<Committed, PublishError> {
-    todo!()
+fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<Committed, PublishError> {
+    let summary = summarise(wanted)?;
+    let funnel = funnel(wanted, &summary)?;
+    wanted::data_columns(wanted.score_columns)?;
+    let order = shards_by_name(wanted)?;
+    let folder = Folder::open(out, &PUBLISHED)?;
+    let mut planned = Vec::new();
+    for place in order {
+        let open = shards.numbered(wanted.shards[place].seq)?;
+        planned.extend(wanted::plan(wanted, place, open.index())?);
+    }
+    folder.commit(
+        planned,
+        |recipe, file| {
+            let open = shards.numbered(wanted.shards[recipe.shard].seq)?;
+            wanted::write_part(wanted, recipe, &*open, file)
+        },
+        |parts| {
+            let card = card::card(wanted, &summary, &funnel, parts);
+            Ok(Notes {
+                manifest: manifest::json_file(&Manifest::of(wanted, parts))?,
+                others: vec![
+                    ("summary.json", manifest::json_file(&summary)?),
+                    ("README.md", card.into_bytes()),
+                ],
+            })
+        },
+    )
+}
+
+/// The places of the shards in the order of their names; an error where two have one name.
+fn shards_by_name(wanted: &Wanted<'_>) -> Result<Vec<usize>, PublishError> {
+    let mut order: Vec<usize> = (0..wanted.shards.len()).collect();
+    order.sort_by_key(|&place| wanted.shards[place].name);
+    match order.windows(2).find(|pair| wanted.shards[pair[0]].name == wanted.shards[pair[1]].name) {
+        Some(pair) => {
+            Err(PublishError::Verdicts(format!("two shards are named {}", wanted.shards[pair[0]].name)))
+        }
+        None => Ok(order),
+    }
 }

@@ -1,0 +1,133 @@
+//! What can keep a set from being published, exported or explained. What was published before stays whole in each case.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::shard::ShardError;
+
+/// Why a set could not be published, exported or read.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A shard could not be opened.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// The file system refused something.
+    #[error("cannot {doing} {path}: {source}; {next}", path = path.display(), next = next_step(source))]
+    Io {
+        /// The verb: `write`, `rename`.
+        doing: &'static str,
+        /// Of what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process holds the lock.
+    #[error(
+        "{path} is being written by another run (it holds .lock): wait until that run ends, or choose another folder",
+        path = path.display()
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds what we did not write.
+    #[error(
+        "{path} holds {found}, which is not of a {format}: choose an empty folder, or empty this one yourself",
+        path = path.display()
+    )]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// One of the things that were found.
+        found: String,
+        /// What the folder was to hold.
+        format: String,
+    },
+    /// The manifest is of a version that this program does not know.
+    #[error(
+        "{path} is of format version {version}, and this program knows versions up to {known}: use the newer program, \
+         or choose another folder",
+        path = path.display(), known = super::FORMAT
+    )]
+    NewerFormat {
+        /// The manifest.
+        path: PathBuf,
+        /// What it says.
+        version: u32,
+    },
+    /// The manifest cannot be read as what it should be.
+    #[error("{path} is damaged ({why}): delete it and run again; what it named is then written anew", path = path.display())]
+    DamagedManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What the parser said.
+        why: String,
+    },
+    /// A part cannot be read or encoded.
+    #[error("{path}: {why}; {next}", path = path.display())]
+    Part {
+        /// The part.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        next: &'static str,
+    },
+    /// What is wanted contradicts itself: a mistake of the pipeline or of the engine, never of the data.
+    #[error(
+        "the verdicts do not add up: {0}; nothing was published (this is a mistake in the pipeline: please report it)"
+    )]
+    Verdicts(String),
+    /// A picture's bytes are no longer those that were curated.
+    #[error(
+        "shard {shard}, {member}: {why}; nothing was exported: restore the shard's files, or run the pipeline again \
+         so that it sees the change, and then export"
+    )]
+    Changed {
+        /// The shard's name.
+        shard: String,
+        /// The member that was being copied.
+        member: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// Nothing has been published in the folder.
+    #[error("{path} holds no published set: run the pipeline with --out {path} first", path = path.display())]
+    NothingPublished {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A bare key that several shards have.
+    #[error("{key} is a key in {count} shards: say which, as in {}", candidates.join(", "))]
+    AmbiguousKey {
+        /// The key that was asked for.
+        key: String,
+        /// How many rows have it.
+        count: usize,
+        /// A few of the full keys.
+        candidates: Vec<String>,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl PublishError {
+    /// For `map_err`: that `path` could not be read, written, renamed.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| PublishError::Io { doing, path, source }
+    }
+}
+
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space and run again: what was published before is still whole, and nothing is asked twice"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "allow this user to write there, or choose another folder; what was published before is still whole"
+        }
+        _ => "what was published before is still whole: run again once this is put right",
+    }
+}

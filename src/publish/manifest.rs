@@ -1,0 +1,223 @@
+//! `manifest.json`: the one file that says what a folder of parts holds. What it does not name is not published.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DialSetting, FORMAT, PublishError, StageDescription, Wanted};
+use crate::row::ContentHash;
+
+/// The file's name, in `out` and in an export alike.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// What [`Manifest::format`] says.
+pub(super) const PUBLISHED_FORMAT: &str = "threshflow published set";
+
+/// What `out` holds, and what it is a function of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// `threshflow published set`.
+    pub format: String,
+    /// Of the files' layout and bytes: raised where either changes.
+    pub version: u32,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The columns of scores, in order.
+    pub score_columns: Vec<String>,
+    /// Where the dials stood.
+    pub dials: Vec<PublishedDial>,
+    /// The pipeline's stages, in the order of their wiring.
+    pub stages: Vec<PublishedStage>,
+    /// The files of rows, sorted by shard, data before rejected.
+    pub parts: Vec<Part>,
+}
+
+/// A dial as it stood when the set was published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublishedDial {
+    /// The dial's name, as `--set` takes it.
+    pub name: String,
+    /// `px`, `0 to 10`.
+    pub unit: String,
+    /// `>`, `>=`, `<`, `<=`: a row passed where `score comparison value`.
+    pub comparison: String,
+    /// Where it stood.
+    pub value: f32,
+    /// Where it stands if nobody turns it.
+    pub default: f32,
+    /// What it is about, in a sentence.
+    pub about: String,
+}
+
+/// A stage of the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PublishedStage {
+    /// Where rows come from.
+    Probe,
+    /// A question, and the stamp of all that shaped its answers.
+    Ask {
+        /// The stage's name.
+        name: String,
+        /// As 32 hex digits.
+        stamp: String,
+        /// The model, in words.
+        model: String,
+    },
+    /// A gate.
+    Gate {
+        /// The dial that it stands at.
+        dial: String,
+    },
+}
+
+/// What a part holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    /// Kept rows, as parquet.
+    Data,
+    /// Gated and refused rows, as parquet.
+    Rejected,
+    /// The files of kept rows, as a tar.
+    Tar,
+}
+
+/// A file of rows, all from one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The shard's name.
+    pub shard: String,
+    /// The shard's fingerprint, as 32 hex digits.
+    pub fingerprint: String,
+    /// What the part holds.
+    pub kind: PartKind,
+    /// Path below the folder of the manifest.
+    pub file: String,
+    /// Of the rows that the part is a function of.
+    pub digest: String,
+    /// How many rows (samples, in a tar) it holds.
+    pub rows: u64,
+    /// The length of the file: a file of another length is written anew.
+    pub bytes: u64,
+    /// In an export: the digest of the data part that the tar follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
+}
+
+impl Manifest {
+    pub(super) fn of(wanted: &Wanted<'_>, parts: &[Part]) -> Self {
+        Manifest {
+            format: PUBLISHED_FORMAT.to_owned(),
+            version: FORMAT,
+            pipeline: wanted.pipeline.to_owned(),
+            score_columns: wanted.score_columns.iter().map(|&name| name.to_owned()).collect(),
+            dials: wanted.dials.iter().map(PublishedDial::from).collect(),
+            stages: wanted.stages.iter().map(PublishedStage::from).collect(),
+            parts: parts.to_vec(),
+        }
+    }
+
+    /// The dial of that name.
+    pub fn dial(&self, name: &str) -> Option<&PublishedDial> {
+        self.dials.iter().find(|dial| dial.name == name)
+    }
+}
+
+impl From<&DialSetting> for PublishedDial {
+    fn from(dial: &DialSetting) -> Self {
+        PublishedDial {
+            name: dial.name.to_owned(),
+            unit: dial.unit.to_owned(),
+            comparison: dial.comparison.to_owned(),
+            value: dial.value,
+            default: dial.default,
+            about: dial.about.to_owned(),
+        }
+    }
+}
+
+impl From<&StageDescription> for PublishedStage {
+    fn from(stage: &StageDescription) -> Self {
+        match stage {
+            StageDescription::Probe => PublishedStage::Probe,
+            StageDescription::Ask { name, stamp, model } => PublishedStage::Ask {
+                name: (*name).to_owned(),
+                stamp: stamp.to_string(),
+                model: model.clone(),
+            },
+            StageDescription::Gate { dial } => PublishedStage::Gate { dial: (*dial).to_owned() },
+        }
+    }
+}
+
+/// What the manifest in `out` says, or `None` where nothing has been published there yet.
+pub fn read_manifest(out: &Path) -> Result<Option<Manifest>, PublishError> {
+    read(out, PUBLISHED_FORMAT)
+}
+
+/// Where the dials stood when `out` was published, or `None` where nothing has been published there yet.
+pub fn dials_of(out: &Path) -> Result<Option<Vec<PublishedDial>>, PublishError> {
+    Ok(read_manifest(out)?.map(|manifest| manifest.dials))
+}
+
+/// What `manifest.json` below `folder` says, if there is one, and if it is of `format` and of a version we know.
+pub(super) fn read<M: serde::de::DeserializeOwned>(
+    folder: &Path,
+    format: &str,
+) -> Result<Option<M>, PublishError> {
+    #[derive(Deserialize)]
+    struct Header {
+        format: String,
+        version: u32,
+    }
+    let path = folder.join(MANIFEST);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(PublishError::io("read", &path)(error)),
+    };
+    let damaged = |error: serde_json::Error| PublishError::DamagedManifest {
+        path: path.clone(),
+        why: error.to_string(),
+    };
+    let header: Option<Header> = serde_json::from_slice(&text).ok();
+    match header {
+        // A manifest cut short by a failing disk still begins as ours do; another's file does not.
+        None if !String::from_utf8_lossy(&text).contains(&format!("\"format\": \"{format}\"")) => {
+            Err(PublishError::NotOurs {
+                path: folder.to_owned(),
+                found: MANIFEST.to_owned(),
+                format: format.to_owned(),
+            })
+        }
+        Some(header) if header.format != format => Err(PublishError::NotOurs {
+            path: folder.to_owned(),
+            found: MANIFEST.to_owned(),
+            format: format.to_owned(),
+        }),
+        Some(header) if header.version > FORMAT => {
+            Err(PublishError::NewerFormat { path, version: header.version })
+        }
+        _ => serde_json::from_slice(&text).map(Some).map_err(damaged),
+    }
+}
+
+/// As our JSON files are laid out: indented, with a newline at the end.
+pub(super) fn json_file(value: &impl Serialize) -> Result<Vec<u8>, PublishError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| PublishError::Other(error.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The hash that 32 hex digits stand for.
+pub(super) fn hash_of_hex(text: &str) -> Option<ContentHash> {
+    let mut hash = [0; 16];
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(ContentHash(hash))
+}

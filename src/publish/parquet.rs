@@ -1,0 +1,298 @@
+//! The only module that knows Arrow and parquet: columns declared, rows of cells written, rows read back.
+//!
+//! The bytes of a file are a function of its columns and rows: no arrow schema, no library version, no time is
+//! written. They do depend on the encoders of the `parquet` and `zstd` crates, so a change of those crates that
+//! changes bytes must raise [`super::FORMAT`] (the test `bytes_are_those_of_this_format` tells).
+
+use std::fs::File;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::builder::{Float32Builder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::PublishError;
+
+/// Rows that a row group holds at most, and bytes of text after which it ends before.
+const GROUP_ROWS: usize = 8_192;
+const GROUP_BYTES: usize = 64 << 20;
+/// Rows and bytes of text that wait in memory, uncompressed, at most (and one row more).
+const BATCH_ROWS: usize = 1_024;
+const BATCH_BYTES: usize = 4 << 20;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnType {
+    /// Short text that may repeat: a dictionary is tried.
+    Text,
+    /// Text that is long and hardly repeats: no dictionary, no statistics.
+    LongText,
+    Int32,
+    Int64,
+    Float32,
+}
+
+/// May a column's cells be missing?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Always,
+    Nullable,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub name: String,
+    pub holds: ColumnType,
+    pub presence: Presence,
+}
+
+impl Column {
+    pub(super) fn new(name: &str, holds: ColumnType, presence: Presence) -> Self {
+        Column { name: name.to_owned(), holds, presence }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cell<'a> {
+    Missing,
+    Text(&'a str),
+    Int32(i32),
+    Int64(i64),
+    Float32(f32),
+}
+
+impl<'a> From<Option<&'a str>> for Cell<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        text.map_or(Cell::Missing, Cell::Text)
+    }
+}
+
+enum Builder {
+    Text(StringBuilder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Float32(Float32Builder),
+}
+
+impl Builder {
+    fn of(holds: ColumnType) -> Self {
+        match holds {
+            ColumnType::Text | ColumnType::LongText => Builder::Text(StringBuilder::new()),
+            ColumnType::Int32 => Builder::Int32(Int32Builder::new()),
+            ColumnType::Int64 => Builder::Int64(Int64Builder::new()),
+            ColumnType::Float32 => Builder::Float32(Float32Builder::new()),
+        }
+    }
+
+    fn push(&mut self, cell: &Cell<'_>) -> Result<(), ParquetError> {
+        match (self, cell) {
+            (Builder::Text(builder), Cell::Text(text)) => builder.append_value(text),
+            (Builder::Text(builder), Cell::Missing) => builder.append_null(),
+            (Builder::Int32(builder), Cell::Int32(value)) => builder.append_value(*value),
+            (Builder::Int32(builder), Cell::Missing) => builder.append_null(),
+            (Builder::Int64(builder), Cell::Int64(value)) => builder.append_value(*value),
+            (Builder::Int64(builder), Cell::Missing) => builder.append_null(),
+            (Builder::Float32(builder), Cell::Float32(value)) => builder.append_value(canonical(*value)),
+            (Builder::Float32(builder), Cell::Missing) => builder.append_null(),
+            (_, cell) => return Err(ParquetError::General(format!("{cell:?} does not fit its column"))),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Builder::Text(builder) => Arc::new(builder.finish()),
+            Builder::Int32(builder) => Arc::new(builder.finish()),
+            Builder::Int64(builder) => Arc::new(builder.finish()),
+            Builder::Float32(builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+/// One NaN and one zero, so that equal scores are equal bytes.
+pub(super) fn canonical(score: f32) -> f32 {
+    if score.is_nan() { f32::NAN } else { score + 0.0 }
+}
+
+/// Writes one parquet file in row groups, holding little of it in memory.
+pub(super) struct PartWriter<W: Write + Send> {
+    schema: Arc<Schema>,
+    builders: Vec<Builder>,
+    writer: ArrowWriter<W>,
+    batch_rows: usize,
+    batch_bytes: usize,
+    group_rows: usize,
+    group_bytes: usize,
+}
+
+impl<W: Write + Send> PartWriter<W> {
+    pub(super) fn new(file: W, columns: &[Column]) -> Result<Self, ParquetError> {
+        let fields: Vec<Field> = columns.iter().map(field).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let options =
+            ArrowWriterOptions::new().with_properties(properties(columns)?).with_skip_arrow_metadata(true);
+        Ok(PartWriter {
+            writer: ArrowWriter::try_new_with_options(file, schema.clone(), options)?,
+            builders: columns.iter().map(|column| Builder::of(column.holds)).collect(),
+            schema,
+            batch_rows: 0,
+            batch_bytes: 0,
+            group_rows: 0,
+            group_bytes: 0,
+        })
+    }
+
+    /// One cell a column, in the columns' order.
+    pub(super) fn push(&mut self, row: &[Cell<'_>]) -> Result<(), ParquetError> {
+        if row.len() != self.builders.len() {
+            let (cells, columns) = (row.len(), self.builders.len());
+            return Err(ParquetError::General(format!("a row of {cells} cells for {columns} columns")));
+        }
+        for (builder, cell) in self.builders.iter_mut().zip(row) {
+            builder.push(cell)?;
+            if let Cell::Text(text) = cell {
+                self.batch_bytes += text.len();
+            }
+        }
+        self.batch_rows += 1;
+        if self.batch_rows == BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
+            self.write_batch()?;
+        }
+        if self.group_rows + self.batch_rows == GROUP_ROWS || self.group_bytes >= GROUP_BYTES {
+            self.write_batch()?;
+            self.writer.flush()?;
+            (self.group_rows, self.group_bytes) = (0, 0);
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> Result<(), ParquetError> {
+        if self.batch_rows == 0 {
+            return Ok(());
+        }
+        let arrays = self.builders.iter_mut().map(Builder::finish).collect();
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
+        self.writer.write(&batch)?;
+        self.group_rows += self.batch_rows;
+        self.group_bytes += self.batch_bytes;
+        (self.batch_rows, self.batch_bytes) = (0, 0);
+        Ok(())
+    }
+
+    /// Writes the footer and gives the file back.
+    pub(super) fn finish(mut self) -> Result<W, ParquetError> {
+        self.write_batch()?;
+        self.writer.into_inner()
+    }
+}
+
+fn field(column: &Column) -> Field {
+    let holds = match column.holds {
+        ColumnType::Text | ColumnType::LongText => DataType::Utf8,
+        ColumnType::Int32 => DataType::Int32,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Float32 => DataType::Float32,
+    };
+    Field::new(&column.name, holds, column.presence == Presence::Nullable)
+}
+
+fn properties(columns: &[Column]) -> Result<WriterProperties, ParquetError> {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_created_by(format!("threshflow version {}", super::FORMAT))
+        // Groups are ended by `push`, by rows and by bytes.
+        .set_max_row_group_row_count(None)
+        .set_max_row_group_bytes(None);
+    for column in columns.iter().filter(|column| column.holds == ColumnType::LongText) {
+        let path = ColumnPath::new(vec![column.name.clone()]);
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
+    Ok(properties.build())
+}
+
+/// Which rows of a file are read, counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rows {
+    All,
+    Only(usize),
+}
+
+/// Shows `see` the cells of `columns` (in that order), row by row, until it breaks.
+pub(super) fn read<B>(
+    path: &Path,
+    columns: &[&str],
+    rows: Rows,
+    mut see: impl FnMut(usize, &[Cell<'_>]) -> ControlFlow<B>,
+) -> Result<Option<B>, ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    // Small batches: a row may hold a megabyte of sidecar.
+    let mut builder = builder.with_projection(mask).with_batch_size(256);
+    let mut number = 0;
+    if let Rows::Only(row) = rows {
+        builder = builder.with_offset(row).with_limit(1);
+        number = row;
+    }
+    for batch in builder.build()? {
+        let batch = batch?;
+        let arrays: Vec<&ArrayRef> = columns
+            .iter()
+            .map(|name| batch.column_by_name(name).ok_or_else(|| no_column(name)))
+            .collect::<Result<_, _>>()?;
+        for row in 0..batch.num_rows() {
+            let cells: Vec<Cell<'_>> =
+                arrays.iter().map(|array| cell(array, row)).collect::<Result<_, _>>()?;
+            if let ControlFlow::Break(found) = see(number, &cells) {
+                return Ok(Some(found));
+            }
+            number += 1;
+        }
+    }
+    Ok(None)
+}
+
+fn no_column(name: &str) -> ParquetError {
+    ParquetError::General(format!("there is no column {name:?}"))
+}
+
+fn cell(array: &ArrayRef, row: usize) -> Result<Cell<'_>, ParquetError> {
+    if array.is_null(row) {
+        return Ok(Cell::Missing);
+    }
+    match array.data_type() {
+        DataType::Utf8 => Ok(Cell::Text(array.as_string::<i32>().value(row))),
+        DataType::Int32 => Ok(Cell::Int32(array.as_primitive::<Int32Type>().value(row))),
+        DataType::Int64 => Ok(Cell::Int64(array.as_primitive::<Int64Type>().value(row))),
+        DataType::Float32 => Ok(Cell::Float32(array.as_primitive::<Float32Type>().value(row))),
+        other => Err(ParquetError::General(format!("a column of type {other}, which is never written here"))),
+    }
+}
+
+/// The error that a part's failure is, with the file system's own word where that was the cause.
+pub(super) fn failure(doing: &'static str, path: &Path, error: ParquetError) -> PublishError {
+    let next = match doing {
+        "read" => "run the pipeline again: a part that is missing or cut is written anew",
+        _ => "nothing was published; please report this",
+    };
+    let why = error.to_string();
+    if let ParquetError::External(cause) = error
+        && let Ok(source) = cause.downcast::<std::io::Error>()
+    {
+        return PublishError::Io { doing, path: path.to_owned(), source: *source };
+    }
+    PublishError::Part { path: path.to_owned(), why, next }
+}

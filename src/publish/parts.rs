@@ -1,0 +1,375 @@
+//! A folder of parts under a manifest: the one way in which this room writes, for `out` and for exports alike.
+//!
+//! A commit goes: new parts into `.writing/`, each synced; renamed to their own names (which bear the digest of
+//! what they hold, so that no name ever changes its meaning); the manifest renamed over the old one; the notes
+//! (card, summary) after it; then the parts that the manifest does not name are deleted. So at any moment the
+//! manifest names a whole set, the old or the new one, and what a crash leaves behind the next commit sweeps.
+//!
+//! Only files named as parts are named ([`super::names`]) are ever deleted. `.lock` stays behind: it is the lock
+//! of the one committer, and its text marks the folder as ours before the first manifest is there. It says
+//! nothing about the set, and so is no part of "the same bytes"; nor is any other dot-file.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Read, Write};
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde::Deserialize;
+
+use super::manifest::{MANIFEST, Part, PartKind};
+use super::names::is_part_name;
+use super::steps::step;
+use super::{Committed, PublishError, manifest};
+
+const LOCK: &str = ".lock";
+const WRITING: &str = ".writing";
+/// Each writer holds a row group, so that more of them cost memory for little: the disk is busy by then.
+const MOST_WRITERS: usize = 8;
+
+/// How a kind of folder is laid out.
+pub(super) struct Layout {
+    /// What its manifest's `format` says.
+    pub format: &'static str,
+    /// Where parts lie, below the root; `""` is the root itself.
+    pub folders: &'static [&'static str],
+    /// Of the parts.
+    pub extension: &'static str,
+}
+
+/// A part that is wanted, and what is needed to write it.
+pub(super) struct Planned<P> {
+    /// `bytes` is not known before it is written.
+    pub part: Part,
+    pub recipe: P,
+}
+
+/// What is written beside the parts.
+pub(super) struct Notes {
+    pub manifest: Vec<u8>,
+    pub others: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Where a recipe writes its part.
+pub(super) type PartFile = BufWriter<StagedFile>;
+
+/// A file in `.writing/`.
+pub(super) struct StagedFile {
+    file: File,
+    pub(super) path: PathBuf,
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        step("write into a part")?;
+        self.file.write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A folder that is ours, locked for as long as this lives.
+pub(super) struct Folder {
+    root: PathBuf,
+    layout: &'static Layout,
+    before: Vec<Part>,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if need be, refuses one that holds anything else, and locks it.
+    pub(super) fn open(root: &Path, layout: &'static Layout) -> Result<Self, PublishError> {
+        step("make the folder").map_err(PublishError::io("make", root))?;
+        fs::create_dir_all(root).map_err(PublishError::io("make", root))?;
+        check_ours(root, layout)?;
+        let lock = lock(root, layout)?;
+        // Only now: another run may have written the manifest until the lock was ours.
+        let before = read_parts(root, layout)?;
+        let folder = Folder { root: root.to_owned(), layout, before, _lock: lock };
+        folder.remove_writing()?;
+        for below in layout.folders {
+            let path = root.join(below);
+            fs::create_dir_all(&path).map_err(PublishError::io("make", &path))?;
+        }
+        sync_folder(root)?;
+        Ok(folder)
+    }
+
+    /// What the manifest named when the folder was opened, where it is still there at its full length.
+    pub(super) fn whole_part(&self, of: impl Fn(&Part) -> bool) -> Option<&Part> {
+        self.before.iter().find(|part| of(part) && self.is_whole(part))
+    }
+
+    fn is_whole(&self, part: &Part) -> bool {
+        fs::symlink_metadata(self.root.join(&part.file))
+            .is_ok_and(|it| it.is_file() && it.len() == part.bytes)
+    }
+
+    /// Makes the folder hold exactly `planned`: see the head of this file.
+    pub(super) fn commit<P: Sync>(
+        &self,
+        planned: Vec<Planned<P>>,
+        write: impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync,
+        notes: impl FnOnce(&[Part]) -> Result<Notes, PublishError>,
+    ) -> Result<Committed, PublishError> {
+        let done = self.commit_steps(planned, write, notes);
+        if done.is_err() {
+            // Half a part on a full disk is in the way. A crash leaves it; the next commit sweeps it then.
+            let _ = fs::remove_dir_all(self.root.join(WRITING));
+        }
+        done
+    }
+
+    fn commit_steps<P: Sync>(
+        &self,
+        mut planned: Vec<Planned<P>>,
+        write: impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync,
+        notes: impl FnOnce(&[Part]) -> Result<Notes, PublishError>,
+    ) -> Result<Committed, PublishError> {
+        let mut changed = Vec::new();
+        for (place, planned) in planned.iter_mut().enumerate() {
+            let part = &mut planned.part;
+            match self.whole_part(|old| old.file == part.file && old.digest == part.digest) {
+                Some(old) => part.bytes = old.bytes,
+                None => changed.push(place),
+            }
+        }
+        let lengths = self.stage(&planned, &changed, &write)?;
+        let mut committed = Committed { parts_written: changed.len(), ..Committed::default() };
+        committed.parts_unchanged = planned.len() - changed.len();
+        for (&place, bytes) in changed.iter().zip(lengths) {
+            planned[place].part.bytes = bytes;
+            committed.bytes_written += bytes;
+        }
+        for &place in &changed {
+            self.put_in_place(&planned[place].part.file)?;
+        }
+        if !changed.is_empty() {
+            for below in self.layout.folders {
+                sync_folder(&self.root.join(below))?;
+            }
+        }
+        let parts: Vec<Part> = planned.into_iter().map(|planned| planned.part).collect();
+        let notes = notes(&parts)?;
+        self.replace(MANIFEST, &notes.manifest)?;
+        for (name, bytes) in &notes.others {
+            self.replace(name, bytes)?;
+        }
+        self.sweep(&parts)?;
+        self.remove_writing()?;
+        committed.parts_removed = self.count_removed(&parts);
+        Ok(committed)
+    }
+
+    /// Writes the changed parts into `.writing/`, several at a time; gives their lengths in the order of `changed`.
+    fn stage<P: Sync>(
+        &self,
+        planned: &[Planned<P>],
+        changed: &[usize],
+        write: &(impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync),
+    ) -> Result<Vec<u64>, PublishError> {
+        if changed.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.make_writing()?;
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        #[cfg(test)]
+        let inherit = super::steps::injected::inherit();
+        let work = || {
+            #[cfg(test)]
+            inherit();
+            let mut lengths = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&place) = changed.get(at) else { break };
+                match self.stage_one(&planned[place], write) {
+                    Ok(bytes) => lengths.push((at, bytes)),
+                    Err(error) => {
+                        stop.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+            Ok(lengths)
+        };
+        let writers =
+            std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WRITERS).min(changed.len());
+        let ended: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..writers).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+        let mut lengths = vec![0; changed.len()];
+        for ended in ended {
+            for (at, bytes) in ended.unwrap_or_else(|panic| resume_unwind(panic))? {
+                lengths[at] = bytes;
+            }
+        }
+        Ok(lengths)
+    }
+
+    fn stage_one<P>(
+        &self,
+        planned: &Planned<P>,
+        write: &impl Fn(&P, &mut PartFile) -> Result<(), PublishError>,
+    ) -> Result<u64, PublishError> {
+        let path = self.staged(&planned.part.file);
+        step("make a part").map_err(PublishError::io("make", &path))?;
+        let file = File::create(&path).map_err(PublishError::io("make", &path))?;
+        let mut file = BufWriter::with_capacity(1 << 20, StagedFile { file, path: path.clone() });
+        write(&planned.recipe, &mut file)?;
+        let file =
+            file.into_inner().map_err(|error| PublishError::io("write", &path)(error.into_error()))?.file;
+        step("sync a part").map_err(PublishError::io("sync", &path))?;
+        file.sync_all().map_err(PublishError::io("sync", &path))?;
+        Ok(file.metadata().map_err(PublishError::io("measure", &path))?.len())
+    }
+
+    /// Where `file` lies until it is renamed: its own name, in `.writing/`, with its folder before it.
+    fn staged(&self, file: &str) -> PathBuf {
+        self.root.join(WRITING).join(file.replace('/', "+"))
+    }
+
+    fn put_in_place(&self, file: &str) -> Result<(), PublishError> {
+        let path = self.root.join(file);
+        step("rename into place").map_err(PublishError::io("rename to", &path))?;
+        fs::rename(self.staged(file), &path).map_err(PublishError::io("rename to", &path))
+    }
+
+    /// Makes the file `name` hold `bytes`, at once or not at all; one that does already is left alone.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
+        let path = self.root.join(name);
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        self.make_writing()?;
+        let staged = self.staged(name);
+        step("write a note").map_err(PublishError::io("write", &staged))?;
+        let mut file = File::create(&staged).map_err(PublishError::io("make", &staged))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(PublishError::io("write", &staged))?;
+        self.put_in_place(name)?;
+        step("sync the folder").map_err(PublishError::io("sync", &self.root))?;
+        sync_folder(&self.root)
+    }
+
+    /// Deletes the files that are named as parts but are none of `parts`.
+    fn sweep(&self, parts: &[Part]) -> Result<(), PublishError> {
+        let named: HashSet<PathBuf> = parts.iter().map(|part| self.root.join(&part.file)).collect();
+        for below in self.layout.folders {
+            // Not `join("")`: it would end the paths' spelling with a slash.
+            let folder = if below.is_empty() { self.root.clone() } else { self.root.join(below) };
+            for entry in fs::read_dir(&folder).map_err(PublishError::io("list", &folder))? {
+                let entry = entry.map_err(PublishError::io("list", &folder))?;
+                let ours =
+                    entry.file_name().to_str().is_some_and(|name| is_part_name(name, self.layout.extension));
+                let is_file = entry.file_type().is_ok_and(|it| it.is_file());
+                let path = entry.path();
+                if ours && is_file && !named.contains(&path) {
+                    step("delete a part").map_err(PublishError::io("delete", &path))?;
+                    fs::remove_file(&path).map_err(PublishError::io("delete", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many shards' parts the set had before and has no more: a part that was written anew is not gone.
+    fn count_removed(&self, parts: &[Part]) -> usize {
+        let now: HashSet<(&str, PartKind)> =
+            parts.iter().map(|part| (part.shard.as_str(), part.kind)).collect();
+        self.before.iter().filter(|part| !now.contains(&(part.shard.as_str(), part.kind))).count()
+    }
+
+    fn make_writing(&self) -> Result<(), PublishError> {
+        let path = self.root.join(WRITING);
+        fs::create_dir_all(&path).map_err(PublishError::io("make", &path))
+    }
+
+    fn remove_writing(&self) -> Result<(), PublishError> {
+        let path = self.root.join(WRITING);
+        step("delete .writing").map_err(PublishError::io("delete", &path))?;
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(PublishError::io("delete", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Keeps committers away while `root` is read, where that can be had; a copy without `.lock` has no committer.
+pub(super) fn lock_for_reading(root: &Path) -> Result<Option<File>, PublishError> {
+    let Ok(file) = File::open(root.join(LOCK)) else { return Ok(None) };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(PublishError::Busy { path: root.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(PublishError::io("lock", &root.join(LOCK))(error)),
+    }
+}
+
+fn marker(layout: &Layout) -> String {
+    format!("{}\n", layout.format)
+}
+
+fn check_ours(root: &Path, layout: &Layout) -> Result<(), PublishError> {
+    let mut names = HashMap::new();
+    for entry in fs::read_dir(root).map_err(PublishError::io("list", root))? {
+        let entry = entry.map_err(PublishError::io("list", root))?;
+        names.insert(entry.file_name(), entry.path());
+    }
+    let mark = names.remove(LOCK.as_ref() as &std::ffi::OsStr).map(fs::read);
+    if names.contains_key(MANIFEST.as_ref() as &std::ffi::OsStr) {
+        // Whose it is, is said there.
+        return read_parts(root, layout).map(drop);
+    }
+    let marked = matches!(&mark, Some(Ok(text)) if *text == marker(layout).into_bytes());
+    match names.into_keys().min() {
+        // An empty `.lock`: the run that made it was stopped before it could mark the folder.
+        None if mark.is_none() || marked || matches!(&mark, Some(Ok(text)) if text.is_empty()) => Ok(()),
+        Some(_) if marked => Ok(()),
+        found => Err(PublishError::NotOurs {
+            path: root.to_owned(),
+            found: found.map_or(LOCK.to_owned(), |name| name.to_string_lossy().into_owned()),
+            format: layout.format.to_owned(),
+        }),
+    }
+}
+
+fn lock(root: &Path, layout: &Layout) -> Result<File, PublishError> {
+    let path = root.join(LOCK);
+    step("make .lock").map_err(PublishError::io("make", &path))?;
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(PublishError::io("make", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(PublishError::Busy { path: root.to_owned() }),
+        Err(TryLockError::Error(error)) => return Err(PublishError::io("lock", &path)(error)),
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(PublishError::io("read", &path))?;
+    if text.is_empty() {
+        step("mark the folder").map_err(PublishError::io("write", &path))?;
+        file.write_all(marker(layout).as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(PublishError::io("write", &path))?;
+    }
+    Ok(file)
+}
+
+fn read_parts(root: &Path, layout: &Layout) -> Result<Vec<Part>, PublishError> {
+    #[derive(Deserialize)]
+    struct Parts {
+        parts: Vec<Part>,
+    }
+    Ok(manifest::read::<Parts>(root, layout.format)?.map_or(Vec::new(), |it| it.parts))
+}
+
+fn sync_folder(path: &Path) -> Result<(), PublishError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(PublishError::io("sync", path))
+}

@@ -1,0 +1,45 @@
+//! What publishing needs of the shards, and no more: the seam at which tests put shards of their own.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::row::{ContentHash, Refusal};
+use crate::shard::{Catalogue, Member, Shard, ShardError, ShardIndex, Sidecar};
+
+/// A shard that is open.
+pub(super) trait OpenShard: Send + Sync {
+    fn index(&self) -> &ShardIndex;
+    fn sidecar(&self, sample: u32) -> Sidecar;
+    fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal>;
+}
+
+/// Where shards are opened.
+pub(super) trait Shards: Sync {
+    type Open: OpenShard;
+    /// By the number that this store gave it, which nothing published may depend on.
+    fn numbered(&self, seq: u32) -> Result<Arc<Self::Open>, ShardError>;
+    /// By what a manifest knows of it.
+    fn named(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Self::Open>, ShardError>;
+}
+
+impl OpenShard for Shard {
+    fn index(&self) -> &ShardIndex {
+        &self.index
+    }
+    fn sidecar(&self, sample: u32) -> Sidecar {
+        Shard::sidecar(self, sample)
+    }
+    fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
+        Shard::member_bytes(self, member)
+    }
+}
+
+impl Shards for Catalogue {
+    type Open = Shard;
+    fn numbered(&self, seq: u32) -> Result<Arc<Shard>, ShardError> {
+        self.shard(seq)
+    }
+    fn named(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
+        self.by_name(name, fingerprint)
+    }
+}

@@ -1,0 +1,92 @@
+//! A crash, or a full disk, at every step of the protocol: a whole set is named at each moment, and the next
+//! commit gives the right bytes.
+
+use super::super::steps::injected::{Ended, Mishap, mishap_at};
+use super::*;
+
+/// That what the manifest names is there; gives the manifest.
+fn named_whole(out: &Path) -> Option<Manifest> {
+    let manifest = read_manifest(out).expect("a manifest that is there can be read")?;
+    for part in &manifest.parts {
+        let bytes = fs::metadata(out.join(&part.file)).expect("a named part is there").len();
+        assert_eq!(bytes, part.bytes, "{}", part.file);
+    }
+    Some(manifest)
+}
+
+/// Two sets that share a part, each having one that the other lacks.
+fn before_and_after() -> (World, World) {
+    let before = World::new(&["gone", "same", "turned"], 30);
+    let mut after = World::new(&["came", "same", "turned"], 30);
+    after.shards[0].seq = 9;
+    after.shards[2] = made_up_shard("turned", 1, 25, 7);
+    (before, after)
+}
+
+/// Runs `check` for the mishap at each step of the commit from `before` (if any) to `after`.
+fn at_each_step(
+    mishap: Mishap,
+    before: Option<&World>,
+    after: &World,
+    check: impl Fn(&Path, Option<Manifest>, Ended<Result<Committed, PublishError>>),
+) {
+    for number in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        if let Some(before) = before {
+            before.commit(&out).unwrap();
+        }
+        let old = named_manifest(&out);
+        let (ended, passed) = mishap_at(number, mishap, || after.commit(&out));
+        if passed.len() <= number {
+            assert!(matches!(ended, Ended::Returned(Ok(_))));
+            assert!(number > 20, "only {passed:?} were steps");
+            return;
+        }
+        check(&out, old, ended);
+        after.commit(&out).unwrap();
+        assert_same(&tree(&out), &after.from_scratch());
+        assert!(!out.join(".writing").exists());
+    }
+}
+
+fn named_manifest(out: &Path) -> Option<Manifest> {
+    if out.exists() { named_whole(out) } else { None }
+}
+
+#[test]
+fn a_crash_at_any_step_is_repaired_by_the_next_commit() {
+    let (before, after) = before_and_after();
+    let new = {
+        let folder = tempfile::tempdir().unwrap();
+        after.commit(folder.path()).unwrap();
+        named_whole(folder.path())
+    };
+    for before in [Some(&before), None] {
+        at_each_step(Mishap::Crash, before, &after, |out, old, ended| {
+            assert!(matches!(ended, Ended::Crashed));
+            let now = named_manifest(out);
+            assert!(now == old || now == new, "neither the old nor the new set");
+        });
+    }
+}
+
+#[test]
+fn a_crash_on_the_way_to_another_set_is_repaired_by_going_back() {
+    let (before, after) = before_and_after();
+    at_each_step(Mishap::Crash, Some(&before), &after, |out, _, _| {
+        before.commit(out).unwrap();
+        assert_same(&tree(out), &before.from_scratch());
+    });
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_a_whole_set() {
+    let (before, after) = before_and_after();
+    at_each_step(Mishap::Full, Some(&before), &after, |out, _, ended| {
+        let Ended::Returned(Err(error)) = ended else { panic!("no error") };
+        assert!(error.to_string().contains("free some space"), "{error}");
+        named_whole(out).expect("a set is named");
+        assert!(!out.join(".writing").exists(), "what was half written is in the way of a full disk");
+    });
+}
