@@ -1,1 +1,25 @@
-//! Threshflow.
+//! What the whole-pipeline tests share: shards that they make, a pipeline whose only stage is a plain function of
+//! a picture's bytes, a from-scratch oracle of it, and a live session on the engine.
+
+pub mod curate;
+pub mod live;
+pub mod shards;
+pub mod trees;
+
+/// A small deterministic generator (SplitMix64), so that every failure can be run again from its seed.
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}

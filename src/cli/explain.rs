@@ -53,8 +53,8 @@ fn story(explained: &Explained) -> String {
     for stage in &explained.stages {
         let name = match stage {
             PublishedStage::Probe => "probe",
-            PublishedStage::Ask { name, .. } => name,
-            PublishedStage::Gate { dial } => dial,
+            PublishedStage::Ask { name, .. } => name.as_str(),
+            PublishedStage::Gate { dial } => dial.as_str(),
         };
         match (&explained.ended, stage) {
             (Ended::Refused { stage, class, message }, _) if stage == name => {

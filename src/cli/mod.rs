@@ -18,7 +18,7 @@ use std::sync::Arc;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 pub use options::{RunOptions, SourceOptions};
-pub use run::{RunReport, run};
+pub use run::{RunReport, rows_of, run};
 pub use summary::Summary;
 
 use crate::lane::Lanes;
@@ -214,6 +214,7 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
     let output = |json: bool| if json { Output::Json } else { Output::Text };
     match cli.verb {
         Verb::Run { options, app } => {
+            run::stop_on_ctrl_c();
             let json = output(options.json);
             let report = run::<P>(&options, &app, None)?;
             report.print(json);

@@ -61,19 +61,19 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let specs = dial_specs::<P>();
     let wanted = dial::values(specs, &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
     let published = publish::dials_of(&options.out)?;
-    let stands = |name: &str| published.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+    let stands = |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);
     let from: Vec<f32> = specs.iter().map(|spec| stands(spec.name).unwrap_or(spec.default)).collect();
     let mut opened = open::<P>(options, app, Mode::Plan, &from, None)?;
     let mut tick = |_: &Progress, _: &Verdicts| Ok(());
     opened.insert_all(&mut tick)?;
     opened.engine.settle(&mut tick).map_err(stopped)?;
     let mut before = standing(&opened)?;
-    if published.is_empty() {
+    if published.is_none() {
         before.kept.clear();
     }
     let mut moved = Vec::new();
     let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
-    let mut turn = |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
+    let turn = |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;

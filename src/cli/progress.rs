@@ -72,14 +72,14 @@ impl Display {
             )
         });
         let asks: Vec<_> = asks.collect();
+        let held_back = self.held_back_by(progress);
         format!(
-            "{} rows of {} shards, {kept} kept | {} | {:.0} images/s, {} queued | {}",
+            "{} rows of {} shards, {kept} kept | {} | {:.0} images/s, {} queued | {held_back}",
             progress.rows_fed,
             self.shards,
             asks.join("; "),
             self.rate,
             self.lanes.queued(),
-            self.held_back_by(progress)
         )
     }
 

@@ -142,9 +142,9 @@ impl Opened {
             }
             drop(sender);
             loop {
-                let loaded = match receiver.recv_timeout(Duration::from_millis(100)) {
+                let loaded: Result<_, Failure> = match receiver.recv_timeout(Duration::from_millis(100)) {
                     Ok(loaded) => loaded,
-                    Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok(()),
+                    Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok::<(), Failure>(()),
                     Err(crossbeam::channel::RecvTimeoutError::Timeout) => {
                         tick(&self.engine.progress(), self.engine.verdicts()).map_err(Failure::Failed)?;
                         continue;
@@ -251,9 +251,10 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let failure = too_many_refused(options, &summary);
     let (mut committed, mut exported) = (None, None);
     if failure.is_none() {
-        committed = Some(commit(options, P::NAME, &opened, &dials)?);
+        let catalogue = opened.catalogue.clone();
+        committed = Some(commit(options, P::NAME, opened, &dials)?);
         if let Some(to) = &options.export {
-            exported = Some(publish::export(&options.out, to, &opened.catalogue)?);
+            exported = Some(publish::export(&options.out, to, &catalogue)?);
         }
     }
     summary.measure(begin.elapsed());
@@ -276,19 +277,15 @@ fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
     fed
 }
 
-fn commit(options: &RunOptions, pipeline: &'static str, opened: &Opened, dials: &[DialSetting]) -> Result<Committed, Failure> {
-    let verdicts: std::collections::HashMap<u32, _> = opened.engine.verdicts().shards().collect();
-    let shards = opened.shards.iter().filter_map(|(name, seq)| {
-        Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq).copied()? })
-    });
+fn commit(options: &RunOptions, pipeline: &'static str, opened: Opened, dials: &[DialSetting]) -> Result<Committed, Failure> {
     let stages = opened.stages();
-    let wanted = Wanted {
-        pipeline,
-        stages: &stages,
-        dials,
-        score_columns: opened.engine.score_names(),
-        shards: shards.collect(),
-    };
+    let score_columns = opened.engine.score_names().to_vec();
+    let verdicts = opened.engine.into_verdicts().into_shards();
+    let shards = opened.shards.iter().filter_map(|(name, seq)| {
+        Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? })
+    });
+    let wanted =
+        Wanted { pipeline, stages: &stages, dials, score_columns: &score_columns, shards: shards.collect() };
     Ok(publish::commit(&options.out, &wanted, &opened.catalogue)?)
 }
 

@@ -147,6 +147,11 @@ impl Engine {
         &self.verdicts
     }
 
+    /// Ends the dataflow; what it said remains.
+    pub fn into_verdicts(mut self) -> Verdicts {
+        std::mem::take(&mut self.verdicts)
+    }
+
     /// In plan mode: how many rows wait for each stage.
     pub fn unasked(&self) -> HashMap<&'static str, usize> {
         let mut stages = HashMap::new();

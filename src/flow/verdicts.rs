@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::row::{RowId, Verdict};
 
 /// The verdicts of all rows, by shard and sample.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Verdicts {
     shards: BTreeMap<u32, Vec<Option<Verdict>>>,
     /// Changes whose other half has not come yet.
@@ -102,9 +102,11 @@ impl Verdicts {
         }
     }
 
-    /// Every shard's rows, in the order of the samples.
-    pub fn shards(&self) -> impl Iterator<Item = (u32, &[Option<Verdict>])> {
-        self.shards.iter().map(|(shard, rows)| (*shard, rows.as_slice()))
+    /// Every shard's verdicts, in the order of its samples. For verdicts that were [checked](Verdicts::check):
+    /// a shard of which a row has none is left out.
+    pub fn into_shards(self) -> BTreeMap<u32, Vec<Verdict>> {
+        let whole = |(shard, rows): (u32, Vec<Option<Verdict>>)| Some((shard, rows.into_iter().collect::<Option<_>>()?));
+        self.shards.into_iter().filter_map(whole).collect()
     }
 
     /// Every row and where it stands.

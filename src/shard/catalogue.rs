@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Bytes;
 use super::index_file::{self, Origin};
+use super::sources::Sources;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardSource, index};
 use crate::row::ContentHash;
 
@@ -29,6 +30,7 @@ pub struct Catalogue {
     read_only: bool,
     walks: AtomicU64,
     numbers: Mutex<Numbers>,
+    sources: Mutex<Sources>,
     open: Mutex<Open>,
 }
 
@@ -93,6 +95,7 @@ impl Catalogue {
             read_only,
             walks: AtomicU64::new(0),
             numbers: Mutex::new(numbers),
+            sources: Mutex::new(Sources::open(store).map_err(refused)?),
             open: Mutex::new(Open::default()),
         })
     }
@@ -109,6 +112,12 @@ impl Catalogue {
         };
         let seq = self.number_of(&source.name, index.fingerprint)?;
         let fingerprint = index.fingerprint;
+        let store = (!self.read_only).then_some(self.store.as_path());
+        lock(&self.sources).see(source, fingerprint, store).map_err(|source| ShardError::Io {
+            path: self.store.join("sources.log"),
+            source,
+            next: "check that the store's disk has room and may be written to",
+        })?;
         let shard = Arc::new(self.shard_of(seq, &source.name, index, bytes));
         let known = Known { source: source.clone(), fingerprint, kept, reopening: Mutex::new(()) };
         let mut open = lock(&self.open);
@@ -138,6 +147,27 @@ impl Catalogue {
         let shard = Arc::new(self.reopen(seq, &known)?);
         lock(&self.open).insert(Arc::clone(&shard));
         Ok(shard)
+    }
+
+    /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
+    /// An error that names the paths where its files have changed since, or are gone.
+    pub fn by_name(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
+        let Some(source) = lock(&self.sources).find(name, fingerprint) else {
+            return Err(ShardError::Usage(format!(
+                "the store {} knows no shard {name:?} of that content; name the store that it was published with, \
+                 or run again with its tars first",
+                self.store.display()
+            )));
+        };
+        let shard = self.load(&source)?;
+        if shard.index.fingerprint == fingerprint {
+            return Ok(shard);
+        }
+        Err(ShardError::Io {
+            path: first_path(&source),
+            source: std::io::Error::other(format!("the shard {name:?} is not what was published from it any more")),
+            next: "run again to publish what it holds now",
+        })
     }
 
     /// How many shards were walked, not read from their index files, since this was opened.

@@ -16,6 +16,7 @@ mod names;
 mod probe;
 mod sample;
 mod sidecar;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -201,10 +202,5 @@ impl Shard {
 
     fn sample(&self, sample: u32) -> Option<&Sample> {
         self.index.samples.get(sample as usize)
-    }
-    /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
-    /// An error that names the paths where its files have changed since, or are gone.
-    pub fn by_name(&self, _name: &str, _fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
-        todo!()
     }
 }

@@ -98,9 +98,13 @@ fn a_turn_rewrites_the_parts_whose_rows_changed() {
     let after = inodes(folder.path());
     // Each rejected part tells the threshold of its rows; of the data parts only that of `one` has other rows.
     assert_eq!((turned.parts_written, turned.parts_unchanged, turned.parts_removed), (4, 2, 0));
-    let untouched = in_folder(&before, "data").into_iter().filter(|(path, inode)| after.get(*path) == Some(inode));
+    let untouched =
+        in_folder(&before, "data").into_iter().filter(|(path, inode)| after.get(*path) == Some(inode));
     let untouched: Vec<_> = untouched.map(|(path, _)| path.to_str().unwrap()).collect();
-    assert!(matches!(untouched[..], [three, two] if three.contains("three-") && two.contains("two-")), "{untouched:?}");
+    assert!(
+        matches!(untouched[..], [three, two] if three.contains("three-") && two.contains("two-")),
+        "{untouched:?}"
+    );
     assert_same(&tree(folder.path()), &world.from_scratch());
 }
 
@@ -239,4 +243,12 @@ fn verdicts_that_do_not_add_up_publish_nothing() {
     }
     let twice = World::new(&["one", "one"], 2);
     assert!(matches!(twice.commit(tempfile::tempdir().unwrap().path()), Err(PublishError::Verdicts(_))));
+}
+#[test]
+fn tmp_dump() {
+    let _ = fs::remove_dir_all("/tmp/pubcheck");
+    let mut world = World::new(&["laion/00000", "laion/00001", "x y/é__z"], 12000);
+    world.shards[1].fates.iter_mut().for_each(|f| if let Ok(s) = &mut f.aesthetic { if *s > 9.9 { *s = f32::NAN } });
+    world.commit(Path::new("/tmp/pubcheck/out")).unwrap();
+    super::super::export::export_from(Path::new("/tmp/pubcheck/out"), Path::new("/tmp/pubcheck/to"), &world).unwrap();
 }

@@ -3,6 +3,8 @@
 mod commit;
 mod content;
 mod crash;
+mod explain;
+mod export;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,0 +1,184 @@
+//! A pipeline for tests: sized pictures, judged by a plain function of their bytes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use threshflow::cli::{App, Failure, Workbench};
+use threshflow::lane::{Operator, Subject};
+use threshflow::prelude::*;
+use threshflow::row::{ContentHash, Refusal, Stamp, Verdict};
+use threshflow::shard::Picture;
+
+use crate::shards::Sample;
+
+pub struct ShortSide;
+impl Unit for ShortSide {
+    const NAME: &'static str = "short_side";
+    const UNIT: &'static str = "px";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 100.0;
+}
+
+/// From 0 to 10, by the content's hash.
+pub struct Taste;
+impl Unit for Taste {
+    const NAME: &'static str = "taste";
+    const UNIT: &'static str = "0 to 10";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 10.0;
+}
+
+dials! {
+    /// Of the test's pipeline.
+    pub struct Dials {
+        /// The shorter side.
+        short_side: ShortSide > 12,
+        /// Taste.
+        taste: Taste >= 4.5,
+    }
+}
+
+/// What the judge finds: scores in steps of a half, so that dials meet ties; one content in 23 is refused.
+pub fn taste(content: ContentHash) -> Result<f32, Refusal> {
+    let n = u32::from_le_bytes([content.0[0], content.0[1], content.0[2], 0]);
+    if n % 23 == 0 {
+        return Err(Refusal::new("distasteful", "the judge will not look at this"));
+    }
+    Ok((n % 21) as f32 / 2.0)
+}
+
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Args {
+    /// Which judge: another one has another stamp
+    #[arg(long, default_value_t = 0)]
+    pub judge: u64,
+    /// Milliseconds that a batch takes
+    #[arg(long, default_value_t = 0)]
+    pub slow: u64,
+    /// Milliseconds that preparing a picture takes
+    #[arg(long, default_value_t = 0)]
+    pub slow_prepare: u64,
+    /// Bytes that a picture is said to take
+    #[arg(long, default_value_t = 1000)]
+    pub bytes: u64,
+}
+
+pub struct Judge {
+    args: Args,
+    preparing: AtomicUsize,
+}
+
+impl Operator for Judge {
+    type Answer = Score<Taste>;
+    type Prepared = ContentHash;
+    type Session = ();
+
+    fn name(&self) -> &'static str {
+        "judge"
+    }
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", b"judge/1"), ("which", &self.args.judge.to_le_bytes())])
+    }
+    fn model(&self) -> String {
+        format!("judge {}", self.args.judge)
+    }
+    fn bytes_to_prepare(&self, _picture: &Picture) -> u64 {
+        self.args.bytes
+    }
+    fn bytes_prepared(&self) -> u64 {
+        self.args.bytes / 10
+    }
+    fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
+        self.preparing.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(self.args.slow_prepare));
+        let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
+        // The bytes, not the row's word for them: a lane that mixed pictures up would be seen.
+        Ok(ContentHash::of(bytes))
+    }
+    fn most_a_batch(&self) -> usize {
+        8
+    }
+    fn sessions(&self) -> usize {
+        2
+    }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn answer(&self, _session: &mut (), batch: Vec<ContentHash>) -> Vec<Result<Score<Taste>, Refusal>> {
+        std::thread::sleep(Duration::from_millis(self.args.slow));
+        batch.into_iter().map(|content| taste(content).map(Score::of)).collect()
+    }
+}
+
+pub struct Curate {
+    judge: Arc<Stage<Judge>>,
+}
+
+pub fn short_side(image: Image) -> Scored<Image, ShortSide> {
+    Scored { score: Score::of(image.short_side().into()), row: image }
+}
+
+impl Pipeline for Curate {
+    const NAME: &'static str = "curate";
+    type Dials<'s> = Dials<'s>;
+    type Output = Scored<Scored<Image, ShortSide>, Taste>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+        images.each(short_side).gate(&dial.short_side).ask(&self.judge).gate(&dial.taste)
+    }
+}
+
+impl App for Curate {
+    const ABOUT: &'static str = "A pipeline for tests";
+    type Args = Args;
+
+    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        let judge = Judge { args: args.clone(), preparing: AtomicUsize::new(0) };
+        Ok(Curate { judge: Stage::open(judge, &workbench.lanes)? })
+    }
+}
+
+/// Where a sample must end, worked out from its bytes alone.
+pub fn verdict(sample: &Sample, short_side: f32, taste_at: f32) -> Verdict {
+    let Ok(picture) = image::load_from_memory(&sample.picture) else {
+        return refused("probe", "not_a_picture");
+    };
+    let side = picture.width().min(picture.height()) as f32;
+    if side <= short_side {
+        return Verdict::Gated { dial: "short_side", score: side };
+    }
+    match taste(ContentHash::of(&sample.picture)) {
+        Err(refusal) => refused("judge", &refusal.class),
+        Ok(score) if score >= taste_at => Verdict::Kept([side, score].into()),
+        Ok(score) => Verdict::Gated { dial: "taste", score },
+    }
+}
+
+fn refused(stage: &'static str, class: &str) -> Verdict {
+    let refusal = Refusal { class: class.to_owned().into(), message: String::new() };
+    Verdict::Refused(Box::new(threshflow::row::Refused { stage: stage.into(), refusal }))
+}
+
+/// A verdict without its message, so that a test states what it must be and not how it is said.
+pub fn plainly(verdict: &Verdict) -> Verdict {
+    match verdict {
+        Verdict::Refused(was) => match refused("", &was.refusal.class) {
+            Verdict::Refused(mut plain) => {
+                plain.stage = was.stage.clone();
+                Verdict::Refused(plain)
+            }
+            other => other,
+        },
+        other => other.clone(),
+    }
+}
+
+/// The contents that a run over `samples` has to ask about, each once.
+pub fn asked(samples: &[Sample], short_side: f32) -> BTreeMap<ContentHash, usize> {
+    let passes = |sample: &&Sample| {
+        let picture = image::load_from_memory(&sample.picture);
+        picture.is_ok_and(|picture| picture.width().min(picture.height()) as f32 > short_side)
+    };
+    samples.iter().filter(passes).map(|sample| (ContentHash::of(&sample.picture), 1)).collect()
+}

@@ -1,0 +1,130 @@
+//! A live session: the engine with its shards, turned while it runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use threshflow::cli::{App, Workbench, rows_of};
+use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts};
+use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
+use threshflow::pipeline::{dial_specs, start};
+use threshflow::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedShard};
+use threshflow::row::Verdict;
+use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
+
+use crate::curate::{Args, Curate};
+
+pub struct Options {
+    pub workers: usize,
+    pub window: usize,
+    pub rows_an_epoch: usize,
+    pub pool_threads: usize,
+    pub decoded_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { workers: 1, window: 4, rows_an_epoch: 16, pool_threads: 2, decoded_bytes: 1 << 20 }
+    }
+}
+
+pub struct Live {
+    pub engine: Engine,
+    pub lanes: Arc<Lanes>,
+    pub catalogue: Arc<Catalogue>,
+    pub shards: BTreeMap<String, Arc<Shard>>,
+    pub values: Vec<f32>,
+}
+
+pub fn go_on(_: &Progress, _: &Verdicts) -> Result<(), String> {
+    Ok(())
+}
+
+impl Live {
+    pub fn start(store: &Path, options: &Options, args: &Args, values: &[f32], log: Option<AskLog>) -> Self {
+        let read = ReadOptions { mmap: true, max_pixels: 1 << 30, max_bytes: 1 << 30, exif_orientation: true };
+        let catalogue = Arc::new(Catalogue::open(store, read, false).expect("the catalogue opens"));
+        let lanes = LaneOptions {
+            mode: Mode::Ask,
+            pool_threads: options.pool_threads,
+            pool_queue: 32,
+            decoded_bytes: options.decoded_bytes,
+            deadline: Duration::from_secs(60),
+            generation: 0,
+            memos: store.join("memo"),
+            log,
+        };
+        let lanes = Lanes::open(lanes, catalogue.clone());
+        let workbench = Workbench { lanes: lanes.clone(), cores: options.pool_threads };
+        let pipeline = Curate::open(args, &workbench).expect("the pipeline opens");
+        let engine =
+            EngineOptions { workers: options.workers, window: options.window, most_rows_an_epoch: options.rows_an_epoch };
+        let engine = start(Arc::new(pipeline), engine, values).expect("the engine starts");
+        Live { engine, lanes, catalogue, shards: BTreeMap::new(), values: values.to_vec() }
+    }
+
+    pub fn insert(&mut self, path: &Path) {
+        let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
+        let shard = self.catalogue.load(&source).expect("loads");
+        self.engine.insert(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes in");
+        self.shards.insert(source.name, shard);
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        let shard = self.shards.remove(name).expect("is in");
+        self.engine.retract(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes out");
+    }
+
+    pub fn turn(&mut self, dial: usize, value: f32) {
+        self.values[dial] = value;
+        self.engine.turn(dial, value, &mut go_on).expect("turns");
+    }
+
+    pub fn settle(&mut self) {
+        self.engine.settle(&mut go_on).expect("settles");
+    }
+
+    /// Every row's verdict, by `shard/key#place`.
+    pub fn verdicts(&self) -> BTreeMap<String, Verdict> {
+        let names: BTreeMap<u32, &Arc<Shard>> = self.shards.values().map(|shard| (shard.seq, shard)).collect();
+        let named = self.engine.verdicts().iter().map(|(id, verdict)| {
+            let shard = names[&id.shard];
+            let key = &shard.index.samples[id.member as usize].key;
+            (format!("{}/{key}#{}", shard.name, id.member), verdict.clone())
+        });
+        named.collect()
+    }
+
+    pub fn commit(&self, out: &Path) -> Committed {
+        let dials: Vec<DialSetting> = dial_specs::<Curate>()
+            .iter()
+            .zip(&self.values)
+            .map(|(spec, value)| DialSetting {
+                name: spec.name,
+                unit: spec.unit,
+                comparison: spec.comparison.sign(),
+                value: *value,
+                default: spec.default,
+                about: spec.about,
+            })
+            .collect();
+        let stages = [
+            StageDescription::Probe,
+            StageDescription::Gate { dial: "short_side" },
+            StageDescription::Ask { name: "judge", stamp: self.lanes.status()[0].stamp, model: "judge".into() },
+            StageDescription::Gate { dial: "taste" },
+        ];
+        let settled = self.engine.verdicts().clone().into_shards();
+        let shards = self.shards.iter();
+        let shards = shards.map(|(name, shard)| WantedShard { seq: shard.seq, name, verdicts: &settled[&shard.seq] });
+        let wanted = Wanted {
+            pipeline: "curate",
+            stages: &stages,
+            dials: &dials,
+            score_columns: self.engine.score_names(),
+            shards: shards.collect(),
+        };
+        publish::commit(out, &wanted, &self.catalogue).expect("commits")
+    }
+}

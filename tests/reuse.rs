@@ -1,0 +1,145 @@
+//! Reuse, by the exact log of asks.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tests::curate::{Args, asked};
+use tests::live::{Live, Options};
+use tests::shards::{Sample, corpus, write};
+use threshflow::lane::AskLog;
+use threshflow::row::{ContentHash, Verdict};
+
+fn session(store: &Path, judge: u64, values: &[f32]) -> (Live, AskLog) {
+    let log = AskLog::default();
+    let args = Args { judge, bytes: 1000, ..Args::default() };
+    (Live::start(store, &Options::default(), &args, values, Some(log.clone())), log)
+}
+
+/// What was asked since the last look, with how often.
+fn take(log: &AskLog) -> BTreeMap<ContentHash, usize> {
+    let mut counts = BTreeMap::new();
+    for (stage, content) in std::mem::take(&mut *log.lock().unwrap()) {
+        assert_eq!(stage, "judge");
+        *counts.entry(content).or_default() += 1;
+    }
+    counts
+}
+
+fn none() -> BTreeMap<ContentHash, usize> {
+    BTreeMap::new()
+}
+
+fn minus(all: &BTreeMap<ContentHash, usize>, known: &BTreeMap<ContentHash, usize>) -> BTreeMap<ContentHash, usize> {
+    all.iter().filter(|(content, _)| !known.contains_key(*content)).map(|(c, n)| (*c, *n)).collect()
+}
+
+fn kept(live: &Live) -> Vec<String> {
+    live.verdicts().into_iter().filter(|(_, v)| matches!(v, Verdict::Kept(_))).map(|(name, _)| name).collect()
+}
+
+struct Data {
+    folder: tempfile::TempDir,
+    a: Vec<Sample>,
+    b: Vec<Sample>,
+}
+
+fn data() -> Data {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, mut b) = (corpus(1, 0..300), corpus(1, 300..500));
+    b.push(Sample { key: "a-copy".into(), ..a[0].clone() });
+    write(&folder.path().join("a.tar"), &a);
+    write(&folder.path().join("b.tar"), &b);
+    Data { folder, a, b }
+}
+
+#[test]
+fn every_question_is_asked_once() {
+    let data = data();
+    let (store, tar) = (data.folder.path().join("store"), |name: &str| data.folder.path().join(name));
+    let first = asked(&data.a, 12.0);
+    let both = asked(&[data.a.clone(), data.b.clone()].concat(), 12.0);
+    assert!(first.len() > 100 && both.len() > first.len() + 50);
+
+    let (mut live, log) = session(&store, 0, &[12.0, 4.5]);
+    live.insert(&tar("a.tar"));
+    live.settle();
+    assert_eq!(take(&log), first, "a first run asks every picture that passes the first gate, once");
+
+    live.insert(&tar("b.tar"));
+    live.settle();
+    assert_eq!(take(&log), minus(&both, &first), "a new shard asks its own rows only, and of a copy nothing");
+    let (at_4_5, verdicts) = (kept(&live), live.verdicts());
+
+    live.turn(1, 7.0);
+    live.settle();
+    assert_eq!(take(&log), none(), "tightening asks nothing");
+    let at_7 = kept(&live);
+    let scores = |name: &String| match &verdicts[name] {
+        Verdict::Kept(scores) => scores[1],
+        other => panic!("{other:?}"),
+    };
+    let wanted: Vec<_> = at_4_5.iter().filter(|name| scores(name) >= 7.0).cloned().collect();
+    assert_eq!(at_7, wanted, "exactly the rows between the dials left");
+
+    live.turn(1, 0.0);
+    live.settle();
+    assert_eq!(take(&log), none(), "below where it began: scores were asked before they were gated");
+
+    live.turn(0, 9.0);
+    live.settle();
+    let wider = asked(&[data.a.clone(), data.b.clone()].concat(), 9.0);
+    assert_eq!(take(&log), minus(&wider, &both), "loosening an earlier dial asks exactly what was never asked");
+
+    live.turn(0, 12.0);
+    live.turn(1, 4.5);
+    live.settle();
+    assert_eq!((take(&log), live.verdicts()), (none(), verdicts.clone()), "and back: nothing asked, the same set");
+    drop(live);
+
+    let (mut live, log) = session(&store, 0, &[12.0, 4.5]);
+    live.insert(&tar("b.tar"));
+    live.insert(&tar("a.tar"));
+    live.settle();
+    assert_eq!((take(&log), live.verdicts()), (none(), verdicts.clone()), "the same run again");
+    drop(live);
+
+    let (mut live, log) = session(&store, 1, &[12.0, 4.5]);
+    live.insert(&tar("a.tar"));
+    live.insert(&tar("b.tar"));
+    live.settle();
+    assert_eq!(take(&log), both, "a new model asks all, once");
+    drop(live);
+
+    let mut changed = data.a.clone();
+    changed[5] = corpus(2, 5..6).remove(0);
+    changed.push(corpus(2, 900..901).remove(0));
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    write(&tar("a.tar"), &changed);
+    let (mut live, log) = session(&store, 0, &[12.0, 4.5]);
+    live.insert(&tar("a.tar"));
+    live.insert(&tar("b.tar"));
+    live.settle();
+    let now = asked(&[changed, data.b.clone()].concat(), 12.0);
+    assert_eq!(take(&log), minus(&now, &both), "a changed shard asks its new pictures only");
+    assert!(!take(&log).contains_key(&ContentHash([0; 16])));
+}
+
+#[test]
+fn rows_that_leave_while_they_are_asked_about_leave_nothing_behind() {
+    let data = data();
+    let store = data.folder.path().join("store");
+    let log = AskLog::default();
+    let args = Args { slow_prepare: 2, bytes: 1000, ..Args::default() };
+    let mut live = Live::start(&store, &Options { window: 64, ..Options::default() }, &args, &[12.0, 4.5], Some(log.clone()));
+    live.insert(&data.folder.path().join("a.tar"));
+    live.remove("a");
+    live.settle();
+    assert!(live.verdicts().is_empty());
+    let asked_before = take(&log);
+    assert!(asked_before.len() < asked(&data.a, 12.0).len(), "questions that nobody waits for are withdrawn");
+    live.insert(&data.folder.path().join("a.tar"));
+    live.settle();
+    assert_eq!(take(&log), minus(&asked(&data.a, 12.0), &asked_before));
+    let _: Arc<_> = live.lanes.clone();
+}
