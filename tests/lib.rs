@@ -23,3 +23,10 @@ impl Rng {
         (self.next() % end.max(1) as u64) as usize
     }
 }
+
+/// A folder for one test: in memory where the system has such a place, since thousands of synced files are made.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.or_else(|_| tempfile::tempdir()).expect("a folder for the test can be made")
+}

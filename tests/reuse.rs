@@ -45,7 +45,7 @@ struct Data {
 }
 
 fn data() -> Data {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tests::scratch();
     let (a, mut b) = (corpus(1, 0..300), corpus(1, 300..500));
     b.push(Sample { key: "a-copy".into(), ..a[0].clone() });
     write(&folder.path().join("a.tar"), &a);
