@@ -111,11 +111,15 @@ fn look_at(
     let Some(member) = members.get(place) else {
         return Err(Refusal::new("no_picture", "the sample has no such member"));
     };
-    let payload: Cow<'_, [u8]> = bytes.slice(member.offset, member.len)?;
+    let payload = bytes.peek(member.offset, member.len)?;
     let probed = probe::probe(&payload, options)?;
+    let content = match &payload {
+        Cow::Borrowed(_) => hash(member, bytes)?,
+        Cow::Owned(copy) => ContentHash::of(copy),
+    };
     Ok(Picture {
         member: u32::try_from(place).unwrap_or(u32::MAX),
-        content: ContentHash::of(&payload),
+        content,
         format: probed.format,
         width: probed.width,
         height: probed.height,
