@@ -140,7 +140,7 @@ fn read_sidecar(json: &Member, bytes: &Bytes) -> Result<Vec<(String, f32)>, Refu
         return Err(sidecar::too_long(json.len));
     }
     let payload = bytes.slice(json.offset, json.len)?;
-    sidecar::parse(&payload).map(|object| sidecar::numbers(&object))
+    sidecar::parse(&payload).map(|object| object.numbers)
 }
 
 /// Of every member's path, place and content, and of what was made of it: two indexes with the same fingerprint
