@@ -132,6 +132,16 @@ impl Bytes {
         Some(format!("{stem}.tar.split.{next:0width$}", width = digits.len()))
     }
 
+    /// For a tar in pieces: which byte of which piece a byte of the joined tar is; else nothing.
+    pub(super) fn place(&self, at: u64) -> String {
+        match self.piece_at(at).or(self.pieces.last()) {
+            Some(piece) if self.next_piece().is_some() => {
+                format!(" (byte {} of {})", at.saturating_sub(piece.start), piece.name)
+            }
+            _ => String::new(),
+        }
+    }
+
     /// `len` bytes from `offset` of the joined tar: borrowed from the map where they lie in one mapped piece.
     pub(super) fn slice(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Refusal> {
         self.check_range(offset, len)?;

@@ -20,10 +20,16 @@ struct Surveyed {
     contents: Vec<ContentHash>,
 }
 
-/// Walks a shard and looks at every member of it.
+/// Walks a shard and looks at every member of it, on as many threads as it is worth.
 pub(super) fn build(bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
+    build_on(if bytes.len() < WORTH_THREADS { 1 } else { cores }, bytes, options)
+}
+
+/// Walks a shard and looks at every member of it on so many threads: their number changes nothing.
+pub(super) fn build_on(threads: usize, bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
     let drafts = group(walk(bytes));
-    let surveyed = survey_all(drafts, bytes, options);
+    let surveyed = survey_all(threads, &drafts, bytes, options);
     let fingerprint = fingerprint(&surveyed);
     ShardIndex { fingerprint, samples: surveyed.into_iter().map(|surveyed| surveyed.sample).collect() }
 }
@@ -38,9 +44,7 @@ pub(super) fn is_passing(index: &ShardIndex) -> bool {
 
 /// Surveys every draft, in order. Threads take parts from a common list, so that one that can't be started, or
 /// one that meets the large pictures, only means that the others do more.
-fn survey_all(drafts: Vec<Draft>, bytes: &Bytes, options: &ReadOptions) -> Vec<Surveyed> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
-    let threads = if bytes.len() < WORTH_THREADS { 1 } else { cores };
+fn survey_all(threads: usize, drafts: &[Draft], bytes: &Bytes, options: &ReadOptions) -> Vec<Surveyed> {
     let part_len = drafts.len().div_ceil(threads * 8).max(1);
     let parts: Vec<&[Draft]> = drafts.chunks(part_len).collect();
     let done: Vec<OnceLock<Vec<Surveyed>>> = parts.iter().map(|_| OnceLock::new()).collect();

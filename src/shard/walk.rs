@@ -310,7 +310,8 @@ impl Walker<'_> {
     }
 
     fn damage(&self, what: String) -> Box<Damage> {
-        self.refused(Refusal::new("damaged_tar", format!("damaged at byte {}: {what}", self.at)))
+        let place = self.bytes.place(self.at);
+        self.refused(Refusal::new("damaged_tar", format!("damaged at byte {}{place}: {what}", self.at)))
     }
 
     fn refused(&self, refusal: Refusal) -> Box<Damage> {
