@@ -5,7 +5,7 @@
 //! mean two shards. A last line that is torn is cut off; a broken line among whole ones is passed over, and its
 //! number is not given out again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,29 @@ const MOST_OPEN: usize = 64;
 const MOST_OPEN_FILES: usize = 256;
 
 /// The shards that this store knows, and their numbers. Shared by all threads.
+///
+/// A shard is walked once; as long as its files stay as they are, its index answers for it:
+/// ```
+/// use threshflow::shard::{Catalogue, ReadOptions, find};
+/// let folder = tempfile::tempdir()?;
+/// let mut tar = tar::Builder::new(std::fs::File::create(folder.path().join("00000.tar"))?);
+/// let mut header = tar::Header::new_ustar();
+/// header.set_size(5);
+/// tar.append_data(&mut header, "cat.jpg", &b"meow!"[..])?;
+/// tar.finish()?;
+///
+/// let shards = find(&[format!("{}/*.tar", folder.path().display())])?;
+/// assert_eq!(shards[0].name, "00000");
+/// for walks in [1, 0] {
+///     let catalogue = Catalogue::open(&folder.path().join("store"), ReadOptions::default(), false)?;
+///     let shard = catalogue.load(&shards[0])?;
+///     assert_eq!((shard.seq, catalogue.walks()), (0, walks));
+///     let sample = &shard.index.samples[0];
+///     assert_eq!(sample.key, "cat");
+///     assert_eq!(sample.picture.as_ref().unwrap_err().class, "not_a_picture");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Catalogue {
     store: PathBuf,
     options: ReadOptions,
@@ -275,11 +298,14 @@ impl Numbers {
     fn read(&mut self, text: &[u8]) -> usize {
         let mut whole = 0;
         let mut at = 0;
+        let mut given = HashSet::new();
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             at += line.len();
             let Some((seq, fingerprint, name)) = read_line(line) else { continue };
-            // The first line of a shard counts, as it did for the run that wrote the second.
-            self.by_shard.entry((name, fingerprint)).or_insert(seq);
+            // Two runs that wrote at once may have given a number, or named a shard, twice: the first line counts.
+            if given.insert(seq) {
+                self.by_shard.entry((name, fingerprint)).or_insert(seq);
+            }
             self.next = self.next.max(seq.saturating_add(1));
             whole = at;
         }

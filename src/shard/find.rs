@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::{ShardError, ShardSource};
@@ -130,6 +131,7 @@ fn files_beneath(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ShardErr
 }
 
 fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> Result<(), ShardError> {
+    let own_name = path.file_name().unwrap_or(path.as_os_str());
     let file_name = file_name(path);
     let (stem, is_piece) = match piece_of(&file_name) {
         Some((stem, _)) => (stem, true),
@@ -145,7 +147,7 @@ fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> 
             source,
             next: "check that the folder may be read",
         })?
-        .join(if is_piece { format!("{stem}{SPLIT}") } else { file_name.clone() });
+        .join(if is_piece { OsString::from(format!("{stem}{SPLIT}")) } else { own_name.to_owned() });
     if let Entry::Vacant(slot) = found.entry(place) {
         let pieces = if is_piece { pieces_of(folder, stem)? } else { vec![Ok(path.to_path_buf())] };
         slot.insert(ShardSource { name: name_of(base, path, stem), pieces });

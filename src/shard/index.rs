@@ -20,10 +20,16 @@ struct Surveyed {
     contents: Vec<ContentHash>,
 }
 
-/// Walks a shard and looks at every member of it.
+/// Walks a shard and looks at every member of it, on as many threads as it is worth.
 pub(super) fn build(bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
+    build_on(if bytes.len() < WORTH_THREADS { 1 } else { cores }, bytes, options)
+}
+
+/// Walks a shard and looks at every member of it on so many threads: their number changes nothing.
+pub(super) fn build_on(threads: usize, bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
     let drafts = group(walk(bytes));
-    let surveyed = survey_all(drafts, bytes, options);
+    let surveyed = survey_all(threads, &drafts, bytes, options);
     let fingerprint = fingerprint(&surveyed);
     ShardIndex { fingerprint, samples: surveyed.into_iter().map(|surveyed| surveyed.sample).collect() }
 }
@@ -38,9 +44,7 @@ pub(super) fn is_passing(index: &ShardIndex) -> bool {
 
 /// Surveys every draft, in order. Threads take parts from a common list, so that one that can't be started, or
 /// one that meets the large pictures, only means that the others do more.
-fn survey_all(drafts: Vec<Draft>, bytes: &Bytes, options: &ReadOptions) -> Vec<Surveyed> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
-    let threads = if bytes.len() < WORTH_THREADS { 1 } else { cores };
+fn survey_all(threads: usize, drafts: &[Draft], bytes: &Bytes, options: &ReadOptions) -> Vec<Surveyed> {
     let part_len = drafts.len().div_ceil(threads * 8).max(1);
     let parts: Vec<&[Draft]> = drafts.chunks(part_len).collect();
     let done: Vec<OnceLock<Vec<Surveyed>>> = parts.iter().map(|_| OnceLock::new()).collect();
@@ -111,11 +115,15 @@ fn look_at(
     let Some(member) = members.get(place) else {
         return Err(Refusal::new("no_picture", "the sample has no such member"));
     };
-    let payload: Cow<'_, [u8]> = bytes.slice(member.offset, member.len)?;
+    let payload = bytes.peek(member.offset, member.len)?;
     let probed = probe::probe(&payload, options)?;
+    let content = match &payload {
+        Cow::Borrowed(_) => hash(member, bytes)?,
+        Cow::Owned(copy) => ContentHash::of(copy),
+    };
     Ok(Picture {
         member: u32::try_from(place).unwrap_or(u32::MAX),
-        content: ContentHash::of(&payload),
+        content,
         format: probed.format,
         width: probed.width,
         height: probed.height,
@@ -136,7 +144,7 @@ fn read_sidecar(json: &Member, bytes: &Bytes) -> Result<Vec<(String, f32)>, Refu
         return Err(sidecar::too_long(json.len));
     }
     let payload = bytes.slice(json.offset, json.len)?;
-    sidecar::parse(&payload).map(|object| sidecar::numbers(&object))
+    sidecar::parse(&payload).map(|object| object.numbers)
 }
 
 /// Of every member's path, place and content, and of what was made of it: two indexes with the same fingerprint

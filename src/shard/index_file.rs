@@ -94,7 +94,10 @@ pub(super) fn write(path: &Path, file: &[u8]) -> Result<(), ShardError> {
         next: "check that the store's disk has room and may be written to",
     };
     std::fs::create_dir_all(folder).map_err(refused)?;
-    let mut temporary = tempfile::Builder::new().prefix(".index-").tempfile_in(folder).map_err(refused)?;
+    // A store may be shared: as open as the user's umask says, not private as temporary files are.
+    let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut builder = tempfile::Builder::new();
+    let mut temporary = builder.prefix(".index-").permissions(shared).tempfile_in(folder).map_err(refused)?;
     temporary.write_all(file).map_err(refused)?;
     temporary.as_file().sync_data().map_err(refused)?;
     temporary.persist(path).map_err(|e| refused(e.error))?;

@@ -37,10 +37,19 @@ pub struct ShardSource {
 /// What stops a shard (or the whole list) from being read at all: the caller ends with exit code 2 or 1.
 #[derive(Debug, thiserror::Error)]
 pub enum ShardError {
+    /// What was named is not there, or means two things: the user has to name something else.
     #[error("{0}")]
     Usage(String),
+    /// A file or folder failed.
     #[error("{path}: {source}; {next}", path = path.display())]
-    Io { path: PathBuf, source: std::io::Error, next: &'static str },
+    Io {
+        /// The file or folder that failed.
+        path: PathBuf,
+        /// How it failed.
+        source: std::io::Error,
+        /// What to do next.
+        next: &'static str,
+    },
 }
 
 /// What is read, and how. All of it but `mmap` shapes rows, and so is part of the index's own stamp.
@@ -88,6 +97,7 @@ pub struct Member {
     pub extension: String,
     /// Of the payload, in bytes from the start of the (joined) tar.
     pub offset: u64,
+    /// Of the payload, in bytes.
     pub len: u64,
 }
 
@@ -96,10 +106,13 @@ pub struct Member {
 pub struct Picture {
     /// Which of the sample's members it is.
     pub member: u32,
+    /// Of its bytes as they lie in the shard: what the memo is keyed by.
     pub content: ContentHash,
+    /// By its first bytes.
     pub format: Format,
     /// In pixels, as shown (see [`ReadOptions::exif_orientation`]).
     pub width: u16,
+    /// In pixels, as shown.
     pub height: u16,
     /// 1 to 8 as EXIF counts them; 1 where there is none, or where it is not to be followed.
     pub orientation: u8,
@@ -117,7 +130,9 @@ pub struct Sample {
     /// Path up to the first dot of its last part; unique in the shard but for refused rows. A member that was
     /// refused on its own has its path here, lossily; damage in the tar has `@` and its byte offset.
     pub key: String,
+    /// Its files, in the order of the tar; none where a member was refused on its own.
     pub members: Vec<Member>,
+    /// The one picture, or why the row has none that can be used.
     pub picture: Result<Picture, Refusal>,
     /// Top-level numbers of the `.json` sidecar, by name, in the order of the file.
     pub numbers: Vec<(String, f32)>,
@@ -128,8 +143,9 @@ pub struct Sample {
 /// What a walk over a shard found. Written beside the store, so that a second run does not walk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShardIndex {
-    /// Of every member's path, place and content: a changed file is a new shard.
+    /// Of every member's path, place and content, and of what was made of it: a changed file is a new shard.
     pub fingerprint: ContentHash,
+    /// In the order of their first members in the tar; `RowId::member` counts them from 0.
     pub samples: Vec<Sample>,
 }
 
@@ -137,7 +153,9 @@ pub struct ShardIndex {
 pub struct Shard {
     /// The number that the catalogue gave to (name, fingerprint): `RowId::shard`.
     pub seq: u32,
+    /// See [`ShardSource::name`].
     pub name: String,
+    /// Every row of the shard.
     pub index: ShardIndex,
     bytes: bytes::Bytes,
 }
@@ -145,7 +163,7 @@ pub struct Shard {
 /// The sidecar of a sample as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sidecar {
-    /// The `.json` member where it holds one valid JSON object, re-serialised compactly (key order kept).
+    /// The `.json` member where it holds one valid JSON object: its own text, without white space between tokens.
     pub json: Option<String>,
     /// The `.txt` member, else the JSON's `caption`, else the first of its `cap`.
     pub caption: Option<String>,
@@ -189,14 +207,15 @@ impl Shard {
             }
             self.member_bytes(member).ok()
         };
-        let object = payload("json").and_then(|json| sidecar::parse(&json).ok());
+        let json = payload("json");
+        let object = json.as_ref().and_then(|json| sidecar::parse(json).ok());
         let text = payload("txt").map(|text| {
             let text = String::from_utf8_lossy(&text);
             text.trim_start_matches('\u{feff}').trim().to_owned()
         });
         Sidecar {
-            caption: text.or_else(|| object.as_ref().and_then(sidecar::caption)),
-            json: object.map(|object| serde_json::Value::Object(object).to_string()),
+            json: json.filter(|_| object.is_some()).and_then(|json| sidecar::compact(&json)),
+            caption: text.or_else(|| object.and_then(sidecar::Object::into_caption)),
         }
     }
 

@@ -183,7 +183,11 @@ impl Walker<'_> {
     /// A header that says something about the next member (or about none): PAX, GNU long names, volume labels.
     fn extension(&mut self, kind: u8, len: u64, header: &tar::Header) -> Stepped<Step> {
         let payload = self.at + BLOCK;
-        self.check_payload(payload, len, || header.path_bytes().into_owned())?;
+        self.check_payload(payload, len, || header.path_bytes().into_owned()).map_err(|mut damage| {
+            // Whose member the header was for, nobody knows.
+            damage.cut_path = None;
+            damage
+        })?;
         if matches!(kind, b'x' | b'X' | b'L') {
             self.pending.any = true;
             if len > MOST_EXTENSION {
@@ -306,7 +310,8 @@ impl Walker<'_> {
     }
 
     fn damage(&self, what: String) -> Box<Damage> {
-        self.refused(Refusal::new("damaged_tar", format!("damaged at byte {}: {what}", self.at)))
+        let place = self.bytes.place(self.at);
+        self.refused(Refusal::new("damaged_tar", format!("damaged at byte {}{place}: {what}", self.at)))
     }
 
     fn refused(&self, refusal: Refusal) -> Box<Damage> {

@@ -4,6 +4,7 @@ use std::fs::FileTimes;
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::row::ContentHash;
 use crate::shard::ShardError;
 
 fn named(name: &str, path: &Path) -> ShardSource {
@@ -49,7 +50,37 @@ fn a_second_run_reads_the_index_and_does_not_walk() {
     let shard = second.load(&source).unwrap();
     assert_eq!((second.walks(), shard.seq), (0, 0));
     assert_eq!(shard.index, walked_index);
-    assert!(shard.picture_bytes(0).unwrap().starts_with(b"\x89PNG"));
+    for (number, sample) in shard.index.samples.iter().enumerate() {
+        let bytes = shard.picture_bytes(number as u32).unwrap();
+        assert_eq!(ContentHash::of(&bytes), sample.picture.as_ref().unwrap().content);
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_index() {
+    let desk = Desk::new();
+    let path = desk.put("x.tar", &good_tar(60));
+    let bytes = Bytes::open(&source_of(&path), true, 1 << 20).unwrap();
+    let alone = index::build_on(1, &bytes, &ReadOptions::default());
+    assert_eq!(alone.samples.len(), 60);
+    for threads in [2, 7, 200] {
+        assert_eq!(index::build_on(threads, &bytes, &ReadOptions::default()), alone);
+    }
+}
+
+#[test]
+fn a_number_that_was_given_twice_means_the_first_shard_only() {
+    let desk = Desk::new();
+    let [a, b] = ["a", "b"].map(|name| named(name, &desk.put(&format!("{name}.tar"), &good_tar(1))));
+    assert_eq!(desk.catalogue().load(&a).unwrap().seq, 0);
+    let log = desk.store().join("shards.log");
+    let first = std::fs::read(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    assert_eq!(desk.catalogue().load(&b).unwrap().seq, 0);
+    let second = std::fs::read(&log).unwrap();
+    std::fs::write(&log, [first, second].concat()).unwrap();
+    let catalogue = desk.catalogue();
+    assert_eq!([catalogue.load(&a).unwrap().seq, catalogue.load(&b).unwrap().seq], [0, 1]);
 }
 
 #[test]

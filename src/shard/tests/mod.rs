@@ -90,7 +90,7 @@ pub fn walked(bytes: &[u8]) -> ShardIndex {
 }
 
 pub fn walked_with(bytes: &[u8], options: &ReadOptions) -> ShardIndex {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("x.tar");
     std::fs::write(&path, bytes).unwrap();
     let opened = Bytes::open(&source_of(&path), options.mmap, options.max_bytes).unwrap();
@@ -119,6 +119,11 @@ pub fn last_message(index: &ShardIndex) -> String {
         .unwrap_or_default()
 }
 
+/// A folder that goes away by itself: in memory where there is such a place, as these tests make many files.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A folder with a store and a place for shards.
 pub struct Desk {
     pub folder: tempfile::TempDir,
@@ -126,7 +131,7 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Self {
-        Desk { folder: tempfile::tempdir().unwrap() }
+        Desk { folder: folder() }
     }
 
     pub fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {

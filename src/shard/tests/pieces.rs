@@ -23,7 +23,7 @@ fn built(source: &ShardSource, mmap: bool) -> ShardIndex {
 
 #[test]
 fn a_tar_split_at_any_byte_gives_the_index_of_the_whole_tar() {
-    let tar = good_tar(2);
+    let tar = good_tar(1);
     let whole = walked(&tar);
     let desk = Desk::new();
     for cut in 0..=tar.len() {

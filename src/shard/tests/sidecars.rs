@@ -13,6 +13,8 @@ fn top_level_numbers_are_kept_in_the_order_of_the_file() {
     let sample = &walked(&with_json(json)).samples[0];
     let expected = [("z", 1.0), ("aes", 5.25), ("neg", -2000.0)].map(|(name, n)| (name.to_owned(), n));
     assert_eq!(sample.numbers, expected);
+    let sample = &walked(&with_json(r#"{"a": 1, "b": 2, "a": 3, "b": "x"}"#)).samples[0];
+    assert_eq!(sample.numbers, [("a".to_owned(), 3.0)], "of a name that stands twice, the last counts");
     let many: Vec<String> = (0..100).map(|i| format!("\"n{i}\":{i}")).collect();
     let sample = &walked(&with_json(format!("{{{}}}", many.join(",")))).samples[0];
     assert_eq!(sample.numbers.len(), 32);
@@ -22,8 +24,18 @@ fn top_level_numbers_are_kept_in_the_order_of_the_file() {
 #[test]
 fn a_bad_sidecar_is_a_refusal_of_its_fields_not_a_lost_picture() {
     let deep = "[".repeat(100_000);
-    let cases: [&[u8]; 8] =
-        [b"", b"{", b"[1]", b"7", b"{\"a\":\"\xff\"}", b"{} x", deep.as_bytes(), b"{\"a\":NaN}"];
+    let deeper = format!("{{\"a\":{}{}}}", "[".repeat(128), "]".repeat(128));
+    let cases: [&[u8]; 9] = [
+        deeper.as_bytes(),
+        b"",
+        b"{",
+        b"[1]",
+        b"7",
+        b"{\"a\":\"\xff\"}",
+        b"{} x",
+        deep.as_bytes(),
+        b"{\"a\":NaN}",
+    ];
     for json in cases {
         let (_desk, shard) = Desk::load(&with_json(json));
         let sample = &shard.index.samples[0];
@@ -40,8 +52,9 @@ fn a_bad_sidecar_is_a_refusal_of_its_fields_not_a_lost_picture() {
 
 #[test]
 fn json_comes_back_compact_with_its_keys_in_order() {
-    let (_desk, shard) = Desk::load(&with_json("\u{feff}{ \"b\" : 1,\n \"a\": [1, 2.50, \"\u{e9}\"] }"));
-    assert_eq!(shard.sidecar(0).json.as_deref(), Some("{\"b\":1,\"a\":[1,2.5,\"\u{e9}\"]}"));
+    let (_desk, shard) =
+        Desk::load(&with_json("\u{feff}{ \"b\" : 1,\n \"a\": [1, 2.50, \"\u{e9} \\\" x\"] }"));
+    assert_eq!(shard.sidecar(0).json.as_deref(), Some("{\"b\":1,\"a\":[1,2.50,\"\u{e9} \\\" x\"]}"));
     assert_eq!(shard.sidecar(99), crate::shard::Sidecar::default());
 }
 
