@@ -23,7 +23,7 @@ pub enum PublishError {
     },
     /// Another process holds the lock.
     #[error(
-        "{path} is being written by another run (it holds .lock): wait until that run ends, or choose another folder",
+        "{path} is in use by another run or export (it holds .lock): wait until that ends, or choose another folder",
         path = path.display()
     )]
     Busy {
@@ -47,13 +47,15 @@ pub enum PublishError {
     #[error(
         "{path} is of format version {version}, and this program knows versions up to {known}: use the newer program, \
          or choose another folder",
-        path = path.display(), known = super::FORMAT
+        path = path.display()
     )]
     NewerFormat {
         /// The manifest.
         path: PathBuf,
         /// What it says.
         version: u32,
+        /// The newest that this program knows.
+        known: u32,
     },
     /// The manifest cannot be read as what it should be.
     #[error("{path} is damaged ({why}): delete it and run again; what it named is then written anew", path = path.display())]
@@ -128,6 +130,7 @@ fn next_step(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "allow this user to write there, or choose another folder; what was published before is still whole"
         }
+        io::ErrorKind::NotFound => "run the pipeline again: what is missing is written anew",
         _ => "what was published before is still whole: run again once this is put right",
     }
 }

@@ -1,8 +1,184 @@
-//! Tars
-use super::{Committed, PublishError};
-use crate::shard::Catalogue;
+//! WebDataset tars of the kept samples, with the original bytes of every file, following a published set.
+//!
+//! A tar is named `<shard>-<digest>.tar`, not `<shard>.tar`: a plain name would have to be replaced while the
+//! manifest still names its old bytes, and a job that reads the tars would see them change. A numbered range such
+//! as `{00000..00041}.tar` would name shards of which nothing was kept, too; `*.tar`, or the files that
+//! `manifest.json` lists, are always right.
+
+use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::Path;
+
+use serde::Serialize;
+
+use super::parts::{Folder, Layout, Notes, PartFile, Planned, lock_for_reading};
+use super::source::{OpenShard, Shards};
+use super::wanted::{Digest, member_name, picture_of};
+use super::{Committed, Part, PartKind, PublishError, manifest, names, parquet, read_manifest};
+use crate::row::ContentHash;
+use crate::shard::{Catalogue, Sample};
+
+/// The version of the tars' bytes. Not that of the parquet files: an upgrade there must not copy every picture.
+pub(super) const TAR_FORMAT: u32 = 1;
+
+static EXPORT: Layout =
+    Layout { format: "threshflow export", version: TAR_FORMAT, folders: &[""], extension: "tar" };
+
+/// `manifest.json` of an export.
+#[derive(Serialize)]
+struct ExportManifest<'a> {
+    format: &'a str,
+    version: u32,
+    pipeline: &'a str,
+    parts: &'a [Part],
+}
+
 /// Makes `to` hold WebDataset tars with the original bytes of the rows that `out` publishes.
-pub fn export(_out: &Path, _to: &Path, _catalogue: &Catalogue) -> Result<Committed, PublishError> {
-    todo!()
+///
+/// One tar a shard that has kept rows: every file of each kept sample, in the order of the shard. Only the tars
+/// whose samples changed are written. Each picture is compared to the hash that was recorded of it; an error
+/// leaves the export that was there before, whole.
+pub fn export(out: &Path, to: &Path, catalogue: &Catalogue) -> Result<Committed, PublishError> {
+    export_from(out, to, catalogue)
+}
+
+pub(super) fn export_from(out: &Path, to: &Path, shards: &impl Shards) -> Result<Committed, PublishError> {
+    let _no_committer = lock_for_reading(out)?;
+    let published =
+        read_manifest(out)?.ok_or_else(|| PublishError::NothingPublished { path: out.to_owned() })?;
+    let folder = Folder::open(to, &EXPORT)?;
+    let mut planned = Vec::new();
+    for data in published.parts.iter().filter(|part| part.kind == PartKind::Data) {
+        let follows = |old: &Part| old.shard == data.shard && old.follows.as_ref() == Some(&data.digest);
+        let part = match folder.whole_part(follows) {
+            // It was made of the same rows: neither they nor the shard need be opened.
+            Some(old) => old.clone(),
+            None => tar_part(out, data, shards)?,
+        };
+        planned.push(Planned { part, recipe: data });
+    }
+    folder.commit(
+        planned,
+        |data, file| write_tar(out, data, shards, file),
+        |parts| {
+            let pipeline = &published.pipeline;
+            let (format, version) = (EXPORT.format, EXPORT.version);
+            let manifest = manifest::json_file(&ExportManifest { format, version, pipeline, parts })?;
+            Ok(Notes { manifest, others: Vec::new() })
+        },
+    )
+}
+
+/// The tar that follows a part of kept rows.
+fn tar_part(out: &Path, data: &Part, shards: &impl Shards) -> Result<Part, PublishError> {
+    let (open, fingerprint) = open(data, shards)?;
+    let mut digest = Digest::of_part(PartKind::Tar, &data.shard, fingerprint);
+    for number in kept_samples(out, data, &open.index().samples)? {
+        digest.number(number as u64);
+        digest.sample(&open.index().samples[number]);
+    }
+    let digest = digest.finish();
+    Ok(Part {
+        kind: PartKind::Tar,
+        file: names::part_name(&data.shard, digest, "tar"),
+        digest: digest.to_string(),
+        bytes: 0,
+        follows: Some(data.digest.clone()),
+        ..data.clone()
+    })
+}
+
+fn open<S: Shards>(data: &Part, shards: &S) -> Result<(std::sync::Arc<S::Open>, ContentHash), PublishError> {
+    let fingerprint = manifest::hash_of_hex(&data.fingerprint).ok_or_else(|| {
+        PublishError::Other(format!(
+            "manifest.json says that shard {} has the fingerprint {:?}, which is not 32 hex digits: run the pipeline again",
+            data.shard, data.fingerprint
+        ))
+    })?;
+    Ok((shards.named(&data.shard, fingerprint)?, fingerprint))
+}
+
+/// The places in `samples` of the rows of a part. Both are in the order of the shard, so that one walk finds them.
+fn kept_samples(out: &Path, data: &Part, samples: &[Sample]) -> Result<Vec<usize>, PublishError> {
+    let path = out.join(&data.file);
+    let mut kept = Vec::new();
+    let mut places = 0..samples.len();
+    let missing = parquet::read(&path, &["key", "offset"], parquet::Rows::All, |_, cells| {
+        let is_row = |sample: &Sample| {
+            let offset = picture_of(&data.shard, sample).map(|(_, member)| member.offset as i64);
+            cells[0] == parquet::Cell::Text(&sample.key)
+                && offset.is_ok_and(|it| cells[1] == parquet::Cell::Int64(it))
+        };
+        match places.find(|&place| is_row(&samples[place])) {
+            Some(place) => {
+                kept.push(place);
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(format!("{:?}", cells[0])),
+        }
+    });
+    match missing.map_err(|error| parquet::failure("read", &path, error))? {
+        Some(key) => Err(changed(data, &key, "the shard's index has no such row at that place")),
+        None => Ok(kept),
+    }
+}
+
+fn write_tar(out: &Path, data: &Part, shards: &impl Shards, file: &mut PartFile) -> Result<(), PublishError> {
+    let (open, _) = open(data, shards)?;
+    let path = file.get_ref().path.clone();
+    let mut tar = tar::Builder::new(file);
+    for place in kept_samples(out, data, &open.index().samples)? {
+        let sample = &open.index().samples[place];
+        let (picture, picture_member) = picture_of(&data.shard, sample)?;
+        for member in &sample.members {
+            let name = member_name(&sample.key, member);
+            let bytes =
+                open.member_bytes(member).map_err(|refusal| changed(data, &name, &refusal.to_string()))?;
+            if bytes.len() as u64 != member.len {
+                return Err(changed(
+                    data,
+                    &name,
+                    &format!("{} bytes where {} were", bytes.len(), member.len),
+                ));
+            }
+            let copied = append(&mut tar, &name, &bytes).map_err(PublishError::io("write", &path))?;
+            if std::ptr::eq(member, picture_member) && copied != picture.content {
+                let why = format!("its bytes hash to {copied}, and {} was recorded", picture.content);
+                return Err(changed(data, &name, &why));
+            }
+        }
+    }
+    tar.into_inner().map(drop).map_err(PublishError::io("write", &path))
+}
+
+/// Copies a file into the tar; gives the hash of what was copied.
+fn append(tar: &mut tar::Builder<&mut PartFile>, name: &str, bytes: &[u8]) -> std::io::Result<ContentHash> {
+    // Set by hand: what `tar` calls deterministic is a time in 2006.
+    let mut header = tar::Header::new_ustar();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    // Hashed as they are read: mapped bytes may change between two looks at them.
+    let mut bytes = Hashing { bytes, hasher: blake3::Hasher::new() };
+    tar.append_data(&mut header, name, &mut bytes)?;
+    Ok(ContentHash::from_hasher(&bytes.hasher))
+}
+
+struct Hashing<'a> {
+    bytes: &'a [u8],
+    hasher: blake3::Hasher,
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.bytes.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+fn changed(data: &Part, member: &str, why: &str) -> PublishError {
+    PublishError::Changed { shard: data.shard.clone(), member: member.to_owned(), why: why.to_owned() }
 }

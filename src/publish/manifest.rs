@@ -152,7 +152,7 @@ impl From<&StageDescription> for PublishedStage {
 
 /// What the manifest in `out` says, or `None` where nothing has been published there yet.
 pub fn read_manifest(out: &Path) -> Result<Option<Manifest>, PublishError> {
-    read(out, PUBLISHED_FORMAT)
+    read(out, PUBLISHED_FORMAT, FORMAT)
 }
 
 /// Where the dials stood when `out` was published, or `None` where nothing has been published there yet.
@@ -160,10 +160,11 @@ pub fn dials_of(out: &Path) -> Result<Option<Vec<PublishedDial>>, PublishError> 
     Ok(read_manifest(out)?.map(|manifest| manifest.dials))
 }
 
-/// What `manifest.json` below `folder` says, if there is one, and if it is of `format` and of a version we know.
+/// What `manifest.json` below `folder` says, if there is one, and if it is of `format` and of a version that is `known` or older.
 pub(super) fn read<M: serde::de::DeserializeOwned>(
     folder: &Path,
     format: &str,
+    known: u32,
 ) -> Result<Option<M>, PublishError> {
     #[derive(Deserialize)]
     struct Header {
@@ -195,8 +196,8 @@ pub(super) fn read<M: serde::de::DeserializeOwned>(
             found: MANIFEST.to_owned(),
             format: format.to_owned(),
         }),
-        Some(header) if header.version > FORMAT => {
-            Err(PublishError::NewerFormat { path, version: header.version })
+        Some(header) if header.version > known => {
+            Err(PublishError::NewerFormat { path, version: header.version, known })
         }
         _ => serde_json::from_slice(&text).map(Some).map_err(damaged),
     }

@@ -16,6 +16,7 @@
 
 mod card;
 mod error;
+mod explain;
 mod export;
 mod funnel;
 mod manifest;
@@ -31,6 +32,7 @@ mod wanted;
 use std::path::Path;
 
 pub use error::PublishError;
+pub use explain::{Ended, Explained, Kept, find_verdict, near_keys};
 pub use export::export;
 pub use funnel::{FunnelStep, Summary, funnel, summarise};
 pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
@@ -44,8 +46,12 @@ use source::{OpenShard, Shards};
 /// parts are then written anew.
 pub(crate) const FORMAT: u32 = 1;
 
-static PUBLISHED: Layout =
-    Layout { format: manifest::PUBLISHED_FORMAT, folders: &["data", "rejected"], extension: "parquet" };
+static PUBLISHED: Layout = Layout {
+    format: manifest::PUBLISHED_FORMAT,
+    version: FORMAT,
+    folders: &["data", "rejected"],
+    extension: "parquet",
+};
 
 /// A dial as it stood when the set was wanted.
 #[derive(Clone, Debug, PartialEq)]

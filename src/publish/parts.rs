@@ -32,6 +32,8 @@ const MOST_WRITERS: usize = 8;
 pub(super) struct Layout {
     /// What its manifest's `format` says.
     pub format: &'static str,
+    /// The newest version that is known.
+    pub version: u32,
     /// Where parts lie, below the root; `""` is the root itself.
     pub folders: &'static [&'static str],
     /// Of the parts.
@@ -367,7 +369,7 @@ fn read_parts(root: &Path, layout: &Layout) -> Result<Vec<Part>, PublishError> {
     struct Parts {
         parts: Vec<Part>,
     }
-    Ok(manifest::read::<Parts>(root, layout.format)?.map_or(Vec::new(), |it| it.parts))
+    Ok(manifest::read::<Parts>(root, layout.format, layout.version)?.map_or(Vec::new(), |it| it.parts))
 }
 
 fn sync_folder(path: &Path) -> Result<(), PublishError> {

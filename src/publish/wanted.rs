@@ -4,6 +4,7 @@
 //! index says of each of its rows, and the row's verdict. A rejected row's threshold is part of that row; a kept
 //! row names no dial, so that a turn which changes no kept row leaves every data part alone.
 
+use super::export::TAR_FORMAT;
 use super::manifest::{Part, PartKind};
 use super::names::part_name;
 use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence, canonical};
@@ -269,7 +270,7 @@ pub(super) struct Digest(blake3::Hasher);
 impl Digest {
     pub(super) fn of_part(kind: PartKind, shard: &str, fingerprint: ContentHash) -> Self {
         let mut digest = Digest(blake3::Hasher::new());
-        digest.number(FORMAT.into());
+        digest.number(if kind == PartKind::Tar { TAR_FORMAT } else { FORMAT }.into());
         digest.number(kind as u64);
         digest.text(shard);
         digest.0.update(&fingerprint.0);

@@ -1,0 +1,293 @@
+//! Where did a row end, and why: read back from what is published, without the store.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, read_manifest};
+use super::parquet::{self, Cell, Rows};
+use super::{PublishError, wanted};
+
+/// Where a row ended, and all that its story needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The shard's name.
+    pub shard: String,
+    /// The row's key in it.
+    pub key: String,
+    /// Where it ended.
+    pub ended: Ended,
+    /// Where other rows of the same key ended: a key that comes back later in its shard is refused there.
+    pub also: Vec<Ended>,
+    /// Why the `.json` sidecar could not be read, where it could not.
+    pub sidecar_error: Option<String>,
+    /// Where the dials stood.
+    pub dials: Vec<PublishedDial>,
+    /// The stages, in the order of their wiring.
+    pub stages: Vec<PublishedStage>,
+}
+
+/// The end of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// It is published.
+    Kept(Kept),
+    /// A gate held it back.
+    Gated {
+        /// The gate's dial.
+        dial: String,
+        /// The row's score there.
+        score: f32,
+        /// Where the dial stood.
+        threshold: f32,
+    },
+    /// It ended without an answer.
+    Refused {
+        /// The stage's name.
+        stage: String,
+        /// The word that counts are kept by.
+        class: String,
+        /// What failed, for a person.
+        message: String,
+    },
+}
+
+/// A published row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The picture's file name.
+    pub picture: String,
+    /// Where its bytes begin in the shard.
+    pub offset: i64,
+    /// How many they are.
+    pub length: i64,
+    /// In pixels, as shown.
+    pub width: i32,
+    /// In pixels, as shown.
+    pub height: i32,
+    /// `jpeg`, `png`.
+    pub format: String,
+    /// The content hash, in hex.
+    pub content: String,
+    /// By column, in order.
+    pub scores: Vec<(String, f32)>,
+    /// The sample's caption.
+    pub caption: Option<String>,
+}
+
+/// Where the row of `key` ended, by what `out` publishes; `None` where no row has that key (see [`near_keys`]).
+///
+/// `key` is `shard/key`, where both may hold slashes (the longest name of a shard that fits is tried first), or a
+/// key alone, where only one shard has it.
+pub fn find_verdict(out: &Path, key: &str) -> Result<Option<Explained>, PublishError> {
+    with_manifest(out, |manifest| {
+        for (shard, rest) in splits(manifest, key) {
+            if let Some(found) = find_in_shard(out, manifest, shard, rest)? {
+                return Ok(Some(found));
+            }
+        }
+        let mut holders = BTreeSet::new();
+        for part in &manifest.parts {
+            if !rows_of_key(out, part, key)?.is_empty() {
+                holders.insert(part.shard.as_str());
+            }
+        }
+        match holders.iter().collect::<Vec<_>>()[..] {
+            [] => Ok(None),
+            [shard] => find_in_shard(out, manifest, shard, key),
+            _ => Err(PublishError::AmbiguousKey {
+                key: key.to_owned(),
+                count: holders.len(),
+                candidates: holders.iter().take(5).map(|shard| format!("{shard}/{key}")).collect(),
+            }),
+        }
+    })
+}
+
+/// Up to three keys, as `shard/key`, that are spelled nearly like `key`, the nearest first.
+pub fn near_keys(out: &Path, key: &str) -> Result<Vec<String>, PublishError> {
+    const MOST: usize = 3;
+    let furthest = (key.chars().count() / 4).max(2);
+    with_manifest(out, |manifest| {
+        let mut near: BTreeSet<(usize, String)> = BTreeSet::new();
+        for part in &manifest.parts {
+            let path = out.join(&part.file);
+            let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {
+                if let Cell::Text(row) = cells[0] {
+                    let full = format!("{}/{row}", part.shard);
+                    let distance =
+                        [row, &full].into_iter().filter_map(|it| distance(key, it, furthest)).min();
+                    near.extend(distance.map(|distance| (distance, full)));
+                    if near.len() > MOST {
+                        near.pop_last();
+                    }
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            seen.map_err(|error| parquet::failure("read", &path, error))?;
+        }
+        Ok(near.into_iter().map(|(_, full)| full).collect())
+    })
+}
+
+/// How many edits lie between two texts, if not more than `furthest`.
+fn distance(one: &str, other: &str, furthest: usize) -> Option<usize> {
+    // Four bytes a character at most: lengths that differ more cannot be that near, and most keys end here.
+    if one.len().abs_diff(other.len()) > 4 * furthest {
+        return None;
+    }
+    Some(strsim::osa_distance(one, other)).filter(|distance| *distance <= furthest)
+}
+
+/// Runs `look` on the manifest, and again where a commit swept a part between the two reads.
+fn with_manifest<T>(
+    out: &Path,
+    look: impl Fn(&Manifest) -> Result<T, PublishError>,
+) -> Result<T, PublishError> {
+    let read = || read_manifest(out)?.ok_or_else(|| PublishError::NothingPublished { path: out.to_owned() });
+    let mut manifest = read()?;
+    loop {
+        match look(&manifest) {
+            Err(PublishError::Io { source, doing, path })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                let now = read()?;
+                if now == manifest {
+                    return Err(PublishError::Io { source, doing, path });
+                }
+                manifest = now;
+            }
+            looked => return looked,
+        }
+    }
+}
+
+/// Every way in which `key` is the name of a shard, a slash and something more, the longest name first.
+fn splits<'a>(manifest: &Manifest, key: &'a str) -> Vec<(&'a str, &'a str)> {
+    let shards: BTreeSet<&str> = manifest.parts.iter().map(|part| part.shard.as_str()).collect();
+    let slashes = key.char_indices().rev().filter(|(_, letter)| *letter == '/');
+    slashes.map(|(at, _)| (&key[..at], &key[at + 1..])).filter(|(shard, _)| shards.contains(shard)).collect()
+}
+
+fn find_in_shard(
+    out: &Path,
+    manifest: &Manifest,
+    shard: &str,
+    key: &str,
+) -> Result<Option<Explained>, PublishError> {
+    let mut rows = Vec::new();
+    // Kept before rejected: a row that is kept is the one that its key means.
+    for kind in [PartKind::Data, PartKind::Rejected] {
+        for part in manifest.parts.iter().filter(|part| part.shard == shard && part.kind == kind) {
+            for row in rows_of_key(out, part, key)? {
+                rows.push(read_row(out, manifest, part, row)?);
+            }
+        }
+    }
+    let mut rows = rows.into_iter();
+    let Some((ended, sidecar_error)) = rows.next() else { return Ok(None) };
+    Ok(Some(Explained {
+        shard: shard.to_owned(),
+        key: key.to_owned(),
+        ended,
+        also: rows.map(|(ended, _)| ended).collect(),
+        sidecar_error,
+        dials: manifest.dials.clone(),
+        stages: manifest.stages.clone(),
+    }))
+}
+
+/// The numbers of the rows of `part` that have this key. Keys alone are read: the rest of a row may be long.
+fn rows_of_key(out: &Path, part: &Part, key: &str) -> Result<Vec<usize>, PublishError> {
+    let path = out.join(&part.file);
+    let mut rows = Vec::new();
+    let seen = parquet::read(&path, &["key"], Rows::All, |number, cells| {
+        if cells[0] == Cell::Text(key) {
+            rows.push(number);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    seen.map_err(|error| parquet::failure("read", &path, error))?;
+    Ok(rows)
+}
+
+fn read_row(
+    out: &Path,
+    manifest: &Manifest,
+    part: &Part,
+    row: usize,
+) -> Result<(Ended, Option<String>), PublishError> {
+    let path = out.join(&part.file);
+    let scores: Vec<&str> = manifest.score_columns.iter().map(String::as_str).collect();
+    let columns = match part.kind {
+        PartKind::Data => wanted::data_columns(&scores)?,
+        _ => wanted::rejected_columns(),
+    };
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let found = parquet::read(&path, &names, Rows::Only(row), |_, cells| {
+        let cells = Cells { names: &names, cells };
+        let ended = match part.kind {
+            PartKind::Data => cells.kept(&scores),
+            _ => cells.rejected(),
+        };
+        ControlFlow::Break(ended.map(|ended| (ended, cells.maybe_text("sidecar_error"))))
+    });
+    let found = found.map_err(|error| parquet::failure("read", &path, error))?.flatten();
+    found.ok_or_else(|| PublishError::Part {
+        path,
+        why: format!("row {row} has not the cells that it should have"),
+        next: "run the pipeline again with another --out: this part was not written by it",
+    })
+}
+
+/// A row by its columns' names. `None` where a cell is missing that never is.
+struct Cells<'a> {
+    names: &'a [&'a str],
+    cells: &'a [Cell<'a>],
+}
+
+impl Cells<'_> {
+    fn get(&self, name: &str) -> Option<Cell<'_>> {
+        self.names.iter().position(|it| *it == name).map(|place| self.cells[place])
+    }
+    fn maybe_text(&self, name: &str) -> Option<String> {
+        if let Cell::Text(text) = self.get(name)? { Some(text.to_owned()) } else { None }
+    }
+    fn int32(&self, name: &str) -> Option<i32> {
+        if let Cell::Int32(value) = self.get(name)? { Some(value) } else { None }
+    }
+    fn int64(&self, name: &str) -> Option<i64> {
+        if let Cell::Int64(value) = self.get(name)? { Some(value) } else { None }
+    }
+    fn float32(&self, name: &str) -> Option<f32> {
+        if let Cell::Float32(value) = self.get(name)? { Some(value) } else { None }
+    }
+
+    fn kept(&self, scores: &[&str]) -> Option<Ended> {
+        let score = |name: &&str| Some(((*name).to_owned(), self.float32(name)?));
+        Some(Ended::Kept(Kept {
+            picture: self.maybe_text("picture")?,
+            offset: self.int64("offset")?,
+            length: self.int64("length")?,
+            width: self.int32("width")?,
+            height: self.int32("height")?,
+            format: self.maybe_text("format")?,
+            content: self.maybe_text("content")?,
+            scores: scores.iter().map(score).collect::<Option<_>>()?,
+            caption: self.maybe_text("caption"),
+        }))
+    }
+
+    fn rejected(&self) -> Option<Ended> {
+        Some(match self.maybe_text("dial") {
+            Some(dial) => {
+                Ended::Gated { dial, score: self.float32("score")?, threshold: self.float32("threshold")? }
+            }
+            None => Ended::Refused {
+                stage: self.maybe_text("stage")?,
+                class: self.maybe_text("class")?,
+                message: self.maybe_text("message")?,
+            },
+        })
+    }
+}
