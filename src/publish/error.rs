@@ -23,7 +23,7 @@ pub enum PublishError {
     },
     /// Another process holds the lock.
     #[error(
-        "{path} is being written by another run (it holds .lock): wait until that run ends, or choose another folder",
+        "{path} is in use by another run or export (it holds .lock): wait until that ends, or choose another folder",
         path = path.display()
     )]
     Busy {

@@ -40,6 +40,21 @@ pub struct FunnelStep {
 }
 
 /// Counts the verdicts, and refuses those that cannot be: see [`PublishError::Verdicts`].
+///
+/// ```
+/// use threshflow::publish::{StageDescription, Wanted, WantedShard, summarise};
+/// use threshflow::row::{Refusal, Refused, Verdict};
+/// let refused = Refused { stage: "probe".into(), refusal: Refusal::new("cut_picture", "it ends after 12 bytes") };
+/// let verdicts = [Verdict::Kept(Box::new([])), Verdict::Refused(Box::new(refused))];
+/// let shards = vec![WantedShard { seq: 7, name: "00012", verdicts: &verdicts }];
+/// let stages = [StageDescription::Probe];
+/// let wanted = Wanted { pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards };
+/// let summary = summarise(&wanted)?;
+/// let gated: u64 = summary.gated.values().sum();
+/// let refused: u64 = summary.refused.values().flat_map(|classes| classes.values()).sum();
+/// assert_eq!(summary.rows, summary.kept + gated + refused);
+/// # Ok::<(), threshflow::publish::PublishError>(())
+/// ```
 pub fn summarise(wanted: &Wanted<'_>) -> Result<Summary, PublishError> {
     let mut summary = Summary { pipeline: wanted.pipeline.to_owned(), ..Summary::default() };
     for dial in wanted.dials {

@@ -31,7 +31,8 @@ fn stem(shard: &str) -> String {
     for (at, &byte) in bytes.iter().enumerate() {
         // A `_` or `/` beside another would make `__` mean two things.
         let separates = |other: Option<&u8>| matches!(other, Some(b'_' | b'/'));
-        let lone = !separates(bytes.get(at + 1)) && !(at > 0 && separates(bytes.get(at - 1)));
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        let lone = !separates(before) && !separates(bytes.get(at + 1));
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => stem.push(char::from(byte)),
             b'.' if at > 0 => stem.push('.'),

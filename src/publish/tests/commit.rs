@@ -31,7 +31,7 @@ fn random_histories_end_in_the_bytes_of_a_fresh_run() {
         "longer/".repeat(60).leak(),
     ];
     for _ in 0..12 {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let mut world = World::new(&[], 0);
         let mut next_seq = random.below(1000) as u32;
         for _ in 0..8 {
@@ -49,7 +49,7 @@ fn random_histories_end_in_the_bytes_of_a_fresh_run() {
                 }
             }
             world.commit(folder.path()).unwrap();
-            assert_same(&tree(folder.path()), &world.from_scratch());
+            assert_same(&tree(folder.path()), &world.fresh_bytes());
         }
     }
 }
@@ -60,12 +60,12 @@ fn the_number_and_order_of_shards_leave_no_trace() {
     let mut other = world.clone();
     other.shards.reverse();
     other.shards.iter_mut().for_each(|shard| shard.seq = 4_000_000_000 - shard.seq);
-    assert_same(&other.from_scratch(), &world.from_scratch());
+    assert_same(&other.fresh_bytes(), &world.fresh_bytes());
 }
 
 #[test]
 fn the_same_set_again_writes_nothing() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["one", "two"], 30));
+    let (folder, world) = (scratch(), World::new(&["one", "two"], 30));
     let first = world.commit(folder.path()).unwrap();
     assert_eq!((first.parts_written, first.parts_unchanged, first.parts_removed), (4, 0, 0));
     let bytes: u64 = tree(folder.path())
@@ -82,7 +82,7 @@ fn the_same_set_again_writes_nothing() {
 
 #[test]
 fn a_turn_rewrites_the_parts_whose_rows_changed() {
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["one", "two", "three"], 30));
+    let (folder, mut world) = (scratch(), World::new(&["one", "two", "three"], 30));
     // Only in `one` does a score lie between the two places of the dial.
     for shard in &mut world.shards {
         for (number, fate) in shard.fates.iter_mut().enumerate() {
@@ -105,12 +105,12 @@ fn a_turn_rewrites_the_parts_whose_rows_changed() {
         matches!(untouched[..], [three, two] if three.contains("three-") && two.contains("two-")),
         "{untouched:?}"
     );
-    assert_same(&tree(folder.path()), &world.from_scratch());
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
 }
 
 #[test]
 fn a_turn_that_changes_no_kept_row_leaves_the_data_alone() {
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["one", "two"], 30));
+    let (folder, mut world) = (scratch(), World::new(&["one", "two"], 30));
     world.aesthetic = 4.7501;
     world.commit(folder.path()).unwrap();
     let before = inodes(folder.path());
@@ -123,20 +123,20 @@ fn a_turn_that_changes_no_kept_row_leaves_the_data_alone() {
 
 #[test]
 fn zero_rows_are_a_set_too() {
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["one", "empty"], 10));
+    let (folder, mut world) = (scratch(), World::new(&["one", "empty"], 10));
     world.shards[1] = made_up_shard("empty", 0, 0, 2);
     world.commit(folder.path()).unwrap();
     world.shards.remove(0);
     let emptied = world.commit(folder.path()).unwrap();
     assert_eq!(emptied, Committed { parts_removed: 2, ..Committed::default() });
     assert_eq!(tree(folder.path()).len(), 3);
-    assert_same(&tree(folder.path()), &world.from_scratch());
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
     assert_eq!(read_manifest(folder.path()).unwrap().unwrap().parts, []);
 }
 
 #[test]
 fn what_was_deleted_or_cut_by_hand_is_written_anew() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["one", "two"], 30));
+    let (folder, world) = (scratch(), World::new(&["one", "two"], 30));
     world.commit(folder.path()).unwrap();
     let whole = tree(folder.path());
     for (path, bytes) in &whole {
@@ -153,7 +153,7 @@ fn what_was_deleted_or_cut_by_hand_is_written_anew() {
 
 #[test]
 fn files_that_are_not_ours_stay() {
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["one"], 30));
+    let (folder, mut world) = (scratch(), World::new(&["one"], 30));
     world.commit(folder.path()).unwrap();
     let notes = [
         "notes.txt",
@@ -175,7 +175,7 @@ fn files_that_are_not_ours_stay() {
 fn a_folder_of_something_else_is_refused_and_left_alone() {
     let world = World::new(&["one"], 5);
     for (path, text) in [("thesis.tex", "x"), ("manifest.json", "{}"), (".lock", "theirs"), (".hidden", "")] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         fs::write(folder.path().join(path), text).unwrap();
         let error = world.commit(folder.path()).unwrap_err();
         assert!(matches!(error, PublishError::NotOurs { .. }), "{error}");
@@ -191,7 +191,7 @@ fn a_folder_of_something_else_is_refused_and_left_alone() {
 
 #[test]
 fn a_manifest_that_cannot_be_read_is_said_not_overwritten() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["one"], 5));
+    let (folder, world) = (scratch(), World::new(&["one"], 5));
     world.commit(folder.path()).unwrap();
     let path = folder.path().join("manifest.json");
     let text = fs::read_to_string(&path).unwrap();
@@ -202,12 +202,12 @@ fn a_manifest_that_cannot_be_read_is_said_not_overwritten() {
     // As the message says: delete it and run again.
     fs::remove_file(&path).unwrap();
     world.commit(folder.path()).unwrap();
-    assert_same(&tree(folder.path()), &world.from_scratch());
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
 }
 
 #[test]
 fn one_committer_at_a_time() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["one"], 5));
+    let (folder, world) = (scratch(), World::new(&["one"], 5));
     world.commit(folder.path()).unwrap();
     let lock = File::open(folder.path().join(".lock")).unwrap();
     lock.try_lock().unwrap();
@@ -236,19 +236,11 @@ fn verdicts_that_do_not_add_up_publish_nothing() {
     shard.index.samples[0].picture = Err(Refusal::new("cut_picture", "cut"));
     world.shards[0].open = Arc::new(shard);
     for (why, verdicts) in wrong {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let error = world.commit_as(folder.path(), |all| all[0] = verdicts).unwrap_err();
         assert!(matches!(error, PublishError::Verdicts(_)) && error.to_string().contains(why), "{error}");
         assert!(tree(folder.path()).is_empty());
     }
     let twice = World::new(&["one", "one"], 2);
-    assert!(matches!(twice.commit(tempfile::tempdir().unwrap().path()), Err(PublishError::Verdicts(_))));
-}
-#[test]
-fn tmp_dump() {
-    let _ = fs::remove_dir_all("/tmp/pubcheck");
-    let mut world = World::new(&["laion/00000", "laion/00001", "x y/é__z"], 12000);
-    world.shards[1].fates.iter_mut().for_each(|f| if let Ok(s) = &mut f.aesthetic { if *s > 9.9 { *s = f32::NAN } });
-    world.commit(Path::new("/tmp/pubcheck/out")).unwrap();
-    super::super::export::export_from(Path::new("/tmp/pubcheck/out"), Path::new("/tmp/pubcheck/to"), &world).unwrap();
+    assert!(matches!(twice.commit(scratch().path()), Err(PublishError::Verdicts(_))));
 }

@@ -85,7 +85,7 @@ fn expected(world: &World) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
 
 #[test]
 fn every_cell_reads_back() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["a", "b/c", "d"], 200));
+    let (folder, world) = (scratch(), World::new(&["a", "b/c", "d"], 200));
     world.commit(folder.path()).unwrap();
     let (kept, rejected) = expected(&world);
     assert!(kept.len() > 50 && rejected.len() > 50);
@@ -112,7 +112,7 @@ fn odd_values_survive() {
         };
     }
     world.shards[0].open = Arc::new(shard.clone());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let verdicts = |scores: &[f32; 6]| scores.map(|score| Verdict::Kept(Box::new([score, score]))).to_vec();
     world.commit_as(folder.path(), |all| all[0] = verdicts(&scores)).unwrap();
     let found = rows(folder.path(), PartKind::Data, &data_columns(&SCORES).unwrap());
@@ -134,7 +134,7 @@ fn odd_values_survive() {
 #[test]
 fn what_the_index_says_is_part_of_a_row() {
     // Other read options show other sizes of the same bytes: the fingerprint stays, the row does not.
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["one"], 30));
+    let (folder, mut world) = (scratch(), World::new(&["one"], 30));
     world.commit(folder.path()).unwrap();
     let mut shard = (*world.shards[0].open).clone();
     for picture in shard.index.samples.iter_mut().filter_map(|sample| sample.picture.as_mut().ok()) {
@@ -143,7 +143,7 @@ fn what_the_index_says_is_part_of_a_row() {
     world.shards[0].open = Arc::new(shard);
     let committed = world.commit(folder.path()).unwrap();
     assert!(committed.parts_written >= 1);
-    assert_same(&tree(folder.path()), &world.from_scratch());
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_column_named_twice_is_an_error() {
 
 #[test]
 fn the_summary_adds_up() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["a", "b"], 300));
+    let (folder, world) = (scratch(), World::new(&["a", "b"], 300));
     world.commit(folder.path()).unwrap();
     let text = fs::read_to_string(folder.path().join("summary.json")).unwrap();
     let summary: Summary = serde_json::from_str(&text).unwrap();
@@ -175,7 +175,7 @@ fn the_summary_adds_up() {
 
 #[test]
 fn the_manifest_says_where_the_dials_stood() {
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["a"], 10));
+    let (folder, mut world) = (scratch(), World::new(&["a"], 10));
     assert_eq!(dials_of(folder.path()).unwrap(), None);
     world.aesthetic = 5.1;
     world.commit(folder.path()).unwrap();
@@ -188,7 +188,7 @@ fn the_manifest_says_where_the_dials_stood() {
 
 #[test]
 fn the_card_tells_the_funnel() {
-    let (folder, mut world) = (tempfile::tempdir().unwrap(), World::new(&["a"], 4));
+    let (folder, mut world) = (scratch(), World::new(&["a"], 4));
     let fates = [(900.0, Ok(9.0)), (2000.0, Ok(4.0)), (2000.0, Ok(6.0)), (2000.0, Ok(f32::NAN))];
     let mut shard = (*world.shards[0].open).clone();
     let fine =

@@ -16,10 +16,10 @@ fn named_whole(out: &Path) -> Option<Manifest> {
 
 /// Two sets that share a part, each having one that the other lacks.
 fn before_and_after() -> (World, World) {
-    let before = World::new(&["gone", "same", "turned"], 30);
-    let mut after = World::new(&["came", "same", "turned"], 30);
+    let before = World::new(&["gone", "same", "turned"], 12);
+    let mut after = World::new(&["came", "same", "turned"], 12);
     after.shards[0].seq = 9;
-    after.shards[2] = made_up_shard("turned", 1, 25, 7);
+    after.shards[2] = made_up_shard("turned", 1, 15, 7);
     (before, after)
 }
 
@@ -30,8 +30,9 @@ fn at_each_step(
     after: &World,
     check: impl Fn(&Path, Option<Manifest>, Ended<Result<Committed, PublishError>>),
 ) {
+    let wanted = after.fresh_bytes();
     for number in 0.. {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let out = folder.path().join("out");
         if let Some(before) = before {
             before.commit(&out).unwrap();
@@ -45,7 +46,7 @@ fn at_each_step(
         }
         check(&out, old, ended);
         after.commit(&out).unwrap();
-        assert_same(&tree(&out), &after.from_scratch());
+        assert_same(&tree(&out), &wanted);
         assert!(!out.join(".writing").exists());
     }
 }
@@ -58,7 +59,7 @@ fn named_manifest(out: &Path) -> Option<Manifest> {
 fn a_crash_at_any_step_is_repaired_by_the_next_commit() {
     let (before, after) = before_and_after();
     let new = {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         after.commit(folder.path()).unwrap();
         named_whole(folder.path())
     };
@@ -74,9 +75,10 @@ fn a_crash_at_any_step_is_repaired_by_the_next_commit() {
 #[test]
 fn a_crash_on_the_way_to_another_set_is_repaired_by_going_back() {
     let (before, after) = before_and_after();
+    let wanted = before.fresh_bytes();
     at_each_step(Mishap::Crash, Some(&before), &after, |out, _, _| {
         before.commit(out).unwrap();
-        assert_same(&tree(out), &before.from_scratch());
+        assert_same(&tree(out), &wanted);
     });
 }
 

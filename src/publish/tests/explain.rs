@@ -21,7 +21,7 @@ fn ended(verdict: &Verdict, world: &World, found: &Ended) -> bool {
 
 #[test]
 fn every_row_is_found_where_it_ended() {
-    let (folder, world) = (tempfile::tempdir().unwrap(), World::new(&["a", "a/b", "c d/é"], 20));
+    let (folder, world) = (scratch(), World::new(&["a", "a/b", "c d/é"], 20));
     world.commit(folder.path()).unwrap();
     for shard in &world.shards {
         for (sample, verdict) in shard.open.index.samples.iter().zip(world.verdicts(shard)) {
@@ -66,7 +66,7 @@ fn message(out: &Path, key: &str) -> Option<String> {
 
 #[test]
 fn slashes_belong_to_shards_and_to_keys() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     of_keys(&[("a", &["b/c", "b/d", "x"]), ("a/b", &["c"]), ("e", &["a/b/y"])])
         .commit(folder.path())
         .unwrap();
@@ -80,7 +80,7 @@ fn slashes_belong_to_shards_and_to_keys() {
 
 #[test]
 fn a_bare_key_of_several_shards_is_asked_back() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     of_keys(&[("a", &["k", "k"]), ("b", &["k"]), ("c", &["l", "l"])]).commit(folder.path()).unwrap();
     let error = find_verdict(folder.path(), "k").unwrap_err();
     assert!(error.to_string().contains("2 shards") && error.to_string().contains("a/k, b/k"), "{error}");
@@ -91,7 +91,7 @@ fn a_bare_key_of_several_shards_is_asked_back() {
 
 #[test]
 fn near_names_are_offered() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     of_keys(&[("00012", &["000120345", "000120346", "000129999", "zebra"])]).commit(folder.path()).unwrap();
     let near = |key| near_keys(folder.path(), key).unwrap();
     assert_eq!(find_verdict(folder.path(), "00012/000120354").unwrap(), None);
@@ -103,7 +103,7 @@ fn near_names_are_offered() {
 
 #[test]
 fn nothing_published_is_said() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let error = find_verdict(folder.path(), "k").unwrap_err();
     assert!(matches!(error, PublishError::NothingPublished { .. }), "{error}");
     assert_eq!(read_manifest(folder.path()).unwrap(), None);

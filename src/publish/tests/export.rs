@@ -13,7 +13,7 @@ struct Exported {
 
 impl Exported {
     fn new(world: &World) -> Self {
-        let this = Exported { folder: tempfile::tempdir().unwrap() };
+        let this = Exported { folder: scratch() };
         this.publish(world);
         this
     }

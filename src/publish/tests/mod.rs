@@ -96,12 +96,13 @@ impl World {
     fn verdicts(&self, shard: &WorldShard) -> Vec<Verdict> {
         let verdict = |fate: &Fate| match &fate.aesthetic {
             Err(refused) if refused.stage == "probe" => Verdict::Refused(Box::new(refused.clone())),
-            // Not `<=`: a NaN passes no gate.
-            _ if !(fate.short_side > self.short_side) => {
+            _ if !passes(fate.short_side, self.short_side) => {
                 Verdict::Gated { dial: "short_side", score: fate.short_side }
             }
             Err(refused) => Verdict::Refused(Box::new(refused.clone())),
-            Ok(score) if !(*score > self.aesthetic) => Verdict::Gated { dial: "aesthetic", score: *score },
+            Ok(score) if !passes(*score, self.aesthetic) => {
+                Verdict::Gated { dial: "aesthetic", score: *score }
+            }
             Ok(score) => Verdict::Kept(Box::new([fate.short_side, *score])),
         };
         shard.fates.iter().map(verdict).collect()
@@ -134,11 +135,16 @@ impl World {
     }
 
     /// What `out` must hold, by a commit into a folder that was never there.
-    pub fn from_scratch(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let folder = tempfile::tempdir().unwrap();
+    pub fn fresh_bytes(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let folder = scratch();
         self.commit(&folder.path().join("out")).unwrap();
         tree(&folder.path().join("out"))
     }
+}
+
+/// A NaN passes no gate.
+fn passes(score: f32, dial: f32) -> bool {
+    score > dial
 }
 
 fn dial(name: &'static str, unit: &'static str, value: f32, default: f32) -> DialSetting {
@@ -218,6 +224,11 @@ fn made_up_sample(shard: &mut FakeShard, key: &str, random: &mut Random) -> Samp
     shard.sidecars.push(Sidecar { json: (!broken).then_some(json), caption });
     let sidecar_refusal = broken.then(|| Refusal::new("bad_json", "expected a value at line 1"));
     Sample { key: key.to_owned(), members, picture, numbers: vec![], sidecar_refusal }
+}
+
+/// A temporary folder, in memory where that can be had: these tests sync thousands of files.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Xorshift: the same numbers on every machine.
