@@ -81,7 +81,9 @@ impl Shape {
                 let start = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY];
                 corners.iter().fold(start, |[l, t, r, b], &(x, y)| [l.min(x), t.min(y), r.max(x), b.max(y)])
             }
-            Shape::Oval { x, y, rx, ry } | Shape::Ring { x, y, rx, ry, .. } => [x - rx, y - ry, x + rx, y + ry],
+            Shape::Oval { x, y, rx, ry } | Shape::Ring { x, y, rx, ry, .. } => {
+                [x - rx, y - ry, x + rx, y + ry]
+            }
         }
     }
 
@@ -109,7 +111,9 @@ impl Shape {
             Shape::Ring { x, y, rx, ry, hole } => {
                 let Some(outer) = half(y, rx, ry) else { return };
                 ends.push(x - outer);
-                ends.extend(half(y, rx * hole, ry * hole).into_iter().flat_map(|inner| [x - inner, x + inner]));
+                ends.extend(
+                    half(y, rx * hole, ry * hole).into_iter().flat_map(|inner| [x - inner, x + inner]),
+                );
                 ends.push(x + outer);
             }
         }
@@ -260,7 +264,9 @@ impl Board {
         let bytes: &mut [u8] = &mut self.pixels;
         let pixels = bytes[start * 3..(start + width) * 3].chunks_exact_mut(3);
         let mut covered = 0;
-        for ((x, pixel), step) in pixels.enumerate().take(columns.end).skip(columns.start).zip(&self.cover[columns.clone()]) {
+        for ((x, pixel), step) in
+            pixels.enumerate().take(columns.end).skip(columns.start).zip(&self.cover[columns.clone()])
+        {
             covered += step;
             if covered == 0 {
                 continue;

@@ -67,9 +67,15 @@ fn sky(scene: &mut Scene, dice: &mut Dice, horizon: f32) -> (f32, f32) {
 
 fn cloud(colour: super::Rgb, dice: &mut Dice) -> Vec<Part> {
     let lean = dice.between(-0.25, 0.25);
-    [(-0.62, 0.05, 0.4, 0.15), (0.6, 0.04, 0.44, 0.16), (lean, -0.14, 0.42, 0.3), (lean + 0.34, -0.06, 0.36, 0.22), (0.0, 0.08, 0.95, 0.13)]
-        .map(|(x, y, rx, ry)| (Shape::Oval { x, y, rx, ry }, Paint::flat(colour)))
-        .into()
+    [
+        (-0.62, 0.05, 0.4, 0.15),
+        (0.6, 0.04, 0.44, 0.16),
+        (lean, -0.14, 0.42, 0.3),
+        (lean + 0.34, -0.06, 0.36, 0.22),
+        (0.0, 0.08, 0.95, 0.13),
+    ]
+    .map(|(x, y, rx, ry)| (Shape::Oval { x, y, rx, ry }, Paint::flat(colour)))
+    .into()
 }
 
 /// Two ranges of far land.
@@ -179,7 +185,8 @@ fn sea(scene: &mut Scene, dice: &mut Dice) {
     scene.background.push("beach");
     let lean = dice.between(-0.09, 0.09);
     let shore = |down: f32| {
-        let edge = (0..=16).map(|i| i as f32 / 16.0).map(|x| (x, 0.89 + down + lean * (2.0 * x - 1.0) * (1.5 - x)));
+        let edge =
+            (0..=16).map(|i| i as f32 / 16.0).map(|x| (x, 0.89 + down + lean * (2.0 * x - 1.0) * (1.5 - x)));
         Shape::Polygon(edge.chain([(1.0, 1.0), (0.0, 1.0)]).collect())
     };
     scene.backdrop(vec![
@@ -202,7 +209,10 @@ fn table(scene: &mut Scene, dice: &mut Dice) {
     let palette = scene.palette().clone();
     let wall = palette.get(Role::SkyTop).mix(palette.get(Role::SkyLow), 0.2);
     scene.background.extend(["wall", "window"]);
-    scene.backdrop(vec![(Shape::rect(0.0, 0.0, 1.0, edge + 0.05), Paint::run(Run::Down, wall, wall.darker(0.12)))]);
+    scene.backdrop(vec![(
+        Shape::rect(0.0, 0.0, 1.0, edge + 0.05),
+        Paint::run(Run::Down, wall, wall.darker(0.12)),
+    )]);
     let at = (dice.between(0.3, 0.7), 0.33);
     scene.ornament(at, 1.0, window(scene, dice));
     scene.background.push("table");
@@ -215,8 +225,13 @@ fn table(scene: &mut Scene, dice: &mut Dice) {
     parts.push((Shape::rect(0.0, edge - 0.008, 1.0, edge + 0.004), Paint::flat(far.lighter(0.2))));
     scene.backdrop(parts);
     let tall: &[(Maker, f32)] = &[(things::vase, 0.5), (things::lamp, 0.5)];
-    let small: &[(Maker, f32)] =
-        &[(things::cup, 0.16), (things::apple, 0.14), (things::apple, 0.13), (things::ball, 0.13), (things::cup, 0.17)];
+    let small: &[(Maker, f32)] = &[
+        (things::cup, 0.16),
+        (things::apple, 0.14),
+        (things::apple, 0.13),
+        (things::ball, 0.13),
+        (things::cup, 0.17),
+    ];
     let mut makers: Vec<(Maker, f32)> = (0..1 + dice.below(2)).map(|_| dice.pick(tall)).collect();
     makers.extend((0..3 + dice.below(3)).map(|_| dice.pick(small)));
     stand_in_depth(scene, dice, &makers, (0.97, edge + 0.06));
@@ -228,10 +243,23 @@ fn window(scene: &Scene, dice: &mut Dice) -> Vec<Part> {
     let frame = palette.get(Role::Wall);
     let (low, light) = (palette.get(Role::SkyLow), palette.get(Role::Light));
     let sun = (dice.between(-0.2, 0.2), dice.between(-0.14, -0.04));
-    let range = |y: f32, crest: f32| Shape::Polygon(vec![(-0.3, y), (-0.12, crest), (0.05, y - 0.02), (0.18, crest + 0.03), (0.3, y), (0.3, 0.22), (-0.3, 0.22)]);
+    let range = |y: f32, crest: f32| {
+        Shape::Polygon(vec![
+            (-0.3, y),
+            (-0.12, crest),
+            (0.05, y - 0.02),
+            (0.18, crest + 0.03),
+            (0.3, y),
+            (0.3, 0.22),
+            (-0.3, 0.22),
+        ])
+    };
     vec![
         (Shape::rect(-0.34, -0.26, 0.34, 0.26), Paint::flat(frame)),
-        (Shape::rect(-0.3, -0.22, 0.3, 0.22), Paint::run(Run::Down, low.mix(palette.get(Role::SkyTop), 0.25), low)),
+        (
+            Shape::rect(-0.3, -0.22, 0.3, 0.22),
+            Paint::run(Run::Down, low.mix(palette.get(Role::SkyTop), 0.25), low),
+        ),
         (Shape::disc(sun.0, sun.1, 0.045), Paint::flat(light)),
         (range(0.1, 0.02), Paint::flat(palette.get(Role::Far))),
         (range(0.17, 0.12), Paint::flat(palette.get(Role::Near))),
@@ -248,7 +276,10 @@ fn street(scene: &mut Scene, dice: &mut Dice) {
     scene.background.push("street");
     let palette = scene.palette().clone();
     let (far, near) = (palette.get(Role::GroundFar), palette.get(Role::GroundNear));
-    scene.backdrop(vec![(Shape::rect(0.0, kerb - 0.1, 1.0, kerb + 0.05), Paint::run(Run::Down, far.darker(0.1), far))]);
+    scene.backdrop(vec![(
+        Shape::rect(0.0, kerb - 0.1, 1.0, kerb + 0.05),
+        Paint::run(Run::Down, far.darker(0.1), far),
+    )]);
     let houses = 4 + dice.below(3);
     let mut places = spread(dice, houses, 0.0, 1.0);
     places.sort_unstable_by(f32::total_cmp);

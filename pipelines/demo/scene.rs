@@ -114,7 +114,13 @@ impl Scene {
         let mut objects: Vec<Object> = Vec::new();
         for (i, named) in self.objects.iter().enumerate() {
             let bounds = [width, height, 0, 0];
-            objects.push(Object { noun: named.noun, colour: named.colour, bounds, area: 0, owner: i as u8 + 1 });
+            objects.push(Object {
+                noun: named.noun,
+                colour: named.colour,
+                bounds,
+                area: 0,
+                owner: i as u8 + 1,
+            });
         }
         for (row, y) in owners.chunks_exact(width as usize).zip(0..) {
             for (&owner, x) in row.iter().zip(0..).filter(|(owner, _)| **owner > 0) {

@@ -131,7 +131,10 @@ pub fn boat(palette: &Palette, dice: &mut Dice) -> Thing {
     let parts = vec![
         (oval(0.0, 0.05, 0.5, 0.05), Paint::veil(Rgb([10, 20, 40]), 80)),
         flat(Shape::rect(-0.015, -1.0, 0.015, -0.18), palette.get(Role::Dark)),
-        (polygon(&[(0.03, -0.96), (0.03, -0.24), (0.42, -0.24)]), Paint::run(Run::Down, sail, sail.darker(0.1))),
+        (
+            polygon(&[(0.03, -0.96), (0.03, -0.24), (0.42, -0.24)]),
+            Paint::run(Run::Down, sail, sail.darker(0.1)),
+        ),
         flat(polygon(&[(-0.03, -0.86), (-0.03, -0.24), (-0.34, -0.24)]), jib),
         (
             polygon(&[(-0.5, -0.2), (0.52, -0.2), (0.36, 0.03), (-0.34, 0.03)]),
@@ -163,7 +166,14 @@ pub fn cup(palette: &Palette, dice: &mut Dice) -> Thing {
         (oval(0.0, -0.04, 0.62, 0.13), Paint::run(Run::Down, colour.lighter(0.35), colour.darker(0.1))),
         flat(Shape::Ring { x: 0.44, y: -0.5, rx: 0.26, ry: 0.27, hole: 0.62 }, colour.darker(0.18)),
         turned(
-            polygon(&[(-0.46, -0.9), (0.46, -0.9), (0.4, -0.35), (0.26, -0.08), (-0.26, -0.08), (-0.4, -0.35)]),
+            polygon(&[
+                (-0.46, -0.9),
+                (0.46, -0.9),
+                (0.4, -0.35),
+                (0.26, -0.08),
+                (-0.26, -0.08),
+                (-0.4, -0.35),
+            ]),
             colour,
         ),
         flat(oval(0.0, -0.9, 0.46, 0.11), colour.lighter(0.3)),
@@ -191,7 +201,10 @@ pub fn vase(palette: &Palette, dice: &mut Dice) -> Thing {
     let mut parts = vec![shadow(0.24)];
     let heads: [(f32, f32); 5] = [(-0.24, -0.78), (-0.11, -0.94), (0.03, -0.8), (0.14, -0.97), (0.26, -0.76)];
     for &(x, y) in &heads {
-        parts.push(flat(polygon(&[(x - 0.008, y), (x + 0.012, y), (0.012, -0.4), (-0.012, -0.4)]), leaf.darker(0.1)));
+        parts.push(flat(
+            polygon(&[(x - 0.008, y), (x + 0.012, y), (0.012, -0.4), (-0.012, -0.4)]),
+            leaf.darker(0.1),
+        ));
     }
     for (x, y) in heads {
         let petal = flower.lighter(dice.between(0.0, 0.35));
@@ -201,8 +214,18 @@ pub fn vase(palette: &Palette, dice: &mut Dice) -> Thing {
         parts.push(flat(Shape::disc(x, y, 0.032), palette.get(Role::Light)));
     }
     let outline = [
-        (-0.09, -0.5), (0.09, -0.5), (0.06, -0.43), (0.12, -0.33), (0.17, -0.22), (0.16, -0.11), (0.1, 0.0),
-        (-0.1, 0.0), (-0.16, -0.11), (-0.17, -0.22), (-0.12, -0.33), (-0.06, -0.43),
+        (-0.09, -0.5),
+        (0.09, -0.5),
+        (0.06, -0.43),
+        (0.12, -0.33),
+        (0.17, -0.22),
+        (0.16, -0.11),
+        (0.1, 0.0),
+        (-0.1, 0.0),
+        (-0.16, -0.11),
+        (-0.17, -0.22),
+        (-0.12, -0.33),
+        (-0.06, -0.43),
     ];
     parts.push(turned(polygon(&outline), body));
     Thing { noun: "vase", colour: body, parts }
@@ -233,7 +256,14 @@ pub fn car(palette: &Palette, dice: &mut Dice) -> Thing {
         flat(polygon(&[(-0.41, -0.52), (-0.25, -0.79), (-0.03, -0.79), (-0.03, -0.52)]), glass),
         flat(polygon(&[(0.04, -0.52), (0.04, -0.79), (0.26, -0.79), (0.44, -0.52)]), glass),
         (
-            polygon(&[(-0.95, -0.16), (-0.92, -0.46), (-0.5, -0.55), (0.56, -0.55), (0.94, -0.42), (0.98, -0.16)]),
+            polygon(&[
+                (-0.95, -0.16),
+                (-0.92, -0.46),
+                (-0.5, -0.55),
+                (0.56, -0.55),
+                (0.94, -0.42),
+                (0.98, -0.16),
+            ]),
             Paint::run(Run::Down, body.lighter(0.14), body.darker(0.2)),
         ),
         flat(oval(0.9, -0.36, 0.06, 0.06), palette.get(Role::Light)),
@@ -269,7 +299,10 @@ pub fn kite(palette: &Palette, dice: &mut Dice) -> Thing {
         flat(polygon(&[(0.0, -1.0), (0.3, -0.62), (0.0, -0.1)]), colour.darker(0.14)),
         flat(polygon(&[(0.0, -1.0), (-0.3, -0.62), (0.0, -0.1)]), colour),
         flat(polygon(&[(-0.3, -0.62), (0.0, -0.66), (0.3, -0.62), (0.0, -0.58)]), other),
-        flat(polygon(&[(0.0, -0.1), (0.1, 0.06), (0.02, 0.22), (0.1, 0.38), (0.05, 0.22), (0.13, 0.06)]), other),
+        flat(
+            polygon(&[(0.0, -0.1), (0.1, 0.06), (0.02, 0.22), (0.1, 0.38), (0.05, 0.22), (0.13, 0.06)]),
+            other,
+        ),
     ];
     Thing { noun: "kite", colour, parts }
 }

@@ -32,7 +32,8 @@ fn draw(folder: &Path, seed: u64, count: u64, size: Option<(u32, u32)>) -> anyho
     let mut table = String::from("file,harmony\n");
     for n in 0..count {
         let scene = Scene::number(seed, n);
-        let (width, height) = size.unwrap_or([(320, 240), (300, 244), (240, 320), (272, 272)][n as usize % 4]);
+        let (width, height) =
+            size.unwrap_or([(320, 240), (300, 244), (240, 320), (272, 272)][n as usize % 4]);
         scene.draw(width, height).save(folder.join(format!("{n:05}.png")))?;
         table += &format!("{n:05}.png,{:.4}\n", scene.harmony());
     }
