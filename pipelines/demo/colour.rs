@@ -76,10 +76,10 @@ impl Rgb {
     pub fn name(self) -> &'static str {
         let [hue, saturation, light] = self.hsl();
         match (light, saturation) {
-            (l, _) if l > 0.93 => return "white",
             (l, _) if l < 0.13 => return "black",
             (l, s) if s < 0.14 => return if l > 0.8 { "white" } else { "grey" },
             (l, _) if l > 0.85 && (20.0..70.0).contains(&hue) => return "cream",
+            (l, _) if l > 0.93 => return "white",
             _ => {}
         }
         let dark_and_warm = light < 0.4 && saturation < 0.85 || saturation < 0.4;
@@ -93,6 +93,43 @@ impl Rgb {
             195..250 => "blue",
             250..295 => "purple",
             _ => "pink",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hue_and_back_changes_nothing() {
+        for code in (0..0x100_0000).step_by(4099) {
+            let colour = Rgb::hex(code);
+            let back = Rgb::of_hsl(colour.hsl());
+            let far = colour.0.iter().zip(back.0).map(|(a, b)| a.abs_diff(b)).max().unwrap();
+            assert!(far <= 1, "{colour:?} came back as {back:?}");
+        }
+    }
+
+    #[test]
+    fn colours_have_their_common_names() {
+        let names = [
+            (0xd02020, "red"),
+            (0xe07020, "orange"),
+            (0xf0d030, "yellow"),
+            (0x30a040, "green"),
+            (0x20908f, "teal"),
+            (0x2050c0, "blue"),
+            (0x7040b0, "purple"),
+            (0xe060b0, "pink"),
+            (0x6b4423, "brown"),
+            (0xfff4dc, "cream"),
+            (0xfafafa, "white"),
+            (0x808080, "grey"),
+            (0x101010, "black"),
+        ];
+        for (code, name) in names {
+            assert_eq!(Rgb::hex(code).name(), name, "{code:06x}");
         }
     }
 }

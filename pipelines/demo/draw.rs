@@ -4,6 +4,8 @@
 //! ends count with the exact share of their pixel. So a big shape costs little more than writing its
 //! pixels, and edges have 256 steps. A pixel belongs to the last solid shape that covers half of it or more.
 
+use std::ops::Range;
+
 use image::RgbImage;
 
 use super::colour::Rgb;
@@ -13,6 +15,11 @@ const CUTS: usize = 4;
 /// Steps along a pixel; with [`CUTS`] lines, a covered pixel counts `FULL`.
 const STEPS: i32 = 64;
 const FULL: i32 = STEPS * CUTS as i32;
+/// Shades of a paint that changes along a row: more than eight bits can tell apart.
+const SHADES: usize = 512;
+
+/// Colour, and opacity from 0 to 255.
+type Inked = ([u8; 3], i32);
 
 /// An outline. In a part's own units until [`Shape::placed`] brings it to pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,13 +174,16 @@ impl Paint {
         self.from.1 == 255 && self.to.1 == 255
     }
 
-    fn at(&self, share: f32) -> ([u8; 3], i32) {
-        if self.from == self.to {
-            return (self.from.0.0, i32::from(self.from.1));
-        }
+    fn at(&self, share: f32) -> Inked {
         let share = share.clamp(0.0, 1.0);
         let opacity = f32::from(self.from.1) + (f32::from(self.to.1) - f32::from(self.from.1)) * share;
         (self.from.0.mix(self.to.0, share).0, (opacity + 0.5) as i32)
+    }
+
+    /// The paint at [`SHADES`] even steps of its way; none if it runs down, since a row has one shade then.
+    fn shades(&self) -> Vec<Inked> {
+        let count = if self.run == Run::Down { 0 } else { SHADES };
+        (0..count).map(|i| self.at(i as f32 / (SHADES - 1) as f32)).collect()
     }
 
     fn share(&self, [left, top, right, bottom]: [f32; 4], x: f32, y: f32) -> f32 {
@@ -185,6 +195,26 @@ impl Paint {
             Run::Lit => off(0.36, 0.3) * 1.7,
             Run::Out => (off(0.5, 0.5) * 4.0).sqrt(),
         }
+    }
+}
+
+/// A paint on its way over a shape.
+struct Stroke<'a> {
+    paint: &'a Paint,
+    bounds: [f32; 4],
+    /// Empty where a row has one shade.
+    shades: Vec<Inked>,
+    owner: u8,
+}
+
+impl Stroke<'_> {
+    fn row_shade(&self, row: i32) -> Inked {
+        self.paint.at(self.paint.share(self.bounds, 0.0, row as f32 + 0.5))
+    }
+
+    fn shade(&self, column: usize, row: i32) -> Inked {
+        let share = self.paint.share(self.bounds, column as f32 + 0.5, row as f32 + 0.5);
+        self.shades[(share.clamp(0.0, 1.0) * (SHADES - 1) as f32 + 0.5) as usize]
     }
 }
 
@@ -216,12 +246,13 @@ impl Board {
     /// Paints a shape (in pixels) over what is there. If the paint is solid, its pixels are now `owner`'s.
     pub fn paint(&mut self, shape: &Shape, paint: &Paint, owner: u8) {
         let bounds = shape.bounds();
+        let stroke = Stroke { paint, bounds, shades: paint.shades(), owner };
         let (width, height) = (self.pixels.width() as i32, self.pixels.height() as i32);
         let first = (bounds[0].floor() as i32).clamp(0, width);
         let last = (bounds[2].ceil() as i32).clamp(first, width);
         for row in (bounds[1].floor() as i32).clamp(0, height)..(bounds[3].ceil() as i32).clamp(0, height) {
             if self.cover_row(shape, row) {
-                self.blend_row(paint, bounds, row, first as usize..last as usize, owner);
+                self.blend_row(&stroke, row, first as usize..last as usize);
             }
         }
     }
@@ -246,48 +277,33 @@ impl Board {
         any
     }
 
-    /// Paints one row by `cover`, and empties `cover` again.
-    fn blend_row(
-        &mut self,
-        paint: &Paint,
-        bounds: [f32; 4],
-        row: i32,
-        columns: std::ops::Range<usize>,
-        owner: u8,
-    ) {
-        let width = self.pixels.width() as usize;
-        let start = row as usize * width;
-        let y = row as f32 + 0.5;
-        let same_all_along = paint.run == Run::Down;
-        let mut colour = paint.at(paint.share(bounds, 0.0, y));
-        let solid = paint.is_solid() && !self.owners.is_empty();
-        let bytes: &mut [u8] = &mut self.pixels;
-        let pixels = bytes[start * 3..(start + width) * 3].chunks_exact_mut(3);
-        let mut covered = 0;
-        for ((x, pixel), step) in
-            pixels.enumerate().take(columns.end).skip(columns.start).zip(&self.cover[columns.clone()])
-        {
-            covered += step;
+    /// Paints one row by `cover`, in runs of pixels that are covered alike, and empties `cover` again.
+    fn blend_row(&mut self, stroke: &Stroke, row: i32, columns: Range<usize>) {
+        let start = row as usize * self.pixels.width() as usize;
+        let shade = stroke.row_shade(row);
+        let (mut x, mut covered) = (columns.start, 0);
+        while x < columns.end {
+            covered += self.cover[x];
+            let after = &self.cover[x + 1..columns.end];
+            let run = x..x + 1 + after.iter().position(|step| *step != 0).unwrap_or(after.len());
+            x = run.end;
             if covered == 0 {
                 continue;
             }
-            if !same_all_along {
-                colour = paint.at(paint.share(bounds, x as f32 + 0.5, y));
+            if stroke.paint.is_solid() && covered >= FULL / 2 && !self.owners.is_empty() {
+                self.owners[start + run.start..start + run.end].fill(stroke.owner);
             }
-            let share = covered * colour.1;
-            if share == FULL * 255 {
-                pixel.copy_from_slice(&colour.0);
+            let bytes: &mut [u8] = &mut self.pixels;
+            let pixels = &mut bytes[(start + run.start) * 3..(start + run.end) * 3];
+            if stroke.shades.is_empty() {
+                tint(pixels, shade, covered);
             } else {
-                for (under, over) in pixel.iter_mut().zip(colour.0) {
-                    let change = (i32::from(over) - i32::from(*under)) * share;
-                    *under = (i32::from(*under) + (change + FULL * 255 / 2).div_euclid(FULL * 255)) as u8;
+                for (pixel, column) in pixels.chunks_exact_mut(3).zip(run) {
+                    tint(pixel, stroke.shade(column, row), covered);
                 }
             }
-            if solid && covered >= FULL / 2 {
-                self.owners[start + x] = owner;
-            }
         }
-        self.cover.fill(0);
+        self.cover[columns.start..columns.end + 2].fill(0);
     }
 
     /// Width and height in pixels.
@@ -298,5 +314,71 @@ impl Board {
     /// The finished picture, and the owner of each of its pixels, row by row.
     pub fn finish(self) -> (RgbImage, Vec<u8>) {
         (self.pixels, self.owners)
+    }
+}
+
+/// Lays a shade over pixels of which it covers the same part, `covered` of [`FULL`].
+#[inline]
+fn tint(pixels: &mut [u8], (colour, opacity): Inked, covered: i32) {
+    let share = covered * opacity;
+    for pixel in pixels.chunks_exact_mut(3) {
+        if share == FULL * 255 {
+            pixel.copy_from_slice(&colour);
+            continue;
+        }
+        for (under, over) in pixel.iter_mut().zip(colour) {
+            let change = (i32::from(over) - i32::from(*under)) * share;
+            *under = (i32::from(*under) + (change + FULL * 255 / 2).div_euclid(FULL * 255)) as u8;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RED: Rgb = Rgb([255, 0, 0]);
+
+    /// The red of each pixel of a black board of 8 x 1 that a shape was painted on in red.
+    fn red_row(shape: &Shape) -> Vec<u8> {
+        let mut board = Board::new(8, 1);
+        board.paint(shape, &Paint::flat(RED), 0);
+        board.finish().0.pixels().map(|pixel| pixel.0[0]).collect()
+    }
+
+    #[test]
+    fn an_edge_counts_with_the_part_of_the_pixel_that_it_covers() {
+        assert_eq!(red_row(&Shape::rect(1.5, 0.0, 4.25, 1.0)), [0, 128, 255, 255, 64, 0, 0, 0]);
+        assert_eq!(red_row(&Shape::rect(2.0, 0.5, 4.0, 9.0)), [0, 0, 128, 128, 0, 0, 0, 0]);
+        assert_eq!(red_row(&Shape::rect(-9.0, -9.0, 2.0, 9.0)), [255, 255, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(red_row(&Shape::rect(8.0, 0.0, 12.0, 1.0)), [0; 8]);
+    }
+
+    #[test]
+    fn a_ring_has_a_hole() {
+        let ring = Shape::Ring { x: 4.0, y: 0.5, rx: 4.0, ry: 400.0, hole: 0.5 };
+        let covered: Vec<bool> = red_row(&ring).iter().map(|red| *red > 250).collect();
+        assert_eq!(covered, [true, true, false, false, false, false, true, true]);
+    }
+
+    #[test]
+    fn a_disc_covers_pi_r_squared() {
+        let mut board = Board::with_owners(64, 64);
+        board.paint(&Shape::disc(31.3, 32.7, 24.0), &Paint::flat(RED), 1);
+        let (picture, owners) = board.finish();
+        let area = picture.pixels().map(|pixel| f64::from(pixel.0[0]) / 255.0).sum::<f64>();
+        assert!((area - 1809.56).abs() < 2.0, "{area}");
+        let owned = owners.iter().filter(|owner| **owner == 1).count() as f64;
+        assert!((owned - area).abs() < 12.0, "{owned}");
+    }
+
+    #[test]
+    fn what_lets_light_through_owns_nothing() {
+        let mut board = Board::with_owners(8, 1);
+        board.paint(&Shape::rect(0.0, 0.0, 4.6, 1.0), &Paint::flat(RED), 1);
+        board.paint(&Shape::rect(0.0, 0.0, 8.0, 1.0), &Paint::veil(Rgb([0; 3]), 128), 2);
+        let (picture, owners) = board.finish();
+        assert_eq!(owners, [1, 1, 1, 1, 1, 0, 0, 0]);
+        assert_eq!(picture.get_pixel(0, 0).0, [127, 0, 0]);
     }
 }

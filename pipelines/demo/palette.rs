@@ -130,7 +130,7 @@ impl Faults {
 
 impl Palette {
     /// A hand-made palette, turned a little, then spoiled by as much as the dice say.
-    pub fn roll(dice: &mut Dice) -> Self {
+    pub(super) fn roll(dice: &mut Dice) -> Self {
         let (_, codes) = MOODS[dice.below(MOODS.len())];
         let turn = dice.between(-9.0, 9.0);
         let faults = Faults::roll(dice);
@@ -152,7 +152,7 @@ impl Palette {
     }
 
     /// The colour of a role.
-    pub fn get(&self, role: Role) -> Rgb {
+    pub(super) fn get(&self, role: Role) -> Rgb {
         self.0[role as usize]
     }
 
@@ -180,5 +180,33 @@ impl Palette {
         let all = mean(&|[_, a, b]| a * a + b * b).max(1e-6);
         let accord = (along * along + across * across).sqrt() / all;
         10.0 * (contrast * colour * accord).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(mut colour: impl FnMut(usize) -> u32) -> Palette {
+        Palette(std::array::from_fn(|i| Rgb::hex(colour(i))))
+    }
+
+    #[test]
+    fn grey_flat_and_shouting_palettes_score_low() {
+        assert!(all(|_| 0x808080).harmony() < 0.01);
+        assert!(all(|_| 0x3060c0).harmony() < 0.01, "no contrast");
+        assert!(all(|i| [0x000000, 0xffffff][i % 2]).harmony() < 0.01, "no colour");
+        let shouting = all(|i| [0xff00ff, 0x00ff00, 0xff0000, 0x0000ff][i % 4]);
+        assert!(shouting.harmony() < 3.0, "{}", shouting.harmony());
+    }
+
+    #[test]
+    fn palettes_made_by_hand_score_high_and_mud_takes_that_away() {
+        for (mood, codes) in MOODS {
+            let clean = Palette(codes.map(Rgb::hex));
+            let muddy = Palette(codes.map(|code| Rgb::hex(code).mix(Rgb::hex(MUDS[0]), 0.7)));
+            assert!(clean.harmony() > 5.0, "{mood}: {}", clean.harmony());
+            assert!(muddy.harmony() < 0.5 * clean.harmony(), "{mood}: {}", muddy.harmony());
+        }
     }
 }

@@ -144,25 +144,28 @@ impl Scene {
         &self.palette
     }
 
-    /// One English sentence that names its most prominent objects and its background.
+    /// One English sentence that names its most prominent objects, its background, and the sun or moon.
     pub fn caption(&self) -> String {
+        let (lights, others): (Vec<&Named>, Vec<&Named>) =
+            self.objects.iter().partition(|object| matches!(object.noun, "sun" | "moon"));
         let mut said: Vec<&Named> = Vec::new();
-        for object in self.objects.iter().rev() {
+        for object in others.into_iter().rev() {
             if said.len() < 4 && said.iter().all(|other| other.noun != object.noun) {
                 said.push(object);
             }
         }
-        let things: Vec<String> = said
-            .iter()
-            .map(|named| format!("{} {} {}", article(named.colour), named.colour, named.noun))
-            .collect();
-        let ground = self.background.last().unwrap_or(&"ground");
-        let text = match things.split_last() {
-            None => format!("an empty {ground}"),
-            Some((last, [])) => format!("{last} before the {ground}"),
-            Some((last, others)) => format!("{} and {last} before the {ground}", others.join(", ")),
+        let phrase = |named: &&Named| format!("{} {} {}", article(named.colour), named.colour, named.noun);
+        let things: Vec<String> = said.iter().map(phrase).collect();
+        let list = match things.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => "nothing".into(),
         };
-        text[..1].to_uppercase() + &text[1..] + "."
+        let ground = self.background.last().unwrap_or(&"ground");
+        let light = lights.first().map(|light| format!(" under {}", phrase(light))).unwrap_or_default();
+        let by = if *ground == "beach" { "by" } else { "on" };
+        let text = format!("{list} {by} a {ground}{light}.");
+        text[..1].to_uppercase() + &text[1..]
     }
 
     /// Adds something that is not an object, in units of the whole picture.
@@ -196,4 +199,93 @@ impl Scene {
 
 fn article(word: &str) -> &'static str {
     if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use threshflow::row::ContentHash;
+
+    use super::*;
+
+    fn hash(seed: u64, n: u64) -> String {
+        ContentHash::of(&Scene::number(seed, n).draw(97, 64)).to_string()
+    }
+
+    /// If this fails because scenes were changed on purpose, the scorer must be made again.
+    #[test]
+    fn the_same_pixels_on_every_machine() {
+        let found: Vec<String> = (0..4).map(|n| hash(1, n)).collect();
+        assert_eq!(
+            found,
+            [
+                "663abe760053714a1d09d5de5c426bfc",
+                "e8cc2c04724a0691b6052fa2717a8ab4",
+                "4f643d2fac81be59cbc8e397a4774992",
+                "4744940c9f18c066b410965d84ea5d95",
+            ]
+        );
+    }
+
+    #[test]
+    fn scenes_differ() {
+        let found: HashSet<String> = (0..30).flat_map(|n| [hash(1, n), hash(2, n)]).collect();
+        assert_eq!(found.len(), 60);
+        let places: HashSet<&str> =
+            (0..30).map(|n| *Scene::number(1, n).background.last().unwrap()).collect();
+        assert_eq!(places, HashSet::from(["meadow", "beach", "table", "street"]));
+    }
+
+    #[test]
+    fn each_box_is_the_bounds_of_its_mask_and_no_masks_meet() {
+        for n in 0..12 {
+            let (width, height) = [(160, 120), (90, 120)][n as usize % 2];
+            let truth = Scene::number(1, n).objects(width, height);
+            assert!(truth.objects.len() >= 3, "scene {n} shows {} objects", truth.objects.len());
+            let mut taken = vec![false; width as usize * height as usize];
+            for object in &truth.objects {
+                let mask = truth.mask(object);
+                let (mut bounds, mut area) = ([width, height, 0, 0], 0);
+                for (x, y, _) in mask.enumerate_pixels().filter(|(.., pixel)| pixel.0[0] == 255) {
+                    bounds = [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x + 1), bounds[3].max(y + 1)];
+                    area += 1;
+                    assert!(!std::mem::replace(&mut taken[(y * width + x) as usize], true));
+                }
+                assert_eq!((object.bounds, object.area), (bounds, area), "{} of scene {n}", object.noun);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_is_where_its_object_was_painted() {
+        let mut scene = Scene::number(1, 0);
+        let (picture, truth) = (scene.draw(120, 90), scene.objects(120, 90));
+        let object = truth.objects.last().unwrap();
+        let owner = object.owner;
+        scene.layers.retain(|layer| layer.owner != owner);
+        let (mask, without) = (truth.mask(object), scene.draw(120, 90));
+        let changed = |x, y| picture.get_pixel(x, y) != without.get_pixel(x, y);
+        let inside = mask.enumerate_pixels().filter(|(.., m)| m.0[0] == 255);
+        let (seen, all) =
+            inside.fold((0, 0), |(seen, all), (x, y, _)| (seen + u32::from(changed(x, y)), all + 1));
+        assert!(seen * 10 >= all * 9, "{seen} of {all} pixels of the {} differ without it", object.noun);
+    }
+
+    #[test]
+    fn harmony_is_spread_around_five_so_that_every_dial_moves_rows() {
+        let all: Vec<f32> = (0..600).map(|n| Scene::number(1, n).harmony()).collect();
+        assert!(all.iter().all(|h| (0.0..=10.0).contains(h)));
+        let above = |dial: f32| all.iter().filter(|h| **h > dial).count();
+        let counts = [above(4.0), above(4.75), above(5.5)];
+        assert!(
+            counts[0] < 500 && counts[0] > counts[1] + 40 && counts[1] > counts[2] + 40 && counts[2] > 150
+        );
+    }
+
+    #[test]
+    fn captions_name_what_is_seen() {
+        let caption = "A red car, a teal tree and a red house on a street under an orange sun.";
+        assert_eq!(Scene::number(1, 0).caption(), caption);
+    }
 }

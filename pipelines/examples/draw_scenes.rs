@@ -1,8 +1,9 @@
-//! Draws scenes as PNG with a table of their harmony, for `models/demo/make_scorer.py` and for looking at.
+//! Draws scenes, for `models/demo/make_scorer.py` and for looking at.
 //!
-//! `draw_scenes <folder> <seed> <count> [width height]` writes `<folder>/<n>.png` and `<folder>/scenes.csv`
-//! (columns `file,harmony`). `draw_scenes sheet <file.png> <seed> <count> <columns>` writes one contact sheet,
-//! sorted by harmony. A size left out varies from scene to scene, as it does in the demo's shards.
+//! - `draw_scenes <folder> <seed> <count>` writes `<folder>/<n>.png` and `<folder>/scenes.csv` (columns
+//!   `file,harmony`). Scenes are small, in four sizes by turns.
+//! - `draw_scenes sheet <file.png> <seed> <columns> <n>=<score> ...` writes a contact sheet of these scenes.
+//! - `draw_scenes time <width> <height>` says how long drawing and encoding one takes.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,25 +16,23 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        ["sheet", file, seed, count, columns] => {
-            sheet(Path::new(file), seed.parse()?, count.parse()?, columns.parse()?)
+        ["sheet", file, seed, columns, ref scenes @ ..] => {
+            sheet(Path::new(file), seed.parse()?, columns.parse()?, scenes)
         }
         ["time", width, height] => time(width.parse()?, height.parse()?),
-        [folder, seed, count] => draw(Path::new(folder), seed.parse()?, count.parse()?, None),
-        [folder, seed, count, width, height] => {
-            draw(Path::new(folder), seed.parse()?, count.parse()?, Some((width.parse()?, height.parse()?)))
-        }
-        _ => bail!("usage: draw_scenes <folder> <seed> <count> [width height]"),
+        [folder, seed, count] => draw(Path::new(folder), seed.parse()?, count.parse()?),
+        _ => bail!("usage: draw_scenes <folder> <seed> <count>"),
     }
 }
 
-fn draw(folder: &Path, seed: u64, count: u64, size: Option<(u32, u32)>) -> anyhow::Result<()> {
+/// Sizes of scenes that a model is to learn from; it sees 224 x 224 of them.
+const SIZES: [(u32, u32); 4] = [(320, 240), (300, 244), (240, 320), (272, 272)];
+
+fn draw(folder: &Path, seed: u64, count: u64) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut table = String::from("file,harmony\n");
-    for n in 0..count {
+    for (n, (width, height)) in (0..count).zip(SIZES.into_iter().cycle()) {
         let scene = Scene::number(seed, n);
-        let (width, height) =
-            size.unwrap_or([(320, 240), (300, 244), (240, 320), (272, 272)][n as usize % 4]);
         scene.draw(width, height).save(folder.join(format!("{n:05}.png")))?;
         table += &format!("{n:05}.png,{:.4}\n", scene.harmony());
     }
@@ -41,12 +40,12 @@ fn draw(folder: &Path, seed: u64, count: u64, size: Option<(u32, u32)>) -> anyho
     Ok(())
 }
 
-fn sheet(file: &Path, seed: u64, count: u64, columns: usize) -> anyhow::Result<()> {
-    let mut pictures: Vec<_> = (0..count)
-        .map(|n| Scene::number(seed, n))
-        .map(|scene| (scene.draw(240, 180), scene.harmony()))
-        .collect();
-    pictures.sort_by(|a, b| a.1.total_cmp(&b.1));
+fn sheet(file: &Path, seed: u64, columns: usize, scenes: &[&str]) -> anyhow::Result<()> {
+    let mut pictures = Vec::new();
+    for scene in scenes {
+        let (n, score) = scene.split_once('=').with_context(|| format!("{scene}: not <n>=<score>"))?;
+        pictures.push((Scene::number(seed, n.parse()?).draw(256, 192), score.parse()?));
+    }
     contact_sheet(&pictures, columns).save(file)?;
     Ok(())
 }
@@ -56,6 +55,14 @@ fn time(width: u32, height: u32) -> anyhow::Result<()> {
     for n in 0..20 {
         std::hint::black_box(Scene::number(1, n).draw(width, height));
     }
-    println!("{:.1} ms a scene", start.elapsed().as_secs_f64() * 50.0);
+    println!("{:.1} ms a scene to draw", start.elapsed().as_secs_f64() * 50.0);
+    let pictures: Vec<_> = (0..20).map(|n| Scene::number(1, n).draw(width, height)).collect();
+    let start = Instant::now();
+    for picture in &pictures {
+        let mut bytes = Vec::new();
+        picture.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88))?;
+        std::hint::black_box(bytes);
+    }
+    println!("{:.1} ms a scene to encode", start.elapsed().as_secs_f64() * 50.0);
     Ok(())
 }
