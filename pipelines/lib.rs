@@ -1,1 +1,2 @@
 //! Pipelines.
+pub mod demo;
