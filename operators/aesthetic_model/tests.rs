@@ -1,0 +1,125 @@
+//! Scores of tiny models against those that ONNX Runtime gave when the fixtures were made.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::onnx::{BackendChoice, Device};
+
+/// Largest difference between the back-ends' scores, and of either to the recorded ones.
+const TOLERANCE: f32 = 1e-4;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/models")
+}
+
+fn backends() -> Vec<Backend> {
+    let mut found = vec![Backend::find(BackendChoice::Embedded, Device::Cpu).unwrap()];
+    match Backend::find(BackendChoice::OnnxRuntime, Device::Cpu) {
+        Ok(backend) => found.push(backend),
+        Err(error) if std::env::var_os("THRESHFLOW_REQUIRE_ORT").is_some_and(|v| v == "1") => {
+            panic!("{error}")
+        }
+        Err(error) => println!("SKIPPED the part with ONNX Runtime: {error}"),
+    }
+    found
+}
+
+fn expected(name: &str) -> Vec<f32> {
+    let text = std::fs::read(models().join("expected.json")).unwrap();
+    let all: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    all[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
+}
+
+/// The crops of make_models.py.
+fn crops() -> Vec<Vec<u8>> {
+    let byte = |k: usize, i: usize| ((7 * i + 31 * k + i / 96) % 256) as u8;
+    (0..5).map(|k| (0..32 * 32 * 3).map(|i| byte(k, i)).collect()).collect()
+}
+
+fn score_all(model: &AestheticModel) -> Vec<f32> {
+    let crops = crops();
+    let crops: Vec<&[u8]> = crops.iter().map(Vec::as_slice).collect();
+    model.open_session(Place::Cpu, 1).unwrap().score(&crops).unwrap()
+}
+
+fn assert_near(scores: &[f32], expected: &[f32]) {
+    assert_eq!(scores.len(), expected.len());
+    let near = scores.iter().zip(expected).all(|(a, b)| (a - b).abs() < TOLERANCE);
+    assert!(near, "{scores:?} instead of {expected:?}");
+}
+
+#[test]
+fn every_kind_of_scorer_gives_the_recorded_scores_on_both_backends() {
+    for backend in backends() {
+        for (folder, name) in [
+            ("fused", "fused"),
+            ("fused/model.onnx", "fused"),
+            ("fixed_batch", "fused"),
+            ("external", "fused"),
+            ("clip_head", "clip_head"),
+        ] {
+            let model = AestheticModel::open(&models().join(folder), &backend).unwrap();
+            assert_eq!(model.preprocess().crop, 32);
+            assert_near(&score_all(&model), &expected(name));
+        }
+    }
+}
+
+#[test]
+fn a_score_does_not_depend_on_its_batch() {
+    for backend in backends() {
+        for folder in ["fused", "fixed_batch", "clip_head"] {
+            let model = AestheticModel::open(&models().join(folder), &backend).unwrap();
+            let mut scorer = model.open_session(Place::Cpu, 2).unwrap();
+            let together = score_all(&model);
+            for (crop, expected) in crops().iter().zip(&together) {
+                assert_near(&scorer.score(&[crop]).unwrap(), &[*expected]);
+            }
+            assert!(scorer.score(&[]).unwrap().is_empty());
+        }
+    }
+    let fixed = AestheticModel::open(&models().join("fixed_batch"), &backends()[0]).unwrap();
+    assert_eq!(fixed.fixed_batch(), Some(4));
+}
+
+#[test]
+fn a_score_that_is_no_number_is_given_as_it_is() {
+    for backend in backends() {
+        let model = AestheticModel::open(&models().join("not_a_number"), &backend).unwrap();
+        assert!(score_all(&model).iter().all(|score| score.is_nan()));
+    }
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_told_with_what_was_wanted_and_found() {
+    let backend = &backends()[0];
+    let error = AestheticModel::open(&models().join("wrong_contract"), backend).unwrap_err().to_string();
+    assert!(error.contains("wanted any name f32 [N,3,H,W] -> any name f32 [N] or [N,1]"), "{error}");
+    assert!(error.contains("found tokens f32 [?,4] -> logits f32 [?,2]"), "{error}");
+    let error = AestheticModel::open(&models(), backend).unwrap_err().to_string();
+    assert!(error.contains("wanted model.onnx, or vision_model.onnx with head.onnx"), "{error}");
+}
+
+#[test]
+fn a_config_that_contradicts_the_graph_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(models().join("fused/model.onnx"), folder.path().join("model.onnx")).unwrap();
+    let config = folder.path().join("preprocessor_config.json");
+    std::fs::write(&config, br#"{"size": 40, "crop_size": 32, "resample": 2}"#).unwrap();
+    let backend = &backends()[0];
+    let model = AestheticModel::open(folder.path(), backend).unwrap();
+    assert_eq!((model.preprocess().size, model.purpose()), (40, Purpose::ShortSideAtLeast(40)));
+    let plain = AestheticModel::open(&models().join("fused"), backend).unwrap();
+    assert_eq!(model.content_hash(), plain.content_hash());
+    assert_ne!(model.stamp_parts(), plain.stamp_parts());
+    std::fs::write(&config, br#"{"size": 224}"#).unwrap();
+    let error = AestheticModel::open(folder.path(), backend).unwrap_err().to_string();
+    assert!(error.contains("wanted pixels [N,3,224,224]"), "{error}");
+}
+
+#[test]
+fn two_backends_have_two_stamps() {
+    let open = |backend: &Backend| AestheticModel::open(&models().join("fused"), backend).unwrap();
+    let stamps: Vec<_> = backends().iter().map(|backend| open(backend).stamp_parts()).collect();
+    assert!(stamps.iter().skip(1).all(|stamp| *stamp != stamps[0]));
+}

@@ -1,0 +1,154 @@
+//! CLIP's preprocessing: from a decoded picture to the pixel_values that CLIP-like models take.
+//!
+//! The shorter edge is resized to S with an antialiasing filter (the longer to `int(S * long / short)`), the centre S x S is cut
+//! out, values are rescaled to 0..1 and normalised by channel. The arithmetic is Pillow's and, from the crop on,
+//! float32; sources: openai/CLIP `clip.py`, transformers `image_processing_clip.py`. Two steps, because a crop waits for its batch:
+//! [`Preprocess::crop_u8`] gives the 3 S S bytes that wait, [`Preprocess::write_tensor`] the four times larger floats.
+
+mod config;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use threshflow::row::Refusal;
+
+use crate::decode::Rgb;
+
+pub use config::PreprocessError;
+
+/// The filter of the resize, each antialiased (its support grows with the ratio), as Pillow numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resample {
+    /// Pillow's 1: Lanczos of radius 3.
+    Lanczos,
+    /// Pillow's 2: triangle.
+    Bilinear,
+    /// Pillow's 3: Keys' cubic with a = -0.5, that is Catmull-Rom.
+    Bicubic,
+}
+
+/// Whose rounding the centre crop follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// openai/CLIP and open_clip: the crop starts at (n - S) / 2, halves rounded to even.
+    OpenAi,
+    /// Hugging Face transformers: the crop starts at (n - S) / 2, rounded down.
+    HuggingFace,
+}
+
+/// All that is decided about preprocessing, parsed once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocess {
+    /// The shorter edge after the resize, in pixels.
+    pub size: u32,
+    /// The edge of the square that is cut out, in pixels: at most `size`.
+    pub crop: u32,
+    pub resample: Resample,
+    /// What a byte is multiplied by: 1/255.
+    pub rescale: f32,
+    /// Subtracted by channel (R, G, B) after rescaling.
+    pub mean: [f32; 3],
+    /// Divided by, by channel, after the mean.
+    pub std: [f32; 3],
+    pub family: Family,
+}
+
+impl Default for Preprocess {
+    /// OpenAI's CLIP at 224 pixels.
+    fn default() -> Self {
+        Preprocess {
+            size: 224,
+            crop: 224,
+            resample: Resample::Bicubic,
+            rescale: 1.0 / 255.0,
+            mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+            std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+            family: Family::OpenAi,
+        }
+    }
+}
+
+impl Preprocess {
+    /// Bytes of one crop as [`Preprocess::crop_u8`] gives it: 3 a pixel.
+    pub fn crop_bytes(&self) -> usize {
+        3 * self.crop as usize * self.crop as usize
+    }
+
+    /// What shapes the values, for the stamp.
+    pub fn stamp(&self) -> String {
+        format!("clip_crop/1 {self:?}")
+    }
+
+    /// Resizes and cuts `picture`: crop x crop pixels, 3 bytes each, row by row.
+    ///
+    /// Only the rows and columns that the crop shows are computed, which gives the same bytes as resizing everything.
+    ///
+    /// ```
+    /// use operators::{clip_crop::Preprocess, decode::Rgb};
+    /// let grey = Rgb::full(640, 480, vec![90; 640 * 480 * 3]).unwrap();
+    /// assert_eq!(Preprocess::default().crop_u8(&grey).unwrap(), vec![90; 224 * 224 * 3]);
+    /// ```
+    pub fn crop_u8(&self, picture: &Rgb) -> Result<Vec<u8>, Refusal> {
+        let failed = |why: String| Refusal::new("bad_picture", format!("resizing: {why}"));
+        let (across, down) = self.nominal_size(picture.full_width, picture.full_height);
+        let window = &picture.window;
+        let (left, width) = self.span(across, window.left, window.width);
+        let (top, height) = self.span(down, window.top, window.height);
+        let source = ImageRef::new(picture.width, picture.height, &picture.pixels, PixelType::U8x3)
+            .map_err(|error| failed(error.to_string()))?;
+        let filter = match self.resample {
+            Resample::Lanczos => FilterType::Lanczos3,
+            Resample::Bilinear => FilterType::Bilinear,
+            Resample::Bicubic => FilterType::CatmullRom,
+        };
+        let options =
+            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(left, top, width, height);
+        let mut crop = Image::new(self.crop, self.crop, PixelType::U8x3);
+        Resizer::new().resize(&source, &mut crop, &options).map_err(|error| failed(error.to_string()))?;
+        Ok(crop.into_vec())
+    }
+
+    /// Writes one crop as float32, channel by channel (all of R, then G, then B): `3 * crop * crop` values, one slot of a batch.
+    ///
+    /// Panics if `crop` or `slot` has another length: both are made by the same caller.
+    pub fn write_tensor(&self, crop: &[u8], slot: &mut [f32]) {
+        let plane = self.crop as usize * self.crop as usize;
+        assert_eq!((crop.len(), slot.len()), (3 * plane, 3 * plane), "a crop and its slot of the batch");
+        let table = self.table();
+        let (red, rest) = slot.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        for (((pixel, red), green), blue) in crop.chunks_exact(3).zip(red).zip(green).zip(blue) {
+            *red = table[0][usize::from(pixel[0])];
+            *green = table[1][usize::from(pixel[1])];
+            *blue = table[2][usize::from(pixel[2])];
+        }
+    }
+
+    /// What every byte becomes, by channel.
+    fn table(&self) -> [[f32; 256]; 3] {
+        let value = |channel: usize, byte: usize| {
+            (byte as f32 * self.rescale - self.mean[channel]) / self.std[channel]
+        };
+        std::array::from_fn(|channel| std::array::from_fn(|byte| value(channel, byte)))
+    }
+
+    /// Size of the whole picture after the resize: the shorter edge `size`, the longer rounded down.
+    fn nominal_size(&self, width: u32, height: u32) -> (u64, u64) {
+        let (size, short) = (u64::from(self.size), u64::from(width.min(height)));
+        let scaled = |edge: u32| (size * u64::from(edge) / short).max(size);
+        (scaled(width), scaled(height))
+    }
+
+    /// Along one axis: where the crop lies on the source grid, of which `[start, start + length)` becomes `resized` pixels.
+    fn span(&self, resized: u64, start: f64, length: f64) -> (f64, f64) {
+        let over = resized - u64::from(self.crop);
+        let offset = match self.family {
+            Family::HuggingFace => over / 2,
+            Family::OpenAi => over / 2 + u64::from(over % 4 == 3),
+        };
+        let ratio = length / resized as f64;
+        (start + offset as f64 * ratio, f64::from(self.crop) * ratio)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Crops against Pillow's, the crop-only resize against resizing everything, and the config's fields.
+
+use std::path::{Path, PathBuf};
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::*;
+use crate::decode::{Purpose, decode};
+use threshflow::shard::Format;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn small(family: Family) -> Preprocess {
+    Preprocess { size: 48, crop: 48, family, ..Preprocess::default() }
+}
+
+/// Largest and mean difference of a crop from the recorded one.
+fn difference(crop: &[u8], reference: &str) -> (u8, f64) {
+    let reference = std::fs::read(fixtures().join("crops").join(reference)).unwrap();
+    assert_eq!(crop.len(), reference.len());
+    let all = || crop.iter().zip(&reference).map(|(a, b)| a.abs_diff(*b));
+    (all().max().unwrap(), all().map(f64::from).sum::<f64>() / crop.len() as f64)
+}
+
+/// The pictures as Pillow decoded them: so that only the crop is compared.
+fn decoded() -> Vec<(String, Rgb)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(fixtures().join("decoded")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        found.push((name, decode(&bytes, Format::Png, 1, Purpose::Full).unwrap()));
+    }
+    found
+}
+
+#[test]
+fn crops_are_pillows_to_the_last_bit_or_next_to_it() {
+    for (name, picture) in decoded() {
+        let (most, mean) =
+            difference(&small(Family::OpenAi).crop_u8(&picture).unwrap(), &format!("{name}.rgb"));
+        println!("{name}: most {most} mean {mean:.4}");
+        assert!(most <= 1, "{name}: {most}");
+    }
+}
+
+#[test]
+fn the_two_families_cut_at_different_places() {
+    for name in ["colour_420", "colour_444", "rgba"] {
+        let bytes = std::fs::read(fixtures().join(format!("decoded/{name}.png"))).unwrap();
+        let picture = decode(&bytes, Format::Png, 1, Purpose::Full).unwrap();
+        let crop = small(Family::HuggingFace).crop_u8(&picture).unwrap();
+        assert!(difference(&crop, &format!("{name}.hf.rgb")).0 <= 1, "{name}");
+        assert!(difference(&crop, &format!("{name}.rgb")).0 > 1, "{name}");
+    }
+}
+
+#[test]
+fn a_jpeg_from_file_to_crop_is_within_two_levels() {
+    for name in ["grey", "colour_420", "colour_444", "colour_422_restarts", "progressive", "cmyk", "panorama"]
+    {
+        let bytes = std::fs::read(fixtures().join(format!("pictures/{name}.jpg"))).unwrap();
+        let picture = decode(&bytes, Format::Jpeg, 1, Purpose::Full).unwrap();
+        let crop = small(Family::OpenAi).crop_u8(&picture).unwrap();
+        assert!(difference(&crop, &format!("{name}.rgb")).0 <= 2, "{name}");
+    }
+}
+
+#[test]
+fn computing_only_the_crop_changes_nothing() {
+    for (name, picture) in decoded() {
+        let preprocess = small(Family::OpenAi);
+        let (across, down) = preprocess.nominal_size(picture.width, picture.height);
+        let source = ImageRef::new(picture.width, picture.height, &picture.pixels, PixelType::U8x3).unwrap();
+        let mut whole = Image::new(across as u32, down as u32, PixelType::U8x3);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+        Resizer::new().resize(&source, &mut whole, &options).unwrap();
+        let start = |over: u64| (over / 2 + u64::from(over % 4 == 3)) as usize;
+        let (left, top) = (start(across - 48), start(down - 48));
+        let rows = whole.buffer().chunks_exact(3 * across as usize).skip(top).take(48);
+        let cut: Vec<u8> = rows.flat_map(|row| row[3 * left..3 * (left + 48)].to_vec()).collect();
+        assert_eq!(preprocess.crop_u8(&picture).unwrap(), cut, "{name}");
+    }
+}
+
+/// Holds what `Purpose::ShortSideAtLeast` promises; without the feature it holds trivially.
+#[test]
+fn a_crop_from_a_scaled_decoding_is_near_the_full_one() {
+    for (name, orientation) in [("colour_420", 1), ("colour_444", 6), ("progressive", 3), ("grey", 8)] {
+        let bytes = std::fs::read(fixtures().join(format!("pictures/{name}.jpg"))).unwrap();
+        let preprocess = Preprocess { size: 24, crop: 24, ..Preprocess::default() };
+        let crop = |purpose| {
+            preprocess.crop_u8(&decode(&bytes, Format::Jpeg, orientation, purpose).unwrap()).unwrap()
+        };
+        let (full, scaled) = (crop(Purpose::Full), crop(Purpose::ShortSideAtLeast(24)));
+        let mut differences: Vec<u8> = full.iter().zip(&scaled).map(|(a, b)| a.abs_diff(*b)).collect();
+        differences.sort_unstable();
+        let mean = differences.iter().map(|&d| f64::from(d)).sum::<f64>() / differences.len() as f64;
+        println!("{name}: mean {mean:.2} p99 {}", differences[differences.len() * 99 / 100]);
+        assert!(mean <= 1.5 && differences[differences.len() * 99 / 100] <= 8, "{name}: mean {mean}");
+    }
+}
+
+#[test]
+fn a_ribbon_costs_no_more_than_its_crop() {
+    let ribbon = Rgb::full(65_535, 1, vec![7; 3 * 65_535]).unwrap();
+    assert_eq!(Preprocess::default().crop_u8(&ribbon).unwrap(), vec![7; 3 * 224 * 224]);
+}
+
+#[test]
+fn a_tensor_is_normalised_channel_by_channel() {
+    let preprocess = Preprocess { size: 2, crop: 2, ..Preprocess::default() };
+    let crop: Vec<u8> = (0..12).map(|i| i * 20).collect();
+    let mut slot = vec![0.0; 12];
+    preprocess.write_tensor(&crop, &mut slot);
+    for (at, value) in slot.iter().enumerate() {
+        let (channel, pixel) = (at / 4, at % 4);
+        let byte = f32::from(crop[3 * pixel + channel]);
+        assert_eq!(*value, (byte * (1.0 / 255.0) - preprocess.mean[channel]) / preprocess.std[channel]);
+    }
+}
+
+#[test]
+fn a_config_is_decided_or_refused() {
+    let usual = br#"{"crop_size": {"height": 224, "width": 224}, "do_center_crop": true, "do_convert_rgb": true,
+        "do_normalize": true, "do_rescale": true, "do_resize": true, "feature_extractor_type": "CLIPFeatureExtractor",
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "resample": 3, "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 224}}"#;
+    let expected = Preprocess { family: Family::HuggingFace, ..Preprocess::default() };
+    assert_eq!(Preprocess::from_json(usual).unwrap(), expected);
+    let old_style =
+        br#"{"crop_size": 256, "size": 288, "resample": 2, "do_normalize": false, "family": "openai"}"#;
+    let old_style = Preprocess::from_json(old_style).unwrap();
+    assert_eq!((old_style.size, old_style.crop, old_style.resample), (288, 256, Resample::Bilinear));
+    assert_eq!((old_style.mean, old_style.std, old_style.family), ([0.0; 3], [1.0; 3], Family::OpenAi));
+    for (wrong, field) in [
+        (&br#"{"resample": 0}"#[..], "resample"),
+        (br#"{"size": {"height": 224, "width": 224}}"#, "size"),
+        (br#"{"size": 0}"#, "size"),
+        (br#"{"size": 200, "crop_size": 224}"#, "crop_size"),
+        (br#"{"crop_size": {"height": 224, "width": 192}}"#, "crop_size"),
+        (br#"{"do_center_crop": false}"#, "do_center_crop"),
+        (br#"{"image_std": [1, 0, 1]}"#, "image_std"),
+        (br#"{"image_mean": [1, 2]}"#, "image_mean"),
+        (br#"{"family": "other"}"#, "family"),
+    ] {
+        let message = Preprocess::from_json(wrong).unwrap_err().to_string();
+        assert!(message.contains(&format!("`{field}`")), "{message}");
+    }
+    assert!(matches!(Preprocess::from_json(b"[1]"), Err(PreprocessError::NotJson(_))));
+}

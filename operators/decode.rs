@@ -1,0 +1,147 @@
+//! Decoding: the bytes of a picture to upright 8-bit RGB, or a refusal; never a panic, never a half picture.
+//!
+//! What comes out follows Pillow's `Image.open(..).convert("RGB")`: CMYK is converted with Adobe's inverted inks, 16-bit
+//! channels are shifted right by 8, alpha is dropped and not composited, palettes and 1-bit pictures are expanded, of an
+//! animation the first frame counts. The EXIF orientation is applied afterwards. A JPEG that ends early is refused.
+//!
+//! A picture that is wanted small need not be decoded large: see [`Purpose`]. How it was decoded shapes the pixels,
+//! so [`decoder_stamp`] belongs into the stamp of every answer that rests on them.
+
+mod jpeg;
+mod orient;
+mod raster;
+#[cfg(feature = "scaled-jpeg")]
+mod turbo;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use threshflow::row::Refusal;
+use threshflow::shard::Format;
+
+/// What the pixels are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Every pixel, as the reference decoder gives them (a JPEG within 2 levels of 255 of libjpeg-turbo).
+    Full,
+    /// The picture will be shrunk until its shorter side has this many pixels, or more: it may come smaller than it is,
+    /// but never with a shorter side below this. Only JPEGs do, and only with the cargo feature `scaled-jpeg`.
+    ///
+    /// Tolerance: a 224-pixel CLIP crop made from it is on average within 0.6 levels of 255 of the crop made from the
+    /// fully decoded picture, and within 3 levels at 99 % of its values.
+    ShortSideAtLeast(u32),
+}
+
+/// A decoded picture: 8-bit RGB, upright.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rgb {
+    /// Of the grid of pixels held here.
+    pub width: u32,
+    pub height: u32,
+    /// Row by row from the top, 3 bytes a pixel: `3 * width * height` bytes.
+    pub pixels: Vec<u8>,
+    /// Size of the whole picture in its own pixels, which a scaled decoding makes larger than the grid.
+    pub full_width: u32,
+    pub full_height: u32,
+    /// Where on the grid the picture lies.
+    pub window: Window,
+}
+
+/// A rectangle on a grid of pixels, in pixels, with fractions: scaled decoding of 1333 columns to a quarter gives a grid of
+/// 334 columns of which the picture covers 333.25.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Rgb {
+    /// A picture that was decoded in full. `pixels` must hold `3 * width * height` bytes.
+    pub fn full(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, Refusal> {
+        if width == 0 || height == 0 || pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
+            let message =
+                format!("{} bytes of pixels for {width} x {height} RGB: the decoder lost some", pixels.len());
+            return Err(Refusal::new("bad_picture", message));
+        }
+        let window = Window { left: 0.0, top: 0.0, width: width.into(), height: height.into() };
+        Ok(Rgb { width, height, pixels, full_width: width, full_height: height, window })
+    }
+}
+
+/// Decodes one picture and turns it upright.
+///
+/// `orientation` is EXIF's, 1 to 8 (1 = as it lies; anything else counts as 1). Refusal classes: `cut_picture` (the bytes
+/// end before the picture does), `bad_picture` (not a picture of this format, or damaged), `unsupported_picture` (a legal
+/// variant that isn't read), `too_many_pixels` (beyond [`MAX_PIXELS`]).
+///
+/// ```
+/// use operators::decode::{Purpose, decode};
+/// use threshflow::shard::Format;
+/// let refusal = decode(b"not a picture", Format::Jpeg, 1, Purpose::Full).unwrap_err();
+/// assert_eq!(refusal.class, "bad_picture");
+/// ```
+pub fn decode(bytes: &[u8], format: Format, orientation: u8, purpose: Purpose) -> Result<Rgb, Refusal> {
+    // The decoders are written not to panic; an untrusted picture that finds a place where one does costs one row.
+    catch_unwind(AssertUnwindSafe(|| {
+        let as_stored = match format {
+            Format::Jpeg => jpeg::decode(bytes, purpose),
+            _ => raster::decode(bytes, format),
+        }?;
+        Ok(orient::upright(as_stored, orientation))
+    }))
+    .unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().map(String::as_str);
+        let why = why.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Err(Refusal::new("bad_picture", format!("the {format:?} decoder gave up: {why}")))
+    })
+}
+
+/// The most pixels that are ever decoded, whatever the caller allows: a last line behind the source's own limit.
+pub const MAX_PIXELS: u64 = 1 << 29;
+
+/// An upper bound of the bytes held while a picture of this size is decoded and turned upright: pixels in both
+/// orientations, and the coefficients that a progressive JPEG keeps (16 bits each, of up to 4 channels).
+///
+/// `purpose` is taken for the day when it matters: today a scaled decoding that fails is tried again in full.
+pub fn decoded_bytes(width: u32, height: u32, format: Format, _purpose: Purpose) -> u64 {
+    let bytes_a_pixel = match format {
+        Format::Jpeg => 16,
+        // At most 8 bytes a pixel from the decoder (RGBA of 16 bits), and 3 of ours.
+        _ => 12,
+    };
+    // A JPEG's blocks reach over the edge, by up to 32 pixels each way.
+    (u64::from(width) + 32) * (u64::from(height) + 32) * bytes_a_pixel + SLACK
+}
+
+/// [`decoded_bytes`] for a JPEG whose bytes are at hand: a third of it for the usual baseline kind.
+pub fn decoded_bytes_of(bytes: &[u8], width: u32, height: u32, format: Format, purpose: Purpose) -> u64 {
+    let is_baseline =
+        format == Format::Jpeg && jpeg::frame(bytes).is_some_and(|frame| frame.is_plain_baseline());
+    if is_baseline {
+        // Our pixels, once more if they are turned, and rows of blocks.
+        (u64::from(width) + 32) * (u64::from(height) + 32) * 6 + SLACK
+    } else {
+        decoded_bytes(width, height, format, purpose)
+    }
+}
+
+/// What decoders hold whatever the picture's size: tables, buffers of rows.
+const SLACK: u64 = 1 << 20;
+
+/// Which decoders, and which scaling, stand behind [`decode`] for this purpose: a part of every stamp.
+pub fn decoder_stamp(purpose: Purpose) -> String {
+    match purpose {
+        #[cfg(feature = "scaled-jpeg")]
+        Purpose::ShortSideAtLeast(_) => format!("decode/1 jpeg=libjpeg-turbo-3 {}", turbo::SCALES_STAMP),
+        _ => "decode/1 jpeg=zune-jpeg-0.5 full".to_string(),
+    }
+}
+
+fn too_many_pixels(width: u64, height: u64) -> Refusal {
+    let message = format!("{width} x {height} pixels: at most {MAX_PIXELS} are decoded");
+    Refusal::new("too_many_pixels", message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Decoding against what Pillow makes of the same files, and against files that are broken on purpose.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn format_of(path: &Path) -> Format {
+    match path.extension().unwrap().to_str().unwrap() {
+        "jpg" => Format::Jpeg,
+        "png" => Format::Png,
+        "webp" => Format::WebP,
+        "gif" => Format::Gif,
+        "bmp" => Format::Bmp,
+        "tiff" => Format::Tiff,
+        other => panic!("{other}"),
+    }
+}
+
+/// Path, name of its references, EXIF orientation.
+fn pictures() -> Vec<(PathBuf, String, u8)> {
+    let mut found: Vec<_> =
+        std::fs::read_dir(fixtures().join("pictures")).unwrap().map(|e| e.unwrap().path()).collect();
+    found.sort();
+    let named = |path: PathBuf| {
+        let (stem, format) = (path.file_stem().unwrap().to_str().unwrap().to_string(), format_of(&path));
+        let name =
+            if stem == "animated" { format!("{stem}_{format:?}").to_lowercase() } else { stem.clone() };
+        let orientation = stem.strip_prefix("exif_").map_or(1, |digit| digit.parse().unwrap());
+        (path, name, orientation)
+    };
+    found.into_iter().map(named).collect()
+}
+
+/// Largest and mean difference of two pictures' bytes.
+fn difference(a: &[u8], b: &[u8]) -> (u8, f64) {
+    assert_eq!(a.len(), b.len());
+    let all = || a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
+    (all().max().unwrap(), all().map(f64::from).sum::<f64>() / a.len() as f64)
+}
+
+#[test]
+fn every_kind_of_picture_decodes_as_pillow_decodes_it() {
+    let mut seen = 0;
+    for (path, name, orientation) in pictures() {
+        let (bytes, format) = (std::fs::read(&path).unwrap(), format_of(&path));
+        let decoded = decode(&bytes, format, orientation, Purpose::Full).unwrap();
+        let reference = std::fs::read(fixtures().join(format!("decoded/{name}.png"))).unwrap();
+        let reference = image::load_from_memory(&reference).unwrap().into_rgb8();
+        assert_eq!((decoded.width, decoded.height), reference.dimensions(), "{name}");
+        let (most, mean) = difference(&decoded.pixels, reference.as_raw());
+        // JPEG and lossy WebP leave the inverse DCT's and the upsampling's last bit to the decoder.
+        let allowed = match format {
+            Format::Jpeg => 3,
+            Format::WebP => 2,
+            _ => 0,
+        };
+        println!("{name}: most {most} mean {mean:.3}");
+        assert!(most <= allowed && mean < 0.5, "{name}: most {most}, mean {mean}");
+        assert!(
+            decoded_bytes(decoded.width, decoded.height, format, Purpose::Full) > decoded.pixels.len() as u64
+        );
+        seen += 1;
+    }
+    assert!(seen >= 28, "{seen} pictures");
+}
+
+#[test]
+fn a_cut_picture_is_refused_wherever_it_is_cut() {
+    for (path, name, _) in pictures() {
+        let (bytes, format) = (std::fs::read(&path).unwrap(), format_of(&path));
+        // Formats with all that the first frame needs before the end, or with padding there, may lose a little.
+        let spare = match format {
+            Format::Jpeg => 2,
+            Format::Gif | Format::WebP if name.starts_with("animated") => bytes.len() * 3 / 4,
+            _ => 16,
+        };
+        for cut in (0..bytes.len() - spare).step_by(bytes.len() / 97 + 1) {
+            let decoded = decode(&bytes[..cut], format, 1, Purpose::Full);
+            assert!(decoded.is_err(), "{name} cut to {cut} of {}", bytes.len());
+        }
+    }
+    let jpeg = std::fs::read(fixtures().join("pictures/colour_420.jpg")).unwrap();
+    for end in [jpeg.len() / 2, jpeg.len() - 1, jpeg.len() - 2] {
+        assert_eq!(decode(&jpeg[..end], Format::Jpeg, 1, Purpose::Full).unwrap_err().class, "cut_picture");
+    }
+    // What a download that was patched up looks like: an end-of-image marker where the data broke off.
+    let patched = [&jpeg[..jpeg.len() / 2], &[0xFF, 0xD9][..]].concat();
+    for purpose in [Purpose::Full, Purpose::ShortSideAtLeast(20)] {
+        assert!(decode(&patched, Format::Jpeg, 1, purpose).is_err());
+    }
+}
+
+#[test]
+fn damaged_bytes_never_panic() {
+    for (path, _, orientation) in pictures() {
+        let (bytes, format) = (std::fs::read(&path).unwrap(), format_of(&path));
+        for round in 0..40_usize {
+            let mut damaged = bytes.clone();
+            for step in 0..=round % 4 {
+                let at = (round * 7919 + step * 104_729) % damaged.len();
+                damaged[at] = damaged[at].wrapping_add(1 + (round * 31 + step) as u8);
+            }
+            for purpose in [Purpose::Full, Purpose::ShortSideAtLeast(16)] {
+                let _ = decode(&damaged, format, orientation, purpose);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_picture_of_another_format_is_refused_by_class() {
+    for format in [Format::Jpeg, Format::Png, Format::WebP, Format::Gif, Format::Bmp, Format::Tiff] {
+        for junk in [&b""[..], b"<!doctype html><html>", &[0; 64], &[0xFF; 300]] {
+            let refusal = decode(junk, format, 1, Purpose::Full).unwrap_err();
+            assert!(["bad_picture", "cut_picture"].contains(&&*refusal.class), "{format:?}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_size_that_nobody_can_hold_is_refused_before_it_is_allocated() {
+    // A PNG header that promises 2^31 - 1 squared.
+    let mut png = std::fs::read(fixtures().join("pictures/rgba.png")).unwrap();
+    png[16..24].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF]);
+    assert!(decode(&png, Format::Png, 1, Purpose::Full).is_err());
+    // A JPEG header that promises 65,500 squared over a few KB of data.
+    let mut jpeg = std::fs::read(fixtures().join("pictures/colour_420.jpg")).unwrap();
+    let at = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap() + 5;
+    jpeg[at..at + 4].copy_from_slice(&[0xFF, 0xDC, 0xFF, 0xDC]);
+    assert_eq!(decode(&jpeg, Format::Jpeg, 1, Purpose::Full).unwrap_err().class, "too_many_pixels");
+}
+
+#[test]
+fn junk_between_jpeg_headers_is_stepped_over() {
+    let jpeg = std::fs::read(fixtures().join("pictures/colour_420.jpg")).unwrap();
+    let at = jpeg.windows(2).position(|pair| pair == [0xFF, 0xDB]).unwrap();
+    let with_junk = [&jpeg[..at], &[0x20; 9], &jpeg[at..]].concat();
+    let with_tail = [&jpeg[..], b"\r\nand more"].concat();
+    let clean = decode(&jpeg, Format::Jpeg, 1, Purpose::Full).unwrap();
+    assert_eq!(decode(&with_junk, Format::Jpeg, 1, Purpose::Full).unwrap(), clean);
+    assert_eq!(decode(&with_tail, Format::Jpeg, 1, Purpose::Full).unwrap(), clean);
+}
+
+#[test]
+fn a_scaled_picture_keeps_its_shorter_side_and_its_place() {
+    for orientation in 1..=8 {
+        let bytes = std::fs::read(fixtures().join("pictures/colour_420.jpg")).unwrap();
+        let picture = decode(&bytes, Format::Jpeg, orientation, Purpose::ShortSideAtLeast(30)).unwrap();
+        let full = decode(&bytes, Format::Jpeg, orientation, Purpose::Full).unwrap();
+        assert!(picture.width.min(picture.height) >= 30);
+        assert_eq!((picture.full_width, picture.full_height), (full.width, full.height));
+        let scale = picture.window.width / f64::from(picture.full_width);
+        assert!([0.25, 0.5, 1.0].contains(&scale), "{scale}");
+        assert_eq!(scale < 1.0, cfg!(feature = "scaled-jpeg"));
+        assert!((picture.window.height / f64::from(picture.full_height) - scale).abs() < 1e-9);
+        assert!(picture.window.left + picture.window.width <= f64::from(picture.width));
+        assert!(picture.window.top + picture.window.height <= f64::from(picture.height));
+    }
+}
+
+#[test]
+fn the_sharper_bound_is_for_baseline_jpegs_only() {
+    let bound = |name: &str| {
+        let bytes = std::fs::read(fixtures().join("pictures").join(name)).unwrap();
+        decoded_bytes_of(&bytes, 2000, 1333, Format::Jpeg, Purpose::Full)
+    };
+    let at_most = decoded_bytes(2000, 1333, Format::Jpeg, Purpose::Full);
+    assert!(bound("colour_420.jpg") < at_most / 2);
+    assert_eq!(bound("progressive.jpg"), at_most);
+    assert_eq!(bound("cmyk.jpg"), at_most);
+}

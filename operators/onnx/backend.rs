@@ -1,0 +1,106 @@
+//! Which back-end runs the models: decided once, at the start, and told.
+
+use std::str::FromStr;
+
+use super::device::{Device, Place};
+use super::ort::{self, Library};
+use super::{OnnxError, rten};
+
+/// What the user asked for: `--backend auto | onnxruntime | embedded`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// ONNX Runtime where a library is found, else the embedded one.
+    #[default]
+    Auto,
+    OnnxRuntime,
+    Embedded,
+}
+
+impl FromStr for BackendChoice {
+    type Err = OnnxError;
+
+    fn from_str(text: &str) -> Result<Self, OnnxError> {
+        match text {
+            "auto" => Ok(BackendChoice::Auto),
+            "onnxruntime" => Ok(BackendChoice::OnnxRuntime),
+            "embedded" => Ok(BackendChoice::Embedded),
+            _ => Err(OnnxError::Usage {
+                what: "--backend",
+                found: text.to_string(),
+                allowed: "auto, onnxruntime or embedded",
+            }),
+        }
+    }
+}
+
+/// The back-end that was found, and the devices that it may use.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    pub(super) runtime: Runtime,
+    device: Device,
+    /// Why the embedded back-end was taken where any would have done.
+    why_embedded: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Runtime {
+    OnnxRuntime(&'static Library),
+    Embedded,
+}
+
+impl Backend {
+    /// Finds the back-end. Looking for the library happens once a process; later calls only choose again.
+    pub fn find(choice: BackendChoice, device: Device) -> Result<Self, OnnxError> {
+        let found = |library| Backend {
+            runtime: Runtime::OnnxRuntime(library),
+            device: device.clone(),
+            why_embedded: None,
+        };
+        let embedded = |why| Backend { runtime: Runtime::Embedded, device: Device::Cpu, why_embedded: why };
+        match (choice, &device) {
+            (BackendChoice::Embedded, Device::Cpu) => Ok(embedded(None)),
+            (BackendChoice::Embedded, gpu) => Err(OnnxError::Device {
+                device: gpu.to_string(),
+                why: "the embedded back-end runs on the CPU only; take --backend onnxruntime with an onnxruntime-gpu \
+                      library, or --device cpu"
+                    .to_string(),
+            }),
+            (BackendChoice::OnnxRuntime, _) | (BackendChoice::Auto, Device::Cuda(_) | Device::TensorRt(_)) => {
+                ort::library().map(found)
+            }
+            // A library that the user named and that is broken is an error; one that just happens to lie around isn't.
+            (BackendChoice::Auto, Device::Cpu) => match ort::library() {
+                Ok(library) => Ok(found(library)),
+                Err(error) if ort::was_named() => Err(error),
+                Err(OnnxError::NoLibrary { .. }) => Ok(embedded(Some("no ONNX Runtime library was found".to_string()))),
+                Err(error) => Ok(embedded(Some(error.to_string()))),
+            },
+        }
+    }
+
+    /// For people: the runtime, its version and where it was found, and why it isn't ONNX Runtime where it isn't.
+    pub fn description(&self) -> String {
+        match (&self.runtime, &self.why_embedded) {
+            (Runtime::OnnxRuntime(library), _) => {
+                format!("ONNX Runtime {} on {} ({})", library.version, self.device, library.path.display())
+            }
+            (Runtime::Embedded, None) => format!("embedded ({})", rten::VERSION),
+            (Runtime::Embedded, Some(why)) => format!("embedded ({}): {why}", rten::VERSION),
+        }
+    }
+
+    /// For the stamp: the runtime and its precision class. Never the device's number, and not the version: the same
+    /// graph in the same precision differs between them by rounding only.
+    pub fn stamp_class(&self) -> &'static str {
+        match (&self.runtime, &self.device) {
+            (Runtime::OnnxRuntime(_), Device::TensorRt(_)) => "tensorrt/f32",
+            (Runtime::OnnxRuntime(_), _) => "onnxruntime/f32",
+            (Runtime::Embedded, _) => "rten/f32",
+        }
+    }
+
+    /// The single devices that sessions may be opened on.
+    pub fn places(&self) -> Vec<Place> {
+        self.device.places()
+    }
+}

@@ -1,0 +1,148 @@
+//! A model folder in the Hugging Face manner: graphs, their external data beside them and nowhere else, a preprocessor's config.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Component, Path, PathBuf};
+
+use threshflow::row::ContentHash;
+
+use super::OnnxError;
+use super::graph::{self, Signature};
+use crate::clip_crop::Preprocess;
+
+/// A folder that holds one or several graphs, or one graph that was named by itself.
+#[derive(Clone, Debug)]
+pub struct ModelFolder {
+    root: PathBuf,
+    /// The file that the user named, where it was a file.
+    named: Option<String>,
+}
+
+/// One graph of a folder, looked into and hashed, not loaded.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub path: PathBuf,
+    pub signature: Signature,
+    /// Of the graph's bytes and of all its external data.
+    pub content: ContentHash,
+    /// Of the graph and its external data together, in bytes.
+    pub bytes: u64,
+    /// External data: as the graph names it, and where it lies.
+    pub(super) external: BTreeMap<String, PathBuf>,
+}
+
+impl ModelFolder {
+    /// Opens a folder, or the folder of one `.onnx` file. Nothing is read yet.
+    pub fn open(path: &Path) -> Result<Self, OnnxError> {
+        let failed = |why: String| OnnxError::Folder { path: path.to_path_buf(), why };
+        let kind = std::fs::metadata(path).map_err(|error| {
+            failed(format!("{error}; give a folder that holds model.onnx, or an .onnx file"))
+        })?;
+        if kind.is_dir() {
+            return Ok(ModelFolder { root: path.to_path_buf(), named: None });
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        match (name, path.extension().and_then(|extension| extension.to_str())) {
+            (Some(name), Some("onnx")) => {
+                let root =
+                    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                Ok(ModelFolder { root: root.to_path_buf(), named: Some(name.to_string()) })
+            }
+            _ => Err(failed("it is neither a folder nor an .onnx file".to_string())),
+        }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The name of the file that the user named, where it was a file.
+    pub fn named(&self) -> Option<&str> {
+        self.named.as_deref()
+    }
+
+    /// The first of `names` that is there.
+    pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
+        names.iter().copied().find(|name| self.root.join(name).is_file())
+    }
+
+    /// The names of all graphs in the folder, sorted.
+    pub fn graphs(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".onnx"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The folder's `preprocessor_config.json`, decided; `None` where there is none.
+    pub fn preprocess(&self) -> Result<Option<Preprocess>, OnnxError> {
+        let path = self.root.join("preprocessor_config.json");
+        let failed = |why: String| OnnxError::Folder { path: self.root.clone(), why };
+        match std::fs::read(&path) {
+            Ok(text) => Preprocess::from_json(&text).map(Some).map_err(|error| failed(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(format!("preprocessor_config.json: {error}"))),
+        }
+    }
+
+    /// Looks into one graph of the folder, checks where its external data lies, and hashes both.
+    pub fn model(&self, name: &str) -> Result<Model, OnnxError> {
+        let path = self.root.join(name);
+        let failed = |why: String| OnnxError::Model { path: path.clone(), why };
+        let seen = graph::look(&path).map_err(failed)?;
+        let mut external = BTreeMap::new();
+        for location in seen.locations {
+            let file = self.beside(&location).map_err(failed)?;
+            external.insert(location, file);
+        }
+        let mut hash = Hash::default();
+        hash.add("graph", &path).map_err(|error| failed(error.to_string()))?;
+        for (location, file) in &external {
+            hash.add(location, file)
+                .map_err(|error| failed(format!("external data `{location}`: {error}")))?;
+        }
+        let content = ContentHash::from_hasher(&hash.hasher);
+        Ok(Model { path, signature: seen.signature, content, bytes: hash.bytes, external })
+    }
+
+    /// Where a graph's external data lies: a plain file in this very folder, or a refusal.
+    fn beside(&self, location: &str) -> Result<PathBuf, String> {
+        let parts: Vec<Component<'_>> = Path::new(location).components().collect();
+        let [Component::Normal(name)] = parts[..] else {
+            return Err(format!(
+                "its external data is `{location}`: only a file beside the graph may be named; move it there and export again"
+            ));
+        };
+        let path = self.root.join(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(kind) if kind.is_file() => Ok(path),
+            Ok(_) => Err(format!(
+                "its external data `{location}` is a link or no file; copy the file itself into the folder (cp -L)"
+            )),
+            Err(error) => Err(format!(
+                "its external data `{location}` can't be read: {error}; it belongs beside the graph"
+            )),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Hash {
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Hash {
+    fn add(&mut self, name: &str, path: &Path) -> std::io::Result<()> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        self.hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+        self.hasher.update(&length.to_le_bytes()).update_reader(file)?;
+        self.bytes += length;
+        Ok(())
+    }
+}

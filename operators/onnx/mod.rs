@@ -1,0 +1,56 @@
+//! The one ONNX room: model folders, the back-end that runs them, sessions. Nothing else in the crate knows ort or rten.
+//!
+//! Two back-ends stand behind [`Session`]: the real ONNX Runtime, loaded from a library that the machine has, and rten, which is
+//! compiled in and needs nothing. Which one runs is decided once, by [`Backend::find`], and never changes silently: a
+//! back-end or a device that was asked for and can't be had is an error.
+
+mod backend;
+mod contract;
+mod device;
+mod find;
+mod folder;
+mod graph;
+mod ort;
+mod rten;
+mod session;
+
+use std::path::PathBuf;
+
+pub use backend::{Backend, BackendChoice};
+pub use contract::{Axis, Wanted};
+pub use device::{Device, Place};
+pub use folder::{Model, ModelFolder};
+pub use graph::{Element, Port, Signature};
+pub use session::{Session, TensorData, TensorIn, TensorOut, session_plan};
+
+/// What can go wrong between a model's folder and its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    /// ONNX Runtime was asked for, or is needed for a device, and no library of it was found.
+    #[error(
+        "no ONNX Runtime library was found ({tried}); `pip install onnxruntime` (or onnxruntime-gpu) in the active Python, \
+         or set ORT_DYLIB_PATH to libonnxruntime.so, or run with --backend embedded"
+    )]
+    NoLibrary { tried: String },
+    /// A library was found, or named, and can't be used.
+    #[error("the ONNX Runtime library {path} can't be used: {why}; ONNX Runtime {least} or later is needed, or run with --backend embedded", path = path.display())]
+    Library { path: PathBuf, why: String, least: &'static str },
+    #[error("--device {device} can't be had: {why}")]
+    Device { device: String, why: String },
+    /// A word on the command line that means nothing.
+    #[error("{what} `{found}` is unknown: {allowed}")]
+    Usage { what: &'static str, found: String, allowed: &'static str },
+    #[error("model folder {path}: {why}", path = path.display())]
+    Folder { path: PathBuf, why: String },
+    /// The graph can't be read, or the back-end refuses it.
+    #[error("model {path}: {why}", path = path.display())]
+    Model { path: PathBuf, why: String },
+    /// The graph is sound, but isn't what its operator needs.
+    #[error("model {path} doesn't fit: wanted {wanted}; found {found}", path = path.display())]
+    Contract { path: PathBuf, wanted: String, found: String },
+    #[error("running {path}: {why}", path = path.display())]
+    Run { path: PathBuf, why: String },
+}
+
+#[cfg(test)]
+mod tests;

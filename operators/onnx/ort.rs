@@ -1,0 +1,223 @@
+//! The real ONNX Runtime, through the `ort` crate and a library that is loaded when it is first needed.
+
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ort::environment::Environment;
+use ort::ep;
+use ort::logging::LogLevel;
+use ort::session::{Session, SessionInputValue};
+use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+
+use super::OnnxError;
+use super::device::Place;
+use super::find;
+use super::folder::Model;
+use super::session::{Runner, TensorData, TensorIn, TensorOut};
+
+/// The oldest library that the crate's `api-20` feature takes.
+const LEAST: &str = "1.20";
+
+/// The library in use: one a process, for ever.
+#[derive(Debug)]
+pub(super) struct Library {
+    pub(super) path: PathBuf,
+    /// As the library gives it: `1.32.0`.
+    pub(super) version: String,
+    environment: Environment,
+}
+
+/// Whether the user named a library.
+pub(super) fn was_named() -> bool {
+    find::named().is_some()
+}
+
+/// Looks for a library and loads it, the first time; afterwards gives what was found.
+pub(super) fn library() -> Result<&'static Library, OnnxError> {
+    static LIBRARY: OnceLock<Result<Library, Missing>> = OnceLock::new();
+    LIBRARY.get_or_init(load_any).as_ref().map_err(Missing::error)
+}
+
+/// Why there is no library, kept to be told again.
+struct Missing {
+    tried: String,
+    /// The first library that was there and couldn't be used.
+    broken: Option<(PathBuf, String)>,
+}
+
+impl Missing {
+    fn error(&self) -> OnnxError {
+        match &self.broken {
+            Some((path, why)) => OnnxError::Library { path: path.clone(), why: why.clone(), least: LEAST },
+            None => OnnxError::NoLibrary { tried: self.tried.clone() },
+        }
+    }
+}
+
+fn load_any() -> Result<Library, Missing> {
+    let candidates = find::candidates();
+    let mut broken = None;
+    for path in candidates.paths {
+        match load(&path) {
+            Ok(library) => return Ok(library),
+            Err(why) => broken = broken.or(Some((path, why))),
+        }
+    }
+    Err(Missing { tried: candidates.tried, broken })
+}
+
+fn load(path: &Path) -> Result<Library, String> {
+    // Asked first, because ort asserts what this finds out.
+    let version = version_of(path)?;
+    let environment = quietly(|| {
+        let builder = ort::init_from(path).map_err(|error| error.to_string())?;
+        let environment =
+            builder.with_name("threshflow").with_telemetry(false).build().map_err(|e| e.to_string())?;
+        environment.set_log_level(LogLevel::Error);
+        Ok(environment)
+    })?;
+    Ok(Library { path: path.to_path_buf(), version, environment })
+}
+
+/// Runs what might panic inside ort (it asserts in a few places) and gives its panic as an error.
+fn quietly<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().cloned();
+        Err(why.or(panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or("ort panicked".to_string()))
+    })
+}
+
+/// Loads the library and asks it for its version, through the one function that every release exports.
+fn version_of(path: &Path) -> Result<String, String> {
+    let c_path =
+        CString::new(path.as_os_str().as_bytes()).map_err(|_| "a path with a zero byte".to_string())?;
+    // SAFETY: dlopen and dlsym with valid C strings; the library is never closed, so its functions and strings stay. The
+    // layout of OrtApiBase is the C header's, and has not changed since ONNX Runtime 1.0.
+    unsafe {
+        let handle = libc::dlopen(c_path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
+        if handle.is_null() {
+            let why = libc::dlerror();
+            let text =
+                if why.is_null() { "dlopen failed".into() } else { CStr::from_ptr(why).to_string_lossy() };
+            return Err(text.into_owned());
+        }
+        let symbol = libc::dlsym(handle, c"OrtGetApiBase".as_ptr());
+        if symbol.is_null() {
+            return Err("it has no OrtGetApiBase, so it is no ONNX Runtime".to_string());
+        }
+        let base_of: unsafe extern "C" fn() -> *const ort::sys::OrtApiBase = std::mem::transmute(symbol);
+        let base = base_of();
+        if base.is_null() {
+            return Err("its OrtGetApiBase gives nothing".to_string());
+        }
+        let version = ((*base).GetVersionString)();
+        if version.is_null() || ((*base).GetApi)(ort::sys::ORT_API_VERSION).is_null() {
+            let version =
+                if version.is_null() { "unknown".into() } else { CStr::from_ptr(version).to_string_lossy() };
+            return Err(format!("its version is {version}"));
+        }
+        Ok(CStr::from_ptr(version).to_string_lossy().into_owned())
+    }
+}
+
+/// A session of ONNX Runtime.
+pub(super) struct OrtRunner {
+    session: Session,
+}
+
+impl OrtRunner {
+    pub(super) fn open(
+        library: &Library,
+        model: &Model,
+        place: Place,
+        threads: usize,
+    ) -> Result<Self, OnnxError> {
+        let path = model.path.clone();
+        let result = quietly(|| {
+            let text = |error: ort::Error<_>| ort::Error::<()>::from(error).to_string();
+            let mut builder = Session::builder(&library.environment)
+                .map_err(|error| error.to_string())?
+                .with_intra_threads(threads)
+                .map_err(text)?
+                .with_inter_threads(1)
+                .map_err(text)?
+                // A thread that spins while it waits takes the core that the decoder needs.
+                .with_intra_op_spinning(false)
+                .map_err(text)?;
+            if let Some(provider) = provider(place) {
+                builder = builder
+                    .with_execution_providers([provider.error_on_failure()])
+                    .map_err(|error| format!("{DEVICE_FAILED}{}", ort::Error::<()>::from(error)))?;
+            }
+            builder.commit_from_file(&model.path).map_err(|error| error.to_string())
+        });
+        match result {
+            Ok(session) => Ok(OrtRunner { session }),
+            Err(why) => Err(match why.strip_prefix(DEVICE_FAILED) {
+                Some(why) => OnnxError::Device {
+                    device: place.to_string(),
+                    why: format!(
+                        "ONNX Runtime {} ({}) says: {why}; the onnxruntime-gpu wheel with its [cuda,cudnn] extras has what is \
+                         needed, or take --device cpu",
+                        library.version,
+                        library.path.display()
+                    ),
+                },
+                None => OnnxError::Model { path, why },
+            }),
+        }
+    }
+}
+
+const DEVICE_FAILED: &str = "device: ";
+
+fn provider(place: Place) -> Option<ep::ExecutionProviderDispatch> {
+    match place {
+        Place::Cpu => None,
+        // TF32 would be a precision class of its own.
+        Place::Cuda(index) => Some(ep::CUDA::default().with_device_id(index as i32).with_tf32(false).build()),
+        Place::TensorRt(index) => Some(ep::TensorRT::default().with_device_id(index as i32).build()),
+    }
+}
+
+impl Runner for OrtRunner {
+    fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, String> {
+        let mut feeds: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
+        for (name, tensor) in inputs {
+            feeds.push((name, feed(tensor)?));
+        }
+        let outputs = self.session.run(feeds).map_err(|error| error.to_string())?;
+        outputs.iter().map(|(name, value)| read(name, &value)).collect()
+    }
+}
+
+/// A view of the caller's memory: nothing is copied.
+fn feed<'a>(tensor: &TensorIn<'a>) -> Result<SessionInputValue<'a>, String> {
+    match *tensor {
+        TensorIn::F32 { shape, data } => TensorRef::from_array_view((shape, data)).map(Into::into),
+        TensorIn::I64 { shape, data } => TensorRef::from_array_view((shape, data)).map(Into::into),
+    }
+    .map_err(|error| error.to_string())
+}
+
+fn read(name: &str, value: &DynValue) -> Result<TensorOut, String> {
+    let ValueType::Tensor { ty, .. } = value.dtype() else {
+        return Err(format!("output `{name}` is no tensor"));
+    };
+    let text = |error: ort::Error| error.to_string();
+    let (shape, data) = match ty {
+        TensorElementType::Float32 => {
+            let (shape, data) = value.try_extract_tensor::<f32>().map_err(text)?;
+            (shape, TensorData::F32(data.to_vec()))
+        }
+        TensorElementType::Int64 => {
+            let (shape, data) = value.try_extract_tensor::<i64>().map_err(text)?;
+            (shape, TensorData::I64(data.to_vec()))
+        }
+        other => return Err(format!("output `{name}` holds {other:?}, and only f32 and i64 are read")),
+    };
+    Ok(TensorOut { name: name.to_string(), shape: shape.iter().map(|&d| d as usize).collect(), data })
+}

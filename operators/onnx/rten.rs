@@ -1,0 +1,107 @@
+//! The embedded back-end: rten, pure Rust, on the CPU, for machines without ONNX Runtime.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use ::rten::{Model as Graph, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+use threshflow::row::ContentHash;
+
+use super::OnnxError;
+use super::folder::Model;
+use super::session::{Runner, TensorData, TensorIn, TensorOut};
+
+/// For people.
+pub(super) const VERSION: &str = "rten 0.27";
+
+/// A session: the graph, shared by all sessions on the same model, and threads of its own.
+pub(super) struct RtenRunner {
+    graph: Arc<Graph>,
+    outputs: Vec<(String, NodeId)>,
+    options: RunOptions,
+}
+
+impl RtenRunner {
+    pub(super) fn open(model: &Model, threads: usize) -> Result<Self, OnnxError> {
+        let failed = |why: String| OnnxError::Model { path: model.path.clone(), why };
+        let graph = shared(model).map_err(failed)?;
+        let name =
+            |id: &NodeId| graph.node_info(*id).and_then(|node| node.name()).unwrap_or_default().to_string();
+        let outputs = graph.output_ids().iter().map(|id| (name(id), *id)).collect();
+        let mut options = RunOptions::default();
+        options.thread_pool = Some(Arc::new(ThreadPool::with_num_threads(threads)));
+        Ok(RtenRunner { graph, outputs, options })
+    }
+}
+
+/// Loads the graph, or takes the one that another session has loaded.
+fn shared(model: &Model) -> Result<Arc<Graph>, String> {
+    static LOADED: OnceLock<Mutex<HashMap<ContentHash, Weak<Graph>>>> = OnceLock::new();
+    let mut loaded =
+        LOADED.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(graph) = loaded.get(&model.content).and_then(Weak::upgrade) {
+        return Ok(graph);
+    }
+    loaded.retain(|_, graph| graph.strong_count() > 0);
+    let graph = Arc::new(load(model)?);
+    loaded.insert(model.content, Arc::downgrade(&graph));
+    Ok(graph)
+}
+
+fn load(model: &Model) -> Result<Graph, String> {
+    let mut options = ModelOptions::with_all_ops();
+    options.prepack_weights(true);
+    let read = |path| std::fs::read(path).map_err(|error| format!("{error}"));
+    // Handed over by name, because rten's own loader takes external data under a few file names only.
+    for (location, path) in &model.external {
+        options.external_data(location, read(path)?);
+    }
+    options.load(read(&model.path)?).map_err(|error| format!("the embedded back-end refuses it: {error}"))
+}
+
+impl Runner for RtenRunner {
+    fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, String> {
+        let mut feeds: Vec<(NodeId, ValueOrView<'_>)> = Vec::with_capacity(inputs.len());
+        for (name, tensor) in inputs {
+            let id = self.graph.node_id(name).map_err(|error| error.to_string())?;
+            feeds.push((id, feed(name, tensor)?));
+        }
+        let ids: Vec<NodeId> = self.outputs.iter().map(|(_, id)| *id).collect();
+        let values =
+            self.graph.run(feeds, &ids, Some(self.options.clone())).map_err(|error| error.to_string())?;
+        self.outputs.iter().zip(values).map(|((name, _), value)| read(name, value)).collect()
+    }
+}
+
+/// A view of the caller's floats; integers are narrowed, since rten counts in 32 bits.
+fn feed<'a>(name: &str, tensor: &TensorIn<'a>) -> Result<ValueOrView<'a>, String> {
+    match *tensor {
+        TensorIn::F32 { shape, data } => {
+            ValueView::from_shape(shape, data).map(ValueOrView::View).map_err(|error| error.to_string())
+        }
+        TensorIn::I64 { shape, data } => {
+            let narrowed: Result<Vec<i32>, _> = data.iter().map(|&value| i32::try_from(value)).collect();
+            let narrowed = narrowed
+                .map_err(|_| format!("input `{name}` holds a number beyond 32 bits; take ONNX Runtime"))?;
+            Value::from_shape(shape, narrowed).map(ValueOrView::Value).map_err(|error| error.to_string())
+        }
+    }
+}
+
+fn read(name: &str, value: Value) -> Result<TensorOut, String> {
+    let (shape, data) = match value {
+        Value::FloatTensor(tensor) => (tensor_shape(&tensor), TensorData::F32(tensor.into_data())),
+        Value::Int32Tensor(tensor) => {
+            let shape = tensor_shape(&tensor);
+            (shape, TensorData::I64(tensor.into_data().into_iter().map(i64::from).collect()))
+        }
+        other => {
+            return Err(format!("output `{name}` holds {}, and only f32 and i64 are read", other.dtype()));
+        }
+    };
+    Ok(TensorOut { name: name.to_string(), shape, data })
+}
+
+fn tensor_shape<T>(tensor: &rten_tensor::Tensor<T>) -> Vec<usize> {
+    use rten_tensor::Layout;
+    tensor.shape().to_vec()
+}

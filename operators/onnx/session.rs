@@ -1,0 +1,101 @@
+//! Sessions: a loaded model on one device, run by one thread at a time.
+
+use super::backend::{Backend, Runtime};
+use super::device::Place;
+use super::folder::Model;
+use super::graph::Signature;
+use super::ort::OrtRunner;
+use super::rten::RtenRunner;
+use super::{OnnxError, contract};
+
+/// An input: a shape and the caller's own memory, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum TensorIn<'a> {
+    F32 { shape: &'a [usize], data: &'a [f32] },
+    I64 { shape: &'a [usize], data: &'a [i64] },
+}
+
+/// An output, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorOut {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub data: TensorData,
+}
+
+/// The numbers of an output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TensorData {
+    F32(Vec<f32>),
+    I64(Vec<i64>),
+}
+
+impl TensorOut {
+    /// The numbers, where they are floats.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.data {
+            TensorData::F32(data) => Some(data),
+            TensorData::I64(_) => None,
+        }
+    }
+}
+
+/// What a back-end does for a session.
+pub(super) trait Runner: Send {
+    /// Runs the graph; names and element types of `inputs` have been checked, shapes have not.
+    fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, String>;
+}
+
+/// A loaded model on one device. Opened for a thread, and kept by it.
+pub struct Session {
+    model: Model,
+    runner: Box<dyn Runner>,
+}
+
+impl Session {
+    /// Loads `model`. `threads` is how many cores one run may use; it must be one of [`Backend::places`] that it runs on.
+    pub fn open(model: &Model, backend: &Backend, place: Place, threads: usize) -> Result<Self, OnnxError> {
+        let threads = threads.max(1);
+        let runner: Box<dyn Runner> = match (backend.runtime, place) {
+            (Runtime::OnnxRuntime(library), _) => Box::new(OrtRunner::open(library, model, place, threads)?),
+            (Runtime::Embedded, Place::Cpu) => Box::new(RtenRunner::open(model, threads)?),
+            (Runtime::Embedded, gpu) => {
+                let why =
+                    "the embedded back-end runs on the CPU only; take --backend onnxruntime".to_string();
+                return Err(OnnxError::Device { device: gpu.to_string(), why });
+            }
+        };
+        Ok(Session { model: model.clone(), runner })
+    }
+
+    /// Names, element types and shapes of what goes in and comes out, as the graph declares them.
+    pub fn signature(&self) -> &Signature {
+        &self.model.signature
+    }
+
+    /// Runs the model on named inputs. Outputs come in the graph's order.
+    pub fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, OnnxError> {
+        let failed = |why| OnnxError::Run { path: self.model.path.clone(), why };
+        contract::check_feeds(&self.model.signature, inputs).map_err(failed)?;
+        self.runner.run(inputs).map_err(failed)
+    }
+}
+
+/// How many sessions to open side by side, and with how many threads each, for a model of `model_bytes` on `cores` cores.
+///
+/// One-thread sessions are steadier and no slower than one session of many threads, but each may hold its own weights: as many
+/// as fit into 2 GiB, and the cores shared among those.
+///
+/// ```
+/// use operators::onnx::session_plan;
+/// assert_eq!(session_plan(45 << 20, 8), (8, 1));
+/// assert_eq!(session_plan(1200 << 20, 8), (1, 8));
+/// assert_eq!(session_plan(600 << 20, 8), (3, 2));
+/// ```
+pub fn session_plan(model_bytes: u64, cores: usize) -> (usize, usize) {
+    const BUDGET: u64 = 2 << 30;
+    let cores = cores.max(1);
+    let that_fit = usize::try_from(BUDGET / model_bytes.max(1)).unwrap_or(usize::MAX);
+    let sessions = that_fit.clamp(1, cores);
+    (sessions, cores / sessions)
+}

@@ -1,0 +1,191 @@
+//! Folders, graphs, devices and both back-ends on tiny models.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/models")
+}
+
+/// Both back-ends where ONNX Runtime is found; it must be found where THRESHFLOW_REQUIRE_ORT=1 says so.
+pub(crate) fn backends() -> Vec<Backend> {
+    let mut found = vec![Backend::find(BackendChoice::Embedded, Device::Cpu).unwrap()];
+    match Backend::find(BackendChoice::OnnxRuntime, Device::Cpu) {
+        Ok(backend) => found.push(backend),
+        Err(error) if std::env::var_os("THRESHFLOW_REQUIRE_ORT").is_some_and(|v| v == "1") => {
+            panic!("{error}")
+        }
+        Err(error) => println!("SKIPPED the part with ONNX Runtime: {error}"),
+    }
+    found
+}
+
+fn model(folder: &str, file: &str) -> Result<Model, OnnxError> {
+    ModelFolder::open(&models().join(folder)).unwrap().model(file)
+}
+
+#[test]
+fn a_signature_tells_names_types_and_shapes() {
+    let signature = model("fused", "model.onnx").unwrap().signature;
+    assert_eq!(signature.to_string(), "pixel_values f32 [?,3,32,32] -> aesthetic_score f32 [?,1]");
+    let fixed = model("fixed_batch", "model.onnx").unwrap().signature;
+    assert_eq!(fixed.to_string(), "pixel_values f32 [4,3,32,32] -> aesthetic_score f32 [4]");
+}
+
+#[test]
+fn the_content_covers_external_data() {
+    let inside = model("fused", "model.onnx").unwrap();
+    let external = model("external", "model.onnx").unwrap();
+    assert_ne!(inside.content, external.content);
+    assert!(external.bytes > std::fs::metadata(&external.path).unwrap().len());
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["model.onnx", "model.onnx.bin"] {
+        std::fs::copy(models().join("external").join(name), copy.path().join(name)).unwrap();
+    }
+    let folder = ModelFolder::open(copy.path()).unwrap();
+    assert_eq!(folder.model("model.onnx").unwrap().content, external.content);
+    let weights = copy.path().join("model.onnx.bin");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    assert_ne!(folder.model("model.onnx").unwrap().content, external.content);
+}
+
+#[test]
+fn external_data_elsewhere_is_refused() {
+    let error = model("outside", "model.onnx").unwrap_err().to_string();
+    assert!(error.contains("`../weights.bin`: only a file beside the graph"), "{error}");
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(models().join("external/model.onnx"), copy.path().join("model.onnx")).unwrap();
+    let folder = ModelFolder::open(copy.path()).unwrap();
+    let error = folder.model("model.onnx").unwrap_err().to_string();
+    assert!(error.contains("`model.onnx.bin` can't be read"), "{error}");
+    let target = models().join("external/model.onnx.bin");
+    std::os::unix::fs::symlink(target, copy.path().join("model.onnx.bin")).unwrap();
+    let error = folder.model("model.onnx").unwrap_err().to_string();
+    assert!(error.contains("is a link or no file"), "{error}");
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    let copy = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(models().join("fused/model.onnx")).unwrap();
+    let folder = ModelFolder::open(copy.path()).unwrap();
+    for (content, at) in [(&b""[..], 0), (b"hello", 1), (&[0xFF; 200], 2), (&whole[..whole.len() / 2], 3)] {
+        let name = format!("{at}.onnx");
+        std::fs::write(copy.path().join(&name), content).unwrap();
+        assert!(folder.model(&name).is_err(), "{at}");
+    }
+    assert!(ModelFolder::open(Path::new("/nowhere/at/all")).is_err());
+    assert!(ModelFolder::open(&models().join("expected.json")).is_err());
+}
+
+#[test]
+fn graphs_within_graphs_do_not_overflow_the_stack() {
+    // ModelProto.graph, then GraphProto.node, NodeProto.attribute, AttributeProto.g, again and again.
+    let mut message = Vec::new();
+    for _ in 0..100_000 {
+        for tag in [6 << 3 | 2, 5 << 3 | 2, 1 << 3 | 2] {
+            let length = message.len();
+            let mut outer = vec![tag];
+            let mut rest = length;
+            while rest >= 0x80 {
+                outer.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            outer.push(rest as u8);
+            if length > 1 << 16 {
+                break;
+            }
+            outer.extend_from_slice(&message);
+            message = outer;
+        }
+    }
+    let mut file = vec![7 << 3 | 2];
+    let mut rest = message.len();
+    while rest >= 0x80 {
+        file.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    file.push(rest as u8);
+    file.extend_from_slice(&message);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("deep.onnx"), file).unwrap();
+    let error = ModelFolder::open(folder.path()).unwrap().model("deep.onnx").unwrap_err().to_string();
+    assert!(error.contains("nested more than 32 deep"), "{error}");
+}
+
+#[test]
+fn both_backends_run_external_data_and_agree() {
+    let data: Vec<f32> = (0..2 * 3 * 32 * 32).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0).collect();
+    let shape = [2, 3, 32, 32];
+    let feeds = [("pixel_values", TensorIn::F32 { shape: &shape, data: &data })];
+    let mut answers: Vec<Vec<f32>> = Vec::new();
+    for backend in backends() {
+        let external = model("external", "model.onnx").unwrap();
+        let mut session = Session::open(&external, &backend, Place::Cpu, 1).unwrap();
+        let outputs = session.run(&feeds).unwrap();
+        assert_eq!((outputs[0].name.as_str(), &outputs[0].shape[..]), ("aesthetic_score", &[2, 1][..]));
+        answers.push(outputs[0].as_f32().unwrap().to_vec());
+    }
+    for answer in &answers {
+        assert!(answer.iter().zip(&answers[0]).all(|(a, b)| (a - b).abs() < 1e-5), "{answers:?}");
+    }
+}
+
+#[test]
+fn wrong_feeds_are_told_before_they_run() {
+    let shape = [1, 3, 32, 32];
+    let data = vec![0.0; 3 * 32 * 32];
+    let right = TensorIn::F32 { shape: &shape, data: &data };
+    for backend in backends() {
+        let mut session =
+            Session::open(&model("fused", "model.onnx").unwrap(), &backend, Place::Cpu, 1).unwrap();
+        assert!(session.run(&[("pixel_values", right)]).is_ok());
+        assert!(session.run(&[]).unwrap_err().to_string().contains("was not given"));
+        assert!(session.run(&[("pixel_values", right), ("other", right)]).is_err());
+        let short = TensorIn::F32 { shape: &shape, data: &data[1..] };
+        assert!(session.run(&[("pixel_values", short)]).is_err());
+        let wide = TensorIn::F32 { shape: &[1, 3, 16, 64], data: &data };
+        assert!(session.run(&[("pixel_values", wide)]).is_err());
+    }
+}
+
+#[test]
+fn a_device_is_parsed_or_told() {
+    assert_eq!("cpu".parse::<Device>().unwrap(), Device::Cpu);
+    assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(vec![0]));
+    assert_eq!("cuda:0,3".parse::<Device>().unwrap().places(), [Place::Cuda(0), Place::Cuda(3)]);
+    assert_eq!("tensorrt:1".parse::<Device>().unwrap().to_string(), "tensorrt:1");
+    for wrong in ["gpu", "cpu:0", "cuda:", "cuda:0,0", "cuda:-1", ""] {
+        let error = wrong.parse::<Device>().unwrap_err().to_string();
+        assert!(error.contains("cuda:0,1"), "{error}");
+    }
+}
+
+#[test]
+fn a_gpu_is_never_replaced_by_the_cpu() {
+    let error = Backend::find(BackendChoice::Embedded, Device::Cuda(vec![0])).unwrap_err();
+    assert!(error.to_string().contains("runs on the CPU only"), "{error}");
+    // No machine has this one; without ONNX Runtime the error comes earlier.
+    if let Ok(backend) = Backend::find(BackendChoice::Auto, Device::Cuda(vec![250])) {
+        let opened = Session::open(&model("fused", "model.onnx").unwrap(), &backend, Place::Cuda(250), 1);
+        let error = opened.err().expect("GPU 250").to_string();
+        assert!(error.contains("cuda:250"), "{error}");
+    }
+}
+
+#[test]
+fn backends_tell_what_they_are() {
+    for backend in backends() {
+        let (description, class) = (backend.description(), backend.stamp_class());
+        println!("{description}; {class}");
+        match class {
+            "rten/f32" => assert!(description.starts_with("embedded (rten")),
+            "onnxruntime/f32" => assert!(description.starts_with("ONNX Runtime 1.")),
+            other => panic!("{other}"),
+        }
+    }
+    assert!("tract".parse::<BackendChoice>().is_err());
+}
