@@ -1,6 +1,16 @@
 //! Operators: one model or method a file, and the rooms that they share.
+//!
+//! | operator | asks | answers |
+//! |---|---|---|
+//! | [`short_side`](mod@short_side) | nothing: the header knows | the shorter side, px |
+//! | [`aesthetic`] | an ONNX scorer, or the sidecar | 0 to 10 |
 
+pub mod aesthetic;
 pub mod aesthetic_model;
 pub mod clip_crop;
 pub mod decode;
 pub mod onnx;
+pub mod short_side;
+
+pub use aesthetic::{Aesthetic, AestheticScorer};
+pub use short_side::{ShortSide, short_side};

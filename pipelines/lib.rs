@@ -1,2 +1,6 @@
-//! Pipelines.
+//! Pipelines: one Rust file a pipeline, and what their programs show and measure.
+
+mod bench;
 pub mod demo;
+pub mod prepare;
+mod prepare_demo;

@@ -83,7 +83,7 @@ impl Operator for Judge {
     fn model(&self) -> String {
         format!("judge {}", self.args.judge)
     }
-    fn bytes_to_prepare(&self, _picture: &Picture) -> u64 {
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         self.args.bytes
     }
     fn bytes_prepared(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! Which back-end runs the models: decided once, at the start, and told.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::device::{Device, Place};
@@ -30,6 +31,16 @@ impl FromStr for BackendChoice {
                 allowed: "auto, onnxruntime or embedded",
             }),
         }
+    }
+}
+
+impl fmt::Display for BackendChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BackendChoice::Auto => "auto",
+            BackendChoice::OnnxRuntime => "onnxruntime",
+            BackendChoice::Embedded => "embedded",
+        })
     }
 }
 
@@ -97,6 +108,11 @@ impl Backend {
             (Runtime::OnnxRuntime(_), _) => "onnxruntime/f32",
             (Runtime::Embedded, _) => "rten/f32",
         }
+    }
+
+    /// Whether models run on GPUs.
+    pub fn on_gpu(&self) -> bool {
+        self.device != Device::Cpu
     }
 
     /// The single devices that sessions may be opened on.

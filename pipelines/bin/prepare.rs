@@ -1,1 +1,5 @@
-fn main() {}
+//! The `prepare` program: see `pipelines/prepare.rs`.
+
+fn main() -> std::process::ExitCode {
+    threshflow::cli::main::<pipelines::prepare::Prepare>()
+}

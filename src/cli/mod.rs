@@ -3,6 +3,7 @@
 mod clean;
 mod describe;
 mod explain;
+pub mod invoke;
 mod options;
 mod plan;
 mod progress;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 pub use options::{RunOptions, SourceOptions};
+pub use plan::{Effect, Plan};
 pub use run::{RunReport, rows_of, run};
 pub use summary::Summary;
 
@@ -70,6 +72,13 @@ pub struct Workbench {
     pub lanes: Arc<Lanes>,
     /// Cores that may be used: decode threads, and the threads of models on the CPU.
     pub cores: usize,
+}
+
+impl Workbench {
+    /// Tells the user, on stderr, what was chosen for her: which back-end, which device.
+    pub fn note(&self, what: &str) {
+        eprintln!("{what}");
+    }
 }
 
 /// A pipeline as a program.
@@ -218,7 +227,7 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
             let json = output(options.json);
             let report = run::<P>(&options, &app, None)?;
             report.print(json);
-            report.verdict()
+            report.check()
         }
         Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
         Verb::Explain { out, json, key, .. } => explain::explain(&out, &key, output(json)),

@@ -30,24 +30,26 @@ pub struct Effect {
     pub seconds: Option<f64>,
 }
 
+/// One dial moved alone, against what is published.
 #[derive(Clone, Debug, Serialize)]
-struct Moved {
-    dial: &'static str,
-    from: f32,
-    to: f32,
+pub struct Moved {
+    pub dial: &'static str,
+    pub from: f32,
+    pub to: f32,
     #[serde(flatten)]
-    effect: Effect,
+    pub effect: Effect,
 }
 
+/// What `plan` found.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Plan {
-    pipeline: &'static str,
-    rows: u64,
+pub struct Plan {
+    pub pipeline: &'static str,
+    pub rows: u64,
     /// Where the dials stand in what is published; their defaults where nothing is.
-    from: BTreeMap<&'static str, f32>,
-    moved: Vec<Moved>,
+    pub from: BTreeMap<&'static str, f32>,
+    pub moved: Vec<Moved>,
     /// All dials moved together, against what is published.
-    total: Effect,
+    pub total: Effect,
 }
 
 /// The dataflow at one setting of its dials.
@@ -140,7 +142,8 @@ impl fmt::Display for Effect {
 }
 
 impl Plan {
-    pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
+    /// The plan for people, or as JSON.
+    pub fn print(&self, output: Output) -> Result<(), Failure> {
         if output == Output::Json {
             return print_json(self);
         }

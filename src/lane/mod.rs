@@ -95,8 +95,8 @@ pub trait Operator: Send + Sync + 'static {
     fn given(&self, _image: &Image) -> Option<Self::Answer> {
         None
     }
-    /// An upper bound of the bytes held while this picture is prepared.
-    fn bytes_to_prepare(&self, picture: &Picture) -> u64;
+    /// An upper bound of the bytes held while this picture is prepared. `bytes` are as they lie in the shard.
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;
     /// The bytes that a prepared question holds while it waits for its batch.
     fn bytes_prepared(&self) -> u64;
     fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;

@@ -218,8 +218,8 @@ impl<O: Operator> Stage<O> {
             Some(Err(refusal)) => return Err(refusal.clone()),
             None => return Err(Refusal::new("no_such_sample", format!("{:?} is not in its shard", question.id))),
         };
-        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture));
         let bytes = shard.picture_bytes(question.id.member)?;
+        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
         let prepared = self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) })?;
         permit.shrink_to(self.operator.bytes_prepared());
         Ok(Waiting { content, prepared, permit: Some(permit) })

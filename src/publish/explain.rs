@@ -291,3 +291,21 @@ impl Cells<'_> {
         })
     }
 }
+
+/// Every row that `out` publishes, as `shard/key`, part by part.
+pub fn published_keys(out: &Path) -> Result<Vec<String>, PublishError> {
+    with_manifest(out, |manifest| {
+        let mut keys = Vec::new();
+        for part in manifest.parts.iter().filter(|part| part.kind == PartKind::Data) {
+            let path = out.join(&part.file);
+            let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {
+                if let Cell::Text(key) = cells[0] {
+                    keys.push(format!("{}/{key}", part.shard));
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            seen.map_err(|error| parquet::failure("read", &path, error))?;
+        }
+        Ok(keys)
+    })
+}

@@ -32,7 +32,7 @@ mod wanted;
 use std::path::Path;
 
 pub use error::PublishError;
-pub use explain::{Ended, Explained, Kept, find_verdict, near_keys};
+pub use explain::{Ended, Explained, Kept, find_verdict, near_keys, published_keys};
 pub use export::export;
 pub use funnel::{FunnelStep, Summary, funnel, summarise};
 pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};

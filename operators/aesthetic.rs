@@ -1,0 +1,161 @@
+//! `aesthetic`: how pleasing a picture is, on the LAION scale from 0 to 10, by any ONNX scorer.
+//!
+//! The model's arithmetic is in [`aesthetic_model`](crate::aesthetic_model); here it is made an operator: what
+//! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use threshflow::lane::{Operator, Subject};
+use threshflow::row::{Image, Refusal, Score, Stamp, Unit};
+use threshflow::shard::Picture;
+
+use crate::aesthetic_model::{AestheticModel, Scorer};
+use crate::decode::{decode, decoded_bytes_of};
+use crate::onnx::{Backend, OnnxError, session_plan};
+
+/// LAION's aesthetic score, from 0 to 10; real scorers give about 2 to 8.
+pub struct Aesthetic;
+
+impl Unit for Aesthetic {
+    const NAME: &'static str = "aesthetic";
+    const UNIT: &'static str = "LAION scale, 0 to 10";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 10.0;
+}
+
+/// Raise this when the code changes what a score is.
+const VERSION: &[u8] = b"aesthetic/1";
+
+/// Scores pictures with a model; or takes what the sidecar says, and asks only where it says nothing.
+pub struct AestheticScorer {
+    model: Option<Model>,
+    from_sidecar: bool,
+    most_a_batch: usize,
+}
+
+struct Model {
+    scorer: AestheticModel,
+    backend: Backend,
+    folder: PathBuf,
+    sessions: usize,
+    threads: usize,
+    opened: AtomicUsize,
+}
+
+impl AestheticScorer {
+    /// A scorer by the model in `folder` (`aesthetic_model` says what it may hold), on `cores` cores.
+    pub fn open(folder: &Path, backend: &Backend, cores: usize) -> Result<Self, OnnxError> {
+        let scorer = AestheticModel::open(folder, backend)?;
+        let places = backend.places().len();
+        let (sessions, threads) = session_plan(scorer.bytes(), cores);
+        // A GPU wants one session with everything; cores want one session each.
+        let (sessions, threads) = if backend.on_gpu() { (places, 1) } else { (sessions, threads) };
+        let most_a_batch = scorer.fixed_batch().unwrap_or(if backend.on_gpu() { 64 } else { 8 });
+        // Opened once here and dropped: a model that does not load is an error before the first picture.
+        drop(scorer.open_session(backend.places()[0], threads)?);
+        let opened = AtomicUsize::new(0);
+        let model = Model { scorer, backend: backend.clone(), folder: folder.to_owned(), sessions, threads, opened };
+        Ok(AestheticScorer { model: Some(model), from_sidecar: false, most_a_batch })
+    }
+
+    /// No model: pictures whose sidecar gives no score are refused.
+    pub fn without_model() -> Self {
+        AestheticScorer { model: None, from_sidecar: false, most_a_batch: 1 }
+    }
+
+    /// Takes the score that the row brought along from its sidecar, where it did.
+    pub fn or_sidecar(mut self) -> Self {
+        self.from_sidecar = true;
+        self
+    }
+}
+
+impl Operator for AestheticScorer {
+    type Answer = Score<Aesthetic>;
+    /// A crop of `3 * crop * crop` bytes.
+    type Prepared = Vec<u8>;
+    type Session = Option<Scorer>;
+
+    fn name(&self) -> &'static str {
+        "aesthetic"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let parts = self.model.as_ref().map(|model| model.scorer.stamp_parts()).unwrap_or_default();
+        let mut all: Vec<(&str, &[u8])> = vec![("operator", VERSION)];
+        all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
+        Stamp::of(&all)
+    }
+
+    fn model(&self) -> String {
+        let sidecar = if self.from_sidecar { "the sidecar, else " } else { "" };
+        match &self.model {
+            // The folder's name, not its path: what is published may not depend on where models lie.
+            Some(model) => format!(
+                "{sidecar}{} {} ({})",
+                model.folder.file_name().unwrap_or_default().to_string_lossy(),
+                &model.scorer.content_hash().to_string()[..8],
+                model.backend.stamp_class()
+            ),
+            None => format!("{sidecar}none"),
+        }
+    }
+
+    fn given(&self, image: &Image) -> Option<Score<Aesthetic>> {
+        (self.from_sidecar && !image.given.is_nan()).then(|| Score::of(image.given.get()))
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        let Some(model) = &self.model else { return 0 };
+        let (width, height) = (picture.width.into(), picture.height.into());
+        decoded_bytes_of(bytes, width, height, picture.format, model.scorer.purpose()) + self.bytes_prepared()
+    }
+
+    fn bytes_prepared(&self) -> u64 {
+        self.model.as_ref().map_or(0, |model| model.scorer.preprocess().crop_bytes() as u64)
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Refusal> {
+        let Some(model) = &self.model else {
+            let message = "the sidecar has no score and there is no model to ask; --aesthetic names one";
+            return Err(Refusal::new("no_score", message));
+        };
+        let Some((picture, bytes)) = subject.picture else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let rgb = decode(bytes, picture.format, picture.orientation, model.scorer.purpose())?;
+        model.scorer.preprocess().crop_u8(&rgb)
+    }
+
+    fn most_a_batch(&self) -> usize {
+        self.most_a_batch
+    }
+
+    fn sessions(&self) -> usize {
+        self.model.as_ref().map_or(1, |model| model.sessions)
+    }
+
+    fn open_session(&self) -> Result<Option<Scorer>, String> {
+        let Some(model) = &self.model else { return Ok(None) };
+        let places = model.backend.places();
+        let place = places[model.opened.fetch_add(1, Ordering::Relaxed) % places.len()];
+        model.scorer.open_session(place, model.threads).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn answer(&self, session: &mut Option<Scorer>, batch: Vec<Vec<u8>>) -> Vec<Result<Score<Aesthetic>, Refusal>> {
+        let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+        let Some(scorer) = session else { return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()] };
+        match scorer.score(&crops) {
+            Ok(scores) => scores.into_iter().map(finite).collect(),
+            Err(error) => vec![Err(Refusal::new("model_failed", error.to_string())); batch.len()],
+        }
+    }
+}
+
+fn finite(score: f32) -> Result<Score<Aesthetic>, Refusal> {
+    if score.is_finite() {
+        return Ok(Score::of(score));
+    }
+    Err(Refusal::new("not_a_number", format!("the model answered {score}, which is no score; look at the model")))
+}
