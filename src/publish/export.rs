@@ -5,6 +5,7 @@
 //! as `{00000..00041}.tar` would name shards of which nothing was kept, too; `*.tar`, or the files that
 //! `manifest.json` lists, are always right.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -47,12 +48,13 @@ pub(super) fn export_from(out: &Path, to: &Path, shards: &impl Shards) -> Result
     let published =
         read_manifest(out)?.ok_or_else(|| PublishError::NothingPublished { path: out.to_owned() })?;
     let folder = Folder::open(to, &EXPORT)?;
+    let whole: HashMap<(&str, Option<&str>), &Part> =
+        folder.whole_parts().map(|tar| ((tar.shard.as_str(), tar.follows.as_deref()), tar)).collect();
     let mut planned = Vec::new();
     for data in published.parts.iter().filter(|part| part.kind == PartKind::Data) {
-        let follows = |old: &Part| old.shard == data.shard && old.follows.as_ref() == Some(&data.digest);
-        let part = match folder.whole_part(follows) {
+        let part = match whole.get(&(data.shard.as_str(), Some(data.digest.as_str()))) {
             // It was made of the same rows: neither they nor the shard need be opened.
-            Some(old) => old.clone(),
+            Some(&old) => old.clone(),
             None => tar_part(out, data, shards)?,
         };
         planned.push(Planned { part, recipe: data });

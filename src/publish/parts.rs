@@ -4,6 +4,8 @@
 //! what they hold, so that no name ever changes its meaning); the manifest renamed over the old one; the notes
 //! (card, summary) after it; then the parts that the manifest does not name are deleted. So at any moment the
 //! manifest names a whole set, the old or the new one, and what a crash leaves behind the next commit sweeps.
+//! Who reads by a glob instead sees old and new parts of a shard side by side while a commit runs, or after a
+//! crash in the middle of one; an error (a full disk) sweeps the new parts that it leaves unnamed.
 //!
 //! Only files named as parts are named ([`super::names`]) are ever deleted. `.lock` stays behind: it is the lock
 //! of the one committer, and its text marks the folder as ours before the first manifest is there. It says
@@ -76,7 +78,8 @@ impl Write for StagedFile {
 pub(super) struct Folder {
     root: PathBuf,
     layout: &'static Layout,
-    before: Vec<Part>,
+    /// What the manifest named when the folder was opened, by file.
+    before: HashMap<String, Part>,
     _lock: File,
 }
 
@@ -88,7 +91,7 @@ impl Folder {
         check_ours(root, layout)?;
         let lock = lock(root, layout)?;
         // Only now: another run may have written the manifest until the lock was ours.
-        let before = read_parts(root, layout)?;
+        let before = read_parts(root, layout)?.into_iter().map(|part| (part.file.clone(), part)).collect();
         let folder = Folder { root: root.to_owned(), layout, before, _lock: lock };
         folder.remove_writing()?;
         for below in layout.folders {
@@ -99,9 +102,9 @@ impl Folder {
         Ok(folder)
     }
 
-    /// What the manifest named when the folder was opened, where it is still there at its full length.
-    pub(super) fn whole_part(&self, of: impl Fn(&Part) -> bool) -> Option<&Part> {
-        self.before.iter().find(|part| of(part) && self.is_whole(part))
+    /// The parts that the manifest named when the folder was opened and that still have their full length.
+    pub(super) fn whole_parts(&self) -> impl Iterator<Item = &Part> {
+        self.before.values().filter(|part| self.is_whole(part))
     }
 
     fn is_whole(&self, part: &Part) -> bool {
@@ -118,8 +121,10 @@ impl Folder {
     ) -> Result<Committed, PublishError> {
         let done = self.commit_steps(planned, write, notes);
         if done.is_err() {
-            // Half a part on a full disk is in the way. A crash leaves it; the next commit sweeps it then.
-            let _ = fs::remove_dir_all(self.root.join(WRITING));
+            // Half a part on a full disk is in the way, and whole parts that no manifest names mislead a glob.
+            // A crash leaves them; the next commit sweeps them then.
+            let _ = self.remove_writing();
+            let _ = read_parts(&self.root, self.layout).and_then(|named| self.sweep(&named));
         }
         done
     }
@@ -133,7 +138,7 @@ impl Folder {
         let mut changed = Vec::new();
         for (place, planned) in planned.iter_mut().enumerate() {
             let part = &mut planned.part;
-            match self.whole_part(|old| old.file == part.file && old.digest == part.digest) {
+            match self.before.get(&part.file).filter(|old| old.digest == part.digest && self.is_whole(old)) {
                 Some(old) => part.bytes = old.bytes,
                 None => changed.push(place),
             }
@@ -280,7 +285,7 @@ impl Folder {
     fn count_removed(&self, parts: &[Part]) -> usize {
         let now: HashSet<(&str, PartKind)> =
             parts.iter().map(|part| (part.shard.as_str(), part.kind)).collect();
-        self.before.iter().filter(|part| !now.contains(&(part.shard.as_str(), part.kind))).count()
+        self.before.values().filter(|part| !now.contains(&(part.shard.as_str(), part.kind))).count()
     }
 
     fn make_writing(&self) -> Result<(), PublishError> {

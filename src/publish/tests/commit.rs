@@ -122,6 +122,22 @@ fn a_turn_that_changes_no_kept_row_leaves_the_data_alone() {
 }
 
 #[test]
+fn new_scores_of_the_same_rows_are_published() {
+    let (folder, mut world) = (scratch(), World::new(&["one", "two"], 30));
+    world.commit(folder.path()).unwrap();
+    for fate in &mut world.shards[0].fates {
+        fate.aesthetic = fate.aesthetic.clone().map(|score| if score > 4.75 { score + 0.125 } else { score });
+    }
+    let rescored = world.commit(folder.path()).unwrap();
+    assert_eq!((rescored.parts_written, rescored.parts_unchanged, rescored.parts_removed), (1, 3, 0));
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
+    world.columns = ["short_side", "beauty"];
+    let renamed = world.commit(folder.path()).unwrap();
+    assert_eq!((renamed.parts_written, renamed.parts_unchanged, renamed.parts_removed), (2, 2, 0));
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
+}
+
+#[test]
 fn zero_rows_are_a_set_too() {
     let (folder, mut world) = (scratch(), World::new(&["one", "empty"], 10));
     world.shards[1] = made_up_shard("empty", 0, 0, 2);

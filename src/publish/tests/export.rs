@@ -85,6 +85,22 @@ fn tars_hold_the_original_bytes_of_kept_samples_in_order() {
 }
 
 #[test]
+fn bytes_are_those_of_this_format() {
+    // If this fails after an upgrade of `tar` (and not of the shards made up for tests), raise TAR_FORMAT.
+    let world = World::new(&["one"], 9);
+    assert_eq!(fresh_export(&world).len(), 2);
+    let bytes: Vec<u8> = fresh_export(&world)
+        .into_iter()
+        .filter(|(path, _)| path.extension() == Some("tar".as_ref()))
+        .flat_map(|(_, bytes)| bytes)
+        .collect();
+    assert_eq!(
+        (super::super::export::TAR_FORMAT, ContentHash::of(&bytes).to_string().as_str()),
+        (1, "ad04d642aaed119438cbb744284d3b87")
+    );
+}
+
+#[test]
 fn an_export_follows_the_published_set() {
     let mut world = World::new(&["one", "two", "three"], 30);
     let exported = Exported::new(&world);

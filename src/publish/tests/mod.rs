@@ -62,6 +62,7 @@ pub struct World {
     pub shards: Vec<WorldShard>,
     pub short_side: f32,
     pub aesthetic: f32,
+    pub columns: [&'static str; 2],
 }
 
 impl Shards for World {
@@ -83,7 +84,12 @@ impl Shards for World {
 impl World {
     pub fn new(names: &[&str], samples: u32) -> Self {
         let made = |(seq, name): (usize, &&str)| made_up_shard(name, 0, samples, seq as u32 + 1);
-        World { shards: names.iter().enumerate().map(made).collect(), short_side: 1280.0, aesthetic: 4.75 }
+        World {
+            shards: names.iter().enumerate().map(made).collect(),
+            short_side: 1280.0,
+            aesthetic: 4.75,
+            columns: ["short_side", "aesthetic"],
+        }
     }
 
     pub fn dials(&self) -> [DialSetting; 2] {
@@ -126,7 +132,7 @@ impl World {
             pipeline: "prepare",
             stages: &stages,
             dials: &dials,
-            score_columns: &["short_side", "aesthetic"],
+            score_columns: &self.columns,
             shards: shards
                 .map(|(it, verdicts)| WantedShard { seq: it.seq, name: &it.name, verdicts })
                 .collect(),
