@@ -27,6 +27,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(__file__).resolve().parent / "aesthetic"
 
+SHEET = ROOT / "docs" / "scenes.png"
+
 SIDE = 224
 CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
@@ -35,6 +37,11 @@ MEAN, STD = np.array(CLIP_MEAN, np.float32), np.array(CLIP_STD, np.float32)
 # Seeds as in pipelines/demo/mod.rs: (TRAINING_SEED, scenes), (HELD_OUT_SEED, scenes).
 TRAINING = (1001, 6000)
 HELD_OUT = (2002, 500)
+# Pictures of one colour among the training scenes.
+PLAIN = 200
+# DEMO_SEED, and scenes of the demo's shards that stand in the README's picture.
+DEMO = (1, 72)
+SHOWN = [0, 2, 3, 4, 15, 24, 28, 30, 37, 41, 48, 50, 51, 57, 59, 67]
 
 # Eight means over the picture, four measures made of them, eight means in each of seven bands.
 FEATURES = 8 + 4 + 7 * 8
@@ -91,9 +98,11 @@ def measure(g):
     ab = g.node("Mul", g.conv1x1(yab, [[0, 1, 0]]), g.conv1x1(yab, [[0, 0, 1]]))
     chroma = g.node("Sqrt", g.node("Add", g.conv1x1(squares, [[0, 1, 1]]), g.constant(1e-6)))
     maps = g.node("Concat", yab, squares, ab, chroma, axis=1)
-    # Means over the whole picture: 0 y, 1 a, 2 b, 3 yy, 4 aa, 5 bb, 6 ab, 7 chroma.
-    whole = g.node("Flatten", g.node("GlobalAveragePool", maps), axis=1)
-    bands = g.node("AveragePool", maps, kernel_shape=[8, 56], strides=[8, 56])
+    # Means in steps (of 8 x 8, then 7 x 1, then 7): long sums would round differently in every runtime.
+    cells = g.node("AveragePool", maps, kernel_shape=[8, 8], strides=[8, 8])
+    bands = g.node("AveragePool", cells, kernel_shape=[1, 7], strides=[1, 7])
+    # Over the whole picture: 0 y, 1 a, 2 b, 3 yy, 4 aa, 5 bb, 6 ab, 7 chroma.
+    whole = g.node("Flatten", g.node("GlobalAveragePool", bands), axis=1)
     bands = g.node("Flatten", bands, axis=1)
 
     middle = g.pick(whole, {0: 1})
@@ -131,18 +140,29 @@ def preprocess(path):
     return ((pixels - MEAN) / STD).transpose(2, 0, 1)
 
 
+def draw_scenes(*words):
+    """Runs the generator's example program."""
+    command = ["cargo", "run", "--release", "-p", "pipelines", "--example", "draw_scenes", "--"]
+    subprocess.run([*command, *map(str, words)], cwd=ROOT, check=True)
+
+
 def draw(folder, seed, count):
     """Scenes 0 to count of a seed, drawn by the demo's own generator. Gives paths and harmonies."""
     table = folder / "scenes.csv"
     if not table.exists():
-        command = ["cargo", "run", "--release", "-p", "pipelines", "--example", "draw_scenes", "--"]
-        subprocess.run([*command, str(folder), str(seed), str(count)], cwd=ROOT, check=True)
+        draw_scenes(folder, seed, count)
     rows = list(csv.DictReader(table.open()))
     return [folder / row["file"] for row in rows], np.array([float(row["harmony"]) for row in rows], np.float32)
 
 
+def plain(count, seed=11):
+    """Pictures of one colour, as the model takes them: nothing in them has contrast, so they score 0."""
+    colours = np.random.default_rng(seed).random((count, 3), np.float32)
+    return np.broadcast_to(((colours - MEAN) / STD)[:, :, None, None], (count, 3, SIDE, SIDE))
+
+
 def run(model, paths, batch=64):
-    """The model's only output for each picture."""
+    """The model's only output for each picture, given by path or by pixels."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
@@ -150,8 +170,12 @@ def run(model, paths, batch=64):
     )
     batches = (paths[i : i + batch] for i in range(0, len(paths), batch))
     return np.concatenate(
-        [session.run(None, {"pixel_values": np.stack([preprocess(p) for p in some])})[0] for some in batches]
+        [session.run(None, {"pixel_values": np.stack([prepared(p) for p in some])})[0] for some in batches]
     )
+
+
+def prepared(picture):
+    return preprocess(picture) if isinstance(picture, Path) else picture
 
 
 def fit(features, targets, sizes=(32, 16), epochs=220, batch=128, seed=7):
@@ -219,11 +243,22 @@ def write(model):
     (OUT / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
+def show(model, folder):
+    """Draws docs/scenes.png: scenes of the demo from the lowest score to the highest."""
+    paths, _ = draw(folder / "demo", *DEMO)
+    scores = run(model, paths)[:, 0]
+    chosen = sorted(SHOWN, key=lambda n: scores[n])
+    draw_scenes("sheet", SHEET, DEMO[0], 4, *(f"{n}={scores[n]:.3f}" for n in chosen))
+    Image.open(SHEET).save(SHEET, optimize=True)
+
+
 def make(folder):
     paths, harmonies = draw(folder / "training", *TRAINING)
     measures = Graph()
-    features = run(measures.model(measure(measures), FEATURES), paths)
-    layers = fit(features.astype(np.float64), harmonies.astype(np.float64))
+    plains = list(plain(PLAIN))
+    features = run(measures.model(measure(measures), FEATURES), [*paths, *plains])
+    targets = np.concatenate([harmonies, np.zeros(len(plains))])
+    layers = fit(features.astype(np.float64), targets.astype(np.float64))
     scorer = Graph()
     model = scorer.model(head(scorer, measure(scorer), layers), 1)
     write(model)
@@ -238,6 +273,7 @@ def make(folder):
             f"mean error {np.abs(scores - harmonies).mean():.3f}, "
             f"scores {scores.mean():.2f} +- {scores.std():.2f}, {kept}"
         )
+    show(model, folder)
     print(f"{OUT / 'model.onnx'}: {(OUT / 'model.onnx').stat().st_size} bytes")
 
 

@@ -1,4 +1,6 @@
 //! Writes the demo's shards into a folder, and says how long it took and what was planted.
+//!
+//! `demo_shards <folder> [threads]`; without words, into `demo/shards` with a thread a core.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,7 +15,12 @@ fn main() -> anyhow::Result<()> {
     }
     let start = Instant::now();
     let shards = write_demo_shards(&folder, &options)?;
-    println!("{:#?}", shards);
-    println!("{:.1} s, {:.1} MB", start.elapsed().as_secs_f64(), shards.bytes as f64 / 1e6);
+    println!("{:#?}", shards.planted);
+    let (seconds, megabytes) = (start.elapsed().as_secs_f64(), shards.bytes as f64 / 1e6);
+    println!(
+        "{} samples, {} too small, {megabytes:.1} MB, {seconds:.1} s",
+        shards.samples,
+        shards.too_small.len()
+    );
     Ok(())
 }
