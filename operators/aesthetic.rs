@@ -55,7 +55,8 @@ impl AestheticScorer {
         // Opened once here and dropped: a model that does not load is an error before the first picture.
         drop(scorer.open_session(backend.places()[0], threads)?);
         let opened = AtomicUsize::new(0);
-        let model = Model { scorer, backend: backend.clone(), folder: folder.to_owned(), sessions, threads, opened };
+        let model =
+            Model { scorer, backend: backend.clone(), folder: folder.to_owned(), sessions, threads, opened };
         Ok(AestheticScorer { model: Some(model), from_sidecar: false, most_a_batch })
     }
 
@@ -143,9 +144,15 @@ impl Operator for AestheticScorer {
         model.scorer.open_session(place, model.threads).map(Some).map_err(|error| error.to_string())
     }
 
-    fn answer(&self, session: &mut Option<Scorer>, batch: Vec<Vec<u8>>) -> Vec<Result<Score<Aesthetic>, Refusal>> {
+    fn answer(
+        &self,
+        session: &mut Option<Scorer>,
+        batch: Vec<Vec<u8>>,
+    ) -> Vec<Result<Score<Aesthetic>, Refusal>> {
         let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
-        let Some(scorer) = session else { return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()] };
+        let Some(scorer) = session else {
+            return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()];
+        };
         match scorer.score(&crops) {
             Ok(scores) => scores.into_iter().map(finite).collect(),
             Err(error) => vec![Err(Refusal::new("model_failed", error.to_string())); batch.len()],
@@ -157,5 +164,8 @@ fn finite(score: f32) -> Result<Score<Aesthetic>, Refusal> {
     if score.is_finite() {
         return Ok(Score::of(score));
     }
-    Err(Refusal::new("not_a_number", format!("the model answered {score}, which is no score; look at the model")))
+    Err(Refusal::new(
+        "not_a_number",
+        format!("the model answered {score}, which is no score; look at the model"),
+    ))
 }

@@ -49,10 +49,21 @@ pub fn throughput(args: &Args, options: &BenchOptions) -> Result<(), Failure> {
         }));
     }
     println!("{}", backend.description());
-    println!("decode and crop alone  {:8.2} core-ms an image ({:.0} images/s on {cores} cores)", decode * 1e3, cores as f64 / decode);
-    println!("model alone            {:8.2} core-ms an image ({:.0} images/s on {cores} cores)", model_seconds * 1e3, cores as f64 / model_seconds);
+    println!(
+        "decode and crop alone  {:8.2} core-ms an image ({:.0} images/s on {cores} cores)",
+        decode * 1e3,
+        cores as f64 / decode
+    );
+    println!(
+        "model alone            {:8.2} core-ms an image ({:.0} images/s on {cores} cores)",
+        model_seconds * 1e3,
+        cores as f64 / model_seconds
+    );
     println!("limit                  {limit:8.1} images/s");
-    println!("end to end             {rate:8.1} images/s over {images} images, {:.0} % of the limit", 100.0 * rate / limit);
+    println!(
+        "end to end             {rate:8.1} images/s over {images} images, {:.0} % of the limit",
+        100.0 * rate / limit
+    );
     Ok(())
 }
 
@@ -71,7 +82,11 @@ fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<Place>,
 }
 
 /// Crops of all pictures, and core-seconds a picture, with all cores decoding.
-fn decode_alone(scorer: &AestheticScorer, places: &[Place], cores: usize) -> Result<(Vec<Vec<u8>>, f64), Failure> {
+fn decode_alone(
+    scorer: &AestheticScorer,
+    places: &[Place],
+    cores: usize,
+) -> Result<(Vec<Vec<u8>>, f64), Failure> {
     let prepare = |(shard, member): &Place| {
         let bytes = shard.picture_bytes(*member).ok()?;
         let picture = shard.index.samples[*member as usize].picture.as_ref().ok()?;
@@ -137,7 +152,14 @@ fn end_to_end(args: &Args, options: &BenchOptions, scratch: &std::path::Path) ->
     let path = |part: &str| scratch.join(part).to_string_lossy().into_owned();
     let model = args.aesthetic.as_ref().map(|model| model.to_string_lossy().into_owned()).unwrap_or_default();
     let mut command: Vec<String> = vec!["run".into(), "--aesthetic".into(), model];
-    command.extend(["--store".into(), path("store"), "--out".into(), path("out"), "--set".into(), "short_side=0".into()]);
+    command.extend([
+        "--store".into(),
+        path("store"),
+        "--out".into(),
+        path("out"),
+        "--set".into(),
+        "short_side=0".into(),
+    ]);
     command.extend([format!("--device={}", args.device), format!("--backend={}", args.backend)]);
     command.push("--max-error-rate=1".into());
     command.push("--shards".into());

@@ -32,11 +32,7 @@ impl Pipeline for Prepare {
     type Output = Scored<Scored<Image, ShortSide>, Aesthetic>;
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
-        images
-            .each(short_side)
-            .gate(&dial.short_side)
-            .ask(&self.aesthetic)
-            .gate(&dial.aesthetic)
+        images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic)
     }
 
     fn sidecar_score(&self) -> Option<&str> {

@@ -35,7 +35,8 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
     let begin = Instant::now();
     clear(folder)?;
     let shards = folder.join("shards");
-    let made = write_demo_shards(&shards, &DemoOptions::default()).map_err(failed("the demo's shards", &shards))?;
+    let made =
+        write_demo_shards(&shards, &DemoOptions::default()).map_err(failed("the demo's shards", &shards))?;
     say(&format!(
         "Drew {} scenes into {} files, {:.0} MB, in {:.1} s: {}",
         made.samples,
@@ -56,14 +57,17 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
         let plan = demo.plan(at)?;
         let report = demo.run(Some(at))?;
         let after = demo.published()?;
-        let (left, came) = (before.difference(&after).count() as u64, after.difference(&before).count() as u64);
+        let (left, came) =
+            (before.difference(&after).count() as u64, after.difference(&before).count() as u64);
         let asked = report.summary.asks["aesthetic"].asked;
         say(&format!(
             "Turned aesthetic to {at}: {asked} pictures asked, {left} rows left, {came} came; the plan had said {} would leave and {} enter.\n",
             plan.total.leave, plan.total.enter
         ));
         if asked != 0 || (left, came) != (plan.total.leave, plan.total.enter) {
-            return Err(Failure::Failed("a turned threshold did not do what was planned; please report this".into()));
+            return Err(Failure::Failed(
+                "a turned threshold did not do what was planned; please report this".into(),
+            ));
         }
         runs.push(report.summary);
         before = after;
@@ -101,10 +105,13 @@ fn check_planted(made: &DemoShards, report: &RunReport) -> Result<String, Failur
     let found: u64 = report.summary.refused.values().flat_map(|classes| classes.values()).sum();
     let planted = made.planted.lost_pictures() as u64;
     if found != planted {
-        let message = format!("{planted} pictures were broken on purpose and {found} were refused; please report this");
+        let message =
+            format!("{planted} pictures were broken on purpose and {found} were refused; please report this");
         return Err(Failure::Failed(message));
     }
-    Ok(format!("{planted} pictures were broken on purpose: {found} were refused, and no neighbour was harmed.\n"))
+    Ok(format!(
+        "{planted} pictures were broken on purpose: {found} were refused, and no neighbour was harmed.\n"
+    ))
 }
 
 struct Demo<'a> {
@@ -153,9 +160,14 @@ impl Demo<'_> {
 
     fn farewell(&self, made: &DemoShards, begin: Instant) {
         let folder = self.folder.display();
-        println!("All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.", begin.elapsed().as_secs_f64());
+        println!(
+            "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",
+            begin.elapsed().as_secs_f64()
+        );
         println!("Look at it:");
-        println!("  python3 -c \"import pyarrow.parquet as pq; print(pq.read_table('{folder}/out/data').to_pandas())\"");
+        println!(
+            "  python3 -c \"import pyarrow.parquet as pq; print(pq.read_table('{folder}/out/data').to_pandas())\""
+        );
         if let Some(broken) = made.planted.cut_pictures.first() {
             println!("  prepare explain --out {folder}/out {broken}");
         }

@@ -83,7 +83,10 @@ pub fn values(specs: &[DialSpec], settings: &[String]) -> Result<Vec<f32>, SetEr
     let mut seen: Vec<&str> = Vec::new();
     for setting in settings {
         let Some((name, value)) = setting.split_once('=') else {
-            wrong.push(format!("--set {setting}: a setting is written name=value, for example {}", example(specs)));
+            wrong.push(format!(
+                "--set {setting}: a setting is written name=value, for example {}",
+                example(specs)
+            ));
             continue;
         };
         let (name, value) = (name.trim(), value.trim());
@@ -130,8 +133,24 @@ mod tests {
     use crate::flow::Comparison;
 
     const SPECS: &[DialSpec] = &[
-        DialSpec { name: "aesthetic", unit: "0 to 10", comparison: Comparison::Above, default: 4.75, low: 0.0, high: 10.0, about: "" },
-        DialSpec { name: "short_side", unit: "px", comparison: Comparison::Above, default: 1280.0, low: 0.0, high: 65535.0, about: "" },
+        DialSpec {
+            name: "aesthetic",
+            unit: "0 to 10",
+            comparison: Comparison::Above,
+            default: 4.75,
+            low: 0.0,
+            high: 10.0,
+            about: "",
+        },
+        DialSpec {
+            name: "short_side",
+            unit: "px",
+            comparison: Comparison::Above,
+            default: 1280.0,
+            low: 0.0,
+            high: 65535.0,
+            about: "",
+        },
     ];
 
     fn set(settings: &[&str]) -> Result<Vec<f32>, SetError> {
@@ -146,10 +165,14 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
-        let error = set(&["aestetic=5", "short_side=-1", "aesthetic=high", "5.0", "aesthetic=NaN"]).unwrap_err();
+        let error =
+            set(&["aestetic=5", "short_side=-1", "aesthetic=high", "5.0", "aesthetic=NaN"]).unwrap_err();
         assert_eq!(error.0.len(), 6, "{error}");
         assert!(error.0[0].contains("Did you mean aesthetic?"), "{error}");
-        assert!(error.0[1].contains("-1 is out of range") && error.0[1].contains("from 0 to 65535 (px)"), "{error}");
+        assert!(
+            error.0[1].contains("-1 is out of range") && error.0[1].contains("from 0 to 65535 (px)"),
+            "{error}"
+        );
         assert!(error.0[2].contains("not a number"), "{error}");
         assert!(error.0[3].contains("name=value"), "{error}");
         assert!(error.0[4].contains("set twice") && error.0[5].contains("out of range"), "{error}");

@@ -28,7 +28,11 @@ pub fn dial_specs<P: Pipeline>() -> &'static [crate::flow::DialSpec] {
 }
 
 /// Starts the dataflow of `pipeline` with every dial at its value of `values`.
-pub fn start<P: Pipeline>(pipeline: std::sync::Arc<P>, options: EngineOptions, values: &[f32]) -> Result<Engine, String> {
+pub fn start<P: Pipeline>(
+    pipeline: std::sync::Arc<P>,
+    options: EngineOptions,
+    values: &[f32],
+) -> Result<Engine, String> {
     Engine::start(options, dial_specs::<P>(), values, move |images, maker| {
         let dials = P::Dials::make(maker);
         pipeline.wire(images, &dials)

@@ -56,7 +56,8 @@ fn a_turn_touches_the_band_only() {
         engine.settle(&mut go_on).unwrap();
         // A row that changes sides is two records: it leaves one side and comes to the other.
         assert_eq!(touched_records() - before, 2 * band, "from {from} to {to}");
-        let kept = engine.verdicts().iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_))).count();
+        let kept =
+            engine.verdicts().iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_))).count();
         assert_eq!(kept, (0..rows).filter(|n| score(*n) > to).count());
     }
 }
@@ -67,7 +68,12 @@ fn rows_of_every_worker_turn() {
     let mut engine = gate_over(10_000, 3);
     engine.turn(0, 9.0, &mut go_on).unwrap();
     engine.settle(&mut go_on).unwrap();
-    let kept: Vec<u32> = engine.verdicts().iter().filter(|(_, v)| matches!(v, Verdict::Kept(_))).map(|(id, _)| id.member).collect();
+    let kept: Vec<u32> = engine
+        .verdicts()
+        .iter()
+        .filter(|(_, v)| matches!(v, Verdict::Kept(_)))
+        .map(|(id, _)| id.member)
+        .collect();
     assert_eq!(kept, (0..10_000).filter(|n| score(*n) > 9.0).collect::<Vec<_>>());
 }
 
@@ -78,7 +84,8 @@ fn the_source_waits_for_the_window_and_the_bytes() {
     write(&path, &corpus(3, 0..400));
     // Pictures of 1,000 bytes against a budget of 4,000: the corpus is a hundred times the budget.
     let args = Args { slow: 2, bytes: 1000, ..Args::default() };
-    let options = Options { window: 3, rows_an_epoch: 8, pool_threads: 8, decoded_bytes: 4000, ..Options::default() };
+    let options =
+        Options { window: 3, rows_an_epoch: 8, pool_threads: 8, decoded_bytes: 4000, ..Options::default() };
     let mut live = Live::start(&folder.path().join("store"), &options, &args, &[0.0, 0.0], None);
     live.insert(&path);
     live.settle();

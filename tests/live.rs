@@ -43,7 +43,8 @@ pub fn go_on(_: &Progress, _: &Verdicts) -> Result<(), String> {
 
 impl Live {
     pub fn start(store: &Path, options: &Options, args: &Args, values: &[f32], log: Option<AskLog>) -> Self {
-        let read = ReadOptions { mmap: true, max_pixels: 1 << 30, max_bytes: 1 << 30, exif_orientation: true };
+        let read =
+            ReadOptions { mmap: true, max_pixels: 1 << 30, max_bytes: 1 << 30, exif_orientation: true };
         let catalogue = Arc::new(Catalogue::open(store, read, false).expect("the catalogue opens"));
         let lanes = LaneOptions {
             mode: Mode::Ask,
@@ -58,8 +59,11 @@ impl Live {
         let lanes = Lanes::open(lanes, catalogue.clone());
         let workbench = Workbench { lanes: lanes.clone(), cores: options.pool_threads };
         let pipeline = Curate::open(args, &workbench).expect("the pipeline opens");
-        let engine =
-            EngineOptions { workers: options.workers, window: options.window, most_rows_an_epoch: options.rows_an_epoch };
+        let engine = EngineOptions {
+            workers: options.workers,
+            window: options.window,
+            most_rows_an_epoch: options.rows_an_epoch,
+        };
         let engine = start(Arc::new(pipeline), engine, values).expect("the engine starts");
         Live { engine, lanes, catalogue, shards: BTreeMap::new(), values: values.to_vec() }
     }
@@ -87,7 +91,8 @@ impl Live {
 
     /// Every row's verdict, by `shard/key#place`.
     pub fn verdicts(&self) -> BTreeMap<String, Verdict> {
-        let names: BTreeMap<u32, &Arc<Shard>> = self.shards.values().map(|shard| (shard.seq, shard)).collect();
+        let names: BTreeMap<u32, &Arc<Shard>> =
+            self.shards.values().map(|shard| (shard.seq, shard)).collect();
         let named = self.engine.verdicts().iter().map(|(id, verdict)| {
             let shard = names[&id.shard];
             let key = &shard.index.samples[id.member as usize].key;
@@ -112,12 +117,17 @@ impl Live {
         let stages = [
             StageDescription::Probe,
             StageDescription::Gate { dial: "short_side" },
-            StageDescription::Ask { name: "judge", stamp: self.lanes.status()[0].stamp, model: "judge".into() },
+            StageDescription::Ask {
+                name: "judge",
+                stamp: self.lanes.status()[0].stamp,
+                model: "judge".into(),
+            },
             StageDescription::Gate { dial: "taste" },
         ];
         let settled = self.engine.verdicts().clone().into_shards();
         let shards = self.shards.iter();
-        let shards = shards.map(|(name, shard)| WantedShard { seq: shard.seq, name, verdicts: &settled[&shard.seq] });
+        let shards =
+            shards.map(|(name, shard)| WantedShard { seq: shard.seq, name, verdicts: &settled[&shard.seq] });
         let wanted = Wanted {
             pipeline: "curate",
             stages: &stages,

@@ -39,7 +39,10 @@ impl History {
         let rows = self.versions.iter().flat_map(|(&shard, &version)| {
             let samples = self.samples(shard, version);
             let row = move |(place, sample): (usize, Sample)| {
-                (format!("{shard:05}/{}#{place}", sample.key), verdict(&sample, self.values[0], self.values[1]))
+                (
+                    format!("{shard:05}/{}#{place}", sample.key),
+                    verdict(&sample, self.values[0], self.values[1]),
+                )
             };
             samples.into_iter().enumerate().map(row).collect::<Vec<_>>()
         });
@@ -115,7 +118,8 @@ fn play(seed: u64) {
         history.step(&mut live);
         if history.rng.below(3) == 0 || step == STEPS - 1 {
             live.settle();
-            let standing: BTreeMap<_, _> = live.verdicts().iter().map(|(name, v)| (name.clone(), plainly(v))).collect();
+            let standing: BTreeMap<_, _> =
+                live.verdicts().iter().map(|(name, v)| (name.clone(), plainly(v))).collect();
             assert_eq!(standing, history.wanted(), "seed {seed}, step {step}");
             live.commit(&out);
         }
@@ -123,7 +127,8 @@ fn play(seed: u64) {
     drop(live);
     let scratch = tests::scratch();
     let args = Args { bytes: 1000, ..Args::default() };
-    let mut fresh = Live::start(&scratch.path().join("store"), &Options::default(), &args, &history.values, None);
+    let mut fresh =
+        Live::start(&scratch.path().join("store"), &Options::default(), &args, &history.values, None);
     for shard in history.versions.keys() {
         fresh.insert(&history.path(*shard));
     }

@@ -30,7 +30,10 @@ fn none() -> BTreeMap<ContentHash, usize> {
     BTreeMap::new()
 }
 
-fn minus(all: &BTreeMap<ContentHash, usize>, known: &BTreeMap<ContentHash, usize>) -> BTreeMap<ContentHash, usize> {
+fn minus(
+    all: &BTreeMap<ContentHash, usize>,
+    known: &BTreeMap<ContentHash, usize>,
+) -> BTreeMap<ContentHash, usize> {
     all.iter().filter(|(content, _)| !known.contains_key(*content)).map(|(c, n)| (*c, *n)).collect()
 }
 
@@ -89,12 +92,20 @@ fn every_question_is_asked_once() {
     live.turn(0, 9.0);
     live.settle();
     let wider = asked(&[data.a.clone(), data.b.clone()].concat(), 9.0);
-    assert_eq!(take(&log), minus(&wider, &both), "loosening an earlier dial asks exactly what was never asked");
+    assert_eq!(
+        take(&log),
+        minus(&wider, &both),
+        "loosening an earlier dial asks exactly what was never asked"
+    );
 
     live.turn(0, 12.0);
     live.turn(1, 4.5);
     live.settle();
-    assert_eq!((take(&log), live.verdicts()), (none(), verdicts.clone()), "and back: nothing asked, the same set");
+    assert_eq!(
+        (take(&log), live.verdicts()),
+        (none(), verdicts.clone()),
+        "and back: nothing asked, the same set"
+    );
     drop(live);
 
     let (mut live, log) = session(&store, 0, &[12.0, 4.5]);
@@ -131,7 +142,13 @@ fn rows_that_leave_while_they_are_asked_about_leave_nothing_behind() {
     let store = data.folder.path().join("store");
     let log = AskLog::default();
     let args = Args { slow_prepare: 2, bytes: 1000, ..Args::default() };
-    let mut live = Live::start(&store, &Options { window: 64, ..Options::default() }, &args, &[12.0, 4.5], Some(log.clone()));
+    let mut live = Live::start(
+        &store,
+        &Options { window: 64, ..Options::default() },
+        &args,
+        &[12.0, 4.5],
+        Some(log.clone()),
+    );
     live.insert(&data.folder.path().join("a.tar"));
     live.remove("a");
     live.settle();

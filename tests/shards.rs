@@ -30,7 +30,8 @@ pub fn corpus(seed: u64, range: std::ops::Range<u64>) -> Vec<Sample> {
     let sample = |n: u64| {
         let mut rng = crate::Rng(seed ^ (n << 20));
         let (width, height) = (8 + rng.below(16) as u32, 8 + rng.below(16) as u32);
-        let picture = if rng.below(17) == 0 { b"not a picture".to_vec() } else { png(width, height, rng.next()) };
+        let picture =
+            if rng.below(17) == 0 { b"not a picture".to_vec() } else { png(width, height, rng.next()) };
         let json = (rng.below(3) == 0).then(|| format!("{{\"caption\":\"number {n}\",\"aes\":{}}}", n % 10));
         Sample { key: format!("{n:06}"), picture, json }
     };

@@ -24,10 +24,17 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result
     let mut store = if drop.is_some() { Store::open(folder)? } else { Store::look(folder)? };
     let held = held(&store);
     let Some(which) = drop else { return list(&held, output) };
-    let wanted: Vec<&Held> = held.iter().filter(|held| if which == "dead" { held.dead } else { held.stamp.starts_with(which) }).collect();
+    let wanted: Vec<&Held> = held
+        .iter()
+        .filter(|held| if which == "dead" { held.dead } else { held.stamp.starts_with(which) })
+        .collect();
     if which != "dead" {
         match wanted.as_slice() {
-            [] => return Err(Failure::Usage(format!("--drop {which}: the store holds no such stamp; `clean` lists them"))),
+            [] => {
+                return Err(Failure::Usage(format!(
+                    "--drop {which}: the store holds no such stamp; `clean` lists them"
+                )));
+            }
             [_] => {}
             several => {
                 let message = format!("--drop {which}: {} stamps start so; give more of it", several.len());
@@ -42,7 +49,11 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result
     match output {
         Output::Json => print_json(&serde_json::json!({ "dropped": wanted, "bytes": bytes })),
         Output::Text => {
-            println!("dropped {} stamps, {:.1} MB; what they held is asked again if it is needed", wanted.len(), bytes as f64 / 1e6);
+            println!(
+                "dropped {} stamps, {:.1} MB; what they held is asked again if it is needed",
+                wanted.len(),
+                bytes as f64 / 1e6
+            );
             Ok(())
         }
     }
@@ -58,8 +69,11 @@ fn held(store: &Store) -> Vec<Held> {
             stamps.entry(stamp.to_owned()).or_default().0 = bytes;
         }
     }
-    let held = |(stamp, (bytes, record)): (String, (u64, StampRecord))| {
-        Held { dead: record.used_by.is_empty(), stamp, bytes, record }
+    let held = |(stamp, (bytes, record)): (String, (u64, StampRecord))| Held {
+        dead: record.used_by.is_empty(),
+        stamp,
+        bytes,
+        record,
     };
     stamps.into_iter().map(held).collect()
 }
@@ -70,8 +84,14 @@ fn list(held: &[Held], output: Output) -> Result<(), Failure> {
     }
     for held in held {
         let stage = if held.record.stage.is_empty() { "(never finished a run)" } else { &held.record.stage };
-        let users = if held.dead { "dead".to_owned() } else { format!("used by {}", held.record.used_by.join(", ")) };
-        println!("{}  {stage}, {:.1} MB, {} asked, {users}", held.stamp, held.bytes as f64 / 1e6, held.record.asked);
+        let users =
+            if held.dead { "dead".to_owned() } else { format!("used by {}", held.record.used_by.join(", ")) };
+        println!(
+            "{}  {stage}, {:.1} MB, {} asked, {users}",
+            held.stamp,
+            held.bytes as f64 / 1e6,
+            held.record.asked
+        );
         println!("{:32}  {}", "", held.record.model);
     }
     println!("`clean --drop dead` forgets what no pipeline's latest run used");

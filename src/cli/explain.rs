@@ -62,12 +62,16 @@ fn story(explained: &Explained) -> String {
                 break;
             }
             (Ended::Gated { dial, score, threshold }, PublishedStage::Gate { .. }) if dial == name => {
-                say(format!("{name}: {score} does not pass {}: held back here", at(explained, dial, *threshold)));
+                say(format!(
+                    "{name}: {score} does not pass {}: held back here",
+                    at(explained, dial, *threshold)
+                ));
                 break;
             }
             (Ended::Kept(kept), PublishedStage::Gate { dial }) => {
                 let dial = explained.dials.iter().find(|known| known.name == *dial);
-                let score = kept.scores.iter().find(|(column, _)| dial.is_some_and(|dial| dial.name == *column));
+                let score =
+                    kept.scores.iter().find(|(column, _)| dial.is_some_and(|dial| dial.name == *column));
                 match (dial, score) {
                     (Some(dial), Some((_, score))) => {
                         say(format!("{name}: {score} passes {} {}", dial.comparison, dial.value));

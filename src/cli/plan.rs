@@ -63,7 +63,8 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let specs = dial_specs::<P>();
     let wanted = dial::values(specs, &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
     let published = publish::dials_of(&options.out)?;
-    let stands = |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);
+    let stands =
+        |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);
     let from: Vec<f32> = specs.iter().map(|spec| stands(spec.name).unwrap_or(spec.default)).collect();
     let mut opened = open::<P>(options, app, Mode::Plan, &from, None)?;
     let mut tick = |_: &Progress, _: &Verdicts| Ok(());
@@ -75,7 +76,8 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     }
     let mut moved = Vec::new();
     let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
-    let turn = |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
+    let turn =
+        |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
@@ -113,13 +115,20 @@ fn effect(before: &Standing, after: &Standing, store: &Store) -> Effect {
     let asks: BTreeMap<&'static str, u64> =
         after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
     let rate = |stage: &str| {
-        let records = store.record().stamps.values().filter(|record| record.stage == stage && record.asked > 0);
-        records.max_by_key(|record| !record.used_by.is_empty()).map(|record| record.seconds / record.asked as f64)
+        let records =
+            store.record().stamps.values().filter(|record| record.stage == stage && record.asked > 0);
+        records
+            .max_by_key(|record| !record.used_by.is_empty())
+            .map(|record| record.seconds / record.asked as f64)
     };
     let seconds = asks.iter().map(|(stage, asks)| rate(stage).map(|rate| rate * *asks as f64)).sum();
     Effect {
         enter: after.kept.difference(&before.kept).count() as u64,
-        leave: before.kept.iter().filter(|id| !after.kept.contains(id) && !after.undecided.contains(id)).count() as u64,
+        leave: before
+            .kept
+            .iter()
+            .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
+            .count() as u64,
         undecided: after.undecided.len() as u64,
         asks,
         seconds,
@@ -156,4 +165,3 @@ impl Plan {
         Ok(())
     }
 }
-

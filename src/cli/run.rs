@@ -79,7 +79,11 @@ pub(super) fn open<P: App>(
     let lanes = Lanes::open(lanes, catalogue.clone());
     let pipeline = P::open(app, &Workbench { lanes: lanes.clone(), cores })?;
     let sidecar_score = pipeline.sidecar_score().map(str::to_owned);
-    let engine = EngineOptions { workers: options.workers.into(), window: options.window.into(), ..Default::default() };
+    let engine = EngineOptions {
+        workers: options.workers.into(),
+        window: options.window.into(),
+        ..Default::default()
+    };
     let engine = start(Arc::new(pipeline), engine, values).map_err(Failure::Failed)?;
     Ok(Opened { store, catalogue, lanes, engine, sources, sidecar_score, shards: Vec::new() })
 }
@@ -99,11 +103,15 @@ fn check(options: &RunOptions) -> Result<(), Failure> {
 }
 
 /// The rows that a shard brings, in the order of its samples.
-pub fn rows_of<'a>(shard: &'a Shard, sidecar_score: Option<&'a str>) -> impl ExactSizeIterator<Item = Fed> + 'a {
+pub fn rows_of<'a>(
+    shard: &'a Shard,
+    sidecar_score: Option<&'a str>,
+) -> impl ExactSizeIterator<Item = Fed> + 'a {
     let seq = shard.seq;
     shard.index.samples.iter().enumerate().map(move |(member, sample)| {
         let id = RowId { shard: seq, member: member as u32 };
-        let given = |field: &str| sample.numbers.iter().find(|(name, _)| name == field).map(|(_, value)| *value);
+        let given =
+            |field: &str| sample.numbers.iter().find(|(name, _)| name == field).map(|(_, value)| *value);
         match &sample.picture {
             Ok(picture) => Fed::Image(Image {
                 id,
@@ -229,7 +237,8 @@ impl RunReport {
 /// `log`, where given, receives every question that was really asked.
 pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> Result<RunReport, Failure> {
     let begin = Instant::now();
-    let values = dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
+    let values =
+        dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
     let mut display = Display::start(opened.lanes.clone(), opened.sources.len());
     let fed = feed(&mut opened, &mut display);
@@ -277,13 +286,19 @@ fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
     fed
 }
 
-fn commit(options: &RunOptions, pipeline: &'static str, opened: Opened, dials: &[DialSetting]) -> Result<Committed, Failure> {
+fn commit(
+    options: &RunOptions,
+    pipeline: &'static str,
+    opened: Opened,
+    dials: &[DialSetting],
+) -> Result<Committed, Failure> {
     let stages = opened.stages();
     let score_columns = opened.engine.score_names().to_vec();
     let verdicts = opened.engine.into_verdicts().into_shards();
-    let shards = opened.shards.iter().filter_map(|(name, seq)| {
-        Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? })
-    });
+    let shards = opened
+        .shards
+        .iter()
+        .filter_map(|(name, seq)| Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? }));
     let wanted =
         Wanted { pipeline, stages: &stages, dials, score_columns: &score_columns, shards: shards.collect() };
     Ok(publish::commit(&options.out, &wanted, &opened.catalogue)?)
@@ -308,7 +323,12 @@ fn too_many_refused(options: &RunOptions, summary: &Summary) -> Option<String> {
 /// `export`: tars with the original bytes of what `out` publishes.
 pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
     let store = Store::look(store)?;
-    let options = crate::shard::ReadOptions { mmap: true, max_pixels: u64::MAX, max_bytes: u64::MAX, exif_orientation: true };
+    let options = crate::shard::ReadOptions {
+        mmap: true,
+        max_pixels: u64::MAX,
+        max_bytes: u64::MAX,
+        exif_orientation: true,
+    };
     let catalogue = Catalogue::open(store.folder(), options, true)?;
     let done = publish::export(out, to, &catalogue)?;
     match output {

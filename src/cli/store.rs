@@ -109,7 +109,9 @@ impl Store {
         match fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("the memo", &path, &error, "check that the store may be written")),
+            Err(error) => {
+                return Err(failed("the memo", &path, &error, "check that the store may be written"));
+            }
         }
         self.record.stamps.remove(stamp);
         self.save()
@@ -136,7 +138,10 @@ fn read_record(folder: &Path) -> Result<StoreRecord, Failure> {
     let path = record_path(folder);
     match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::Failed(format!("{}: {error}; remove the file: only rates and names are lost", path.display()))
+            Failure::Failed(format!(
+                "{}: {error}; remove the file: only rates and names are lost",
+                path.display()
+            ))
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoreRecord::default()),
         Err(error) => Err(failed("the store's record", &path, &error, "check that it can be read")),

@@ -49,7 +49,12 @@ pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
 }
 
 impl Summary {
-    pub fn of(pipeline: &'static str, dials: &[DialSetting], verdicts: &Verdicts, stages: &[StageStatus]) -> Self {
+    pub fn of(
+        pipeline: &'static str,
+        dials: &[DialSetting],
+        verdicts: &Verdicts,
+        stages: &[StageStatus],
+    ) -> Self {
         let mut summary = Summary {
             pipeline,
             dials: dials.iter().map(|dial| (dial.name, dial.value)).collect(),
@@ -119,7 +124,8 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{:>10} kept ({:.1} %)", self.kept, share(self.kept))?;
         for (stage, asks) in &self.asks {
-            let given = if asks.given > 0 { format!(", {} given by sidecars", asks.given) } else { String::new() };
+            let given =
+                if asks.given > 0 { format!(", {} given by sidecars", asks.given) } else { String::new() };
             writeln!(f, "{:>10} asked of {stage}, {} remembered{given}", asks.asked, asks.remembered)?;
             if let Some(model) = self.models.get(stage) {
                 writeln!(f, "{:>10} by {model}", "")?;

@@ -99,7 +99,8 @@ fn ask<'s, R: Row, O: Operator>(
 
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut desk = Desk::<R, O> { stage, mailbox, name, waiting: HashMap::new(), to_ask: VecDeque::new() };
+        let mut desk =
+            Desk::<R, O> { stage, mailbox, name, waiting: HashMap::new(), to_ask: VecDeque::new() };
         let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
         move |_frontiers| {
             let mut emit = Emit::new();
@@ -184,7 +185,9 @@ impl<R: Row, O: Operator> Desk<R, O> {
                     remembered += u64::from(diff > 0);
                     emit.remembered(self.name, row, &said, time, diff);
                 }
-                _ if stage.mode() == Mode::Plan => emit.why(&row, Why::Unasked { stage: self.name }, time, diff),
+                _ if stage.mode() == Mode::Plan => {
+                    emit.why(&row, Why::Unasked { stage: self.name }, time, diff)
+                }
                 _ => self.wait(content, row, time, diff, waits),
             }
         }

@@ -89,7 +89,8 @@ impl Engine {
         let values = values.to_vec();
         // An idle worker would else spin for a while before it parks, on cores that pictures are decoded on.
         let config = timely::WorkerConfig::default().idle_spin(Duration::ZERO);
-        let config = timely::Config { communication: timely::CommunicationConfig::Process(peers), worker: config };
+        let config =
+            timely::Config { communication: timely::CommunicationConfig::Process(peers), worker: config };
         let run = move |timely_worker: &mut timely::worker::Worker| {
             let index = timely_worker.index();
             let _ = thread_sender.send((index, std::thread::current()));
@@ -97,7 +98,9 @@ impl Engine {
         };
         let guards = timely::execute(config, run)?;
         let ended = std::thread::Builder::new().name("workers".into());
-        let ended = ended.spawn(move || drop(guards)).map_err(|error| format!("no thread could be started: {error}"))?;
+        let ended = ended
+            .spawn(move || drop(guards))
+            .map_err(|error| format!("no thread could be started: {error}"))?;
         let mut workers: Vec<(usize, Thread)> = threads.iter().take(peers).collect();
         workers.sort_by_key(|(index, _)| *index);
         let mut engine = Engine {
@@ -167,18 +170,33 @@ impl Engine {
     }
 
     /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
-    pub fn insert(&mut self, shard: u32, rows: impl ExactSizeIterator<Item = Fed>, tick: Tick<'_>) -> Result<(), Stopped> {
+    pub fn insert(
+        &mut self,
+        shard: u32,
+        rows: impl ExactSizeIterator<Item = Fed>,
+        tick: Tick<'_>,
+    ) -> Result<(), Stopped> {
         self.verdicts.expect(shard, rows.len());
         self.feed(rows, 1, tick)
     }
 
     /// Takes back the rows of a shard: exactly those that were handed in.
-    pub fn retract(&mut self, shard: u32, rows: impl ExactSizeIterator<Item = Fed>, tick: Tick<'_>) -> Result<(), Stopped> {
+    pub fn retract(
+        &mut self,
+        shard: u32,
+        rows: impl ExactSizeIterator<Item = Fed>,
+        tick: Tick<'_>,
+    ) -> Result<(), Stopped> {
         self.leaving.push(shard);
         self.feed(rows, -1, tick)
     }
 
-    fn feed(&mut self, mut rows: impl Iterator<Item = Fed>, diff: isize, tick: Tick<'_>) -> Result<(), Stopped> {
+    fn feed(
+        &mut self,
+        mut rows: impl Iterator<Item = Fed>,
+        diff: isize,
+        tick: Tick<'_>,
+    ) -> Result<(), Stopped> {
         loop {
             let batch: Vec<Fed> = rows.by_ref().take(self.rows_an_epoch).collect();
             if batch.is_empty() {
@@ -331,10 +349,11 @@ fn end_the_process_if_a_worker_panics() {
         std::panic::set_hook(Box::new(move |info| {
             before(info);
             if std::thread::current().name().is_some_and(|name| name.starts_with("timely:")) {
-                eprintln!("a worker of the dataflow panicked, and the run cannot go on; run again: answers are kept");
+                eprintln!(
+                    "a worker of the dataflow panicked, and the run cannot go on; run again: answers are kept"
+                );
                 std::process::exit(1);
             }
         }));
     });
 }
-

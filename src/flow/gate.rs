@@ -134,12 +134,13 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
             ValBatcher::new,
         );
         let admits = dial.at.clone().flat_map(move |at| admitted(at, comparison));
-        let admits = arrange_core::<_, _, ValBatcher<u16, Admits<Score<U>>, Epoch, isize>, ValSpine<_, _, _, _>>(
-            admits.inner,
-            Pipeline,
-            &format!("Gate {}: what buckets admit", spec.name),
-            ValBatcher::new,
-        );
+        let admits =
+            arrange_core::<_, _, ValBatcher<u16, Admits<Score<U>>, Epoch, isize>, ValSpine<_, _, _, _>>(
+                admits.inner,
+                Pipeline,
+                &format!("Gate {}: what buckets admit", spec.name),
+                ValBatcher::new,
+            );
         let sided = rows.join_core(admits, move |_bucket, row, admits| {
             let passes = match admits {
                 Admits::All => true,
@@ -149,8 +150,8 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
             [(row.clone(), passes)]
         });
         // In the bucket that the dial stands in, rows that stay where they were come and go at once: cancel them.
-        let sided = consolidate_here(sided, &format!("Gate {}: sides", spec.name))
-            .inspect_batch(|_, records| {
+        let sided =
+            consolidate_here(sided, &format!("Gate {}: sides", spec.name)).inspect_batch(|_, records| {
                 TOUCHED.fetch_add(records.len() as u64, Ordering::Relaxed);
             });
         let held_back = sided.clone().flat_map(move |(row, passes)| {
@@ -168,10 +169,15 @@ fn consolidate_here<'s, D: differential_dataflow::ExchangeData>(
     name: &str,
 ) -> VecCollection<'s, Epoch, D, isize> {
     let keyed = records.map(|record| (record, ()));
-    arrange_core::<_, _, KeyBatcher<D, Epoch, isize>, KeySpine<_, _, _>>(keyed.inner, Pipeline, name, KeyBatcher::new)
-        .as_collection(|record, &()| record.clone())
-        .inner
-        .as_collection()
+    arrange_core::<_, _, KeyBatcher<D, Epoch, isize>, KeySpine<_, _, _>>(
+        keyed.inner,
+        Pipeline,
+        name,
+        KeyBatcher::new,
+    )
+    .as_collection(|record, &()| record.clone())
+    .inner
+    .as_collection()
 }
 
 #[cfg(test)]
@@ -189,7 +195,24 @@ mod tests {
     /// What the buckets admit is what comparing every score would: at ties, at the ends, outside them, for NaN.
     #[test]
     fn buckets_admit_what_comparing_admits() {
-        let values = [-1e9, -1.0, -0.0, 0.0, 1e-30, 2.4414062, 2.4414063, 4.75, 4.7500005, 4.7499995, 9.9999, 10.0, 11.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+        let values = [
+            -1e9,
+            -1.0,
+            -0.0,
+            0.0,
+            1e-30,
+            2.4414062,
+            2.4414063,
+            4.75,
+            4.7500005,
+            4.7499995,
+            9.9999,
+            10.0,
+            11.0,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::NAN,
+        ];
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
             for at in dials {

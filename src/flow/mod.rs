@@ -33,10 +33,15 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Why {
     /// Held back by the dial of this number.
-    Gated { dial: u16, score: Score<Given> },
+    Gated {
+        dial: u16,
+        score: Score<Given>,
+    },
     Refused(Box<Refused>),
     /// In plan mode: the stage of this name would have to be asked.
-    Unasked { stage: &'static str },
+    Unasked {
+        stage: &'static str,
+    },
 }
 
 /// A step of the pipeline, in the order of the wiring: what the funnel is drawn from.

@@ -18,7 +18,9 @@ pub struct Verdicts {
 
 /// A row that does not stand in exactly one verdict: a fault of the engine, never of the input.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("{rows} rows ended in no verdict or in several, {first:?} the first; this is a fault of the engine, please report it")]
+#[error(
+    "{rows} rows ended in no verdict or in several, {first:?} the first; this is a fault of the engine, please report it"
+)]
 pub struct VerdictsError {
     pub rows: usize,
     pub first: RowId,
@@ -66,7 +68,11 @@ impl Verdicts {
     }
 
     /// Cancels what can be cancelled of a row's unmatched changes and moves the one that remains into its slot.
-    fn settle_one(unmatched: &mut HashMap<RowId, Vec<(Verdict, isize)>>, id: RowId, slot: &mut Option<Verdict>) {
+    fn settle_one(
+        unmatched: &mut HashMap<RowId, Vec<(Verdict, isize)>>,
+        id: RowId,
+        slot: &mut Option<Verdict>,
+    ) {
         let Some(changes) = unmatched.get_mut(&id) else { return };
         if let Some(standing) = slot.take() {
             changes.push((standing, 1));
@@ -105,7 +111,9 @@ impl Verdicts {
     /// Every shard's verdicts, in the order of its samples. For verdicts that were [checked](Verdicts::check):
     /// a shard of which a row has none is left out.
     pub fn into_shards(self) -> BTreeMap<u32, Vec<Verdict>> {
-        let whole = |(shard, rows): (u32, Vec<Option<Verdict>>)| Some((shard, rows.into_iter().collect::<Option<_>>()?));
+        let whole = |(shard, rows): (u32, Vec<Option<Verdict>>)| {
+            Some((shard, rows.into_iter().collect::<Option<_>>()?))
+        };
         self.shards.into_iter().filter_map(whole).collect()
     }
 

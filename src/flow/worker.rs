@@ -33,8 +33,16 @@ impl Fed {
 #[derive(Clone)]
 pub(super) enum Command {
     /// Rows that come (`diff` 1) or leave (-1) at this epoch; each worker takes its own.
-    Feed { epoch: Epoch, rows: Arc<Vec<Fed>>, diff: isize },
-    Turn { epoch: Epoch, dial: usize, value: f32 },
+    Feed {
+        epoch: Epoch,
+        rows: Arc<Vec<Fed>>,
+        diff: isize,
+    },
+    Turn {
+        epoch: Epoch,
+        dial: usize,
+        value: f32,
+    },
 }
 
 /// What workers tell the engine.
@@ -126,7 +134,9 @@ pub(super) fn run<O: Row>(
                         for row in rows.iter().filter(|row| home(row.id(), peers) == index) {
                             match row.clone() {
                                 Fed::Image(image) => images.update(image, diff),
-                                Fed::Refused(id, why) => refused.update(Ended { id, why: Why::Refused(why) }, diff),
+                                Fed::Refused(id, why) => {
+                                    refused.update(Ended { id, why: Why::Refused(why) }, diff)
+                                }
                             }
                         }
                         epoch
@@ -178,7 +188,7 @@ fn collect<'s, O: Row>(
         let settled = match ended.why {
             Why::Gated { dial, score } => {
                 Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
-            },
+            }
             Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
             Why::Unasked { stage } => Settled::Unasked(stage),
         };
@@ -186,14 +196,19 @@ fn collect<'s, O: Row>(
     });
     kept.concat(ended)
         .inner
-        .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Verdicts", move |_, _| {
-            move |input, _output| {
-                input.for_each(|_capability, batch| {
-                    let verdicts = batch.drain(..).map(|((id, settled), _time, diff)| (id, settled, diff));
-                    // Unbounded, but the engine issues no epoch before it has taken in what the last ones said.
-                    let _ = events.send(Event::Verdicts(verdicts.collect()));
-                });
-            }
-        })
+        .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            Pipeline,
+            "Verdicts",
+            move |_, _| {
+                move |input, _output| {
+                    input.for_each(|_capability, batch| {
+                        let verdicts =
+                            batch.drain(..).map(|((id, settled), _time, diff)| (id, settled, diff));
+                        // Unbounded, but the engine issues no epoch before it has taken in what the last ones said.
+                        let _ = events.send(Event::Verdicts(verdicts.collect()));
+                    });
+                }
+            },
+        )
         .probe_with(probe);
 }

@@ -35,7 +35,8 @@ impl Budget {
 
     /// Waits until `bytes` are free. A picture larger than the whole budget passes alone, when nothing else is held.
     pub fn take(self: &Arc<Self>, bytes: u64) -> Permit {
-        let fits = |used: u64| used == 0 || used + bytes <= self.capacity || self.wide_open.load(Ordering::Relaxed);
+        let fits =
+            |used: u64| used == 0 || used + bytes <= self.capacity || self.wide_open.load(Ordering::Relaxed);
         let mut used = lock(&self.used);
         if !fits(*used) {
             self.waits.fetch_add(1, Ordering::Relaxed);

@@ -106,7 +106,11 @@ pub trait Operator: Send + Sync + 'static {
     fn sessions(&self) -> usize;
     fn open_session(&self) -> Result<Self::Session, String>;
     /// Answers a batch, in order: exactly as many answers as questions.
-    fn answer(&self, session: &mut Self::Session, batch: Vec<Self::Prepared>) -> Vec<Result<Self::Answer, Refusal>>;
+    fn answer(
+        &self,
+        session: &mut Self::Session,
+        batch: Vec<Self::Prepared>,
+    ) -> Vec<Result<Self::Answer, Refusal>>;
 }
 
 /// Whether stages answer questions or only count what they would be asked.

@@ -45,7 +45,12 @@ impl Pool {
 
     /// Queues as many of `jobs` (each with its number of questions) as there is room for, and calls `taken` for
     /// each before it can start. What is left in `jobs` was refused, and `wake` will be called when there is room.
-    pub(super) fn try_submit(&self, jobs: &mut VecDeque<(usize, Job)>, mut taken: impl FnMut(usize), wake: &Wake) {
+    pub(super) fn try_submit(
+        &self,
+        jobs: &mut VecDeque<(usize, Job)>,
+        mut taken: impl FnMut(usize),
+        wake: &Wake,
+    ) {
         let mut queue = lock(&self.shared.queue);
         let mut submitted = 0;
         while let Some((questions, _)) = jobs.front() {
@@ -110,7 +115,8 @@ fn work(shared: &Shared) {
         };
         queue.questions -= questions;
         // Half empty before anyone is woken: waking for every single place costs more than the place is worth.
-        let wakes = if queue.questions <= shared.capacity / 2 { std::mem::take(&mut queue.refused) } else { vec![] };
+        let wakes =
+            if queue.questions <= shared.capacity / 2 { std::mem::take(&mut queue.refused) } else { vec![] };
         drop(queue);
         wakes.iter().for_each(|wake| wake());
         job();

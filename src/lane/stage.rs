@@ -216,7 +216,9 @@ impl<O: Operator> Stage<O> {
         let picture = match sample.map(|sample| &sample.picture) {
             Some(Ok(picture)) => picture,
             Some(Err(refusal)) => return Err(refusal.clone()),
-            None => return Err(Refusal::new("no_such_sample", format!("{:?} is not in its shard", question.id))),
+            None => {
+                return Err(Refusal::new("no_such_sample", format!("{:?} is not in its shard", question.id)));
+            }
         };
         let bytes = shard.picture_bytes(question.id.member)?;
         let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
@@ -338,7 +340,8 @@ impl<O: Operator> Watched for Stage<O> {
             lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
         if !contents.is_empty() {
             let seconds = lanes.deadline.as_secs_f64();
-            let message = format!("no answer after {seconds} s; --deadline allows longer, --retry asks again");
+            let message =
+                format!("no answer after {seconds} s; --deadline allows longer, --retry asks again");
             let refused = |content| (content, Err(Refusal::new("deadline", message.clone())));
             self.complete(contents.into_iter().map(refused).collect());
         }
@@ -358,8 +361,13 @@ pub(crate) fn decode_answer<A: Answer>(remembered: &Remembered) -> Result<A, Ref
     match remembered {
         Remembered::Refused(refusal) => Err((**refusal).clone()),
         Remembered::Answer(inline) => A::from_bytes(inline.bytes()).ok_or_else(|| {
-            Refusal::new("foreign_answer", format!("the memo holds {} bytes of another type", inline.bytes().len()))
+            Refusal::new(
+                "foreign_answer",
+                format!("the memo holds {} bytes of another type", inline.bytes().len()),
+            )
         }),
-        Remembered::OnDisk => Err(Refusal::new("foreign_answer", "the memo holds an answer too large to ride")),
+        Remembered::OnDisk => {
+            Err(Refusal::new("foreign_answer", "the memo holds an answer too large to ride"))
+        }
     }
 }

@@ -122,7 +122,11 @@ fn replay_file(
     let _ = map.advise(memmap2::Advice::Sequential);
     if map[..HEADER as usize] != header(stamp) {
         let found = String::from_utf8_lossy(&map[..8]).into_owned();
-        return Err(MemoError::Foreign { path: path.to_owned(), stamp, found: format!("it starts with {found:?}") });
+        return Err(MemoError::Foreign {
+            path: path.to_owned(),
+            stamp,
+            found: format!("it starts with {found:?}"),
+        });
     }
     let (mut at, mut sound) = (HEADER as usize, HEADER as usize);
     while at < map.len() {
@@ -156,7 +160,8 @@ pub(super) fn read_at(path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
         file.read_exact_at(&mut head, offset)?;
         let mut bytes = vec![0; HEAD + u32::from_le_bytes(head) as usize + 4];
         file.read_exact_at(&mut bytes, offset)?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("the record at {offset} is damaged"));
+        let damaged =
+            || io::Error::new(io::ErrorKind::InvalidData, format!("the record at {offset} is damaged"));
         let (record, _) = parse(&bytes).ok_or_else(damaged)?;
         match record.kind {
             Kind::Zstd => zstd::decode_all(record.payload),
@@ -205,12 +210,19 @@ impl Log {
             Err(error) => {
                 // What was half written is a torn tail; the next write goes over it.
                 self.staged.clear();
-                Err(failed(&self.path, error, "make room on the store's disk and run again: nothing asked is lost"))
+                Err(failed(
+                    &self.path,
+                    error,
+                    "make room on the store's disk and run again: nothing asked is lost",
+                ))
             }
         }
     }
 
     pub(super) fn sync(&mut self) -> Result<(), MemoError> {
-        self.file.flush().and_then(|()| self.file.sync_data()).map_err(|error| failed(&self.path, error, "check the store's disk"))
+        self.file
+            .flush()
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| failed(&self.path, error, "check the store's disk"))
     }
 }

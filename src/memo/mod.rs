@@ -237,8 +237,12 @@ impl Memo {
     ///
     /// The batch is handed to the operating system before this returns, so a killed process loses none of it;
     /// a power cut may lose what came after the last [`Memo::sync`], and that is then asked again.
-    pub fn put(&self, batch: &[(ContentHash, Result<Vec<u8>, Refusal>)]) -> Result<Vec<Remembered>, MemoError> {
-        let mut log = self.log.as_ref().map(|log| log.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    pub fn put(
+        &self,
+        batch: &[(ContentHash, Result<Vec<u8>, Refusal>)],
+    ) -> Result<Vec<Remembered>, MemoError> {
+        let mut log =
+            self.log.as_ref().map(|log| log.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let mut fresh = Vec::with_capacity(batch.len());
         if let Some(log) = log.as_mut() {
             let index = self.read_index();

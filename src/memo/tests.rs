@@ -57,7 +57,9 @@ fn a_refusal_is_remembered_until_a_higher_generation_asks_again() {
     assert!(matches!(memo.get(&content(1)), Some(Remembered::Refused(r)) if r.message == "broken"));
     assert!(open(folder.path(), 1).get(&content(1)).is_none(), "a retry forgets refusals");
     put(&open(folder.path(), 1), 1, Err("broken again"));
-    assert!(matches!(open(folder.path(), 1).get(&content(1)), Some(Remembered::Refused(r)) if r.message == "broken again"));
+    assert!(
+        matches!(open(folder.path(), 1).get(&content(1)), Some(Remembered::Refused(r)) if r.message == "broken again")
+    );
     put(&open(folder.path(), 2), 1, Ok(b"fine"));
     assert_eq!(open(folder.path(), 0).get(&content(1)), Some(Remembered::Answer(Inline::new(b"fine"))));
 }

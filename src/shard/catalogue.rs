@@ -188,7 +188,9 @@ impl Catalogue {
         }
         Err(ShardError::Io {
             path: first_path(&source),
-            source: std::io::Error::other(format!("the shard {name:?} is not what was published from it any more")),
+            source: std::io::Error::other(format!(
+                "the shard {name:?} is not what was published from it any more"
+            )),
             next: "run again to publish what it holds now",
         })
     }

@@ -64,7 +64,11 @@ impl Sources {
             return Ok(());
         }
         if let Some(store) = store {
-            let sighting = Sighting { name: key.0.clone(), fingerprint: fingerprint.to_string(), pieces: pieces.clone() };
+            let sighting = Sighting {
+                name: key.0.clone(),
+                fingerprint: fingerprint.to_string(),
+                pieces: pieces.clone(),
+            };
             let json = serde_json::to_string(&sighting)?;
             let mut log = OpenOptions::new().append(true).create(true).open(log_path(store))?;
             // A line break first: a torn line before this one must not swallow it.
