@@ -16,7 +16,7 @@ use crate::row::{ContentHash, Refused, Row};
 
 /// The rows that wait for one answer, with the times and the counts that they came with.
 struct Waiting<R> {
-    rows: Vec<(R, Epoch, isize)>,
+    rows: Updates<R>,
 }
 
 /// The right to emit at a time, on both outputs, for as long as rows of that time wait.
@@ -26,12 +26,14 @@ struct Held {
     waiting: usize,
 }
 
-type Builder<D> = CapacityContainerBuilder<Vec<(D, Epoch, isize)>>;
+/// Updates of a collection, as they ride a channel.
+type Updates<D> = Vec<(D, Epoch, isize)>;
+type Builder<D> = CapacityContainerBuilder<Updates<D>>;
 
 /// What is to be emitted, by time.
 struct Emit<R: Row, A: Answer> {
-    rows: BTreeMap<Epoch, Vec<(A::Row<R>, Epoch, isize)>>,
-    ended: BTreeMap<Epoch, Vec<(Ended, Epoch, isize)>>,
+    rows: BTreeMap<Epoch, Updates<A::Row<R>>>,
+    ended: BTreeMap<Epoch, Updates<Ended>>,
 }
 
 impl<R: Row, A: Answer> Emit<R, A> {
@@ -104,7 +106,7 @@ fn ask<'s, R: Row, O: Operator>(
         let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
         move |_frontiers| {
             let mut emit = Emit::new();
-            let mut come: Vec<(R, Epoch, isize)> = Vec::new();
+            let mut come: Updates<R> = Vec::new();
             input.for_each(|capability, rows| {
                 // A message that carries rows is stamped with a time at or before theirs.
                 for (_, time, _) in rows.iter() {
@@ -164,7 +166,7 @@ impl<R: Row, O: Operator> Desk<R, O> {
 
     fn take_in(
         &mut self,
-        come: Vec<(R, Epoch, isize)>,
+        come: Updates<R>,
         emit: &mut Emit<R, O::Answer>,
         waits: &mut impl FnMut(Epoch, isize),
     ) {

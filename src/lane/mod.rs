@@ -257,6 +257,7 @@ fn watch_deadlines(lanes: &Arc<Lanes>) {
     let lanes = Arc::downgrade(lanes);
     let watch = move || {
         loop {
+            #[expect(clippy::disallowed_methods, reason = "a thread of the lane, which may wait")]
             std::thread::sleep(Duration::from_millis(500));
             let Some(lanes) = lanes.upgrade() else { return };
             let stages = lock(&lanes.stages).clone();

@@ -26,6 +26,9 @@ pub const INLINE: usize = 7;
 /// Larger answers are compressed with zstd from this many bytes on.
 const COMPRESS_FROM: usize = 256;
 
+/// An answer in full, or the refusal that stands in its place.
+pub type Answered = Result<Vec<u8>, Arc<Refusal>>;
+
 /// What the memo knows about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remembered {
@@ -221,7 +224,7 @@ impl Memo {
     }
 
     /// An answer of any size, read from disk where it is large. Not for a worker thread.
-    pub fn read(&self, content: &ContentHash) -> Result<Option<Result<Vec<u8>, Arc<Refusal>>>, MemoError> {
+    pub fn read(&self, content: &ContentHash) -> Result<Option<Answered>, MemoError> {
         let slot = match self.get(content) {
             None => return Ok(None),
             Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
