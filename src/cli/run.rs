@@ -149,6 +149,8 @@ impl Opened {
                 });
             }
             drop(sender);
+            // Moved in here, so that leaving early drops it and lets the threads go.
+            let receiver = receiver;
             loop {
                 let loaded: Result<_, Failure> = match receiver.recv_timeout(Duration::from_millis(100)) {
                     Ok(loaded) => loaded,
@@ -158,7 +160,6 @@ impl Opened {
                         continue;
                     }
                 };
-                // Dropping the receiver on an error lets the threads go.
                 let (name, shard) = loaded?;
                 let rows = rows_of(&shard, self.sidecar_score.as_deref());
                 self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;

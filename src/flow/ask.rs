@@ -101,8 +101,14 @@ fn ask<'s, R: Row, O: Operator>(
 
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut desk =
-            Desk::<R, O> { stage, mailbox, name, waiting: HashMap::new(), to_ask: VecDeque::new() };
+        let mut desk = Desk::<R, O> {
+            stage,
+            mailbox,
+            name,
+            waiting: HashMap::new(),
+            to_ask: VecDeque::new(),
+            withdrawn: false,
+        };
         let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
         move |_frontiers| {
             let mut emit = Emit::new();
@@ -150,6 +156,8 @@ struct Desk<R: Row, O: Operator> {
     waiting: HashMap<ContentHash, Waiting<R>>,
     /// Questions that the lane had no room for yet.
     to_ask: VecDeque<Question>,
+    /// Some of `to_ask` are not waited for any more.
+    withdrawn: bool,
 }
 
 impl<R: Row, O: Operator> Desk<R, O> {
@@ -223,12 +231,15 @@ impl<R: Row, O: Operator> Desk<R, O> {
         }
         if waiting.rows.is_empty() {
             self.waiting.remove(&content);
-            self.to_ask.retain(|question| question.content != content);
+            self.withdrawn = true;
             self.stage.cancel(&content, &self.mailbox);
         }
     }
 
     fn ask(&mut self) {
+        if std::mem::take(&mut self.withdrawn) {
+            self.to_ask.retain(|question| self.waiting.contains_key(&question.content));
+        }
         if !self.to_ask.is_empty() {
             self.stage.try_ask(&mut self.to_ask, &self.mailbox);
         }
