@@ -24,7 +24,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(super) fn stop_on_ctrl_c() {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(1);
+            // SAFETY: ends the process without running anything of it; a model that hangs could hold up an `exit`.
+            unsafe { libc::_exit(1) };
         }
     };
     if let Err(error) = ctrlc::set_handler(handler) {
@@ -283,6 +284,7 @@ fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
     let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
     if fed.is_err() {
         lanes.stop();
+        lanes.wait_for_answers(Duration::from_secs(60));
     }
     fed
 }

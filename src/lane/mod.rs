@@ -219,6 +219,16 @@ impl Lanes {
         stages.iter().try_for_each(|stage| stage.sync())
     }
 
+    /// After [`Lanes::stop`]: waits until what is being answered is answered and remembered, but not for ever.
+    pub fn wait_for_answers(&self, most: Duration) {
+        let begin = Instant::now();
+        let at_work = || self.status().iter().any(|stage| stage.batches_at_work > 0);
+        while at_work() && begin.elapsed() < most {
+            #[expect(clippy::disallowed_methods, reason = "the thread that ends the run, which may wait")]
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Drops what waits; what is being answered is still answered and remembered.
     pub fn stop(&self) {
         self.pool.stop();

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::batch::Batches;
-use super::desk::{Desk, Flight, Mailbox, Question, address};
+use super::desk::{Desk, Flight, Letter, Mailbox, Question, address};
 use super::pool::Job;
 use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Subject, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered};
@@ -20,6 +23,9 @@ struct Waiting<P> {
     permit: Option<Permit>,
 }
 
+/// The bytes of a question could not be had: a refusal for this process, not one to remember.
+struct Unreadable(Refusal);
+
 /// What a stage did and how it stands.
 #[derive(Clone, Debug)]
 pub struct StageStatus {
@@ -29,7 +35,9 @@ pub struct StageStatus {
     pub asked: Asked,
     /// Questions taken by the lane and not yet answered.
     pub in_flight: usize,
-    /// Of these, how many wait for a batch.
+    /// Batches that are being answered at this moment.
+    pub batches_at_work: usize,
+    /// Of the questions in flight, how many wait for a batch.
     pub waiting_for_a_batch: usize,
     /// Thread-seconds spent preparing and answering.
     pub prepare_seconds: f64,
@@ -66,6 +74,8 @@ pub struct Stage<O: Operator> {
     lanes: std::sync::Weak<Lanes>,
     mode: Mode,
     sessions_started: AtomicUsize,
+    /// Threads that hold a batch.
+    at_work: AtomicUsize,
 }
 
 impl<O: Operator> Stage<O> {
@@ -81,6 +91,7 @@ impl<O: Operator> Stage<O> {
             lanes: Arc::downgrade(lanes),
             mode: lanes.mode,
             sessions_started: AtomicUsize::new(0),
+            at_work: AtomicUsize::new(0),
             operator,
         });
         lanes.register(stage.clone());
@@ -189,10 +200,14 @@ impl<O: Operator> Stage<O> {
         let mut refused = Vec::new();
         for question in questions {
             let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, question)))
-                .unwrap_or_else(|panic| Err(panicked("preparing", &*panic)));
+                .unwrap_or_else(|panic| Ok(Err(panicked("preparing", &*panic))));
             match prepared {
-                Ok(waiting) => ready.push(waiting),
-                Err(refusal) => refused.push((question.content, Err(refusal))),
+                Ok(Ok(waiting)) => ready.push(waiting),
+                Ok(Err(refusal)) => refused.push((question.content, Err(refusal))),
+                Err(Unreadable(refusal)) => {
+                    let said = self.memo.refuse_for_now(question.content, refusal);
+                    self.tell(vec![(question.content, said)]);
+                }
             }
         }
         self.counters.prepare_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
@@ -202,29 +217,30 @@ impl<O: Operator> Stage<O> {
         self.batches.push(ready);
     }
 
-    fn prepare_one(&self, lanes: &Lanes, question: Question) -> Result<Waiting<O::Prepared>, Refusal> {
+    /// What the operator makes of the question, or that its bytes could not be had, which says nothing of it.
+    fn prepare_one(
+        &self,
+        lanes: &Lanes,
+        question: Question,
+    ) -> Result<Result<Waiting<O::Prepared>, Refusal>, Unreadable> {
         let content = question.content;
+        let ready = |prepared, permit| Waiting { content, prepared, permit };
         if O::LOOKS == Looks::AtTheRow {
-            let prepared = self.operator.prepare(&Subject { content, picture: None })?;
-            return Ok(Waiting { content, prepared, permit: None });
+            return Ok(self.operator.prepare(&Subject { content, picture: None }).map(|p| ready(p, None)));
         }
-        let shard = lanes
-            .catalogue
-            .shard(question.id.shard)
-            .map_err(|error| Refusal::new("unreadable_shard", error.to_string()))?;
+        let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
+        let shard =
+            lanes.catalogue.shard(question.id.shard).map_err(|error| unreadable(error.to_string()))?;
         let sample = shard.index.samples.get(question.id.member as usize);
-        let picture = match sample.map(|sample| &sample.picture) {
-            Some(Ok(picture)) => picture,
-            Some(Err(refusal)) => return Err(refusal.clone()),
-            None => {
-                return Err(Refusal::new("no_such_sample", format!("{:?} is not in its shard", question.id)));
-            }
+        let Some(Ok(picture)) = sample.map(|sample| &sample.picture) else {
+            return Err(unreadable(format!("{:?} is no picture of its shard any more", question.id)));
         };
-        let bytes = shard.picture_bytes(question.id.member)?;
+        let bytes = shard.picture_bytes(question.id.member).map_err(Unreadable)?;
         let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
-        let prepared = self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) })?;
-        permit.shrink_to(self.operator.bytes_prepared());
-        Ok(Waiting { content, prepared, permit: Some(permit) })
+        Ok(self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) }).map(|prepared| {
+            permit.shrink_to(self.operator.bytes_prepared());
+            ready(prepared, Some(permit))
+        }))
     }
 
     /// Starts the threads that answer, once.
@@ -258,8 +274,11 @@ impl<O: Operator> Stage<O> {
             }
         };
         let mut session = None;
-        while let Some(batch) = self.batches.next(self.operator.most_a_batch()) {
-            let Some(open_session) = session.get_or_insert_with(open) else { return };
+        while let Some(batch) = self.batches.next(self.operator.most_a_batch(), &self.at_work) {
+            let Some(open_session) = session.get_or_insert_with(open) else {
+                self.at_work.fetch_sub(1, SeqCst);
+                return;
+            };
             let (mut contents, mut prepared, mut permits) = (Vec::new(), Vec::new(), Vec::new());
             for waiting in batch {
                 contents.push(waiting.content);
@@ -285,6 +304,7 @@ impl<O: Operator> Stage<O> {
             };
             let answers = answers.into_iter().map(|answer| answer.map(Answer::to_bytes));
             self.complete(contents.into_iter().zip(answers).collect());
+            self.at_work.fetch_sub(1, SeqCst);
         }
     }
 
@@ -298,7 +318,11 @@ impl<O: Operator> Stage<O> {
                 return;
             }
         };
-        let answers = answers.into_iter().map(|(content, _)| content).zip(remembered).collect();
+        self.tell(answers.into_iter().map(|(content, _)| content).zip(remembered).collect());
+    }
+
+    /// Tells everyone who asked what is now remembered.
+    fn tell(&self, answers: Vec<Letter>) {
         let letters = address(&mut lock(&self.desk), answers);
         for (mailbox, pile) in letters {
             mailbox.deliver(pile);
@@ -327,6 +351,7 @@ impl<O: Operator> Watched for Stage<O> {
                 given: counters.given.load(Relaxed),
             },
             in_flight: lock(&self.desk).len(),
+            batches_at_work: self.at_work.load(SeqCst),
             waiting_for_a_batch: self.batches.len(),
             prepare_seconds: counters.prepare_nanos.load(Relaxed) as f64 / 1e9,
             answer_seconds: counters.answer_nanos.load(Relaxed) as f64 / 1e9,

@@ -278,6 +278,19 @@ impl Memo {
         Ok(batch.iter().filter_map(|(content, _)| index.get(content)).collect())
     }
 
+    /// Remembers a refusal for as long as this process runs: one that says nothing of the content, such as a disk
+    /// that could not be read. An answer that is there already stands.
+    pub fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) -> Remembered {
+        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(first) = index.get(&content) {
+            return first;
+        }
+        let refusal = Arc::new(refusal);
+        index.refusals.insert(content, refusal.clone());
+        index.slots.insert(content, Slot::tagged(REFUSED, 0));
+        Remembered::Refused(refusal)
+    }
+
     /// Makes all that was put survive a power cut.
     pub fn sync(&self) -> Result<(), MemoError> {
         match &self.log {
