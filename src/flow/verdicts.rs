@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn changes_meet_in_any_order() {
-        let changes = [(gated(1.0), 1), (gated(1.0), -1), (gated(2.0), 1), (gated(2.0), -1), (gated(3.0), 1)];
+        let nan = gated(f32::NAN);
+        let changes = [(gated(1.0), 1), (gated(1.0), -1), (nan.clone(), 1), (nan, -1), (gated(3.0), 1)];
         let id = RowId { shard: 3, member: 0 };
         let mut order: Vec<usize> = (0..changes.len()).collect();
         // All 120 orders, by Heap's algorithm.
