@@ -26,10 +26,8 @@ pub(super) fn decode(bytes: &[u8], purpose: Purpose) -> Result<Rgb, Refusal> {
         return Err(Refusal::new("cut_picture", message));
     }
     #[cfg(feature = "scaled-jpeg")]
-    if let Purpose::ShortSideAtLeast(short_side) = purpose
-        && let Some(scaled) = super::turbo::decode(bytes, &frame, short_side)
-    {
-        return Ok(scaled);
+    if let Some(decoded) = super::turbo::decode(bytes, &frame, purpose) {
+        return Ok(decoded);
     }
     let _ = purpose;
     decode_full(bytes, &frame)

@@ -13,6 +13,7 @@ mod graph;
 mod ort;
 mod rten;
 mod session;
+mod wire;
 
 use std::path::PathBuf;
 
