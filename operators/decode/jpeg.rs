@@ -29,6 +29,7 @@ pub(super) fn decode(bytes: &[u8], purpose: Purpose) -> Result<Rgb, Refusal> {
     if let Some(decoded) = super::turbo::decode(bytes, &frame, purpose) {
         return Ok(decoded);
     }
+    #[cfg(not(feature = "scaled-jpeg"))]
     let _ = purpose;
     decode_full(bytes, &frame)
 }

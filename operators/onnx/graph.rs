@@ -81,8 +81,8 @@ pub(super) struct Seen {
 /// Maps a file for reading.
 pub(super) fn map(path: &Path) -> Result<Mmap, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    // SAFETY: a model that is rewritten while it is read gives wrong bytes or ends the process; the same holds for
-    // every runtime that maps models, and README says that models are to be replaced, not rewritten.
+    // SAFETY: a model that is rewritten in place while it is mapped gives wrong bytes or ends the process, here as in every
+    // runtime that maps models: they are to be replaced by renaming.
     unsafe { Mmap::map(&file) }.map_err(|error| error.to_string())
 }
 

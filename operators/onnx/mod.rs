@@ -54,4 +54,4 @@ pub enum OnnxError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
