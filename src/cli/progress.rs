@@ -65,7 +65,7 @@ impl Display {
 
     fn lines(&mut self, progress: &Progress, counts: &Counts) -> Vec<String> {
         let stages = self.lanes.status();
-        let answered: u64 = stages.iter().map(|s| s.asked.asked.saturating_sub(s.in_flight as u64)).sum();
+        let answered: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
         if self.sample.0.elapsed() >= Duration::from_secs(1) {
             self.rate =
                 (answered - self.sample.1.min(answered)) as f64 / self.sample.0.elapsed().as_secs_f64();

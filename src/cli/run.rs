@@ -250,9 +250,9 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let stages = opened.lanes.status();
     opened.store.note_run(P::NAME, &stages, begin.elapsed().as_secs_f64())?;
     if let Err(failure) = fed {
-        let kept: u64 = stages.iter().map(|stage| stage.asked.asked).sum();
+        let kept: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
         return Err(Failure::Failed(format!(
-            "{failure}\n{kept} questions were asked in this run and their answers are kept in {}; what was published \
+            "{failure}\n{kept} questions were answered in this run, and the answers are kept in {}; what was published \
              before stands as it was. Run the same command again to go on",
             options.store.display()
         )));

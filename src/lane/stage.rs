@@ -49,6 +49,8 @@ pub struct StageStatus {
 pub struct Asked {
     /// Questions that were worked on: answers, refusals and all.
     pub asked: u64,
+    /// Of these, how many were answered, refused or given up on.
+    pub answered: u64,
     /// Rows that the memo answered.
     pub remembered: u64,
     /// Rows that brought their answer along.
@@ -58,6 +60,7 @@ pub struct Asked {
 #[derive(Default)]
 struct Counters {
     asked: AtomicU64,
+    answered: AtomicU64,
     remembered: AtomicU64,
     given: AtomicU64,
     prepare_nanos: AtomicU64,
@@ -318,6 +321,7 @@ impl<O: Operator> Stage<O> {
                 return;
             }
         };
+        self.counters.answered.fetch_add(answers.len() as u64, Relaxed);
         self.tell(answers.into_iter().map(|(content, _)| content).zip(remembered).collect());
     }
 
@@ -347,6 +351,7 @@ impl<O: Operator> Watched for Stage<O> {
             model: self.operator.model(),
             asked: Asked {
                 asked: counters.asked.load(Relaxed),
+                answered: counters.answered.load(Relaxed),
                 remembered: counters.remembered.load(Relaxed),
                 given: counters.given.load(Relaxed),
             },
