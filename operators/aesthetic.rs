@@ -147,7 +147,7 @@ impl Operator for AestheticScorer {
     fn answer(
         &self,
         session: &mut Option<Scorer>,
-        batch: Vec<Vec<u8>>,
+        batch: &[Vec<u8>],
     ) -> Vec<Result<Score<Aesthetic>, Refusal>> {
         let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
         let Some(scorer) = session else {
