@@ -3,6 +3,7 @@
 
 pub mod curate;
 pub mod live;
+pub mod program;
 pub mod shards;
 pub mod trees;
 
