@@ -130,7 +130,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
                     if begin.elapsed().as_secs_f64() > LEAST_SECONDS {
                         break;
                     }
-                    scorer.answer(&mut session, batch.to_vec());
+                    scorer.answer(&mut session, batch);
                     done.fetch_add(batch.len(), Ordering::Relaxed);
                 }
                 Ok(())

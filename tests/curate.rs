@@ -1,6 +1,9 @@
 //! A pipeline for tests: sized pictures, judged by a plain function of their bytes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -62,11 +65,62 @@ pub struct Args {
     /// Bytes that a picture is said to take
     #[arg(long, default_value_t = 1000)]
     pub bytes: u64,
+    /// A file that gets a line for every question, the moment it is taken up
+    #[arg(long)]
+    pub log_asks: Option<PathBuf>,
+    /// What goes wrong with the contents whose hash starts so: KIND:HEX; may be given several times
+    #[arg(long, value_name = "KIND:HEX")]
+    pub trouble: Vec<Trouble>,
+}
+
+/// What the judge does when it meets a certain picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Preparing never ends.
+    HangPreparing,
+    /// The batch that it is in never ends.
+    HangAnswering,
+    PanicPreparing,
+    /// The batch that it is in panics.
+    PanicAnswering,
+    /// The score is no number.
+    NotANumber,
+    /// The batch that it is in gets an answer too few.
+    OneTooFew,
+}
+
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    pub kind: Kind,
+    /// How the content's hash starts.
+    pub hash: String,
+}
+
+impl std::str::FromStr for Trouble {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, hash) = text.split_once(':').ok_or("it is written KIND:HEX")?;
+        Ok(Trouble { kind: clap::ValueEnum::from_str(kind, false)?, hash: hash.to_owned() })
+    }
 }
 
 pub struct Judge {
     args: Args,
+    log: Option<File>,
     preparing: AtomicUsize,
+}
+
+impl Judge {
+    fn meets(&self, kind: Kind, content: ContentHash) -> bool {
+        let starts = |trouble: &Trouble| content.to_string().starts_with(&trouble.hash);
+        self.args.trouble.iter().any(|trouble| trouble.kind == kind && starts(trouble))
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 impl Operator for Judge {
@@ -91,7 +145,16 @@ impl Operator for Judge {
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
         self.preparing.fetch_add(1, Ordering::Relaxed);
+        if let Some(mut log) = self.log.as_ref() {
+            // One write a line: what a killed process had taken up can be counted.
+            log.write_all(format!("{}\n", subject.content).as_bytes())
+                .expect("the log of asks can be written");
+        }
         std::thread::sleep(Duration::from_millis(self.args.slow_prepare));
+        if self.meets(Kind::HangPreparing, subject.content) {
+            hang();
+        }
+        assert!(!self.meets(Kind::PanicPreparing, subject.content), "the judge cannot bear this");
         let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
         // The bytes, not the row's word for them: a lane that mixed pictures up would be seen.
         Ok(ContentHash::of(bytes))
@@ -105,9 +168,18 @@ impl Operator for Judge {
     fn open_session(&self) -> Result<(), String> {
         Ok(())
     }
-    fn answer(&self, _session: &mut (), batch: Vec<ContentHash>) -> Vec<Result<Score<Taste>, Refusal>> {
+    fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Score<Taste>, Refusal>> {
         std::thread::sleep(Duration::from_millis(self.args.slow));
-        batch.into_iter().map(|content| taste(content).map(Score::of)).collect()
+        let any = |kind| batch.iter().any(|content| self.meets(kind, *content));
+        if any(Kind::HangAnswering) {
+            hang();
+        }
+        assert!(!any(Kind::PanicAnswering), "the judge drops the batch");
+        let score = |content: &ContentHash| match self.meets(Kind::NotANumber, *content) {
+            true => Ok(Score::of(f32::NAN)),
+            false => taste(*content).map(Score::of),
+        };
+        batch.iter().map(score).skip(usize::from(any(Kind::OneTooFew))).collect()
     }
 }
 
@@ -134,7 +206,10 @@ impl App for Curate {
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
-        let judge = Judge { args: args.clone(), preparing: AtomicUsize::new(0) };
+        let append = |path: &PathBuf| File::options().create(true).append(true).open(path);
+        let log = args.log_asks.as_ref().map(append).transpose();
+        let log = log.map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
+        let judge = Judge { args: args.clone(), log, preparing: AtomicUsize::new(0) };
         Ok(Curate { judge: Stage::open(judge, &workbench.lanes)? })
     }
 }

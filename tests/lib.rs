@@ -3,7 +3,9 @@
 
 pub mod curate;
 pub mod live;
+pub mod program;
 pub mod shards;
+pub mod tars;
 pub mod trees;
 
 /// A small deterministic generator (SplitMix64), so that every failure can be run again from its seed.

@@ -241,14 +241,18 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let begin = Instant::now();
     let values =
         dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
+    // Before the first question, not after the last.
+    publish::check_out(&options.out)?;
+    options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
     let mut display = Display::start(opened.lanes.clone(), opened.sources.len());
     let fed = feed(&mut opened, &mut display);
     display.finish();
     // Whatever happened, what was answered stays answered.
-    opened.lanes.sync()?;
+    let synced = opened.lanes.sync();
     let stages = opened.lanes.status();
-    opened.store.note_run(P::NAME, &stages, begin.elapsed().as_secs_f64())?;
+    let noted = opened.store.note_run(P::NAME, &stages, begin.elapsed().as_secs_f64());
+    // What stopped the run is told first: a full disk refuses the notes as well.
     if let Err(failure) = fed {
         let kept: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
         return Err(Failure::Failed(format!(
@@ -257,6 +261,8 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
             options.store.display()
         )));
     }
+    synced?;
+    noted?;
     let dials = settings::<P>(&values);
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &stages);
     let failure = too_many_refused(options, &summary);

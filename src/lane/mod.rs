@@ -105,11 +105,12 @@ pub trait Operator: Send + Sync + 'static {
     /// How many threads answer, each with a session of its own.
     fn sessions(&self) -> usize;
     fn open_session(&self) -> Result<Self::Session, String>;
-    /// Answers a batch, in order: exactly as many answers as questions.
+    /// Answers a batch, in order: exactly as many answers as questions. A batch of several that panics, or gets
+    /// another number of answers, is asked again one by one: borrowed, so that it outlives the attempt.
     fn answer(
         &self,
         session: &mut Self::Session,
-        batch: Vec<Self::Prepared>,
+        batch: &[Self::Prepared],
     ) -> Vec<Result<Self::Answer, Refusal>>;
 }
 

@@ -26,6 +26,9 @@ struct Waiting<P> {
 /// The bytes of a question could not be had: a refusal for this process, not one to remember.
 struct Unreadable(Refusal);
 
+/// The answers to a batch, in order.
+type Answers<O> = Vec<Result<<O as Operator>::Answer, Refusal>>;
+
 /// What a stage did and how it stands.
 #[derive(Clone, Debug)]
 pub struct StageStatus {
@@ -269,19 +272,8 @@ impl<O: Operator> Stage<O> {
 
     /// On a thread of the stage: a session, and batches until the end.
     fn answer_batches(&self) {
-        let open = || match self.operator.open_session() {
-            Ok(session) => Some(session),
-            Err(error) => {
-                self.report(format_args!("{}: no session could be opened: {error}", self.operator.name()));
-                None
-            }
-        };
         let mut session = None;
         while let Some(batch) = self.batches.next(self.operator.most_a_batch(), &self.at_work) {
-            let Some(open_session) = session.get_or_insert_with(open) else {
-                self.at_work.fetch_sub(1, SeqCst);
-                return;
-            };
             let (mut contents, mut prepared, mut permits) = (Vec::new(), Vec::new(), Vec::new());
             for waiting in batch {
                 contents.push(waiting.content);
@@ -289,26 +281,66 @@ impl<O: Operator> Stage<O> {
                 permits.push(waiting.permit);
             }
             let start = Instant::now();
-            let run = catch_unwind(AssertUnwindSafe(|| self.operator.answer(open_session, prepared)));
-            drop(permits);
+            let answers = self.answer_batch(&mut session, &prepared);
+            drop((prepared, permits));
             self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
-            let answers = match run {
-                Ok(answers) if answers.len() == contents.len() => answers,
-                Ok(answers) => {
-                    let message = format!("{} answers to {} questions", answers.len(), contents.len());
-                    contents.iter().map(|_| Err(Refusal::new("wrong_count", message.clone()))).collect()
-                }
-                Err(panic) => {
-                    // Whatever state the session was in when it panicked, nobody else shall see it.
-                    session = None;
-                    let refusal = panicked("answering", &*panic);
-                    contents.iter().map(|_| Err(refusal.clone())).collect()
-                }
+            let Some(answers) = answers else {
+                self.at_work.fetch_sub(1, SeqCst);
+                return;
             };
             let answers = answers.into_iter().map(|answer| answer.map(Answer::to_bytes));
             self.complete(contents.into_iter().zip(answers).collect());
             self.at_work.fetch_sub(1, SeqCst);
         }
+    }
+
+    /// Answers a batch; where that fails, one by one, so that a poisonous picture takes no neighbour with it.
+    /// `None` where no session opens.
+    fn answer_batch(&self, session: &mut Option<O::Session>, batch: &[O::Prepared]) -> Option<Answers<O>> {
+        match self.try_answer(session, batch)? {
+            Ok(answers) => Some(answers),
+            Err(refusal) if batch.len() == 1 => Some(vec![Err(refusal)]),
+            Err(_) => {
+                let alone = |one| match self.try_answer(session, std::slice::from_ref(one))? {
+                    Ok(mut answers) => answers.pop(),
+                    Err(refusal) => Some(Err(refusal)),
+                };
+                batch.iter().map(alone).collect()
+            }
+        }
+    }
+
+    /// As many answers as questions, or why there are none. The outer `None`: no session opens.
+    fn try_answer(
+        &self,
+        session: &mut Option<O::Session>,
+        batch: &[O::Prepared],
+    ) -> Option<Result<Answers<O>, Refusal>> {
+        if session.is_none() {
+            match self.operator.open_session() {
+                Ok(opened) => *session = Some(opened),
+                Err(error) => {
+                    self.report(format_args!(
+                        "{}: no session could be opened: {error}",
+                        self.operator.name()
+                    ));
+                    return None;
+                }
+            }
+        }
+        let open = session.as_mut()?;
+        Some(match catch_unwind(AssertUnwindSafe(|| self.operator.answer(open, batch))) {
+            Ok(answers) if answers.len() == batch.len() => Ok(answers),
+            Ok(answers) => {
+                let message = format!("{} answers to {} questions", answers.len(), batch.len());
+                Err(Refusal::new("wrong_count", message))
+            }
+            Err(panic) => {
+                // Whatever state the session was in when it panicked, nobody else shall see it.
+                *session = None;
+                Err(panicked("answering", &*panic))
+            }
+        })
     }
 
     /// Remembers answers, then tells everyone who asked.

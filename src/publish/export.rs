@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::parts::{Folder, Layout, Notes, PartFile, Planned, lock_for_reading};
+use super::parts::{self, Folder, Layout, Notes, PartFile, Planned, lock_for_reading};
 use super::source::{OpenShard, Shards};
 use super::wanted::{Digest, member_name, picture_of};
 use super::{Committed, Part, PartKind, PublishError, manifest, names, parquet, read_manifest};
@@ -41,6 +41,11 @@ struct ExportManifest<'a> {
 /// leaves the export that was there before, whole.
 pub fn export(out: &Path, to: &Path, catalogue: &Catalogue) -> Result<Committed, PublishError> {
     export_from(out, to, catalogue)
+}
+
+/// Whether [`export`] may write to `to`, as far as can be told without touching it.
+pub fn check_export(to: &Path) -> Result<(), PublishError> {
+    parts::check(to, &EXPORT)
 }
 
 pub(super) fn export_from(out: &Path, to: &Path, shards: &impl Shards) -> Result<Committed, PublishError> {

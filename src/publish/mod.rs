@@ -33,7 +33,7 @@ use std::path::Path;
 
 pub use error::PublishError;
 pub use explain::{Ended, Explained, Kept, find_verdict, near_keys, published_keys};
-pub use export::export;
+pub use export::{check_export, export};
 pub use funnel::{FunnelStep, Summary, funnel, summarise};
 pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
 
@@ -126,6 +126,11 @@ pub struct Committed {
     pub parts_unchanged: usize,
     /// By the parts written.
     pub bytes_written: u64,
+}
+
+/// Whether [`commit`] may write to `out`, as far as can be told without touching it.
+pub fn check_out(out: &Path) -> Result<(), PublishError> {
+    parts::check(out, &PUBLISHED)
 }
 
 /// Makes `out` hold exactly the set that is wanted, writing only the parts that differ from what the manifest names.

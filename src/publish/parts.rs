@@ -319,6 +319,11 @@ fn marker(layout: &Layout) -> String {
     format!("{}\n", layout.format)
 }
 
+/// Whether `root` is of that layout, or free for it. Writes nothing.
+pub(super) fn check(root: &Path, layout: &Layout) -> Result<(), PublishError> {
+    if root.exists() { check_ours(root, layout) } else { Ok(()) }
+}
+
 fn check_ours(root: &Path, layout: &Layout) -> Result<(), PublishError> {
     let mut names = HashMap::new();
     for entry in fs::read_dir(root).map_err(PublishError::io("list", root))? {

@@ -1,0 +1,145 @@
+//! The `curate` program, run as a user runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::shards::{Sample, write};
+
+/// A folder with shards, a store and an output, and the program that works on them.
+pub struct Desk {
+    pub folder: tempfile::TempDir,
+    program: &'static str,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// `None` where a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(output: std::process::Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what is printed is UTF-8");
+        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The one JSON object on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Panics unless the command ended with `code` and said all of `words`.
+    pub fn expect(self, code: i32, words: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not said: {self:#?}");
+        }
+        self
+    }
+}
+
+impl Desk {
+    /// `program` is `env!("CARGO_BIN_EXE_…")` of the test.
+    pub fn new(program: &'static str) -> Self {
+        let folder = crate::scratch();
+        std::fs::create_dir(folder.path().join("shards")).expect("makes");
+        Desk { folder, program }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn shard(&self, name: &str, samples: &[Sample]) -> PathBuf {
+        let path = self.path("shards").join(format!("{name}.tar"));
+        write(&path, samples);
+        path
+    }
+
+    /// `run` or `plan` over all shards; `more` is split at spaces. Any number of refusals is allowed unless it
+    /// says otherwise: the corpus is full of them.
+    pub fn command(&self, verb: &str, more: &str) -> Command {
+        let mut command = self.bare(&format!("{verb} --shards"));
+        command.arg(self.path("shards")).arg("--store").arg(self.path("store"));
+        command.arg("--out").arg(self.path("out")).args(more.split_whitespace());
+        if !more.contains("--max-error-rate") {
+            command.args(["--max-error-rate", "1"]);
+        }
+        command
+    }
+
+    /// The program with these arguments alone, in the desk's folder.
+    pub fn bare(&self, arguments: &str) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, more: &str) -> Ended {
+        ended(&mut self.command("run", more))
+    }
+
+    /// A run that is done, as its JSON.
+    pub fn done(&self, more: &str) -> Value {
+        self.run(&format!("--json {more}")).expect(0, &[]).json()
+    }
+
+    pub fn start(&self, more: &str) -> Child {
+        start(&mut self.command("run", more))
+    }
+
+    pub fn ask(&self, arguments: &str) -> Ended {
+        ended(&mut self.bare(arguments))
+    }
+}
+
+pub fn ended(command: &mut Command) -> Ended {
+    Ended::of(command.output().expect("the program starts"))
+}
+
+pub fn start(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+}
+
+/// Waits for the end of a child; panics where it takes longer than `seconds`.
+pub fn ended_within(mut child: Child, seconds: u64) -> Ended {
+    let begin = Instant::now();
+    while child.try_wait().expect("can be waited for").is_none() {
+        if begin.elapsed() > Duration::from_secs(seconds) {
+            child.kill().expect("is killed");
+            panic!(
+                "still running after {seconds} s: {:#?}",
+                Ended::of(child.wait_with_output().expect("ends"))
+            );
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ended::of(child.wait_with_output().expect("ends"))
+}
+
+/// Waits until the log of asks has so many lines.
+pub fn wait_for_asks(log: &Path, count: usize) {
+    let begin = Instant::now();
+    while asks(log).len() < count {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{count} questions were never asked");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal to a child that has not been waited for.
+pub fn signal(child: &Child, signal: i32) {
+    // The child is ours and not yet reaped, so that its number is nobody else's.
+    let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+    assert_eq!(sent, 0, "the signal is sent");
+}
+
+/// The lines of a log of asks; none where there is no log.
+pub fn asks(log: &Path) -> Vec<String> {
+    std::fs::read_to_string(log).unwrap_or_default().lines().map(str::to_owned).collect()
+}
