@@ -319,7 +319,7 @@ impl<R: Row, U: Unit> Row for Scored<R, U> {
 }
 
 /// Where a row ended. Every row of the input ends in exactly one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Verdict {
     /// Published, with its scores in the order of the output row's [`Row::score_names`].
     Kept(Box<[f32]>),
@@ -327,6 +327,22 @@ pub enum Verdict {
     Gated { dial: &'static str, score: f32 },
     /// Ended without an answer at the stage of this name.
     Refused(Box<Refused>),
+}
+
+/// Bit by bit: a verdict at a score of NaN equals itself, or it could never be taken back.
+impl PartialEq for Verdict {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Verdict::Kept(one), Verdict::Kept(other)) => {
+                one.iter().map(|score| score.to_bits()).eq(other.iter().map(|score| score.to_bits()))
+            }
+            (Verdict::Gated { dial, score }, Verdict::Gated { dial: other, score: at }) => {
+                dial == other && score.to_bits() == at.to_bits()
+            }
+            (Verdict::Refused(one), Verdict::Refused(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 /// A refusal and the stage that it happened at.

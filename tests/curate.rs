@@ -45,7 +45,7 @@ dials! {
 /// What the judge finds: scores in steps of a half, so that dials meet ties; one content in 23 is refused.
 pub fn taste(content: ContentHash) -> Result<f32, Refusal> {
     let n = u32::from_le_bytes([content.0[0], content.0[1], content.0[2], 0]);
-    if n % 23 == 0 {
+    if n.is_multiple_of(23) {
         return Err(Refusal::new("distasteful", "the judge will not look at this"));
     }
     Ok((n % 21) as f32 / 2.0)

@@ -12,6 +12,7 @@ pub mod trees;
 pub struct Rng(pub u64);
 
 impl Rng {
+    #[expect(clippy::should_implement_trait, reason = "endless: an iterator would only hide that")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -134,7 +134,7 @@ pub fn wait_for_asks(log: &Path, count: usize) {
 
 /// Sends a signal to a child that has not been waited for.
 pub fn signal(child: &Child, signal: i32) {
-    // The child is ours and not yet reaped, so that its number is nobody else's.
+    // SAFETY: a plain system call; the child is not yet reaped, so that its number is nobody else's.
     let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
     assert_eq!(sent, 0, "the signal is sent");
 }

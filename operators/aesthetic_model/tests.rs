@@ -3,25 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::onnx::{BackendChoice, Device};
+use crate::onnx::tests::backends;
 
 /// Largest difference between the back-ends' scores, and of either to the recorded ones.
 const TOLERANCE: f32 = 1e-4;
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/models")
-}
-
-fn backends() -> Vec<Backend> {
-    let mut found = vec![Backend::find(BackendChoice::Embedded, Device::Cpu).unwrap()];
-    match Backend::find(BackendChoice::OnnxRuntime, Device::Cpu) {
-        Ok(backend) => found.push(backend),
-        Err(error) if std::env::var_os("THRESHFLOW_REQUIRE_ORT").is_some_and(|v| v == "1") => {
-            panic!("{error}")
-        }
-        Err(error) => println!("SKIPPED the part with ONNX Runtime: {error}"),
-    }
-    found
 }
 
 fn expected(name: &str) -> Vec<f32> {

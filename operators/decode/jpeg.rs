@@ -1,7 +1,7 @@
 //! JPEG: zune-jpeg in full, or libjpeg-turbo at the scale that is wanted (feature `scaled-jpeg`).
 //!
-//! zune-jpeg alone says whether a JPEG is good: where libjpeg-turbo finds anything to complain about, the picture is decoded
-//! in full instead. So a build with the feature refuses exactly what one without it refuses.
+//! Where libjpeg-turbo finds anything to complain about, zune-jpeg decodes the picture in full and has the last word. So a build with
+//! the feature takes every JPEG that one without it takes (and rare kinds more, arithmetic coding for one).
 
 use threshflow::row::Refusal;
 use zune_core::bytestream::ZCursor;
@@ -26,11 +26,10 @@ pub(super) fn decode(bytes: &[u8], purpose: Purpose) -> Result<Rgb, Refusal> {
         return Err(Refusal::new("cut_picture", message));
     }
     #[cfg(feature = "scaled-jpeg")]
-    if let Purpose::ShortSideAtLeast(short_side) = purpose
-        && let Some(scaled) = super::turbo::decode(bytes, &frame, short_side)
-    {
-        return Ok(scaled);
+    if let Some(decoded) = super::turbo::decode(bytes, &frame, purpose) {
+        return Ok(decoded);
     }
+    #[cfg(not(feature = "scaled-jpeg"))]
     let _ = purpose;
     decode_full(bytes, &frame)
 }

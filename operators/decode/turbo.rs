@@ -6,22 +6,27 @@
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
 use super::jpeg::Frame;
-use super::{Rgb, Window};
+use super::{Purpose, Rgb, Window};
 
+/// The scales below, for the stamp.
 pub(super) const SCALES_STAMP: &str = "scales=2,4,8 of 8";
 
 /// Eighths of the full size, smallest first.
 const EIGHTHS: [u32; 3] = [2, 4, 8];
 
-/// Decodes at the smallest scale whose shorter side is at least `short_side`. `None` where libjpeg-turbo has anything to
+/// Decodes in full, or at the smallest scale whose shorter side is long enough. `None` where libjpeg-turbo has anything to
 /// complain about, or the picture isn't grey or YCbCr: the caller then decodes it in full.
-pub(super) fn decode(bytes: &[u8], frame: &Frame, short_side: u32) -> Option<Rgb> {
+pub(super) fn decode(bytes: &[u8], frame: &Frame, purpose: Purpose) -> Option<Rgb> {
     if !matches!(frame.components, 1 | 3) {
         return None;
     }
     let (full_width, full_height) = (u32::from(frame.width), u32::from(frame.height));
     let shorter = full_width.min(full_height);
-    let eighths = EIGHTHS.into_iter().find(|eighths| shorter * eighths / 8 >= short_side).unwrap_or(8);
+    let wanted = match purpose {
+        Purpose::Full => shorter,
+        Purpose::ShortSideAtLeast(short_side) => short_side,
+    };
+    let eighths = EIGHTHS.into_iter().find(|eighths| shorter * eighths / 8 >= wanted).unwrap_or(8);
     let scale = ScalingFactor::new(eighths as usize, 8);
     let mut decompressor = Decompressor::new().ok()?;
     let header = decompressor.read_header(bytes).ok()?;

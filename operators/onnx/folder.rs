@@ -1,7 +1,6 @@
 //! A model folder in the Hugging Face manner: graphs, their external data beside them and nowhere else, a preprocessor's config.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use threshflow::row::ContentHash;
@@ -138,7 +137,7 @@ struct Hash {
 
 impl Hash {
     fn add(&mut self, name: &str, path: &Path) -> std::io::Result<()> {
-        let file = File::open(path)?;
+        let file = std::fs::File::open(path)?;
         let length = file.metadata()?.len();
         self.hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
         self.hasher.update(&length.to_le_bytes()).update_reader(file)?;

@@ -1,14 +1,16 @@
 //! A look into an ONNX file: what goes in and out, and which files beside it hold its tensors. No weights are read.
 //!
-//! The wire format is read by rten-onnx; the messages are walked here, because every place where a tensor can stand has to be
-//! seen: one that was missed could make a back-end open a file that nobody checked. Field numbers: onnx/onnx.proto of ONNX 1.23.
+//! Every place where a tensor can stand is walked: one that was missed could make a back-end open a file that nobody checked.
+//! Field numbers: onnx/onnx.proto of ONNX 1.23. The wire format has its own room, `wire.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-use rten_onnx::protobuf::{Field, Fields, OwnedValues, ReadValue, ValueReader};
+use memmap2::Mmap;
+
+use super::wire::{Field, fields};
 
 /// What goes into a graph and what comes out of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,13 +78,19 @@ pub(super) struct Seen {
     pub(super) locations: BTreeSet<String>,
 }
 
-/// Reads the ONNX file at `path`.
-pub(super) fn look(path: &Path) -> Result<Seen, String> {
+/// Maps a file for reading.
+pub(super) fn map(path: &Path) -> Result<Mmap, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut reader = ValueReader::from_file(file);
+    // SAFETY: a model that is rewritten in place while it is mapped gives wrong bytes or ends the process, here as in every
+    // runtime that maps models: they are to be replaced by renaming.
+    unsafe { Mmap::map(&file) }.map_err(|error| error.to_string())
+}
+
+/// Looks into the ONNX file at `path`.
+pub(super) fn look(path: &Path) -> Result<Seen, String> {
+    let bytes = map(path)?;
     let mut walk = Walk::default();
-    let fields = Fields::new(&mut reader, Some("ModelProto"));
-    walk.model(fields).map_err(|error| format!("it is no sound ONNX file: {error}"))?;
+    walk.model(&bytes).map_err(|error| format!("it is no sound ONNX file: {error}"))?;
     if walk.seen.signature.outputs.is_empty() {
         return Err("it is no ONNX model: it has no graph with an output".to_string());
     }
@@ -103,175 +111,168 @@ struct Walk {
 
 type Walked = Result<(), String>;
 
-/// A message's fields, whatever they are read from.
-trait Source: ReadValue<Types = OwnedValues> {}
-impl<R: ReadValue<Types = OwnedValues>> Source for R {}
-
-/// Calls `each` on every field of a message, and steps over what it doesn't take.
-fn fields<R: Source>(
-    mut fields: Fields<'_, R>,
-    mut each: impl FnMut(&mut Field<'_, R>) -> Result<bool, String>,
-) -> Walked {
-    while let Some(mut field) = fields.next().map_err(|error| error.to_string())? {
-        if !each(&mut field)? {
-            field.skip().map_err(|error| error.to_string())?;
-        }
-    }
-    Ok(())
-}
-
-/// Reads the message in `field` with `$walk`.
-macro_rules! within {
-    ($field:expr, $walk:expr) => {
-        $field.read_message(None).map_err(|error| error.to_string()).and_then($walk).map(|()| true)
-    };
-}
-
 impl Walk {
-    fn model<R: Source>(&mut self, message: Fields<'_, R>) -> Walked {
-        fields(message, |field| match field.number() {
-            7 => within!(field, |graph| self.graph(graph)),
-            // TrainingInfoProto: initialization, algorithm.
-            20 => within!(field, |info| fields(info, |field| match field.number() {
-                1 | 2 => within!(field, |graph| self.graph(graph)),
-                _ => Ok(false),
-            })),
-            // FunctionProto: node, attribute_proto.
-            25 => within!(field, |function| fields(function, |field| match field.number() {
-                7 => within!(field, |node| self.node(node)),
-                11 => within!(field, |attribute| self.attribute(attribute)),
-                _ => Ok(false),
-            })),
-            _ => Ok(false),
+    fn model(&mut self, message: &[u8]) -> Walked {
+        fields(message, |field| match field.number {
+            7 => self.graph(field.message()?),
+            20 => self.training(field.message()?),
+            25 => self.function(field.message()?),
+            _ => Ok(()),
         })
     }
 
-    fn graph<R: Source>(&mut self, message: Fields<'_, R>) -> Walked {
+    /// TrainingInfoProto: initialization, algorithm.
+    fn training(&mut self, message: &[u8]) -> Walked {
+        fields(message, |field| match field.number {
+            1 | 2 => self.graph(field.message()?),
+            _ => Ok(()),
+        })
+    }
+
+    /// FunctionProto: node, attribute_proto.
+    fn function(&mut self, message: &[u8]) -> Walked {
+        fields(message, |field| match field.number {
+            7 => self.node(field.message()?),
+            11 => self.attribute(field.message()?),
+            _ => Ok(()),
+        })
+    }
+
+    /// GraphProto: node, initializer, input, output, sparse_initializer.
+    fn graph(&mut self, message: &[u8]) -> Walked {
         if self.depth >= DEEPEST {
             return Err(format!("graphs nested more than {DEEPEST} deep"));
         }
         self.depth += 1;
         let is_outermost = self.depth == 1;
-        fields(message, |field| match field.number() {
-            1 => within!(field, |node| self.node(node)),
-            5 => {
-                let mut name = String::new();
-                within!(field, |tensor| self.tensor(tensor, &mut name))?;
-                if is_outermost {
-                    self.weights.insert(name);
+        fields(message, |field| {
+            match field.number {
+                1 => self.node(field.message()?)?,
+                5 => {
+                    let name = self.tensor(field.message()?)?;
+                    self.weights.extend(is_outermost.then_some(name));
                 }
-                Ok(true)
+                11 if is_outermost => self.seen.signature.inputs.push(port(field.message()?)?),
+                12 if is_outermost => self.seen.signature.outputs.push(port(field.message()?)?),
+                15 => self.sparse_tensor(field.message()?)?,
+                _ => {}
             }
-            number @ (11 | 12) if is_outermost => {
-                let mut found = Port { name: String::new(), element: Element::Other(0), shape: None };
-                within!(field, |info| port(info, &mut found))?;
-                let signature = &mut self.seen.signature;
-                let ports = if number == 11 { &mut signature.inputs } else { &mut signature.outputs };
-                ports.push(found);
-                Ok(true)
-            }
-            15 => within!(field, |sparse| self.sparse_tensor(sparse)),
-            _ => Ok(false),
+            Ok(())
         })?;
         self.depth -= 1;
         Ok(())
     }
 
-    fn node<R: Source>(&mut self, message: Fields<'_, R>) -> Walked {
-        fields(message, |field| match field.number() {
-            5 => within!(field, |attribute| self.attribute(attribute)),
-            _ => Ok(false),
+    fn node(&mut self, message: &[u8]) -> Walked {
+        fields(message, |field| match field.number {
+            5 => self.attribute(field.message()?),
+            _ => Ok(()),
         })
     }
 
     /// AttributeProto: t and tensors, g and graphs, sparse_tensor and sparse_tensors.
-    fn attribute<R: Source>(&mut self, message: Fields<'_, R>) -> Walked {
-        fields(message, |field| match field.number() {
-            5 | 10 => within!(field, |tensor| self.tensor(tensor, &mut String::new())),
-            6 | 11 => within!(field, |graph| self.graph(graph)),
-            22 | 23 => within!(field, |sparse| self.sparse_tensor(sparse)),
-            _ => Ok(false),
+    fn attribute(&mut self, message: &[u8]) -> Walked {
+        fields(message, |field| match field.number {
+            5 | 10 => self.tensor(field.message()?).map(|_| ()),
+            6 | 11 => self.graph(field.message()?),
+            22 | 23 => self.sparse_tensor(field.message()?),
+            _ => Ok(()),
         })
     }
 
-    fn sparse_tensor<R: Source>(&mut self, message: Fields<'_, R>) -> Walked {
-        fields(message, |field| match field.number() {
-            1 | 2 => within!(field, |tensor| self.tensor(tensor, &mut String::new())),
-            _ => Ok(false),
+    /// SparseTensorProto: values, indices.
+    fn sparse_tensor(&mut self, message: &[u8]) -> Walked {
+        fields(message, |field| match field.number {
+            1 | 2 => self.tensor(field.message()?).map(|_| ()),
+            _ => Ok(()),
         })
     }
 
-    /// TensorProto: name, and external_data's entries (key, value), of which `location` names a file.
-    fn tensor<R: Source>(&mut self, message: Fields<'_, R>, name: &mut String) -> Walked {
-        fields(message, |field| match field.number() {
-            8 => text(field, name),
-            13 => {
-                let (mut key, mut value) = (String::new(), String::new());
-                within!(field, |entry| fields(entry, |field| match field.number() {
-                    1 => text(field, &mut key),
-                    2 => text(field, &mut value),
-                    _ => Ok(false),
-                }))?;
-                if key == "location" {
-                    self.seen.locations.insert(value);
+    /// TensorProto: its name is given; of external_data's entries (key, value) the one with `location` names a file.
+    fn tensor(&mut self, message: &[u8]) -> Result<String, String> {
+        let mut name = String::new();
+        fields(message, |field| {
+            match field.number {
+                8 => name = field.text()?,
+                13 => {
+                    let (key, value) = entry(field.message()?)?;
+                    self.seen.locations.extend((key == "location").then_some(value));
                 }
-                Ok(true)
+                _ => {}
             }
-            _ => Ok(false),
-        })
+            Ok(())
+        })?;
+        Ok(name)
     }
 }
 
-fn text<R: Source>(field: &mut Field<'_, R>, into: &mut String) -> Result<bool, String> {
-    *into = field.read_string().map_err(|error| error.to_string())?;
-    Ok(true)
-}
-
-/// ValueInfoProto: name, type; of a type only tensors are looked at: elem_type, shape's dims.
-fn port<R: Source>(message: Fields<'_, R>, found: &mut Port) -> Walked {
-    fields(message, |field| match field.number() {
-        1 => text(field, &mut found.name),
-        2 => within!(field, |kind| fields(kind, |field| match field.number() {
-            1 => within!(field, |tensor| tensor_type(tensor, found)),
-            _ => Ok(false),
-        })),
-        _ => Ok(false),
-    })
-}
-
-fn tensor_type<R: Source>(message: Fields<'_, R>, found: &mut Port) -> Walked {
-    fields(message, |field| match field.number() {
-        1 => {
-            found.element = match field.get_enum().map_err(|error| error.to_string())? {
-                1 => Element::F32,
-                6 => Element::I32,
-                7 => Element::I64,
-                10 => Element::F16,
-                other => Element::Other(other),
-            };
-            Ok(true)
+/// StringStringEntryProto: key, value.
+fn entry(message: &[u8]) -> Result<(String, String), String> {
+    let (mut key, mut value) = (String::new(), String::new());
+    fields(message, |field| {
+        match field.number {
+            1 => key = field.text()?,
+            2 => value = field.text()?,
+            _ => {}
         }
-        2 => {
-            let mut shape = Vec::new();
-            within!(field, |dims| fields(dims, |field| match field.number() {
-                1 => within!(field, |dim| {
-                    let mut length = None;
-                    fields(dim, |field| {
-                        if field.number() == 1 {
-                            let value = field.get_int64().map_err(|error| error.to_string())?;
-                            length = usize::try_from(value).ok().filter(|&value| value > 0);
-                            return Ok(true);
-                        }
-                        Ok(false)
-                    })?;
-                    shape.push(length);
+        Ok(())
+    })?;
+    Ok((key, value))
+}
+
+/// ValueInfoProto: name, type; of the kinds of type only tensors are looked at.
+fn port(message: &[u8]) -> Result<Port, String> {
+    let mut found = Port { name: String::new(), element: Element::Other(0), shape: None };
+    fields(message, |field| match field.number {
+        1 => field.text().map(|name| found.name = name),
+        2 => fields(field.message()?, |kind| match kind.number {
+            1 => tensor_type(kind.message()?, &mut found),
+            _ => Ok(()),
+        }),
+        _ => Ok(()),
+    })?;
+    Ok(found)
+}
+
+/// TypeProto.Tensor: elem_type, shape (TensorShapeProto: dim).
+fn tensor_type(message: &[u8], found: &mut Port) -> Walked {
+    fields(message, |field| {
+        match field.number {
+            1 => {
+                found.element = match field.number()? {
+                    1 => Element::F32,
+                    6 => Element::I32,
+                    7 => Element::I64,
+                    10 => Element::F16,
+                    other => Element::Other(i32::try_from(other).unwrap_or(0)),
+                }
+            }
+            2 => {
+                let mut shape = Vec::new();
+                fields(field.message()?, |dim| {
+                    if dim.number == 1 {
+                        shape.push(length(dim)?);
+                    }
                     Ok(())
-                }),
-                _ => Ok(false),
-            }))?;
-            found.shape = Some(shape);
-            Ok(true)
+                })?;
+                found.shape = Some(shape);
+            }
+            _ => {}
         }
-        _ => Ok(false),
+        Ok(())
     })
+}
+
+/// TensorShapeProto.Dimension: dim_value, where it is above 0; a dim_param is a name, and may be any length.
+fn length(dim: Field<'_>) -> Result<Option<usize>, String> {
+    let mut length = None;
+    fields(dim.message()?, |field| {
+        if field.number == 1 {
+            length = usize::try_from(field.number()?)
+                .ok()
+                .filter(|&value| value > 0 && value <= isize::MAX as usize);
+        }
+        Ok(())
+    })?;
+    Ok(length)
 }

@@ -13,6 +13,7 @@ mod graph;
 mod ort;
 mod rten;
 mod session;
+mod wire;
 
 use std::path::PathBuf;
 
@@ -53,4 +54,4 @@ pub enum OnnxError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

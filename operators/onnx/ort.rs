@@ -147,10 +147,9 @@ impl OrtRunner {
                 // A thread that spins while it waits takes the core that the decoder needs.
                 .with_intra_op_spinning(false)
                 .map_err(text)?;
-            if let Some(provider) = provider(place) {
-                builder = builder
-                    .with_execution_providers([provider.error_on_failure()])
-                    .map_err(|error| format!("{DEVICE_FAILED}{}", ort::Error::<()>::from(error)))?;
+            if place != Place::Cpu {
+                let text = |error| format!("{DEVICE_FAILED}{}", ort::Error::<()>::from(error));
+                builder = builder.with_execution_providers(providers(place)).map_err(text)?;
             }
             builder.commit_from_file(&model.path).map_err(|error| error.to_string())
         });
@@ -174,13 +173,17 @@ impl OrtRunner {
 
 const DEVICE_FAILED: &str = "device: ";
 
-fn provider(place: Place) -> Option<ep::ExecutionProviderDispatch> {
-    match place {
-        Place::Cpu => None,
-        // TF32 would be a precision class of its own.
-        Place::Cuda(index) => Some(ep::CUDA::default().with_device_id(index as i32).with_tf32(false).build()),
-        Place::TensorRt(index) => Some(ep::TensorRT::default().with_device_id(index as i32).build()),
-    }
+/// Each may refuse to start, and then nothing else takes its place. What TensorRT leaves over, CUDA runs.
+fn providers(place: Place) -> Vec<ep::ExecutionProviderDispatch> {
+    // TF32 would be a precision class of its own.
+    let cuda = |index: u32| ep::CUDA::default().with_device_id(index as i32).with_tf32(false).build();
+    let tensorrt = |index: u32| ep::TensorRT::default().with_device_id(index as i32).build();
+    let wanted = match place {
+        Place::Cpu => vec![],
+        Place::Cuda(index) => vec![cuda(index)],
+        Place::TensorRt(index) => vec![tensorrt(index), cuda(index)],
+    };
+    wanted.into_iter().map(|provider| provider.error_on_failure()).collect()
 }
 
 impl Runner for OrtRunner {

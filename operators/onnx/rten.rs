@@ -48,14 +48,23 @@ fn shared(model: &Model) -> Result<Arc<Graph>, String> {
 }
 
 fn load(model: &Model) -> Result<Graph, String> {
+    if let Some(other) = model.external.keys().find(|location| !takes(location)) {
+        return Err(format!(
+            "the embedded back-end takes external data only from files named *.data or *.onnx_data, and not from `{other}`; \
+             export again under such a name, or take ONNX Runtime (--backend onnxruntime)"
+        ));
+    }
     let mut options = ModelOptions::with_all_ops();
     options.prepack_weights(true);
-    let read = |path| std::fs::read(path).map_err(|error| format!("{error}"));
-    // Handed over by name, because rten's own loader takes external data under a few file names only.
-    for (location, path) in &model.external {
-        options.external_data(location, read(path)?);
-    }
-    options.load(read(&model.path)?).map_err(|error| format!("the embedded back-end refuses it: {error}"))
+    // SAFETY: external data is mapped; see `graph::map` on models that are rewritten while they are in use.
+    unsafe { options.load_mmap(&model.path) }
+        .map_err(|error| format!("the embedded back-end refuses it: {error}"))
+}
+
+/// rten's own rule for names of external data.
+fn takes(location: &str) -> bool {
+    let extension = location.rsplit_once('.').map_or("", |(_, extension)| extension);
+    extension.starts_with("data") || extension.starts_with("onnx_data")
 }
 
 impl Runner for RtenRunner {

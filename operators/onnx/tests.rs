@@ -40,12 +40,12 @@ fn the_content_covers_external_data() {
     assert_ne!(inside.content, external.content);
     assert!(external.bytes > std::fs::metadata(&external.path).unwrap().len());
     let copy = tempfile::tempdir().unwrap();
-    for name in ["model.onnx", "model.onnx.bin"] {
+    for name in ["model.onnx", "model.onnx_data"] {
         std::fs::copy(models().join("external").join(name), copy.path().join(name)).unwrap();
     }
     let folder = ModelFolder::open(copy.path()).unwrap();
     assert_eq!(folder.model("model.onnx").unwrap().content, external.content);
-    let weights = copy.path().join("model.onnx.bin");
+    let weights = copy.path().join("model.onnx_data");
     let mut bytes = std::fs::read(&weights).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&weights, bytes).unwrap();
@@ -60,9 +60,9 @@ fn external_data_elsewhere_is_refused() {
     std::fs::copy(models().join("external/model.onnx"), copy.path().join("model.onnx")).unwrap();
     let folder = ModelFolder::open(copy.path()).unwrap();
     let error = folder.model("model.onnx").unwrap_err().to_string();
-    assert!(error.contains("`model.onnx.bin` can't be read"), "{error}");
-    let target = models().join("external/model.onnx.bin");
-    std::os::unix::fs::symlink(target, copy.path().join("model.onnx.bin")).unwrap();
+    assert!(error.contains("`model.onnx_data` can't be read"), "{error}");
+    let target = models().join("external/model.onnx_data");
+    std::os::unix::fs::symlink(target, copy.path().join("model.onnx_data")).unwrap();
     let error = folder.model("model.onnx").unwrap_err().to_string();
     assert!(error.contains("is a link or no file"), "{error}");
 }
@@ -83,33 +83,20 @@ fn what_is_no_model_is_refused() {
 
 #[test]
 fn graphs_within_graphs_do_not_overflow_the_stack() {
-    // ModelProto.graph, then GraphProto.node, NodeProto.attribute, AttributeProto.g, again and again.
-    let mut message = Vec::new();
-    for _ in 0..100_000 {
-        for tag in [6 << 3 | 2, 5 << 3 | 2, 1 << 3 | 2] {
-            let length = message.len();
-            let mut outer = vec![tag];
-            let mut rest = length;
-            while rest >= 0x80 {
-                outer.push(rest as u8 | 0x80);
-                rest >>= 7;
-            }
-            outer.push(rest as u8);
-            if length > 1 << 16 {
-                break;
-            }
-            outer.extend_from_slice(&message);
-            message = outer;
+    // GraphProto.node, NodeProto.attribute, AttributeProto.g, again and again, then ModelProto.graph around all of it.
+    let within = |number: u8, message: &[u8]| {
+        let mut outer = vec![number << 3 | 2];
+        let mut rest = message.len();
+        while rest >= 0x80 {
+            outer.push(rest as u8 | 0x80);
+            rest >>= 7;
         }
-    }
-    let mut file = vec![7 << 3 | 2];
-    let mut rest = message.len();
-    while rest >= 0x80 {
-        file.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    file.push(rest as u8);
-    file.extend_from_slice(&message);
+        outer.push(rest as u8);
+        outer.extend_from_slice(message);
+        outer
+    };
+    let deep = (0..3000).fold(Vec::new(), |message, step| within([6, 5, 1][step % 3], &message));
+    let file = within(7, &deep);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("deep.onnx"), file).unwrap();
     let error = ModelFolder::open(folder.path()).unwrap().model("deep.onnx").unwrap_err().to_string();

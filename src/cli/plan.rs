@@ -90,7 +90,7 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
     let total = effect(&before, &standing(&opened)?, &opened.store);
-    let (rows, _) = opened.engine.verdicts().counts();
+    let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
     Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::flow::{Progress, Verdicts};
+use crate::flow::{Counts, Progress, Verdicts};
 use crate::lane::Lanes;
 
 /// What a person sees of a run.
@@ -27,8 +27,9 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 impl Display {
     pub(super) fn start(lanes: Arc<Lanes>, shards: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+            let template = "{elapsed_precise} [{bar:30}] {human_pos} of {human_len} rows\n{msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar
@@ -45,43 +46,51 @@ impl Display {
         if !due {
             return;
         }
-        let line = self.line(progress, verdicts);
+        let counts = verdicts.counts();
+        let lines = self.lines(progress, &counts);
         match &self.bar {
             Some(bar) => {
-                bar.set_message(line);
-                bar.tick();
+                bar.set_length(counts.expected as u64);
+                bar.set_position(counts.decided as u64);
+                bar.set_message(lines.join("\n"));
             }
-            None => eprintln!("{:>6.0} s  {line}", self.begin.elapsed().as_secs_f64()),
+            None => {
+                let seconds = self.begin.elapsed().as_secs_f64();
+                let rows = format!("{} of {} rows", counts.decided, counts.expected);
+                eprintln!("{seconds:>6.0} s  {rows} | {}", lines.join(" | "));
+            }
         }
         self.said = Instant::now();
     }
 
-    fn line(&mut self, progress: &Progress, verdicts: &Verdicts) -> String {
-        let (_, kept) = verdicts.counts();
+    fn lines(&mut self, progress: &Progress, counts: &Counts) -> Vec<String> {
         let stages = self.lanes.status();
-        let answered: u64 = stages.iter().map(|s| s.asked.asked.saturating_sub(s.in_flight as u64)).sum();
+        let answered: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
         if self.sample.0.elapsed() >= Duration::from_secs(1) {
             self.rate =
                 (answered - self.sample.1.min(answered)) as f64 / self.sample.0.elapsed().as_secs_f64();
             self.sample = (Instant::now(), answered);
         }
-        let asks = stages.iter().map(|stage| {
-            let asked = stage.asked;
-            format!(
-                "{}: {} asked, {} remembered, {} in flight, {} to batch",
-                stage.name, asked.asked, asked.remembered, stage.in_flight, stage.waiting_for_a_batch
-            )
-        });
-        let asks: Vec<_> = asks.collect();
         let held_back = self.held_back_by(progress);
-        format!(
-            "{} rows of {} shards, {kept} kept | {} | {:.0} images/s, {} queued | {held_back}",
-            progress.rows_fed,
+        let mut lines = vec![format!(
+            "{} of {} shards, {} rows kept; {:.0} images/s, {} queued; {held_back}",
+            counts.shards,
             self.shards,
-            asks.join("; "),
+            counts.kept,
             self.rate,
-            self.lanes.queued(),
-        )
+            self.lanes.queued()
+        )];
+        lines.extend(stages.iter().map(|stage| {
+            format!(
+                "{}: {} asked, {} remembered, {} in flight, {} waiting for a batch",
+                stage.name,
+                stage.asked.asked,
+                stage.asked.remembered,
+                stage.in_flight,
+                stage.waiting_for_a_batch
+            )
+        }));
+        lines
     }
 
     /// Which budget made somebody wait since the last look.
@@ -94,7 +103,7 @@ impl Display {
         match (window, bytes) {
             (_, true) => format!("waits for decoded bytes ({} of {} MB)", megabytes.0, megabytes.1),
             (true, false) => format!("waits for the window ({} epochs)", progress.epochs_in_flight),
-            _ => format!("{} MB decoded", megabytes.0),
+            _ => format!("{} of {} MB decoded", megabytes.0, megabytes.1),
         }
     }
 

@@ -24,7 +24,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(super) fn stop_on_ctrl_c() {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(1);
+            // SAFETY: ends the process without running anything of it; a model that hangs could hold up an `exit`.
+            unsafe { libc::_exit(1) };
         }
     };
     if let Err(error) = ctrlc::set_handler(handler) {
@@ -149,6 +150,8 @@ impl Opened {
                 });
             }
             drop(sender);
+            // Moved in here, so that leaving early drops it and lets the threads go.
+            let receiver = receiver;
             loop {
                 let loaded: Result<_, Failure> = match receiver.recv_timeout(Duration::from_millis(100)) {
                     Ok(loaded) => loaded,
@@ -158,7 +161,6 @@ impl Opened {
                         continue;
                     }
                 };
-                // Dropping the receiver on an error lets the threads go.
                 let (name, shard) = loaded?;
                 let rows = rows_of(&shard, self.sidecar_score.as_deref());
                 self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;
@@ -252,9 +254,9 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let noted = opened.store.note_run(P::NAME, &stages, begin.elapsed().as_secs_f64());
     // What stopped the run is told first: a full disk refuses the notes as well.
     if let Err(failure) = fed {
-        let kept: u64 = stages.iter().map(|stage| stage.asked.asked).sum();
+        let kept: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
         return Err(Failure::Failed(format!(
-            "{failure}\n{kept} questions were asked in this run and their answers are kept in {}; what was published \
+            "{failure}\n{kept} questions were answered in this run, and the answers are kept in {}; what was published \
              before stands as it was. Run the same command again to go on",
             options.store.display()
         )));
@@ -288,6 +290,7 @@ fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
     let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
     if fed.is_err() {
         lanes.stop();
+        lanes.wait_for_answers(Duration::from_secs(60));
     }
     fed
 }

@@ -38,6 +38,9 @@ pub struct Summary {
     pub seconds: f64,
     pub images_per_second: f64,
     pub peak_rss_bytes: u64,
+    /// Dials in the order of their declaration, for people.
+    #[serde(skip)]
+    pub dial_order: Vec<&'static str>,
     /// The first message of each class, for people.
     #[serde(skip)]
     pub examples: BTreeMap<(String, String), String>,
@@ -67,6 +70,7 @@ impl Summary {
             seconds: 0.0,
             images_per_second: 0.0,
             peak_rss_bytes: 0,
+            dial_order: dials.iter().map(|dial| dial.name).collect(),
             examples: BTreeMap::new(),
         };
         for (_, verdict) in verdicts.iter() {
@@ -110,9 +114,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = |part: u64| 100.0 * part as f64 / (self.rows as f64).max(1.0);
         writeln!(f, "{:>10} rows", self.rows)?;
-        for (dial, gated) in &self.gated {
+        for dial in &self.dial_order {
+            let gated = self.gated.get(dial).copied().unwrap_or(0);
             let at = self.dials.get(dial).copied().unwrap_or(f32::NAN);
-            writeln!(f, "{:>10} held back by {dial} at {at} ({:.1} %)", gated, share(*gated))?;
+            writeln!(f, "{:>10} held back by {dial} at {at} ({:.1} %)", gated, share(gated))?;
         }
         for (stage, classes) in &self.refused {
             for (class, refused) in classes {

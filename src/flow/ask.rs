@@ -16,7 +16,7 @@ use crate::row::{ContentHash, Refused, Row};
 
 /// The rows that wait for one answer, with the times and the counts that they came with.
 struct Waiting<R> {
-    rows: Vec<(R, Epoch, isize)>,
+    rows: Updates<R>,
 }
 
 /// The right to emit at a time, on both outputs, for as long as rows of that time wait.
@@ -26,12 +26,14 @@ struct Held {
     waiting: usize,
 }
 
-type Builder<D> = CapacityContainerBuilder<Vec<(D, Epoch, isize)>>;
+/// Updates of a collection, as they ride a channel.
+type Updates<D> = Vec<(D, Epoch, isize)>;
+type Builder<D> = CapacityContainerBuilder<Updates<D>>;
 
 /// What is to be emitted, by time.
 struct Emit<R: Row, A: Answer> {
-    rows: BTreeMap<Epoch, Vec<(A::Row<R>, Epoch, isize)>>,
-    ended: BTreeMap<Epoch, Vec<(Ended, Epoch, isize)>>,
+    rows: BTreeMap<Epoch, Updates<A::Row<R>>>,
+    ended: BTreeMap<Epoch, Updates<Ended>>,
 }
 
 impl<R: Row, A: Answer> Emit<R, A> {
@@ -99,12 +101,18 @@ fn ask<'s, R: Row, O: Operator>(
 
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut desk =
-            Desk::<R, O> { stage, mailbox, name, waiting: HashMap::new(), to_ask: VecDeque::new() };
+        let mut desk = Desk::<R, O> {
+            stage,
+            mailbox,
+            name,
+            waiting: HashMap::new(),
+            to_ask: VecDeque::new(),
+            withdrawn: false,
+        };
         let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
         move |_frontiers| {
             let mut emit = Emit::new();
-            let mut come: Vec<(R, Epoch, isize)> = Vec::new();
+            let mut come: Updates<R> = Vec::new();
             input.for_each(|capability, rows| {
                 // A message that carries rows is stamped with a time at or before theirs.
                 for (_, time, _) in rows.iter() {
@@ -148,6 +156,8 @@ struct Desk<R: Row, O: Operator> {
     waiting: HashMap<ContentHash, Waiting<R>>,
     /// Questions that the lane had no room for yet.
     to_ask: VecDeque<Question>,
+    /// Some of `to_ask` are not waited for any more.
+    withdrawn: bool,
 }
 
 impl<R: Row, O: Operator> Desk<R, O> {
@@ -164,7 +174,7 @@ impl<R: Row, O: Operator> Desk<R, O> {
 
     fn take_in(
         &mut self,
-        come: Vec<(R, Epoch, isize)>,
+        come: Updates<R>,
         emit: &mut Emit<R, O::Answer>,
         waits: &mut impl FnMut(Epoch, isize),
     ) {
@@ -221,12 +231,15 @@ impl<R: Row, O: Operator> Desk<R, O> {
         }
         if waiting.rows.is_empty() {
             self.waiting.remove(&content);
-            self.to_ask.retain(|question| question.content != content);
+            self.withdrawn = true;
             self.stage.cancel(&content, &self.mailbox);
         }
     }
 
     fn ask(&mut self) {
+        if std::mem::take(&mut self.withdrawn) {
+            self.to_ask.retain(|question| self.waiting.contains_key(&question.content));
+        }
         if !self.to_ask.is_empty() {
             self.stage.try_ask(&mut self.to_ask, &self.mailbox);
         }

@@ -122,6 +122,7 @@ impl Engine {
             dials,
         };
         while engine.wired.is_empty() && engine.score_names.is_empty() {
+            #[expect(clippy::disallowed_methods, reason = "the engine's handle is not a worker")]
             let event = engine.events.recv().map_err(|_| Stopped::WorkerEnded.to_string())?;
             let wired = matches!(event, Event::Wired(..));
             engine.take_in(event);

@@ -15,7 +15,7 @@ use differential_dataflow::VecCollection;
 
 pub use engine::{Engine, EngineOptions, Progress, Stopped, Tick};
 pub use gate::{Comparison, Dial, DialSpec, touched_records};
-pub use verdicts::{Verdicts, VerdictsError};
+pub use verdicts::{Counts, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
 use crate::row::{Given, Image, Refused, Row, RowId, Score, Stamp};

@@ -13,7 +13,21 @@ pub struct Verdicts {
     shards: BTreeMap<u32, Vec<Option<Verdict>>>,
     /// Changes whose other half has not come yet.
     unmatched: HashMap<RowId, Vec<(Verdict, isize)>>,
+    decided: usize,
     kept: usize,
+}
+
+/// See [`Verdicts::counts`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Shards whose rows are coming or have come.
+    pub shards: usize,
+    /// Rows of these shards.
+    pub expected: usize,
+    /// Rows that have a verdict.
+    pub decided: usize,
+    /// Rows whose verdict is to be published.
+    pub kept: usize,
 }
 
 /// A row that does not stand in exactly one verdict: a fault of the engine, never of the input.
@@ -24,6 +38,11 @@ pub struct Verdicts {
 pub struct VerdictsError {
     pub rows: usize,
     pub first: RowId,
+}
+
+/// What a row adds to the rows that are decided, and to those that are kept.
+fn tally(row: &Option<Verdict>) -> (usize, usize) {
+    (usize::from(row.is_some()), usize::from(matches!(row, Some(Verdict::Kept(_)))))
 }
 
 impl Verdicts {
@@ -51,7 +70,7 @@ impl Verdicts {
             self.unmatched.entry(id).or_default().push((verdict, diff));
             return;
         };
-        let was_kept = matches!(slot, Some(Verdict::Kept(_)));
+        let before = tally(slot);
         match (&slot, diff) {
             (None, 1) if !self.unmatched.contains_key(&id) => *slot = Some(verdict),
             (Some(standing), -1) if *standing == verdict => {
@@ -63,8 +82,9 @@ impl Verdicts {
                 Self::settle_one(&mut self.unmatched, id, slot);
             }
         }
-        let is_kept = matches!(slot, Some(Verdict::Kept(_)));
-        self.kept = self.kept + usize::from(is_kept) - usize::from(was_kept);
+        let after = tally(slot);
+        self.decided = self.decided + after.0 - before.0;
+        self.kept = self.kept + after.1 - before.1;
     }
 
     /// Cancels what can be cancelled of a row's unmatched changes and moves the one that remains into its slot.
@@ -125,9 +145,10 @@ impl Verdicts {
         })
     }
 
-    /// Rows that are expected, and rows that are kept so far.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.shards.values().map(Vec::len).sum(), self.kept)
+    /// How many rows are expected, decided and kept so far.
+    pub fn counts(&self) -> Counts {
+        let expected = self.shards.values().map(Vec::len).sum();
+        Counts { shards: self.shards.len(), expected, decided: self.decided, kept: self.kept }
     }
 }
 
@@ -141,7 +162,8 @@ mod tests {
 
     #[test]
     fn changes_meet_in_any_order() {
-        let changes = [(gated(1.0), 1), (gated(1.0), -1), (gated(2.0), 1), (gated(2.0), -1), (gated(3.0), 1)];
+        let nan = gated(f32::NAN);
+        let changes = [(gated(1.0), 1), (gated(1.0), -1), (nan.clone(), 1), (nan, -1), (gated(3.0), 1)];
         let id = RowId { shard: 3, member: 0 };
         let mut order: Vec<usize> = (0..changes.len()).collect();
         // All 120 orders, by Heap's algorithm.

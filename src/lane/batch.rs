@@ -1,6 +1,7 @@
 //! Where prepared questions wait for their batch.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 
 use super::lock;
@@ -40,7 +41,8 @@ impl<T> Batches<T> {
     }
 
     /// The next batch of at most `most`: closed when full, or when nothing more is waiting. `None` at the end.
-    pub(super) fn next(&self, most: usize) -> Option<Vec<T>> {
+    /// Counts the batch as `at_work` under the lock that hands it out, so that who stopped the queue sees it.
+    pub(super) fn next(&self, most: usize, at_work: &AtomicUsize) -> Option<Vec<T>> {
         let mut state = lock(&self.state);
         while state.waiting.is_empty() {
             if state.stopped {
@@ -50,6 +52,7 @@ impl<T> Batches<T> {
         }
         let taken = state.waiting.len().min(most.max(1));
         let batch = state.waiting.drain(..taken).collect();
+        at_work.fetch_add(1, Ordering::SeqCst);
         drop(state);
         self.room.notify_all();
         Some(batch)

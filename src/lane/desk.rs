@@ -56,12 +56,12 @@ pub(super) struct Flight {
 /// The questions in flight of one stage, by content: the same content is asked once, however many ask.
 pub(super) type Desk = HashMap<ContentHash, Flight>;
 
+/// An answer and the question that it answers.
+pub(super) type Letter = (ContentHash, Remembered);
+
 /// Sorts answers by mailbox, taking their flights off the desk.
-pub(super) fn address(
-    desk: &mut Desk,
-    answers: Vec<(ContentHash, Remembered)>,
-) -> Vec<(Arc<Mailbox>, Vec<(ContentHash, Remembered)>)> {
-    let mut letters: Vec<(Arc<Mailbox>, Vec<_>)> = Vec::new();
+pub(super) fn address(desk: &mut Desk, answers: Vec<Letter>) -> Vec<(Arc<Mailbox>, Vec<Letter>)> {
+    let mut letters: Vec<(Arc<Mailbox>, Vec<Letter>)> = Vec::new();
     for (content, answer) in answers {
         // Not on the desk: cancelled, or given up on. The memo has it for whoever asks next.
         let Some(flight) = desk.remove(&content) else { continue };

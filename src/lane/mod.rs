@@ -220,6 +220,16 @@ impl Lanes {
         stages.iter().try_for_each(|stage| stage.sync())
     }
 
+    /// After [`Lanes::stop`]: waits until what is being answered is answered and remembered, but not for ever.
+    pub fn wait_for_answers(&self, most: Duration) {
+        let begin = Instant::now();
+        let at_work = || self.status().iter().any(|stage| stage.batches_at_work > 0);
+        while at_work() && begin.elapsed() < most {
+            #[expect(clippy::disallowed_methods, reason = "the thread that ends the run, which may wait")]
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Drops what waits; what is being answered is still answered and remembered.
     pub fn stop(&self) {
         self.pool.stop();
@@ -258,6 +268,7 @@ fn watch_deadlines(lanes: &Arc<Lanes>) {
     let lanes = Arc::downgrade(lanes);
     let watch = move || {
         loop {
+            #[expect(clippy::disallowed_methods, reason = "a thread of the lane, which may wait")]
             std::thread::sleep(Duration::from_millis(500));
             let Some(lanes) = lanes.upgrade() else { return };
             let stages = lock(&lanes.stages).clone();

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::batch::Batches;
-use super::desk::{Desk, Flight, Mailbox, Question, address};
+use super::desk::{Desk, Flight, Letter, Mailbox, Question, address};
 use super::pool::Job;
 use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Subject, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered};
@@ -20,6 +23,12 @@ struct Waiting<P> {
     permit: Option<Permit>,
 }
 
+/// The bytes of a question could not be had: a refusal for this process, not one to remember.
+struct Unreadable(Refusal);
+
+/// What an operator says to a batch, question by question.
+type Answers<O> = Vec<Result<<O as Operator>::Answer, Refusal>>;
+
 /// What a stage did and how it stands.
 #[derive(Clone, Debug)]
 pub struct StageStatus {
@@ -29,7 +38,9 @@ pub struct StageStatus {
     pub asked: Asked,
     /// Questions taken by the lane and not yet answered.
     pub in_flight: usize,
-    /// Of these, how many wait for a batch.
+    /// Batches that are being answered at this moment.
+    pub batches_at_work: usize,
+    /// Of the questions in flight, how many wait for a batch.
     pub waiting_for_a_batch: usize,
     /// Thread-seconds spent preparing and answering.
     pub prepare_seconds: f64,
@@ -41,6 +52,8 @@ pub struct StageStatus {
 pub struct Asked {
     /// Questions that were worked on: answers, refusals and all.
     pub asked: u64,
+    /// Of these, how many were answered, refused or given up on.
+    pub answered: u64,
     /// Rows that the memo answered.
     pub remembered: u64,
     /// Rows that brought their answer along.
@@ -50,6 +63,7 @@ pub struct Asked {
 #[derive(Default)]
 struct Counters {
     asked: AtomicU64,
+    answered: AtomicU64,
     remembered: AtomicU64,
     given: AtomicU64,
     prepare_nanos: AtomicU64,
@@ -66,6 +80,8 @@ pub struct Stage<O: Operator> {
     lanes: std::sync::Weak<Lanes>,
     mode: Mode,
     sessions_started: AtomicUsize,
+    /// Threads that hold a batch.
+    at_work: AtomicUsize,
 }
 
 impl<O: Operator> Stage<O> {
@@ -81,6 +97,7 @@ impl<O: Operator> Stage<O> {
             lanes: Arc::downgrade(lanes),
             mode: lanes.mode,
             sessions_started: AtomicUsize::new(0),
+            at_work: AtomicUsize::new(0),
             operator,
         });
         lanes.register(stage.clone());
@@ -189,10 +206,14 @@ impl<O: Operator> Stage<O> {
         let mut refused = Vec::new();
         for question in questions {
             let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, question)))
-                .unwrap_or_else(|panic| Err(panicked("preparing", &*panic)));
+                .unwrap_or_else(|panic| Ok(Err(panicked("preparing", &*panic))));
             match prepared {
-                Ok(waiting) => ready.push(waiting),
-                Err(refusal) => refused.push((question.content, Err(refusal))),
+                Ok(Ok(waiting)) => ready.push(waiting),
+                Ok(Err(refusal)) => refused.push((question.content, Err(refusal))),
+                Err(Unreadable(refusal)) => {
+                    let said = self.memo.refuse_for_now(question.content, refusal);
+                    self.tell(vec![(question.content, said)]);
+                }
             }
         }
         self.counters.prepare_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
@@ -202,29 +223,30 @@ impl<O: Operator> Stage<O> {
         self.batches.push(ready);
     }
 
-    fn prepare_one(&self, lanes: &Lanes, question: Question) -> Result<Waiting<O::Prepared>, Refusal> {
+    /// What the operator makes of the question, or that its bytes could not be had, which says nothing of it.
+    fn prepare_one(
+        &self,
+        lanes: &Lanes,
+        question: Question,
+    ) -> Result<Result<Waiting<O::Prepared>, Refusal>, Unreadable> {
         let content = question.content;
+        let ready = |prepared, permit| Waiting { content, prepared, permit };
         if O::LOOKS == Looks::AtTheRow {
-            let prepared = self.operator.prepare(&Subject { content, picture: None })?;
-            return Ok(Waiting { content, prepared, permit: None });
+            return Ok(self.operator.prepare(&Subject { content, picture: None }).map(|p| ready(p, None)));
         }
-        let shard = lanes
-            .catalogue
-            .shard(question.id.shard)
-            .map_err(|error| Refusal::new("unreadable_shard", error.to_string()))?;
+        let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
+        let shard =
+            lanes.catalogue.shard(question.id.shard).map_err(|error| unreadable(error.to_string()))?;
         let sample = shard.index.samples.get(question.id.member as usize);
-        let picture = match sample.map(|sample| &sample.picture) {
-            Some(Ok(picture)) => picture,
-            Some(Err(refusal)) => return Err(refusal.clone()),
-            None => {
-                return Err(Refusal::new("no_such_sample", format!("{:?} is not in its shard", question.id)));
-            }
+        let Some(Ok(picture)) = sample.map(|sample| &sample.picture) else {
+            return Err(unreadable(format!("{:?} is no picture of its shard any more", question.id)));
         };
-        let bytes = shard.picture_bytes(question.id.member)?;
+        let bytes = shard.picture_bytes(question.id.member).map_err(Unreadable)?;
         let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
-        let prepared = self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) })?;
-        permit.shrink_to(self.operator.bytes_prepared());
-        Ok(Waiting { content, prepared, permit: Some(permit) })
+        Ok(self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) }).map(|prepared| {
+            permit.shrink_to(self.operator.bytes_prepared());
+            ready(prepared, Some(permit))
+        }))
     }
 
     /// Starts the threads that answer, once.
@@ -251,7 +273,7 @@ impl<O: Operator> Stage<O> {
     /// On a thread of the stage: a session, and batches until the end.
     fn answer_batches(&self) {
         let mut session = None;
-        while let Some(batch) = self.batches.next(self.operator.most_a_batch()) {
+        while let Some(batch) = self.batches.next(self.operator.most_a_batch(), &self.at_work) {
             let (mut contents, mut prepared, mut permits) = (Vec::new(), Vec::new(), Vec::new());
             for waiting in batch {
                 contents.push(waiting.content);
@@ -262,19 +284,19 @@ impl<O: Operator> Stage<O> {
             let answers = self.answer_batch(&mut session, &prepared);
             drop((prepared, permits));
             self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
-            let Some(answers) = answers else { return };
+            let Some(answers) = answers else {
+                self.at_work.fetch_sub(1, SeqCst);
+                return;
+            };
             let answers = answers.into_iter().map(|answer| answer.map(Answer::to_bytes));
             self.complete(contents.into_iter().zip(answers).collect());
+            self.at_work.fetch_sub(1, SeqCst);
         }
     }
 
     /// Answers a batch; where that fails, one by one, so that a poisonous picture takes no neighbour with it.
     /// `None` where no session opens.
-    fn answer_batch(
-        &self,
-        session: &mut Option<O::Session>,
-        batch: &[O::Prepared],
-    ) -> Option<Vec<Result<O::Answer, Refusal>>> {
+    fn answer_batch(&self, session: &mut Option<O::Session>, batch: &[O::Prepared]) -> Option<Answers<O>> {
         match self.try_answer(session, batch)? {
             Ok(answers) => Some(answers),
             Err(refusal) if batch.len() == 1 => Some(vec![Err(refusal)]),
@@ -289,12 +311,11 @@ impl<O: Operator> Stage<O> {
     }
 
     /// As many answers as questions, or why there are none. The outer `None`: no session opens.
-    #[allow(clippy::type_complexity)]
     fn try_answer(
         &self,
         session: &mut Option<O::Session>,
         batch: &[O::Prepared],
-    ) -> Option<Result<Vec<Result<O::Answer, Refusal>>, Refusal>> {
+    ) -> Option<Result<Answers<O>, Refusal>> {
         if session.is_none() {
             match self.operator.open_session() {
                 Ok(opened) => *session = Some(opened),
@@ -332,7 +353,12 @@ impl<O: Operator> Stage<O> {
                 return;
             }
         };
-        let answers = answers.into_iter().map(|(content, _)| content).zip(remembered).collect();
+        self.counters.answered.fetch_add(answers.len() as u64, Relaxed);
+        self.tell(answers.into_iter().map(|(content, _)| content).zip(remembered).collect());
+    }
+
+    /// Tells everyone who asked what is now remembered.
+    fn tell(&self, answers: Vec<Letter>) {
         let letters = address(&mut lock(&self.desk), answers);
         for (mailbox, pile) in letters {
             mailbox.deliver(pile);
@@ -357,10 +383,12 @@ impl<O: Operator> Watched for Stage<O> {
             model: self.operator.model(),
             asked: Asked {
                 asked: counters.asked.load(Relaxed),
+                answered: counters.answered.load(Relaxed),
                 remembered: counters.remembered.load(Relaxed),
                 given: counters.given.load(Relaxed),
             },
             in_flight: lock(&self.desk).len(),
+            batches_at_work: self.at_work.load(SeqCst),
             waiting_for_a_batch: self.batches.len(),
             prepare_seconds: counters.prepare_nanos.load(Relaxed) as f64 / 1e9,
             answer_seconds: counters.answer_nanos.load(Relaxed) as f64 / 1e9,

@@ -116,7 +116,8 @@ fn replay_file(
     if length < HEADER {
         return Ok(0);
     }
-    // The store's lock keeps other writers away, and a record once written is never changed.
+    // SAFETY: the store's lock keeps other writers away, and a record once written is never changed; what a reader
+    // beside a run sees of the tail being written is parsed by its CRC.
     let map = unsafe { memmap2::Mmap::map(file) }
         .map_err(|error| failed(path, error, "check that the store lies on a disk that can be mapped"))?;
     let _ = map.advise(memmap2::Advice::Sequential);

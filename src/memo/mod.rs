@@ -26,6 +26,9 @@ pub const INLINE: usize = 7;
 /// Larger answers are compressed with zstd from this many bytes on.
 const COMPRESS_FROM: usize = 256;
 
+/// An answer in full, or the refusal that stands in its place.
+pub type Answered = Result<Vec<u8>, Arc<Refusal>>;
+
 /// What the memo knows about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remembered {
@@ -221,7 +224,7 @@ impl Memo {
     }
 
     /// An answer of any size, read from disk where it is large. Not for a worker thread.
-    pub fn read(&self, content: &ContentHash) -> Result<Option<Result<Vec<u8>, Arc<Refusal>>>, MemoError> {
+    pub fn read(&self, content: &ContentHash) -> Result<Option<Answered>, MemoError> {
         let slot = match self.get(content) {
             None => return Ok(None),
             Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
@@ -273,6 +276,19 @@ impl Memo {
             index.slots.insert(*content, slot);
         }
         Ok(batch.iter().filter_map(|(content, _)| index.get(content)).collect())
+    }
+
+    /// Remembers a refusal for as long as this process runs: one that says nothing of the content, such as a disk
+    /// that could not be read. An answer that is there already stands.
+    pub fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) -> Remembered {
+        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(first) = index.get(&content) {
+            return first;
+        }
+        let refusal = Arc::new(refusal);
+        index.refusals.insert(content, refusal.clone());
+        index.slots.insert(content, Slot::tagged(REFUSED, 0));
+        Remembered::Refused(refusal)
     }
 
     /// Makes all that was put survive a power cut.

@@ -121,6 +121,26 @@ fn reading_only_writes_nothing() {
 }
 
 #[test]
+fn a_refusal_for_now_ends_with_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let memo = open(folder.path(), 0);
+    assert!(matches!(
+        memo.refuse_for_now(content(1), Refusal::new("unreadable", "")),
+        Remembered::Refused(_)
+    ));
+    assert!(matches!(put(&memo, 1, Ok(b"late")), Remembered::Refused(_)), "a run sees one answer only");
+    put(&memo, 2, Ok(b"yes"));
+    assert_eq!(
+        memo.refuse_for_now(content(2), Refusal::new("unreadable", "")),
+        Remembered::Answer(Inline::new(b"yes"))
+    );
+    memo.refuse_for_now(content(3), Refusal::new("unreadable", ""));
+    drop(memo);
+    let memo = open(folder.path(), 0);
+    assert_eq!([1, 2, 3].map(|n| memo.get(&content(n)).is_some()), [true, true, false]);
+}
+
+#[test]
 fn another_stamps_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), 0));
