@@ -147,6 +147,18 @@ fn a_score_that_is_no_number_passes_no_gate() {
     }
 }
 
+#[test]
+fn a_model_that_does_not_open_stops_the_run() {
+    let (desk, samples) = desk();
+    for (trouble, words) in [("no-session:", "judge is ill"), ("panic-opening:", "judge will not come")] {
+        let failed = ended_within(desk.start(&format!("--trouble {trouble}")), 20);
+        failed
+            .expect(1, &["judge: no session could be opened", words, "Run the same command again to go on"]);
+        assert!(!desk.path("out/manifest.json").exists());
+    }
+    assert_eq!(desk.done("")["asks"]["judge"]["asked"], distinct(&samples).len());
+}
+
 /// A run that may write no file larger than `blocks` of 1,024 bytes.
 fn run_with_small_files(desk: &Desk, blocks: usize, flags: &str) -> Ended {
     let run = desk.command("run", flags);
