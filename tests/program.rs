@@ -78,6 +78,8 @@ impl Desk {
     pub fn bare(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.program);
         command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        // Panics that are planted need no backtrace, which takes long unoptimised.
+        command.env("RUST_BACKTRACE", "0");
         command
     }
 
