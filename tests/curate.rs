@@ -87,6 +87,10 @@ pub enum Kind {
     NotANumber,
     /// The batch that it is in gets an answer too few.
     OneTooFew,
+    /// No session opens, whatever the picture.
+    NoSession,
+    /// Opening a session panics, whatever the picture.
+    PanicOpening,
 }
 
 #[derive(Clone, Debug)]
@@ -166,7 +170,9 @@ impl Operator for Judge {
         2
     }
     fn open_session(&self) -> Result<(), String> {
-        Ok(())
+        let is = |kind| self.args.trouble.iter().any(|trouble| trouble.kind == kind);
+        assert!(!is(Kind::PanicOpening), "the judge will not come");
+        if is(Kind::NoSession) { Err("the judge is ill".to_owned()) } else { Ok(()) }
     }
     fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Score<Taste>, Refusal>> {
         std::thread::sleep(Duration::from_millis(self.args.slow));

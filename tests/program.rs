@@ -78,6 +78,8 @@ impl Desk {
     pub fn bare(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.program);
         command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        // Panics that are planted need no backtrace, which takes long unoptimised.
+        command.env("RUST_BACKTRACE", "0");
         command
     }
 
@@ -134,8 +136,7 @@ pub fn wait_for_asks(log: &Path, count: usize) {
 
 /// Sends a signal to a child that has not been waited for.
 pub fn signal(child: &Child, signal: i32) {
-    // The child is ours and not yet reaped, so that its number is nobody else's.
-    // SAFETY: sends a signal to a child of this test, which has not been waited for.
+    // SAFETY: a plain system call; the child is not yet reaped, so that its number is nobody else's.
     let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
     assert_eq!(sent, 0, "the signal is sent");
 }

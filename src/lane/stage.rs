@@ -26,7 +26,7 @@ struct Waiting<P> {
 /// The bytes of a question could not be had: a refusal for this process, not one to remember.
 struct Unreadable(Refusal);
 
-/// The answers to a batch, in order.
+/// What an operator says to a batch, question by question.
 type Answers<O> = Vec<Result<<O as Operator>::Answer, Refusal>>;
 
 /// What a stage did and how it stands.
@@ -317,7 +317,9 @@ impl<O: Operator> Stage<O> {
         batch: &[O::Prepared],
     ) -> Option<Result<Answers<O>, Refusal>> {
         if session.is_none() {
-            match self.operator.open_session() {
+            // A panic that took the thread along would leave its questions to their deadlines.
+            let opened = catch_unwind(AssertUnwindSafe(|| self.operator.open_session()));
+            match opened.unwrap_or_else(|panic| Err(panicked("opening", &*panic).message)) {
                 Ok(opened) => *session = Some(opened),
                 Err(error) => {
                     self.report(format_args!(

@@ -147,11 +147,23 @@ fn a_score_that_is_no_number_passes_no_gate() {
     }
 }
 
+#[test]
+fn a_model_that_does_not_open_stops_the_run() {
+    let (desk, samples) = desk();
+    for (trouble, words) in [("no-session:", "judge is ill"), ("panic-opening:", "judge will not come")] {
+        let failed = ended_within(desk.start(&format!("--trouble {trouble}")), 20);
+        failed
+            .expect(1, &["judge: no session could be opened", words, "Run the same command again to go on"]);
+        assert!(!desk.path("out/manifest.json").exists());
+    }
+    assert_eq!(desk.done("")["asks"]["judge"]["asked"], distinct(&samples).len());
+}
+
 /// A run that may write no file larger than `blocks` of 1,024 bytes.
 fn run_with_small_files(desk: &Desk, blocks: usize, flags: &str) -> Ended {
     let run = desk.command("run", flags);
     let mut command = Command::new("bash");
-    command.current_dir(desk.folder.path()).arg("-c");
+    command.current_dir(desk.folder.path()).env("RUST_BACKTRACE", "0").arg("-c");
     command.arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"")).arg("bash");
     command.arg(run.get_program()).args(run.get_args());
     ended_within(start(&mut command), 60)
@@ -164,7 +176,7 @@ fn an_answer_that_cannot_be_remembered_stops_the_run() {
     let published = trees::read(&desk.path("out"));
     let all = distinct(&samples).len();
     // The memo has room for a part of the answers only.
-    let stopped = run_with_small_files(&desk, 3, "--log-asks asks.log");
+    let stopped = run_with_small_files(&desk, 3, "");
     stopped.expect(1, &["the memo", "make room on the store's disk", "Run the same command again to go on"]);
     assert!(trees::read(&desk.path("out")) == published, "what was published stands");
     let rest = desk.done("")["asks"]["judge"]["asked"].as_u64().unwrap() as usize;
