@@ -54,8 +54,8 @@ impl Operator for Empty {
     fn open_session(&self) -> Result<(), String> {
         Ok(())
     }
-    fn answer(&self, _session: &mut (), batch: Vec<ContentHash>) -> Vec<Result<Score<Charm>, Refusal>> {
-        batch.into_iter().map(|content| Ok(charm(content))).collect()
+    fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Score<Charm>, Refusal>> {
+        batch.iter().map(|content| Ok(charm(*content))).collect()
     }
 }
 
