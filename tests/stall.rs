@@ -18,8 +18,10 @@ fn dials_turned_while_answers_come_in_never_stall() {
         write(&path, &corpus(3, 0..1500));
         for round in 0..ROUNDS {
             let args = Args { bytes: 10, ..Args::default() };
-            let options = Options { workers: 4, window: 8, rows_an_epoch: 256, pool_threads: 4, ..Options::default() };
-            let mut live = Live::start(&folder.path().join(format!("store{round}")), &options, &args, &[0.0, 0.0], None);
+            let options =
+                Options { workers: 4, window: 8, rows_an_epoch: 256, pool_threads: 4, ..Options::default() };
+            let mut live =
+                Live::start(&folder.path().join(format!("store{round}")), &options, &args, &[0.0, 0.0], None);
             live.insert(&path);
             // Rows of waiting questions leave (and withdraw them) while other workers ask and answers are remembered.
             for turn in 0..60 {
