@@ -100,7 +100,10 @@ fn standing(opened: &Opened) -> Result<Standing, Failure> {
     let kept = kept.map(|(id, _)| id).collect();
     let mut unasked: BTreeMap<&'static str, HashSet<ContentHash>> = BTreeMap::new();
     let mut undecided = HashSet::new();
-    for (id, stage) in opened.engine.unasked_rows() {
+    // Shard by shard: the catalogue keeps a few open, and opening one anew for every row would take for ever.
+    let mut rows: Vec<(RowId, &'static str)> = opened.engine.unasked_rows().collect();
+    rows.sort_unstable();
+    for (id, stage) in rows {
         let shard = opened.catalogue.shard(id.shard)?;
         // The same content is asked once, however many rows ask.
         if let Some(Ok(picture)) = shard.index.samples.get(id.member as usize).map(|sample| &sample.picture) {
