@@ -3,7 +3,7 @@
 //! The model's arithmetic is in [`aesthetic_model`](crate::aesthetic_model); here it is made an operator: what
 //! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use threshflow::lane::{Operator, Subject};
@@ -37,7 +37,6 @@ pub struct AestheticScorer {
 struct Model {
     scorer: AestheticModel,
     backend: Backend,
-    folder: PathBuf,
     sessions: usize,
     threads: usize,
     opened: AtomicUsize,
@@ -55,8 +54,7 @@ impl AestheticScorer {
         // Opened once here and dropped: a model that does not load is an error before the first picture.
         drop(scorer.open_session(backend.places()[0], threads)?);
         let opened = AtomicUsize::new(0);
-        let model =
-            Model { scorer, backend: backend.clone(), folder: folder.to_owned(), sessions, threads, opened };
+        let model = Model { scorer, backend: backend.clone(), sessions, threads, opened };
         Ok(AestheticScorer { model: Some(model), from_sidecar: false, most_a_batch })
     }
 
@@ -92,10 +90,9 @@ impl Operator for AestheticScorer {
     fn model(&self) -> String {
         let sidecar = if self.from_sidecar { "the sidecar, else " } else { "" };
         match &self.model {
-            // The folder's name, not its path: what is published may not depend on where models lie.
+            // By its content, not its folder: what is published may not depend on where models lie.
             Some(model) => format!(
-                "{sidecar}{} {} ({})",
-                model.folder.file_name().unwrap_or_default().to_string_lossy(),
+                "{sidecar}ONNX model {} ({})",
                 &model.scorer.content_hash().to_string()[..8],
                 model.backend.stamp_class()
             ),
@@ -105,6 +102,11 @@ impl Operator for AestheticScorer {
 
     fn given(&self, image: &Image) -> Option<Score<Aesthetic>> {
         (self.from_sidecar && !image.given.is_nan()).then(|| Score::of(image.given.get()))
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        // A run that fails tells of the device and its memory; one that answers tells of the picture.
+        refusal.class != "model_failed"
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
@@ -155,7 +157,7 @@ impl Operator for AestheticScorer {
         };
         let mut score = |crops: &[&[u8]]| match scorer.score(crops) {
             Ok(scores) => scores.into_iter().map(finite).collect(),
-            Err(error) => vec![Err(Refusal::new("model_failed", error.to_string())); crops.len()],
+            Err(error) => vec![Err(Refusal::new("model_failed", why(error))); crops.len()],
         };
         let scores = score(&crops);
         if scores.iter().any(Result::is_ok) || crops.len() == 1 {
@@ -163,6 +165,14 @@ impl Operator for AestheticScorer {
         }
         // The whole batch failed: one by one, the pictures that are not at fault get their scores.
         crops.iter().flat_map(|crop| score(&[crop])).collect()
+    }
+}
+
+/// What went wrong, without the path that the model happens to lie at.
+fn why(error: OnnxError) -> String {
+    match error {
+        OnnxError::Run { why, .. } => why,
+        other => other.to_string(),
     }
 }
 

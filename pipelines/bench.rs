@@ -162,6 +162,11 @@ fn end_to_end(args: &Args, options: &BenchOptions, scratch: &std::path::Path) ->
     ]);
     command.extend([format!("--device={}", args.device), format!("--backend={}", args.backend)]);
     command.push("--max-error-rate=1".into());
+    let source = &options.source;
+    command
+        .extend([format!("--max-pixels={}", source.max_pixels), format!("--max-bytes={}", source.max_bytes)]);
+    let switches = [(source.no_exif, "--no-exif"), (source.no_mmap, "--no-mmap")];
+    command.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).to_owned()));
     command.push("--shards".into());
     command.extend(options.source.shards.iter().cloned());
     let report = invoke::run::<Prepare>(&command)?;

@@ -141,7 +141,7 @@ fn rows_that_leave_while_they_are_asked_about_leave_nothing_behind() {
     let data = data();
     let store = data.folder.path().join("store");
     let log = AskLog::default();
-    let args = Args { slow_prepare: 2, bytes: 1000, ..Args::default() };
+    let args = Args { slow_prepare: 10, bytes: 1000, ..Args::default() };
     let mut live = Live::start(
         &store,
         &Options { window: 64, ..Options::default() },

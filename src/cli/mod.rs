@@ -119,7 +119,7 @@ pub enum Output {
 pub struct BenchOptions {
     #[command(flatten)]
     pub source: SourceOptions,
-    /// Most pictures to run over
+    /// Most pictures to measure decoding and the model on alone; the run from end to end is over all of them
     #[arg(long, default_value_t = 1000)]
     pub pictures: usize,
     /// Print one JSON object
@@ -155,7 +155,7 @@ enum Verb<A: Args> {
         /// The folder that was published to
         #[arg(long, default_value = "out")]
         out: PathBuf,
-        /// Accepted so that a run's flags can stay on the line; not used
+        /// Taken and not used: what is published says it all
         #[arg(long, hide = true)]
         store: Option<PathBuf>,
         #[arg(long)]
@@ -210,6 +210,10 @@ enum Verb<A: Args> {
 
 /// The whole program: `fn main() -> ExitCode { threshflow::cli::main::<Prepare>() }`.
 pub fn main<P: App>() -> ExitCode {
+    // `prepare dials | head -1` ends like any other program, not with a panic. Sockets are not touched by this: the
+    // standard library writes to them without signals.
+    // SAFETY: nothing else runs yet, and the default action is no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     match dispatch::<P>(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -70,10 +71,8 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let mut tick = |_: &Progress, _: &Verdicts| Ok(());
     opened.insert_all(&mut tick)?;
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let mut before = standing(&opened)?;
-    if published.is_none() {
-        before.kept.clear();
-    }
+    let before =
+        if published.is_some() { published_rows(&options.out, &opened)? } else { Published::default() };
     let mut moved = Vec::new();
     let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
     let turn =
@@ -95,6 +94,29 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
 }
 
+/// The rows that are published now.
+#[derive(Default)]
+struct Published {
+    kept: HashSet<RowId>,
+    /// Of pictures that are not in the shards any more.
+    gone: u64,
+}
+
+fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
+    let mut keys: HashSet<String> = publish::published_keys(out)?.into_iter().collect();
+    let mut kept = HashSet::new();
+    for (name, seq) in &opened.shards {
+        let shard = opened.catalogue.shard(*seq)?;
+        for (member, sample) in shard.index.samples.iter().enumerate() {
+            // A refused row may bear a picture's key; it was never published.
+            if sample.picture.is_ok() && keys.remove(&format!("{name}/{}", sample.key)) {
+                kept.insert(RowId { shard: *seq, member: member as u32 });
+            }
+        }
+    }
+    Ok(Published { kept, gone: keys.len() as u64 })
+}
+
 fn standing(opened: &Opened) -> Result<Standing, Failure> {
     let kept = opened.engine.verdicts().iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_)));
     let kept = kept.map(|(id, _)| id).collect();
@@ -114,7 +136,7 @@ fn standing(opened: &Opened) -> Result<Standing, Failure> {
     Ok(Standing { kept, unasked, undecided })
 }
 
-fn effect(before: &Standing, after: &Standing, store: &Store) -> Effect {
+fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
     let asks: BTreeMap<&'static str, u64> =
         after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
     let rate = |stage: &str| {
@@ -127,11 +149,12 @@ fn effect(before: &Standing, after: &Standing, store: &Store) -> Effect {
     let seconds = asks.iter().map(|(stage, asks)| rate(stage).map(|rate| rate * *asks as f64)).sum();
     Effect {
         enter: after.kept.difference(&before.kept).count() as u64,
-        leave: before
-            .kept
-            .iter()
-            .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
-            .count() as u64,
+        leave: before.gone
+            + before
+                .kept
+                .iter()
+                .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
+                .count() as u64,
         undecided: after.undecided.len() as u64,
         asks,
         seconds,

@@ -1,6 +1,6 @@
 //! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +35,6 @@ pub(super) fn stop_on_ctrl_c() {
 
 /// Everything that a run works with, opened.
 pub(super) struct Opened {
-    pub(super) store: Store,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) engine: Engine,
@@ -43,6 +42,8 @@ pub(super) struct Opened {
     pub(super) sidecar_score: Option<String>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
+    /// Last: its lock is let go when nothing writes any more.
+    pub(super) store: Store,
 }
 
 /// Opens store, shards, stages and dataflow, with the dials at `values`.
@@ -203,9 +204,10 @@ pub(super) fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
 pub struct RunReport {
     pub summary: Summary,
     pub committed: Option<Committed>,
-    pub exported: Option<Committed>,
+    /// Where to, and what was done there.
+    pub exported: Option<(PathBuf, Committed)>,
     failure: Option<String>,
-    out: std::path::PathBuf,
+    out: PathBuf,
 }
 
 impl RunReport {
@@ -224,7 +226,19 @@ impl RunReport {
                         done.parts_unchanged
                     );
                 }
+                if let Some((to, done)) = &self.exported {
+                    print_exported(to, done);
+                }
             }
+        }
+    }
+
+    /// Copies the pictures too, where that was asked for; what was published stands, even if that fails.
+    fn export(&mut self, to: Option<&Path>, catalogue: &Catalogue) {
+        let Some(to) = to else { return };
+        match publish::export(&self.out, to, catalogue) {
+            Ok(done) => self.exported = Some((to.to_owned(), done)),
+            Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
         }
     }
 
@@ -245,13 +259,11 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
-    let mut display = Display::start(opened.lanes.clone(), opened.sources.len());
-    let fed = feed(&mut opened, &mut display);
-    display.finish();
+    let fed = feed(&mut opened);
     // Whatever happened, what was answered stays answered.
     let synced = opened.lanes.sync();
     let stages = opened.lanes.status();
-    let noted = opened.store.note_run(P::NAME, &stages, begin.elapsed().as_secs_f64());
+    let noted = opened.store.note_run(P::NAME, &stages);
     // What stopped the run is told first: a full disk refuses the notes as well.
     if let Err(failure) = fed {
         let kept: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
@@ -264,22 +276,22 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     synced?;
     noted?;
     let dials = settings::<P>(&values);
-    let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &stages);
+    let summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &stages);
     let failure = too_many_refused(options, &summary);
-    let (mut committed, mut exported) = (None, None);
-    if failure.is_none() {
+    let mut report =
+        RunReport { summary, committed: None, exported: None, failure, out: options.out.clone() };
+    if report.failure.is_none() {
         let catalogue = opened.catalogue.clone();
-        committed = Some(commit(options, P::NAME, opened, &dials)?);
-        if let Some(to) = &options.export {
-            exported = Some(publish::export(&options.out, to, &catalogue)?);
-        }
+        report.committed = Some(commit(options, P::NAME, opened, &dials)?);
+        report.export(options.export.as_deref(), &catalogue);
     }
-    summary.measure(begin.elapsed());
-    Ok(RunReport { summary, committed, exported, failure, out: options.out.clone() })
+    report.summary.measure(begin.elapsed());
+    Ok(report)
 }
 
-fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
+fn feed(opened: &mut Opened) -> Result<(), Failure> {
     let lanes = opened.lanes.clone();
+    let mut display = Display::start(lanes.clone(), opened.sources.len());
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
         display.update(progress, verdicts);
         if INTERRUPTED.load(Ordering::SeqCst) {
@@ -288,10 +300,10 @@ fn feed(opened: &mut Opened, display: &mut Display) -> Result<(), Failure> {
         lanes.trouble().seen().map_or(Ok(()), Err)
     };
     let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
-    if fed.is_err() {
-        lanes.stop();
-        lanes.wait_for_answers(Duration::from_secs(60));
-    }
+    display.finish();
+    // Nothing writes to the memos from here on.
+    lanes.stop();
+    lanes.wait_for_answers(Duration::from_secs(60));
     fed
 }
 
@@ -346,15 +358,19 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
             "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
         })),
         Output::Text => {
-            println!(
-                "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
-                to.display(),
-                done.parts_written,
-                done.bytes_written as f64 / 1e6,
-                done.parts_removed,
-                done.parts_unchanged
-            );
+            print_exported(to, &done);
             Ok(())
         }
     }
+}
+
+fn print_exported(to: &Path, done: &Committed) {
+    println!(
+        "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
+        to.display(),
+        done.parts_written,
+        done.bytes_written as f64 / 1e6,
+        done.parts_removed,
+        done.parts_unchanged
+    );
 }

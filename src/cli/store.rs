@@ -17,7 +17,7 @@ pub struct StampRecord {
     pub model: String,
     /// The pipelines that used it in their latest run.
     pub used_by: Vec<String>,
-    /// Questions asked so far by runs of this store, and the seconds those runs took while asking.
+    /// Questions asked so far by runs of this store, and the seconds that they took.
     pub asked: u64,
     pub seconds: f64,
 }
@@ -47,11 +47,18 @@ impl Store {
         fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
         let path = folder.join(".lock");
         let lock = File::create(&path).map_err(|error| failed("the store's lock", &path, &error, next))?;
-        if lock.try_lock().is_err() {
-            return Err(Failure::Failed(format!(
-                "the store {} is in use by another run; wait for it to end, or use another --store",
-                folder.display()
-            )));
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(Failure::Failed(format!(
+                    "the store {} is in use by another run; wait for it to end, or use another --store",
+                    folder.display()
+                )));
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                let next = "its file system may know no locks: put the --store on a local disk";
+                return Err(failed("the store's lock", &path, &error, next));
+            }
         }
         Ok(Store { record: read_record(folder)?, folder: folder.to_owned(), _lock: Some(lock) })
     }
@@ -79,13 +86,16 @@ impl Store {
 
     /// From now on, refusals remembered so far are asked again.
     pub fn next_generation(&mut self) -> Result<u32, Failure> {
-        self.record.generation += 1;
+        // By the clock, so that it rises even where this record was lost.
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seconds = clock.map_or(0, |since| since.as_secs() as u32);
+        self.record.generation = (self.record.generation + 1).max(seconds);
         self.save()?;
         Ok(self.record.generation)
     }
 
     /// Notes what a run of `pipeline` used and how long its questions took.
-    pub fn note_run(&mut self, pipeline: &str, stages: &[StageStatus], seconds: f64) -> Result<(), Failure> {
+    pub fn note_run(&mut self, pipeline: &str, stages: &[StageStatus]) -> Result<(), Failure> {
         for record in self.record.stamps.values_mut() {
             record.used_by.retain(|user| user != pipeline);
         }
@@ -97,7 +107,7 @@ impl Store {
             // Too few to tell a rate from: the session's opening would be most of it.
             if stage.asked.asked >= 16 || record.asked == 0 && stage.asked.asked > 0 {
                 record.asked += stage.asked.asked;
-                record.seconds += seconds;
+                record.seconds += stage.wall_seconds;
             }
         }
         self.save()

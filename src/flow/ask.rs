@@ -69,7 +69,7 @@ impl<'s, R: Row> Flow<'s, R> {
         let name = stage.operator().name();
         self.wired.borrow_mut().push(Wired::Ask {
             stage: name,
-            stamp: stage.operator().stamp(),
+            stamp: stage.memo().stamp(),
             model: stage.operator().model(),
         });
         let (rows, refused) = ask(self.rows, stage.clone(), name);

@@ -177,6 +177,10 @@ impl Engine {
         rows: impl ExactSizeIterator<Item = Fed>,
         tick: Tick<'_>,
     ) -> Result<(), Stopped> {
+        if self.leaving.contains(&shard) {
+            // The rows that leave must be gone before their places are given out again.
+            self.settle(tick)?;
+        }
         self.verdicts.expect(shard, rows.len());
         self.feed(rows, 1, tick)
     }

@@ -112,7 +112,7 @@ fn admitted<U: Unit>(at: Score<U>, comparison: Comparison) -> impl Iterator<Item
 
 static TOUCHED: AtomicU64 = AtomicU64::new(0);
 
-/// Records that left the gates of this process so far: what a turn costs, counted.
+/// How often a row met what its bucket admits, in the gates of this process so far: what a turn costs, counted.
 pub fn touched_records() -> u64 {
     TOUCHED.load(Ordering::Relaxed)
 }
@@ -141,7 +141,11 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
                 &format!("Gate {}: what buckets admit", spec.name),
                 ValBatcher::new,
             );
+        // Counted where rows meet what their bucket admits: that is what a turn costs.
+        let met = std::rc::Rc::new(std::cell::Cell::new(0));
+        let meets = met.clone();
         let sided = rows.join_core(admits, move |_bucket, row, admits| {
+            meets.set(meets.get() + 1);
             let passes = match admits {
                 Admits::All => true,
                 Admits::None => false,
@@ -151,8 +155,8 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
         });
         // In the bucket that the dial stands in, rows that stay where they were come and go at once: cancel them.
         let sided =
-            consolidate_here(sided, &format!("Gate {}: sides", spec.name)).inspect_batch(|_, records| {
-                TOUCHED.fetch_add(records.len() as u64, Ordering::Relaxed);
+            consolidate_here(sided, &format!("Gate {}: sides", spec.name)).inspect_batch(move |_, _| {
+                TOUCHED.fetch_add(met.take(), Ordering::Relaxed);
             });
         let held_back = sided.clone().flat_map(move |(row, passes)| {
             let why = Why::Gated { dial: index, score: Score::of(row.score.get()) };

@@ -8,11 +8,20 @@ use super::lock;
 /// How many bytes of decoded pictures may exist at once.
 pub struct Budget {
     capacity: u64,
-    used: Mutex<u64>,
+    state: Mutex<State>,
     returned: Condvar,
     peak: AtomicU64,
     waits: AtomicU64,
     wide_open: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    used: u64,
+    /// Whose turn it is, and the next turn to give out: first come, first served, or a large picture could wait for
+    /// ever behind small ones.
+    turn: u64,
+    next_turn: u64,
 }
 
 /// Leave to hold so many bytes.
@@ -25,7 +34,7 @@ impl Budget {
     pub fn new(capacity: u64) -> Arc<Self> {
         Arc::new(Budget {
             capacity: capacity.max(1),
-            used: Mutex::new(0),
+            state: Mutex::default(),
             returned: Condvar::new(),
             peak: AtomicU64::new(0),
             waits: AtomicU64::new(0),
@@ -35,24 +44,32 @@ impl Budget {
 
     /// Waits until `bytes` are free. A picture larger than the whole budget passes alone, when nothing else is held.
     pub fn take(self: &Arc<Self>, bytes: u64) -> Permit {
-        let fits =
-            |used: u64| used == 0 || used + bytes <= self.capacity || self.wide_open.load(Ordering::Relaxed);
-        let mut used = lock(&self.used);
-        if !fits(*used) {
+        let mut state = lock(&self.state);
+        let mine = state.next_turn;
+        state.next_turn += 1;
+        let goes = |state: &State| {
+            let fits = state.used == 0 || state.used + bytes <= self.capacity;
+            (state.turn == mine && fits) || self.wide_open.load(Ordering::Relaxed)
+        };
+        if !goes(&state) {
             self.waits.fetch_add(1, Ordering::Relaxed);
         }
-        while !fits(*used) {
-            used = self.returned.wait(used).unwrap_or_else(std::sync::PoisonError::into_inner);
+        while !goes(&state) {
+            state = self.returned.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
-        *used += bytes;
-        self.peak.fetch_max(*used, Ordering::Relaxed);
+        state.turn += 1;
+        state.used += bytes;
+        self.peak.fetch_max(state.used, Ordering::Relaxed);
+        drop(state);
+        // Whoever comes next may fit as well.
+        self.returned.notify_all();
         Permit { budget: self.clone(), bytes }
     }
 
     /// Lets everyone through: the process is ending, and nobody may be left waiting.
     pub(super) fn open_wide(&self) {
         self.wide_open.store(true, Ordering::Relaxed);
-        let _used = lock(&self.used);
+        let _state = lock(&self.state);
         self.returned.notify_all();
     }
 
@@ -62,7 +79,7 @@ impl Budget {
     }
 
     pub fn used(&self) -> u64 {
-        *lock(&self.used)
+        lock(&self.state).used
     }
 
     pub fn capacity(&self) -> u64 {
@@ -87,7 +104,7 @@ impl Permit {
 impl Budget {
     fn give_back(&self, bytes: u64) {
         if bytes > 0 {
-            *lock(&self.used) -= bytes;
+            lock(&self.state).used -= bytes;
             self.returned.notify_all();
         }
     }
@@ -119,6 +136,26 @@ mod tests {
         });
         assert!(budget.peak() <= 100 && budget.peak() > 60, "{}", budget.peak());
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_large_one_is_served_in_its_turn() {
+        let budget = Budget::new(100);
+        let first = budget.take(60);
+        std::thread::scope(|threads| {
+            let large = threads.spawn(|| budget.take(1000).bytes);
+            while budget.waits() == 0 {
+                std::thread::yield_now();
+            }
+            // It would fit, but it came later.
+            let small = threads.spawn(|| (budget.take(10), budget.used()).1);
+            while budget.waits() < 2 {
+                std::thread::yield_now();
+            }
+            drop(first);
+            assert_eq!(large.join().unwrap(), 1000);
+            assert_eq!(small.join().unwrap(), 10, "and then the small one");
+        });
     }
 
     #[test]

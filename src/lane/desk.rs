@@ -49,7 +49,9 @@ impl Mailbox {
 
 pub(super) struct Flight {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
-    /// When a thread took the question up.
+    /// Whether a thread has taken the question up.
+    pub(super) taken: bool,
+    /// Since when it is worked on.
     pub(super) started: Option<Instant>,
 }
 

@@ -105,6 +105,11 @@ pub trait Operator: Send + Sync + 'static {
     /// How many threads answer, each with a session of its own.
     fn sessions(&self) -> usize;
     fn open_session(&self) -> Result<Self::Session, String>;
+    /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
+    /// process: a device that died refuses everything, and none of it is to blame.
+    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
+        true
+    }
     /// Answers a batch, in order: exactly as many answers as questions. A batch of several that panics, or gets
     /// another number of answers, is asked again one by one: borrowed, so that it outlives the attempt.
     fn answer(
@@ -155,6 +160,7 @@ pub struct Lanes {
     pub(crate) log: Option<AskLog>,
     pub(crate) trouble: Arc<Trouble>,
     stages: Mutex<Vec<Arc<dyn Watched>>>,
+    stopped: AtomicBool,
 }
 
 /// A stage seen without its types: for progress, summaries and the watch over deadlines.
@@ -180,7 +186,11 @@ impl Lanes {
             log: options.log,
             trouble,
             stages: Mutex::default(),
+            stopped: AtomicBool::new(false),
         });
+        if lanes.pool.threads() == 0 {
+            lanes.trouble.report("no thread could be started to decode on; allow more with `ulimit -u`");
+        }
         watch_deadlines(&lanes);
         lanes
     }
@@ -223,7 +233,7 @@ impl Lanes {
     /// After [`Lanes::stop`]: waits until what is being answered is answered and remembered, but not for ever.
     pub fn wait_for_answers(&self, most: Duration) {
         let begin = Instant::now();
-        let at_work = || self.status().iter().any(|stage| stage.batches_at_work > 0);
+        let at_work = || self.status().iter().any(|stage| stage.at_work > 0);
         while at_work() && begin.elapsed() < most {
             #[expect(clippy::disallowed_methods, reason = "the thread that ends the run, which may wait")]
             std::thread::sleep(Duration::from_millis(5));
@@ -232,6 +242,7 @@ impl Lanes {
 
     /// Drops what waits; what is being answered is still answered and remembered.
     pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
         self.pool.stop();
         self.budget.open_wide();
         let stages = lock(&self.stages).clone();
@@ -270,7 +281,9 @@ fn watch_deadlines(lanes: &Arc<Lanes>) {
         loop {
             #[expect(clippy::disallowed_methods, reason = "a thread of the lane, which may wait")]
             std::thread::sleep(Duration::from_millis(500));
-            let Some(lanes) = lanes.upgrade() else { return };
+            let Some(lanes) = lanes.upgrade().filter(|lanes| !lanes.stopped.load(Ordering::Acquire)) else {
+                return;
+            };
             let stages = lock(&lanes.stages).clone();
             stages.iter().for_each(|stage| stage.give_up_the_late(Instant::now()));
         }

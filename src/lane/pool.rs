@@ -39,7 +39,7 @@ impl Pool {
             let shared = shared.clone();
             std::thread::Builder::new().name(format!("decode-{n}")).spawn(move || work(&shared))
         };
-        let threads = (0..threads.max(1)).filter_map(|n| spawn(n).ok()).collect();
+        let threads: Vec<_> = (0..threads.max(1)).filter_map(|n| spawn(n).ok()).collect();
         Pool { shared, threads: Mutex::new(threads) }
     }
 
@@ -70,6 +70,11 @@ impl Pool {
             1 => self.shared.arrived.notify_one(),
             _ => self.shared.arrived.notify_all(),
         }
+    }
+
+    /// Threads that could be started.
+    pub(super) fn threads(&self) -> usize {
+        lock(&self.threads).len()
     }
 
     pub(super) fn queued(&self) -> usize {

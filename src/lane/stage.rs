@@ -23,6 +23,22 @@ struct Waiting<P> {
     permit: Option<Permit>,
 }
 
+/// Counts a thread as at work for as long as it lives.
+struct AtWork<'a>(&'a AtomicUsize);
+
+impl<'a> AtWork<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, SeqCst);
+        AtWork(count)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
 /// The bytes of a question could not be had: a refusal for this process, not one to remember.
 struct Unreadable(Refusal);
 
@@ -38,13 +54,15 @@ pub struct StageStatus {
     pub asked: Asked,
     /// Questions taken by the lane and not yet answered.
     pub in_flight: usize,
-    /// Batches that are being answered at this moment.
-    pub batches_at_work: usize,
+    /// Threads that prepare or answer at this moment.
+    pub at_work: usize,
     /// Of the questions in flight, how many wait for a batch.
     pub waiting_for_a_batch: usize,
     /// Thread-seconds spent preparing and answering.
     pub prepare_seconds: f64,
     pub answer_seconds: f64,
+    /// Seconds that the questions asked took of a run that did nothing else, by the threads that there are.
+    pub wall_seconds: f64,
 }
 
 /// How the questions of a stage were answered.
@@ -80,14 +98,16 @@ pub struct Stage<O: Operator> {
     lanes: std::sync::Weak<Lanes>,
     mode: Mode,
     sessions_started: AtomicUsize,
-    /// Threads that hold a batch.
+    /// Threads that prepare, or hold a batch.
     at_work: AtomicUsize,
+    /// Refusals that say nothing of the content, since the last answer.
+    failures_in_a_row: AtomicUsize,
 }
 
 impl<O: Operator> Stage<O> {
     /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
     pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
-        let memo = Memo::open(&lanes.memos, operator.stamp(), lanes.generation, lanes.access())?;
+        let memo = Memo::open(&lanes.memos, stamp_of(&operator, lanes), lanes.generation, lanes.access())?;
         let capacity = operator.most_a_batch() * operator.sessions().max(1) * 2;
         let stage = Arc::new(Stage {
             memo,
@@ -98,6 +118,7 @@ impl<O: Operator> Stage<O> {
             mode: lanes.mode,
             sessions_started: AtomicUsize::new(0),
             at_work: AtomicUsize::new(0),
+            failures_in_a_row: AtomicUsize::new(0),
             operator,
         });
         lanes.register(stage.clone());
@@ -145,7 +166,10 @@ impl<O: Operator> Stage<O> {
                 } else if let Some(answer) = memo.get(&question.content) {
                     known.push((question.content, answer));
                 } else {
-                    desk.insert(question.content, Flight { mailboxes: vec![mailbox.clone()], started: None });
+                    desk.insert(
+                        question.content,
+                        Flight { mailboxes: vec![mailbox.clone()], taken: false, started: None },
+                    );
                     fresh.push(question);
                     if fresh.len() >= MOST_AT_ONCE {
                         break;
@@ -178,7 +202,7 @@ impl<O: Operator> Stage<O> {
         let mut desk = lock(&self.desk);
         if let Some(flight) = desk.get_mut(content) {
             flight.mailboxes.retain(|known| !Arc::ptr_eq(known, mailbox));
-            if flight.mailboxes.is_empty() && flight.started.is_none() {
+            if flight.mailboxes.is_empty() && !flight.taken {
                 desk.remove(content);
             }
         }
@@ -187,12 +211,15 @@ impl<O: Operator> Stage<O> {
     /// On a thread of the pool: reads and prepares, then hands on to the batches.
     fn prepare(self: Arc<Self>, mut questions: Vec<Question>) {
         let Some(lanes) = self.lanes.upgrade() else { return };
+        let _at_work = AtWork::begin(&self.at_work);
         let start = Instant::now();
         {
             let mut desk = lock(&self.desk);
             questions.retain(|question| match desk.get_mut(&question.content) {
-                Some(flight) if flight.started.is_none() => {
-                    flight.started = Some(start);
+                Some(flight) if !flight.taken => {
+                    flight.taken = true;
+                    // Where bytes are to be waited for, the clock starts when they are there.
+                    flight.started = (O::LOOKS == Looks::AtTheRow).then_some(start);
                     true
                 }
                 _ => false,
@@ -208,12 +235,11 @@ impl<O: Operator> Stage<O> {
             let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, question)))
                 .unwrap_or_else(|panic| Ok(Err(panicked("preparing", &*panic))));
             match prepared {
+                // At once: what holds a permit may not wait for a neighbour that needs one.
+                Ok(Ok(waiting)) if waiting.permit.is_some() => self.batches.push(vec![waiting]),
                 Ok(Ok(waiting)) => ready.push(waiting),
                 Ok(Err(refusal)) => refused.push((question.content, Err(refusal))),
-                Err(Unreadable(refusal)) => {
-                    let said = self.memo.refuse_for_now(question.content, refusal);
-                    self.tell(vec![(question.content, said)]);
-                }
+                Err(Unreadable(refusal)) => self.refuse_for_now(question.content, refusal),
             }
         }
         self.counters.prepare_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
@@ -243,6 +269,9 @@ impl<O: Operator> Stage<O> {
         };
         let bytes = shard.picture_bytes(question.id.member).map_err(Unreadable)?;
         let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
+        if let Some(flight) = lock(&self.desk).get_mut(&content) {
+            flight.started = Some(Instant::now());
+        }
         Ok(self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) }).map(|prepared| {
             permit.shrink_to(self.operator.bytes_prepared());
             ready(prepared, Some(permit))
@@ -347,6 +376,19 @@ impl<O: Operator> Stage<O> {
 
     /// Remembers answers, then tells everyone who asked.
     fn complete(&self, answers: Vec<(ContentHash, Result<Vec<u8>, Refusal>)>) {
+        let lasts = |(_, answer): &(_, Result<_, Refusal>)| match answer {
+            Err(refusal) => self.operator.is_of_the_content(refusal),
+            Ok(_) => true,
+        };
+        let (answers, passing): (Vec<_>, Vec<_>) = answers.into_iter().partition(lasts);
+        if !answers.is_empty() {
+            self.failures_in_a_row.store(0, Relaxed);
+        }
+        for (content, answer) in passing {
+            if let Err(refusal) = answer {
+                self.refuse_for_now(content, refusal);
+            }
+        }
         let remembered = match self.memo.put(&answers) {
             Ok(remembered) => remembered,
             Err(error) => {
@@ -359,6 +401,20 @@ impl<O: Operator> Stage<O> {
         self.tell(answers.into_iter().map(|(content, _)| content).zip(remembered).collect());
     }
 
+    /// Refuses a question for as long as this process runs.
+    fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) {
+        let in_a_row = self.failures_in_a_row.fetch_add(1, Relaxed) + 1;
+        if in_a_row == MOST_FAILURES_IN_A_ROW {
+            let name = self.operator.name();
+            self.report(format_args!(
+                "{name}: {in_a_row} questions in a row failed, the last with {refusal}"
+            ));
+        }
+        let said = self.memo.refuse_for_now(content, refusal);
+        self.counters.answered.fetch_add(1, Relaxed);
+        self.tell(vec![(content, said)]);
+    }
+
     /// Tells everyone who asked what is now remembered.
     fn tell(&self, answers: Vec<Letter>) {
         let letters = address(&mut lock(&self.desk), answers);
@@ -367,6 +423,18 @@ impl<O: Operator> Stage<O> {
         }
     }
 }
+
+/// The operator's stamp, and with it how the lanes show it pictures, where that is not the usual way.
+fn stamp_of<O: Operator>(operator: &O, lanes: &Lanes) -> Stamp {
+    let stamp = operator.stamp();
+    if O::LOOKS == Looks::AtTheRow || lanes.catalogue.options().exif_orientation {
+        return stamp;
+    }
+    Stamp::of(&[("stamp", &stamp.0.0), ("orientation", b"as stored")])
+}
+
+/// So many failures in a row are a device or a disk that died: the run stops, and keeps what it has.
+const MOST_FAILURES_IN_A_ROW: usize = 64;
 
 /// Questions taken from one asker at once: bounds how long the desk is locked.
 const MOST_AT_ONCE: usize = 4096;
@@ -379,6 +447,9 @@ fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
 impl<O: Operator> Watched for Stage<O> {
     fn status(&self) -> StageStatus {
         let counters = &self.counters;
+        let prepare_seconds = counters.prepare_nanos.load(Relaxed) as f64 / 1e9;
+        let answer_seconds = counters.answer_nanos.load(Relaxed) as f64 / 1e9;
+        let preparers = self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1));
         StageStatus {
             name: self.operator.name(),
             stamp: self.memo.stamp(),
@@ -390,10 +461,13 @@ impl<O: Operator> Watched for Stage<O> {
                 given: counters.given.load(Relaxed),
             },
             in_flight: lock(&self.desk).len(),
-            batches_at_work: self.at_work.load(SeqCst),
+            at_work: self.at_work.load(SeqCst),
             waiting_for_a_batch: self.batches.len(),
-            prepare_seconds: counters.prepare_nanos.load(Relaxed) as f64 / 1e9,
-            answer_seconds: counters.answer_nanos.load(Relaxed) as f64 / 1e9,
+            prepare_seconds,
+            answer_seconds,
+            // On the CPU both share the cores; with a GPU they overlap, and this is an upper bound.
+            wall_seconds: prepare_seconds / preparers as f64
+                + answer_seconds / self.operator.sessions().max(1) as f64,
         }
     }
 
@@ -402,12 +476,11 @@ impl<O: Operator> Watched for Stage<O> {
         let late = |flight: &Flight| flight.started.is_some_and(|at| now.duration_since(at) > lanes.deadline);
         let contents: Vec<ContentHash> =
             lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
-        if !contents.is_empty() {
-            let seconds = lanes.deadline.as_secs_f64();
-            let message =
-                format!("no answer after {seconds} s; --deadline allows longer, --retry asks again");
-            let refused = |content| (content, Err(Refusal::new("deadline", message.clone())));
-            self.complete(contents.into_iter().map(refused).collect());
+        let seconds = lanes.deadline.as_secs_f64();
+        let message =
+            format!("no answer after {seconds} s; the next run asks again, and --deadline allows longer");
+        for content in contents {
+            self.refuse_for_now(content, Refusal::new("deadline", message.clone()));
         }
     }
 

@@ -37,6 +37,10 @@ pub(super) struct Record<'a> {
 /// Reads the record at the start of `bytes`; with it, how long it is.
 fn parse(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    // Looked at before the CRC is worked out: a search for the next sound record tries every byte.
+    if *bytes.get(4)? > Kind::Refusal as u8 {
+        return None;
+    }
     let end = HEAD.checked_add(length)?;
     let crc = u32::from_le_bytes(bytes.get(end..end + 4)?.try_into().ok()?);
     if crc32fast::hash(&bytes[..end]) != crc {
@@ -137,20 +141,14 @@ fn replay_file(
                 at += length;
                 sound = at;
             }
-            // One record that rotted on disk must not cost those behind it; a torn tail has nothing sound behind.
-            None => match skip(&map[at..]) {
-                Some(length) => at += length,
+            // What rotted on disk must not cost the records behind it; a torn tail has nothing sound behind.
+            None => match (at + 1..map.len()).find(|next| parse(&map[*next..]).is_some()) {
+                Some(next) => at = next,
                 None => break,
             },
         }
     }
     Ok(sound as u64)
-}
-
-/// The length that a damaged record claims, if a sound record follows there.
-fn skip(bytes: &[u8]) -> Option<usize> {
-    let length = HEAD + u32::from_le_bytes(*bytes.first_chunk()?) as usize + 4;
-    parse(bytes.get(length..)?).map(|_| length)
 }
 
 /// The payload of the record at `offset`, decompressed.

@@ -23,6 +23,9 @@ use log::{Kind, Log, Record};
 /// Answers of at most this many bytes are kept in the index.
 pub const INLINE: usize = 7;
 
+/// The most places that are reserved before a memo's log is read.
+const MOST_RESERVED: usize = 1 << 24;
+
 /// Larger answers are compressed with zstd from this many bytes on.
 const COMPRESS_FROM: usize = 256;
 
@@ -157,7 +160,8 @@ impl Memo {
         let path = Memo::path(folder, stamp);
         let mut index = Index::default();
         if let Ok(meta) = fs::metadata(&path) {
-            index.slots.reserve((meta.len() / log::SMALL_RECORD) as usize);
+            // As many as there would be of scores; a memo of large answers has fewer.
+            index.slots.reserve(((meta.len() / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
         }
         let mut refused_in = HashMap::new();
         let mut admit = |offset: u64, record: Record<'_>| {

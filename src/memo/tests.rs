@@ -112,6 +112,37 @@ fn a_rotten_record_costs_itself_alone() {
 }
 
 #[test]
+fn rot_of_any_place_and_length_costs_the_records_that_it_lies_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let memo = open(folder.path(), 0);
+    let ends: Vec<u64> = (0..40)
+        .map(|n| {
+            put(&memo, n, Ok(b"yes"));
+            fs::metadata(&memo.path).unwrap().len()
+        })
+        .collect();
+    let (path, whole) = (memo.path.clone(), fs::read(&memo.path).unwrap());
+    drop(memo);
+    for (from, to) in [(28, 29), (30, 100), (61, 62), (200, 700), (28, 1000)] {
+        let mut bytes = whole.clone();
+        bytes[from..to].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        let memo = open(folder.path(), 0);
+        for (n, end) in ends.iter().enumerate() {
+            let start = if n == 0 { 28 } else { ends[n - 1] } as usize;
+            let hit = start < to
+                && from < *end as usize
+                && bytes[start..*end as usize] != whole[start..*end as usize];
+            assert_eq!(
+                memo.get(&content(n as u64)).is_some(),
+                !hit,
+                "record {n}, zeroes from {from} to {to}"
+            );
+        }
+    }
+}
+
+#[test]
 fn reading_only_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let memo = Memo::open(folder.path(), stamp(), 0, Access::ReadOnly).unwrap();

@@ -182,6 +182,15 @@ impl Catalogue {
                 self.store.display()
             )));
         };
+        // Made with the options of the run that published: limits and orientation are part of a fingerprint, and
+        // whoever exports need not know them.
+        let bytes = self.open_bytes(&source)?;
+        let file = std::fs::read(index_file::path_of(&self.store, &source)).ok();
+        let index = file.and_then(|file| index_file::decode_of_any_options(&file, bytes.stamps()));
+        if let Some(index) = index.filter(|index| index.fingerprint == fingerprint) {
+            let seq = self.number_of(name, fingerprint)?;
+            return Ok(Arc::new(self.shard_of(seq, name, index, bytes)));
+        }
         let shard = self.load(&source)?;
         if shard.index.fingerprint == fingerprint {
             return Ok(shard);
@@ -193,6 +202,11 @@ impl Catalogue {
             )),
             next: "run again to publish what it holds now",
         })
+    }
+
+    /// How shards are read.
+    pub fn options(&self) -> &ReadOptions {
+        &self.options
     }
 
     /// How many shards were walked, not read from their index files, since this was opened.

@@ -69,6 +69,19 @@ pub(super) fn encode(origin: &Origin<'_>, index: &ShardIndex) -> std::io::Result
 
 /// Reads an index back, if it is whole and was made from `origin`.
 pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<ShardIndex> {
+    let read = read(file)?;
+    let fits = read.options.gives_same_rows_as(origin.options)
+        && read.missing.as_deref() == origin.missing
+        && read.stamps == origin.stamps;
+    fits.then_some(read.index)
+}
+
+/// Reads an index back, whatever options it was made with, if it is whole and of files with these stamps.
+pub(super) fn decode_of_any_options(file: &[u8], stamps: &[PieceStamp]) -> Option<ShardIndex> {
+    read(file).filter(|read| read.stamps == stamps).map(|read| read.index)
+}
+
+fn read(file: &[u8]) -> Option<Read> {
     let (head, packed) = file.split_at_checked(HEAD)?;
     let mut expected = [0; HEAD];
     expected[..4].copy_from_slice(&MAGIC);
@@ -78,11 +91,7 @@ pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<ShardIndex> {
         return None;
     }
     let plain = zstd::stream::decode_all(packed).ok()?;
-    let read: Read = postcard::from_bytes(&plain).ok()?;
-    let fits = read.options.gives_same_rows_as(origin.options)
-        && read.missing.as_deref() == origin.missing
-        && read.stamps == origin.stamps;
-    fits.then_some(read.index)
+    postcard::from_bytes(&plain).ok()
 }
 
 /// Puts an encoded index in its place: whole or not at all.
