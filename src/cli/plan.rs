@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -52,6 +53,15 @@ pub struct Plan {
     pub total: Effect,
 }
 
+/// What is published now, whatever shards and models it was made of.
+#[derive(Default)]
+struct Published {
+    /// Rows of the shards at hand.
+    rows: HashSet<RowId>,
+    /// Rows of none of them: they leave whatever the dials say.
+    gone: u64,
+}
+
 /// The dataflow at one setting of its dials.
 struct Standing {
     kept: HashSet<RowId>,
@@ -70,10 +80,10 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let mut tick = |_: &Progress, _: &Verdicts| Ok(());
     opened.insert_all(&mut tick)?;
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let mut before = standing(&opened)?;
-    if published.is_none() {
-        before.kept.clear();
-    }
+    let before = match published {
+        Some(_) => published_rows(&options.out, &opened)?,
+        None => Published::default(),
+    };
     let mut moved = Vec::new();
     let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
     let turn =
@@ -95,6 +105,21 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
 }
 
+fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
+    let mut keys: HashSet<String> = publish::published_keys(out)?.into_iter().collect();
+    let mut rows = HashSet::new();
+    for (name, seq) in &opened.shards {
+        let shard = opened.catalogue.shard(*seq)?;
+        for (member, sample) in shard.index.samples.iter().enumerate() {
+            // Of the rows of one key, only a sound one can have been published.
+            if sample.picture.is_ok() && keys.remove(&format!("{name}/{}", sample.key)) {
+                rows.insert(RowId { shard: *seq, member: member as u32 });
+            }
+        }
+    }
+    Ok(Published { rows, gone: keys.len() as u64 })
+}
+
 fn standing(opened: &Opened) -> Result<Standing, Failure> {
     let kept = opened.engine.verdicts().iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_)));
     let kept = kept.map(|(id, _)| id).collect();
@@ -111,7 +136,7 @@ fn standing(opened: &Opened) -> Result<Standing, Failure> {
     Ok(Standing { kept, unasked, undecided })
 }
 
-fn effect(before: &Standing, after: &Standing, store: &Store) -> Effect {
+fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
     let asks: BTreeMap<&'static str, u64> =
         after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
     let rate = |stage: &str| {
@@ -123,12 +148,13 @@ fn effect(before: &Standing, after: &Standing, store: &Store) -> Effect {
     };
     let seconds = asks.iter().map(|(stage, asks)| rate(stage).map(|rate| rate * *asks as f64)).sum();
     Effect {
-        enter: after.kept.difference(&before.kept).count() as u64,
-        leave: before
-            .kept
-            .iter()
-            .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
-            .count() as u64,
+        enter: after.kept.difference(&before.rows).count() as u64,
+        leave: before.gone
+            + before
+                .rows
+                .iter()
+                .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
+                .count() as u64,
         undecided: after.undecided.len() as u64,
         asks,
         seconds,
