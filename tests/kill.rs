@@ -72,7 +72,7 @@ fn assert_whole(out: &Path, context: &str) {
 
 /// Waits for the moment of this kill: a share of the whole run, or shortly after publishing began.
 fn wait_for_the_moment(n: usize, desk: &Desk, seconds: f64, rng: &mut Rng) {
-    if n % 3 > 0 {
+    if !n.is_multiple_of(3) {
         return std::thread::sleep(Duration::from_secs_f64(seconds * rng.below(1100) as f64 / 1000.0));
     }
     let publishing = || desk.path("out/.writing").exists() || desk.path("out/manifest.json").exists();
