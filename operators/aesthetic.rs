@@ -153,10 +153,16 @@ impl Operator for AestheticScorer {
         let Some(scorer) = session else {
             return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()];
         };
-        match scorer.score(&crops) {
+        let mut score = |crops: &[&[u8]]| match scorer.score(crops) {
             Ok(scores) => scores.into_iter().map(finite).collect(),
-            Err(error) => vec![Err(Refusal::new("model_failed", error.to_string())); batch.len()],
+            Err(error) => vec![Err(Refusal::new("model_failed", error.to_string())); crops.len()],
+        };
+        let scores = score(&crops);
+        if scores.iter().any(Result::is_ok) || crops.len() == 1 {
+            return scores;
         }
+        // The whole batch failed: one by one, the pictures that are not at fault get their scores.
+        crops.iter().flat_map(|crop| score(&[crop])).collect()
     }
 }
 

@@ -75,9 +75,14 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// Tells the user, on stderr, what was chosen for her: which back-end, which device.
+    /// Tells the user, on stderr, what was chosen for her: which back-end, which device. Once a process.
     pub fn note(&self, what: &str) {
-        eprintln!("{what}");
+        static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+        let mut said = crate::lane::lock(&SAID);
+        if !said.iter().any(|known| known == what) {
+            eprintln!("{what}");
+            said.push(what.to_owned());
+        }
     }
 }
 

@@ -107,7 +107,7 @@ fn ask<'s, R: Row, O: Operator>(
             name,
             waiting: HashMap::new(),
             to_ask: VecDeque::new(),
-            withdrawn: false,
+            withdrawn: Vec::new(),
         };
         let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
         move |_frontiers| {
@@ -156,8 +156,9 @@ struct Desk<R: Row, O: Operator> {
     waiting: HashMap<ContentHash, Waiting<R>>,
     /// Questions that the lane had no room for yet.
     to_ask: VecDeque<Question>,
-    /// Some of `to_ask` are not waited for any more.
-    withdrawn: bool,
+    /// Not waited for any more, unless they came back since. The lane is told when the memo is let go: it takes its
+    /// own lock first and the memo's second, and whoever takes them the other way round may stall both for ever.
+    withdrawn: Vec<ContentHash>,
 }
 
 impl<R: Row, O: Operator> Desk<R, O> {
@@ -231,14 +232,16 @@ impl<R: Row, O: Operator> Desk<R, O> {
         }
         if waiting.rows.is_empty() {
             self.waiting.remove(&content);
-            self.withdrawn = true;
-            self.stage.cancel(&content, &self.mailbox);
+            self.withdrawn.push(content);
         }
     }
 
     fn ask(&mut self) {
-        if std::mem::take(&mut self.withdrawn) {
+        if !self.withdrawn.is_empty() {
             self.to_ask.retain(|question| self.waiting.contains_key(&question.content));
+        }
+        for content in self.withdrawn.drain(..).filter(|content| !self.waiting.contains_key(content)) {
+            self.stage.cancel(&content, &self.mailbox);
         }
         if !self.to_ask.is_empty() {
             self.stage.try_ask(&mut self.to_ask, &self.mailbox);

@@ -313,6 +313,7 @@ impl Engine {
     /// while models are asked (so that later stages start early), many while the memo replays.
     fn advance(&mut self, frontier: Epoch) {
         self.frontier = frontier;
+        self.verdicts.complete();
         while let Some((epoch, rows, since)) = self.in_flight.front().copied() {
             if epoch >= frontier {
                 break;

@@ -13,7 +13,11 @@ pub struct Verdicts {
     shards: BTreeMap<u32, Vec<Option<Verdict>>>,
     /// Changes whose other half has not come yet.
     unmatched: HashMap<RowId, Vec<(Verdict, isize)>>,
+    /// Rows that stand in a verdict: counted, so that a turn need not look at every row.
     decided: usize,
+    /// Verdicts that came while the row still stood in another, which is likely to leave in the same epoch. They
+    /// wait here, cheaply, until the epoch is complete.
+    early: Vec<(RowId, Verdict)>,
     kept: usize,
 }
 
@@ -48,13 +52,15 @@ fn tally(row: &Option<Verdict>) -> (usize, usize) {
 impl Verdicts {
     /// Rows of this shard are about to come.
     pub fn expect(&mut self, shard: u32, rows: usize) {
-        self.shards.insert(shard, vec![None; rows]);
+        let before = self.shards.insert(shard, vec![None; rows]).unwrap_or_default();
+        self.decided -= before.iter().filter(|row| row.is_some()).count();
     }
 
     /// All rows of this shard are about to leave; call [`Verdicts::forget`] when they have.
     pub fn forget(&mut self, shard: u32) -> Result<(), VerdictsError> {
         let rows = self.shards.remove(&shard).unwrap_or_default();
         let left = |row: &Option<Verdict>| row.is_some();
+        self.decided -= rows.iter().filter(|row| left(row)).count();
         match rows.iter().position(left) {
             None => Ok(()),
             Some(first) => {
@@ -65,6 +71,20 @@ impl Verdicts {
     }
 
     pub(super) fn add(&mut self, id: RowId, verdict: Verdict, diff: isize) {
+        match self.shards.get(&id.shard).and_then(|rows| rows.get(id.member as usize)) {
+            Some(Some(_)) if diff == 1 => self.early.push((id, verdict)),
+            _ => self.settle_in(id, verdict, diff),
+        }
+    }
+
+    /// Takes in what came early: an epoch is complete, and what stood before has left.
+    pub(super) fn complete(&mut self) {
+        for (id, verdict) in std::mem::take(&mut self.early) {
+            self.settle_in(id, verdict, 1);
+        }
+    }
+
+    fn settle_in(&mut self, id: RowId, verdict: Verdict, diff: isize) {
         let slot = self.shards.get_mut(&id.shard).and_then(|rows| rows.get_mut(id.member as usize));
         let Some(slot) = slot else {
             self.unmatched.entry(id).or_default().push((verdict, diff));
@@ -117,7 +137,11 @@ impl Verdicts {
 
     /// That every expected row stands in exactly one verdict.
     pub fn check(&self) -> Result<(), VerdictsError> {
+        if self.unmatched.is_empty() && self.early.is_empty() && self.decided == self.counts().expected {
+            return Ok(());
+        }
         let mut astray: Vec<RowId> = self.unmatched.keys().copied().collect();
+        astray.extend(self.early.iter().map(|(id, _)| *id));
         for (shard, rows) in &self.shards {
             let none = rows.iter().enumerate().filter(|(_, verdict)| verdict.is_none());
             astray.extend(none.map(|(member, _)| RowId { shard: *shard, member: member as u32 }));
@@ -176,6 +200,7 @@ mod tests {
             for n in &order {
                 verdicts.add(id, changes[*n].0.clone(), changes[*n].1);
             }
+            verdicts.complete();
             assert_eq!(verdicts.check(), Ok(()), "{order:?}");
             assert_eq!(verdicts.iter().collect::<Vec<_>>(), [(id, &gated(3.0))]);
             while at < 5 && counters[at] >= at {

@@ -179,8 +179,9 @@ fn collect<'s, O: Row>(
     events: Sender<Event>,
     probe: &Handle<Epoch>,
 ) {
-    let kept = flow.rows.map(|row| {
-        let mut scores = Vec::new();
+    let columns = O::score_names().len();
+    let kept = flow.rows.map(move |row| {
+        let mut scores = Vec::with_capacity(columns);
         row.see_scores(&mut |_name, score| scores.push(score));
         (row.image().id, Settled::Verdict(Verdict::Kept(scores.into())))
     });

@@ -1,0 +1,30 @@
+//! Pictures a second that one core decodes and crops for a CLIP model. With the feature `scaled-jpeg`, at scale.
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use operators::clip_crop::Preprocess;
+use operators::decode::{Purpose, decode, decoder_stamp};
+use threshflow::shard::Format;
+
+fn decode_and_crop(criterion: &mut Criterion) {
+    let preprocess = Preprocess::default();
+    let purpose = Purpose::ShortSideAtLeast(preprocess.size);
+    let jpeg = benches::photos::jpeg(0);
+    println!("{} bytes of JPEG, {}", jpeg.len(), decoder_stamp(purpose));
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Elements(1)).sample_size(30).measurement_time(Duration::from_secs(10));
+    group.bench_function("decode", |bench| {
+        bench.iter(|| decode(&jpeg, Format::Jpeg, 1, purpose).expect("a sound picture"));
+    });
+    group.bench_function("decode_and_crop", |bench| {
+        bench.iter(|| {
+            let rgb = decode(&jpeg, Format::Jpeg, 1, purpose).expect("a sound picture");
+            preprocess.crop_u8(&rgb).expect("large enough")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decode_and_crop);
+criterion_main!(benches);

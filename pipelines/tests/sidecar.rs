@@ -1,0 +1,68 @@
+//! A score that a sidecar gives is taken as it is; only what it lacks is asked.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pipelines::demo::{DemoOptions, write_demo_shards};
+use pipelines::prepare::Prepare;
+use threshflow::cli::invoke;
+use threshflow::lane::AskLog;
+use threshflow::publish::{Ended, find_verdict};
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo/aesthetic");
+
+fn command(folder: &Path, more: &[&str]) -> Vec<String> {
+    let path = |part: &str| folder.join(part).to_string_lossy().into_owned();
+    let fixed =
+        ["run", "--backend=embedded", "--set=short_side=0", "--set=aesthetic=0", "--max-error-rate=1"];
+    let mut command: Vec<String> = fixed.iter().chain(more).map(|word| (*word).to_owned()).collect();
+    command.extend([
+        "--store".into(),
+        path("store"),
+        "--out".into(),
+        path("out"),
+        "--shards".into(),
+        path("shards"),
+    ]);
+    command
+}
+
+#[test]
+fn asked_only_where_the_sidecar_is_silent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = DemoOptions { scenes: 48, shrink: 8, ..DemoOptions::default() };
+    let made = write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
+    assert!(!made.with_aes.is_empty());
+
+    let log = AskLog::default();
+    let model = ["--aesthetic", MODEL, "--aesthetic-from-sidecar=aes"];
+    let report = invoke::run_logged::<Prepare>(&command(folder.path(), &model), log.clone()).expect("runs");
+    let asks = &report.summary.asks["aesthetic"];
+    let refused_before_asking = report.summary.refused["probe"].values().sum::<u64>();
+    assert_eq!(asks.given, made.with_aes.len() as u64);
+    assert_eq!(asks.asked, report.summary.rows - refused_before_asking - asks.given);
+    let asked: BTreeSet<_> =
+        log.lock().expect("nobody panicked").iter().map(|(_, content)| content.to_string()).collect();
+    for key in &made.with_aes {
+        let Some(Ended::Kept(kept)) =
+            find_verdict(&folder.path().join("out"), key).expect("reads").map(|e| e.ended)
+        else {
+            panic!("{key} has a score above 0 and is kept");
+        };
+        assert!(!asked.contains(&kept.content), "{key} was asked about");
+        let score = kept.scores.iter().find(|(name, _)| name == "aesthetic").expect("a score").1;
+        // The demo writes scores of one decimal into sidecars; a model's score has more.
+        assert_eq!((score * 10.0).round() / 10.0, score, "{key}: the sidecar's own number");
+    }
+}
+
+#[test]
+fn without_a_model_what_the_sidecar_lacks_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = DemoOptions { scenes: 48, shrink: 8, ..DemoOptions::default() };
+    let made = write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
+    let report =
+        invoke::run::<Prepare>(&command(folder.path(), &["--aesthetic-from-sidecar=aes"])).expect("runs");
+    assert_eq!(report.summary.kept, made.with_aes.len() as u64);
+    assert!(report.summary.refused["aesthetic"]["no_score"] > 0);
+}
