@@ -109,3 +109,33 @@ fn dials_that_move_together_are_told_one_by_one_and_in_total() {
     assert_eq!((&moved[1]["dial"], &moved[1]["leave"]), (&"taste".into(), &left("--set taste=7").into()));
     assert_eq!(plan["total"]["leave"], left(set));
 }
+
+#[test]
+fn a_plan_is_against_what_is_published_whatever_shards_came_and_went() {
+    let (desk, samples) = desk();
+    desk.done("");
+    // The store now knows every answer; what is published here was made of other shards.
+    let both = published(&desk.path("out"));
+    let b = desk.path("shards/b.tar");
+    std::fs::rename(&b, desk.path("b.tar")).unwrap();
+    let plan =
+        |flags: &str| ended(&mut desk.command("plan", &format!("--json {flags}"))).expect(0, &[]).json();
+    let total = |flags: &str| {
+        let total = &plan(flags)["total"];
+        (total["enter"].as_u64().unwrap() as usize, total["leave"].as_u64().unwrap() as usize)
+    };
+    let of_b = both.iter().filter(|key| key.starts_with("b/")).count();
+    assert!(of_b > 10);
+    assert_eq!(total(""), (0, of_b), "a shard that is gone leaves");
+    desk.done("");
+    std::fs::rename(desk.path("b.tar"), &b).unwrap();
+    assert_eq!(total(""), (of_b, 0), "a shard that came back enters");
+    desk.done("");
+    let mut changed = samples[200..].to_vec();
+    changed.retain(|sample| !both.contains(&format!("b/{}", sample.key)) || sample.key.ends_with('1'));
+    desk.shard("b", &changed);
+    let stay = changed.iter().filter(|sample| both.contains(&format!("b/{}", sample.key))).count();
+    assert_eq!(total(""), (0, of_b - stay), "a shard that lost some of its pictures");
+    desk.done("");
+    assert_eq!(both.difference(&published(&desk.path("out"))).count(), of_b - stay);
+}
