@@ -51,8 +51,8 @@ fn asked_only_where_the_sidecar_is_silent() {
         };
         assert!(!asked.contains(&kept.content), "{key} was asked about");
         let score = kept.scores.iter().find(|(name, _)| name == "aesthetic").expect("a score").1;
-        // The demo writes scores of one decimal into sidecars; a model's score has more.
-        assert_eq!((score * 10.0).round() / 10.0, score, "{key}: the sidecar's own number");
+        // The demo writes scores of two decimals into sidecars; a model's score has more.
+        assert_eq!((score * 100.0).round() / 100.0, score, "{key}: the sidecar's own number");
     }
 }
 

@@ -262,6 +262,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let fed = feed(&mut opened);
     // Whatever happened, what was answered stays answered.
     let synced = opened.lanes.sync();
+    opened.lanes.close();
     let stages = opened.lanes.status();
     let noted = opened.store.note_run(P::NAME, &stages);
     // What stopped the run is told first: a full disk refuses the notes as well.
@@ -301,9 +302,11 @@ fn feed(opened: &mut Opened) -> Result<(), Failure> {
     };
     let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
     display.finish();
-    // Nothing writes to the memos from here on.
     lanes.stop();
-    lanes.wait_for_answers(Duration::from_secs(60));
+    if fed.is_err() {
+        // What was under way may have been paid for.
+        lanes.wait_for_answers(Duration::from_secs(60));
+    }
     fed
 }
 

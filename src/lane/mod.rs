@@ -5,6 +5,7 @@
 //! memo -> the mailbox of everyone who asked ([`desk`]). Decoded pictures are paid for from one [`Budget`] of
 //! bytes a process; the permit is taken before decoding and given back when the answer is in.
 
+mod answering;
 mod batch;
 mod budget;
 mod desk;
@@ -170,6 +171,8 @@ pub trait Watched: Send + Sync {
     fn give_up_the_late(&self, now: Instant);
     fn sync(&self) -> Result<(), MemoError>;
     fn stop(&self);
+    /// Nothing more is remembered.
+    fn close(&self);
 }
 
 impl Lanes {
@@ -238,6 +241,12 @@ impl Lanes {
             #[expect(clippy::disallowed_methods, reason = "the thread that ends the run, which may wait")]
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Ends all writing to the store: what is still at work after this is remembered no more.
+    pub fn close(&self) {
+        let stages = lock(&self.stages).clone();
+        stages.iter().for_each(|stage| stage.close());
     }
 
     /// Drops what waits; what is being answered is still answered and remembered.

@@ -17,10 +17,10 @@ use crate::memo::{Memo, MemoError, Remembered};
 use crate::row::{ContentHash, Image, Refusal, Stamp};
 
 /// A question that is ready for the model, and what it holds of the budget.
-struct Waiting<P> {
-    content: ContentHash,
-    prepared: P,
-    permit: Option<Permit>,
+pub(super) struct Waiting<P> {
+    pub(super) content: ContentHash,
+    pub(super) prepared: P,
+    pub(super) permit: Option<Permit>,
 }
 
 /// Counts a thread as at work for as long as it lives.
@@ -41,9 +41,6 @@ impl Drop for AtWork<'_> {
 
 /// The bytes of a question could not be had: a refusal for this process, not one to remember.
 struct Unreadable(Refusal);
-
-/// What an operator says to a batch, question by question.
-type Answers<O> = Vec<Result<<O as Operator>::Answer, Refusal>>;
 
 /// What a stage did and how it stands.
 #[derive(Clone, Debug)]
@@ -79,27 +76,27 @@ pub struct Asked {
 }
 
 #[derive(Default)]
-struct Counters {
+pub(super) struct Counters {
     asked: AtomicU64,
     answered: AtomicU64,
     remembered: AtomicU64,
     given: AtomicU64,
     prepare_nanos: AtomicU64,
-    answer_nanos: AtomicU64,
+    pub(super) answer_nanos: AtomicU64,
 }
 
 /// An operator at work. Opened once a process and shared by all workers.
 pub struct Stage<O: Operator> {
-    operator: O,
+    pub(super) operator: O,
     memo: Memo,
     desk: Mutex<Desk>,
-    batches: Batches<Waiting<O::Prepared>>,
-    counters: Counters,
-    lanes: std::sync::Weak<Lanes>,
+    pub(super) batches: Batches<Waiting<O::Prepared>>,
+    pub(super) counters: Counters,
+    pub(super) lanes: std::sync::Weak<Lanes>,
     mode: Mode,
-    sessions_started: AtomicUsize,
+    pub(super) sessions_started: AtomicUsize,
     /// Threads that prepare, or hold a batch.
-    at_work: AtomicUsize,
+    pub(super) at_work: AtomicUsize,
     /// Refusals that say nothing of the content, since the last answer.
     failures_in_a_row: AtomicUsize,
 }
@@ -278,104 +275,8 @@ impl<O: Operator> Stage<O> {
         }))
     }
 
-    /// Starts the threads that answer, once.
-    fn start_sessions(self: &Arc<Self>) {
-        let wanted = self.operator.sessions().max(1);
-        if self.sessions_started.load(Relaxed) != 0 || self.sessions_started.swap(wanted, Relaxed) != 0 {
-            return;
-        }
-        for n in 0..wanted {
-            let stage = self.clone();
-            let name = format!("{}-{n}", self.operator.name());
-            if let Err(error) = std::thread::Builder::new().name(name).spawn(move || stage.answer_batches()) {
-                self.report(format_args!("no thread could be started for {}: {error}", self.operator.name()));
-            }
-        }
-    }
-
-    fn report(&self, what: std::fmt::Arguments<'_>) {
-        if let Some(lanes) = self.lanes.upgrade() {
-            lanes.trouble.report(what);
-        }
-    }
-
-    /// On a thread of the stage: a session, and batches until the end.
-    fn answer_batches(&self) {
-        let mut session = None;
-        while let Some(batch) = self.batches.next(self.operator.most_a_batch(), &self.at_work) {
-            let (mut contents, mut prepared, mut permits) = (Vec::new(), Vec::new(), Vec::new());
-            for waiting in batch {
-                contents.push(waiting.content);
-                prepared.push(waiting.prepared);
-                permits.push(waiting.permit);
-            }
-            let start = Instant::now();
-            let answers = self.answer_batch(&mut session, &prepared);
-            drop((prepared, permits));
-            self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
-            let Some(answers) = answers else {
-                self.at_work.fetch_sub(1, SeqCst);
-                return;
-            };
-            let answers = answers.into_iter().map(|answer| answer.map(Answer::to_bytes));
-            self.complete(contents.into_iter().zip(answers).collect());
-            self.at_work.fetch_sub(1, SeqCst);
-        }
-    }
-
-    /// Answers a batch; where that fails, one by one, so that a poisonous picture takes no neighbour with it.
-    /// `None` where no session opens.
-    fn answer_batch(&self, session: &mut Option<O::Session>, batch: &[O::Prepared]) -> Option<Answers<O>> {
-        match self.try_answer(session, batch)? {
-            Ok(answers) => Some(answers),
-            Err(refusal) if batch.len() == 1 => Some(vec![Err(refusal)]),
-            Err(_) => {
-                let alone = |one| match self.try_answer(session, std::slice::from_ref(one))? {
-                    Ok(mut answers) => answers.pop(),
-                    Err(refusal) => Some(Err(refusal)),
-                };
-                batch.iter().map(alone).collect()
-            }
-        }
-    }
-
-    /// As many answers as questions, or why there are none. The outer `None`: no session opens.
-    fn try_answer(
-        &self,
-        session: &mut Option<O::Session>,
-        batch: &[O::Prepared],
-    ) -> Option<Result<Answers<O>, Refusal>> {
-        if session.is_none() {
-            // A panic that took the thread along would leave its questions to their deadlines.
-            let opened = catch_unwind(AssertUnwindSafe(|| self.operator.open_session()));
-            match opened.unwrap_or_else(|panic| Err(panicked("opening", &*panic).message)) {
-                Ok(opened) => *session = Some(opened),
-                Err(error) => {
-                    self.report(format_args!(
-                        "{}: no session could be opened: {error}",
-                        self.operator.name()
-                    ));
-                    return None;
-                }
-            }
-        }
-        let open = session.as_mut()?;
-        Some(match catch_unwind(AssertUnwindSafe(|| self.operator.answer(open, batch))) {
-            Ok(answers) if answers.len() == batch.len() => Ok(answers),
-            Ok(answers) => {
-                let message = format!("{} answers to {} questions", answers.len(), batch.len());
-                Err(Refusal::new("wrong_count", message))
-            }
-            Err(panic) => {
-                // Whatever state the session was in when it panicked, nobody else shall see it.
-                *session = None;
-                Err(panicked("answering", &*panic))
-            }
-        })
-    }
-
     /// Remembers answers, then tells everyone who asked.
-    fn complete(&self, answers: Vec<(ContentHash, Result<Vec<u8>, Refusal>)>) {
+    pub(super) fn complete(&self, answers: Vec<(ContentHash, Result<Vec<u8>, Refusal>)>) {
         let lasts = |(_, answer): &(_, Result<_, Refusal>)| match answer {
             Err(refusal) => self.operator.is_of_the_content(refusal),
             Ok(_) => true,
@@ -439,7 +340,7 @@ const MOST_FAILURES_IN_A_ROW: usize = 64;
 /// Questions taken from one asker at once: bounds how long the desk is locked.
 const MOST_AT_ONCE: usize = 4096;
 
-fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
+pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
     let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     Refusal::new("panicked", format!("{doing} panicked: {}", said.unwrap_or("no message")))
 }
@@ -490,6 +391,10 @@ impl<O: Operator> Watched for Stage<O> {
 
     fn stop(&self) {
         self.batches.stop();
+    }
+
+    fn close(&self) {
+        self.memo.close();
     }
 }
 

@@ -15,7 +15,7 @@ use std::fs;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
 use crate::row::{ContentHash, Refusal, Stamp};
 use log::{Kind, Log, Record};
@@ -142,7 +142,7 @@ pub struct Memo {
     generation: u32,
     index: RwLock<Index>,
     /// `None` where the memo is read only.
-    log: Option<Mutex<Log>>,
+    log: Mutex<Option<Log>>,
     /// Set when answers were appended and not yet synced to the disk.
     unsynced: AtomicBool,
     path: PathBuf,
@@ -187,7 +187,7 @@ impl Memo {
             stamp,
             generation,
             index: RwLock::new(index),
-            log: log.map(Mutex::new),
+            log: Mutex::new(log),
             unsynced: AtomicBool::new(false),
             path,
         })
@@ -248,8 +248,7 @@ impl Memo {
         &self,
         batch: &[(ContentHash, Result<Vec<u8>, Refusal>)],
     ) -> Result<Vec<Remembered>, MemoError> {
-        let mut log =
-            self.log.as_ref().map(|log| log.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let mut log = self.lock_log();
         let mut fresh = Vec::with_capacity(batch.len());
         if let Some(log) = log.as_mut() {
             let index = self.read_index();
@@ -297,12 +296,20 @@ impl Memo {
 
     /// Makes all that was put survive a power cut.
     pub fn sync(&self) -> Result<(), MemoError> {
-        match &self.log {
-            Some(log) if self.unsynced.swap(false, Ordering::AcqRel) => {
-                log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).sync()
-            }
+        match self.lock_log().as_mut() {
+            Some(log) if self.unsynced.swap(false, Ordering::AcqRel) => log.sync(),
             _ => Ok(()),
         }
+    }
+
+    /// Nothing is written from here on: the run is over, and the store may be another's. What comes late is seen by
+    /// this process only.
+    pub fn close(&self) {
+        self.lock_log().take();
+    }
+
+    fn lock_log(&self) -> MutexGuard<'_, Option<Log>> {
+        self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
