@@ -52,6 +52,22 @@ impl Verdicts {
         }
     }
 
+    /// [`Verdicts::add`] of a kept row, which allocates only what stays.
+    pub(super) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
+        if diff == -1
+            && let Some(slot) =
+                self.shards.get_mut(&id.shard).and_then(|rows| rows.get_mut(id.member as usize))
+            && matches!(slot, Some(Verdict::Kept(standing)) if same_scores(standing, scores))
+            && !self.unmatched.contains_key(&id)
+        {
+            *slot = None;
+            self.kept -= 1;
+            self.missing += 1;
+            return;
+        }
+        self.add(id, Verdict::Kept(scores.into()), diff);
+    }
+
     pub(super) fn add(&mut self, id: RowId, verdict: Verdict, diff: isize) {
         match self.shards.get(&id.shard).and_then(|rows| rows.get(id.member as usize)) {
             Some(Some(_)) if diff == 1 => self.early.push((id, verdict)),
@@ -75,7 +91,7 @@ impl Verdicts {
         let (was_kept, was_missing) = (matches!(slot, Some(Verdict::Kept(_))), slot.is_none());
         match (&slot, diff) {
             (None, 1) if !self.unmatched.contains_key(&id) => *slot = Some(verdict),
-            (Some(standing), -1) if *standing == verdict => {
+            (Some(standing), -1) if same(standing, &verdict) => {
                 *slot = None;
                 Self::settle_one(&mut self.unmatched, id, slot);
             }
@@ -101,7 +117,7 @@ impl Verdicts {
         }
         let mut net: Vec<(Verdict, isize)> = Vec::new();
         for (verdict, diff) in changes.drain(..) {
-            match net.iter_mut().find(|(known, _)| *known == verdict) {
+            match net.iter_mut().find(|(known, _)| same(known, &verdict)) {
                 Some((_, sum)) => *sum += diff,
                 None => net.push((verdict, diff)),
             }
@@ -157,6 +173,21 @@ impl Verdicts {
     }
 }
 
+/// Whether two verdicts are the same one, come and gone: a NaN is the same as itself.
+fn same(a: &Verdict, b: &Verdict) -> bool {
+    match (a, b) {
+        (Verdict::Kept(a), Verdict::Kept(b)) => same_scores(a, b),
+        (Verdict::Gated { dial, score }, Verdict::Gated { dial: other_dial, score: other }) => {
+            dial == other_dial && score.to_bits() == other.to_bits()
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn same_scores(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,5 +236,18 @@ mod tests {
         verdicts.add(id, gated(2.0), 1);
         assert_eq!(verdicts.check().unwrap_err().first, id);
         assert!(verdicts.forget(0).is_ok() || verdicts.check().is_err());
+    }
+
+    #[test]
+    fn a_row_whose_score_is_no_number_leaves_as_it_came() {
+        let id = RowId { shard: 0, member: 0 };
+        let mut verdicts = Verdicts::default();
+        verdicts.expect(0, 1);
+        verdicts.add(id, gated(f32::NAN), 1);
+        verdicts.add(id, gated(f32::NAN), -1);
+        verdicts.add_kept(id, &[f32::NAN], 1);
+        assert_eq!((verdicts.check(), verdicts.counts()), (Ok(()), (1, 1)));
+        verdicts.add_kept(id, &[f32::NAN], -1);
+        assert_eq!((verdicts.forget(0), verdicts.check(), verdicts.counts()), (Ok(()), Ok(()), (0, 0)));
     }
 }
