@@ -167,6 +167,9 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     }
 }
 
+/// Records of an epoch that is not complete, and the right to emit what they add up to.
+type Gathered<D> = (Capability<Epoch>, Vec<(D, Epoch, isize)>);
+
 /// `consolidate`, but on the worker that the records are on, and without an arrangement, which would cost several times
 /// what the sorting does: what an epoch's records add up to is said once, when the epoch is complete.
 fn consolidate_here<'s, D: differential_dataflow::ExchangeData>(
@@ -177,7 +180,7 @@ fn consolidate_here<'s, D: differential_dataflow::ExchangeData>(
     records
         .inner
         .unary_frontier::<Builder<D>, _, _, _>(Pipeline, name, |_capability, _info| {
-            let mut open: BTreeMap<Epoch, (Capability<Epoch>, Vec<(D, Epoch, isize)>)> = BTreeMap::new();
+            let mut open: BTreeMap<Epoch, Gathered<D>> = BTreeMap::new();
             move |(input, frontier), output| {
                 input.for_each(|capability, records| {
                     for record in records.drain(..) {
