@@ -12,6 +12,7 @@ use threshflow::memo::{Access, Memo, Remembered};
 
 const REMEMBERED: u32 = 10_000_000;
 const ROWS: u32 = 1_000_000;
+const AT_ONCE: u32 = 8192;
 /// As many rows as an epoch brings at most: looked up under one lock.
 const AN_EPOCH: u32 = 16_384;
 
@@ -34,11 +35,17 @@ fn replay(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Writes a memo as a run would: batch by batch, in the order in which the rows came.
+/// The rows in the order in which their answers came: batches of sixteen, out of order among their neighbours, as several
+/// sessions leave them.
+fn answered(n: u32) -> u32 {
+    n ^ 0b1011_0000
+}
+
+/// Writes a memo as a run would.
 fn remember(memos: &Path, answers: u32) {
     let memo = Memo::open(memos, Empty.stamp(), 0, Access::ReadWrite).expect("a new memo");
-    for first in (0..answers).step_by(10_000) {
-        let contents = (first..answers.min(first + 10_000)).map(content);
+    for first in (0..answers).step_by(AT_ONCE as usize) {
+        let contents = (first..first + AT_ONCE).map(answered).filter(|n| *n < answers).map(content);
         let batch: Vec<_> = contents.map(|content| (content, Ok(charm(content).to_bytes()))).collect();
         memo.put(&batch).expect("the temporary folder has room");
     }

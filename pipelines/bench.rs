@@ -1,7 +1,8 @@
 //! `prepare bench`: images a second from shards to published rows, beside the limit of this machine, in one run.
 //!
 //! The limit is `cores / (decode + model)`, in core-seconds an image, each measured alone with all cores busy: what
-//! a program without any cost of its own would reach.
+//! a program without any cost of its own would reach. Where others use the machine, each measurement meets another
+//! load, and the seconds of CPU are what can be compared: they are given beside.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,40 @@ use crate::prepare::{Args, Prepare};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())
+}
+
+/// What a measurement took: seconds by the clock, and seconds that cores worked for this process.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: f64,
+    cpu: f64,
+}
+
+struct Clock {
+    begin: Instant,
+    cpu: f64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Clock { begin: Instant::now(), cpu: cpu_seconds() }
+    }
+
+    fn took(&self) -> Took {
+        Took { wall: self.begin.elapsed().as_secs_f64(), cpu: cpu_seconds() - self.cpu }
+    }
+}
+
+/// What all threads of this process have worked so far.
+fn cpu_seconds() -> f64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to a whole `rusage`, which all zeros are one of, and which the call fills.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
 /// A picture of an open shard.
@@ -37,34 +72,77 @@ pub fn throughput(args: &Args, options: &BenchOptions) -> Result<(), Failure> {
     }
 
     let (crops, decode) = decode_alone(&scorer, &places, cores)?;
-    let model_seconds = model_alone(&scorer, crops, cores)?;
-    let limit = cores as f64 / (decode + model_seconds);
+    let model = model_alone(&scorer, crops, cores)?;
+    let clock = Clock::start();
     let (images, seconds) = end_to_end(args, options, scratch.path())?;
-    let rate = images as f64 / seconds;
+    let whole = Took { wall: seconds, cpu: clock.took().cpu };
+    let images_a_second = images as f64 / whole.wall;
+    let result = Throughput {
+        backend: backend.description(),
+        cores,
+        pictures: places.len(),
+        decode_core_ms: decode.wall * 1e3,
+        model_core_ms: model.wall * 1e3,
+        limit_images_per_second: cores as f64 / (decode.wall + model.wall),
+        end_to_end_images: images,
+        end_to_end_images_per_second: images_a_second,
+        share_of_limit: images_a_second * (decode.wall + model.wall) / cores as f64,
+        decode_cpu_ms: decode.cpu * 1e3,
+        model_cpu_ms: model.cpu * 1e3,
+        end_to_end_cpu_ms: whole.cpu * 1e3 / images.max(1) as f64,
+        cores_busy: whole.cpu / whole.wall,
+    };
     if options.json {
-        return print_json(&serde_json::json!({
-            "backend": backend.description(), "cores": cores, "pictures": places.len(),
-            "decode_core_ms": decode * 1e3, "model_core_ms": model_seconds * 1e3, "limit_images_per_second": limit,
-            "end_to_end_images": images, "end_to_end_images_per_second": rate, "share_of_limit": rate / limit,
-        }));
+        return print_json(&result);
     }
-    println!("{}", backend.description());
-    println!(
-        "decode and crop alone  {:8.2} core-ms an image ({:.0} images/s on {cores} cores)",
-        decode * 1e3,
-        cores as f64 / decode
-    );
-    println!(
-        "model alone            {:8.2} core-ms an image ({:.0} images/s on {cores} cores)",
-        model_seconds * 1e3,
-        cores as f64 / model_seconds
-    );
-    println!("limit                  {limit:8.1} images/s");
-    println!(
-        "end to end             {rate:8.1} images/s over {images} images, {:.0} % of the limit",
-        100.0 * rate / limit
-    );
+    result.print();
     Ok(())
+}
+
+/// What a run of the bench found.
+#[derive(serde::Serialize)]
+struct Throughput {
+    backend: String,
+    cores: usize,
+    pictures: usize,
+    /// Each phase alone, by the clock: core-milliseconds an image.
+    decode_core_ms: f64,
+    model_core_ms: f64,
+    limit_images_per_second: f64,
+    end_to_end_images: u64,
+    end_to_end_images_per_second: f64,
+    share_of_limit: f64,
+    /// The same in milliseconds of CPU, which do not count what others took of the machine.
+    decode_cpu_ms: f64,
+    model_cpu_ms: f64,
+    end_to_end_cpu_ms: f64,
+    /// While running end to end.
+    cores_busy: f64,
+}
+
+impl Throughput {
+    fn print(&self) {
+        let cores = self.cores as f64;
+        let alone = |name: &str, core_ms: f64, cpu_ms: f64| {
+            let rate = cores * 1e3 / core_ms;
+            println!(
+                "{name} {core_ms:8.2} core-ms an image ({rate:.0} images/s on {cores} cores), {cpu_ms:.2} ms of CPU"
+            );
+        };
+        println!("{}", self.backend);
+        alone("decode and crop alone ", self.decode_core_ms, self.decode_cpu_ms);
+        alone("model alone           ", self.model_core_ms, self.model_cpu_ms);
+        println!("limit                  {:8.1} images/s", self.limit_images_per_second);
+        println!(
+            "end to end             {:8.1} images/s over {} images, {:.0} % of the limit; {:.2} ms of CPU an image, \
+             {:.2} of {cores} cores busy",
+            self.end_to_end_images_per_second,
+            self.end_to_end_images,
+            100.0 * self.share_of_limit,
+            self.end_to_end_cpu_ms,
+            self.cores_busy
+        );
+    }
 }
 
 /// Up to the wanted number of pictures, from the first shards.
@@ -81,19 +159,19 @@ fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<Place>,
     Ok(places)
 }
 
-/// Crops of all pictures, and core-seconds a picture, with all cores decoding.
+/// Crops of all pictures, and what one takes: core-seconds with all cores decoding.
 fn decode_alone(
     scorer: &AestheticScorer,
     places: &[Place],
     cores: usize,
-) -> Result<(Vec<Vec<u8>>, f64), Failure> {
+) -> Result<(Vec<Vec<u8>>, Took), Failure> {
     let prepare = |(shard, member): &Place| {
         let bytes = shard.picture_bytes(*member).ok()?;
         let picture = shard.index.samples[*member as usize].picture.as_ref().ok()?;
         scorer.prepare(&Subject { content: picture.content, picture: Some((picture, &bytes)) }).ok()
     };
     let next = AtomicUsize::new(0);
-    let begin = Instant::now();
+    let clock = Clock::start();
     let crops: Vec<Vec<u8>> = std::thread::scope(|threads| {
         let work = || {
             let mut crops = Vec::new();
@@ -108,17 +186,17 @@ fn decode_alone(
     if crops.is_empty() {
         return Err(Failure::Failed("no picture could be decoded".into()));
     }
-    let seconds = begin.elapsed().as_secs_f64() * cores as f64 / crops.len() as f64;
-    Ok((crops, seconds))
+    let (took, each) = (clock.took(), 1.0 / crops.len() as f64);
+    Ok((crops, Took { wall: took.wall * cores as f64 * each, cpu: took.cpu * each }))
 }
 
-/// Core-seconds a picture, with the model's own sessions fed with ready crops and nothing else running.
-fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> Result<f64, Failure> {
+/// What a picture takes, with the model's own sessions fed with ready crops and nothing else running.
+fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> Result<Took, Failure> {
     const LEAST_SECONDS: f64 = 4.0;
     let done = AtomicUsize::new(0);
     // Sessions open before the clock starts.
     let ready = std::sync::Barrier::new(scorer.sessions() + 1);
-    let begin = std::thread::scope(|threads| {
+    let clock = std::thread::scope(|threads| {
         let work = |thread: usize| {
             let (crops, done, ready) = (&crops, &done, &ready);
             move || -> Result<(), String> {
@@ -138,13 +216,14 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
         };
         let threads: Vec<_> = (0..scorer.sessions()).map(|thread| threads.spawn(work(thread))).collect();
         ready.wait();
-        let begin = Instant::now();
+        let clock = Clock::start();
         for thread in threads {
             thread.join().map_err(|_| failed("a session panicked"))?.map_err(failed)?;
         }
-        Ok::<Instant, Failure>(begin)
+        Ok::<Clock, Failure>(clock)
     })?;
-    Ok(begin.elapsed().as_secs_f64() * cores as f64 / done.load(Ordering::Relaxed).max(1) as f64)
+    let (took, each) = (clock.took(), 1.0 / done.load(Ordering::Relaxed).max(1) as f64);
+    Ok(Took { wall: took.wall * cores as f64 * each, cpu: took.cpu * each })
 }
 
 /// A whole run, on an empty store: pictures asked, and seconds.

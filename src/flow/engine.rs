@@ -296,7 +296,13 @@ impl Engine {
         match event {
             Event::Wired(wired, score_names) => (self.wired, self.score_names) = (wired, score_names),
             Event::Frontier(frontier) => self.advance(frontier),
-            Event::Verdicts(changes) => {
+            Event::Kept { rows, scores } => {
+                let columns = scores.len() / rows.len().max(1);
+                for (place, (id, diff)) in rows.into_iter().enumerate() {
+                    self.verdicts.add_kept(id, &scores[place * columns..][..columns], diff);
+                }
+            }
+            Event::Ended(changes) => {
                 for (id, settled, diff) in changes {
                     match settled {
                         Settled::Verdict(verdict) => self.verdicts.add(id, verdict, diff),

@@ -5,14 +5,18 @@
 //! buckets between the old dial and the new one, and the join meets their rows only. A join of every row with the
 //! dial would be three lines, and would touch every row at every turn: it is kept as the tests' oracle.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use differential_dataflow::consolidation::consolidate_updates;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
-use differential_dataflow::trace::implementations::{KeyBatcher, KeySpine, ValBatcher, ValSpine};
+use differential_dataflow::trace::implementations::{ValBatcher, ValSpine};
 use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::{Capability, Operator as _};
 
 use super::{Ended, Epoch, Flow, Why, Wired};
 use crate::row::{Row, Score, Scored, Unit};
@@ -167,21 +171,38 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     }
 }
 
-/// `consolidate`, but on the worker that the records are on.
+/// Records of an epoch that is not complete, and the right to emit what they add up to.
+type Gathered<D> = (Capability<Epoch>, Vec<(D, Epoch, isize)>);
+
+/// `consolidate`, but on the worker that the records are on, and without an arrangement, which would cost several times
+/// what the sorting does: what an epoch's records add up to is said once, when the epoch is complete.
 fn consolidate_here<'s, D: differential_dataflow::ExchangeData>(
     records: VecCollection<'s, Epoch, D, isize>,
     name: &str,
 ) -> VecCollection<'s, Epoch, D, isize> {
-    let keyed = records.map(|record| (record, ()));
-    arrange_core::<_, _, KeyBatcher<D, Epoch, isize>, KeySpine<_, _, _>>(
-        keyed.inner,
-        Pipeline,
-        name,
-        KeyBatcher::new,
-    )
-    .as_collection(|record, &()| record.clone())
-    .inner
-    .as_collection()
+    type Builder<D> = CapacityContainerBuilder<Vec<(D, Epoch, isize)>>;
+    records
+        .inner
+        .unary_frontier::<Builder<D>, _, _, _>(Pipeline, name, |_capability, _info| {
+            let mut open: BTreeMap<Epoch, Gathered<D>> = BTreeMap::new();
+            move |(input, frontier), output| {
+                input.for_each(|capability, records| {
+                    for record in records.drain(..) {
+                        let new = || (capability.delayed(&record.1, 0), Vec::new());
+                        open.entry(record.1).or_insert_with(new).1.push(record);
+                    }
+                });
+                while let Some(epoch) = open.first_entry() {
+                    if frontier.less_equal(epoch.key()) {
+                        break;
+                    }
+                    let (capability, mut records) = epoch.remove();
+                    consolidate_updates(&mut records);
+                    output.session(&capability).give_iterator(records.into_iter());
+                }
+            }
+        })
+        .as_collection()
 }
 
 #[cfg(test)]

@@ -70,6 +70,22 @@ impl Verdicts {
         }
     }
 
+    /// [`Verdicts::add`] of a kept row, which allocates only what stays.
+    pub(super) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
+        if diff == -1
+            && let Some(slot) =
+                self.shards.get_mut(&id.shard).and_then(|rows| rows.get_mut(id.member as usize))
+            && matches!(slot, Some(Verdict::Kept(standing)) if same_scores(standing, scores))
+            && !self.unmatched.contains_key(&id)
+        {
+            *slot = None;
+            self.kept -= 1;
+            self.decided -= 1;
+            return;
+        }
+        self.add(id, Verdict::Kept(scores.into()), diff);
+    }
+
     pub(super) fn add(&mut self, id: RowId, verdict: Verdict, diff: isize) {
         match self.shards.get(&id.shard).and_then(|rows| rows.get(id.member as usize)) {
             Some(Some(_)) if diff == 1 => self.early.push((id, verdict)),
@@ -176,6 +192,11 @@ impl Verdicts {
     }
 }
 
+/// As verdicts compare them: bit by bit.
+fn same_scores(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +246,20 @@ mod tests {
         verdicts.add(id, gated(2.0), 1);
         assert_eq!(verdicts.check().unwrap_err().first, id);
         assert!(verdicts.forget(0).is_ok() || verdicts.check().is_err());
+    }
+
+    #[test]
+    fn a_row_whose_score_is_no_number_leaves_as_it_came() {
+        let id = RowId { shard: 0, member: 0 };
+        let mut verdicts = Verdicts::default();
+        verdicts.expect(0, 1);
+        verdicts.add(id, gated(f32::NAN), 1);
+        verdicts.add(id, gated(f32::NAN), -1);
+        verdicts.add_kept(id, &[f32::NAN], 1);
+        assert_eq!(verdicts.check(), Ok(()));
+        assert_eq!(verdicts.counts(), Counts { shards: 1, expected: 1, decided: 1, kept: 1 });
+        verdicts.add_kept(id, &[f32::NAN], -1);
+        assert_eq!((verdicts.forget(0), verdicts.check()), (Ok(()), Ok(())));
+        assert_eq!(verdicts.counts(), Counts::default());
     }
 }

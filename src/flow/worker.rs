@@ -48,7 +48,12 @@ pub(super) enum Command {
 /// What workers tell the engine.
 pub(super) enum Event {
     Wired(Vec<Wired>, Vec<&'static str>),
-    Verdicts(Vec<(RowId, Settled, isize)>),
+    /// Rows that passed everything, and their scores one behind the other: as many for each.
+    Kept {
+        rows: Vec<(RowId, isize)>,
+        scores: Vec<f32>,
+    },
+    Ended(Vec<(RowId, Settled, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
 }
@@ -179,37 +184,44 @@ fn collect<'s, O: Row>(
     events: Sender<Event>,
     probe: &Handle<Epoch>,
 ) {
-    let columns = O::score_names().len();
-    let kept = flow.rows.map(move |row| {
-        let mut scores = Vec::with_capacity(columns);
-        row.see_scores(&mut |_name, score| scores.push(score));
-        (row.image().id, Settled::Verdict(Verdict::Kept(scores.into())))
+    // Both sends are unbounded, but the engine issues no epoch before it has taken in what the last ones said.
+    let told = events.clone();
+    let kept = flow.rows.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: kept", move |_, _| {
+        move |input, _output| {
+            input.for_each(|_capability, batch| {
+                let mut scores = Vec::with_capacity(batch.len() * O::score_names().len());
+                let kept = batch.drain(..).map(|(row, _time, diff)| {
+                    row.see_scores(&mut |_name, score| scores.push(score));
+                    (row.image().id, diff)
+                });
+                let rows = kept.collect();
+                let _ = told.send(Event::Kept { rows, scores });
+            });
+        }
     });
-    let ended = flow.ended.map(move |ended| {
-        let settled = match ended.why {
-            Why::Gated { dial, score } => {
-                Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
-            }
-            Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
-            Why::Unasked { stage } => Settled::Unasked(stage),
-        };
-        (ended.id, settled)
+    let ended = flow.ended.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: ended", move |_, _| {
+        move |input, _output| {
+            input.for_each(|_capability, batch| {
+                let ended = batch.drain(..);
+                let ended =
+                    ended.map(|(ended, _time, diff)| (ended.id, settled(ended.why, &dial_names), diff));
+                let _ = events.send(Event::Ended(ended.collect()));
+            });
+        }
     });
-    kept.concat(ended)
-        .inner
-        .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
-            Pipeline,
-            "Verdicts",
-            move |_, _| {
-                move |input, _output| {
-                    input.for_each(|_capability, batch| {
-                        let verdicts =
-                            batch.drain(..).map(|((id, settled), _time, diff)| (id, settled, diff));
-                        // Unbounded, but the engine issues no epoch before it has taken in what the last ones said.
-                        let _ = events.send(Event::Verdicts(verdicts.collect()));
-                    });
-                }
-            },
-        )
-        .probe_with(probe);
+    kept.probe_with(probe);
+    ended.probe_with(probe);
+}
+
+/// A stream that nothing is sent on: only its frontier is looked at.
+type Nothing = timely::container::CapacityContainerBuilder<Vec<()>>;
+
+fn settled(why: Why, dial_names: &[&'static str]) -> Settled {
+    match why {
+        Why::Gated { dial, score } => {
+            Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
+        }
+        Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
+        Why::Unasked { stage } => Settled::Unasked(stage),
+    }
 }

@@ -123,6 +123,8 @@ mod tests {
     #[test]
     fn never_more_than_the_budget_is_out() {
         let budget = Budget::new(100);
+        // To the brim, whatever the threads below meet.
+        drop((budget.take(60), budget.take(40)));
         std::thread::scope(|threads| {
             for thread in 0..8u64 {
                 let budget = &budget;
@@ -134,7 +136,7 @@ mod tests {
                 });
             }
         });
-        assert!(budget.peak() <= 100 && budget.peak() > 60, "{}", budget.peak());
+        assert_eq!(budget.peak(), 100);
         assert_eq!(budget.used(), 0);
     }
 

@@ -1,6 +1,6 @@
 //! The durable store of answers: (stamp, content) -> answer, write-once.
 //!
-//! One append-only log a stamp ([`log`]), and an index in memory of 24 bytes an answer. Answers of up to
+//! One append-only log a stamp ([`log`]), and an index in memory of about 32 bytes an answer. Answers of up to
 //! [`INLINE`] bytes (every score) live in the index itself, so that replaying ten million rows reads the log
 //! once from start to end and never seeks; larger ones stay on disk and are read by their place.
 //!
@@ -10,9 +10,9 @@
 
 mod log;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
@@ -102,32 +102,56 @@ impl Slot {
     }
 }
 
-/// Content hashes are uniform already: their first eight bytes are the hash.
-#[derive(Default)]
-struct TakeFirstBytes(u64);
-
-impl Hasher for TakeFirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<8>() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-    fn write_usize(&mut self, _len: usize) {}
-}
-
+/// The answers in the order of the log, and where in it each content stands.
+///
+/// A run looks contents up in nearly the order in which an earlier one asked about them, so that the next answer is
+/// most often the one behind the last, and is found without a hash table ([`Reader`]). The table itself holds places
+/// only: small enough that building it for ten million answers is not one wait for memory after the other.
 #[derive(Default)]
 struct Index {
-    slots: hashbrown::HashMap<ContentHash, Slot, BuildHasherDefault<TakeFirstBytes>>,
+    answers: Vec<(ContentHash, Slot)>,
+    places: hashbrown::HashTable<u32>,
     /// Few, and their messages are long: beside the slots.
     refusals: HashMap<ContentHash, Arc<Refusal>>,
 }
 
+/// Content hashes are uniform already: their first eight bytes are the hash.
+fn hash_of(content: &ContentHash) -> u64 {
+    content.0.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+}
+
 impl Index {
+    fn reserve(&mut self, answers: usize) {
+        self.answers.reserve(answers);
+        self.places.reserve(answers, |place| hash_of(&self.answers[*place as usize].0));
+    }
+
+    fn place(&self, content: &ContentHash) -> Option<usize> {
+        let place = self.places.find(hash_of(content), |place| self.answers[*place as usize].0 == *content);
+        place.map(|place| *place as usize)
+    }
+
+    fn slot(&self, content: &ContentHash) -> Option<Slot> {
+        self.place(content).map(|place| self.answers[place].1)
+    }
+
+    fn insert(&mut self, content: ContentHash, slot: Slot) {
+        if let Some(place) = self.place(&content) {
+            self.answers[place].1 = slot;
+            return;
+        }
+        let place = u32::try_from(self.answers.len()).expect("a memo holds fewer than 2^32 answers");
+        self.answers.push((content, slot));
+        self.places
+            .insert_unique(hash_of(&content), place, |place| hash_of(&self.answers[*place as usize].0));
+    }
+
     fn get(&self, content: &ContentHash) -> Option<Remembered> {
-        let slot = *self.slots.get(content)?;
+        self.said_at(self.place(content)?)
+    }
+
+    fn said_at(&self, place: usize) -> Option<Remembered> {
+        let (content, slot) = &self.answers[place];
         Some(match slot.tag() {
             REFUSED => Remembered::Refused(self.refusals.get(content)?.clone()),
             ON_DISK => Remembered::OnDisk,
@@ -161,11 +185,11 @@ impl Memo {
         let mut index = Index::default();
         if let Ok(meta) = fs::metadata(&path) {
             // As many as there would be of scores; a memo of large answers has fewer.
-            index.slots.reserve(((meta.len() / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
+            index.reserve(((meta.len() / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
         }
         let mut refused_in = HashMap::new();
         let mut admit = |offset: u64, record: Record<'_>| {
-            let known = index.slots.get(&record.content).map(|slot| slot.tag());
+            let known = index.slot(&record.content).map(Slot::tag);
             if record.kind == Kind::Refusal {
                 let newer = refused_in.get(&record.content).is_none_or(|known| *known < record.generation);
                 let answered = known.is_some_and(|tag| tag != REFUSED);
@@ -175,11 +199,11 @@ impl Memo {
                 let Ok(refusal) = postcard::from_bytes::<Refusal>(record.payload) else { return };
                 refused_in.insert(record.content, record.generation);
                 index.refusals.insert(record.content, Arc::new(refusal));
-                index.slots.insert(record.content, Slot::tagged(REFUSED, 0));
+                index.insert(record.content, Slot::tagged(REFUSED, 0));
             } else if known.is_none_or(|tag| tag == REFUSED) {
                 // An answer that came after its question was given up on counts from the next run on.
                 index.refusals.remove(&record.content);
-                index.slots.insert(record.content, Memo::slot(offset, record.kind, record.payload));
+                index.insert(record.content, Memo::slot(offset, record.kind, record.payload));
             }
         };
         let log = log::replay(&path, stamp, access, &mut admit)?;
@@ -206,7 +230,7 @@ impl Memo {
 
     /// How many questions are remembered, refusals included.
     pub fn len(&self) -> usize {
-        self.read_index().slots.len()
+        self.read_index().answers.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -224,7 +248,7 @@ impl Memo {
 
     /// A view that looks up many questions under one lock.
     pub fn reader(&self) -> Reader<'_> {
-        Reader { index: self.read_index() }
+        Reader { index: self.read_index(), next: Cell::new(0) }
     }
 
     /// An answer of any size, read from disk where it is large. Not for a worker thread.
@@ -233,7 +257,7 @@ impl Memo {
             None => return Ok(None),
             Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
             Some(Remembered::Answer(inline)) => return Ok(Some(Ok(inline.bytes().to_vec()))),
-            Some(Remembered::OnDisk) => self.read_index().slots.get(content).copied(),
+            Some(Remembered::OnDisk) => self.read_index().slot(content),
         };
         let Some(slot) = slot else { return Ok(None) };
         log::read_at(&self.path, slot.low()).map(|answer| Some(Ok(answer)))
@@ -253,7 +277,7 @@ impl Memo {
         if let Some(log) = log.as_mut() {
             let index = self.read_index();
             for (content, answer) in batch {
-                let known = index.slots.get(content).map(|slot| slot.tag());
+                let known = index.slot(content).map(Slot::tag);
                 // A late answer to a refused question is worth keeping for the next run; see `open`.
                 let wanted = known.is_none() || (known == Some(REFUSED) && answer.is_ok());
                 fresh.push(wanted.then(|| log.stage(*content, self.generation, answer)));
@@ -266,7 +290,7 @@ impl Memo {
         }
         let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for ((content, answer), offset) in batch.iter().zip(fresh) {
-            if index.slots.contains_key(content) {
+            if index.place(content).is_some() {
                 continue;
             }
             let slot = match answer {
@@ -276,7 +300,7 @@ impl Memo {
                 }
                 Ok(bytes) => Memo::slot(offset.unwrap_or(0), Kind::Plain, bytes),
             };
-            index.slots.insert(*content, slot);
+            index.insert(*content, slot);
         }
         Ok(batch.iter().filter_map(|(content, _)| index.get(content)).collect())
     }
@@ -290,7 +314,7 @@ impl Memo {
         }
         let refusal = Arc::new(refusal);
         index.refusals.insert(content, refusal.clone());
-        index.slots.insert(content, Slot::tagged(REFUSED, 0));
+        index.insert(content, Slot::tagged(REFUSED, 0));
         Remembered::Refused(refusal)
     }
 
@@ -316,11 +340,19 @@ impl Memo {
 /// See [`Memo::reader`].
 pub struct Reader<'a> {
     index: RwLockReadGuard<'a, Index>,
+    /// Where the next question is looked for first: behind the last one.
+    next: Cell<usize>,
 }
 
 impl Reader<'_> {
     pub fn get(&self, content: &ContentHash) -> Option<Remembered> {
-        self.index.get(content)
+        let next = self.next.get();
+        let place = match self.index.answers.get(next) {
+            Some((known, _)) if known == content => next,
+            _ => self.index.place(content)?,
+        };
+        self.next.set(place + 1);
+        self.index.said_at(place)
     }
 }
 
