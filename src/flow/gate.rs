@@ -1,22 +1,21 @@
 //! `gate`: keeps the rows whose score passes a dial, at a cost that follows the rows between the old and the new dial.
 //!
-//! Rows are kept by the bucket that their score falls in. The dial becomes a collection of what each bucket
-//! admits: all, none, or (the one bucket that the dial stands in) an exact comparison. A turn then changes the
-//! buckets between the old dial and the new one, and the join meets their rows only. A join of every row with the
-//! dial would be three lines, and would touch every row at every turn: it is kept as the tests' oracle.
+//! The operator keeps its rows by the bucket that their score falls in, and looks only at the buckets between the
+//! old dial and the new one. Epochs are totally ordered, and each is worked off when it is complete, so what counts
+//! is where things stand, not how they came to: a differential arrangement, which can answer for every past time,
+//! took twice the memory and several times as long per turn. A join of every row with the dial would be three lines
+//! and look at every row at every turn: the benches have it, to compare with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use differential_dataflow::consolidation::consolidate_updates;
-use differential_dataflow::operators::arrange::arrangement::arrange_core;
-use differential_dataflow::trace::implementations::{ValBatcher, ValSpine};
 use differential_dataflow::{AsCollection, VecCollection};
-use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Capability, Operator as _};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
 use super::{Ended, Epoch, Flow, Why, Wired};
 use crate::row::{Row, Score, Scored, Unit};
@@ -94,29 +93,9 @@ fn bucket<U: Unit>(score: Score<U>) -> u16 {
     (place * f64::from(BUCKETS)).clamp(0.0, f64::from(BUCKETS - 1)) as u16
 }
 
-/// What a bucket admits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-enum Admits<S> {
-    All,
-    None,
-    Compared(S),
-}
-
-fn admitted<U: Unit>(at: Score<U>, comparison: Comparison) -> impl Iterator<Item = (u16, Admits<Score<U>>)> {
-    let edge = bucket(at);
-    let above_passes = matches!(comparison, Comparison::Above | Comparison::AtLeast);
-    let admits = move |bucket: u16| match bucket {
-        NAN_BUCKET => Admits::None,
-        _ if bucket == edge => Admits::Compared(at),
-        _ if (bucket > edge) == above_passes => Admits::All,
-        _ => Admits::None,
-    };
-    (0..=NAN_BUCKET).map(move |bucket| (bucket, admits(bucket)))
-}
-
 static TOUCHED: AtomicU64 = AtomicU64::new(0);
 
-/// How often a row met what its bucket admits, in the gates of this process so far: what a turn costs, counted.
+/// How many rows turned dials have looked at in the gates of this process so far: what a turn costs, counted.
 pub fn touched_records() -> u64 {
     TOUCHED.load(Ordering::Relaxed)
 }
@@ -126,88 +105,150 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     ///
     /// Rows stay on the worker that they are on: nothing is exchanged.
     pub fn gate(self, dial: &Dial<'s, U>) -> Self {
-        let (index, spec) = (dial.index, dial.spec);
-        let comparison = spec.comparison;
-        self.wired.borrow_mut().push(Wired::Gate { dial: spec.name });
-
-        let by_bucket = self.rows.map(|row| (bucket(row.score), row));
-        let rows = arrange_core::<_, _, ValBatcher<u16, Scored<R, U>, Epoch, isize>, ValSpine<_, _, _, _>>(
-            by_bucket.inner,
-            Pipeline,
-            &format!("Gate {}: rows by bucket", spec.name),
-            ValBatcher::new,
-        );
-        let admits = dial.at.clone().flat_map(move |at| admitted(at, comparison));
-        let admits =
-            arrange_core::<_, _, ValBatcher<u16, Admits<Score<U>>, Epoch, isize>, ValSpine<_, _, _, _>>(
-                admits.inner,
-                Pipeline,
-                &format!("Gate {}: what buckets admit", spec.name),
-                ValBatcher::new,
-            );
-        // Counted where rows meet what their bucket admits: that is what a turn costs.
-        let met = std::rc::Rc::new(std::cell::Cell::new(0));
-        let meets = met.clone();
-        let sided = rows.join_core(admits, move |_bucket, row, admits| {
-            meets.set(meets.get() + 1);
-            let passes = match admits {
-                Admits::All => true,
-                Admits::None => false,
-                Admits::Compared(at) => comparison.passes(row.score, *at),
-            };
-            [(row.clone(), passes)]
-        });
-        // In the bucket that the dial stands in, rows that stay where they were come and go at once: cancel them.
-        let sided =
-            consolidate_here(sided, &format!("Gate {}: sides", spec.name)).inspect_batch(move |_, _| {
-                TOUCHED.fetch_add(met.take(), Ordering::Relaxed);
-            });
-        let held_back = sided.clone().flat_map(move |(row, passes)| {
-            let why = Why::Gated { dial: index, score: Score::of(row.score.get()) };
-            (!passes).then(|| Ended { id: row.image().id, why })
-        });
-        let rows = sided.flat_map(|(row, passes)| passes.then_some(row));
+        self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name });
+        let (rows, held_back) = gate(self.rows, dial);
         Flow { rows, ended: self.ended.concat(held_back), wired: self.wired }
     }
 }
 
-/// Records of an epoch that is not complete, and the right to emit what they add up to.
-type Gathered<D> = (Capability<Epoch>, Vec<(D, Epoch, isize)>);
+type Updates<D> = Vec<(D, Epoch, isize)>;
+type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 
-/// `consolidate`, but on the worker that the records are on, and without an arrangement, which would cost several times
-/// what the sorting does: what an epoch's records add up to is said once, when the epoch is complete.
-fn consolidate_here<'s, D: differential_dataflow::ExchangeData>(
-    records: VecCollection<'s, Epoch, D, isize>,
-    name: &str,
-) -> VecCollection<'s, Epoch, D, isize> {
-    type Builder<D> = CapacityContainerBuilder<Vec<(D, Epoch, isize)>>;
-    records
-        .inner
-        .unary_frontier::<Builder<D>, _, _, _>(Pipeline, name, |_capability, _info| {
-            let mut open: BTreeMap<Epoch, Gathered<D>> = BTreeMap::new();
-            move |(input, frontier), output| {
-                input.for_each(|capability, records| {
-                    for record in records.drain(..) {
-                        let new = || (capability.delayed(&record.1, 0), Vec::new());
-                        open.entry(record.1).or_insert_with(new).1.push(record);
-                    }
-                });
-                while let Some(epoch) = open.first_entry() {
-                    if frontier.less_equal(epoch.key()) {
-                        break;
-                    }
-                    let (capability, mut records) = epoch.remove();
-                    consolidate_updates(&mut records);
-                    output.session(&capability).give_iterator(records.into_iter());
+/// What came of an epoch that is not complete, and the right to say what follows from it.
+struct Gathered<R, U: 'static> {
+    rows_out: Capability<Epoch>,
+    ended_out: Capability<Epoch>,
+    rows: Updates<Scored<R, U>>,
+    dial: Updates<Score<U>>,
+}
+
+fn gate<'s, R: Row, U: Unit>(
+    rows: Collection<'s, Scored<R, U>>,
+    dial: &Dial<'s, U>,
+) -> (Collection<'s, Scored<R, U>>, Collection<'s, Ended>) {
+    type Builder<D> = CapacityContainerBuilder<Updates<D>>;
+    let mut builder = OperatorBuilder::new(format!("Gate {}", dial.spec.name), rows.inner.scope());
+    let mut rows_in = builder.new_input(rows.inner, Pipeline);
+    let mut dial_in = builder.new_input(dial.at.clone().inner, Pipeline);
+    let (passing, passing_stream) = builder.new_output();
+    let (ended, ended_stream) = builder.new_output();
+    let mut passing = OutputBuilder::<_, Builder<Scored<R, U>>>::from(passing);
+    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
+    let mut standing = Standing::new(dial.spec.comparison);
+    let index = dial.index;
+
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut open: BTreeMap<Epoch, Gathered<R, U>> = BTreeMap::new();
+        move |frontiers| {
+            let gather = |delayed: &dyn Fn(usize) -> Capability<Epoch>| Gathered {
+                rows_out: delayed(0),
+                ended_out: delayed(1),
+                rows: Vec::new(),
+                dial: Vec::new(),
+            };
+            rows_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let time = update.1;
+                    let new = || gather(&|port| capability.delayed(&time, port));
+                    open.entry(time).or_insert_with(new).rows.push(update);
                 }
+            });
+            dial_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let time = update.1;
+                    let new = || gather(&|port| capability.delayed(&time, port));
+                    open.entry(time).or_insert_with(new).dial.push(update);
+                }
+            });
+            let (mut passing, mut ended) = (passing.activate(), ended.activate());
+            while let Some(epoch) = open.first_entry() {
+                let time = *epoch.key();
+                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
+                    break;
+                }
+                let mut gathered = epoch.remove();
+                let mut passing = passing.session(&gathered.rows_out);
+                let mut ended = ended.session(&gathered.ended_out);
+                let mut say = |row: &Scored<R, U>, passes: bool, diff: isize| {
+                    if passes {
+                        passing.give((row.clone(), time, diff));
+                    } else {
+                        let why = Why::Gated { dial: index, score: Score::of(row.score.get()) };
+                        ended.give((Ended { id: row.image().id, why }, time, diff));
+                    }
+                };
+                consolidate_updates(&mut gathered.dial);
+                if let Some((at, ..)) = gathered.dial.into_iter().find(|(.., diff)| *diff > 0) {
+                    standing.turn(at, &mut say);
+                }
+                consolidate_updates(&mut gathered.rows);
+                standing.take_in(gathered.rows, &mut say);
             }
-        })
-        .as_collection()
+        }
+    });
+    (passing_stream.as_collection(), ended_stream.as_collection())
+}
+
+/// A gate's rows as of the last complete epoch, by bucket, and where its dial stands.
+struct Standing<R, U> {
+    comparison: Comparison,
+    at: Option<Score<U>>,
+    buckets: Vec<Vec<Scored<R, U>>>,
+}
+
+impl<R: Row, U: Unit> Standing<R, U> {
+    fn new(comparison: Comparison) -> Self {
+        let buckets = (0..=NAN_BUCKET).map(|_| Vec::new()).collect();
+        Standing { comparison, at: None, buckets }
+    }
+
+    /// Turns the dial, and says of every row that changes sides that it leaves one and comes to the other.
+    fn turn(&mut self, to: Score<U>, say: &mut impl FnMut(&Scored<R, U>, bool, isize)) {
+        let Some(from) = self.at.replace(to) else { return };
+        let (low, high) = (bucket(from.min(to)) as usize, bucket(from.max(to)) as usize);
+        let mut met = 0;
+        for row in self.buckets[low..=high].iter().flatten() {
+            met += 1;
+            let before = self.comparison.passes(row.score, from);
+            if before != self.comparison.passes(row.score, to) {
+                say(row, before, -1);
+                say(row, !before, 1);
+            }
+        }
+        TOUCHED.fetch_add(met, Ordering::Relaxed);
+    }
+
+    /// Takes in what came and what left, each row once.
+    fn take_in(&mut self, updates: Updates<Scored<R, U>>, say: &mut impl FnMut(&Scored<R, U>, bool, isize)) {
+        // By bucket, so that one pass over a bucket finds all that leaves it: many rows may score the same.
+        let mut leaving: BTreeMap<u16, HashSet<Scored<R, U>>> = BTreeMap::new();
+        for (row, _time, diff) in updates {
+            let passes = self.at.is_some_and(|at| self.comparison.passes(row.score, at));
+            say(&row, passes, diff);
+            debug_assert_eq!(diff.abs(), 1, "a row is itself: it comes once and leaves once");
+            let place = bucket(row.score);
+            if diff < 0 {
+                leaving.entry(place).or_default().insert(row);
+                continue;
+            }
+            let rows = &mut self.buckets[place as usize];
+            if rows.len() == rows.capacity() {
+                // Doubling would leave a quarter of the memory of millions of rows unused.
+                rows.reserve_exact((rows.len() / 4).max(4));
+            }
+            rows.push(row);
+        }
+        for (place, leaving) in leaving {
+            self.buckets[place as usize].retain(|row| !leaving.contains(row));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::{ContentHash, Image, RowId};
 
     struct Points;
     impl Unit for Points {
@@ -217,49 +258,91 @@ mod tests {
         const HIGH: f32 = 10.0;
     }
 
-    /// What the buckets admit is what comparing every score would: at ties, at the ends, outside them, for NaN.
+    const VALUES: [f32; 16] = [
+        -1e9,
+        -1.0,
+        -0.0,
+        0.0,
+        1e-30,
+        2.4414062,
+        2.4414063,
+        4.75,
+        4.7500005,
+        4.7499995,
+        9.9999,
+        10.0,
+        11.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+    ];
+
+    fn scored(n: usize) -> Scored<Image, Points> {
+        let id = RowId { shard: 0, member: n as u32 };
+        let row =
+            Image { id, content: ContentHash::default(), width: 1, height: 1, given: Score::of(f32::NAN) };
+        Scored { row, score: Score::of(VALUES[n]) }
+    }
+
+    /// What compares as plain floats do: the oracle.
+    fn passes(value: f32, comparison: Comparison, at: f32) -> bool {
+        match comparison {
+            Comparison::Above => value > at,
+            Comparison::AtLeast => value >= at,
+            Comparison::Below => value < at,
+            Comparison::AtMost => value <= at,
+        }
+    }
+
+    /// The sides of all rows, added up from what the gate said; panics where a row is not on exactly one.
+    fn sides(said: &[(u32, bool, isize)]) -> Vec<bool> {
+        let count = |n: usize, side: bool| -> isize {
+            said.iter().filter(|(row, on, _)| (*row as usize, *on) == (n, side)).map(|(.., diff)| diff).sum()
+        };
+        (0..VALUES.len())
+            .map(|n| match (count(n, true), count(n, false)) {
+                (1, 0) => true,
+                (0, 1) => false,
+                other => panic!("{} is on sides {other:?}", VALUES[n]),
+            })
+            .collect()
+    }
+
+    /// Any two dials, one after the other: ties, the ends of the scale and beyond, NaN.
     #[test]
-    fn buckets_admit_what_comparing_admits() {
-        let values = [
-            -1e9,
-            -1.0,
-            -0.0,
-            0.0,
-            1e-30,
-            2.4414062,
-            2.4414063,
-            4.75,
-            4.7500005,
-            4.7499995,
-            9.9999,
-            10.0,
-            11.0,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            f32::NAN,
-        ];
+    fn a_turned_gate_is_what_comparing_every_score_gives() {
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
-            for at in dials {
-                let at = Score::<Points>::of(at);
-                let admitted: Vec<_> = admitted(at, comparison).collect();
-                for value in values {
-                    let score = Score::<Points>::of(value);
-                    let (_, admits) = admitted[bucket(score) as usize];
-                    let passes = match admits {
-                        Admits::All => true,
-                        Admits::None => false,
-                        Admits::Compared(at) => comparison.passes(score, at),
-                    };
-                    let wanted = match comparison {
-                        Comparison::Above => value > at.get(),
-                        Comparison::AtLeast => value >= at.get(),
-                        Comparison::Below => value < at.get(),
-                        Comparison::AtMost => value <= at.get(),
-                    };
-                    assert_eq!(passes, wanted, "{value} {comparison} {at:?}");
-                }
+            for (from, to) in dials.iter().flat_map(|from| dials.map(|to| (*from, to))) {
+                let mut gate = Standing::<Image, Points>::new(comparison);
+                let mut said = Vec::new();
+                let mut say =
+                    |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
+                gate.turn(Score::of(from), &mut say);
+                gate.take_in((0..VALUES.len()).map(|n| (scored(n), 0, 1)).collect(), &mut say);
+                gate.turn(Score::of(to), &mut say);
+                let wanted = |at: f32| VALUES.map(|value| passes(value, comparison, at)).to_vec();
+                assert_eq!(sides(&said), wanted(to), "{comparison} {from}, then {to}");
+                assert_eq!(sides(&said[..VALUES.len()]), wanted(from), "{comparison} {from}");
+                let moved = wanted(from).iter().zip(wanted(to)).filter(|(from, to)| **from != *to).count();
+                assert_eq!(said.len(), VALUES.len() + 2 * moved, "only what changes sides is said");
             }
         }
+    }
+
+    #[test]
+    fn a_row_leaves_from_the_side_that_it_is_on() {
+        let mut gate = Standing::<Image, Points>::new(Comparison::Above);
+        let mut said = Vec::new();
+        let mut say =
+            |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
+        gate.turn(Score::of(4.75), &mut say);
+        gate.take_in((0..VALUES.len()).map(|n| (scored(n), 0, 1)).collect(), &mut say);
+        gate.turn(Score::of(0.0), &mut say);
+        gate.take_in(vec![(scored(7), 1, -1), (scored(15), 1, -1)], &mut say);
+        gate.turn(Score::of(9.0), &mut say);
+        let left =
+            |n: u32| -> isize { said.iter().filter(|(row, ..)| *row == n).map(|(.., diff)| diff).sum() };
+        assert_eq!([6, 7, 15].map(left), [1, 0, 0]);
     }
 }
