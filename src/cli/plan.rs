@@ -14,7 +14,7 @@ use crate::flow::{Progress, Verdicts};
 use crate::lane::Mode;
 use crate::pipeline::dial_specs;
 use crate::publish;
-use crate::row::{ContentHash, RowId, Verdict};
+use crate::row::{ContentHash, RowId};
 
 /// What one change of the dials would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -118,8 +118,7 @@ fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
 }
 
 fn standing(opened: &Opened) -> Result<Standing, Failure> {
-    let kept = opened.engine.verdicts().iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_)));
-    let kept = kept.map(|(id, _)| id).collect();
+    let kept = opened.engine.verdicts().kept().collect();
     let mut unasked: BTreeMap<&'static str, HashSet<ContentHash>> = BTreeMap::new();
     let mut undecided = HashSet::new();
     // Shard by shard: the catalogue keeps a few open, and opening one anew for every row would take for ever.

@@ -2,22 +2,59 @@
 //!
 //! A change of a row's verdict comes as one verdict leaving and one coming, in either order and from different
 //! operators. When an epoch is complete the two have met, and every row of the input has exactly one verdict.
+//! There is one slot of eight bytes for every row, and the scores of kept rows beside it: this is what a run of
+//! millions of pictures holds in memory.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::row::{RowId, Verdict};
+use crate::row::{Refused, RowId, Verdict};
+
+/// A verdict without what is kept beside it: the scores of a kept row, the words of a refused one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    /// [`NONE`], [`KEPT`], [`REFUSED`], or [`GATED`] and the number of the dial.
+    kind: u32,
+    /// The bits of the score that a gated row was held back at.
+    score: u32,
+}
+
+const NONE: Slot = Slot { kind: 0, score: 0 };
+const KEPT: Slot = Slot { kind: 1, score: 0 };
+const REFUSED: Slot = Slot { kind: 2, score: 0 };
+const GATED: u32 = 3;
+
+/// The rows of one shard.
+#[derive(Clone, Default)]
+struct Rows {
+    slots: Vec<Slot>,
+    /// As many for each row as a kept row has; empty until the first row is kept.
+    scores: Vec<f32>,
+}
+
+/// A verdict that comes; `beside` is where its scores or words wait.
+#[derive(Clone, Copy)]
+struct Coming {
+    id: RowId,
+    slot: Slot,
+    beside: u32,
+}
 
 /// The verdicts of all rows, by shard and sample.
 #[derive(Clone, Default)]
 pub struct Verdicts {
-    shards: BTreeMap<u32, Vec<Option<Verdict>>>,
-    /// Changes whose other half has not come yet.
-    unmatched: HashMap<RowId, Vec<(Verdict, isize)>>,
+    shards: BTreeMap<u32, Rows>,
+    refused: HashMap<RowId, Box<Refused>>,
+    /// The dials that rows were held back by, numbered as they are met.
+    dials: Vec<&'static str>,
+    /// Scores of a kept row.
+    columns: usize,
+    /// What the dataflow said since the last complete epoch, and what of it has not met its other half.
+    leaving: Vec<(RowId, Slot)>,
+    coming: Vec<Coming>,
+    coming_scores: Vec<f32>,
+    coming_refused: Vec<Refused>,
     /// Rows that stand in a verdict: counted, so that a turn need not look at every row.
     decided: usize,
-    /// Verdicts that came while the row still stood in another, which is likely to leave in the same epoch. They
-    /// wait here, cheaply, until the epoch is complete.
-    early: Vec<(RowId, Verdict)>,
     kept: usize,
 }
 
@@ -44,122 +81,163 @@ pub struct VerdictsError {
     pub first: RowId,
 }
 
-/// What a row adds to the rows that are decided, and to those that are kept.
-fn tally(row: &Option<Verdict>) -> (usize, usize) {
-    (usize::from(row.is_some()), usize::from(matches!(row, Some(Verdict::Kept(_)))))
-}
-
 impl Verdicts {
     /// Rows of this shard are about to come.
     pub fn expect(&mut self, shard: u32, rows: usize) {
-        let before = self.shards.insert(shard, vec![None; rows]).unwrap_or_default();
-        self.decided -= before.iter().filter(|row| row.is_some()).count();
+        self.shards.insert(shard, Rows { slots: vec![NONE; rows], scores: Vec::new() });
     }
 
-    /// All rows of this shard are about to leave; call [`Verdicts::forget`] when they have.
+    /// All rows of this shard have left.
     pub fn forget(&mut self, shard: u32) -> Result<(), VerdictsError> {
-        let rows = self.shards.remove(&shard).unwrap_or_default();
-        let left = |row: &Option<Verdict>| row.is_some();
-        self.decided -= rows.iter().filter(|row| left(row)).count();
-        match rows.iter().position(left) {
+        let rows = self.shards.remove(&shard).unwrap_or_default().slots;
+        let left = |slot: &&Slot| **slot != NONE;
+        let count = rows.iter().filter(left).count();
+        self.decided -= count;
+        match rows.iter().position(|slot| *slot != NONE) {
             None => Ok(()),
             Some(first) => {
                 let first = RowId { shard, member: first as u32 };
-                Err(VerdictsError { rows: rows.iter().filter(|row| left(row)).count(), first })
+                Err(VerdictsError { rows: count, first })
             }
         }
     }
 
-    /// [`Verdicts::add`] of a kept row, which allocates only what stays.
+    /// A row that is kept comes (`diff` 1) or leaves (-1).
     pub(super) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
-        if diff == -1
-            && let Some(slot) =
-                self.shards.get_mut(&id.shard).and_then(|rows| rows.get_mut(id.member as usize))
-            && matches!(slot, Some(Verdict::Kept(standing)) if same_scores(standing, scores))
-            && !self.unmatched.contains_key(&id)
-        {
-            *slot = None;
-            self.kept -= 1;
-            self.decided -= 1;
-            return;
+        self.columns = scores.len();
+        // A row's scores are what the memo says of it: it leaves with the scores that it came with.
+        let beside = self.coming_scores.len() as u32;
+        if diff > 0 {
+            self.coming_scores.extend_from_slice(scores);
         }
-        self.add(id, Verdict::Kept(scores.into()), diff);
+        self.add_slot(id, KEPT, beside, diff);
     }
 
+    /// A row's verdict, other than kept, comes or leaves.
     pub(super) fn add(&mut self, id: RowId, verdict: Verdict, diff: isize) {
-        match self.shards.get(&id.shard).and_then(|rows| rows.get(id.member as usize)) {
-            Some(Some(_)) if diff == 1 => self.early.push((id, verdict)),
-            _ => self.settle_in(id, verdict, diff),
+        match verdict {
+            Verdict::Kept(scores) => self.add_kept(id, &scores, diff),
+            Verdict::Gated { dial, score } => {
+                let known = self.dials.iter().position(|known| *known == dial);
+                let number = known.unwrap_or_else(|| {
+                    self.dials.push(dial);
+                    self.dials.len() - 1
+                });
+                self.add_slot(id, Slot { kind: GATED + number as u32, score: score.to_bits() }, 0, diff);
+            }
+            Verdict::Refused(refused) => {
+                let beside = self.coming_refused.len() as u32;
+                if diff > 0 {
+                    self.coming_refused.push(*refused);
+                }
+                self.add_slot(id, REFUSED, beside, diff);
+            }
         }
     }
 
-    /// Takes in what came early: an epoch is complete, and what stood before has left.
+    fn add_slot(&mut self, id: RowId, slot: Slot, beside: u32, diff: isize) {
+        if diff > 0 {
+            self.coming.push(Coming { id, slot, beside });
+        } else {
+            self.leaving.push((id, slot));
+        }
+    }
+
+    /// An epoch is complete: what leaves makes room for what comes. A row that changed several times needs as many
+    /// rounds; what is of a later epoch waits for its other half.
     pub(super) fn complete(&mut self) {
-        for (id, verdict) in std::mem::take(&mut self.early) {
-            self.settle_in(id, verdict, 1);
+        loop {
+            let before = self.leaving.len() + self.coming.len();
+            let mut leaving = std::mem::take(&mut self.leaving);
+            leaving.retain(|(id, slot)| !self.leave(*id, *slot));
+            self.leaving = leaving;
+            let mut coming = std::mem::take(&mut self.coming);
+            coming.retain(|coming| !self.come(coming));
+            self.coming = coming;
+            let after = self.leaving.len() + self.coming.len();
+            if after == before {
+                self.cancel();
+            }
+            if self.coming.is_empty() {
+                self.coming_scores.clear();
+                self.coming_refused.clear();
+            }
+            if after == 0 || after == before {
+                return;
+            }
         }
     }
 
-    fn settle_in(&mut self, id: RowId, verdict: Verdict, diff: isize) {
-        let slot = self.shards.get_mut(&id.shard).and_then(|rows| rows.get_mut(id.member as usize));
-        let Some(slot) = slot else {
-            self.unmatched.entry(id).or_default().push((verdict, diff));
+    /// What came and went within the epochs that are complete, and was never seen standing.
+    fn cancel(&mut self) {
+        if self.leaving.is_empty() || self.coming.is_empty() {
             return;
-        };
-        let before = tally(slot);
-        match (&slot, diff) {
-            (None, 1) if !self.unmatched.contains_key(&id) => *slot = Some(verdict),
-            (Some(standing), -1) if *standing == verdict => {
-                *slot = None;
-                Self::settle_one(&mut self.unmatched, id, slot);
-            }
-            _ => {
-                self.unmatched.entry(id).or_default().push((verdict, diff));
-                Self::settle_one(&mut self.unmatched, id, slot);
-            }
         }
-        let after = tally(slot);
-        self.decided = self.decided + after.0 - before.0;
-        self.kept = self.kept + after.1 - before.1;
+        let mut leaving: HashMap<(RowId, u32, u32), usize> = HashMap::new();
+        for (id, slot) in self.leaving.drain(..) {
+            *leaving.entry((id, slot.kind, slot.score)).or_default() += 1;
+        }
+        self.coming.retain(|coming| {
+            match leaving.get_mut(&(coming.id, coming.slot.kind, coming.slot.score)) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    false
+                }
+                _ => true,
+            }
+        });
+        for ((id, kind, score), count) in leaving {
+            self.leaving.extend(std::iter::repeat_n((id, Slot { kind, score }), count));
+        }
     }
 
-    /// Cancels what can be cancelled of a row's unmatched changes and moves the one that remains into its slot.
-    fn settle_one(
-        unmatched: &mut HashMap<RowId, Vec<(Verdict, isize)>>,
-        id: RowId,
-        slot: &mut Option<Verdict>,
-    ) {
-        let Some(changes) = unmatched.get_mut(&id) else { return };
-        if let Some(standing) = slot.take() {
-            changes.push((standing, 1));
+    fn slot(&mut self, id: RowId) -> Option<&mut Slot> {
+        self.shards.get_mut(&id.shard)?.slots.get_mut(id.member as usize)
+    }
+
+    fn leave(&mut self, id: RowId, leaves: Slot) -> bool {
+        match self.slot(id) {
+            Some(slot) if *slot == leaves => *slot = NONE,
+            _ => return false,
         }
-        let mut net: Vec<(Verdict, isize)> = Vec::new();
-        for (verdict, diff) in changes.drain(..) {
-            match net.iter_mut().find(|(known, _)| *known == verdict) {
-                Some((_, sum)) => *sum += diff,
-                None => net.push((verdict, diff)),
+        self.decided -= 1;
+        self.kept -= usize::from(leaves == KEPT);
+        if leaves == REFUSED {
+            self.refused.remove(&id);
+        }
+        true
+    }
+
+    fn come(&mut self, coming: &Coming) -> bool {
+        let Coming { id, slot: comes, beside } = *coming;
+        match self.slot(id) {
+            Some(slot) if *slot == NONE => *slot = comes,
+            _ => return false,
+        }
+        self.decided += 1;
+        if comes == KEPT {
+            self.kept += 1;
+            let columns = self.columns;
+            let scores = &self.coming_scores[beside as usize..][..columns];
+            if let Some(rows) = self.shards.get_mut(&id.shard) {
+                rows.scores.resize(rows.slots.len() * columns, f32::NAN);
+                rows.scores[id.member as usize * columns..][..columns].copy_from_slice(scores);
             }
+        } else if comes == REFUSED {
+            self.refused.insert(id, Box::new(self.coming_refused[beside as usize].clone()));
         }
-        net.retain(|(_, sum)| *sum != 0);
-        match net.as_slice() {
-            [] => drop(unmatched.remove(&id)),
-            [(_, 1)] => {
-                *slot = net.pop().map(|(verdict, _)| verdict);
-                unmatched.remove(&id);
-            }
-            _ => *changes = net,
-        }
+        true
     }
 
     /// That every expected row stands in exactly one verdict.
     pub fn check(&self) -> Result<(), VerdictsError> {
-        if self.unmatched.is_empty() && self.early.is_empty() && self.decided == self.counts().expected {
+        if self.leaving.is_empty() && self.coming.is_empty() && self.decided == self.counts().expected {
             return Ok(());
         }
-        let mut astray: Vec<RowId> = self.unmatched.keys().copied().collect();
-        astray.extend(self.early.iter().map(|(id, _)| *id));
+        let leaving = self.leaving.iter().map(|(id, _)| *id);
+        let mut astray: Vec<RowId> = leaving.chain(self.coming.iter().map(|coming| coming.id)).collect();
         for (shard, rows) in &self.shards {
-            let none = rows.iter().enumerate().filter(|(_, verdict)| verdict.is_none());
+            let none = rows.slots.iter().enumerate().filter(|(_, slot)| **slot == NONE);
             astray.extend(none.map(|(member, _)| RowId { shard: *shard, member: member as u32 }));
         }
         match astray.iter().min() {
@@ -168,33 +246,55 @@ impl Verdicts {
         }
     }
 
-    /// Every shard's verdicts, in the order of its samples. For verdicts that were [checked](Verdicts::check):
-    /// a shard of which a row has none is left out.
-    pub fn into_shards(self) -> BTreeMap<u32, Vec<Verdict>> {
-        let whole = |(shard, rows): (u32, Vec<Option<Verdict>>)| {
-            Some((shard, rows.into_iter().collect::<Option<_>>()?))
-        };
-        self.shards.into_iter().filter_map(whole).collect()
+    /// Where a row stands.
+    fn verdict(&self, id: RowId, rows: &Rows) -> Option<Verdict> {
+        let member = id.member as usize;
+        Some(match rows.slots[member] {
+            NONE => return None,
+            KEPT => Verdict::Kept(rows.scores[member * self.columns..][..self.columns].into()),
+            REFUSED => Verdict::Refused(self.refused.get(&id)?.clone()),
+            Slot { kind, score } => {
+                Verdict::Gated { dial: self.dials[(kind - GATED) as usize], score: f32::from_bits(score) }
+            }
+        })
     }
 
-    /// Every row and where it stands.
-    pub fn iter(&self) -> impl Iterator<Item = (RowId, &Verdict)> {
-        self.shards.iter().flat_map(|(shard, rows)| {
-            let id = |member: usize| RowId { shard: *shard, member: member as u32 };
-            rows.iter().enumerate().filter_map(move |(member, row)| Some((id(member), row.as_ref()?)))
+    /// Every row that has a verdict, and which.
+    pub fn iter(&self) -> impl Iterator<Item = (RowId, Verdict)> {
+        self.shards.iter().flat_map(move |(shard, rows)| {
+            (0..rows.slots.len()).filter_map(move |member| {
+                let id = RowId { shard: *shard, member: member as u32 };
+                Some((id, self.verdict(id, rows)?))
+            })
         })
+    }
+
+    /// The rows that are kept.
+    pub fn kept(&self) -> impl Iterator<Item = RowId> {
+        self.shards.iter().flat_map(|(shard, rows)| {
+            let kept = rows.slots.iter().enumerate().filter(|(_, slot)| **slot == KEPT);
+            kept.map(|(member, _)| RowId { shard: *shard, member: member as u32 })
+        })
+    }
+
+    /// Every shard's verdicts, in the order of its samples. For verdicts that were [checked](Verdicts::check):
+    /// a shard of which a row has none is left out.
+    pub fn into_shards(mut self) -> BTreeMap<u32, Vec<Verdict>> {
+        let mut shards = BTreeMap::new();
+        while let Some((shard, rows)) = self.shards.pop_first() {
+            let verdict = |member| self.verdict(RowId { shard, member: member as u32 }, &rows);
+            if let Some(verdicts) = (0..rows.slots.len()).map(verdict).collect() {
+                shards.insert(shard, verdicts);
+            }
+        }
+        shards
     }
 
     /// How many rows are expected, decided and kept so far.
     pub fn counts(&self) -> Counts {
-        let expected = self.shards.values().map(Vec::len).sum();
+        let expected = self.shards.values().map(|rows| rows.slots.len()).sum();
         Counts { shards: self.shards.len(), expected, decided: self.decided, kept: self.kept }
     }
-}
-
-/// As verdicts compare them: bit by bit.
-fn same_scores(a: &[f32], b: &[f32]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 #[cfg(test)]
@@ -223,7 +323,7 @@ mod tests {
             }
             verdicts.complete();
             assert_eq!(verdicts.check(), Ok(()), "{order:?}");
-            assert_eq!(verdicts.iter().collect::<Vec<_>>(), [(id, &gated(3.0))]);
+            assert_eq!(verdicts.iter().collect::<Vec<_>>(), [(id, gated(3.0))]);
             while at < 5 && counters[at] >= at {
                 counters[at] = 0;
                 at += 1;
@@ -244,8 +344,9 @@ mod tests {
         let id = RowId { shard: 0, member: 0 };
         verdicts.add(id, gated(1.0), 1);
         verdicts.add(id, gated(2.0), 1);
-        assert_eq!(verdicts.check().unwrap_err().first, id);
-        assert!(verdicts.forget(0).is_ok() || verdicts.check().is_err());
+        verdicts.complete();
+        assert_eq!(verdicts.check().unwrap_err(), VerdictsError { rows: 1, first: id });
+        assert_eq!(verdicts.forget(0).unwrap_err(), VerdictsError { rows: 1, first: id }, "one still stands");
     }
 
     #[test]
@@ -256,9 +357,11 @@ mod tests {
         verdicts.add(id, gated(f32::NAN), 1);
         verdicts.add(id, gated(f32::NAN), -1);
         verdicts.add_kept(id, &[f32::NAN], 1);
+        verdicts.complete();
         assert_eq!(verdicts.check(), Ok(()));
         assert_eq!(verdicts.counts(), Counts { shards: 1, expected: 1, decided: 1, kept: 1 });
         verdicts.add_kept(id, &[f32::NAN], -1);
+        verdicts.complete();
         assert_eq!((verdicts.forget(0), verdicts.check()), (Ok(()), Ok(())));
         assert_eq!(verdicts.counts(), Counts::default());
     }
