@@ -21,7 +21,7 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { workers: 1, window: 8, most_rows_an_epoch: 16_384 }
+        EngineOptions { workers: 1, window: 8, most_rows_an_epoch: 4_096 }
     }
 }
 
