@@ -4,6 +4,7 @@
 //! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use threshflow::lane::{Operator, Subject};
@@ -40,6 +41,8 @@ struct Model {
     sessions: usize,
     threads: usize,
     opened: AtomicUsize,
+    /// Opened to see that the model loads, for the first thread that asks.
+    first: Mutex<Option<Scorer>>,
 }
 
 impl AestheticScorer {
@@ -51,10 +54,10 @@ impl AestheticScorer {
         // A GPU wants one session with everything; cores want one session each.
         let (sessions, threads) = if backend.on_gpu() { (places, 1) } else { (sessions, threads) };
         let most_a_batch = scorer.fixed_batch().unwrap_or(if backend.on_gpu() { 64 } else { 8 });
-        // Opened once here and dropped: a model that does not load is an error before the first picture.
-        drop(scorer.open_session(backend.places()[0], threads)?);
-        let opened = AtomicUsize::new(0);
-        let model = Model { scorer, backend: backend.clone(), sessions, threads, opened };
+        // Opened here: a model that does not load is an error before the first picture.
+        let first = Mutex::new(Some(scorer.open_session(backend.places()[0], threads)?));
+        let opened = AtomicUsize::new(1);
+        let model = Model { scorer, backend: backend.clone(), sessions, threads, opened, first };
         Ok(AestheticScorer { model: Some(model), from_sidecar: false, most_a_batch })
     }
 
@@ -141,6 +144,10 @@ impl Operator for AestheticScorer {
 
     fn open_session(&self) -> Result<Option<Scorer>, String> {
         let Some(model) = &self.model else { return Ok(None) };
+        let first = model.first.lock().ok().and_then(|mut first| first.take());
+        if first.is_some() {
+            return Ok(first);
+        }
         let places = model.backend.places();
         let place = places[model.opened.fetch_add(1, Ordering::Relaxed) % places.len()];
         model.scorer.open_session(place, model.threads).map(Some).map_err(|error| error.to_string())
