@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use threshflow::cli::{App, Workbench, rows_of};
+use threshflow::cli::{App, Workbench, rows_of, settings};
 use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts};
 use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
-use threshflow::pipeline::{dial_specs, start};
-use threshflow::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedShard};
+use threshflow::pipeline::start;
+use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedShard};
 use threshflow::row::Verdict;
 use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
 
@@ -102,18 +102,7 @@ impl Live {
     }
 
     pub fn commit(&self, out: &Path) -> Committed {
-        let dials: Vec<DialSetting> = dial_specs::<Curate>()
-            .iter()
-            .zip(&self.values)
-            .map(|(spec, value)| DialSetting {
-                name: spec.name,
-                unit: spec.unit,
-                comparison: spec.comparison.sign(),
-                value: *value,
-                default: spec.default,
-                about: spec.about,
-            })
-            .collect();
+        let dials = settings::<Curate>(&self.values);
         let stages = [
             StageDescription::Probe,
             StageDescription::Gate { dial: "short_side" },

@@ -20,7 +20,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, Plan};
-pub use run::{RunReport, rows_of, run};
+pub use run::{RunReport, rows_of, run, settings};
 pub use summary::Summary;
 
 use crate::lane::Lanes;

@@ -188,7 +188,7 @@ pub(super) fn stopped(stopped: Stopped) -> Failure {
 }
 
 /// The dials as they stand at `values`.
-pub(super) fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
+pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
     let setting = |(spec, value): (&crate::flow::DialSpec, &f32)| DialSetting {
         name: spec.name,
         unit: spec.unit,
