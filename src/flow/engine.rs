@@ -59,7 +59,6 @@ pub struct Engine {
     ended: Option<JoinHandle<()>>,
     options: EngineOptions,
     next: Epoch,
-    frontier: Epoch,
     in_flight: VecDeque<(Epoch, usize, Instant)>,
     rows_an_epoch: usize,
     progress: Progress,
@@ -111,7 +110,6 @@ impl Engine {
             rows_an_epoch: options.most_rows_an_epoch.min(64),
             options,
             next: 0,
-            frontier: 0,
             in_flight: VecDeque::new(),
             progress: Progress::default(),
             verdicts: Verdicts::default(),
@@ -121,14 +119,12 @@ impl Engine {
             score_names: Vec::new(),
             dials,
         };
-        while engine.wired.is_empty() && engine.score_names.is_empty() {
+        let mut wired = false;
+        while !wired {
             #[expect(clippy::disallowed_methods, reason = "the engine's handle is not a worker")]
             let event = engine.events.recv().map_err(|_| Stopped::WorkerEnded.to_string())?;
-            let wired = matches!(event, Event::Wired(..));
+            wired = matches!(event, Event::Wired(..));
             engine.take_in(event);
-            if wired {
-                break;
-            }
         }
         Ok(engine)
     }
@@ -154,15 +150,6 @@ impl Engine {
     /// Ends the dataflow; what it said remains.
     pub fn into_verdicts(mut self) -> Verdicts {
         std::mem::take(&mut self.verdicts)
-    }
-
-    /// In plan mode: how many rows wait for each stage.
-    pub fn unasked(&self) -> HashMap<&'static str, usize> {
-        let mut stages = HashMap::new();
-        for (_, stage) in self.unasked.keys() {
-            *stages.entry(*stage).or_default() += 1;
-        }
-        stages
     }
 
     /// In plan mode: the rows that wait for a stage.
@@ -322,7 +309,6 @@ impl Engine {
     /// Epochs before `frontier` are complete. How long one took says how many rows the next should have: few
     /// while models are asked (so that later stages start early), many while the memo replays.
     fn advance(&mut self, frontier: Epoch) {
-        self.frontier = frontier;
         self.verdicts.complete();
         while let Some((epoch, rows, since)) = self.in_flight.front().copied() {
             if epoch >= frontier {

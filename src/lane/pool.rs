@@ -77,6 +77,11 @@ impl Pool {
         lock(&self.threads).len()
     }
 
+    /// How many questions more would be taken at this moment.
+    pub(super) fn room(&self) -> usize {
+        self.shared.capacity.saturating_sub(lock(&self.shared.queue).questions)
+    }
+
     pub(super) fn queued(&self) -> usize {
         lock(&self.shared.queue).questions
     }

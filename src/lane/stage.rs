@@ -150,6 +150,8 @@ impl<O: Operator> Stage<O> {
     pub fn try_ask(self: &Arc<Self>, questions: &mut VecDeque<Question>, mailbox: &Arc<Mailbox>) {
         let Some(lanes) = self.lanes.upgrade() else { return };
         let mut desk = lock(&self.desk);
+        // More would be refused at once; what is left is asked when answers come, or when there is room.
+        let most = lanes.pool.room().max(O::QUESTIONS_A_JOB).min(MOST_AT_ONCE);
         let mut known = Vec::new();
         let mut fresh: Vec<Question> = Vec::new();
         {
@@ -168,7 +170,7 @@ impl<O: Operator> Stage<O> {
                         Flight { mailboxes: vec![mailbox.clone()], taken: false, started: None },
                     );
                     fresh.push(question);
-                    if fresh.len() >= MOST_AT_ONCE {
+                    if fresh.len() >= most {
                         break;
                     }
                 }
@@ -239,7 +241,6 @@ impl<O: Operator> Stage<O> {
                 Err(Unreadable(refusal)) => self.refuse_for_now(question.content, refusal),
             }
         }
-        self.counters.prepare_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
         if !refused.is_empty() {
             self.complete(refused);
         }
@@ -254,8 +255,15 @@ impl<O: Operator> Stage<O> {
     ) -> Result<Result<Waiting<O::Prepared>, Refusal>, Unreadable> {
         let content = question.content;
         let ready = |prepared, permit| Waiting { content, prepared, permit };
+        // Timed here, where nothing waits for the budget or for room in the batches.
+        let prepare = |picture| {
+            let begin = Instant::now();
+            let prepared = self.operator.prepare(&Subject { content, picture });
+            self.counters.prepare_nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
+            prepared
+        };
         if O::LOOKS == Looks::AtTheRow {
-            return Ok(self.operator.prepare(&Subject { content, picture: None }).map(|p| ready(p, None)));
+            return Ok(prepare(None).map(|prepared| ready(prepared, None)));
         }
         let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
         let shard =
@@ -269,7 +277,7 @@ impl<O: Operator> Stage<O> {
         if let Some(flight) = lock(&self.desk).get_mut(&content) {
             flight.started = Some(Instant::now());
         }
-        Ok(self.operator.prepare(&Subject { content, picture: Some((picture, &bytes)) }).map(|prepared| {
+        Ok(prepare(Some((picture, &*bytes))).map(|prepared| {
             permit.shrink_to(self.operator.bytes_prepared());
             ready(prepared, Some(permit))
         }))
