@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::flow::{Engine, EngineOptions};
-use threshflow::lane::{LaneOptions, Lanes, Looks, Mode, Operator, Stage, Subject};
+use threshflow::lane::{LaneOptions, Lanes, Looks, Mode, Operator, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Refusal, Score, Stamp};
 use threshflow::shard::{Catalogue, Picture, ReadOptions};
 
@@ -39,11 +39,11 @@ impl Operator for Empty {
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         0
     }
-    fn bytes_prepared(&self) -> u64 {
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
         0
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
-        Ok(subject.content)
+        Ok(subject.content())
     }
     fn most_a_batch(&self) -> usize {
         1024
@@ -54,8 +54,8 @@ impl Operator for Empty {
     fn open_session(&self) -> Result<(), String> {
         Ok(())
     }
-    fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Score<Charm>, Refusal>> {
-        batch.iter().map(|content| Ok(charm(*content))).collect()
+    fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Reply<Score<Charm>>, Refusal>> {
+        batch.iter().map(|content| Ok(charm(*content).into())).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use benches::questions::{Empty, charm, lanes, preparing};
 use benches::rows::{content, insert};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use threshflow::lane::{Answer, Operator};
-use threshflow::memo::{Access, Memo, Remembered};
+use threshflow::memo::{Access, Memo, Remembered, Written};
 
 const REMEMBERED: u32 = 10_000_000;
 const ROWS: u32 = 1_000_000;
@@ -46,7 +46,9 @@ fn remember(memos: &Path, answers: u32) {
     let memo = Memo::open(memos, Empty.stamp(), 0, Access::ReadWrite).expect("a new memo");
     for first in (0..answers).step_by(AT_ONCE as usize) {
         let contents = (first..first + AT_ONCE).map(answered).filter(|n| *n < answers).map(content);
-        let batch: Vec<_> = contents.map(|content| (content, Ok(charm(content).to_bytes()))).collect();
+        let batch: Vec<_> = contents
+            .map(|content| (content, Ok(Written { head: charm(content).to_head(), body: None })))
+            .collect();
         memo.put(&batch).expect("the temporary folder has room");
     }
     memo.sync().expect("the temporary folder has room");

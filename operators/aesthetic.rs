@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use threshflow::lane::{Operator, Subject};
+use threshflow::lane::{Operator, Reply, Subject};
 use threshflow::row::{Image, Refusal, Score, Stamp, Unit};
 use threshflow::shard::Picture;
 
@@ -115,10 +115,11 @@ impl Operator for AestheticScorer {
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let Some(model) = &self.model else { return 0 };
         let (width, height) = (picture.width.into(), picture.height.into());
-        decoded_bytes_of(bytes, width, height, picture.format, model.scorer.purpose()) + self.bytes_prepared()
+        decoded_bytes_of(bytes, width, height, picture.format, model.scorer.purpose())
+            + self.bytes_prepared(1)
     }
 
-    fn bytes_prepared(&self) -> u64 {
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
         self.model.as_ref().map_or(0, |model| model.scorer.preprocess().crop_bytes() as u64)
     }
 
@@ -157,7 +158,7 @@ impl Operator for AestheticScorer {
         &self,
         session: &mut Option<Scorer>,
         batch: &[Vec<u8>],
-    ) -> Vec<Result<Score<Aesthetic>, Refusal>> {
+    ) -> Vec<Result<Reply<Score<Aesthetic>>, Refusal>> {
         let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
         let Some(scorer) = session else {
             return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()];
@@ -183,9 +184,9 @@ fn why(error: OnnxError) -> String {
     }
 }
 
-fn finite(score: f32) -> Result<Score<Aesthetic>, Refusal> {
+fn finite(score: f32) -> Result<Reply<Score<Aesthetic>>, Refusal> {
     if score.is_finite() {
-        return Ok(Score::of(score));
+        return Ok(Score::of(score).into());
     }
     Err(Refusal::new(
         "not_a_number",

@@ -2,6 +2,7 @@
 
 use crate::dial::DialSet;
 use crate::flow::{Engine, EngineOptions, Flow};
+use crate::publish::Recorder;
 use crate::row::{Image, Row};
 
 /// A pipeline, opened: it holds its stages, and wires them into a dataflow once a worker.
@@ -15,6 +16,11 @@ pub trait Pipeline: Send + Sync + 'static {
 
     /// From the source's pictures to the rows that are published. Called once a worker; must wire the same always.
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Self::Dials<'s>) -> Flow<'s, Self::Output>;
+
+    /// How records are written, for a pipeline whose flow ends [`with`](Flow::with) regions.
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        None
+    }
 
     /// The field of the `.json` sidecar that [`Image::given`] is taken from, if any.
     fn sidecar_score(&self) -> Option<&str> {

@@ -11,6 +11,12 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
+mod region;
+mod told;
+
+pub use region::{Place, Region, RegionKind};
+pub use told::{Handle, Told, Topic};
+
 /// Which sample of which shard: `shard` is the number that the catalogue of this store gave the shard,
 /// `member` the sample's place in it, counted from 0. Private to a store: nothing published depends on `shard`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -220,12 +226,35 @@ pub trait Row:
     + Sync
     + 'static
 {
+    /// Whether rows of this type stand for pictures or for regions of them.
+    const OF: Of = Of::Pictures;
+
     /// The picture that this row is about.
     fn image(&self) -> &Image;
+    /// The region of the picture that this row is about, if it is about one.
+    fn region(&self) -> Option<&Region> {
+        None
+    }
+    /// Of the picture's bytes, and of all that shapes a question about this row beyond them: the region, what earlier
+    /// answers told. Scores do not count.
+    fn content(&self) -> ContentHash {
+        self.image().content
+    }
+    /// Whose verdict this row's end is.
+    fn place(&self) -> Place {
+        Place { id: self.image().id, region: self.region().map(|region| region.number) }
+    }
     /// Shows `see` every score that the row has gathered, by its unit's name, in the order they were given.
     fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32));
     /// The units' names of the scores that rows of this type carry, in the same order.
     fn score_names() -> Vec<&'static str>;
+}
+
+/// What rows stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    Pictures,
+    Regions,
 }
 
 /// A picture of a shard, probed but not decoded: 32 bytes.
@@ -304,8 +333,16 @@ impl<R: fmt::Debug, U: Unit> fmt::Debug for Scored<R, U> {
 }
 impl<R: Row, U: Unit> sealed::Sealed for Scored<R, U> {}
 impl<R: Row, U: Unit> Row for Scored<R, U> {
+    const OF: Of = R::OF;
+
     fn image(&self) -> &Image {
         self.row.image()
+    }
+    fn region(&self) -> Option<&Region> {
+        self.row.region()
+    }
+    fn content(&self) -> ContentHash {
+        self.row.content()
     }
     fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32)) {
         self.row.see_scores(see);
@@ -321,7 +358,8 @@ impl<R: Row, U: Unit> Row for Scored<R, U> {
 /// Where a row ended. Every row of the input ends in exactly one.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// Published, with its scores in the order of the output row's [`Row::score_names`].
+    /// Published, with its scores in the order of the output row's (for a region, of its last flow's)
+    /// [`Row::score_names`].
     Kept(Box<[f32]>),
     /// Held back by the dial of this name, at this score.
     Gated { dial: &'static str, score: f32 },

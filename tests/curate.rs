@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use threshflow::cli::{App, Failure, Workbench};
-use threshflow::lane::{Operator, Subject};
+use threshflow::lane::{Operator, Reply, Subject};
 use threshflow::prelude::*;
 use threshflow::row::{ContentHash, Refusal, Stamp, Verdict};
 use threshflow::shard::Picture;
@@ -144,21 +144,21 @@ impl Operator for Judge {
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         self.args.bytes
     }
-    fn bytes_prepared(&self) -> u64 {
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
         self.args.bytes / 10
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
         self.preparing.fetch_add(1, Ordering::Relaxed);
         if let Some(mut log) = self.log.as_ref() {
             // One write a line: what a killed process had taken up can be counted.
-            log.write_all(format!("{}\n", subject.content).as_bytes())
+            log.write_all(format!("{}\n", subject.content()).as_bytes())
                 .expect("the log of asks can be written");
         }
         std::thread::sleep(Duration::from_millis(self.args.slow_prepare));
-        if self.meets(Kind::HangPreparing, subject.content) {
+        if self.meets(Kind::HangPreparing, subject.content()) {
             hang();
         }
-        assert!(!self.meets(Kind::PanicPreparing, subject.content), "the judge cannot bear this");
+        assert!(!self.meets(Kind::PanicPreparing, subject.content()), "the judge cannot bear this");
         let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
         // The bytes, not the row's word for them: a lane that mixed pictures up would be seen.
         Ok(ContentHash::of(bytes))
@@ -174,7 +174,7 @@ impl Operator for Judge {
         assert!(!is(Kind::PanicOpening), "the judge will not come");
         if is(Kind::NoSession) { Err("the judge is ill".to_owned()) } else { Ok(()) }
     }
-    fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Score<Taste>, Refusal>> {
+    fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Reply<Score<Taste>>, Refusal>> {
         std::thread::sleep(Duration::from_millis(self.args.slow));
         let any = |kind| batch.iter().any(|content| self.meets(kind, *content));
         if any(Kind::HangAnswering) {
@@ -182,8 +182,8 @@ impl Operator for Judge {
         }
         assert!(!any(Kind::PanicAnswering), "the judge drops the batch");
         let score = |content: &ContentHash| match self.meets(Kind::NotANumber, *content) {
-            true => Ok(Score::of(f32::NAN)),
-            false => taste(*content).map(Score::of),
+            true => Ok(Score::of(f32::NAN).into()),
+            false => taste(*content).map(|taste| Score::of(taste).into()),
         };
         batch.iter().map(score).skip(usize::from(any(Kind::OneTooFew))).collect()
     }

@@ -10,7 +10,7 @@ use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts};
 use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
 use threshflow::pipeline::start;
 use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedShard};
-use threshflow::row::Verdict;
+use threshflow::row::{Of, Verdict};
 use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
 
 use crate::curate::{Args, Curate};
@@ -105,15 +105,16 @@ impl Live {
         let dials = settings::<Curate>(&self.values);
         let stages = [
             StageDescription::Probe,
-            StageDescription::Gate { dial: "short_side" },
+            StageDescription::Gate { dial: "short_side", of: Of::Pictures },
             StageDescription::Ask {
                 name: "judge",
+                of: Of::Pictures,
                 stamp: self.lanes.status()[0].stamp,
                 model: "judge".into(),
             },
-            StageDescription::Gate { dial: "taste" },
+            StageDescription::Gate { dial: "taste", of: Of::Pictures },
         ];
-        let settled = self.engine.verdicts().clone().into_shards();
+        let settled = self.engine.verdicts().clone().take_shards();
         let shards = self.shards.iter();
         let shards =
             shards.map(|(name, shard)| WantedShard { seq: shard.seq, name, verdicts: &settled[&shard.seq] });
@@ -123,6 +124,7 @@ impl Live {
             dials: &dials,
             score_columns: self.engine.score_names(),
             shards: shards.collect(),
+            regions: None,
         };
         publish::commit(out, &wanted, &self.catalogue).expect("commits")
     }

@@ -10,11 +10,11 @@ use super::run::{Opened, open, stopped};
 use super::store::Store;
 use super::{App, Failure, Output, RunOptions, print_json};
 use crate::dial;
-use crate::flow::{Progress, Verdicts};
-use crate::lane::Mode;
+use crate::flow::{Progress, Unasked, Verdicts};
+use crate::lane::{Mode, Question};
 use crate::pipeline::dial_specs;
 use crate::publish;
-use crate::row::{ContentHash, RowId};
+use crate::row::{ContentHash, Place, RowId};
 
 /// What one change of the dials would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct Effect {
     pub leave: u64,
     /// Rows that would have to be asked about before their verdict is known.
     pub undecided: u64,
+    /// Regions likewise, of pictures that need no asking themselves.
+    pub undecided_regions: u64,
     /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
     pub asks: BTreeMap<&'static str, u64>,
     /// From the rates measured in this store; absent where a stage was never asked.
@@ -54,10 +56,12 @@ pub struct Plan {
 }
 
 /// The dataflow at one setting of its dials.
+#[derive(Default)]
 struct Standing {
     kept: HashSet<RowId>,
     unasked: BTreeMap<&'static str, HashSet<ContentHash>>,
     undecided: HashSet<RowId>,
+    undecided_regions: HashSet<Place>,
 }
 
 pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
@@ -76,11 +80,11 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let mut moved = Vec::new();
     let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
     let turn =
-        |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
+        |opened: &mut Opened<P>, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
-        let effect = effect(&before, &standing(&opened)?, &opened.store);
+        let effect = effect(&before, &standing(&opened), &opened.store);
         moved.push(Moved { dial: specs[dial].name, from: from[dial], to: wanted[dial], effect });
         turn(&mut opened, dial, from[dial]).map_err(stopped)?;
     }
@@ -88,7 +92,7 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let total = effect(&before, &standing(&opened)?, &opened.store);
+    let total = effect(&before, &standing(&opened), &opened.store);
     let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
     Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
@@ -102,7 +106,7 @@ struct Published {
     gone: u64,
 }
 
-fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
+fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, Failure> {
     let mut keys: HashSet<String> = publish::published_keys(out)?.into_iter().collect();
     let mut kept = HashSet::new();
     for (name, seq) in &opened.shards {
@@ -117,22 +121,24 @@ fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
     Ok(Published { kept, gone: keys.len() as u64 })
 }
 
-fn standing(opened: &Opened) -> Result<Standing, Failure> {
-    let kept = opened.engine.verdicts().kept().collect();
-    let mut unasked: BTreeMap<&'static str, HashSet<ContentHash>> = BTreeMap::new();
-    let mut undecided = HashSet::new();
-    // Shard by shard: the catalogue keeps a few open, and opening one anew for every row would take for ever.
-    let mut rows: Vec<(RowId, &'static str)> = opened.engine.unasked_rows().collect();
-    rows.sort_unstable();
-    for (id, stage) in rows {
-        let shard = opened.catalogue.shard(id.shard)?;
+fn standing<P: App>(opened: &Opened<P>) -> Standing {
+    let mut standing = Standing { kept: opened.engine.verdicts().kept().collect(), ..Standing::default() };
+    let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
+    for Unasked { stage, question } in opened.engine.unasked() {
         // The same content is asked once, however many rows ask.
-        if let Some(Ok(picture)) = shard.index.samples.get(id.member as usize).map(|sample| &sample.picture) {
-            unasked.entry(stage).or_default().insert(picture.content);
+        standing.unasked.entry(stage).or_default().insert(question.content);
+        questions.entry(stage).or_default().push(question.clone());
+        match question.region.as_ref().map(|region| region.number) {
+            None => drop(standing.undecided.insert(question.id)),
+            region => drop(standing.undecided_regions.insert(Place { id: question.id, region })),
         }
-        undecided.insert(id);
     }
-    Ok(Standing { kept, unasked, undecided })
+    for (stage, questions) in &questions {
+        for (other, content) in opened.lanes.asks_in_turn(stage, questions) {
+            standing.unasked.entry(other).or_default().insert(content);
+        }
+    }
+    standing
 }
 
 fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
@@ -155,6 +161,7 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
                 .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
                 .count() as u64,
         undecided: after.undecided.len() as u64,
+        undecided_regions: after.undecided_regions.len() as u64,
         asks,
         seconds,
     }
@@ -167,7 +174,11 @@ impl fmt::Display for Effect {
             return write!(f, ", nothing is asked");
         }
         let asks: Vec<_> = self.asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect();
-        write!(f, ", {} are undecided until asked; would ask {}", self.undecided, asks.join(", "))?;
+        write!(f, ", {} are undecided until asked", self.undecided)?;
+        if self.undecided_regions > 0 {
+            write!(f, ", and {} regions", self.undecided_regions)?;
+        }
+        write!(f, "; would ask {}", asks.join(", "))?;
         match self.seconds {
             Some(seconds) => write!(f, ", about {seconds:.1} s"),
             None => write!(f, " (how long that takes was never measured in this store)"),

@@ -13,7 +13,7 @@ use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
-use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedShard};
+use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedRegions, WantedShard};
 use crate::row::{Image, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
@@ -34,10 +34,11 @@ pub(super) fn stop_on_ctrl_c() {
 }
 
 /// Everything that a run works with, opened.
-pub(super) struct Opened {
+pub(super) struct Opened<P: App> {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) engine: Engine,
+    pub(super) pipeline: Arc<P>,
     pub(super) sources: Vec<ShardSource>,
     pub(super) sidecar_score: Option<String>,
     /// The shards that are in, by name.
@@ -53,7 +54,7 @@ pub(super) fn open<P: App>(
     mode: Mode,
     values: &[f32],
     log: Option<AskLog>,
-) -> Result<Opened, Failure> {
+) -> Result<Opened<P>, Failure> {
     check(options)?;
     let sources = find(&options.source.shards)?;
     let mut store = match mode {
@@ -79,15 +80,15 @@ pub(super) fn open<P: App>(
         log,
     };
     let lanes = Lanes::open(lanes, catalogue.clone());
-    let pipeline = P::open(app, &Workbench { lanes: lanes.clone(), cores })?;
+    let pipeline = Arc::new(P::open(app, &Workbench { lanes: lanes.clone(), cores })?);
     let sidecar_score = pipeline.sidecar_score().map(str::to_owned);
     let engine = EngineOptions {
         workers: options.workers.into(),
         window: options.window.into(),
         ..Default::default()
     };
-    let engine = start(Arc::new(pipeline), engine, values).map_err(Failure::Failed)?;
-    Ok(Opened { store, catalogue, lanes, engine, sources, sidecar_score, shards: Vec::new() })
+    let engine = start(pipeline.clone(), engine, values).map_err(Failure::Failed)?;
+    Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, sidecar_score, shards: Vec::new() })
 }
 
 fn check(options: &RunOptions) -> Result<(), Failure> {
@@ -129,7 +130,7 @@ pub fn rows_of<'a>(
     })
 }
 
-impl Opened {
+impl<P: App> Opened<P> {
     /// Indexes the shards on threads of their own and hands in their rows as they come.
     pub(super) fn insert_all(
         &mut self,
@@ -174,10 +175,10 @@ impl Opened {
 
     pub(super) fn stages(&self) -> Vec<StageDescription> {
         let describe = |wired: &Wired| match wired {
-            Wired::Ask { stage, stamp, model } => {
-                StageDescription::Ask { name: stage, stamp: *stamp, model: model.clone() }
+            Wired::Ask { stage, of, stamp, model } => {
+                StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
-            Wired::Gate { dial } => StageDescription::Gate { dial },
+            Wired::Gate { dial, of } => StageDescription::Gate { dial, of: *of },
         };
         std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
     }
@@ -283,14 +284,14 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
         RunReport { summary, committed: None, exported: None, failure, out: options.out.clone() };
     if report.failure.is_none() {
         let catalogue = opened.catalogue.clone();
-        report.committed = Some(commit(options, P::NAME, opened, &dials)?);
+        report.committed = Some(commit(options, opened, &dials)?);
         report.export(options.export.as_deref(), &catalogue);
     }
     report.summary.measure(begin.elapsed());
     Ok(report)
 }
 
-fn feed(opened: &mut Opened) -> Result<(), Failure> {
+fn feed<P: App>(opened: &mut Opened<P>) -> Result<(), Failure> {
     let lanes = opened.lanes.clone();
     let mut display = Display::start(lanes.clone(), opened.sources.len());
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
@@ -310,21 +311,33 @@ fn feed(opened: &mut Opened) -> Result<(), Failure> {
     fed
 }
 
-fn commit(
+fn commit<P: App>(
     options: &RunOptions,
-    pipeline: &'static str,
-    opened: Opened,
+    opened: Opened<P>,
     dials: &[DialSetting],
 ) -> Result<Committed, Failure> {
     let stages = opened.stages();
     let score_columns = opened.engine.score_names().to_vec();
-    let verdicts = opened.engine.into_verdicts().into_shards();
+    let region_columns = opened.engine.region_score_names().to_vec();
+    let mut settled = opened.engine.into_verdicts();
+    let verdicts = settled.take_shards();
+    let regions = opened.pipeline.recorder().map(|recorder| WantedRegions {
+        verdicts: &settled,
+        score_columns: &region_columns,
+        recorder,
+    });
     let shards = opened
         .shards
         .iter()
         .filter_map(|(name, seq)| Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? }));
-    let wanted =
-        Wanted { pipeline, stages: &stages, dials, score_columns: &score_columns, shards: shards.collect() };
+    let wanted = Wanted {
+        pipeline: P::NAME,
+        stages: &stages,
+        dials,
+        score_columns: &score_columns,
+        shards: shards.collect(),
+        regions,
+    };
     Ok(publish::commit(&options.out, &wanted, &opened.catalogue)?)
 }
 

@@ -9,10 +9,10 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
-use super::{Ended, Epoch, Flow, Why, Wired};
+use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
 use crate::lane::{Answer, Mailbox, Mode, Operator, Question, Stage, decode_answer};
 use crate::memo::Remembered;
-use crate::row::{ContentHash, Refused, Row};
+use crate::row::{ContentHash, Place, Refused, Row};
 
 /// The rows that wait for one answer, with the times and the counts that they came with.
 struct Waiting<R> {
@@ -46,7 +46,7 @@ impl<R: Row, A: Answer> Emit<R, A> {
     }
 
     fn why(&mut self, row: &R, why: Why, time: Epoch, diff: isize) {
-        self.ended.entry(time).or_default().push((Ended { id: row.image().id, why }, time, diff));
+        self.ended.entry(time).or_default().push((Ended { place: row.place(), why }, time, diff));
     }
 
     /// Emits what the memo says of a row: the same for the row that comes and for the row that leaves.
@@ -69,12 +69,44 @@ impl<'s, R: Row> Flow<'s, R> {
         let name = stage.operator().name();
         self.wired.borrow_mut().push(Wired::Ask {
             stage: name,
+            of: R::OF,
             stamp: stage.memo().stamp(),
             model: stage.operator().model(),
         });
         let (rows, refused) = ask(self.rows, stage.clone(), name);
-        Flow { rows, ended: self.ended.concat(refused), wired: self.wired }
+        let mut ended = self.ended.concat(refused.clone());
+        let mut unanswered = None;
+        if stage.mode() == Mode::Plan {
+            let fresh = refused.flat_map(|ended| match ended.why {
+                Why::Unasked(unasked) => Some(unasked.question),
+                _ => None,
+            });
+            // Scores shape no question: what would be asked of these rows next is known without their answers.
+            if let Some(earlier) = self.unanswered {
+                ended = ended.concat(unasked(earlier.clone(), stage, name));
+                unanswered = (!O::Answer::SHAPES_QUESTIONS).then(|| fresh.concat(earlier));
+            } else if !O::Answer::SHAPES_QUESTIONS {
+                unanswered = Some(fresh);
+            }
+        }
+        Flow { rows, ended, unanswered, regions: self.regions, wired: self.wired }
     }
+}
+
+/// The questions that a stage would be asked about rows which wait for an earlier answer.
+fn unasked<'s, O: Operator>(
+    waiting: super::Collection<'s, Question>,
+    stage: &Arc<Stage<O>>,
+    name: &'static str,
+) -> super::Collection<'s, Ended> {
+    let stage = stage.clone();
+    waiting.flat_map(move |mut question| {
+        question.content = question.key(O::KEY);
+        // The memo does not change in plan mode: a row that leaves is told what it was told when it came.
+        let asked = stage.memo().get(&question.content).is_none();
+        let place = Place { id: question.id, region: question.region.as_ref().map(|region| region.number) };
+        asked.then(|| Ended { place, why: Why::Unasked(Box::new(Unasked { stage: name, question })) })
+    })
 }
 
 /// A collection of answered rows, and one of rows that ended.
@@ -188,7 +220,8 @@ impl<R: Row, O: Operator> Desk<R, O> {
                 emit.answered(row, answer, time, diff);
                 continue;
             }
-            let content = row.image().content;
+            let question = Question::about(&row, O::KEY);
+            let content = question.content;
             // Rows of one content leave together, in the order they came, or a row could leave before it came.
             let waiting = self.waiting.contains_key(&content);
             match memo.get(&content) {
@@ -197,9 +230,10 @@ impl<R: Row, O: Operator> Desk<R, O> {
                     emit.remembered(self.name, row, &said, time, diff);
                 }
                 _ if stage.mode() == Mode::Plan => {
-                    emit.why(&row, Why::Unasked { stage: self.name }, time, diff)
+                    let unasked = Unasked { stage: self.name, question };
+                    emit.why(&row, Why::Unasked(Box::new(unasked)), time, diff)
                 }
-                _ => self.wait(content, row, time, diff, waits),
+                _ => self.wait(question, row, time, diff, waits),
             }
         }
         drop(memo);
@@ -209,16 +243,16 @@ impl<R: Row, O: Operator> Desk<R, O> {
     /// Lets a row wait for its answer; where it cancels the rows that wait, the question is withdrawn.
     fn wait(
         &mut self,
-        content: ContentHash,
+        question: Question,
         row: R,
         time: Epoch,
         diff: isize,
         waits: &mut impl FnMut(Epoch, isize),
     ) {
-        let id = row.image().id;
+        let content = question.content;
         let entry = self.waiting.entry(content);
         if let std::collections::hash_map::Entry::Vacant(_) = entry {
-            self.to_ask.push_back(Question { content, id });
+            self.to_ask.push_back(question);
         }
         let waiting = entry.or_insert_with(|| Waiting { rows: Vec::new() });
         waiting.rows.push((row.clone(), time, diff));

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::worker::{self, Command, Event, Settled};
-use super::{DialMaker, DialSpec, Epoch, Fed, Flow, Verdicts, VerdictsError, Wired};
-use crate::row::{Image, Row, RowId};
+use super::{
+    DialMaker, DialSpec, Epoch, Fed, Flow, Histograms, RegionVerdict, Unasked, Verdicts, VerdictsError, Wired,
+};
+use crate::row::{Image, Place, Row, Verdict};
 
 pub struct EngineOptions {
     pub workers: usize,
@@ -63,11 +65,13 @@ pub struct Engine {
     rows_an_epoch: usize,
     progress: Progress,
     verdicts: Verdicts,
-    /// In plan mode: rows that wait for a stage that is not asked.
-    unasked: HashMap<(RowId, &'static str), isize>,
+    /// In plan mode: questions that would have to be asked.
+    unasked: HashMap<Unasked, isize>,
     leaving: Vec<u32>,
     wired: Vec<Wired>,
     score_names: Vec<&'static str>,
+    region_score_names: Vec<&'static str>,
+    histograms: Histograms,
     dials: &'static [DialSpec],
 }
 
@@ -86,6 +90,8 @@ impl Engine {
         let (commands, receivers): (Vec<_>, Vec<_>) = (0..peers).map(|_| unbounded::<Command>()).unzip();
         let names: Vec<&'static str> = dials.iter().map(|dial| dial.name).collect();
         let values = values.to_vec();
+        let histograms: Histograms = dials.iter().map(|_| Arc::default()).collect();
+        let shared = histograms.clone();
         // An idle worker would else spin for a while before it parks, on cores that pictures are decoded on.
         let config = timely::WorkerConfig::default().idle_spin(Duration::ZERO);
         let config =
@@ -93,7 +99,8 @@ impl Engine {
         let run = move |timely_worker: &mut timely::worker::Worker| {
             let index = timely_worker.index();
             let _ = thread_sender.send((index, std::thread::current()));
-            worker::run(timely_worker, &names, &values, &receivers[index], &event_sender, &wire);
+            let standing = (values.as_slice(), &shared);
+            worker::run(timely_worker, &names, standing, &receivers[index], &event_sender, &wire);
         };
         let guards = timely::execute(config, run)?;
         let ended = std::thread::Builder::new().name("workers".into());
@@ -117,13 +124,15 @@ impl Engine {
             leaving: Vec::new(),
             wired: Vec::new(),
             score_names: Vec::new(),
+            region_score_names: Vec::new(),
+            histograms,
             dials,
         };
         let mut wired = false;
         while !wired {
             #[expect(clippy::disallowed_methods, reason = "the engine's handle is not a worker")]
             let event = engine.events.recv().map_err(|_| Stopped::WorkerEnded.to_string())?;
-            wired = matches!(event, Event::Wired(..));
+            wired = matches!(event, Event::Wired { .. });
             engine.take_in(event);
         }
         Ok(engine)
@@ -139,6 +148,16 @@ impl Engine {
         &self.score_names
     }
 
+    /// The columns of a kept region's scores; none where the pipeline publishes no regions.
+    pub fn region_score_names(&self) -> &[&'static str] {
+        &self.region_score_names
+    }
+
+    /// How the scores that came to each dial are spread, in the order of the dials.
+    pub fn histograms(&self) -> &Histograms {
+        &self.histograms
+    }
+
     pub fn progress(&self) -> Progress {
         self.progress
     }
@@ -152,9 +171,9 @@ impl Engine {
         std::mem::take(&mut self.verdicts)
     }
 
-    /// In plan mode: the rows that wait for a stage.
-    pub fn unasked_rows(&self) -> impl Iterator<Item = (RowId, &'static str)> {
-        self.unasked.keys().copied()
+    /// In plan mode: the questions that would have to be asked, each as often as rows ask it.
+    pub fn unasked(&self) -> impl Iterator<Item = &Unasked> {
+        self.unasked.keys()
     }
 
     /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
@@ -281,7 +300,10 @@ impl Engine {
 
     fn take_in(&mut self, event: Event) {
         match event {
-            Event::Wired(wired, score_names) => (self.wired, self.score_names) = (wired, score_names),
+            Event::Wired { wired, score_names, region_score_names } => {
+                (self.wired, self.score_names) = (wired, score_names);
+                self.region_score_names = region_score_names;
+            }
             Event::Frontier(frontier) => self.advance(frontier),
             Event::Kept { rows, scores } => {
                 let columns = scores.len() / rows.len().max(1);
@@ -289,18 +311,33 @@ impl Engine {
                     self.verdicts.add_kept(id, &scores[place * columns..][..columns], diff);
                 }
             }
+            Event::KeptRegions(regions) => {
+                regions.into_iter().for_each(|(region, diff)| self.verdicts.add_kept_region(region, diff));
+            }
             Event::Ended(changes) => {
-                for (id, settled, diff) in changes {
-                    match settled {
-                        Settled::Verdict(verdict) => self.verdicts.add(id, verdict, diff),
-                        Settled::Unasked(stage) => {
-                            let count = self.unasked.entry((id, stage)).or_default();
-                            *count += diff;
-                            if *count == 0 {
-                                self.unasked.remove(&(id, stage));
-                            }
-                        }
-                    }
+                changes.into_iter().for_each(|(place, settled, diff)| self.settled(place, settled, diff));
+            }
+        }
+    }
+
+    fn settled(&mut self, place: Place, settled: Settled, diff: isize) {
+        match (settled, place.region) {
+            (Settled::Verdict(verdict), None) => self.verdicts.add(place.id, verdict, diff),
+            (Settled::Verdict(verdict), Some(_)) => {
+                let verdict = match verdict {
+                    Verdict::Gated { dial, score } => RegionVerdict::Gated { dial, score },
+                    Verdict::Refused(refused) => RegionVerdict::Refused(refused),
+                    // Kept regions come as such.
+                    Verdict::Kept(_) => return,
+                };
+                self.verdicts.add_region(place, verdict, diff);
+            }
+            (Settled::Found(regions), _) => self.verdicts.add_found(place.id, regions, diff),
+            (Settled::Unasked(unasked), _) => {
+                let count = self.unasked.entry((*unasked).clone()).or_default();
+                *count += diff;
+                if *count == 0 {
+                    self.unasked.remove(&*unasked);
                 }
             }
         }

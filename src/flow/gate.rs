@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use differential_dataflow::consolidation::consolidate_updates;
@@ -17,7 +18,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
-use super::{Ended, Epoch, Flow, Why, Wired};
+use super::histogram::Histogram;
+use super::{Collection, Ended, Epoch, Flow, Why, Wired};
 use crate::row::{Row, Score, Scored, Unit};
 
 /// How a score is held against its dial.
@@ -75,15 +77,16 @@ pub struct Dial<'s, U: 'static> {
     pub(super) at: VecCollection<'s, Epoch, Score<U>, isize>,
     pub(super) index: u16,
     pub(super) spec: &'static DialSpec,
+    pub(super) histogram: Arc<Histogram>,
 }
 
 /// How many buckets a unit's scale is cut into. More of them put a floor under the cost of every turn; fewer
 /// make the bucket that the dial stands in, whose rows are all met, larger.
-const BUCKETS: u16 = 4096;
+pub(super) const BUCKETS: u16 = 4096;
 /// Where a NaN goes: a bucket that no dial opens.
-const NAN_BUCKET: u16 = BUCKETS;
+pub(super) const NAN_BUCKET: u16 = BUCKETS;
 
-fn bucket<U: Unit>(score: Score<U>) -> u16 {
+pub(super) fn bucket<U: Unit>(score: Score<U>) -> u16 {
     let value = score.get();
     if value.is_nan() {
         return NAN_BUCKET;
@@ -93,7 +96,7 @@ fn bucket<U: Unit>(score: Score<U>) -> u16 {
     (place * f64::from(BUCKETS)).clamp(0.0, f64::from(BUCKETS - 1)) as u16
 }
 
-static TOUCHED: AtomicU64 = AtomicU64::new(0);
+pub(super) static TOUCHED: AtomicU64 = AtomicU64::new(0);
 
 /// How many rows turned dials have looked at in the gates of this process so far: what a turn costs, counted.
 pub fn touched_records() -> u64 {
@@ -105,14 +108,14 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     ///
     /// Rows stay on the worker that they are on: nothing is exchanged.
     pub fn gate(self, dial: &Dial<'s, U>) -> Self {
-        self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name });
+        self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name, of: R::OF });
         let (rows, held_back) = gate(self.rows, dial);
-        Flow { rows, ended: self.ended.concat(held_back), wired: self.wired }
+        let ended = self.ended.concat(held_back);
+        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
     }
 }
 
 type Updates<D> = Vec<(D, Epoch, isize)>;
-type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 
 /// What came of an epoch that is not complete, and the right to say what follows from it.
 struct Gathered<R, U: 'static> {
@@ -134,7 +137,7 @@ fn gate<'s, R: Row, U: Unit>(
     let (ended, ended_stream) = builder.new_output();
     let mut passing = OutputBuilder::<_, Builder<Scored<R, U>>>::from(passing);
     let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
-    let mut standing = Standing::new(dial.spec.comparison);
+    let mut standing = Standing::new(dial.spec.comparison, dial.histogram.clone());
     let index = dial.index;
 
     builder.build(move |capabilities| {
@@ -175,7 +178,7 @@ fn gate<'s, R: Row, U: Unit>(
                         passing.give((row.clone(), time, diff));
                     } else {
                         let why = Why::Gated { dial: index, score: Score::of(row.score.get()) };
-                        ended.give((Ended { id: row.image().id, why }, time, diff));
+                        ended.give((Ended { place: row.place(), why }, time, diff));
                     }
                 };
                 consolidate_updates(&mut gathered.dial);
@@ -195,12 +198,13 @@ struct Standing<R, U> {
     comparison: Comparison,
     at: Option<Score<U>>,
     buckets: Vec<Vec<Scored<R, U>>>,
+    histogram: Arc<Histogram>,
 }
 
 impl<R: Row, U: Unit> Standing<R, U> {
-    fn new(comparison: Comparison) -> Self {
+    fn new(comparison: Comparison, histogram: Arc<Histogram>) -> Self {
         let buckets = (0..=NAN_BUCKET).map(|_| Vec::new()).collect();
-        Standing { comparison, at: None, buckets }
+        Standing { comparison, at: None, buckets, histogram }
     }
 
     /// Turns the dial, and says of every row that changes sides that it leaves one and comes to the other.
@@ -228,6 +232,7 @@ impl<R: Row, U: Unit> Standing<R, U> {
             say(&row, passes, diff);
             debug_assert_eq!(diff.abs(), 1, "a row is itself: it comes once and leaves once");
             let place = bucket(row.score);
+            self.histogram.count(place, diff);
             if diff < 0 {
                 leaving.entry(place).or_default().insert(row);
                 continue;
@@ -314,7 +319,7 @@ mod tests {
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
             for (from, to) in dials.iter().flat_map(|from| dials.map(|to| (*from, to))) {
-                let mut gate = Standing::<Image, Points>::new(comparison);
+                let mut gate = Standing::<Image, Points>::new(comparison, Arc::default());
                 let mut said = Vec::new();
                 let mut say =
                     |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
@@ -332,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_row_leaves_from_the_side_that_it_is_on() {
-        let mut gate = Standing::<Image, Points>::new(Comparison::Above);
+        let mut gate = Standing::<Image, Points>::new(Comparison::Above, Arc::default());
         let mut said = Vec::new();
         let mut say =
             |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));

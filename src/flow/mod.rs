@@ -3,8 +3,11 @@
 //! Nothing on a worker thread waits: no blocking receive, no sleep, no file or network I/O in this room.
 
 mod ask;
+mod either;
 mod engine;
 mod gate;
+mod histogram;
+mod regions;
 mod verdicts;
 mod worker;
 
@@ -13,12 +16,16 @@ use std::rc::Rc;
 
 use differential_dataflow::VecCollection;
 
+pub use either::Condition;
 pub use engine::{Engine, EngineOptions, Progress, Stopped, Tick};
 pub use gate::{Comparison, Dial, DialSpec, touched_records};
-pub use verdicts::{Counts, Verdicts, VerdictsError};
+pub use histogram::{Histogram, Histograms};
+pub use regions::{Finds, Found, RegionCount};
+pub use verdicts::{Counts, RegionVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
-use crate::row::{Given, Image, Refused, Row, RowId, Score, Stamp};
+use crate::lane::Question;
+use crate::row::{ContentHash, Given, Image, Of, Place, Refused, Row, Score, Stamp};
 
 /// One totally ordered clock for all inputs: the source cuts small epochs, each dial turn takes one of its own.
 pub type Epoch = u64;
@@ -26,7 +33,7 @@ pub type Epoch = u64;
 /// A row that ended before the end of the pipeline, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ended {
-    pub(crate) id: RowId,
+    pub(crate) place: Place,
     pub(crate) why: Why,
 }
 
@@ -38,41 +45,72 @@ pub(crate) enum Why {
         score: Score<Given>,
     },
     Refused(Box<Refused>),
-    /// In plan mode: the stage of this name would have to be asked.
-    Unasked {
-        stage: &'static str,
-    },
+    /// In plan mode: this question would have to be asked.
+    Unasked(Box<Unasked>),
+    /// Not an end: so many regions were found in the picture, and each of them ends somewhere.
+    Found(u16),
+}
+
+/// A question that would have to be asked, and the stage that it is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unasked {
+    pub stage: &'static str,
+    pub question: Question,
+}
+
+/// A region that passed everything.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeptRegion {
+    pub(crate) place: Place,
+    pub(crate) content: ContentHash,
+    pub(crate) scores: Vec<Score<Given>>,
 }
 
 /// A step of the pipeline, in the order of the wiring: what the funnel is drawn from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wired {
-    Ask { stage: &'static str, stamp: Stamp, model: String },
-    Gate { dial: &'static str },
+    Ask { stage: &'static str, of: Of, stamp: Stamp, model: String },
+    Gate { dial: &'static str, of: Of },
 }
+
+type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 
 /// Rows over time: a collection, and beside it what ended on the way here.
 ///
 /// Every verb takes the flow and gives the next one; what a verb holds back goes on in the same flow's twin, so
 /// that every row of the input ends somewhere exactly once.
 pub struct Flow<'s, R: Row> {
-    pub(crate) rows: VecCollection<'s, Epoch, R, isize>,
-    pub(crate) ended: VecCollection<'s, Epoch, Ended, isize>,
+    pub(crate) rows: Collection<'s, R>,
+    pub(crate) ended: Collection<'s, Ended>,
+    /// In plan mode: rows that would be here but for an answer that no gate has looked at yet.
+    pub(crate) unanswered: Option<Collection<'s, Question>>,
+    pub(crate) regions: Option<Regions<'s>>,
     pub(crate) wired: Rc<RefCell<Vec<Wired>>>,
 }
 
+/// The regions that are published with the pictures of a flow, and their scores' names.
+#[derive(Clone)]
+pub(crate) struct Regions<'s> {
+    pub(crate) kept: Collection<'s, KeptRegion>,
+    pub(crate) score_names: Vec<&'static str>,
+}
+
 impl<'s> Flow<'s, Image> {
-    pub(crate) fn source(
-        rows: VecCollection<'s, Epoch, Image, isize>,
-        ended: VecCollection<'s, Epoch, Ended, isize>,
-    ) -> Self {
-        Flow { rows, ended, wired: Rc::default() }
+    pub(crate) fn source(rows: Collection<'s, Image>, ended: Collection<'s, Ended>) -> Self {
+        Flow { rows, ended, unanswered: None, regions: None, wired: Rc::default() }
     }
 }
 
 impl<'s, R: Row> Flow<'s, R> {
     /// A cheap, pure step on the worker thread: one row in, one row out, the same one for the same row always.
     pub fn each<S: Row>(self, step: impl Fn(R) -> S + 'static) -> Flow<'s, S> {
-        Flow { rows: self.rows.map(step), ended: self.ended, wired: self.wired }
+        let rows = self.rows.map(step);
+        Flow {
+            rows,
+            ended: self.ended,
+            unanswered: self.unanswered,
+            regions: self.regions,
+            wired: self.wired,
+        }
     }
 }

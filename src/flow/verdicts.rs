@@ -7,7 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::row::{Refused, RowId, Verdict};
+mod regions;
+
+pub use regions::RegionVerdict;
+
+use super::KeptRegion;
+use crate::row::{Place, Refused, RowId, Verdict};
+use regions::RegionTable;
 
 /// A verdict without what is kept beside it: the scores of a kept row, the words of a refused one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,7 @@ pub struct Verdicts {
     coming: Vec<Coming>,
     coming_scores: Vec<f32>,
     coming_refused: Vec<Refused>,
+    regions: RegionTable,
     /// Rows that stand in a verdict: counted, so that a turn need not look at every row.
     decided: usize,
     kept: usize,
@@ -133,6 +140,28 @@ impl Verdicts {
                 self.add_slot(id, REFUSED, beside, diff);
             }
         }
+    }
+
+    pub(super) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
+        self.regions.add_found(id, found, diff);
+    }
+
+    pub(super) fn add_kept_region(&mut self, region: KeptRegion, diff: isize) {
+        self.regions.add_kept(region, diff);
+    }
+
+    pub(super) fn add_region(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
+        self.regions.add(place, verdict, diff);
+    }
+
+    /// The regions of a picture in the order of their numbers, and where each stands.
+    pub fn regions_of(&self, id: RowId) -> Vec<(u16, &RegionVerdict)> {
+        self.regions.of(id)
+    }
+
+    /// Every region that was found, with its picture, in no order.
+    pub fn regions(&self) -> impl Iterator<Item = (RowId, &RegionVerdict)> {
+        self.regions.iter()
     }
 
     fn add_slot(&mut self, id: RowId, slot: Slot, beside: u32, diff: isize) {
@@ -231,7 +260,12 @@ impl Verdicts {
 
     /// That every expected row stands in exactly one verdict.
     pub fn check(&self) -> Result<(), VerdictsError> {
-        if self.leaving.is_empty() && self.coming.is_empty() && self.decided == self.counts().expected {
+        let mut regions_astray: Vec<RowId> = self.regions.astray().collect();
+        if self.leaving.is_empty()
+            && self.coming.is_empty()
+            && self.decided == self.counts().expected
+            && regions_astray.is_empty()
+        {
             return Ok(());
         }
         let leaving = self.leaving.iter().map(|(id, _)| *id);
@@ -240,6 +274,7 @@ impl Verdicts {
             let none = rows.slots.iter().enumerate().filter(|(_, slot)| **slot == NONE);
             astray.extend(none.map(|(member, _)| RowId { shard: *shard, member: member as u32 }));
         }
+        astray.append(&mut regions_astray);
         match astray.iter().min() {
             None => Ok(()),
             Some(first) => Err(VerdictsError { rows: astray.len(), first: *first }),
@@ -277,9 +312,9 @@ impl Verdicts {
         })
     }
 
-    /// Every shard's verdicts, in the order of its samples. For verdicts that were [checked](Verdicts::check):
-    /// a shard of which a row has none is left out.
-    pub fn into_shards(mut self) -> BTreeMap<u32, Vec<Verdict>> {
+    /// Every shard's verdicts, in the order of its samples, for verdicts that were [checked](Verdicts::check): a shard
+    /// of which a row has none is left out. Regions stay.
+    pub fn take_shards(&mut self) -> BTreeMap<u32, Vec<Verdict>> {
         let mut shards = BTreeMap::new();
         while let Some((shard, rows)) = self.shards.pop_first() {
             let verdict = |member| self.verdict(RowId { shard, member: member as u32 }, &rows);

@@ -10,8 +10,8 @@ use timely::dataflow::{Scope, channels::pact::Pipeline};
 use timely::worker::Worker;
 
 use super::gate::{Dial, DialSpec};
-use super::{Ended, Epoch, Flow, Why, Wired};
-use crate::row::{Image, Refused, Row, RowId, Score, Unit, Verdict};
+use super::{Ended, Epoch, Flow, Histograms, KeptRegion, Unasked, Why, Wired};
+use crate::row::{Image, Place, Refused, Row, RowId, Score, Unit, Verdict};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
 #[derive(Clone, Debug)]
@@ -47,13 +47,19 @@ pub(super) enum Command {
 
 /// What workers tell the engine.
 pub(super) enum Event {
-    Wired(Vec<Wired>, Vec<&'static str>),
+    Wired {
+        wired: Vec<Wired>,
+        score_names: Vec<&'static str>,
+        /// Of the regions that are published; none where the pipeline has none.
+        region_score_names: Vec<&'static str>,
+    },
     /// Rows that passed everything, and their scores one behind the other: as many for each.
     Kept {
         rows: Vec<(RowId, isize)>,
         scores: Vec<f32>,
     },
-    Ended(Vec<(RowId, Settled, isize)>),
+    KeptRegions(Vec<(KeptRegion, isize)>),
+    Ended(Vec<(Place, Settled, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
 }
@@ -62,13 +68,16 @@ pub(super) enum Event {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Settled {
     Verdict(Verdict),
-    Unasked(&'static str),
+    Unasked(Box<Unasked>),
+    /// So many regions were found in the picture.
+    Found(u16),
 }
 
 /// Makes the dials of a dataflow, in the order of their declaration.
 pub struct DialMaker<'s> {
     scope: Scope<'s, Epoch>,
     values: Vec<f32>,
+    histograms: Histograms,
     inputs: Vec<DialInput>,
 }
 
@@ -98,7 +107,8 @@ impl<'s> DialMaker<'s> {
                 input.flush();
             }
         }));
-        Dial { at, index: index as u16, spec }
+        let histogram = self.histograms.get(index).cloned().unwrap_or_default();
+        Dial { at, index: index as u16, spec, histogram }
     }
 }
 
@@ -111,7 +121,7 @@ pub(super) fn home(id: RowId, workers: usize) -> usize {
 pub(super) fn run<O: Row>(
     worker: &mut Worker,
     dial_names: &[&'static str],
-    values: &[f32],
+    (values, histograms): (&[f32], &Histograms),
     commands: &Receiver<Command>,
     events: &Sender<Event>,
     wire: &(dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Flow<'s, O> + Send + Sync),
@@ -120,11 +130,17 @@ pub(super) fn run<O: Row>(
     let mut refused = InputSession::<Epoch, Ended, isize>::new();
     let probe = Handle::new();
     let mut dials = worker.dataflow::<Epoch, _, _>(|scope| {
-        let mut maker = DialMaker { scope, values: values.to_vec(), inputs: Vec::new() };
+        let histograms = histograms.clone();
+        let mut maker = DialMaker { scope, values: values.to_vec(), histograms, inputs: Vec::new() };
         let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
         let flow = wire(source, &mut maker);
         if scope.index() == 0 {
-            let _ = events.send(Event::Wired(flow.wired.borrow().clone(), O::score_names()));
+            let names = flow.regions.as_ref().map(|regions| regions.score_names.clone());
+            let _ = events.send(Event::Wired {
+                wired: flow.wired.borrow().clone(),
+                score_names: O::score_names(),
+                region_score_names: names.unwrap_or_default(),
+            });
         }
         collect(flow, dial_names.to_vec(), events.clone(), &probe);
         maker.inputs
@@ -139,9 +155,10 @@ pub(super) fn run<O: Row>(
                         for row in rows.iter().filter(|row| home(row.id(), peers) == index) {
                             match row.clone() {
                                 Fed::Image(image) => images.update(image, diff),
-                                Fed::Refused(id, why) => {
-                                    refused.update(Ended { id, why: Why::Refused(why) }, diff)
-                                }
+                                Fed::Refused(id, why) => refused.update(
+                                    Ended { place: Place::picture(id), why: Why::Refused(why) },
+                                    diff,
+                                ),
                             }
                         }
                         epoch
@@ -185,6 +202,19 @@ fn collect<'s, O: Row>(
     probe: &Handle<Epoch>,
 ) {
     // Both sends are unbounded, but the engine issues no epoch before it has taken in what the last ones said.
+    if let Some(regions) = flow.regions {
+        let told = events.clone();
+        let kept =
+            regions.kept.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: regions", move |_, _| {
+                move |input, _output| {
+                    input.for_each(|_capability, batch| {
+                        let regions = batch.drain(..).map(|(region, _time, diff)| (region, diff));
+                        let _ = told.send(Event::KeptRegions(regions.collect()));
+                    });
+                }
+            });
+        kept.probe_with(probe);
+    }
     let told = events.clone();
     let kept = flow.rows.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: kept", move |_, _| {
         move |input, _output| {
@@ -204,7 +234,7 @@ fn collect<'s, O: Row>(
             input.for_each(|_capability, batch| {
                 let ended = batch.drain(..);
                 let ended =
-                    ended.map(|(ended, _time, diff)| (ended.id, settled(ended.why, &dial_names), diff));
+                    ended.map(|(ended, _time, diff)| (ended.place, settled(ended.why, &dial_names), diff));
                 let _ = events.send(Event::Ended(ended.collect()));
             });
         }
@@ -222,6 +252,7 @@ fn settled(why: Why, dial_names: &[&'static str]) -> Settled {
             Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
         }
         Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
-        Why::Unasked { stage } => Settled::Unasked(stage),
+        Why::Unasked(unasked) => Settled::Unasked(unasked),
+        Why::Found(regions) => Settled::Found(regions),
     }
 }

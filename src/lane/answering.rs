@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
 use super::stage::panicked;
-use super::{Answer, Operator, Stage};
+use super::{Operator, Reply, Stage};
 use crate::row::Refusal;
 
 /// What an operator says to a batch, question by question.
-type Answers<O> = Vec<Result<<O as Operator>::Answer, Refusal>>;
+type Answers<O> = Vec<Result<Reply<<O as Operator>::Answer>, Refusal>>;
 
 impl<O: Operator> Stage<O> {
     /// Starts the threads that answer, once.
@@ -28,6 +28,11 @@ impl<O: Operator> Stage<O> {
         }
     }
 
+    /// Stops the run.
+    pub(crate) fn fail(&self, why: &str) {
+        self.report(format_args!("{}: {why}", self.operator.name()));
+    }
+
     pub(super) fn report(&self, what: std::fmt::Arguments<'_>) {
         if let Some(lanes) = self.lanes.upgrade() {
             lanes.trouble.report(what);
@@ -38,21 +43,23 @@ impl<O: Operator> Stage<O> {
     fn answer_batches(&self) {
         let mut session = None;
         while let Some(batch) = self.batches.next(self.operator.most_a_batch(), &self.at_work) {
-            let (mut contents, mut prepared, mut permits) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut contents, mut counts) = (Vec::new(), Vec::new());
+            let (mut prepared, mut permits) = (Vec::new(), Vec::new());
             for waiting in batch {
-                contents.push(waiting.content);
+                counts.push(waiting.contents.len());
+                contents.extend(waiting.contents);
                 prepared.push(waiting.prepared);
                 permits.push(waiting.permit);
             }
             let start = Instant::now();
-            let answers = self.answer_batch(&mut session, &prepared);
+            let answers = self.answer_batch(&mut session, &prepared, &counts);
             drop((prepared, permits));
             self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
             let Some(answers) = answers else {
                 self.at_work.fetch_sub(1, SeqCst);
                 return;
             };
-            let answers = answers.into_iter().map(|answer| answer.map(Answer::to_bytes));
+            let answers = answers.into_iter().map(|answer| answer.map(Reply::written));
             self.complete(contents.into_iter().zip(answers).collect());
             self.at_work.fetch_sub(1, SeqCst);
         }
@@ -60,16 +67,23 @@ impl<O: Operator> Stage<O> {
 
     /// Answers a batch; where that fails, one by one, so that a poisonous picture takes no neighbour with it.
     /// `None` where no session opens.
-    fn answer_batch(&self, session: &mut Option<O::Session>, batch: &[O::Prepared]) -> Option<Answers<O>> {
-        match self.try_answer(session, batch)? {
+    fn answer_batch(
+        &self,
+        session: &mut Option<O::Session>,
+        batch: &[O::Prepared],
+        counts: &[usize],
+    ) -> Option<Answers<O>> {
+        let refused = |refusal: Refusal, count: usize| vec![Err(refusal); count];
+        match self.try_answer(session, batch, counts.iter().sum())? {
             Ok(answers) => Some(answers),
-            Err(refusal) if batch.len() == 1 => Some(vec![Err(refusal)]),
+            Err(refusal) if batch.len() == 1 => Some(refused(refusal, counts[0])),
             Err(_) => {
-                let alone = |one| match self.try_answer(session, std::slice::from_ref(one))? {
-                    Ok(mut answers) => answers.pop(),
-                    Err(refusal) => Some(Err(refusal)),
-                };
-                batch.iter().map(alone).collect()
+                let mut answers = Vec::new();
+                for (one, count) in batch.iter().zip(counts) {
+                    let alone = self.try_answer(session, std::slice::from_ref(one), *count)?;
+                    answers.extend(alone.unwrap_or_else(|refusal| refused(refusal, *count)));
+                }
+                Some(answers)
             }
         }
     }
@@ -79,6 +93,7 @@ impl<O: Operator> Stage<O> {
         &self,
         session: &mut Option<O::Session>,
         batch: &[O::Prepared],
+        questions: usize,
     ) -> Option<Result<Answers<O>, Refusal>> {
         if session.is_none() {
             // A panic that took the thread along would leave its questions to their deadlines.
@@ -96,9 +111,9 @@ impl<O: Operator> Stage<O> {
         }
         let open = session.as_mut()?;
         Some(match catch_unwind(AssertUnwindSafe(|| self.operator.answer(open, batch))) {
-            Ok(answers) if answers.len() == batch.len() => Ok(answers),
+            Ok(answers) if answers.len() == questions => Ok(answers),
             Ok(answers) => {
-                let message = format!("{} answers to {} questions", answers.len(), batch.len());
+                let message = format!("{} answers to {questions} questions", answers.len());
                 Err(Refusal::new("wrong_count", message))
             }
             Err(panic) => {

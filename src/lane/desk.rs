@@ -5,37 +5,70 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use super::Key;
 use super::{Wake, lock};
 use crate::memo::Remembered;
-use crate::row::{ContentHash, RowId};
+use crate::row::{ContentHash, Region, Row, RowId};
 
-/// What is asked about: the content is the question, the row says where its bytes lie.
-#[derive(Clone, Copy, Debug)]
+/// What is asked about, and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Question {
+    /// What the answer is remembered under, beside the stamp: see [`Key`].
     pub content: ContentHash,
     pub id: RowId,
+    /// Of the picture's bytes.
+    pub image: ContentHash,
+    /// Of the row: see [`Row::content`].
+    pub row: ContentHash,
+    /// What the row is about, if it is about a region.
+    pub region: Option<Region>,
 }
 
-/// Where one asker's answers arrive.
-pub struct Mailbox {
-    arrived: Mutex<Vec<(ContentHash, Remembered)>>,
+impl Question {
+    /// The question about `row` that is remembered under `key`.
+    pub fn about<R: Row>(row: &R, key: Key) -> Self {
+        let (image, content) = (row.image(), row.content());
+        let region = row.region().cloned();
+        let mut question = Question { content, id: image.id, image: image.content, row: content, region };
+        question.content = question.key(key);
+        question
+    }
+
+    /// What the same row's question to a stage of that key is remembered under.
+    pub fn key(&self, key: Key) -> ContentHash {
+        match key {
+            Key::Picture => self.image,
+            Key::Row => self.row,
+            Key::Sample => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(&self.image.0).update(&self.id.shard.to_le_bytes());
+                hasher.update(&self.id.member.to_le_bytes());
+                ContentHash::from_hasher(&hasher)
+            }
+        }
+    }
+}
+
+/// Where one asker's letters arrive: of answers, or of bodies that were recalled.
+pub struct Mailbox<L = Letter> {
+    arrived: Mutex<Vec<L>>,
     /// Set by the first arrival after a look; keeps a thousand answers from waking a thousand times.
     signalled: AtomicBool,
     wake: Wake,
 }
 
-impl Mailbox {
+impl<L> Mailbox<L> {
     pub fn new(wake: Wake) -> Arc<Self> {
         Arc::new(Mailbox { arrived: Mutex::default(), signalled: AtomicBool::new(false), wake })
     }
 
     /// Takes what has arrived. The flag falls before the letters are taken: what arrives after that wakes again.
-    pub fn take(&self) -> Vec<(ContentHash, Remembered)> {
+    pub fn take(&self) -> Vec<L> {
         self.signalled.store(false, Ordering::SeqCst);
         std::mem::take(&mut lock(&self.arrived))
     }
 
-    pub(super) fn deliver(&self, letters: impl IntoIterator<Item = (ContentHash, Remembered)>) {
+    pub(super) fn deliver(&self, letters: impl IntoIterator<Item = L>) {
         lock(&self.arrived).extend(letters);
         if !self.signalled.swap(true, Ordering::SeqCst) {
             (self.wake)();
@@ -58,8 +91,8 @@ pub(super) struct Flight {
 /// The questions in flight of one stage, by content: the same content is asked once, however many ask.
 pub(super) type Desk = HashMap<ContentHash, Flight>;
 
-/// An answer and the question that it answers.
-pub(super) type Letter = (ContentHash, Remembered);
+/// An answer and the content of the question that it answers.
+pub type Letter = (ContentHash, Remembered);
 
 /// Sorts answers by mailbox, taking their flights off the desk.
 pub(super) fn address(desk: &mut Desk, answers: Vec<Letter>) -> Vec<(Arc<Mailbox>, Vec<Letter>)> {

@@ -9,7 +9,9 @@ mod answering;
 mod batch;
 mod budget;
 mod desk;
+mod operator;
 mod pool;
+mod recall;
 mod stage;
 
 use std::fmt;
@@ -19,13 +21,15 @@ use std::time::{Duration, Instant};
 
 pub use budget::{Budget, Permit};
 pub use desk::{Mailbox, Question};
+pub use operator::{Answer, Key, Looks, Operator, Reply, Subject, Together};
 pub use pool::Pool;
+pub(crate) use recall::Recalled;
 pub(crate) use stage::decode_answer;
 pub use stage::{Asked, Stage, StageStatus};
 
 use crate::memo::{Access, MemoError};
-use crate::row::{ContentHash, Image, Refusal, Row, Score, Scored, Stamp, Unit};
-use crate::shard::{Catalogue, Picture};
+use crate::row::ContentHash;
+use crate::shard::Catalogue;
 
 /// Called from any thread to say: look again.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -33,91 +37,6 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Locks, whatever a panicking thread left behind: every value under a lock here is whole between statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An answer small enough to ride: what an operator gives a row.
-pub trait Answer: Copy + Send + Sync + 'static {
-    /// The row that a row becomes when it is given this answer.
-    type Row<R: Row>: Row;
-    fn attach<R: Row>(self, row: R) -> Self::Row<R>;
-    fn to_bytes(self) -> Vec<u8>;
-    /// `None` where the bytes are not of this type: then the stamp lacks something that shapes the answer.
-    fn from_bytes(bytes: &[u8]) -> Option<Self>;
-}
-
-impl<U: Unit> Answer for Score<U> {
-    type Row<R: Row> = Scored<R, U>;
-
-    fn attach<R: Row>(self, row: R) -> Scored<R, U> {
-        Scored { row, score: self }
-    }
-    fn to_bytes(self) -> Vec<u8> {
-        self.get().to_le_bytes().to_vec()
-    }
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|bytes| Score::of(f32::from_le_bytes(bytes)))
-    }
-}
-
-/// What an operator is shown of a question.
-pub struct Subject<'a> {
-    pub content: ContentHash,
-    /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
-    pub picture: Option<(&'a Picture, &'a [u8])>,
-}
-
-/// Whether an operator needs the picture's bytes, or the row alone is its question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looks {
-    AtThePicture,
-    AtTheRow,
-}
-
-/// A costly question and how it is answered: [`prepare`](Operator::prepare) on the decode pool, picture by
-/// picture; [`answer`](Operator::answer) in batches, on threads that each hold a session.
-pub trait Operator: Send + Sync + 'static {
-    type Answer: Answer;
-    /// What waits for a batch: a crop, not a picture.
-    type Prepared: Send + 'static;
-    /// What a thread that answers holds: a model's session. Opened on that thread, so it need not be `Send`.
-    type Session: 'static;
-
-    const LOOKS: Looks = Looks::AtThePicture;
-    /// How many questions go to a pool thread at once. More than one only where preparing is cheap.
-    const QUESTIONS_A_JOB: usize = 1;
-
-    /// The stage's name in summaries, refusals and the funnel, in snake_case.
-    fn name(&self) -> &'static str;
-    /// The hash of all that shapes an answer.
-    fn stamp(&self) -> Stamp;
-    /// What answers, for people: a model's folder, a back-end.
-    fn model(&self) -> String;
-    /// An answer that the row brought along, so that nothing need be asked.
-    fn given(&self, _image: &Image) -> Option<Self::Answer> {
-        None
-    }
-    /// An upper bound of the bytes held while this picture is prepared. `bytes` are as they lie in the shard.
-    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;
-    /// The bytes that a prepared question holds while it waits for its batch.
-    fn bytes_prepared(&self) -> u64;
-    fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
-    /// The most questions that one call of `answer` takes.
-    fn most_a_batch(&self) -> usize;
-    /// How many threads answer, each with a session of its own.
-    fn sessions(&self) -> usize;
-    fn open_session(&self) -> Result<Self::Session, String>;
-    /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
-    /// process: a device that died refuses everything, and none of it is to blame.
-    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
-        true
-    }
-    /// Answers a batch, in order: exactly as many answers as questions. A batch of several that panics, or gets
-    /// another number of answers, is asked again one by one: borrowed, so that it outlives the attempt.
-    fn answer(
-        &self,
-        session: &mut Self::Session,
-        batch: &[Self::Prepared],
-    ) -> Vec<Result<Self::Answer, Refusal>>;
 }
 
 /// Whether stages answer questions or only count what they would be asked.
@@ -169,6 +88,8 @@ pub trait Watched: Send + Sync {
     fn status(&self) -> StageStatus;
     /// Gives up on what has been in the lane for longer than its deadline.
     fn give_up_the_late(&self, now: Instant);
+    /// What else answering these questions would ask, by stage.
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)>;
     fn sync(&self) -> Result<(), MemoError>;
     fn stop(&self);
     /// Nothing more is remembered.
@@ -212,6 +133,13 @@ impl Lanes {
     /// How every stage stands, in the order they were opened.
     pub fn status(&self) -> Vec<StageStatus> {
         lock(&self.stages).iter().map(|stage| stage.status()).collect()
+    }
+
+    /// What else the stage of this name would ask if it were asked these questions, by stage.
+    pub fn asks_in_turn(&self, stage: &str, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let stages = lock(&self.stages).clone();
+        let asked = stages.iter().filter(|known| known.status().name == stage);
+        asked.flat_map(|known| known.asks_in_turn(questions)).collect()
     }
 
     pub fn budget(&self) -> &Arc<Budget> {

@@ -12,13 +12,14 @@ use std::time::Instant;
 use super::batch::Batches;
 use super::desk::{Desk, Flight, Letter, Mailbox, Question, address};
 use super::pool::Job;
-use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Subject, Watched, lock};
-use crate::memo::{Memo, MemoError, Remembered};
+use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Reply, Subject, Together, Watched, lock};
+use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Refusal, Stamp};
+use crate::shard::Sidecar;
 
-/// A question that is ready for the model, and what it holds of the budget.
+/// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
 pub(super) struct Waiting<P> {
-    pub(super) content: ContentHash,
+    pub(super) contents: Vec<ContentHash>,
     pub(super) prepared: P,
     pub(super) permit: Option<Permit>,
 }
@@ -130,6 +131,22 @@ impl<O: Operator> Stage<O> {
         &self.memo
     }
 
+    /// What the row's question to this stage is remembered under.
+    pub fn key(&self, question: &Question) -> ContentHash {
+        question.key(O::KEY)
+    }
+
+    /// The body of the answer to this row's question, read from the memo. Not for a worker thread.
+    pub fn body(&self, question: &Question) -> Result<Vec<u8>, Refusal> {
+        match self.memo.read(&self.key(question)) {
+            Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone()),
+            Ok(None) => {
+                Err(Refusal::new("not_remembered", format!("{} has not answered this", self.operator.name())))
+            }
+            Err(error) => Err(Refusal::new("unreadable_memo", error.to_string())),
+        }
+    }
+
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -165,19 +182,23 @@ impl<O: Operator> Stage<O> {
                 } else if let Some(answer) = memo.get(&question.content) {
                     known.push((question.content, answer));
                 } else {
+                    // A picture's questions are not torn apart for want of room.
+                    if fresh.len() >= most
+                        && !fresh.last().is_some_and(|last| asked_together::<O>(last, &question))
+                    {
+                        questions.push_front(question);
+                        break;
+                    }
                     desk.insert(
                         question.content,
                         Flight { mailboxes: vec![mailbox.clone()], taken: false, started: None },
                     );
                     fresh.push(question);
-                    if fresh.len() >= most {
-                        break;
-                    }
                 }
             }
         }
         let mut jobs: VecDeque<(usize, Job)> = VecDeque::new();
-        for chunk in fresh.chunks(O::QUESTIONS_A_JOB) {
+        for chunk in jobs_of::<O>(&fresh) {
             let (stage, chunk) = (self.clone(), chunk.to_vec());
             jobs.push_back((chunk.len(), Box::new(move || stage.prepare(chunk))));
         }
@@ -218,73 +239,103 @@ impl<O: Operator> Stage<O> {
                 Some(flight) if !flight.taken => {
                     flight.taken = true;
                     // Where bytes are to be waited for, the clock starts when they are there.
-                    flight.started = (O::LOOKS == Looks::AtTheRow).then_some(start);
+                    flight.started = (O::LOOKS != Looks::AtThePicture).then_some(start);
                     true
                 }
                 _ => false,
             });
         }
+        let mut done = self.answer_what_is_known(&mut questions);
         self.counters.asked.fetch_add(questions.len() as u64, Relaxed);
         if let Some(log) = &lanes.log {
             lock(log).extend(questions.iter().map(|question| (self.operator.name(), question.content)));
         }
         let mut ready = Vec::with_capacity(questions.len());
-        let mut refused = Vec::new();
-        for question in questions {
-            let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, question)))
+        for asked in questions.chunk_by(asked_together::<O>) {
+            let contents = || asked.iter().map(|question| question.content);
+            let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, asked)))
                 .unwrap_or_else(|panic| Ok(Err(panicked("preparing", &*panic))));
             match prepared {
                 // At once: what holds a permit may not wait for a neighbour that needs one.
                 Ok(Ok(waiting)) if waiting.permit.is_some() => self.batches.push(vec![waiting]),
                 Ok(Ok(waiting)) => ready.push(waiting),
-                Ok(Err(refusal)) => refused.push((question.content, Err(refusal))),
-                Err(Unreadable(refusal)) => self.refuse_for_now(question.content, refusal),
+                Ok(Err(refusal)) => done.extend(contents().map(|content| (content, Err(refusal.clone())))),
+                Err(Unreadable(refusal)) => {
+                    contents().for_each(|content| self.refuse_for_now(content, refusal.clone()))
+                }
             }
         }
-        if !refused.is_empty() {
-            self.complete(refused);
+        if !done.is_empty() {
+            self.complete(done);
         }
         self.batches.push(ready);
+    }
+
+    /// Takes out the questions whose answer the sample brought along, and gives these answers.
+    fn answer_what_is_known(
+        &self,
+        questions: &mut Vec<Question>,
+    ) -> Vec<(ContentHash, Result<Written, Refusal>)> {
+        let mut known = Vec::new();
+        questions.retain(|question| {
+            let said = catch_unwind(AssertUnwindSafe(|| self.operator.known(question)))
+                .unwrap_or_else(|panic| Some(Err(panicked("looking up", &*panic))));
+            match said {
+                Some(reply) => {
+                    known.push((question.content, reply.map(Reply::written)));
+                    false
+                }
+                None => true,
+            }
+        });
+        self.counters.given.fetch_add(known.len() as u64, Relaxed);
+        known
     }
 
     /// What the operator makes of the question, or that its bytes could not be had, which says nothing of it.
     fn prepare_one(
         &self,
         lanes: &Lanes,
-        question: Question,
+        questions: &[Question],
     ) -> Result<Result<Waiting<O::Prepared>, Refusal>, Unreadable> {
-        let content = question.content;
-        let ready = |prepared, permit| Waiting { content, prepared, permit };
+        let contents: Vec<ContentHash> = questions.iter().map(|question| question.content).collect();
+        let ready = |prepared, permit| Waiting { contents: contents.clone(), prepared, permit };
         // Timed here, where nothing waits for the budget or for room in the batches.
-        let prepare = |picture| {
+        let prepare = |picture, sidecar: Option<&Sidecar>| {
             let begin = Instant::now();
-            let prepared = self.operator.prepare(&Subject { content, picture });
+            let prepared = self.operator.prepare(&Subject { questions, picture, sidecar });
             self.counters.prepare_nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
             prepared
         };
+        let id = questions[0].id;
         if O::LOOKS == Looks::AtTheRow {
-            return Ok(prepare(None).map(|prepared| ready(prepared, None)));
+            return Ok(prepare(None, None).map(|prepared| ready(prepared, None)));
         }
         let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
-        let shard =
-            lanes.catalogue.shard(question.id.shard).map_err(|error| unreadable(error.to_string()))?;
-        let sample = shard.index.samples.get(question.id.member as usize);
-        let Some(Ok(picture)) = sample.map(|sample| &sample.picture) else {
-            return Err(unreadable(format!("{:?} is no picture of its shard any more", question.id)));
-        };
-        let bytes = shard.picture_bytes(question.id.member).map_err(Unreadable)?;
-        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
-        if let Some(flight) = lock(&self.desk).get_mut(&content) {
-            flight.started = Some(Instant::now());
+        let shard = lanes.catalogue.shard(id.shard).map_err(|error| unreadable(error.to_string()))?;
+        if O::LOOKS == Looks::AtTheSidecar {
+            let sidecar = shard.sidecar(id.member);
+            return Ok(prepare(None, Some(&sidecar)).map(|prepared| ready(prepared, None)));
         }
-        Ok(prepare(Some((picture, &*bytes))).map(|prepared| {
-            permit.shrink_to(self.operator.bytes_prepared());
+        let sample = shard.index.samples.get(id.member as usize);
+        let Some(Ok(picture)) = sample.map(|sample| &sample.picture) else {
+            return Err(unreadable(format!("{id:?} is no picture of its shard any more")));
+        };
+        let bytes = shard.picture_bytes(id.member).map_err(Unreadable)?;
+        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
+        for content in &contents {
+            if let Some(flight) = lock(&self.desk).get_mut(content) {
+                flight.started = Some(Instant::now());
+            }
+        }
+        Ok(prepare(Some((picture, &*bytes)), None).map(|prepared| {
+            permit.shrink_to(self.operator.bytes_prepared(questions.len()));
             ready(prepared, Some(permit))
         }))
     }
 
     /// Remembers answers, then tells everyone who asked.
-    pub(super) fn complete(&self, answers: Vec<(ContentHash, Result<Vec<u8>, Refusal>)>) {
+    pub(super) fn complete(&self, answers: Vec<(ContentHash, Result<Written, Refusal>)>) {
         let lasts = |(_, answer): &(_, Result<_, Refusal>)| match answer {
             Err(refusal) => self.operator.is_of_the_content(refusal),
             Ok(_) => true,
@@ -336,10 +387,23 @@ impl<O: Operator> Stage<O> {
 /// The operator's stamp, and with it how the lanes show it pictures, where that is not the usual way.
 fn stamp_of<O: Operator>(operator: &O, lanes: &Lanes) -> Stamp {
     let stamp = operator.stamp();
-    if O::LOOKS == Looks::AtTheRow || lanes.catalogue.options().exif_orientation {
+    if O::LOOKS != Looks::AtThePicture || lanes.catalogue.options().exif_orientation {
         return stamp;
     }
     Stamp::of(&[("stamp", &stamp.0.0), ("orientation", b"as stored")])
+}
+
+/// Whether two neighbours among the questions are prepared as one.
+fn asked_together<O: Operator>(one: &Question, next: &Question) -> bool {
+    O::TOGETHER == Together::ByPicture && one.id == next.id
+}
+
+/// The questions, job by job.
+fn jobs_of<O: Operator>(questions: &[Question]) -> Vec<&[Question]> {
+    match O::TOGETHER {
+        Together::EachAlone => questions.chunks(O::QUESTIONS_A_JOB).collect(),
+        Together::ByPicture => questions.chunk_by(asked_together::<O>).collect(),
+    }
 }
 
 /// So many failures in a row are a device or a disk that died: the run stops, and keeps what it has.
@@ -393,6 +457,10 @@ impl<O: Operator> Watched for Stage<O> {
         }
     }
 
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        self.operator.asks_in_turn(questions)
+    }
+
     fn sync(&self) -> Result<(), MemoError> {
         self.memo.sync()
     }
@@ -410,14 +478,11 @@ impl<O: Operator> Watched for Stage<O> {
 pub(crate) fn decode_answer<A: Answer>(remembered: &Remembered) -> Result<A, Refusal> {
     match remembered {
         Remembered::Refused(refusal) => Err((**refusal).clone()),
-        Remembered::Answer(inline) => A::from_bytes(inline.bytes()).ok_or_else(|| {
+        Remembered::Answer(inline) => A::from_head(inline.bytes()).ok_or_else(|| {
             Refusal::new(
                 "foreign_answer",
                 format!("the memo holds {} bytes of another type", inline.bytes().len()),
             )
         }),
-        Remembered::OnDisk => {
-            Err(Refusal::new("foreign_answer", "the memo holds an answer too large to ride"))
-        }
     }
 }

@@ -4,14 +4,15 @@
 //! header  "TFMEMO1\n"  stamp:16  crc32:4                              (28 bytes)
 //! record  length:4  kind:1  generation:4  content:16  payload  crc32:4 (29 bytes and the payload)
 //! ```
-//! Integers are little-endian. The CRC covers all of the record before it.
+//! Integers are little-endian. The CRC covers all of the record before it. The payload of an answer with a body is
+//! the length of the head (1 byte), the head, whether the body is compressed (1 byte), and the body.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Access, COMPRESS_FROM, MemoError};
+use super::{Access, COMPRESS_FROM, INLINE, MemoError, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
 const MAGIC: &[u8; 8] = b"TFMEMO1\n";
@@ -22,8 +23,9 @@ pub(super) const SMALL_RECORD: u64 = (HEAD + 4 + 4) as u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Plain = 0,
-    Zstd = 1,
+    /// A head alone.
+    Head = 0,
+    HeadAndBody = 1,
     Refusal = 2,
 }
 
@@ -47,8 +49,8 @@ fn parse(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
         return None;
     }
     let kind = match bytes[4] {
-        0 => Kind::Plain,
-        1 => Kind::Zstd,
+        0 => Kind::Head,
+        1 => Kind::HeadAndBody,
         2 => Kind::Refusal,
         _ => return None,
     };
@@ -151,10 +153,15 @@ fn replay_file(
     Ok(sound as u64)
 }
 
-/// The payload of the record at `offset`, decompressed.
-pub(super) fn read_at(path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
+/// The head of an answer with a body, and the rest of the payload.
+pub(super) fn split_head(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = payload.split_first()?;
+    rest.split_at_checked(usize::from(*length)).filter(|(head, _)| head.len() <= INLINE)
+}
+
+/// The body of the answer whose record lies at `offset`.
+pub(super) fn body_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
     let read = || -> io::Result<Vec<u8>> {
-        let file = File::open(path)?;
         let mut head = [0; 4];
         file.read_exact_at(&mut head, offset)?;
         let mut bytes = vec![0; HEAD + u32::from_le_bytes(head) as usize + 4];
@@ -162,12 +169,32 @@ pub(super) fn read_at(path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
         let damaged =
             || io::Error::new(io::ErrorKind::InvalidData, format!("the record at {offset} is damaged"));
         let (record, _) = parse(&bytes).ok_or_else(damaged)?;
-        match record.kind {
-            Kind::Zstd => zstd::decode_all(record.payload),
-            _ => Ok(record.payload.to_vec()),
+        let (_, rest) = split_head(record.payload).ok_or_else(damaged)?;
+        match rest.split_first().ok_or_else(damaged)? {
+            (0, body) => Ok(body.to_vec()),
+            (_, body) => zstd::decode_all(body),
         }
     };
     read().map_err(|error| failed(path, error, "check the store's disk; a damaged memo may be removed"))
+}
+
+fn payload_of(answer: &Written) -> (Kind, Vec<u8>) {
+    let head = answer.head.bytes();
+    let Some(body) = &answer.body else { return (Kind::Head, head.to_vec()) };
+    let mut payload = vec![head.len() as u8];
+    payload.extend(head);
+    let packed = (body.len() >= COMPRESS_FROM).then(|| zstd::encode_all(body.as_slice(), 3).ok()).flatten();
+    match packed.filter(|packed| packed.len() < body.len()) {
+        Some(packed) => {
+            payload.push(1);
+            payload.extend(packed);
+        }
+        None => {
+            payload.push(0);
+            payload.extend(body);
+        }
+    }
+    (Kind::HeadAndBody, payload)
 }
 
 impl Log {
@@ -176,14 +203,10 @@ impl Log {
         &mut self,
         content: ContentHash,
         generation: u32,
-        answer: &Result<Vec<u8>, Refusal>,
+        answer: &Result<Written, Refusal>,
     ) -> u64 {
         let (kind, payload) = match answer {
-            Ok(bytes) if bytes.len() >= COMPRESS_FROM => match zstd::encode_all(bytes.as_slice(), 3) {
-                Ok(packed) if packed.len() < bytes.len() => (Kind::Zstd, packed),
-                _ => (Kind::Plain, bytes.clone()),
-            },
-            Ok(bytes) => (Kind::Plain, bytes.clone()),
+            Ok(answer) => payload_of(answer),
             Err(refusal) => (Kind::Refusal, postcard::to_stdvec(refusal).unwrap_or_default()),
         };
         let start = self.staged.len();

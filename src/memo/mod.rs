@@ -1,8 +1,9 @@
 //! The durable store of answers: (stamp, content) -> answer, write-once.
 //!
-//! One append-only log a stamp ([`log`]), and an index in memory of about 32 bytes an answer. Answers of up to
-//! [`INLINE`] bytes (every score) live in the index itself, so that replaying ten million rows reads the log
-//! once from start to end and never seeks; larger ones stay on disk and are read by their place.
+//! One append-only log a stamp ([`log`]), and an index in memory of about 32 bytes an answer. An answer is a *head* of
+//! up to [`INLINE`] bytes (every score), which lives in the index, so that replaying ten million rows reads the log
+//! once from start to end and never seeks; and, where there is more to it, a *body* of any size (boxes, a mask, an
+//! embedding), which stays on disk and is read by its place.
 //!
 //! Write-once: models and language models wobble, so the first answer wins, and whoever comes later is handed
 //! the first. A refusal is an answer too; it is remembered with the *generation* it was given in, and is
@@ -12,36 +13,42 @@ mod log;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard};
 
 use crate::row::{ContentHash, Refusal, Stamp};
 use log::{Kind, Log, Record};
 
-/// Answers of at most this many bytes are kept in the index.
+/// The most bytes of an answer's head.
 pub const INLINE: usize = 7;
 
 /// The most places that are reserved before a memo's log is read.
 const MOST_RESERVED: usize = 1 << 24;
 
-/// Larger answers are compressed with zstd from this many bytes on.
+/// Bodies are compressed with zstd from this many bytes on, where that makes them smaller.
 const COMPRESS_FROM: usize = 256;
 
-/// An answer in full, or the refusal that stands in its place.
-pub type Answered = Result<Vec<u8>, Arc<Refusal>>;
+/// A body, or the refusal that stands in its place.
+pub type Body = Result<Vec<u8>, Arc<Refusal>>;
 
 /// What the memo knows about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remembered {
+    /// The head; [`Memo::read`] has the body, off the worker thread.
     Answer(Inline),
-    /// An answer of more than [`INLINE`] bytes: read it with [`Memo::read`], off the worker thread.
-    OnDisk,
     Refused(Arc<Refusal>),
 }
 
-/// A small answer: up to [`INLINE`] bytes.
+/// An answer as it is put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub head: Inline,
+    pub body: Option<Vec<u8>>,
+}
+
+/// The head of an answer: up to [`INLINE`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inline {
     len: u8,
@@ -49,6 +56,12 @@ pub struct Inline {
 }
 
 impl Inline {
+    /// A head of these bytes; the compiler refuses more than [`INLINE`].
+    pub fn of<const N: usize>(bytes: [u8; N]) -> Self {
+        const { assert!(N <= INLINE, "a head is too long") };
+        Inline::new(&bytes)
+    }
+
     fn new(bytes: &[u8]) -> Self {
         let mut inline = Inline { len: bytes.len() as u8, bytes: [0; INLINE] };
         inline.bytes[..bytes.len()].copy_from_slice(bytes);
@@ -77,22 +90,19 @@ pub enum Access {
     ReadOnly,
 }
 
-/// Where an answer lies: a length and its bytes, or [`ON_DISK`] and the record's offset in the log,
-/// or [`REFUSED`]. Packed into eight bytes, since there is one for every answer.
+/// A head: its length and its bytes, or [`REFUSED`]. Packed into eight bytes, since there is one for every answer.
 #[derive(Clone, Copy)]
 struct Slot(u64);
 
-const ON_DISK: u8 = 0xfe;
 const REFUSED: u8 = 0xff;
 
 impl Slot {
-    fn tagged(tag: u8, low: u64) -> Self {
-        Slot(u64::from(tag) << 56 | low)
-    }
-    fn inline(bytes: &[u8]) -> Self {
+    const REFUSED: Slot = Slot((REFUSED as u64) << 56);
+
+    fn head(bytes: &[u8]) -> Self {
         let mut low = [0; 8];
         low[..bytes.len()].copy_from_slice(bytes);
-        Slot::tagged(bytes.len() as u8, u64::from_le_bytes(low))
+        Slot((bytes.len() as u64) << 56 | u64::from_le_bytes(low))
     }
     fn tag(self) -> u8 {
         (self.0 >> 56) as u8
@@ -101,6 +111,9 @@ impl Slot {
         self.0 & ((1 << 56) - 1)
     }
 }
+
+/// Of an answer that has no body.
+const NO_BODY: u64 = u64::MAX;
 
 /// The answers in the order of the log, and where in it each content stands.
 ///
@@ -111,6 +124,8 @@ impl Slot {
 struct Index {
     answers: Vec<(ContentHash, Slot)>,
     places: hashbrown::HashTable<u32>,
+    /// Where the bodies of the first so many answers lie in the log; empty where no answer has one.
+    bodies: Vec<u64>,
     /// Few, and their messages are long: beside the slots.
     refusals: HashMap<ContentHash, Arc<Refusal>>,
 }
@@ -135,8 +150,14 @@ impl Index {
         self.place(content).map(|place| self.answers[place].1)
     }
 
-    fn insert(&mut self, content: ContentHash, slot: Slot) {
-        if let Some(place) = self.place(&content) {
+    fn insert(&mut self, content: ContentHash, slot: Slot, body: u64) {
+        let known = self.place(&content);
+        let place = known.unwrap_or(self.answers.len());
+        if body != NO_BODY {
+            self.bodies.resize(self.bodies.len().max(place + 1), NO_BODY);
+            self.bodies[place] = body;
+        }
+        if known.is_some() {
             self.answers[place].1 = slot;
             return;
         }
@@ -154,7 +175,6 @@ impl Index {
         let (content, slot) = &self.answers[place];
         Some(match slot.tag() {
             REFUSED => Remembered::Refused(self.refusals.get(content)?.clone()),
-            ON_DISK => Remembered::OnDisk,
             len => Remembered::Answer(Inline::new(&slot.low().to_le_bytes()[..len as usize])),
         })
     }
@@ -170,6 +190,8 @@ pub struct Memo {
     /// Set when answers were appended and not yet synced to the disk.
     unsynced: AtomicBool,
     path: PathBuf,
+    /// For reading bodies; opened with the first.
+    reading: OnceLock<File>,
 }
 
 impl Memo {
@@ -184,7 +206,7 @@ impl Memo {
         let path = Memo::path(folder, stamp);
         let mut index = Index::default();
         if let Ok(meta) = fs::metadata(&path) {
-            // As many as there would be of scores; a memo of large answers has fewer.
+            // As many as there would be of scores; a memo of bodies has fewer.
             index.reserve(((meta.len() / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
         }
         let mut refused_in = HashMap::new();
@@ -199,11 +221,17 @@ impl Memo {
                 let Ok(refusal) = postcard::from_bytes::<Refusal>(record.payload) else { return };
                 refused_in.insert(record.content, record.generation);
                 index.refusals.insert(record.content, Arc::new(refusal));
-                index.insert(record.content, Slot::tagged(REFUSED, 0));
+                index.insert(record.content, Slot::REFUSED, NO_BODY);
             } else if known.is_none_or(|tag| tag == REFUSED) {
                 // An answer that came after its question was given up on counts from the next run on.
                 index.refusals.remove(&record.content);
-                index.insert(record.content, Memo::slot(offset, record.kind, record.payload));
+                let split = match record.kind {
+                    Kind::HeadAndBody => log::split_head(record.payload).map(|(head, _)| (head, offset)),
+                    _ => (record.payload.len() <= INLINE).then_some((record.payload, NO_BODY)),
+                };
+                if let Some((head, body)) = split {
+                    index.insert(record.content, Slot::head(head), body);
+                }
             }
         };
         let log = log::replay(&path, stamp, access, &mut admit)?;
@@ -214,14 +242,8 @@ impl Memo {
             log: Mutex::new(log),
             unsynced: AtomicBool::new(false),
             path,
+            reading: OnceLock::new(),
         })
-    }
-
-    fn slot(offset: u64, kind: Kind, payload: &[u8]) -> Slot {
-        match kind {
-            Kind::Plain if payload.len() <= INLINE => Slot::inline(payload),
-            _ => Slot::tagged(ON_DISK, offset),
-        }
     }
 
     pub fn stamp(&self) -> Stamp {
@@ -251,16 +273,31 @@ impl Memo {
         Reader { index: self.read_index(), next: Cell::new(0) }
     }
 
-    /// An answer of any size, read from disk where it is large. Not for a worker thread.
-    pub fn read(&self, content: &ContentHash) -> Result<Option<Answered>, MemoError> {
-        let slot = match self.get(content) {
-            None => return Ok(None),
-            Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
-            Some(Remembered::Answer(inline)) => return Ok(Some(Ok(inline.bytes().to_vec()))),
-            Some(Remembered::OnDisk) => self.read_index().slot(content),
+    /// The body of an answer, read from disk: empty where it has none. Not for a worker thread.
+    pub fn read(&self, content: &ContentHash) -> Result<Option<Body>, MemoError> {
+        let offset = {
+            let index = self.read_index();
+            let Some(place) = index.place(content) else { return Ok(None) };
+            if let Some(Remembered::Refused(refusal)) = index.said_at(place) {
+                return Ok(Some(Err(refusal)));
+            }
+            index.bodies.get(place).copied().unwrap_or(NO_BODY)
         };
-        let Some(slot) = slot else { return Ok(None) };
-        log::read_at(&self.path, slot.low()).map(|answer| Some(Ok(answer)))
+        if offset == NO_BODY {
+            return Ok(Some(Ok(Vec::new())));
+        }
+        let file = match self.reading.get() {
+            Some(file) => file,
+            None => {
+                let opened = File::open(&self.path).map_err(|source| MemoError::Io {
+                    path: self.path.clone(),
+                    source,
+                    next: "check that the store can be read",
+                })?;
+                self.reading.get_or_init(|| opened)
+            }
+        };
+        log::body_at(file, &self.path, offset).map(|body| Some(Ok(body)))
     }
 
     /// Remembers a batch of answers, in one write. Returns what is now remembered of each, in order: where a
@@ -270,7 +307,7 @@ impl Memo {
     /// a power cut may lose what came after the last [`Memo::sync`], and that is then asked again.
     pub fn put(
         &self,
-        batch: &[(ContentHash, Result<Vec<u8>, Refusal>)],
+        batch: &[(ContentHash, Result<Written, Refusal>)],
     ) -> Result<Vec<Remembered>, MemoError> {
         let mut log = self.lock_log();
         let mut fresh = Vec::with_capacity(batch.len());
@@ -293,14 +330,16 @@ impl Memo {
             if index.place(content).is_some() {
                 continue;
             }
-            let slot = match answer {
+            match answer {
                 Err(refusal) => {
                     index.refusals.insert(*content, Arc::new(refusal.clone()));
-                    Slot::tagged(REFUSED, 0)
+                    index.insert(*content, Slot::REFUSED, NO_BODY);
                 }
-                Ok(bytes) => Memo::slot(offset.unwrap_or(0), Kind::Plain, bytes),
-            };
-            index.insert(*content, slot);
+                Ok(answer) => {
+                    let body = offset.filter(|_| answer.body.is_some()).unwrap_or(NO_BODY);
+                    index.insert(*content, Slot::head(answer.head.bytes()), body);
+                }
+            }
         }
         Ok(batch.iter().filter_map(|(content, _)| index.get(content)).collect())
     }
@@ -314,7 +353,7 @@ impl Memo {
         }
         let refusal = Arc::new(refusal);
         index.refusals.insert(content, refusal.clone());
-        index.insert(content, Slot::tagged(REFUSED, 0));
+        index.insert(content, Slot::REFUSED, NO_BODY);
         Remembered::Refused(refusal)
     }
 

@@ -15,7 +15,12 @@ fn open(folder: &Path, generation: u32) -> Memo {
 }
 
 fn put(memo: &Memo, n: u64, answer: Result<&[u8], &str>) -> Remembered {
-    let answer = answer.map(<[u8]>::to_vec).map_err(|message| Refusal::new("tested", message));
+    put_body(memo, n, answer, None)
+}
+
+fn put_body(memo: &Memo, n: u64, head: Result<&[u8], &str>, body: Option<&[u8]>) -> Remembered {
+    let answer = head.map(|head| Written { head: Inline::new(head), body: body.map(<[u8]>::to_vec) });
+    let answer = answer.map_err(|message| Refusal::new("tested", message));
     memo.put(&[(content(n), answer)]).expect("puts").remove(0)
 }
 
@@ -33,19 +38,27 @@ fn the_first_answer_wins_and_outlives_the_process() {
 }
 
 #[test]
-fn large_answers_are_read_from_disk_compressed_or_not() {
+fn bodies_are_read_from_disk_compressed_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let memo = open(folder.path(), 0);
     let flat = vec![7u8; 100_000];
     let noise: Vec<u8> = (0..1000u64).flat_map(|n| content(n).0).collect();
-    for (n, bytes) in [(1, &flat), (2, &noise)] {
-        assert_eq!(put(&memo, n, Ok(bytes)), Remembered::OnDisk);
+    put(&memo, 0, Ok(b"no body"));
+    for (n, bytes) in [(1, flat.as_slice()), (2, &noise), (3, &[])] {
+        let said = put_body(&memo, n, Ok(&[n as u8; INLINE]), Some(bytes));
+        assert_eq!(said, Remembered::Answer(Inline::of([n as u8; INLINE])));
     }
+    assert_eq!(put_body(&memo, 2, Ok(b"later"), Some(b"later")), Remembered::Answer(Inline::of([2; INLINE])));
+    put(&memo, 4, Err("broken"));
     assert!(fs::metadata(&memo.path).unwrap().len() < 17_000, "the flat one was not compressed");
     for memo in [memo, open(folder.path(), 0)] {
-        assert_eq!(memo.read(&content(1)).unwrap().unwrap().unwrap(), flat);
-        assert_eq!(memo.read(&content(2)).unwrap().unwrap().unwrap(), noise);
-        assert!(memo.read(&content(3)).unwrap().is_none());
+        let body = |n| memo.read(&content(n)).unwrap().map(|body| body.map_err(|r| r.message.clone()));
+        assert_eq!(
+            [body(0), body(1), body(2)],
+            [Some(Ok(vec![])), Some(Ok(flat.clone())), Some(Ok(noise.clone()))]
+        );
+        assert_eq!([body(3), body(4), body(5)], [Some(Ok(vec![])), Some(Err("broken".into())), None]);
+        assert_eq!(memo.get(&content(2)), Some(Remembered::Answer(Inline::of([2; INLINE]))));
     }
 }
 
@@ -146,7 +159,7 @@ fn rot_of_any_place_and_length_costs_the_records_that_it_lies_in() {
 fn reading_only_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let memo = Memo::open(folder.path(), stamp(), 0, Access::ReadOnly).unwrap();
-    put(&memo, 1, Ok(b"kept for this process"));
+    put(&memo, 1, Ok(b"kept"));
     assert!(memo.get(&content(1)).is_some());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

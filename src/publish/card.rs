@@ -75,7 +75,7 @@ fn stamp_table(wanted: &Wanted<'_>) -> String {
         .to_owned();
     let header = table.len();
     for stage in wanted.stages {
-        if let StageDescription::Ask { name, stamp, model } = stage {
+        if let StageDescription::Ask { name, stamp, model, .. } = stage {
             let _ = writeln!(table, "| {} | {} | `{stamp}` |", cell(name), cell(model));
         }
     }

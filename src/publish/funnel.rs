@@ -48,7 +48,7 @@ pub struct FunnelStep {
 /// let verdicts = [Verdict::Kept(Box::new([])), Verdict::Refused(Box::new(refused))];
 /// let shards = vec![WantedShard { seq: 7, name: "00012", verdicts: &verdicts }];
 /// let stages = [StageDescription::Probe];
-/// let wanted = Wanted { pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards };
+/// let wanted = Wanted { pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards, regions: None };
 /// let summary = summarise(&wanted)?;
 /// let gated: u64 = summary.gated.values().sum();
 /// let refused: u64 = summary.refused.values().flat_map(|classes| classes.values()).sum();
@@ -113,7 +113,7 @@ fn place_of_refusal(stages: &[StageDescription], name: &str) -> Option<usize> {
 }
 
 fn place_of_gate(stages: &[StageDescription], name: &str) -> Option<usize> {
-    stages.iter().position(|stage| matches!(stage, StageDescription::Gate { dial } if *dial == name))
+    stages.iter().position(|stage| matches!(stage, StageDescription::Gate { dial, .. } if *dial == name))
 }
 
 /// The funnel in the order of the stages; an error where rows were held back by a dial that no stage has.
@@ -157,6 +157,6 @@ fn title(stage: &StageDescription) -> String {
     match stage {
         StageDescription::Probe => "probe".to_owned(),
         StageDescription::Ask { name, .. } => format!("ask {name}"),
-        StageDescription::Gate { dial } => format!("gate {dial}"),
+        StageDescription::Gate { dial, .. } => format!("gate {dial}"),
     }
 }

@@ -140,12 +140,12 @@ impl From<&StageDescription> for PublishedStage {
     fn from(stage: &StageDescription) -> Self {
         match stage {
             StageDescription::Probe => PublishedStage::Probe,
-            StageDescription::Ask { name, stamp, model } => PublishedStage::Ask {
+            StageDescription::Ask { name, stamp, model, .. } => PublishedStage::Ask {
                 name: (*name).to_owned(),
                 stamp: stamp.to_string(),
                 model: model.clone(),
             },
-            StageDescription::Gate { dial } => PublishedStage::Gate { dial: (*dial).to_owned() },
+            StageDescription::Gate { dial, .. } => PublishedStage::Gate { dial: (*dial).to_owned() },
         }
     }
 }

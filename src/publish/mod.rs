@@ -23,6 +23,7 @@ mod manifest;
 mod names;
 mod parquet;
 mod parts;
+mod record;
 mod source;
 mod steps;
 #[cfg(test)]
@@ -36,8 +37,10 @@ pub use explain::{Ended, Explained, Kept, find_verdict, near_keys, published_key
 pub use export::{check_export, export};
 pub use funnel::{FunnelStep, Summary, funnel, summarise};
 pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
+pub use record::{KeptPicture, Nested, PublishedRegion, Recorder};
 
-use crate::row::{Stamp, Verdict};
+use crate::flow::Verdicts;
+use crate::row::{Of, Stamp, Verdict};
 use crate::shard::Catalogue;
 use parts::{Folder, Layout, Notes};
 use source::{OpenShard, Shards};
@@ -79,6 +82,8 @@ pub enum StageDescription {
     Ask {
         /// The stage's name, which its refusals bear.
         name: &'static str,
+        /// Whether it is asked about pictures or about their regions.
+        of: Of,
         /// Of all that shapes an answer.
         stamp: Stamp,
         /// `CLIP ViT-L/14 + head, fp32`.
@@ -88,6 +93,8 @@ pub enum StageDescription {
     Gate {
         /// The dial's name.
         dial: &'static str,
+        /// Whether it holds back pictures or regions.
+        of: Of,
     },
 }
 
@@ -113,6 +120,18 @@ pub struct Wanted<'a> {
     pub score_columns: &'a [&'static str],
     /// Every shard of the input, each name once.
     pub shards: Vec<WantedShard<'a>>,
+    /// What is published of regions; `None` where the pipeline has none.
+    pub regions: Option<WantedRegions<'a>>,
+}
+
+/// The regions of the pictures, and how they are published.
+#[derive(Clone, Copy)]
+pub struct WantedRegions<'a> {
+    /// Where every region stands: [`Verdicts::regions_of`] by the shard's number and the row's place.
+    pub verdicts: &'a Verdicts,
+    /// Columns of a kept region's scores, in order.
+    pub score_columns: &'a [&'static str],
+    pub recorder: &'a dyn Recorder,
 }
 
 /// What a commit did. Bytes and counts are of parts; manifest, summary and card are not counted.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::source::{OpenShard, Shards};
 use super::*;
-use crate::row::{ContentHash, Refusal, Refused};
+use crate::row::{ContentHash, Of, Refusal, Refused};
 use crate::shard::{Format, Member, Picture, Sample, ShardError, ShardIndex, Sidecar};
 
 /// A shard in memory: its index, and its bytes as a tar would hold them.
@@ -136,6 +136,7 @@ impl World {
             shards: shards
                 .map(|(it, verdicts)| WantedShard { seq: it.seq, name: &it.name, verdicts })
                 .collect(),
+            regions: None,
         };
         commit_from(out, &wanted, self)
     }
@@ -161,9 +162,14 @@ pub fn stages() -> Vec<StageDescription> {
     let stamp = Stamp::of(&[("operator", b"aesthetic/1")]);
     vec![
         StageDescription::Probe,
-        StageDescription::Gate { dial: "short_side" },
-        StageDescription::Ask { name: "aesthetic", stamp, model: "a made-up model".to_owned() },
-        StageDescription::Gate { dial: "aesthetic" },
+        StageDescription::Gate { dial: "short_side", of: Of::Pictures },
+        StageDescription::Ask {
+            name: "aesthetic",
+            of: Of::Pictures,
+            stamp,
+            model: "a made-up model".to_owned(),
+        },
+        StageDescription::Gate { dial: "aesthetic", of: Of::Pictures },
     ]
 }
 

@@ -1,0 +1,294 @@
+//! `gate_either`: keeps the rows that meet one of several lists of conditions, each a score held against a dial of its
+//! own, at a cost that follows the rows between the old and the new dial.
+//!
+//! As in a [`gate`](super::gate), rows are kept by the bucket that a score falls in; here once for every condition,
+//! by number, so that any of the dials can be turned and only the rows in its band are looked at.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate_updates;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+
+use super::gate::{NAN_BUCKET, TOUCHED, bucket};
+use super::histogram::Histogram;
+use super::{Collection, Dial, DialSpec, Ended, Epoch, Flow, Why, Wired};
+use crate::row::{Given, Place, Row, Score, Unit};
+
+/// A score of a row, held against a dial: see [`Dial::on`].
+pub struct Condition<'s, R> {
+    spec: &'static DialSpec,
+    dial: u16,
+    at: Collection<'s, Score<Given>>,
+    histogram: Arc<Histogram>,
+    score: Rc<dyn Fn(&R) -> Score<Given>>,
+    bucket: fn(Score<Given>) -> u16,
+}
+
+impl<'s, U: Unit> Dial<'s, U> {
+    /// The condition that `score` of a row passes this dial.
+    pub fn on<R: Row>(&self, score: impl Fn(&R) -> Score<U> + 'static) -> Condition<'s, R> {
+        Condition {
+            spec: self.spec,
+            dial: self.index,
+            at: self.at.clone().map(|at| Score::of(at.get())),
+            histogram: self.histogram.clone(),
+            score: Rc::new(move |row| Score::of(score(row).get())),
+            bucket: |score| bucket::<U>(Score::of(score.get())),
+        }
+    }
+}
+
+impl<'s, R: Row> Flow<'s, R> {
+    /// Keeps the rows for which all conditions of one of the lists hold. A row that is held back ends at the first
+    /// condition of the first list that it fails.
+    ///
+    /// Dials may stand in several lists. Panics where there is no list, or one without conditions: a fault of the
+    /// pipeline's file that its first start shows.
+    pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
+        assert!(N > 0 && lists.iter().all(|list| !list.is_empty()), "every list has a condition");
+        let (mut standing, mut dials) = (Standing::default(), Vec::new());
+        for list in lists {
+            let mut alternative = Vec::new();
+            for condition in list {
+                let known = standing.dials.iter().position(|known| known.number == condition.dial);
+                let dial = known.unwrap_or_else(|| {
+                    self.wired.borrow_mut().push(Wired::Gate { dial: condition.spec.name, of: R::OF });
+                    let slot = standing.dials.len() as u16;
+                    dials.push(condition.at.map(move |at| (slot, at)));
+                    standing.dials.push(Standpoint { number: condition.dial, at: None });
+                    slot as usize
+                });
+                alternative.push(standing.conditions.len());
+                standing.conditions.push(Watched {
+                    spec: condition.spec,
+                    dial,
+                    // A dial that stands in several conditions counts its rows once.
+                    histogram: known.is_none().then_some(condition.histogram),
+                    score: condition.score,
+                    bucket: condition.bucket,
+                    buckets: (0..=NAN_BUCKET).map(|_| Vec::new()).collect(),
+                });
+            }
+            standing.alternatives.push(alternative);
+        }
+        let mut dials = dials.into_iter();
+        let first = dials.next().expect("there is a condition");
+        let dials = dials.fold(first, |all, dial| all.concat(dial));
+        let (rows, held_back) = gate(self.rows, dials, standing);
+        let ended = self.ended.concat(held_back);
+        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+    }
+}
+
+type Updates<D> = Vec<(D, Epoch, isize)>;
+
+/// What came of an epoch that is not complete, and the right to say what follows from it.
+struct Gathered<R> {
+    rows_out: Capability<Epoch>,
+    ended_out: Capability<Epoch>,
+    rows: Updates<R>,
+    dials: Updates<(u16, Score<Given>)>,
+}
+
+fn gate<'s, R: Row>(
+    rows: Collection<'s, R>,
+    dials: Collection<'s, (u16, Score<Given>)>,
+    mut standing: Standing<R>,
+) -> (Collection<'s, R>, Collection<'s, Ended>) {
+    type Builder<D> = CapacityContainerBuilder<Updates<D>>;
+    let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.spec.name).collect();
+    let mut builder = OperatorBuilder::new(format!("Gate {}", names.join(" ")), rows.inner.scope());
+    let mut rows_in = builder.new_input(rows.inner, Pipeline);
+    let mut dials_in = builder.new_input(dials.inner, Pipeline);
+    let (passing, passing_stream) = builder.new_output();
+    let (ended, ended_stream) = builder.new_output();
+    let mut passing = OutputBuilder::<_, Builder<R>>::from(passing);
+    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut open: BTreeMap<Epoch, Gathered<R>> = BTreeMap::new();
+        move |frontiers| {
+            let gather = |delayed: &dyn Fn(usize) -> Capability<Epoch>| Gathered {
+                rows_out: delayed(0),
+                ended_out: delayed(1),
+                rows: Vec::new(),
+                dials: Vec::new(),
+            };
+            rows_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let time = update.1;
+                    let new = || gather(&|port| capability.delayed(&time, port));
+                    open.entry(time).or_insert_with(new).rows.push(update);
+                }
+            });
+            dials_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let time = update.1;
+                    let new = || gather(&|port| capability.delayed(&time, port));
+                    open.entry(time).or_insert_with(new).dials.push(update);
+                }
+            });
+            let (mut passing, mut ended) = (passing.activate(), ended.activate());
+            while let Some(epoch) = open.first_entry() {
+                let time = *epoch.key();
+                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
+                    break;
+                }
+                let mut gathered = epoch.remove();
+                let mut passing = passing.session(&gathered.rows_out);
+                let mut ended = ended.session(&gathered.ended_out);
+                let mut say = |row: &R, side: Side, diff: isize| match side {
+                    Side::Passes => passing.give((row.clone(), time, diff)),
+                    Side::HeldBack { dial, score } => {
+                        let why = Why::Gated { dial, score };
+                        ended.give((Ended { place: row.place(), why }, time, diff));
+                    }
+                };
+                consolidate_updates(&mut gathered.dials);
+                for ((slot, at), ..) in gathered.dials.into_iter().filter(|(.., diff)| *diff > 0) {
+                    standing.turn(slot as usize, at, &mut say);
+                }
+                consolidate_updates(&mut gathered.rows);
+                standing.take_in(gathered.rows, &mut say);
+            }
+        }
+    });
+    (passing_stream.as_collection(), ended_stream.as_collection())
+}
+
+/// On which side of the gate a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Passes,
+    HeldBack { dial: u16, score: Score<Given> },
+}
+
+/// A condition and the rows by its score.
+struct Watched<R> {
+    spec: &'static DialSpec,
+    /// The place of its dial among [`Standing::dials`].
+    dial: usize,
+    histogram: Option<Arc<Histogram>>,
+    score: Rc<dyn Fn(&R) -> Score<Given>>,
+    bucket: fn(Score<Given>) -> u16,
+    /// Places in [`Standing::rows`].
+    buckets: Vec<Vec<u32>>,
+}
+
+struct Standpoint {
+    number: u16,
+    at: Option<Score<Given>>,
+}
+
+/// A gate's rows as of the last complete epoch, and where its dials stand.
+struct Standing<R> {
+    dials: Vec<Standpoint>,
+    conditions: Vec<Watched<R>>,
+    /// Places in `conditions`.
+    alternatives: Vec<Vec<usize>>,
+    rows: Vec<Option<R>>,
+    free: Vec<u32>,
+    places: HashMap<Place, u32>,
+}
+
+impl<R> Default for Standing<R> {
+    fn default() -> Self {
+        Standing {
+            dials: Vec::new(),
+            conditions: Vec::new(),
+            alternatives: Vec::new(),
+            rows: Vec::new(),
+            free: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+}
+
+impl<R: Row> Standing<R> {
+    fn side(&self, row: &R) -> Side {
+        let holds = |place: &usize| {
+            let condition = &self.conditions[*place];
+            let at = self.dials[condition.dial].at;
+            at.is_some_and(|at| condition.spec.comparison.passes((condition.score)(row), at))
+        };
+        if self.alternatives.iter().any(|alternative| alternative.iter().all(holds)) {
+            return Side::Passes;
+        }
+        let failed = self.alternatives[0].iter().find(|place| !holds(place));
+        let failed = &self.conditions[*failed.expect("no alternative holds")];
+        Side::HeldBack { dial: self.dials[failed.dial].number, score: (failed.score)(row) }
+    }
+
+    /// Turns a dial, and says of every row that changes sides that it leaves one and comes to the other.
+    fn turn(&mut self, slot: usize, to: Score<Given>, say: &mut impl FnMut(&R, Side, isize)) {
+        let Some(from) = self.dials[slot].at else {
+            self.dials[slot].at = Some(to);
+            return;
+        };
+        let mut band = BTreeSet::new();
+        for condition in self.conditions.iter().filter(|condition| condition.dial == slot) {
+            let (low, high) =
+                ((condition.bucket)(from.min(to)) as usize, (condition.bucket)(from.max(to)) as usize);
+            band.extend(condition.buckets[low..=high].iter().flatten().copied());
+        }
+        TOUCHED.fetch_add(band.len() as u64, Ordering::Relaxed);
+        let rows: Vec<&R> = band.iter().filter_map(|place| self.rows[*place as usize].as_ref()).collect();
+        let before: Vec<Side> = rows.iter().map(|row| self.side(row)).collect();
+        self.dials[slot].at = Some(to);
+        let rows = band.iter().filter_map(|place| self.rows[*place as usize].as_ref());
+        for (row, before) in rows.zip(before) {
+            let after = self.side(row);
+            if before != after {
+                say(row, before, -1);
+                say(row, after, 1);
+            }
+        }
+    }
+
+    /// Takes in what came and what left, each row once.
+    fn take_in(&mut self, mut updates: Updates<R>, say: &mut impl FnMut(&R, Side, isize)) {
+        // What leaves first: a region may come back in the same epoch with another score.
+        updates.sort_by_key(|(.., diff)| *diff);
+        let mut leaving = BTreeSet::new();
+        let mut touched: BTreeSet<(usize, u16)> = BTreeSet::new();
+        let (out, come): (Vec<_>, Vec<_>) = updates.into_iter().partition(|(.., diff)| *diff < 0);
+        for (row, _, diff) in out {
+            say(&row, self.side(&row), diff);
+            if let Some(place) = self.places.remove(&row.place()) {
+                for (number, condition) in self.conditions.iter().enumerate() {
+                    let bucket = (condition.bucket)((condition.score)(&row));
+                    condition.histogram.iter().for_each(|histogram| histogram.count(bucket, -1));
+                    touched.insert((number, bucket));
+                }
+                self.rows[place as usize] = None;
+                leaving.insert(place);
+            }
+        }
+        // One pass over a bucket finds all that leaves it: many rows may score the same.
+        for (number, bucket) in touched {
+            self.conditions[number].buckets[bucket as usize].retain(|place| !leaving.contains(place));
+        }
+        self.free.extend(leaving);
+        for (row, _, diff) in come {
+            say(&row, self.side(&row), diff);
+            let place = self.free.pop().unwrap_or_else(|| {
+                self.rows.push(None);
+                (self.rows.len() - 1) as u32
+            });
+            for condition in &mut self.conditions {
+                let bucket = (condition.bucket)((condition.score)(&row));
+                condition.histogram.iter().for_each(|histogram| histogram.count(bucket, 1));
+                condition.buckets[bucket as usize].push(place);
+            }
+            self.places.insert(row.place(), place);
+            self.rows[place as usize] = Some(row);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! From pictures to their regions and back: `regions` makes a row of every region that was found, `with` counts those
+//! that are left and publishes them with their picture; `split` and `and` part and join flows.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate_updates;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+
+use super::{Collection, Ended, Epoch, Flow, KeptRegion, Regions, Why};
+use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
+use crate::row::{ContentHash, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit};
+
+/// An operator whose answers are regions: their number rides, and the body says what they are.
+pub trait Finds: Operator {
+    /// What the regions are scored in.
+    type Score: Unit;
+    /// What a body says, in the order of the regions' numbers.
+    fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal>;
+}
+
+/// A region as it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub kind: RegionKind,
+    /// The place of its noun in the vocabulary.
+    pub noun: u16,
+    pub noun_text: String,
+    /// Left, top, right, bottom, in pixels of the picture as shown.
+    pub bbox: [f32; 4],
+    pub score: f32,
+}
+
+/// The unit of how many regions of a picture are left.
+pub struct RegionCount;
+impl Unit for RegionCount {
+    const NAME: &'static str = "regions";
+    const UNIT: &'static str = "regions";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1000.0;
+}
+
+type Updates<D> = Vec<(D, Epoch, isize)>;
+type Builder<D> = CapacityContainerBuilder<Updates<D>>;
+
+impl<'s, R: Row> Flow<'s, R> {
+    /// The pictures as they are, and a flow of the regions that `stage`, which was asked about them, found in them.
+    pub fn regions<O: Finds>(self, stage: &Arc<Stage<O>>) -> (Self, Flow<'s, Scored<Region, O::Score>>) {
+        let (rows, ended) = fan_out(self.rows.clone(), stage.clone());
+        let regions = Flow { rows, ended, unanswered: None, regions: None, wired: self.wired.clone() };
+        (self, regions)
+    }
+
+    /// Joins the regions to their pictures: they are published with them, and counted. What ended of them ends here.
+    pub fn with<Q: Row>(self, regions: Flow<'s, Q>) -> Flow<'s, Scored<R, RegionCount>> {
+        let kept = regions.rows.clone().map(|row| {
+            let mut scores = Vec::new();
+            row.see_scores(&mut |_name, score| scores.push(Score::of(score)));
+            KeptRegion { place: row.place(), content: row.content(), scores }
+        });
+        let rows = count(self.rows, regions.rows.map(|row| row.image().id));
+        let regions_kept = Regions { kept, score_names: Q::score_names() };
+        Flow {
+            rows,
+            ended: self.ended.concat(regions.ended),
+            unanswered: None,
+            regions: Some(regions_kept),
+            wired: self.wired,
+        }
+    }
+
+    /// The rows that `first` says yes to, and the others; what ended before stays with the first flow.
+    pub fn split(self, first: impl Fn(&R) -> bool + Clone + 'static) -> (Self, Self) {
+        let (yes, no) = (first.clone(), first);
+        let ones = self.rows.clone().filter(move |row| yes(row));
+        let others = self.rows.filter(move |row| !no(row));
+        let nothing = self.ended.clone().filter(|_| false);
+        let wired = self.wired.clone();
+        let others = Flow { rows: others, ended: nothing, unanswered: None, regions: None, wired };
+        (Flow { rows: ones, unanswered: None, ..self }, others)
+    }
+
+    /// The rows of both flows, and what ended in either.
+    pub fn and(self, other: Self) -> Self {
+        Flow {
+            rows: self.rows.concat(other.rows),
+            ended: self.ended.concat(other.ended),
+            unanswered: None,
+            ..self
+        }
+    }
+}
+
+/// Pictures that wait until it is recalled what was found in them.
+struct Waiting<R> {
+    rows: Updates<R>,
+}
+
+/// The right to emit at a time, for as long as rows of that time wait.
+struct Held {
+    regions: Capability<Epoch>,
+    ended: Capability<Epoch>,
+    waiting: usize,
+}
+
+type FannedOut<'s, U> = (Collection<'s, Scored<Region, U>>, Collection<'s, Ended>);
+
+fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) -> FannedOut<'s, O::Score> {
+    let scope = rows.inner.scope();
+    let mut builder = OperatorBuilder::new(format!("Regions {}", stage.operator().name()), scope);
+    let mut input = builder.new_input(rows.inner, Pipeline);
+    let (regions, regions_stream) = builder.new_output();
+    let (ended, ended_stream) = builder.new_output();
+    let mut regions = OutputBuilder::<_, Builder<Scored<Region, O::Score>>>::from(regions);
+    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
+    let activator = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    let mailbox: Arc<Mailbox<Recalled<Vec<Found>>>> = Mailbox::new(Arc::new(move || {
+        // Fails only when the worker has ended, and then nobody needs waking.
+        let _ = activator.activate();
+    }));
+
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
+        let mut waiting: HashMap<ContentHash, Waiting<R>> = HashMap::new();
+        let mut to_recall: VecDeque<Question> = VecDeque::new();
+        move |_frontiers| {
+            input.for_each(|capability, rows| {
+                for (row, time, diff) in rows.drain(..) {
+                    let held = held.entry(time).or_insert_with(|| Held {
+                        regions: capability.delayed(&time, 0),
+                        ended: capability.delayed(&time, 1),
+                        waiting: 0,
+                    });
+                    held.waiting += 1;
+                    let question = Question::about(&row, O::KEY);
+                    let entry = waiting.entry(question.content);
+                    if let std::collections::hash_map::Entry::Vacant(_) = entry {
+                        to_recall.push_back(question);
+                    }
+                    entry.or_insert_with(|| Waiting { rows: Vec::new() }).rows.push((row, time, diff));
+                }
+            });
+            let (mut regions, mut ended) = (regions.activate(), ended.activate());
+            for (content, recalled) in mailbox.take() {
+                let Some(there) = waiting.remove(&content) else { continue };
+                let found = match recalled {
+                    Ok(found) => found,
+                    Err(refusal) => {
+                        // The answer was there when the row came by: the store is failing. The epoch stays open, and
+                        // the run stops.
+                        stage.fail(&format!("what was found cannot be recalled: {refusal}"));
+                        continue;
+                    }
+                };
+                for (row, time, diff) in there.rows {
+                    let Some(held) = held.get_mut(&time) else { continue };
+                    held.waiting -= 1;
+                    let mut ended = ended.session(&held.ended);
+                    let place = Place::picture(row.image().id);
+                    ended.give((Ended { place, why: Why::Found(found.len() as u16) }, time, diff));
+                    let mut regions = regions.session(&held.regions);
+                    for (number, one) in found.iter().enumerate() {
+                        let noun = (one.noun, one.noun_text.as_str());
+                        let region =
+                            Region::new(row.image().clone(), number as u16, one.kind, noun, one.bbox);
+                        regions.give((Scored { row: region, score: Score::of(one.score) }, time, diff));
+                    }
+                }
+            }
+            held.retain(|_, held| held.waiting > 0);
+            if !to_recall.is_empty() {
+                stage.try_recall(&mut to_recall, &mailbox, O::found);
+            }
+        }
+    });
+    (regions_stream.as_collection(), ended_stream.as_collection())
+}
+
+/// What came of an epoch that is not complete, and the right to say what follows from it.
+struct Gathered<R> {
+    out: Capability<Epoch>,
+    rows: Updates<R>,
+    regions: Updates<RowId>,
+}
+
+/// A picture and how many regions it has, as of the last complete epoch.
+struct Counted<R> {
+    row: Option<R>,
+    regions: isize,
+}
+
+/// Every picture with the number of its regions.
+fn count<'s, R: Row>(
+    rows: Collection<'s, R>,
+    regions: Collection<'s, RowId>,
+) -> Collection<'s, Scored<R, RegionCount>> {
+    let mut builder = OperatorBuilder::new("Count regions".to_owned(), rows.inner.scope());
+    let mut rows_in = builder.new_input(rows.inner, Pipeline);
+    let mut regions_in = builder.new_input(regions.inner, Pipeline);
+    let (counted, stream) = builder.new_output();
+    let mut counted = OutputBuilder::<_, Builder<Scored<R, RegionCount>>>::from(counted);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut open: BTreeMap<Epoch, Gathered<R>> = BTreeMap::new();
+        let mut standing: HashMap<RowId, Counted<R>> = HashMap::new();
+        move |frontiers| {
+            rows_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let new =
+                        || Gathered { out: capability.delayed(&update.1, 0), rows: vec![], regions: vec![] };
+                    open.entry(update.1).or_insert_with(new).rows.push(update);
+                }
+            });
+            regions_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let new =
+                        || Gathered { out: capability.delayed(&update.1, 0), rows: vec![], regions: vec![] };
+                    open.entry(update.1).or_insert_with(new).regions.push(update);
+                }
+            });
+            let mut counted = counted.activate();
+            while let Some(epoch) = open.first_entry() {
+                let time = *epoch.key();
+                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
+                    break;
+                }
+                let gathered = epoch.remove();
+                let mut out = counted.session(&gathered.out);
+                recount(&mut standing, gathered.rows, gathered.regions, &mut |row, diff| {
+                    out.give((row, time, diff));
+                });
+            }
+        }
+    });
+    stream.as_collection()
+}
+
+/// Works off an epoch: says of every picture whose count changed that it leaves with one and comes with the other.
+fn recount<R: Row>(
+    standing: &mut HashMap<RowId, Counted<R>>,
+    mut rows: Updates<R>,
+    mut regions: Updates<RowId>,
+    say: &mut impl FnMut(Scored<R, RegionCount>, isize),
+) {
+    consolidate_updates(&mut rows);
+    consolidate_updates(&mut regions);
+    let mut before: BTreeMap<RowId, Option<Scored<R, RegionCount>>> = BTreeMap::new();
+    let scored = |counted: &Counted<R>| {
+        let score = Score::of(counted.regions as f32);
+        counted.row.clone().map(|row| Scored { row, score })
+    };
+    let touched = rows.iter().map(|(row, ..)| row.image().id).chain(regions.iter().map(|(id, ..)| *id));
+    for id in touched {
+        let counted = standing.entry(id).or_insert(Counted { row: None, regions: 0 });
+        before.entry(id).or_insert_with(|| scored(counted));
+    }
+    for (id, _, diff) in regions {
+        standing.entry(id).or_insert(Counted { row: None, regions: 0 }).regions += diff;
+    }
+    // What leaves first: a picture may come back in the same epoch with another answer.
+    rows.sort_by_key(|(.., diff)| *diff);
+    for (row, _, diff) in rows {
+        if let Some(counted) = standing.get_mut(&row.image().id) {
+            counted.row = (diff > 0).then_some(row);
+        }
+    }
+    for (id, was) in before {
+        let Some(counted) = standing.get(&id) else { continue };
+        let is = scored(counted);
+        if was != is {
+            was.into_iter().for_each(|row| say(row, -1));
+            is.into_iter().for_each(|row| say(row, 1));
+        }
+        if counted.row.is_none() && counted.regions == 0 {
+            standing.remove(&id);
+        }
+    }
+}

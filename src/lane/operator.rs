@@ -1,0 +1,173 @@
+//! What an operator is: how a question is prepared and answered, and what of the answer rides.
+
+use super::Question;
+use crate::memo::{Inline, Written};
+use crate::row::{ContentHash, Handle, Image, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit};
+use crate::shard::{Picture, Sidecar};
+
+/// What rides of an answer: the head, which the memo's index holds.
+pub trait Answer: Copy + Send + Sync + 'static {
+    /// The row that a row becomes when it is given this answer.
+    type Row<R: Row>: Row;
+    /// Whether questions about the row are other questions once it has this answer; not so for scores.
+    const SHAPES_QUESTIONS: bool = false;
+    fn attach<R: Row>(self, row: R) -> Self::Row<R>;
+    fn to_head(self) -> Inline;
+    /// `None` where the bytes are not of this type: then the stamp lacks something that shapes the answer.
+    fn from_head(bytes: &[u8]) -> Option<Self>;
+}
+
+impl<U: Unit> Answer for Score<U> {
+    type Row<R: Row> = Scored<R, U>;
+
+    fn attach<R: Row>(self, row: R) -> Scored<R, U> {
+        Scored { row, score: self }
+    }
+    fn to_head(self) -> Inline {
+        Inline::of(self.get().to_le_bytes())
+    }
+    fn from_head(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Score::of(f32::from_le_bytes(bytes)))
+    }
+}
+
+impl<T: Topic> Answer for Handle<T> {
+    type Row<R: Row> = Told<R, T>;
+    const SHAPES_QUESTIONS: bool = true;
+
+    fn attach<R: Row>(self, row: R) -> Told<R, T> {
+        Told::new(row, self)
+    }
+    fn to_head(self) -> Inline {
+        Inline::of(self.bytes())
+    }
+    fn from_head(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Handle::from_bytes)
+    }
+}
+
+/// An answer, and what is too large of it to ride: boxes, a mask, an embedding. Memos keep both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply<A> {
+    pub answer: A,
+    pub body: Option<Vec<u8>>,
+}
+
+impl<A> From<A> for Reply<A> {
+    fn from(answer: A) -> Self {
+        Reply { answer, body: None }
+    }
+}
+
+impl<A: Answer> Reply<A> {
+    pub fn with_body(answer: A, body: Vec<u8>) -> Self {
+        Reply { answer, body: Some(body) }
+    }
+
+    pub(super) fn written(self) -> Written {
+        Written { head: self.answer.to_head(), body: self.body }
+    }
+}
+
+/// What an operator is shown of a question, or of the questions about one picture that are asked together.
+pub struct Subject<'a> {
+    /// The questions: one, unless the operator takes them [together](Operator::TOGETHER).
+    pub questions: &'a [Question],
+    /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
+    pub picture: Option<(&'a Picture, &'a [u8])>,
+    /// `None` where the operator does not look at sidecars.
+    pub sidecar: Option<&'a Sidecar>,
+}
+
+impl Subject<'_> {
+    /// What the (first) question is keyed by.
+    pub fn content(&self) -> ContentHash {
+        self.questions.first().map(|question| question.content).unwrap_or_default()
+    }
+}
+
+/// What of a sample an operator is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    AtThePicture,
+    AtTheSidecar,
+    /// The row alone is the question.
+    AtTheRow,
+}
+
+/// What an answer is remembered under, beside the stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The picture's bytes: the same picture is asked about once, wherever it lies.
+    Picture,
+    /// The picture's bytes and the sample that it lies in: for what sidecars say.
+    Sample,
+    /// [`Row::content`]: the picture, and what earlier answers made of it.
+    Row,
+}
+
+/// Whether questions about one picture share a preparation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    EachAlone,
+    ByPicture,
+}
+
+/// A costly question and how it is answered: [`prepare`](Operator::prepare) on the decode pool, picture by
+/// picture; [`answer`](Operator::answer) in batches, on threads that each hold a session.
+pub trait Operator: Send + Sync + 'static {
+    type Answer: Answer;
+    /// What waits for a batch: a crop, not a picture.
+    type Prepared: Send + 'static;
+    /// What a thread that answers holds: a model's session. Opened on that thread, so it need not be `Send`.
+    type Session: 'static;
+
+    const LOOKS: Looks = Looks::AtThePicture;
+    const KEY: Key = Key::Picture;
+    const TOGETHER: Together = Together::EachAlone;
+    /// How many questions go to a pool thread at once. More than one only where preparing is cheap.
+    const QUESTIONS_A_JOB: usize = 1;
+
+    /// The stage's name in summaries, refusals and the funnel, in snake_case.
+    fn name(&self) -> &'static str;
+    /// The hash of all that shapes an answer.
+    fn stamp(&self) -> Stamp;
+    /// What answers, for people: a model's folder, a back-end.
+    fn model(&self) -> String;
+    /// An answer that the row brought along, so that nothing need be asked.
+    fn given(&self, _image: &Image) -> Option<Self::Answer> {
+        None
+    }
+    /// An answer to one question that the sample brought along, looked up on the pool and remembered like any other;
+    /// counted as given, not as asked.
+    fn known(&self, _question: &Question) -> Option<Result<Reply<Self::Answer>, Refusal>> {
+        None
+    }
+    /// An upper bound of the bytes held while this picture is prepared. `bytes` are as they lie in the shard.
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;
+    /// The bytes that so many prepared questions (of one picture) hold while they wait for their batch.
+    fn bytes_prepared(&self, questions: usize) -> u64;
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
+    /// The most pictures that one call of `answer` takes.
+    fn most_a_batch(&self) -> usize;
+    /// How many threads answer, each with a session of its own.
+    fn sessions(&self) -> usize;
+    fn open_session(&self) -> Result<Self::Session, String>;
+    /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
+    /// process: a device that died refuses everything, and none of it is to blame.
+    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
+        true
+    }
+    /// Answers a batch, in order: exactly as many answers as questions (where they are asked together, those of the
+    /// first picture, then those of the second ...). A batch of several that panics, or gets another number of answers,
+    /// is asked again one by one: borrowed, so that it outlives the attempt.
+    fn answer(
+        &self,
+        session: &mut Self::Session,
+        batch: &[Self::Prepared],
+    ) -> Vec<Result<Reply<Self::Answer>, Refusal>>;
+    /// What else answering these questions would ask, by stage: what `plan` counts beside them. May read memos.
+    fn asks_in_turn(&self, _questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        Vec::new()
+    }
+}

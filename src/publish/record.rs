@@ -1,0 +1,57 @@
+//! Records: what a pipeline publishes of a picture beside its row, as nested columns and as a JSON file of its own.
+
+use crate::row::{ContentHash, RowId, Stamp};
+use crate::shard::{Picture, Sample, Sidecar};
+
+/// What a nested column holds. Every value may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nested {
+    Text,
+    Int64,
+    Float32,
+    Float64,
+    List(Box<Nested>),
+    /// Fields by name, in order.
+    Struct(Vec<(&'static str, Nested)>),
+    /// A JSON object whose keys are data, not names: a list of `{name, value}`.
+    Entries(Box<Nested>),
+}
+
+/// A region that is published with its picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedRegion<'a> {
+    /// Its place among the regions that were found in the picture.
+    pub number: u16,
+    /// See [`Row::content`](crate::row::Row::content).
+    pub content: ContentHash,
+    /// In the order of [`WantedRegions::score_columns`](super::WantedRegions::score_columns).
+    pub scores: &'a [f32],
+}
+
+/// A picture that is published, and all that its record may be made of.
+pub struct KeptPicture<'a> {
+    /// The shard's name.
+    pub shard: &'a str,
+    pub id: RowId,
+    pub sample: &'a Sample,
+    pub picture: &'a Picture,
+    /// The name of the picture's file in the shard.
+    pub file: &'a str,
+    pub sidecar: &'a Sidecar,
+    /// The row's scores, by name.
+    pub scores: Vec<(&'static str, f32)>,
+    /// In the order of their numbers.
+    pub regions: Vec<PublishedRegion<'a>>,
+    pub region_score_names: &'a [&'static str],
+}
+
+/// How a pipeline writes what it knows of a picture.
+pub trait Recorder: Send + Sync {
+    /// Of all that shapes records beyond the row, its regions and the sidecar: the stamps of the stages whose answers
+    /// are read, and the version of the writing.
+    fn stamp(&self) -> Stamp;
+    /// The fields of the record that become columns of the data parts, in order.
+    fn columns(&self) -> Vec<(&'static str, Nested)>;
+    /// The picture's record: the text of one JSON object, the same for the same picture always.
+    fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String>;
+}

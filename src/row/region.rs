@@ -1,0 +1,104 @@
+//! Regions: what a detector found in a picture, each a row of its own.
+
+use std::fmt;
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContentHash, Image, Of, Row, RowId, sealed};
+
+/// Whose end a verdict is about: a picture's, or one of its regions'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    pub id: RowId,
+    /// The region's number; `None` for the picture itself.
+    pub region: Option<u16>,
+}
+
+impl Place {
+    /// The picture as a whole.
+    pub fn picture(id: RowId) -> Self {
+        Place { id, region: None }
+    }
+}
+
+/// Whether a region was looked for as an object or as a part of the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RegionKind {
+    Object,
+    Background,
+}
+
+impl fmt::Display for RegionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RegionKind::Object => "object",
+            RegionKind::Background => "background",
+        })
+    }
+}
+
+/// A box in a picture, and what it was found as: 68 bytes. Its mask and its noun's text lie in memos.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Region {
+    pub image: Image,
+    /// Its place among the regions that were found in the picture, counted from 0, best first.
+    pub number: u16,
+    pub kind: RegionKind,
+    /// The place of its noun in the vocabulary that it was found by.
+    pub noun: u16,
+    /// See [`Region::bbox`]: the bits of floats, which sort and hash.
+    bits: [u32; 4],
+    content: ContentHash,
+}
+
+impl Region {
+    /// `noun_text` shapes questions about the region; only its place in the vocabulary rides.
+    pub fn new(
+        image: Image,
+        number: u16,
+        kind: RegionKind,
+        (noun, noun_text): (u16, &str),
+        bbox: [f32; 4],
+    ) -> Self {
+        let bits = bbox.map(|edge| (edge + 0.0).to_bits());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&image.content.0);
+        for edge in bits {
+            hasher.update(&edge.to_le_bytes());
+        }
+        hasher.update(noun_text.as_bytes());
+        Region { image, number, kind, noun, bits, content: ContentHash::from_hasher(&hasher) }
+    }
+
+    /// Left, top, right, bottom, in pixels of the picture as shown.
+    pub fn bbox(&self) -> [f32; 4] {
+        self.bits.map(f32::from_bits)
+    }
+
+    /// The box's share of the picture's area, 0 to 1.
+    pub fn area(&self) -> f32 {
+        let [left, top, right, bottom] = self.bbox().map(f64::from);
+        let picture = f64::from(self.image.width) * f64::from(self.image.height);
+        ((right - left).max(0.0) * (bottom - top).max(0.0) / picture.max(1.0)) as f32
+    }
+}
+
+impl sealed::Sealed for Region {}
+impl Row for Region {
+    const OF: Of = Of::Regions;
+
+    fn image(&self) -> &Image {
+        &self.image
+    }
+    fn region(&self) -> Option<&Region> {
+        Some(self)
+    }
+    fn content(&self) -> ContentHash {
+        self.content
+    }
+    fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
+    fn score_names() -> Vec<&'static str> {
+        Vec::new()
+    }
+}
