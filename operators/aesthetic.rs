@@ -4,8 +4,6 @@
 //! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use threshflow::lane::{Operator, Reply, Subject};
 use threshflow::row::{Image, Refusal, Score, Stamp, Unit};
@@ -13,7 +11,7 @@ use threshflow::shard::Picture;
 
 use crate::aesthetic_model::{AestheticModel, Scorer};
 use crate::decode::{decode, decoded_bytes_of};
-use crate::onnx::{Backend, OnnxError, session_plan};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool, tells_of_the_content};
 
 /// LAION's aesthetic score, from 0 to 10; real scorers give about 2 to 8.
 pub struct Aesthetic;
@@ -32,38 +30,28 @@ const VERSION: &[u8] = b"aesthetic/1";
 pub struct AestheticScorer {
     model: Option<Model>,
     from_sidecar: bool,
-    most_a_batch: usize,
 }
 
 struct Model {
     scorer: AestheticModel,
-    backend: Backend,
-    sessions: usize,
-    threads: usize,
-    opened: AtomicUsize,
-    /// Opened to see that the model loads, for the first thread that asks.
-    first: Mutex<Option<Scorer>>,
+    pool: SessionPool<Scorer>,
 }
 
 impl AestheticScorer {
     /// A scorer by the model in `folder` (`aesthetic_model` says what it may hold), on `cores` cores.
     pub fn open(folder: &Path, backend: &Backend, cores: usize) -> Result<Self, OnnxError> {
         let scorer = AestheticModel::open(folder, backend)?;
-        let places = backend.places().len();
-        let (sessions, threads) = session_plan(scorer.bytes(), cores);
-        // A GPU wants one session with everything; cores want one session each.
-        let (sessions, threads) = if backend.on_gpu() { (places, 1) } else { (sessions, threads) };
-        let most_a_batch = scorer.fixed_batch().unwrap_or(if backend.on_gpu() { 64 } else { 8 });
-        // Opened here: a model that does not load is an error before the first picture.
-        let first = Mutex::new(Some(scorer.open_session(backend.places()[0], threads)?));
-        let opened = AtomicUsize::new(1);
-        let model = Model { scorer, backend: backend.clone(), sessions, threads, opened, first };
-        Ok(AestheticScorer { model: Some(model), from_sidecar: false, most_a_batch })
+        let mut plan = SessionPlan::new(backend, scorer.bytes(), cores);
+        plan.most_a_batch = scorer.fixed_batch().unwrap_or(plan.most_a_batch);
+        let opened = scorer.clone();
+        let opens = move |place, threads| opened.open_session(place, threads);
+        let pool = SessionPool::open(plan, opens, Scorer::warm_up)?;
+        Ok(AestheticScorer { model: Some(Model { scorer, pool }), from_sidecar: false })
     }
 
     /// No model: pictures whose sidecar gives no score are refused.
     pub fn without_model() -> Self {
-        AestheticScorer { model: None, from_sidecar: false, most_a_batch: 1 }
+        AestheticScorer { model: None, from_sidecar: false }
     }
 
     /// Takes the score that the row brought along from its sidecar, where it did.
@@ -77,7 +65,7 @@ impl Operator for AestheticScorer {
     type Answer = Score<Aesthetic>;
     /// A crop of `3 * crop * crop` bytes.
     type Prepared = Vec<u8>;
-    type Session = Option<Scorer>;
+    type Session = Option<Pooled<Scorer>>;
 
     fn name(&self) -> &'static str {
         "aesthetic"
@@ -97,7 +85,7 @@ impl Operator for AestheticScorer {
             Some(model) => format!(
                 "{sidecar}ONNX model {} ({})",
                 &model.scorer.content_hash().to_string()[..8],
-                model.backend.stamp_class()
+                model.scorer.stamp_class()
             ),
             None => format!("{sidecar}none"),
         }
@@ -108,8 +96,7 @@ impl Operator for AestheticScorer {
     }
 
     fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        // A run that fails tells of the device and its memory; one that answers tells of the picture.
-        refusal.class != "model_failed"
+        tells_of_the_content(refusal)
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
@@ -136,51 +123,29 @@ impl Operator for AestheticScorer {
     }
 
     fn most_a_batch(&self) -> usize {
-        self.most_a_batch
+        self.model.as_ref().map_or(1, |model| model.pool.plan().most_a_batch)
     }
 
     fn sessions(&self) -> usize {
-        self.model.as_ref().map_or(1, |model| model.sessions)
+        self.model.as_ref().map_or(1, |model| model.pool.plan().sessions)
     }
 
-    fn open_session(&self) -> Result<Option<Scorer>, String> {
+    fn open_session(&self) -> Result<Self::Session, String> {
         let Some(model) = &self.model else { return Ok(None) };
-        let first = model.first.lock().ok().and_then(|mut first| first.take());
-        if first.is_some() {
-            return Ok(first);
-        }
-        let places = model.backend.places();
-        let place = places[model.opened.fetch_add(1, Ordering::Relaxed) % places.len()];
-        model.scorer.open_session(place, model.threads).map(Some).map_err(|error| error.to_string())
+        model.pool.session().map(Some).map_err(|error| error.to_string())
     }
 
     fn answer(
         &self,
-        session: &mut Option<Scorer>,
+        session: &mut Self::Session,
         batch: &[Vec<u8>],
     ) -> Vec<Result<Reply<Score<Aesthetic>>, Refusal>> {
-        let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
-        let Some(scorer) = session else {
+        let (Some(model), Some(session)) = (&self.model, session) else {
             return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()];
         };
-        let mut score = |crops: &[&[u8]]| match scorer.score(crops) {
-            Ok(scores) => scores.into_iter().map(finite).collect(),
-            Err(error) => vec![Err(Refusal::new("model_failed", why(error))); crops.len()],
-        };
-        let scores = score(&crops);
-        if scores.iter().any(Result::is_ok) || crops.len() == 1 {
-            return scores;
-        }
-        // The whole batch failed: one by one, the pictures that are not at fault get their scores.
-        crops.iter().flat_map(|crop| score(&[crop])).collect()
-    }
-}
-
-/// What went wrong, without the path that the model happens to lie at.
-fn why(error: OnnxError) -> String {
-    match error {
-        OnnxError::Run { why, .. } => why,
-        other => other.to_string(),
+        let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+        let scores = model.pool.run(session, &crops, |scorer, crops| scorer.score(crops));
+        scores.into_iter().map(|score| score.and_then(finite)).collect()
     }
 }
 

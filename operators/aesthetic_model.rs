@@ -87,13 +87,18 @@ impl AestheticModel {
         self.stages[0].batch
     }
 
+    /// The back-end and the precision that the scorer runs in, as the stamp has it.
+    pub fn stamp_class(&self) -> &'static str {
+        self.backend.stamp_class_for(self.stages.iter().map(|stage| &stage.model))
+    }
+
     /// All that shapes a score, by name, for the operator's stamp: model, preprocessing, decoding, back-end and precision.
     pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         vec![
             ("model", self.content.0.to_vec()),
             ("preprocess", self.preprocess.stamp().into_bytes()),
             ("decode", decoder_stamp(self.purpose()).into_bytes()),
-            ("backend", self.backend.stamp_class().into()),
+            ("backend", self.stamp_class().into()),
         ]
     }
 
@@ -142,6 +147,12 @@ impl Scorer {
             scores.append(&mut values);
         }
         Ok(scores)
+    }
+
+    /// One run of `crops` black crops: what a GPU does only once is done then.
+    pub fn warm_up(&mut self, crops: usize) -> Result<(), OnnxError> {
+        let black = vec![0; self.preprocess.crop_bytes()];
+        self.score(&vec![black.as_slice(); crops]).map(|_| ())
     }
 }
 

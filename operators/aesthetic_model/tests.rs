@@ -54,6 +54,18 @@ fn every_kind_of_scorer_gives_the_recorded_scores_on_both_backends() {
 }
 
 #[test]
+fn a_scorer_of_half_precision_scores_as_near_as_halves_are() {
+    for backend in backends() {
+        let model = AestheticModel::open(&models().join("half"), &backend).unwrap();
+        let tolerance = if model.stamp_class() == "onnxruntime/f16" { TOLERANCE } else { 2e-3 };
+        let (scores, expected) = (score_all(&model), expected("half"));
+        let near = scores.iter().zip(&expected).all(|(a, b)| (a - b).abs() < tolerance);
+        assert!(scores.len() == expected.len() && near, "{scores:?} instead of {expected:?}");
+        model.open_session(Place::Cpu, 1).unwrap().warm_up(3).unwrap();
+    }
+}
+
+#[test]
 fn a_score_does_not_depend_on_its_batch() {
     for backend in backends() {
         for folder in ["fused", "fixed_batch", "clip_head"] {

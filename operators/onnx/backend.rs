@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::device::{Device, Place};
+use super::folder::{Model, Precision};
 use super::ort::{self, Library};
 use super::{OnnxError, rten};
 
@@ -100,13 +101,24 @@ impl Backend {
         }
     }
 
-    /// For the stamp: the runtime and its precision class. Never the device's number, and not the version: the same
+    /// For the stamp: the runtime and its precision class, for graphs of single precision. Never the device's number, and not the version: the same
     /// graph in the same precision differs between them by rounding only.
     pub fn stamp_class(&self) -> &'static str {
         match (&self.runtime, &self.device) {
             (Runtime::OnnxRuntime(_), Device::TensorRt(_)) => "tensorrt/f32",
             (Runtime::OnnxRuntime(_), _) => "onnxruntime/f32",
             (Runtime::Embedded, _) => "rten/f32",
+        }
+    }
+
+    /// The class for an operator that runs these graphs: that of [`stamp_class`](Self::stamp_class), but `f16` where one of
+    /// them computes in halves. The embedded back-end widens those to f32 when it loads them.
+    pub fn stamp_class_for<'a>(&self, models: impl IntoIterator<Item = &'a Model>) -> &'static str {
+        let halves = models.into_iter().any(|model| model.precision() == Precision::F16);
+        match (&self.runtime, &self.device) {
+            (Runtime::OnnxRuntime(_), Device::TensorRt(_)) if halves => "tensorrt/f16",
+            (Runtime::OnnxRuntime(_), _) if halves => "onnxruntime/f16",
+            _ => self.stamp_class(),
         }
     }
 

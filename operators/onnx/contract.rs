@@ -26,9 +26,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// A wanted float tensor of one of these shapes.
+    /// A wanted float tensor of one of these shapes. One of half precision is taken too: it is fed and read as f32.
     pub fn f32(name: &'static str, shapes: &[&[Axis]]) -> Self {
         Wanted { name, element: Element::F32, shapes: shapes.iter().map(|shape| shape.to_vec()).collect() }
+    }
+
+    /// A wanted integer tensor of one of these shapes. One of 32 bits is taken too: it is fed and read as i64.
+    pub fn i64(name: &'static str, shapes: &[&[Axis]]) -> Self {
+        Wanted { element: Element::I64, ..Wanted::f32(name, shapes) }
     }
 
     /// Whether `port` is this. A shape that the graph doesn't tell is given the benefit of the doubt.
@@ -43,7 +48,7 @@ impl Wanted {
                     })
             })
         };
-        name_fits && self.element == port.element && port.shape.as_ref().is_none_or(shape_fits)
+        name_fits && takes(self.element, port.element) && port.shape.as_ref().is_none_or(shape_fits)
     }
 }
 
@@ -86,8 +91,21 @@ impl Model {
     }
 }
 
+/// Whether numbers of the one type can stand for the graph's own: halves are narrowed from f32, 32-bit integers from i64.
+fn takes(given: Element, graphs: Element) -> bool {
+    given == graphs || matches!((given, graphs), (Element::F32, Element::F16) | (Element::I64, Element::I32))
+}
+
+/// What is to be fed to one input of the graph.
+pub(super) type Feed<'a> = (&'a Port, TensorIn<'a>);
+
 /// Checks what is about to be fed: every input of the graph once, by name, with its element type and a shape that holds.
-pub(super) fn check_feeds(signature: &Signature, feeds: &[(&str, TensorIn<'_>)]) -> Result<(), String> {
+/// Gives the feeds in the graph's order.
+pub(super) fn check_feeds<'a>(
+    signature: &'a Signature,
+    feeds: &[(&str, TensorIn<'a>)],
+) -> Result<Vec<Feed<'a>>, String> {
+    let mut checked = Vec::with_capacity(feeds.len());
     for port in &signature.inputs {
         let Some((_, tensor)) = feeds.iter().find(|(name, _)| *name == port.name) else {
             return Err(format!("input `{port}` was not given"));
@@ -100,12 +118,13 @@ pub(super) fn check_feeds(signature: &Signature, feeds: &[(&str, TensorIn<'_>)])
             axes.len() == shape.len()
                 && axes.iter().zip(*shape).all(|(axis, given)| axis.is_none_or(|a| a == *given))
         });
-        if element != port.element || !axes_fit || shape.iter().product::<usize>() != length {
+        if !takes(element, port.element) || !axes_fit || shape.iter().product::<usize>() != length {
             return Err(format!("input `{port}` was given {element} {shape:?} of {length} values"));
         }
+        checked.push((port, *tensor));
     }
     match feeds.iter().find(|(name, _)| signature.inputs.iter().all(|port| port.name != *name)) {
         Some((name, _)) => Err(format!("there is no input `{name}`: {signature}")),
-        None => Ok(()),
+        None => Ok(checked),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use threshflow::row::ContentHash;
 
 use super::OnnxError;
-use super::graph::{self, Signature};
+use super::graph::{self, Element, Signature};
 use crate::clip_crop::Preprocess;
 
 /// A folder that holds one or several graphs, or one graph that was named by itself.
@@ -15,6 +15,15 @@ pub struct ModelFolder {
     root: PathBuf,
     /// The file that the user named, where it was a file.
     named: Option<String>,
+}
+
+/// The floats that a graph takes and gives. What it computes with in between is a matter of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision.
+    F32,
+    /// Half precision: exported so, it is fed from f32 and read as f32, with about three decimal digits in between.
+    F16,
 }
 
 /// One graph of a folder, looked into and hashed, not loaded.
@@ -28,6 +37,17 @@ pub struct Model {
     pub bytes: u64,
     /// External data: as the graph names it, and where it lies.
     pub(super) external: BTreeMap<String, PathBuf>,
+}
+
+impl Model {
+    /// Half precision where an input or an output is.
+    pub fn precision(&self) -> Precision {
+        let mut ports = self.signature.inputs.iter().chain(&self.signature.outputs);
+        match ports.any(|port| port.element == Element::F16) {
+            true => Precision::F16,
+            false => Precision::F32,
+        }
+    }
 }
 
 impl ModelFolder {

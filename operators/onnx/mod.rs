@@ -3,6 +3,11 @@
 //! Two back-ends stand behind [`Session`]: the real ONNX Runtime, loaded from a library that the machine has, and rten, which is
 //! compiled in and needs nothing. Which one runs is decided once, by [`Backend::find`], and never changes silently: a
 //! back-end or a device that was asked for and can't be had is an error.
+//!
+//! An operator opens its [`Model`]s, checks them with [`Model::fit`], and takes sessions from a [`SessionPool`], which opens
+//! them by a [`SessionPlan`], warms them up on GPUs, and halves a batch whose memory ran out. Numbers go in and come out as
+//! f32 and i64 whatever the graph's own width is; half precision has a stamp class of its own
+//! ([`Backend::stamp_class_for`]).
 
 mod backend;
 mod contract;
@@ -10,7 +15,9 @@ mod device;
 mod find;
 mod folder;
 mod graph;
+mod memory;
 mod ort;
+mod pool;
 mod rten;
 mod session;
 mod wire;
@@ -20,8 +27,10 @@ use std::path::PathBuf;
 pub use backend::{Backend, BackendChoice};
 pub use contract::{Axis, Wanted};
 pub use device::{Device, Place};
-pub use folder::{Model, ModelFolder};
+pub use folder::{Model, ModelFolder, Precision};
 pub use graph::{Element, Port, Signature};
+pub use memory::tells_of_the_content;
+pub use pool::{Pooled, SessionPlan, SessionPool};
 pub use session::{Session, TensorData, TensorIn, TensorOut, session_plan};
 
 /// What can go wrong between a model's folder and its answer.
@@ -51,6 +60,9 @@ pub enum OnnxError {
     Contract { path: PathBuf, wanted: String, found: String },
     #[error("running {path}: {why}", path = path.display())]
     Run { path: PathBuf, why: String },
+    /// A run wanted more memory than the device has left: fewer at once may fit.
+    #[error("running {path}: {why}; let other work on that device end, or take a smaller model", path = path.display())]
+    OutOfMemory { path: PathBuf, why: String },
 }
 
 #[cfg(test)]

@@ -6,17 +6,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 use ort::environment::Environment;
 use ort::ep;
 use ort::logging::LogLevel;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor, TensorElementType, TensorRef, ValueType};
 
 use super::OnnxError;
+use super::contract::Feed;
 use super::device::Place;
 use super::find;
 use super::folder::Model;
-use super::session::{Runner, TensorData, TensorIn, TensorOut};
+use super::graph::Element;
+use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed};
 
 /// The oldest library that the crate's `api-20` feature takes.
 const LEAST: &str = "1.20";
@@ -187,40 +191,57 @@ fn providers(place: Place) -> Vec<ep::ExecutionProviderDispatch> {
 }
 
 impl Runner for OrtRunner {
-    fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, String> {
+    fn run(&mut self, inputs: &[Feed<'_>]) -> Result<Vec<TensorOut>, String> {
         let mut feeds: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
-        for (name, tensor) in inputs {
-            feeds.push((name, feed(tensor)?));
+        for (port, tensor) in inputs {
+            feeds.push((&port.name, feed((port, *tensor))?));
         }
         let outputs = self.session.run(feeds).map_err(|error| error.to_string())?;
         outputs.iter().map(|(name, value)| read(name, &value)).collect()
     }
 }
 
-/// A view of the caller's memory: nothing is copied.
-fn feed<'a>(tensor: &TensorIn<'a>) -> Result<SessionInputValue<'a>, String> {
-    match *tensor {
-        TensorIn::F32 { shape, data } => TensorRef::from_array_view((shape, data)).map(Into::into),
-        TensorIn::I64 { shape, data } => TensorRef::from_array_view((shape, data)).map(Into::into),
+/// A view of the caller's memory: nothing is copied, but where the graph's numbers are narrower.
+fn feed<'a>((port, tensor): Feed<'a>) -> Result<SessionInputValue<'a>, String> {
+    match (tensor, port.element) {
+        (TensorIn::F32 { shape, data }, Element::F16) => {
+            let mut halves = vec![f16::ZERO; data.len()];
+            halves.convert_from_f32_slice(data);
+            Tensor::from_array((shape.to_vec(), halves)).map(Into::into)
+        }
+        (TensorIn::I64 { shape, data }, Element::I32) => {
+            Tensor::from_array((shape.to_vec(), narrowed(port, data)?)).map(Into::into)
+        }
+        (TensorIn::F32 { shape, data }, _) => TensorRef::from_array_view((shape, data)).map(Into::into),
+        (TensorIn::I64 { shape, data }, _) => TensorRef::from_array_view((shape, data)).map(Into::into),
     }
     .map_err(|error| error.to_string())
 }
 
 fn read(name: &str, value: &DynValue) -> Result<TensorOut, String> {
-    let ValueType::Tensor { ty, .. } = value.dtype() else {
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
         return Err(format!("output `{name}` is no tensor"));
     };
-    let text = |error: ort::Error| error.to_string();
-    let (shape, data) = match ty {
-        TensorElementType::Float32 => {
-            let (shape, data) = value.try_extract_tensor::<f32>().map_err(text)?;
-            (shape, TensorData::F32(data.to_vec()))
+    let data = match ty {
+        TensorElementType::Float32 => TensorData::F32(numbers::<f32>(value)?.to_vec()),
+        TensorElementType::Float16 => TensorData::F32(numbers::<f16>(value)?.to_f32_vec()),
+        TensorElementType::Int64 => TensorData::I64(numbers::<i64>(value)?.to_vec()),
+        TensorElementType::Int32 => TensorData::I64(widened(numbers::<i32>(value)?)),
+        TensorElementType::Uint8 => TensorData::I64(widened(numbers::<u8>(value)?)),
+        TensorElementType::Bool => TensorData::I64(widened(numbers::<bool>(value)?)),
+        other => {
+            return Err(format!(
+                "output `{name}` holds {other:?}, and only f32, f16, i64, i32, u8 and bool are read"
+            ));
         }
-        TensorElementType::Int64 => {
-            let (shape, data) = value.try_extract_tensor::<i64>().map_err(text)?;
-            (shape, TensorData::I64(data.to_vec()))
-        }
-        other => return Err(format!("output `{name}` holds {other:?}, and only f32 and i64 are read")),
     };
     Ok(TensorOut { name: name.to_string(), shape: shape.iter().map(|&d| d as usize).collect(), data })
+}
+
+fn numbers<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T], String> {
+    value.try_extract_tensor::<T>().map(|(_, numbers)| numbers).map_err(|error| error.to_string())
+}
+
+fn widened<T: Copy + Into<i64>>(numbers: &[T]) -> Vec<i64> {
+    numbers.iter().map(|&number| number.into()).collect()
 }

@@ -7,8 +7,9 @@ use ::rten::{Model as Graph, ModelOptions, NodeId, RunOptions, ThreadPool, Value
 use threshflow::row::ContentHash;
 
 use super::OnnxError;
+use super::contract::Feed;
 use super::folder::Model;
-use super::session::{Runner, TensorData, TensorIn, TensorOut};
+use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed};
 
 /// For people.
 pub(super) const VERSION: &str = "rten 0.27";
@@ -68,11 +69,11 @@ fn takes(location: &str) -> bool {
 }
 
 impl Runner for RtenRunner {
-    fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, String> {
+    fn run(&mut self, inputs: &[Feed<'_>]) -> Result<Vec<TensorOut>, String> {
         let mut feeds: Vec<(NodeId, ValueOrView<'_>)> = Vec::with_capacity(inputs.len());
-        for (name, tensor) in inputs {
-            let id = self.graph.node_id(name).map_err(|error| error.to_string())?;
-            feeds.push((id, feed(name, tensor)?));
+        for (port, tensor) in inputs {
+            let id = self.graph.node_id(&port.name).map_err(|error| error.to_string())?;
+            feeds.push((id, feed((port, *tensor))?));
         }
         let ids: Vec<NodeId> = self.outputs.iter().map(|(_, id)| *id).collect();
         let values =
@@ -81,18 +82,16 @@ impl Runner for RtenRunner {
     }
 }
 
-/// A view of the caller's floats; integers are narrowed, since rten counts in 32 bits.
-fn feed<'a>(name: &str, tensor: &TensorIn<'a>) -> Result<ValueOrView<'a>, String> {
-    match *tensor {
+/// A view of the caller's floats, also for a graph of halves, which rten widens when it loads it; integers are narrowed, since
+/// rten counts in 32 bits.
+fn feed<'a>((port, tensor): Feed<'a>) -> Result<ValueOrView<'a>, String> {
+    match tensor {
         TensorIn::F32 { shape, data } => {
             ValueView::from_shape(shape, data).map(ValueOrView::View).map_err(|error| error.to_string())
         }
-        TensorIn::I64 { shape, data } => {
-            let narrowed: Result<Vec<i32>, _> = data.iter().map(|&value| i32::try_from(value)).collect();
-            let narrowed = narrowed
-                .map_err(|_| format!("input `{name}` holds a number beyond 32 bits; take ONNX Runtime"))?;
-            Value::from_shape(shape, narrowed).map(ValueOrView::Value).map_err(|error| error.to_string())
-        }
+        TensorIn::I64 { shape, data } => Value::from_shape(shape, narrowed(port, data)?)
+            .map(ValueOrView::Value)
+            .map_err(|error| error.to_string()),
     }
 }
 
@@ -103,8 +102,15 @@ fn read(name: &str, value: Value) -> Result<TensorOut, String> {
             let shape = tensor_shape(&tensor);
             (shape, TensorData::I64(tensor.into_data().into_iter().map(i64::from).collect()))
         }
+        Value::UInt8Tensor(tensor) => {
+            let shape = tensor_shape(&tensor);
+            (shape, TensorData::I64(tensor.into_data().into_iter().map(i64::from).collect()))
+        }
         other => {
-            return Err(format!("output `{name}` holds {}, and only f32 and i64 are read", other.dtype()));
+            return Err(format!(
+                "output `{name}` holds {}, and only f32, i32 and u8 are read",
+                other.dtype()
+            ));
         }
     };
     Ok(TensorOut { name: name.to_string(), shape, data })

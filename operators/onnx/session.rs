@@ -1,21 +1,24 @@
 //! Sessions: a loaded model on one device, run by one thread at a time.
 
 use super::backend::{Backend, Runtime};
+use super::contract::Feed;
 use super::device::Place;
 use super::folder::Model;
-use super::graph::Signature;
+use super::graph::{Port, Signature};
 use super::ort::OrtRunner;
 use super::rten::RtenRunner;
-use super::{OnnxError, contract};
+use super::{OnnxError, contract, memory};
 
 /// An input: a shape and the caller's own memory, row-major.
+///
+/// `F32` is narrowed where the graph takes halves (beyond 65504 they are infinite), and `I64` where it takes 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub enum TensorIn<'a> {
     F32 { shape: &'a [usize], data: &'a [f32] },
     I64 { shape: &'a [usize], data: &'a [i64] },
 }
 
-/// An output, row-major.
+/// An output, row-major. Halves come as f32; smaller integers and truth values (0 or 1) as i64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorOut {
     pub name: String,
@@ -42,8 +45,8 @@ impl TensorOut {
 
 /// What a back-end does for a session.
 pub(super) trait Runner: Send {
-    /// Runs the graph; names and element types of `inputs` have been checked, shapes have not.
-    fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, String>;
+    /// Runs the graph on what [`contract::check_feeds`] let through.
+    fn run(&mut self, inputs: &[Feed<'_>]) -> Result<Vec<TensorOut>, String>;
 }
 
 /// A loaded model on one device. Opened for a thread, and kept by it.
@@ -73,12 +76,27 @@ impl Session {
         &self.model.signature
     }
 
-    /// Runs the model on named inputs. Outputs come in the graph's order.
+    /// Runs the model on named inputs. Outputs come in the graph's order. [`OnnxError::OutOfMemory`] where a smaller batch may
+    /// fit, on a session that is opened anew: this one may keep what it had taken.
     pub fn run(&mut self, inputs: &[(&str, TensorIn<'_>)]) -> Result<Vec<TensorOut>, OnnxError> {
-        let failed = |why| OnnxError::Run { path: self.model.path.clone(), why };
-        contract::check_feeds(&self.model.signature, inputs).map_err(failed)?;
-        self.runner.run(inputs).map_err(failed)
+        let path = || self.model.path.clone();
+        let feeds = contract::check_feeds(&self.model.signature, inputs)
+            .map_err(|why| OnnxError::Run { path: path(), why })?;
+        self.runner.run(&feeds).map_err(|why| match memory::ran_out(&why) {
+            true => OnnxError::OutOfMemory { path: path(), why },
+            false => OnnxError::Run { path: path(), why },
+        })
     }
+}
+
+/// The integers of an input in 32 bits, or which one has no place there.
+pub(super) fn narrowed(port: &Port, data: &[i64]) -> Result<Vec<i32>, String> {
+    let narrow = |&value: &i64| {
+        i32::try_from(value).map_err(|_| {
+            format!("input `{port}` was given {value}, which is beyond the 32 bits that it is run with")
+        })
+    };
+    data.iter().map(narrow).collect()
 }
 
 /// How many sessions to open side by side, and with how many threads each, for a model of `model_bytes` on `cores` cores.

@@ -140,6 +140,64 @@ fn wrong_feeds_are_told_before_they_run() {
 }
 
 #[test]
+fn halves_are_fed_and_read_as_floats() {
+    let half = model("half", "model.onnx").unwrap();
+    assert_eq!(half.signature.to_string(), "pixel_values f16 [?,3,32,32] -> aesthetic_score f16 [?,1]");
+    let axes = [Axis::Any("N"), Axis::Is(3), Axis::Any("H"), Axis::Any("W")];
+    assert!(half.fit(&[Wanted::f32("pixel_values", &[&axes])], &[]).is_ok());
+    let error = half.fit(&[Wanted::i64("pixel_values", &[&axes])], &[]).unwrap_err().to_string();
+    assert!(error.contains("wanted pixel_values i64") && error.contains("found pixel_values f16"), "{error}");
+    let full = model("fused", "model.onnx").unwrap();
+    let (shape, data) = ([2, 3, 32, 32], vec![0.3; 2 * 3 * 32 * 32]);
+    let feeds = [("pixel_values", TensorIn::F32 { shape: &shape, data: &data })];
+    for backend in backends() {
+        let run = |model| Session::open(model, &backend, Place::Cpu, 1).unwrap().run(&feeds).unwrap();
+        let (narrow, wide) = (run(&half), run(&full));
+        let (narrow, wide) = (narrow[0].as_f32().unwrap(), wide[0].as_f32().unwrap());
+        assert!(narrow.len() == 2 && narrow.iter().zip(wide).all(|(a, b)| (a - b).abs() < 2e-3));
+        assert_ne!(narrow, wide);
+    }
+}
+
+#[test]
+fn every_kind_of_number_that_an_export_may_use_goes_in_and_comes_out() {
+    let kinds = model("kinds", "model.onnx").unwrap();
+    assert!(kinds.fit(&[Wanted::i64("ids", &[&[Axis::Any("N"), Axis::Is(2)]])], &[]).is_ok());
+    for backend in backends() {
+        let mut session = Session::open(&kinds, &backend, Place::Cpu, 1).unwrap();
+        let mut feed = |data: &[i64]| session.run(&[("ids", TensorIn::I64 { shape: &[1, 2], data })]);
+        let outputs = feed(&[2, 7]).unwrap();
+        let got: Vec<(&str, TensorData)> =
+            outputs.iter().map(|out| (out.name.as_str(), out.data.clone())).collect();
+        let wanted = [
+            ("wide", TensorData::I64(vec![2, 7])),
+            ("half", TensorData::F32(vec![2.0, 7.0])),
+            ("byte", TensorData::I64(vec![2, 7])),
+            ("twice", TensorData::I64(vec![4, 14])),
+            ("small", TensorData::I64(vec![1, 0])),
+        ];
+        assert_eq!(got, wanted);
+        let error = feed(&[1 << 40, 0]).unwrap_err().to_string();
+        assert!(error.contains("1099511627776, which is beyond the 32 bits"), "{error}");
+    }
+}
+
+#[test]
+fn the_precision_is_in_the_class_of_the_stamp() {
+    let (half, full) = (model("half", "model.onnx").unwrap(), model("fused", "model.onnx").unwrap());
+    assert_eq!((half.precision(), full.precision()), (Precision::F16, Precision::F32));
+    for backend in backends() {
+        assert_eq!(backend.stamp_class_for([&full, &full]), backend.stamp_class());
+        // What the embedded back-end widens is computed in f32.
+        let wanted = match backend.stamp_class() {
+            "onnxruntime/f32" => "onnxruntime/f16",
+            other => other,
+        };
+        assert_eq!(backend.stamp_class_for([&full, &half]), wanted);
+    }
+}
+
+#[test]
 fn a_device_is_parsed_or_told() {
     assert_eq!("cpu".parse::<Device>().unwrap(), Device::Cpu);
     assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(vec![0]));
