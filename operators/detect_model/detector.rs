@@ -182,7 +182,8 @@ impl Detector {
         for (job, slot) in jobs.iter().zip(self.slots.chunks_exact_mut(slot)) {
             batch[job.question].picture.write_tensor(slot);
         }
-        (self.text.clear(), self.mask.clear());
+        self.text.clear();
+        self.mask.clear();
         for job in jobs.iter().filter(|_| self.ports.text.is_some()) {
             let nouns = &batch[job.question].nouns[job.first..job.first + job.count];
             for column in 0..columns {
