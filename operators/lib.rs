@@ -9,6 +9,9 @@ pub mod aesthetic;
 pub mod aesthetic_model;
 pub mod clip_crop;
 pub mod decode;
+pub mod detect_model;
+pub mod letterbox;
+pub mod nms;
 pub mod onnx;
 pub mod short_side;
 
