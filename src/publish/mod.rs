@@ -23,6 +23,7 @@ mod manifest;
 mod names;
 mod parquet;
 mod parts;
+mod plain_tar;
 mod source;
 mod steps;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use explain::{Ended, Explained, Kept, find_verdict, near_keys, published_key
 pub use export::{check_export, export};
 pub use funnel::{FunnelStep, Summary, funnel, summarise};
 pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
+pub use plain_tar::PlainTar;
 
 use crate::row::{Stamp, Verdict};
 use crate::shard::Catalogue;
