@@ -10,6 +10,7 @@ pub mod aesthetic_model;
 pub mod clip_crop;
 pub mod decode;
 pub mod onnx;
+pub mod record;
 pub mod short_side;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};
