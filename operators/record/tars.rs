@@ -1,7 +1,7 @@
 //! What upstream released, as an input: tars of records, one JSON a picture, joined to pictures by their `path`.
 //!
 //! Every member whose name ends in `.json` is a record, whatever folder it lies in; all other members are passed over.
-//! Opening reads the headers and, of each record, as far as its `path`, and keeps its name and place: 32 bytes and the
+//! Opening reads the headers and, of each record, as far as its `path`, and keeps its name and place: 24 bytes and the
 //! length of its path a record, whatever the length of the record. The record itself is read when its picture asks.
 //! `join` (in this folder) has the rule by which a picture finds its record; extensions don't count in it.
 
