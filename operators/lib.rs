@@ -13,6 +13,7 @@ pub mod detect_model;
 pub mod letterbox;
 pub mod nms;
 pub mod onnx;
+pub mod record;
 pub mod short_side;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};

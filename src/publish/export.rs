@@ -6,13 +6,13 @@
 //! `manifest.json` lists, are always right.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::parts::{self, Folder, Layout, Notes, PartFile, Planned, lock_for_reading};
+use super::plain_tar::PlainTar;
 use super::source::{OpenShard, Shards};
 use super::wanted::{Digest, member_name, picture_of};
 use super::{Committed, Part, PartKind, PublishError, manifest, names, parquet, read_manifest};
@@ -133,7 +133,7 @@ fn kept_samples(out: &Path, data: &Part, samples: &[Sample]) -> Result<Vec<usize
 fn write_tar(out: &Path, data: &Part, shards: &impl Shards, file: &mut PartFile) -> Result<(), PublishError> {
     let (open, _) = open(data, shards)?;
     let path = file.get_ref().path.clone();
-    let mut tar = tar::Builder::new(file);
+    let mut tar = PlainTar::new(file);
     for place in kept_samples(out, data, &open.index().samples)? {
         let sample = &open.index().samples[place];
         let (picture, picture_member) = picture_of(&data.shard, sample)?;
@@ -148,42 +148,14 @@ fn write_tar(out: &Path, data: &Part, shards: &impl Shards, file: &mut PartFile)
                     &format!("{} bytes where {} were", bytes.len(), member.len),
                 ));
             }
-            let copied = append(&mut tar, &name, &bytes).map_err(PublishError::io("write", &path))?;
+            let copied = tar.append(&name, &bytes).map_err(PublishError::io("write", &path))?;
             if std::ptr::eq(member, picture_member) && copied != picture.content {
                 let why = format!("its bytes hash to {copied}, and {} was recorded", picture.content);
                 return Err(changed(data, &name, &why));
             }
         }
     }
-    tar.into_inner().map(drop).map_err(PublishError::io("write", &path))
-}
-
-/// Copies a file into the tar; gives the hash of what was copied.
-fn append(tar: &mut tar::Builder<&mut PartFile>, name: &str, bytes: &[u8]) -> std::io::Result<ContentHash> {
-    // Set by hand: what `tar` calls deterministic is a time in 2006.
-    let mut header = tar::Header::new_ustar();
-    header.set_size(bytes.len() as u64);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    // Hashed as they are read: mapped bytes may change between two looks at them.
-    let mut bytes = Hashing { bytes, hasher: blake3::Hasher::new() };
-    tar.append_data(&mut header, name, &mut bytes)?;
-    Ok(ContentHash::from_hasher(&bytes.hasher))
-}
-
-struct Hashing<'a> {
-    bytes: &'a [u8],
-    hasher: blake3::Hasher,
-}
-
-impl Read for Hashing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.bytes.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
+    tar.finish().map(drop).map_err(PublishError::io("write", &path))
 }
 
 fn changed(data: &Part, member: &str, why: &str) -> PublishError {

@@ -23,6 +23,7 @@ mod manifest;
 mod names;
 mod parquet;
 mod parts;
+mod plain_tar;
 mod record;
 mod source;
 mod steps;
@@ -37,6 +38,7 @@ pub use explain::{Ended, Explained, Kept, find_verdict, near_keys, published_key
 pub use export::{check_export, export};
 pub use funnel::{FunnelStep, Summary, funnel, summarise};
 pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
+pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedRegion, Recorder};
 
 use crate::flow::Verdicts;

@@ -9,6 +9,7 @@ use crate::row::{ContentHash, Refusal};
 
 mod bytes;
 mod catalogue;
+mod files;
 mod find;
 mod index;
 mod index_file;
@@ -22,6 +23,7 @@ mod tests;
 mod walk;
 
 pub use catalogue::Catalogue;
+pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod damage;
+mod files;
 mod finding;
 mod fuzz;
 mod grouping;

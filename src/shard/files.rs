@@ -1,0 +1,84 @@
+//! The plain files of a tar, one by one: for readers that want files, where a shard's samples want pictures.
+//!
+//! Nothing is hashed, probed or kept: a list of names and places, and the bytes of any range. A tar in pieces is
+//! one tar, as everywhere in this room, and what can't be read is refused by the same rules as in a shard.
+
+use std::borrow::Cow;
+
+use super::bytes::{Bytes, PieceStamp};
+use super::names::quoted;
+use super::walk::walk;
+use super::{ReadOptions, ShardError, ShardSource};
+use crate::row::Refusal;
+
+/// A tar that is open.
+pub struct TarFiles {
+    bytes: Bytes,
+}
+
+/// One plain file of a tar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TarFile {
+    /// As the tar has it; relative, UTF-8, without `..`.
+    pub path: String,
+    /// Of the payload, in bytes from the start of the (joined) tar.
+    pub offset: u64,
+    /// Of the payload, in bytes.
+    pub len: u64,
+}
+
+/// All that a walk over a tar's headers found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TarListing {
+    /// In the order of the tar.
+    pub files: Vec<TarFile>,
+    /// What is no file that can be read, by its quoted path (`@` and a byte offset where the tar is damaged), with
+    /// the classes that [`super::Sample`] lists: `hostile_name`, `not_a_file`, `damaged_tar`, `missing_piece` ...
+    pub refused: Vec<(String, Refusal)>,
+}
+
+/// What a tar's files looked like when it was opened: their lengths and times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TarStamp(Vec<PieceStamp>);
+
+impl TarFiles {
+    /// Opens the pieces of `source`; reads nothing yet.
+    pub fn open(source: &ShardSource, options: &ReadOptions) -> Result<Self, ShardError> {
+        Bytes::open(source, options.mmap, options.max_bytes).map(|bytes| TarFiles { bytes })
+    }
+
+    /// Walks the headers from the first byte to the end of the tar, or to its first damage.
+    pub fn list(&self) -> TarListing {
+        let walk = walk(&self.bytes);
+        let mut listing = TarListing::default();
+        for entry in walk.entries {
+            match (entry.refusal, String::from_utf8(entry.path)) {
+                (None, Ok(path)) => {
+                    listing.files.push(TarFile { path, offset: entry.offset, len: entry.len });
+                }
+                (Some(refusal), Ok(path)) => listing.refused.push((quoted(path.as_bytes()), refusal)),
+                (refusal, Err(path)) => {
+                    let refusal = refusal.unwrap_or_else(|| Refusal::new("hostile_name", "is not UTF-8"));
+                    listing.refused.push((quoted(path.as_bytes()), refusal));
+                }
+            }
+        }
+        listing.refused.extend(walk.damage.map(|damage| (format!("@{}", damage.at), damage.refusal)));
+        listing
+    }
+
+    /// `len` bytes at `offset`, touched on the calling thread; borrowed from the map where they lie in one piece.
+    pub fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Refusal> {
+        self.bytes.slice(offset, len)
+    }
+
+    /// How many files this holds open.
+    pub fn open_files(&self) -> usize {
+        self.bytes.files()
+    }
+
+    /// What its files looked like when it was opened: a place found in one opening holds in another of the same stamp.
+    pub fn stamp(&self) -> TarStamp {
+        TarStamp(self.bytes.stamps().to_vec())
+    }
+}
