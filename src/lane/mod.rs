@@ -7,6 +7,7 @@
 
 mod answering;
 mod batch;
+mod book;
 mod budget;
 mod desk;
 mod operator;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use book::Book;
 pub use budget::{Budget, Permit};
 pub use desk::{Mailbox, Question};
 pub use operator::{Answer, Key, Looks, Operator, Reply, Subject, Together};

@@ -3,7 +3,7 @@
 use super::Question;
 use crate::memo::{Inline, Written};
 use crate::row::{ContentHash, Handle, Image, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit};
-use crate::shard::{Picture, Sidecar};
+use crate::shard::{Catalogue, Picture, Sidecar};
 
 /// What rides of an answer: the head, which the memo's index holds.
 pub trait Answer: Copy + Send + Sync + 'static {
@@ -140,7 +140,11 @@ pub trait Operator: Send + Sync + 'static {
     }
     /// An answer to one question that the sample brought along, looked up on the pool and remembered like any other;
     /// counted as given, not as asked.
-    fn known(&self, _question: &Question) -> Option<Result<Reply<Self::Answer>, Refusal>> {
+    fn known(
+        &self,
+        _question: &Question,
+        _shards: &Catalogue,
+    ) -> Option<Result<Reply<Self::Answer>, Refusal>> {
         None
     }
     /// An upper bound of the bytes held while this picture is prepared. `bytes` are as they lie in the shard.

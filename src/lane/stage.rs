@@ -245,7 +245,7 @@ impl<O: Operator> Stage<O> {
                 _ => false,
             });
         }
-        let mut done = self.answer_what_is_known(&mut questions);
+        let mut done = self.answer_what_is_known(&lanes, &mut questions);
         self.counters.asked.fetch_add(questions.len() as u64, Relaxed);
         if let Some(log) = &lanes.log {
             lock(log).extend(questions.iter().map(|question| (self.operator.name(), question.content)));
@@ -274,11 +274,12 @@ impl<O: Operator> Stage<O> {
     /// Takes out the questions whose answer the sample brought along, and gives these answers.
     fn answer_what_is_known(
         &self,
+        lanes: &Lanes,
         questions: &mut Vec<Question>,
     ) -> Vec<(ContentHash, Result<Written, Refusal>)> {
         let mut known = Vec::new();
         questions.retain(|question| {
-            let said = catch_unwind(AssertUnwindSafe(|| self.operator.known(question)))
+            let said = catch_unwind(AssertUnwindSafe(|| self.operator.known(question, &lanes.catalogue)))
                 .unwrap_or_else(|panic| Some(Err(panicked("looking up", &*panic))));
             match said {
                 Some(reply) => {

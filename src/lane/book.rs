@@ -1,0 +1,231 @@
+//! A book: answers that operators look up while they answer, each asked once and remembered, such as the embeddings of
+//! nouns. Where a stage's questions come down the flow, a book's come from within other questions.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::stage::StageStatus;
+use super::{AskLog, Asked, Lanes, Question, Watched, lock};
+use crate::memo::{Inline, Memo, MemoError, Written};
+use crate::row::{ContentHash, Refusal, Stamp};
+
+/// Bytes of answers that are kept in memory beside the memo; what does not fit is read from disk each time.
+const MOST_KEPT: usize = 64 << 20;
+
+#[derive(Default)]
+struct Kept {
+    answers: HashMap<ContentHash, Arc<[u8]>>,
+    bytes: usize,
+}
+
+/// Answers by content, under one stamp.
+pub struct Book {
+    name: &'static str,
+    model: String,
+    memo: Memo,
+    log: Option<AskLog>,
+    /// Held while questions are asked: whoever comes meanwhile with the same one finds it answered.
+    asking: Mutex<()>,
+    kept: Mutex<Kept>,
+    asked: AtomicU64,
+    remembered: AtomicU64,
+    nanos: AtomicU64,
+}
+
+impl Book {
+    /// Opens the memo of `stamp`; the book stands among the stages in summaries, under `name`.
+    pub fn open(
+        name: &'static str,
+        stamp: Stamp,
+        model: String,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        let memo = Memo::open(&lanes.memos, stamp, lanes.generation, lanes.access())?;
+        let book = Arc::new(Book {
+            name,
+            model,
+            memo,
+            log: lanes.log.clone(),
+            asking: Mutex::default(),
+            kept: Mutex::default(),
+            asked: AtomicU64::new(0),
+            remembered: AtomicU64::new(0),
+            nanos: AtomicU64::new(0),
+        });
+        lanes.register(book.clone());
+        Ok(book)
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether this was answered or refused before.
+    pub fn knows(&self, content: &ContentHash) -> bool {
+        self.memo.get(content).is_some()
+    }
+
+    /// The answers to `questions`, in order. Those that were never asked are handed to `ask` together (as places in
+    /// `questions`, each content once), which answers as many in their order; its answers are remembered.
+    pub fn look_up(
+        &self,
+        questions: &[ContentHash],
+        ask: impl FnOnce(&[usize]) -> Vec<Result<Vec<u8>, Refusal>>,
+    ) -> Vec<Result<Arc<[u8]>, Refusal>> {
+        let missing = || -> Vec<usize> {
+            let mut seen = std::collections::HashSet::new();
+            let unknown = |place: &usize| !self.knows(&questions[*place]) && seen.insert(questions[*place]);
+            (0..questions.len()).filter(unknown).collect()
+        };
+        let mut asked = 0;
+        if !missing().is_empty() {
+            let _asking = lock(&self.asking);
+            let missing = missing();
+            asked = missing.len();
+            if let Err(refusal) = self.ask(questions, &missing, ask) {
+                return vec![Err(refusal); questions.len()];
+            }
+        }
+        self.remembered.fetch_add((questions.len() - asked) as u64, Relaxed);
+        questions.iter().map(|content| self.answer(content)).collect()
+    }
+
+    fn ask(
+        &self,
+        questions: &[ContentHash],
+        missing: &[usize],
+        ask: impl FnOnce(&[usize]) -> Vec<Result<Vec<u8>, Refusal>>,
+    ) -> Result<(), Refusal> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let contents = missing.iter().map(|place| questions[*place]);
+        if let Some(log) = &self.log {
+            lock(log).extend(contents.clone().map(|content| (self.name, content)));
+        }
+        self.asked.fetch_add(missing.len() as u64, Relaxed);
+        let begin = Instant::now();
+        let answers = ask(missing);
+        self.nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
+        if answers.len() != missing.len() {
+            let message =
+                format!("{} answers to {} questions of {}", answers.len(), missing.len(), self.name);
+            return Err(Refusal::new("wrong_count", message));
+        }
+        let written = |body| Written { head: Inline::of([]), body: Some(body) };
+        let batch: Vec<_> =
+            contents.zip(answers).map(|(content, answer)| (content, answer.map(written))).collect();
+        match self.memo.put(&batch) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Refusal::new("unwritable_memo", error.to_string())),
+        }
+    }
+
+    fn answer(&self, content: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        if let Some(known) = lock(&self.kept).answers.get(content) {
+            return Ok(known.clone());
+        }
+        let body: Arc<[u8]> = match self.memo.read(content) {
+            Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone())?.into(),
+            Ok(None) => return Err(Refusal::new("not_remembered", format!("{} lost an answer", self.name))),
+            Err(error) => return Err(Refusal::new("unreadable_memo", error.to_string())),
+        };
+        let mut kept = lock(&self.kept);
+        if kept.bytes + body.len() <= MOST_KEPT && kept.answers.insert(*content, body.clone()).is_none() {
+            kept.bytes += body.len();
+        }
+        Ok(body)
+    }
+}
+
+impl Watched for Book {
+    fn status(&self) -> StageStatus {
+        let seconds = self.nanos.load(Relaxed) as f64 / 1e9;
+        let asked = self.asked.load(Relaxed);
+        let asked = Asked { asked, answered: asked, remembered: self.remembered.load(Relaxed), given: 0 };
+        StageStatus {
+            name: self.name,
+            stamp: self.memo.stamp(),
+            model: self.model.clone(),
+            asked,
+            in_flight: 0,
+            at_work: 0,
+            waiting_for_a_batch: 0,
+            prepare_seconds: 0.0,
+            answer_seconds: seconds,
+            wall_seconds: seconds,
+        }
+    }
+    fn give_up_the_late(&self, _now: Instant) {}
+    fn asks_in_turn(&self, _questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        Vec::new()
+    }
+    fn sync(&self) -> Result<(), MemoError> {
+        self.memo.sync()
+    }
+    fn stop(&self) {}
+    fn close(&self) {
+        self.memo.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::{LaneOptions, Mode};
+    use crate::shard::{Catalogue, ReadOptions};
+
+    fn lanes(folder: &std::path::Path) -> Arc<Lanes> {
+        let catalogue = Catalogue::open(folder, ReadOptions::default(), false).unwrap();
+        let options = LaneOptions {
+            mode: Mode::Ask,
+            pool_threads: 1,
+            pool_queue: 1,
+            decoded_bytes: 1 << 20,
+            deadline: std::time::Duration::from_secs(60),
+            generation: 0,
+            memos: folder.join("memo"),
+            log: None,
+        };
+        Lanes::open(options, Arc::new(catalogue))
+    }
+
+    #[test]
+    fn each_question_is_asked_once_in_this_run_and_in_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let questions = [1_u8, 2, 1, 3].map(|n| ContentHash::of(&[n]));
+        for (run, expected) in [(0, vec![0, 1, 3]), (1, vec![])] {
+            let lanes = lanes(folder.path());
+            let book =
+                Book::open("words", Stamp::of(&[("operator", b"words/1")]), "none".into(), &lanes).unwrap();
+            let mut asked = Vec::new();
+            let said = book.look_up(&questions, |missing| {
+                asked = missing.to_vec();
+                let answer = |place: &usize| match place {
+                    3 => Err(Refusal::new("tested", "no")),
+                    place => Ok(vec![*place as u8; 300]),
+                };
+                missing.iter().map(answer).collect()
+            });
+            assert_eq!(asked, expected, "run {run}");
+            let said: Vec<_> =
+                said.into_iter().map(|said| said.map(|body| body[0]).map_err(|r| r.class)).collect();
+            assert_eq!(said, [Ok(0), Ok(1), Ok(0), Err("tested".into())]);
+            book.look_up(&questions, |_| panic!("all of it is known"));
+            assert_eq!(book.status().asked.asked, expected.len() as u64);
+        }
+    }
+
+    #[test]
+    fn too_few_answers_are_refused_and_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = lanes(folder.path());
+        let book =
+            Book::open("words", Stamp::of(&[("operator", b"words/1")]), "none".into(), &lanes).unwrap();
+        let question = [ContentHash::of(b"1")];
+        assert_eq!(book.look_up(&question, |_| vec![])[0].as_ref().unwrap_err().class, "wrong_count");
+        assert!(!book.knows(&question[0]));
+    }
+}
