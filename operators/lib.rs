@@ -9,7 +9,10 @@ pub mod aesthetic;
 pub mod aesthetic_model;
 pub mod clip_crop;
 pub mod decode;
+pub mod mask;
 pub mod onnx;
+pub mod rle;
+//pub mod segment_model;
 pub mod short_side;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};
