@@ -12,7 +12,7 @@ pub mod decode;
 pub mod mask;
 pub mod onnx;
 pub mod rle;
-//pub mod segment_model;
+pub mod segment_model;
 pub mod short_side;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};

@@ -31,6 +31,11 @@ impl Wanted {
         Wanted { name, element: Element::F32, shapes: shapes.iter().map(|shape| shape.to_vec()).collect() }
     }
 
+    /// A wanted tensor of 64-bit integers of one of these shapes.
+    pub fn i64(name: &'static str, shapes: &[&[Axis]]) -> Self {
+        Wanted { element: Element::I64, ..Wanted::f32(name, shapes) }
+    }
+
     /// Whether `port` is this. A shape that the graph doesn't tell is given the benefit of the doubt.
     pub fn fits(&self, port: &Port) -> bool {
         let name_fits = self.name.is_empty() || self.name == port.name;
