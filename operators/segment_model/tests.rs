@@ -26,7 +26,7 @@ fn floats(value: &Value) -> Vec<f32> {
 }
 
 fn boxes(expected: &Value) -> Vec<[f32; 4]> {
-    expected["boxes"].as_array().unwrap().iter().map(|edges| floats(edges).try_into().unwrap()).collect()
+    expected["asked"].as_array().unwrap().iter().map(|edges| floats(edges).try_into().unwrap()).collect()
 }
 
 fn picture() -> Rgb {
