@@ -5,7 +5,7 @@
 //! float32; sources: openai/CLIP `clip.py`, transformers `image_processing_clip.py`. Two steps, because a crop waits for its batch:
 //! [`Preprocess::crop_u8`] gives the 3 S S bytes that wait, [`Preprocess::write_tensor`] the four times larger floats.
 
-mod config;
+pub(crate) mod config;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -127,7 +127,7 @@ impl Preprocess {
     }
 
     /// Resizes the window (left, top, width, height) of (width, height, pixels) to `crop` x `out_height`.
-    fn resize(
+    pub(crate) fn resize(
         &self,
         (width, height, pixels): (u32, u32, &[u8]),
         window: (f64, f64, f64, f64),

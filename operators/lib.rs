@@ -11,9 +11,12 @@ pub mod clip_crop;
 pub mod decode;
 pub mod detect_model;
 pub mod letterbox;
+pub mod mask;
 pub mod nms;
 pub mod onnx;
 pub mod record;
+pub mod rle;
+pub mod segment_model;
 pub mod short_side;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};

@@ -8,16 +8,16 @@ use super::{Family, Preprocess, Resample};
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum PreprocessError {
     #[error(
-        "preprocessor_config.json is not a JSON object: {0}; export the model again, or take the file away for OpenAI's defaults"
+        "preprocessor_config.json is not a JSON object: {0}; export the model again, or take the file away for the usual preprocessing"
     )]
     NotJson(String),
     #[error(
-        "preprocessor_config.json: `{field}` is {found}, and only {allowed} is supported; export the model with that, or preprocess as CLIP does"
+        "preprocessor_config.json: `{field}` is {found}, and only {allowed} is supported; export the model with that"
     )]
     Unsupported { field: &'static str, found: String, allowed: &'static str },
 }
 
-fn unsupported(field: &'static str, found: &Value, allowed: &'static str) -> PreprocessError {
+pub(crate) fn unsupported(field: &'static str, found: &Value, allowed: &'static str) -> PreprocessError {
     PreprocessError::Unsupported { field, found: found.to_string(), allowed }
 }
 
@@ -63,7 +63,7 @@ impl Preprocess {
     }
 }
 
-fn must_be_on(config: &Value, fields: &[&'static str]) -> Result<(), PreprocessError> {
+pub(crate) fn must_be_on(config: &Value, fields: &[&'static str]) -> Result<(), PreprocessError> {
     for &field in fields {
         match config.get(field) {
             None | Some(Value::Null | Value::Bool(true)) => {}
@@ -101,7 +101,7 @@ fn resample(config: &Value) -> Result<Resample, PreprocessError> {
     }
 }
 
-fn number(config: &Value, field: &'static str) -> Result<Option<f32>, PreprocessError> {
+pub(crate) fn number(config: &Value, field: &'static str) -> Result<Option<f32>, PreprocessError> {
     let Some(value) = config.get(field).filter(|value| !value.is_null()) else { return Ok(None) };
     match value.as_f64() {
         Some(number) if number > 0.0 => Ok(Some(number as f32)),
@@ -109,7 +109,7 @@ fn number(config: &Value, field: &'static str) -> Result<Option<f32>, Preprocess
     }
 }
 
-fn channels(config: &Value, field: &'static str) -> Result<Option<[f32; 3]>, PreprocessError> {
+pub(crate) fn channels(config: &Value, field: &'static str) -> Result<Option<[f32; 3]>, PreprocessError> {
     let Some(value) = config.get(field).filter(|value| !value.is_null()) else { return Ok(None) };
     let numbers: Option<Vec<f32>> =
         value.as_array().and_then(|list| list.iter().map(|v| v.as_f64().map(|v| v as f32)).collect());

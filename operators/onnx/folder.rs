@@ -99,12 +99,20 @@ impl ModelFolder {
 
     /// The folder's `preprocessor_config.json`, decided; `None` where there is none.
     pub fn preprocess(&self) -> Result<Option<Preprocess>, OnnxError> {
-        let path = self.root.join("preprocessor_config.json");
         let failed = |why: String| OnnxError::Folder { path: self.root.clone(), why };
-        match std::fs::read(&path) {
-            Ok(text) => Preprocess::from_json(&text).map(Some).map_err(|error| failed(error.to_string())),
+        let text = self.preprocessor_config()?;
+        text.map(|text| Preprocess::from_json(&text).map_err(|error| failed(error.to_string()))).transpose()
+    }
+
+    /// The folder's `preprocessor_config.json` as it is; `None` where there is none.
+    pub fn preprocessor_config(&self) -> Result<Option<Vec<u8>>, OnnxError> {
+        const NAME: &str = "preprocessor_config.json";
+        match std::fs::read(self.root.join(NAME)) {
+            Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(format!("preprocessor_config.json: {error}"))),
+            Err(error) => {
+                Err(OnnxError::Folder { path: self.root.clone(), why: format!("{NAME}: {error}") })
+            }
         }
     }
 
