@@ -8,9 +8,14 @@
 pub mod aesthetic;
 pub mod aesthetic_model;
 pub mod clip_crop;
+pub mod clip_model;
 pub mod decode;
+pub mod embedding;
 pub mod onnx;
+pub mod region_crop;
+mod row_graph;
 pub mod short_side;
+pub mod tokens;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};
 pub use short_side::{ShortSide, short_side};
