@@ -160,7 +160,7 @@ impl DetectModel {
             ("labels", labels),
             ("letterbox", self.letterbox.stamp().into_bytes()),
             ("decode", decoder_stamp(self.purpose()).into_bytes()),
-            ("backend", self.backend.stamp_class().into()),
+            ("backend", self.backend.stamp_class_for([&self.model]).into()),
             ("detect", settings_stamp(&self.settings).into_bytes()),
         ]
     }

@@ -8,16 +8,21 @@
 pub mod aesthetic;
 pub mod aesthetic_model;
 pub mod clip_crop;
+pub mod clip_model;
 pub mod decode;
 pub mod detect_model;
+pub mod embedding;
 pub mod letterbox;
 pub mod mask;
 pub mod nms;
 pub mod onnx;
 pub mod record;
+pub mod region_crop;
 pub mod rle;
+mod row_graph;
 pub mod segment_model;
 pub mod short_side;
+pub mod tokens;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};
 pub use short_side::{ShortSide, short_side};

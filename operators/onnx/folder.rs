@@ -110,9 +110,7 @@ impl ModelFolder {
         match std::fs::read(self.root.join(NAME)) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(OnnxError::Folder { path: self.root.clone(), why: format!("{NAME}: {error}") })
-            }
+            Err(error) => Err(OnnxError::Folder { path: self.root.clone(), why: format!("{NAME}: {error}") }),
         }
     }
 

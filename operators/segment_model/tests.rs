@@ -40,7 +40,10 @@ fn folder(decoder: &str) -> tempfile::TempDir {
     let link = |from: &str, to: &str| {
         std::os::unix::fs::symlink(fixtures().join(from), folder.path().join(to)).unwrap();
     };
-    link(if decoder == "coordinates.onnx" { "encoder_of_coordinates.onnx" } else { "encoder.onnx" }, "encoder.onnx");
+    link(
+        if decoder == "coordinates.onnx" { "encoder_of_coordinates.onnx" } else { "encoder.onnx" },
+        "encoder.onnx",
+    );
     link(decoder, "decoder.onnx");
     folder
 }
@@ -81,7 +84,8 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
             let (mut worst, mut pixels) = ((0f32, 0f32), 0);
             for (answer, known) in answers.into_iter().zip(known) {
                 let (quality, logits, mask, (counts, area)) = answer.unwrap();
-                let quality_off = largest_difference(&[quality], &[known["quality"].as_f64().unwrap() as f32]);
+                let quality_off =
+                    largest_difference(&[quality], &[known["quality"].as_f64().unwrap() as f32]);
                 let logits_off = largest_difference(&logits, &floats(&known["logits"]));
                 worst = (worst.0.max(quality_off), worst.1.max(logits_off));
                 assert_eq!((rle::encode(&mask), mask.area()), (counts, area));
@@ -92,7 +96,12 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
                 // Pixels whose logit is next to 0 may fall on either side.
                 assert!(off as u64 <= known["uncertain_pixels"].as_u64().unwrap(), "{name}: {off} pixels");
             }
-            println!("{} {name}: quality {:e}, logits {:e}, {pixels} pixels", backend.stamp_class(), worst.0, worst.1);
+            println!(
+                "{} {name}: quality {:e}, logits {:e}, {pixels} pixels",
+                backend.stamp_class(),
+                worst.0,
+                worst.1
+            );
             assert!(worst.0 < TOLERANCE && worst.1 < TOLERANCE, "{name}: {worst:?}");
         }
     }
@@ -152,8 +161,12 @@ fn an_answer_that_is_no_number_is_refused() {
     for backend in backends() {
         for name in ["nan_quality.onnx", "nan_logits.onnx"] {
             let mut segmenter = open(name, &backend).open_session(Place::Cpu, 1).unwrap();
-            let answers =
-                ask(&mut segmenter, &[7; 3 * 64 * 64], (150, 100), &[[1.0, 1.0, 9.0, 9.0], [50.0, 50.0, 90.0, 90.0]]);
+            let answers = ask(
+                &mut segmenter,
+                &[7; 3 * 64 * 64],
+                (150, 100),
+                &[[1.0, 1.0, 9.0, 9.0], [50.0, 50.0, 90.0, 90.0]],
+            );
             assert_eq!(answers[0].as_ref().unwrap_err().class, "not_a_number", "{name}");
             assert!(answers[1].is_ok(), "{name}");
         }

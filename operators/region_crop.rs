@@ -1,0 +1,152 @@
+//! The crop of a picture by a mask, as ImgEdit cuts a region out for its clip_score and aes_score.
+//!
+//! What is cut out is the box of the mask, from its first to its last row and column; what lies in the box but not in the mask is
+//! white. ImgEdit's tool takes the crop, which is RGB, for BGR and swaps red and blue before the models look at it;
+//! [`Channels::Swapped`] does so too, for comparing with scores that were published with it.
+
+use threshflow::row::Refusal;
+
+use crate::decode::Rgb;
+
+/// In which order a crop's channels stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Channels {
+    /// As in the picture: red, green, blue.
+    #[default]
+    Rgb,
+    /// Red and blue exchanged, as ImgEdit's tool gives crops to its models.
+    Swapped,
+}
+
+impl Channels {
+    /// For the stamp of an answer that rests on a crop.
+    pub fn stamp(self) -> &'static str {
+        match self {
+            Channels::Rgb => "rgb",
+            Channels::Swapped => "swapped",
+        }
+    }
+}
+
+/// What lies outside the mask.
+const OUTSIDE: u8 = 255;
+
+/// Cuts the region of `mask` out of `picture`.
+///
+/// `mask` holds one byte a pixel, row by row from the top, 0 outside and 1 (or anything else) inside. Refusal classes:
+/// `empty_mask` (nothing is inside) and `bad_mask` (the mask isn't of the picture's size, or the picture was decoded smaller than
+/// it is: a mask is of the full one).
+///
+/// ```
+/// use operators::{decode::Rgb, region_crop::{Channels, crop_by_mask}};
+/// let picture = Rgb::full(3, 2, (0..18).collect()).unwrap();
+/// let crop = crop_by_mask(&picture, &[0, 1, 0, 0, 1, 1], Channels::Rgb).unwrap();
+/// assert_eq!((crop.width, crop.height), (2, 2));
+/// assert_eq!(crop.pixels, [3, 4, 5, 255, 255, 255, 12, 13, 14, 15, 16, 17]);
+/// ```
+pub fn crop_by_mask(picture: &Rgb, mask: &[u8], channels: Channels) -> Result<Rgb, Refusal> {
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let (full_width, full_height) = (picture.full_width, picture.full_height);
+    if mask.len() != width * height || (picture.width, picture.height) != (full_width, full_height) {
+        let message = format!(
+            "a mask of {} pixels for a picture of {full_width} x {full_height}, decoded to {width} x {height}: all must agree",
+            mask.len()
+        );
+        return Err(Refusal::new("bad_mask", message));
+    }
+    let Some(bounds) = bounds(mask, width) else {
+        let message =
+            format!("no pixel of {width} x {height} is inside the mask; there is nothing to cut out");
+        return Err(Refusal::new("empty_mask", message));
+    };
+    let (across, down) = (bounds.right - bounds.left + 1, bounds.bottom - bounds.top + 1);
+    let mut pixels = Vec::with_capacity(3 * across * down);
+    for row in bounds.top..=bounds.bottom {
+        let line = row * width + bounds.left..row * width + bounds.right + 1;
+        let colours = picture.pixels[3 * line.start..3 * line.end].chunks_exact(3);
+        for (colour, inside) in colours.zip(&mask[line]) {
+            pixels.extend_from_slice(&match (inside, channels) {
+                (0, _) => [OUTSIDE; 3],
+                (_, Channels::Rgb) => [colour[0], colour[1], colour[2]],
+                (_, Channels::Swapped) => [colour[2], colour[1], colour[0]],
+            });
+        }
+    }
+    // No longer than the picture's own edges, which are 32-bit.
+    Rgb::full(across as u32, down as u32, pixels)
+}
+
+/// First and last row and column of what is inside, all four inside themselves.
+struct Bounds {
+    left: usize,
+    top: usize,
+    right: usize,
+    bottom: usize,
+}
+
+fn bounds(mask: &[u8], width: usize) -> Option<Bounds> {
+    let is_inside = |inside: &u8| *inside != 0;
+    let mut found: Option<Bounds> = None;
+    for (row, line) in mask.chunks_exact(width).enumerate() {
+        let (Some(left), Some(right)) = (line.iter().position(is_inside), line.iter().rposition(is_inside))
+        else {
+            continue;
+        };
+        let bounds = found.get_or_insert(Bounds { left, top: row, right, bottom: row });
+        bounds.left = bounds.left.min(left);
+        bounds.right = bounds.right.max(right);
+        bounds.bottom = row;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clip_model::tests::fixtures;
+    use crate::decode::{Purpose, decode};
+    use threshflow::shard::Format;
+
+    /// The picture and the ring of make_clip.py.
+    fn ring() -> (Rgb, Vec<u8>) {
+        let (width, height) = (23, 17);
+        let pixels = (0..3 * width * height).map(|at| (at * 37 % 251) as u8).collect();
+        let far = |at: i32| (at / width - 8).pow(2) + (at % width - 13).pow(2);
+        let mask = (0..width * height).map(|at| u8::from((6..=30).contains(&far(at)))).collect();
+        (Rgb::full(23, 17, pixels).unwrap(), mask)
+    }
+
+    #[test]
+    fn a_ring_is_cut_out_with_white_around_and_within() {
+        let (picture, mask) = ring();
+        let recorded = std::fs::read(fixtures().join("ring_crop.png")).unwrap();
+        let recorded = decode(&recorded, Format::Png, 1, Purpose::Full).unwrap();
+        assert_eq!(crop_by_mask(&picture, &mask, Channels::default()).unwrap(), recorded);
+        let swapped = crop_by_mask(&picture, &mask, Channels::Swapped).unwrap();
+        let back: Vec<u8> = swapped.pixels.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
+        assert!(back == recorded.pixels && swapped.pixels != recorded.pixels);
+    }
+
+    #[test]
+    fn one_pixel_and_the_whole_picture_are_crops() {
+        let (picture, mask) = ring();
+        let mut one = vec![0; mask.len()];
+        *one.last_mut().unwrap() = 1;
+        let crop = crop_by_mask(&picture, &one, Channels::Rgb).unwrap();
+        assert_eq!((crop.width, crop.height), (1, 1));
+        assert_eq!(crop.pixels, picture.pixels[picture.pixels.len() - 3..]);
+        assert_eq!(crop_by_mask(&picture, &vec![1; mask.len()], Channels::Rgb).unwrap(), picture);
+    }
+
+    #[test]
+    fn an_empty_mask_and_one_of_another_size_are_refused() {
+        let (picture, mask) = ring();
+        let class =
+            |mask: &[u8], picture: &Rgb| crop_by_mask(picture, mask, Channels::Rgb).unwrap_err().class;
+        assert_eq!(class(&vec![0; mask.len()], &picture), "empty_mask");
+        assert_eq!(class(&mask[1..], &picture), "bad_mask");
+        assert_eq!(class(&[], &picture), "bad_mask");
+        let scaled = Rgb { full_width: 46, full_height: 34, ..picture };
+        assert_eq!(class(&mask, &scaled), "bad_mask");
+    }
+}
