@@ -1,0 +1,295 @@
+//! `detect`: the boxes of a picture's nouns, by an open-vocabulary detector, as ImgEdit found them.
+//!
+//! The model's arithmetic is in [`detect_model`](crate::detect_model); here it is made an operator. Its answer is how many
+//! regions were found; the body says what they are, each with its noun, its box and its score, best first. Generously: all that
+//! score above 0.005, so that a dial can cut anywhere above that without asking again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use threshflow::flow::{Finds, Found};
+use threshflow::lane::{Key, Operator, Question, Reply, Subject};
+use threshflow::row::{ContentHash, Refusal, RegionKind, Score, Stamp, Unit};
+use threshflow::shard::{Catalogue, Picture};
+
+use crate::decode::{decode, decoded_bytes_of};
+use crate::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
+use crate::letterbox::Boxed;
+use crate::nouns::{NounList, NounSource};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::passing::tells_of_the_content;
+use crate::records::{Records, value_of};
+use crate::texts::Texts;
+
+/// How sure the detector is of a region, 0 to 1. Real detectors of open vocabularies are seldom above 0.9.
+pub struct Detection;
+impl Unit for Detection {
+    const NAME: &'static str = "score";
+    const UNIT: &'static str = "detector's score, 0 to 1";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1.0;
+}
+
+/// How many regions were found in a picture, before any dial.
+pub struct FoundRegions;
+impl Unit for FoundRegions {
+    const NAME: &'static str = "found";
+    const UNIT: &'static str = "regions";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1000.0;
+}
+
+/// Raise this when the code changes what is found.
+const VERSION: &[u8] = b"detect/1";
+
+/// A region as it is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Stored {
+    background: bool,
+    noun: u16,
+    noun_text: String,
+    bbox: [f32; 4],
+    score: f32,
+}
+
+/// Looks for a picture's nouns in it.
+pub struct Detect {
+    model: DetectModel,
+    pool: Arc<SessionPool<Detector>>,
+    nouns: Arc<dyn NounSource>,
+    /// `None` for a baked vocabulary.
+    texts: Option<Arc<Texts>>,
+    records: Records,
+}
+
+impl Detect {
+    /// The detector in `folder`, on `cores` cores; `texts` embeds the nouns for one that takes text.
+    pub fn open(
+        folder: &Path,
+        backend: &Backend,
+        cores: usize,
+        settings: DetectSettings,
+        nouns: Arc<dyn NounSource>,
+        texts: Option<Arc<Texts>>,
+        records: Records,
+    ) -> Result<Self, OnnxError> {
+        let model = DetectModel::open(folder, backend, settings)?;
+        let failed = |why: String| OnnxError::Folder { path: folder.to_path_buf(), why };
+        match (model.kind(), &texts) {
+            (Vocabulary::Asked { .. }, None) => {
+                return Err(failed(
+                    "this detector takes text, and there is no text tower: put text_model.onnx and tokenizer.json into its \
+                     folder, or name a CLIP with --detector-text"
+                        .to_owned(),
+                ));
+            }
+            (Vocabulary::Asked { dimension }, Some(texts)) => {
+                if let Some(found) = texts.dimension().filter(|found| found != dimension) {
+                    let why = format!("it takes embeddings of {dimension} numbers, and the text tower gives {found}");
+                    return Err(failed(why));
+                }
+            }
+            (Vocabulary::Baked { .. }, _) => {}
+        }
+        let texts = texts.filter(|_| matches!(model.kind(), Vocabulary::Asked { .. }));
+        let mut plan = SessionPlan::new(backend, model.bytes(), cores);
+        plan.most_a_batch = model.fixed_batch().unwrap_or(if backend.on_gpu() { 16 } else { 4 });
+        let opened = model.clone();
+        let pool = SessionPool::open(plan, move |place, threads| opened.open_session(place, threads), |_, _| Ok(()))?;
+        Ok(Detect { model, pool: Arc::new(pool), nouns, texts, records })
+    }
+
+    /// The words that a question is about: its own nouns, or the detector's labels.
+    fn vocabulary(&self, question: &Question) -> Result<NounList, Refusal> {
+        match self.model.kind() {
+            Vocabulary::Asked { .. } => self.nouns.nouns(question),
+            Vocabulary::Baked { labels } => {
+                NounList::of(labels.iter().map(String::as_str), std::iter::empty())
+            }
+        }
+    }
+
+    fn reply(&self, found: Vec<Stored>) -> Reply<Score<FoundRegions>> {
+        let body = postcard::to_stdvec(&found).unwrap_or_default();
+        Reply::with_body(Score::of(found.len() as f32), body)
+    }
+
+    fn stored(&self, asked: &Asked, found: Vec<detect_model::Found>) -> Vec<Stored> {
+        let stored = |one: detect_model::Found| {
+            let (noun, kind) = asked.nouns.get(one.class as usize)?;
+            Some(Stored {
+                background: kind == RegionKind::Background,
+                noun: one.class as u16,
+                noun_text: noun.to_owned(),
+                bbox: one.bbox,
+                score: one.score,
+            })
+        };
+        found.into_iter().filter_map(stored).collect()
+    }
+}
+
+/// A picture, and what is looked for in it.
+pub struct Asked {
+    picture: Boxed,
+    nouns: NounList,
+    /// One a noun; none for a baked vocabulary.
+    embeddings: Vec<Vec<f32>>,
+}
+
+impl Finds for Detect {
+    type Score = Detection;
+
+    fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
+        let stored: Vec<Stored> = postcard::from_bytes(body)
+            .map_err(|error| Refusal::new("foreign_answer", format!("not a list of regions: {error}")))?;
+        let found = |one: Stored| Found {
+            kind: if one.background { RegionKind::Background } else { RegionKind::Object },
+            noun: one.noun,
+            noun_text: one.noun_text,
+            bbox: one.bbox,
+            score: one.score,
+        };
+        Ok(stored.into_iter().map(found).collect())
+    }
+}
+
+impl Operator for Detect {
+    type Answer = Score<FoundRegions>;
+    type Prepared = Asked;
+    type Session = Pooled<Detector>;
+
+    const KEY: Key = Key::Row;
+
+    fn name(&self) -> &'static str {
+        "detect"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let parts = self.model.stamp_parts();
+        let (texts, records) = (self.texts.as_ref().map(|texts| texts.stamp()), self.records.stamp());
+        let nouns = self.nouns.stamp();
+        let mut all: Vec<(&str, &[u8])> = vec![("operator", VERSION), ("nouns", &nouns.0.0), ("records", &records)];
+        all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
+        if let Some(texts) = &texts {
+            all.push(("texts", &texts.0.0));
+        }
+        Stamp::of(&all)
+    }
+
+    fn model(&self) -> String {
+        let records = if self.records.is_some() { "released records, else " } else { "" };
+        let words = match self.model.kind() {
+            Vocabulary::Asked { .. } => "the picture's nouns".to_owned(),
+            Vocabulary::Baked { labels } => format!("{} labels", labels.len()),
+        };
+        format!("{records}ONNX detector {} for {words}", &self.model.content_hash().to_string()[..8])
+    }
+
+    fn known(
+        &self,
+        question: &Question,
+        shards: &Catalogue,
+    ) -> Option<Result<Reply<Score<FoundRegions>>, Refusal>> {
+        let nouns = match self.vocabulary(question) {
+            Ok(nouns) => nouns,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        if let Some(record) = self.records.of(question, shards) {
+            match record {
+                Ok(record) if record.has_regions() => return Some(Ok(self.reply(of_record(&record, &nouns)))),
+                Ok(_) => {}
+                Err(refusal) => return Some(Err(refusal)),
+            }
+        }
+        // Nothing to look for: nothing is found, and nothing decoded.
+        nouns.is_empty().then(|| Ok(self.reply(Vec::new())))
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        tells_of_the_content(refusal)
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        let (width, height) = (picture.width.into(), picture.height.into());
+        decoded_bytes_of(bytes, width, height, picture.format, self.model.purpose()) + self.bytes_prepared(1)
+    }
+
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        self.model.letterbox().boxed_bytes() as u64
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Asked, Refusal> {
+        let (Some((picture, bytes)), Some(question)) = (subject.picture, subject.questions.first()) else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let nouns = self.vocabulary(question)?;
+        let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
+        let picture = self.model.letterbox().fit(&rgb)?;
+        let embeddings = match &self.texts {
+            Some(texts) => {
+                let words: Vec<&str> = nouns.iter().collect();
+                texts.embed(&words).into_iter().collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
+        Ok(Asked { picture, nouns, embeddings })
+    }
+
+    fn most_a_batch(&self) -> usize {
+        self.pool.plan().most_a_batch
+    }
+
+    fn sessions(&self) -> usize {
+        self.pool.plan().sessions
+    }
+
+    fn open_session(&self) -> Result<Pooled<Detector>, String> {
+        self.pool.session().map_err(|error| error.to_string())
+    }
+
+    fn answer(
+        &self,
+        session: &mut Pooled<Detector>,
+        batch: &[Asked],
+    ) -> Vec<Result<Reply<Score<FoundRegions>>, Refusal>> {
+        let rows: Vec<Vec<&[f32]>> =
+            batch.iter().map(|asked| asked.embeddings.iter().map(Vec::as_slice).collect()).collect();
+        let questions: Vec<detect_model::Question<'_>> = batch
+            .iter()
+            .zip(&rows)
+            .map(|(asked, nouns)| detect_model::Question { picture: &asked.picture, nouns })
+            .collect();
+        let found = self.pool.run(session, &questions, |detector, questions| detector.detect(questions));
+        let reply = |(asked, found): (&Asked, Result<Result<Vec<_>, Refusal>, Refusal>)| {
+            found.and_then(|found| found).map(|found| self.reply(self.stored(asked, found)))
+        };
+        batch.iter().zip(found).map(reply).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let Some(texts) = &self.texts else { return Vec::new() };
+        let unknown = |question: &Question| {
+            let nouns = self.nouns.nouns(question).unwrap_or_default();
+            texts.unknown(nouns.iter())
+        };
+        questions.iter().flat_map(unknown).collect()
+    }
+}
+
+/// What a released record says was found.
+fn of_record(record: &crate::records::Released, nouns: &NounList) -> Vec<Stored> {
+    let stored = |(region, kind): (&crate::record::Region, RegionKind)| {
+        let noun_text = region.class_name.as_str().trim().to_owned();
+        let noun = nouns.iter().position(|noun| noun == noun_text).unwrap_or(0) as u16;
+        Stored {
+            background: kind == RegionKind::Background,
+            noun,
+            noun_text,
+            bbox: region.bbox_f32(),
+            score: value_of(region.score.as_ref()),
+        }
+    };
+    record.regions().map(stored).collect()
+}

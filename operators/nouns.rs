@@ -1,0 +1,248 @@
+//! `nouns`: the words that a picture's objects and backgrounds are looked for by, taken from its sidecar.
+//!
+//! ImgEdit's form is taken, `"tags": {"object": [...], "background": [...]}`, and a plain list, which names objects. A
+//! language model that finds nouns in captions would give the same answer: a handle, and the list as its body.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::row::{Handle, Refusal, RegionKind, Stamp, Topic};
+use threshflow::shard::{Catalogue, Picture};
+
+use crate::records::Records;
+
+/// The nouns of a picture.
+pub struct Nouns;
+impl Topic for Nouns {
+    const NAME: &'static str = "nouns";
+}
+
+/// Raise this when the code changes what a list is.
+const VERSION: &[u8] = b"nouns/1";
+
+/// The most nouns that one picture may have.
+const MOST: usize = 1000;
+
+/// What is looked for in a picture: first the objects, then the backgrounds, each noun once, trimmed, in the order given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NounList {
+    pub objects: Vec<String>,
+    pub backgrounds: Vec<String>,
+}
+
+impl NounList {
+    /// The list of these nouns. What is empty is left out, and so is what stands a second time: a noun that is in both lists is an
+    /// object's. More than 1000 are refused as `too_many_nouns`.
+    pub fn of<'a>(
+        objects: impl IntoIterator<Item = &'a str>,
+        backgrounds: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, Refusal> {
+        let mut seen = HashSet::new();
+        let mut fresh = |noun: &'a str| {
+            let noun = noun.trim();
+            (!noun.is_empty() && seen.insert(noun)).then(|| noun.to_owned())
+        };
+        let objects: Vec<String> = objects.into_iter().filter_map(&mut fresh).collect();
+        let backgrounds: Vec<String> = backgrounds.into_iter().filter_map(&mut fresh).collect();
+        let count = objects.len() + backgrounds.len();
+        if count > MOST {
+            let message = format!("the picture has {count} nouns, at most {MOST} are taken");
+            return Err(Refusal::new("too_many_nouns", message));
+        }
+        Ok(NounList { objects, backgrounds })
+    }
+
+    pub fn len(&self) -> usize {
+        self.objects.len() + self.backgrounds.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All nouns, objects first: a noun's place here is its number.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().chain(&self.backgrounds).map(String::as_str)
+    }
+
+    /// The noun of this number, and what kind of region it is looked for as.
+    pub fn get(&self, number: usize) -> Option<(&str, RegionKind)> {
+        let kind = if number < self.objects.len() { RegionKind::Object } else { RegionKind::Background };
+        self.iter().nth(number).map(|noun| (noun, kind))
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(bytes)
+            .map_err(|error| Refusal::new("foreign_answer", format!("not a list of nouns: {error}")))
+    }
+}
+
+/// Where a picture's nouns are remembered.
+pub trait NounSource: Send + Sync {
+    fn stamp(&self) -> Stamp;
+    /// The nouns of the picture that the question is about, read from a memo. Not for a worker thread.
+    fn nouns(&self, question: &Question) -> Result<NounList, Refusal>;
+}
+
+impl NounSource for Stage<NounsFromSidecar> {
+    fn stamp(&self) -> Stamp {
+        self.memo().stamp()
+    }
+    fn nouns(&self, question: &Question) -> Result<NounList, Refusal> {
+        NounList::from_bytes(&self.body(question)?)
+    }
+}
+
+/// Reads the nouns out of the sidecar, or out of a released record where there is one.
+pub struct NounsFromSidecar {
+    field: String,
+    records: Records,
+}
+
+impl NounsFromSidecar {
+    /// `field` is the sidecar's, at its top level: `tags`.
+    pub fn new(field: &str, records: Records) -> Self {
+        NounsFromSidecar { field: field.to_owned(), records }
+    }
+
+    fn read(&self, value: &Value) -> Result<NounList, Refusal> {
+        let wrong = |found: &Value, at: &str| {
+            let found: String = found.to_string().chars().take(80).collect();
+            let message = format!(
+                "{}{at} of the sidecar is {found}; a list of strings is allowed, or {{\"object\": [...], \"background\": [...]}}",
+                self.field
+            );
+            Refusal::new("bad_tags", message)
+        };
+        let strings = |value: &'_ Value, at: &str| -> Result<Vec<String>, Refusal> {
+            match value {
+                Value::Null => Ok(Vec::new()),
+                Value::Array(list) => {
+                    let text = |one: &Value| one.as_str().map(str::to_owned).ok_or_else(|| wrong(one, at));
+                    list.iter().map(text).collect()
+                }
+                other => Err(wrong(other, at)),
+            }
+        };
+        let (objects, backgrounds) = match value {
+            Value::Object(tags) => {
+                let of = |key: &str| tags.get(key).map_or(Ok(Vec::new()), |list| strings(list, &format!(".{key}")));
+                (of("object")?, of("background")?)
+            }
+            other => (strings(other, "")?, Vec::new()),
+        };
+        NounList::of(objects.iter().map(String::as_str), backgrounds.iter().map(String::as_str))
+    }
+}
+
+fn reply(nouns: &NounList) -> Reply<Handle<Nouns>> {
+    let body = nouns.to_bytes();
+    Reply::with_body(Handle::of(&body), body)
+}
+
+impl Operator for NounsFromSidecar {
+    type Answer = Handle<Nouns>;
+    type Prepared = NounList;
+    type Session = ();
+
+    const LOOKS: Looks = Looks::AtTheSidecar;
+    const KEY: Key = Key::Sample;
+    const QUESTIONS_A_JOB: usize = 16;
+
+    fn name(&self) -> &'static str {
+        "nouns"
+    }
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", VERSION), ("field", self.field.as_bytes()), ("records", &self.records.stamp())])
+    }
+    fn model(&self) -> String {
+        match self.records.is_some() {
+            true => format!("released records, else the sidecar's `{}`", self.field),
+            false => format!("the sidecar's `{}`", self.field),
+        }
+    }
+    fn known(&self, question: &Question, shards: &Catalogue) -> Option<Result<Reply<Handle<Nouns>>, Refusal>> {
+        let record = self.records.of(question, shards)?;
+        Some(record.and_then(|record| record.nouns()).map(|nouns| reply(&nouns)))
+    }
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+        0
+    }
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        0
+    }
+    fn prepare(&self, subject: &Subject<'_>) -> Result<NounList, Refusal> {
+        let Some(json) = subject.sidecar.and_then(|sidecar| sidecar.json.as_deref()) else {
+            return Ok(NounList::default());
+        };
+        let sidecar: Value = serde_json::from_str(json)
+            .map_err(|error| Refusal::new("bad_tags", format!("the sidecar cannot be read: {error}")))?;
+        sidecar.get(&self.field).map_or(Ok(NounList::default()), |tags| self.read(tags))
+    }
+    fn most_a_batch(&self) -> usize {
+        256
+    }
+    fn sessions(&self) -> usize {
+        1
+    }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn answer(&self, _session: &mut (), batch: &[NounList]) -> Vec<Result<Reply<Handle<Nouns>>, Refusal>> {
+        batch.iter().map(|nouns| Ok(reply(nouns))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<NounList, String> {
+        let operator = NounsFromSidecar::new("tags", Records::none());
+        let sidecar = threshflow::shard::Sidecar { json: Some(json.to_owned()), caption: None };
+        let subject = Subject { questions: &[], picture: None, sidecar: Some(&sidecar) };
+        operator.prepare(&subject).map_err(|refusal| refusal.to_string())
+    }
+
+    fn list(objects: &[&str], backgrounds: &[&str]) -> NounList {
+        NounList::of(objects.iter().copied(), backgrounds.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn nouns_of_every_kind_have_a_defined_list() {
+        let both = r#"{"tags": {"background": ["sky", "cat", " sea "], "object": ["cat", "", "cat", "猫"], "summary": "x"}}"#;
+        assert_eq!(read(both), Ok(list(&["cat", "猫"], &["sky", "sea"])));
+        assert_eq!(read(r#"{"tags": ["a boat"]}"#), Ok(list(&["a boat"], &[])));
+        for none in [r#"{}"#, r#"{"tags": null}"#, r#"{"tags": {}}"#, r#"{"tags": {"object": null}}"#] {
+            assert_eq!(read(none), Ok(NounList::default()), "{none}");
+        }
+        let long = "n".repeat(500);
+        assert_eq!(read(&format!(r#"{{"tags": ["{long}"]}}"#)), Ok(list(&[&long], &[])));
+    }
+
+    #[test]
+    fn what_is_no_list_of_strings_is_refused_with_its_place() {
+        let error = read(r#"{"tags": {"object": ["cat", 7]}}"#).unwrap_err();
+        assert!(error.contains("bad_tags") && error.contains("tags.object") && error.contains('7'), "{error}");
+        assert!(read(r#"{"tags": "cat"}"#).unwrap_err().contains("\"cat\""));
+        let many: Vec<String> = (0..1001).map(|n| format!("\"noun {n}\"")).collect();
+        let error = read(&format!(r#"{{"tags": [{}]}}"#, many.join(","))).unwrap_err();
+        assert!(error.contains("too_many_nouns") && error.contains("1001") && error.contains("1000"), "{error}");
+    }
+
+    #[test]
+    fn a_nouns_number_is_its_place_and_lists_come_back() {
+        let nouns = list(&["cat", "boat"], &["sky"]);
+        assert_eq!(nouns.get(1), Some(("boat", RegionKind::Object)));
+        assert_eq!(nouns.get(2), Some(("sky", RegionKind::Background)));
+        assert_eq!(nouns.get(3), None);
+        assert_eq!(NounList::from_bytes(&nouns.to_bytes()), Ok(nouns));
+        assert_eq!(NounList::from_bytes(b"[]").unwrap_err().class, "foreign_answer");
+    }
+}

@@ -1,0 +1,136 @@
+//! Released records as a source of answers: who downloaded ImgEdit's original data goes on from it, and asks only what is missing.
+//!
+//! Each operator looks a picture's record up before it asks: what the record says is its answer, remembered like any other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use threshflow::lane::Question;
+use threshflow::row::{ContentHash, Refusal, RegionKind, RowId};
+use threshflow::shard::{Catalogue, ReadOptions, ShardError};
+
+use crate::nouns::NounList;
+use crate::record::tars::JsonsTars;
+use crate::record::{Measure, Record, Region};
+
+/// Records that were read lately are kept: a picture's regions ask for theirs one after another.
+const MOST_KEPT: usize = 64;
+
+/// The released records, or none.
+#[derive(Clone, Default)]
+pub struct Records(Option<Arc<Tars>>);
+
+struct Tars {
+    tars: JsonsTars,
+    stamp: ContentHash,
+    kept: Mutex<HashMap<RowId, Option<Result<Arc<Released>, Refusal>>>>,
+}
+
+/// What a record says, as operators want it.
+pub struct Released {
+    pub record: Record,
+}
+
+impl Records {
+    pub fn none() -> Self {
+        Records(None)
+    }
+
+    /// Opens the tars of `jsons/` that the patterns name, and indexes their records.
+    pub fn open(patterns: &[String], options: &ReadOptions) -> Result<Self, ShardError> {
+        if patterns.is_empty() {
+            return Ok(Records(None));
+        }
+        let tars = JsonsTars::open(patterns, options)?;
+        // Which record a picture has follows from all of them: names that agree with two are refused.
+        let mut hasher = blake3::Hasher::new();
+        for (name, record) in tars.records() {
+            hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+            let said = record.map(|record| record.to_json()).unwrap_or_else(|refusal| refusal.to_string());
+            hasher.update(&(said.len() as u64).to_le_bytes()).update(said.as_bytes());
+        }
+        let stamp = ContentHash::from_hasher(&hasher);
+        Ok(Records(Some(Arc::new(Tars { tars, stamp, kept: Mutex::default() }))))
+    }
+
+    pub fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// How many records there are, and what of the tars could not be used.
+    pub fn describe(&self) -> String {
+        let Some(tars) = &self.0 else { return "none".to_owned() };
+        let unusable = tars.tars.unusable();
+        let first = unusable.first().map(|one| format!("; the first: {} {}: {}", one.tar, one.what, one.refusal));
+        format!("{} records, {} unusable{}", tars.tars.len(), unusable.len(), first.unwrap_or_default())
+    }
+
+    /// Of all records: a part of the stamp of every answer that they may give. Empty without any.
+    pub fn stamp(&self) -> Vec<u8> {
+        self.0.as_ref().map(|tars| tars.stamp.0.to_vec()).unwrap_or_default()
+    }
+
+    /// The record of the picture that the question is about, if there is one.
+    pub fn of(&self, question: &Question, shards: &Catalogue) -> Option<Result<Arc<Released>, Refusal>> {
+        let tars = self.0.as_ref()?;
+        let id = question.id;
+        let lock = || tars.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = lock().get(&id) {
+            return known.clone();
+        }
+        let shard = shards.shard(id.shard).ok()?;
+        let sample = shard.index.samples.get(id.member as usize)?;
+        let found = tars.tars.record_of(&shard.name, &sample.key);
+        let found = found.map(|record| record.map(|record| Arc::new(Released { record })));
+        let mut kept = lock();
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        kept.insert(id, found.clone());
+        found
+    }
+}
+
+impl Released {
+    /// The record's tags; without tags, the nouns that its regions bear.
+    pub fn nouns(&self) -> Result<NounList, Refusal> {
+        let texts = |list: &Option<Vec<crate::record::Text>>| -> Vec<String> {
+            list.iter().flatten().map(|text| text.as_str().to_owned()).collect()
+        };
+        let (mut objects, mut backgrounds) = match &self.record.tags {
+            Some(tags) => (texts(&tags.object), texts(&tags.background)),
+            None => (Vec::new(), Vec::new()),
+        };
+        // A region's noun that stands in neither list was looked for all the same.
+        for (region, kind) in self.regions() {
+            let noun = region.class_name.as_str().to_owned();
+            if objects.contains(&noun) || backgrounds.contains(&noun) {
+                continue;
+            }
+            match kind {
+                RegionKind::Object => objects.push(noun),
+                RegionKind::Background => backgrounds.push(noun),
+            }
+        }
+        NounList::of(objects.iter().map(String::as_str), backgrounds.iter().map(String::as_str))
+    }
+
+    /// Whether the record says what was found; where it does not, a detector has to be asked.
+    pub fn has_regions(&self) -> bool {
+        self.record.segmentation.is_some()
+    }
+
+    /// What was found: objects, then backgrounds, in the order of the record. A region's place here is its number.
+    pub fn regions(&self) -> impl Iterator<Item = (&Region, RegionKind)> {
+        let segmentation = self.record.segmentation.as_ref();
+        let list = |regions: Option<&'_ Vec<Region>>, kind| regions.into_iter().flatten().map(move |one| (one, kind));
+        let objects = segmentation.and_then(|it| it.object.as_ref());
+        let backgrounds = segmentation.and_then(|it| it.background.as_ref());
+        list(objects, RegionKind::Object).chain(list(backgrounds, RegionKind::Background))
+    }
+}
+
+/// A measure as a score: NaN where it is missing.
+pub fn value_of(measure: Option<&Measure>) -> f32 {
+    measure.map_or(f32::NAN, |measure| measure.value.as_f32())
+}

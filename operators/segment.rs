@@ -1,0 +1,210 @@
+//! `segment`: the mask of every region, by SAM 2 prompted with the region's box.
+//!
+//! The model's arithmetic is in [`segment_model`](crate::segment_model); here it is made an operator. The regions of one
+//! picture that are asked about at the same time share one run of the encoder and one of the decoder. The answer is the
+//! mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use threshflow::lane::{Key, Operator, Question, Reply, Stage, Subject, Together};
+use threshflow::row::{Refusal, Score, Stamp, Unit};
+use threshflow::shard::{Catalogue, Picture};
+
+use crate::decode::{decode, decoded_bytes_of};
+use crate::mask::Mask;
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::passing::tells_of_the_content;
+use crate::records::{Records, value_of};
+use crate::rle;
+use crate::segment_model::{SegmentModel, Segmenter};
+
+/// How well a mask fits, as the segmenter foretells: about 0 to 1.
+pub struct MaskScore;
+impl Unit for MaskScore {
+    const NAME: &'static str = "mask_score";
+    const UNIT: &'static str = "foretold IoU, 0 to 1";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1.0;
+}
+
+/// Raise this when the code changes what a mask is.
+const VERSION: &[u8] = b"segment/1";
+
+/// Bytes of one box's logits and of its mask in the making, roughly: what a waiting question will need.
+const BYTES_A_BOX: u64 = 64;
+
+/// A mask as it is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredMask {
+    /// COCO's compressed `counts`, column by column, of a mask of the picture's size as shown.
+    pub counts: String,
+    /// Pixels inside.
+    pub area: u64,
+}
+
+impl StoredMask {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        postcard::from_bytes(bytes).map_err(|error| Refusal::new("foreign_answer", format!("not a mask: {error}")))
+    }
+
+    /// The mask itself, of a picture of this width and height.
+    pub fn mask(&self, width: u32, height: u32) -> Result<Mask, Refusal> {
+        rle::decode(&self.counts, width, height).map_err(|error| Refusal::new("bad_mask", error.to_string()))
+    }
+}
+
+/// Where masks are remembered.
+pub trait MaskSource: Send + Sync {
+    fn stamp(&self) -> Stamp;
+    /// The mask of the region that the question is about, read from a memo. Not for a worker thread.
+    fn mask(&self, question: &Question) -> Result<StoredMask, Refusal>;
+}
+
+impl MaskSource for Stage<Segment> {
+    fn stamp(&self) -> Stamp {
+        self.memo().stamp()
+    }
+    fn mask(&self, question: &Question) -> Result<StoredMask, Refusal> {
+        StoredMask::from_bytes(&self.body(question)?)
+    }
+}
+
+/// Masks the regions that were found.
+pub struct Segment {
+    model: SegmentModel,
+    pool: SessionPool<Segmenter>,
+    records: Records,
+}
+
+impl Segment {
+    /// The segmenter in `folder`, on `cores` cores.
+    pub fn open(folder: &Path, backend: &Backend, cores: usize, records: Records) -> Result<Self, OnnxError> {
+        let model = SegmentModel::open(folder, backend)?;
+        let mut plan = SessionPlan::new(backend, model.bytes(), cores);
+        // One picture a run: its boxes are the batch.
+        plan.most_a_batch = 1;
+        let opened = model.clone();
+        let pool = SessionPool::open(plan, move |place, threads| opened.open_session(place, threads), |_, _| Ok(()))?;
+        Ok(Segment { model, pool, records })
+    }
+}
+
+/// A picture, and the boxes to be masked in it.
+pub struct Boxes {
+    pixels: Vec<u8>,
+    size: (u32, u32),
+    boxes: Vec<[f32; 4]>,
+}
+
+type Answers = Vec<Result<Reply<Score<MaskScore>>, Refusal>>;
+
+fn reply(quality: f32, counts: String, area: u64) -> Reply<Score<MaskScore>> {
+    let body = postcard::to_stdvec(&StoredMask { counts, area }).unwrap_or_default();
+    Reply::with_body(Score::of(quality), body)
+}
+
+fn segment(segmenter: &mut Segmenter, picture: &Boxes) -> Result<Answers, OnnxError> {
+    let mut answers: Vec<Option<Result<_, Refusal>>> = picture.boxes.iter().map(|_| None).collect();
+    segmenter.segment(&picture.pixels, picture.size, &picture.boxes, &mut |number, segmented| {
+        let answer = segmented.map(|segmented| {
+            let (counts, area) = segmented.rle();
+            reply(segmented.quality, counts, area)
+        });
+        answers[number] = Some(answer);
+    })?;
+    let lost = || Err(Refusal::new("model_failed", "the segmenter gave no answer for this box"));
+    Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect())
+}
+
+impl Operator for Segment {
+    type Answer = Score<MaskScore>;
+    type Prepared = Boxes;
+    type Session = Pooled<Segmenter>;
+
+    const KEY: Key = Key::Row;
+    const TOGETHER: Together = Together::ByPicture;
+
+    fn name(&self) -> &'static str {
+        "segment"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let (parts, records) = (self.model.stamp_parts(), self.records.stamp());
+        let mut all: Vec<(&str, &[u8])> = vec![("operator", VERSION), ("records", &records)];
+        all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
+        Stamp::of(&all)
+    }
+
+    fn model(&self) -> String {
+        let records = if self.records.is_some() { "released records, else " } else { "" };
+        format!("{records}ONNX segmenter {}", &self.model.content_hash().to_string()[..8])
+    }
+
+    fn known(&self, question: &Question, shards: &Catalogue) -> Option<Result<Reply<Score<MaskScore>>, Refusal>> {
+        let (region, record) = (question.region.as_ref()?, self.records.of(question, shards)?.ok()?);
+        let (released, _) = record.regions().nth(region.number.into())?;
+        let counts = released.mask.as_ref()?.as_str().to_owned();
+        // A record that was found by a detector of ours has other boxes.
+        if released.bbox_f32() != region.bbox() {
+            return None;
+        }
+        let (width, height) = (region.image.width.into(), region.image.height.into());
+        let mask = rle::decode(&counts, width, height);
+        let mask = mask.map_err(|error| Refusal::new("bad_mask", format!("the released mask: {error}")));
+        Some(mask.map(|mask| reply(value_of(released.mask_score.as_ref()), counts, mask.area())))
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        tells_of_the_content(refusal)
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        let (width, height) = (picture.width.into(), picture.height.into());
+        let decoded = decoded_bytes_of(bytes, width, height, picture.format, self.model.purpose());
+        // On the way the picture is squashed in one direction only.
+        decoded + self.model.prepared_bytes() as u64 + 3 * 1024 * u64::from(height)
+    }
+
+    fn bytes_prepared(&self, questions: usize) -> u64 {
+        self.model.prepared_bytes() as u64 + BYTES_A_BOX * questions as u64
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Boxes, Refusal> {
+        let Some((picture, bytes)) = subject.picture else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let regions = subject.questions.iter().filter_map(|question| question.region.as_ref());
+        let boxes: Vec<[f32; 4]> = regions.map(|region| region.bbox()).collect();
+        if boxes.len() != subject.questions.len() {
+            return Err(Refusal::new("no_region", "a segmenter is asked about regions, not about pictures"));
+        }
+        let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
+        let size = (picture.width.into(), picture.height.into());
+        Ok(Boxes { pixels: self.model.prepare(&rgb)?, size, boxes })
+    }
+
+    fn most_a_batch(&self) -> usize {
+        self.pool.plan().most_a_batch
+    }
+
+    fn sessions(&self) -> usize {
+        self.pool.plan().sessions
+    }
+
+    fn open_session(&self) -> Result<Pooled<Segmenter>, String> {
+        self.pool.session().map_err(|error| error.to_string())
+    }
+
+    fn answer(&self, session: &mut Pooled<Segmenter>, batch: &[Boxes]) -> Answers {
+        let pictures: Vec<&Boxes> = batch.iter().collect();
+        let answers = self.pool.run(session, &pictures, |segmenter, pictures| {
+            pictures.iter().map(|picture| segment(segmenter, picture)).collect()
+        });
+        let spread = |(picture, answers): (&Boxes, Result<Answers, Refusal>)| match answers {
+            Ok(answers) => answers,
+            Err(refusal) => vec![Err(refusal); picture.boxes.len()],
+        };
+        batch.iter().zip(answers).flat_map(spread).collect()
+    }
+}
