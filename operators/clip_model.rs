@@ -197,7 +197,9 @@ impl ClipModel {
     fn models(&self) -> impl Iterator<Item = &Model> {
         let vision = self.vision.as_ref().map(|vision| &vision.rows.model);
         let text = self.text.as_ref().map(|text| &text.model);
-        vision.into_iter().chain(text.filter(move |text| vision.is_none_or(|vision| vision.path != text.path)))
+        vision
+            .into_iter()
+            .chain(text.filter(move |text| vision.is_none_or(|vision| vision.path != text.path)))
     }
 }
 
@@ -206,7 +208,8 @@ fn graph_names(folder: &ModelFolder) -> Result<Vec<String>, OnnxError> {
     if let Some(name) = folder.named() {
         return Ok(vec![name.to_string()]);
     }
-    let towers = ["vision_model.onnx", "text_model.onnx"].into_iter().filter_map(|name| folder.first_of(&[name]));
+    let towers =
+        ["vision_model.onnx", "text_model.onnx"].into_iter().filter_map(|name| folder.first_of(&[name]));
     let mut names: Vec<String> = towers.map(str::to_string).collect();
     if names.is_empty() {
         names.extend(folder.first_of(&["model.onnx"]).map(str::to_string));

@@ -55,7 +55,8 @@ pub fn crop_by_mask(picture: &Rgb, mask: &[u8], channels: Channels) -> Result<Rg
         return Err(Refusal::new("bad_mask", message));
     }
     let Some(bounds) = bounds(mask, width) else {
-        let message = format!("no pixel of {width} x {height} is inside the mask; there is nothing to cut out");
+        let message =
+            format!("no pixel of {width} x {height} is inside the mask; there is nothing to cut out");
         return Err(Refusal::new("empty_mask", message));
     };
     let (across, down) = (bounds.right - bounds.left + 1, bounds.bottom - bounds.top + 1);
@@ -87,7 +88,8 @@ fn bounds(mask: &[u8], width: usize) -> Option<Bounds> {
     let is_inside = |inside: &u8| *inside != 0;
     let mut found: Option<Bounds> = None;
     for (row, line) in mask.chunks_exact(width).enumerate() {
-        let (Some(left), Some(right)) = (line.iter().position(is_inside), line.iter().rposition(is_inside)) else {
+        let (Some(left), Some(right)) = (line.iter().position(is_inside), line.iter().rposition(is_inside))
+        else {
             continue;
         };
         let bounds = found.get_or_insert(Bounds { left, top: row, right, bottom: row });
@@ -139,7 +141,8 @@ mod tests {
     #[test]
     fn an_empty_mask_and_one_of_another_size_are_refused() {
         let (picture, mask) = ring();
-        let class = |mask: &[u8], picture: &Rgb| crop_by_mask(picture, mask, Channels::Rgb).unwrap_err().class;
+        let class =
+            |mask: &[u8], picture: &Rgb| crop_by_mask(picture, mask, Channels::Rgb).unwrap_err().class;
         assert_eq!(class(&vec![0; mask.len()], &picture), "empty_mask");
         assert_eq!(class(&mask[1..], &picture), "bad_mask");
         assert_eq!(class(&[], &picture), "bad_mask");

@@ -44,7 +44,12 @@ impl RowGraph {
         axis(&self.input, 0)
     }
 
-    pub(crate) fn open(&self, backend: &Backend, place: Place, threads: usize) -> Result<RowSession, OnnxError> {
+    pub(crate) fn open(
+        &self,
+        backend: &Backend,
+        place: Place,
+        threads: usize,
+    ) -> Result<RowSession, OnnxError> {
         let session = Session::open(&self.model, backend, place, threads)?;
         Ok(RowSession { graph: self.clone(), session })
     }
