@@ -81,7 +81,7 @@ impl TextTower {
         }
         let mut padded = Padded { ids: Vec::new(), mask: Vec::new(), length };
         for row in 0..rows {
-            let text = &texts[row.min(texts.len() - 1)];
+            let text = to_first_end(&texts[row.min(texts.len() - 1)]);
             padded.ids.extend_from_slice(text);
             padded.ids.resize((row + 1) * length, PADDING);
             padded.mask.resize(row * length + text.len(), 1);
@@ -89,6 +89,14 @@ impl TextTower {
         }
         Ok(padded)
     }
+}
+
+/// A text up to the first token that equals its last, the end. More than one is there where the words of a text spell the end
+/// token. What follows the first has no say in the embedding; but of equal maxima ONNX's ArgMax takes the first, and rten's, which
+/// is off the standard here, the last: with one end there is nothing to differ about.
+fn to_first_end(text: &[i64]) -> &[i64] {
+    let end = text.iter().position(|token| Some(token) == text.last());
+    &text[..end.map_or(0, |end| end + 1)]
 }
 
 struct Padded {
