@@ -123,10 +123,10 @@ impl Released {
     /// What was found: objects, then backgrounds, in the order of the record. A region's place here is its number.
     pub fn regions(&self) -> impl Iterator<Item = (&Region, RegionKind)> {
         let segmentation = self.record.segmentation.as_ref();
-        let list = |regions: Option<&'_ Vec<Region>>, kind| regions.into_iter().flatten().map(move |one| (one, kind));
-        let objects = segmentation.and_then(|it| it.object.as_ref());
-        let backgrounds = segmentation.and_then(|it| it.background.as_ref());
-        list(objects, RegionKind::Object).chain(list(backgrounds, RegionKind::Background))
+        let objects = segmentation.and_then(|it| it.object.as_ref()).into_iter().flatten();
+        let backgrounds = segmentation.and_then(|it| it.background.as_ref()).into_iter().flatten();
+        let objects = objects.map(|one| (one, RegionKind::Object));
+        objects.chain(backgrounds.map(|one| (one, RegionKind::Background)))
     }
 }
 

@@ -1,0 +1,316 @@
+//! `region_score`: whether a region shows its noun (clip_score), and how pleasing it is (aes_score), as ImgEdit scored them.
+//!
+//! Both look at the picture cut out by the region's mask, white around it. clip_score is the share of "X" in a softmax of 100
+//! times the cosines of the cut-out with the texts "X" and "not X"; aes_score is the aesthetic scorer's. The regions of one
+//! picture that are asked about at the same time share its decoding, and go through the models together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use threshflow::lane::{Answer, Key, Operator, Question, Reply, Subject, Together};
+use threshflow::memo::Inline;
+use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit};
+use threshflow::shard::{Catalogue, Picture};
+
+use crate::aesthetic_model::{AestheticModel, Scorer};
+use crate::clip_model::{ClipModel, VisionTower};
+use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+use crate::embedding::share_of_first;
+use crate::nouns::NounSource;
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::passing::tells_of_the_content;
+use crate::records::{Records, value_of};
+use crate::region_crop::{Channels, crop_by_mask};
+use crate::segment::MaskSource;
+use crate::texts::Texts;
+
+/// How surely a region shows its noun, 0 to 1.
+pub struct ClipScore;
+impl Unit for ClipScore {
+    const NAME: &'static str = "clip_score";
+    const UNIT: &'static str = "share of the noun, 0 to 1";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1.0;
+}
+
+/// How pleasing a region is, on the scale of the aesthetic scorer.
+pub struct RegionAesthetic;
+impl Unit for RegionAesthetic {
+    const NAME: &'static str = "aes_score";
+    const UNIT: &'static str = "LAION scale, 0 to 10";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 10.0;
+}
+
+/// Raise this when the code changes what a score is.
+const VERSION: &[u8] = b"region_score/1";
+
+/// Both scores of a region.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegionScores {
+    /// 0 to 1.
+    pub clip: f32,
+    pub aesthetic: f32,
+}
+
+/// clip_score rides in 24 bits: steps of 6e-8, no coarser than a float's just below 1.
+const CLIP_STEPS: f32 = 16_777_215.0;
+
+impl Answer for RegionScores {
+    type Row<R: Row> = Scored<Scored<R, ClipScore>, RegionAesthetic>;
+
+    fn attach<R: Row>(self, row: R) -> Self::Row<R> {
+        Scored { row: Scored { row, score: Score::of(self.clip) }, score: Score::of(self.aesthetic) }
+    }
+    fn to_head(self) -> Inline {
+        let steps = (f64::from(self.clip.clamp(0.0, 1.0)) * f64::from(CLIP_STEPS)).round() as u32;
+        let [a, b, c, _] = steps.to_le_bytes();
+        let [d, e, f, g] = self.aesthetic.to_le_bytes();
+        Inline::of([a, b, c, d, e, f, g])
+    }
+    fn from_head(bytes: &[u8]) -> Option<Self> {
+        let [a, b, c, d, e, f, g] = *bytes else { return None };
+        let clip = (f64::from(u32::from_le_bytes([a, b, c, 0])) / f64::from(CLIP_STEPS)) as f32;
+        Some(RegionScores { clip, aesthetic: f32::from_le_bytes([d, e, f, g]) })
+    }
+}
+
+/// Scores the regions that were masked.
+pub struct RegionScore {
+    clip: ClipModel,
+    aesthetic: AestheticModel,
+    pool: SessionPool<Models>,
+    /// What comes before: the regions' nouns, masks, and the texts' embeddings.
+    before: Before,
+    channels: Channels,
+}
+
+/// What a region's scores rest on.
+pub struct Before {
+    pub nouns: Arc<dyn NounSource>,
+    pub masks: Arc<dyn MaskSource>,
+    /// By the text tower that belongs to the CLIP.
+    pub texts: Arc<Texts>,
+    pub records: Records,
+}
+
+/// Both models, loaded.
+pub struct Models {
+    clip: VisionTower,
+    aesthetic: Scorer,
+}
+
+impl RegionScore {
+    /// The CLIP in `clip` (its vision tower) and the scorer in `aesthetic`, on `cores` cores. `Channels::Swapped` does as the
+    /// tool that made ImgEdit did, which exchanged red and blue by mistake.
+    pub fn open(
+        (clip, aesthetic): (&Path, &Path),
+        backend: &Backend,
+        cores: usize,
+        before: Before,
+        channels: Channels,
+    ) -> Result<Self, OnnxError> {
+        let clip = ClipModel::open(clip, backend)?;
+        let aesthetic = AestheticModel::open(aesthetic, backend)?;
+        let mut plan = SessionPlan::new(backend, clip.bytes() + aesthetic.bytes(), cores);
+        // Pictures; their regions are what a run is full of.
+        plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
+        let (vision, scorer) = (clip.clone(), aesthetic.clone());
+        let opens = move |place, threads| {
+            Ok(Models { clip: vision.open_vision(place, threads)?, aesthetic: scorer.open_session(place, threads)? })
+        };
+        let warms_up = |models: &mut Models, most: usize| models.aesthetic.warm_up(most);
+        let pool = SessionPool::open(plan, opens, warms_up)?;
+        Ok(RegionScore { clip, aesthetic, pool, before, channels })
+    }
+
+    fn one(&self, picture: &Rgb, question: &Question) -> Result<Cut, Refusal> {
+        let noun = self.noun(question)?;
+        let mask = self.before.masks.mask(question)?.mask(picture.width, picture.height)?;
+        let cut = crop_by_mask(picture, &mask.bits, self.channels)?;
+        let texts: Vec<Vec<f32>> =
+            self.before.texts.embed(&phrases(&noun).each_ref().map(String::as_str)).into_iter().collect::<Result<_, _>>()?;
+        let [noun, not] = <[Vec<f32>; 2]>::try_from(texts)
+            .map_err(|_| Refusal::new("wrong_count", "two texts have two embeddings"))?;
+        let clip = self.clip.preprocess().crop_u8(&cut)?;
+        let same = self.clip.preprocess() == self.aesthetic.preprocess();
+        let aesthetic = if same { None } else { Some(self.aesthetic.preprocess().crop_u8(&cut)?) };
+        Ok(Cut { clip, aesthetic, noun, not })
+    }
+
+    fn noun(&self, question: &Question) -> Result<String, Refusal> {
+        let region = question.region.as_ref();
+        let region = region.ok_or_else(|| Refusal::new("no_region", "a picture has no noun; its regions have"))?;
+        let nouns = self.before.nouns.nouns(question)?;
+        let noun = nouns.get(region.noun.into());
+        let lost = || Refusal::new("no_noun", format!("noun {} of {} is not there", region.noun, nouns.len()));
+        noun.map(|(noun, _)| noun.to_owned()).ok_or_else(lost)
+    }
+
+    fn score(&self, models: &mut Models, cuts: &[&Cut]) -> Result<Vec<Result<RegionScores, Refusal>>, OnnxError> {
+        let seen: Vec<&[u8]> = cuts.iter().map(|cut| cut.clip.as_slice()).collect();
+        let embedded = models.clip.embed(&seen)?;
+        let seen: Vec<&[u8]> =
+            cuts.iter().map(|cut| cut.aesthetic.as_deref().unwrap_or(&cut.clip)).collect();
+        let pleasing = models.aesthetic.score(&seen)?;
+        let scores = cuts.iter().zip(embedded).zip(pleasing).map(|((cut, embedding), aesthetic)| {
+            let clip = share_of_first(&embedding, &cut.noun, &cut.not);
+            match clip.is_finite() && aesthetic.is_finite() {
+                true => Ok(RegionScores { clip, aesthetic }),
+                false => Err(Refusal::new(
+                    "not_a_number",
+                    format!("the models answered clip_score {clip}, aes_score {aesthetic}; look at the models"),
+                )),
+            }
+        });
+        Ok(scores.collect())
+    }
+}
+
+/// The two texts that a region is held against.
+fn phrases(noun: &str) -> [String; 2] {
+    [noun.to_owned(), format!("not {noun}")]
+}
+
+/// A region, cut out and made ready.
+pub struct Cut {
+    clip: Vec<u8>,
+    /// `None` where the scorer takes the same pixels.
+    aesthetic: Option<Vec<u8>>,
+    noun: Vec<f32>,
+    not: Vec<f32>,
+}
+
+/// A picture's regions in the order of the questions; those that could not be cut out are refused on their own.
+pub type Cuts = Vec<Result<Cut, Refusal>>;
+
+type Answers = Vec<Result<Reply<RegionScores>, Refusal>>;
+
+impl Operator for RegionScore {
+    type Answer = RegionScores;
+    type Prepared = Cuts;
+    type Session = Pooled<Models>;
+
+    const KEY: Key = Key::Row;
+    const TOGETHER: Together = Together::ByPicture;
+
+    fn name(&self) -> &'static str {
+        "region_score"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let (clip, aesthetic) = (self.clip.vision_stamp_parts(), self.aesthetic.stamp_parts());
+        let records = self.before.records.stamp();
+        let before = [self.before.nouns.stamp(), self.before.masks.stamp(), self.before.texts.stamp()];
+        let decode = decoder_stamp(Purpose::Full);
+        let mut all: Vec<(&str, &[u8])> = vec![
+            ("operator", VERSION),
+            ("records", &records),
+            ("decode in full", decode.as_bytes()),
+            ("channels", self.channels.stamp().as_bytes()),
+        ];
+        all.extend(before.iter().map(|stamp| ("before", stamp.0.0.as_slice())));
+        all.extend(clip.iter().chain(&aesthetic).map(|(name, value)| (*name, value.as_slice())));
+        Stamp::of(&all)
+    }
+
+    fn model(&self) -> String {
+        let records = if self.before.records.is_some() { "released records, else " } else { "" };
+        let [clip, aesthetic] = [self.clip.content_hash(), self.aesthetic.content_hash()].map(|hash| hash.to_string());
+        format!("{records}ONNX CLIP {} and scorer {}", &clip[..8], &aesthetic[..8])
+    }
+
+    fn known(&self, question: &Question, shards: &Catalogue) -> Option<Result<Reply<RegionScores>, Refusal>> {
+        let (region, record) =
+            (question.region.as_ref()?, self.before.records.of(question, shards)?.ok()?);
+        let (released, _) = record.regions().nth(region.number.into())?;
+        let clip = value_of(released.clip_score.as_ref());
+        let aesthetic = value_of(released.aes_score.as_ref());
+        let same = released.bbox_f32() == region.bbox();
+        (same && (0.0..=1.0).contains(&clip) && aesthetic.is_finite())
+            .then(|| Ok(RegionScores { clip, aesthetic }.into()))
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        tells_of_the_content(refusal)
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        let (width, height) = (picture.width.into(), picture.height.into());
+        // The picture, a cut-out as large, and a mask of one byte a pixel.
+        let pixels = u64::from(width) * u64::from(height);
+        decoded_bytes_of(bytes, width, height, picture.format, Purpose::Full) + pixels * 4
+    }
+
+    fn bytes_prepared(&self, questions: usize) -> u64 {
+        let crops = self.clip.preprocess().crop_bytes() + self.aesthetic.preprocess().crop_bytes();
+        crops as u64 * questions as u64
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Cuts, Refusal> {
+        let Some((picture, bytes)) = subject.picture else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
+        Ok(subject.questions.iter().map(|question| self.one(&rgb, question)).collect())
+    }
+
+    fn most_a_batch(&self) -> usize {
+        self.pool.plan().most_a_batch
+    }
+
+    fn sessions(&self) -> usize {
+        self.pool.plan().sessions
+    }
+
+    fn open_session(&self) -> Result<Pooled<Models>, String> {
+        self.pool.session().map_err(|error| error.to_string())
+    }
+
+    fn answer(&self, session: &mut Pooled<Models>, batch: &[Cuts]) -> Answers {
+        let cuts: Vec<&Cut> = batch.iter().flatten().filter_map(|cut| cut.as_ref().ok()).collect();
+        let mut scores = Vec::with_capacity(cuts.len());
+        for chunk in cuts.chunks(MOST_CUTS) {
+            scores.extend(self.pool.run(session, chunk, |models, cuts| self.score(models, cuts)));
+        }
+        let mut scores = scores.into_iter();
+        let lost = || Err(Refusal::new("model_failed", "the models gave no answer for this region"));
+        let answer = |cut: &Result<Cut, Refusal>| match cut {
+            Ok(_) => scores.next().unwrap_or_else(lost).and_then(|score| score).map(Reply::from),
+            Err(refusal) => Err(refusal.clone()),
+        };
+        batch.iter().flatten().map(answer).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let unknown = |question: &Question| {
+            let phrases = self.noun(question).map(|noun| phrases(&noun)).ok();
+            let texts: Vec<String> = phrases.into_iter().flatten().collect();
+            self.before.texts.unknown(texts.iter().map(String::as_str))
+        };
+        questions.iter().flat_map(unknown).collect()
+    }
+}
+
+/// Regions that go through the models at once.
+const MOST_CUTS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_scores_ride_in_seven_bytes() {
+        for clip in [0.0, 1e-7, 0.25, 0.8, 0.999_999_9, 1.0] {
+            for aesthetic in [-1.5, 0.0, 4.75, 6.132_755] {
+                let head = RegionScores { clip, aesthetic }.to_head();
+                let back = RegionScores::from_head(head.bytes()).unwrap();
+                assert!((back.clip - clip).abs() <= 6e-8, "{clip} came back as {}", back.clip);
+                assert_eq!(back.aesthetic, aesthetic);
+                // What was remembered is what is remembered again.
+                assert_eq!(back.to_head(), head);
+            }
+        }
+        assert_eq!(RegionScores::from_head(&[0; 4]), None);
+    }
+}
