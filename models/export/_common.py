@@ -34,8 +34,6 @@ OPSET = 17
 SCRIPT_VERSION = 1
 # Of onnxruntime from torch in 32-bit floats, absolute.
 TOLERANCE = 1e-3
-# Of the 16-bit graph from torch in 32-bit floats, as a share of the largest value.
-TOLERANCE_FP16 = 5e-2
 # A protobuf file may hold 2 GB; what is larger keeps its weights in a file beside the graph.
 MOST_INLINE = 1_900_000_000
 CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
@@ -98,9 +96,8 @@ def parser_of(doc: str | None) -> argparse.ArgumentParser:
         const="small",
         help="no checkpoint: the architecture with random weights, cut down (small, the default) or at its real size (full)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the random weights and of the check's inputs (default 1)")
     parser.add_argument(
-        "--fp16", action="store_true", help="store weights and compute in 16-bit floats; inputs and outputs stay 32-bit"
+        "--seed", type=int, default=1, help="of the random weights and of the check's inputs (default 1)"
     )
     return parser
 
@@ -206,7 +203,7 @@ class Folder:
         """Writes one of the folder's small files."""
         (self.path / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def add(self, graph: Graph, card: Card, fp16: bool) -> None:
+    def add(self, graph: Graph, card: Card) -> None:
         """Exports a graph, compares it with torch, and writes both results down."""
         started = time.monotonic()
         path = self.path / graph.file
@@ -216,12 +213,11 @@ class Folder:
         for name, difference in found.items():
             # Written so that NaN fails too.
             if not difference.worst <= TOLERANCE:
-                raise ExportError(f"{graph.file}: {name} differs from torch by {difference.worst:.3g}, more than {TOLERANCE}")
-        if fp16:
-            found = halve_and_compare(path, graph)
+                raise ExportError(
+                    f"{graph.file}: {name} differs from torch by {difference.worst:.3g}, more than {TOLERANCE}"
+                )
         differences = {name: float(f"{difference.worst:.3g}") for name, difference in found.items()}
-        precision = "fp16" if fp16 else "fp32"
-        card.graphs[graph.file] = {**signature(path), "precision": precision, "largest_difference": differences}
+        card.graphs[graph.file] = {**signature(path), "largest_difference": differences}
 
     def finish(self, card: Card) -> None:
         """Writes model_card.json and README.md: sources, versions, ports, and the hash of every file."""
@@ -274,8 +270,10 @@ def readme(card: dict[str, Any]) -> str:
     ]
     lines = [f"# {card['title']}", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
     for file, graph in card["graphs"].items():
-        inputs, outputs = (", ".join(f"`{name}` {shape}" for name, shape in graph[side].items()) for side in ("inputs", "outputs"))
-        lines.append(f"- `{file}` ({graph['precision']}): {inputs} -> {outputs}")
+        inputs, outputs = (
+            ", ".join(f"`{name}` {shape}" for name, shape in graph[side].items()) for side in ("inputs", "outputs")
+        )
+        lines.append(f"- `{file}`: {inputs} -> {outputs}")
     lines += [f"- {note}" for note in card["notes"]]
     lines += ["", "`model_card.json` holds the versions, the difference from torch, and the hash of every file.", ""]
     return "\n".join(lines)
@@ -344,26 +342,6 @@ def save(proto: onnx.ModelProto, path: Path) -> None:
     onnx.checker.check_model(str(path))
 
 
-def halve_and_compare(path: Path, graph: Graph) -> dict[str, Difference]:
-    """Turns a written graph into 16-bit floats in place, and compares it with torch in 32-bit."""
-    float16 = need("onnxconverter_common.float16", "requirements-base.txt")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        proto = float16.convert_float_to_float16_model_path(str(path), keep_io_types=True)
-    path.unlink()
-    path.with_name(f"{path.name}_data").unlink(missing_ok=True)
-    save(proto, path)
-    found = compare(path, graph)
-    describe(f"{graph.file} fp16", path, found, None)
-    for name, difference in found.items():
-        if not difference.worst <= TOLERANCE_FP16 * max(1.0, difference.largest):
-            raise ExportError(
-                f"{graph.file}: {name} in 16-bit floats differs from torch by {difference.worst:.3g} "
-                f"at values up to {difference.largest:.3g}; leave --fp16 away"
-            )
-    return found
-
-
 # -- the check
 
 
@@ -396,13 +374,12 @@ def compare(path: Path, graph: Graph) -> dict[str, Difference]:
     return differences
 
 
-def describe(name: str, path: Path, found: dict[str, Difference], seconds: float | None) -> None:
+def describe(name: str, path: Path, found: dict[str, Difference], seconds: float) -> None:
     """One line of the script's output."""
     data = path.with_name(f"{path.name}_data")
     size = path.stat().st_size + (data.stat().st_size if data.exists() else 0)
-    took = f", {seconds:.1f} s" if seconds is not None else ""
     apart = "; ".join(f"{port} {it.worst:.1e} (values up to {it.largest:.3g})" for port, it in found.items())
-    print(f"{name}: {size / 1e6:.1f} MB{took}; largest difference from torch: {apart}", flush=True)
+    print(f"{name}: {size / 1e6:.1f} MB, {seconds:.1f} s; largest difference from torch: {apart}", flush=True)
 
 
 def signature(path: Path) -> dict[str, dict[str, str]]:

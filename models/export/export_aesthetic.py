@@ -22,9 +22,21 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _common import Card, ExportError, Folder, Graph, as_module, count_parameters, need, need_one_of, noise, parser_of
-from _common import run, sha256
-from export_clip import at, load_clip, licence_of, preprocessing, random_clip, vision_graph
+from _common import (
+    Card,
+    ExportError,
+    Folder,
+    Graph,
+    as_module,
+    count_parameters,
+    need,
+    need_one_of,
+    noise,
+    parser_of,
+    run,
+    sha256,
+)
+from export_clip import at, licence_of, load_clip, preprocessing, random_clip, vision_graph
 
 if TYPE_CHECKING:
     import torch
@@ -62,18 +74,20 @@ def main() -> None:
             config = preprocessing(transformers, None if args.random else args.clip, clip)
             folder.write_json("preprocessor_config.json", {**config, "family": "openai"})
         if args.kind == "fused":
-            folder.add(fused_graph(clip, head, args.seed), card, args.fp16)
+            folder.add(fused_graph(clip, head, args.seed), card)
         else:
             if args.kind == "split":
-                folder.add(vision_graph(clip, args.seed), card, args.fp16)
-            folder.add(head_graph(head, args.seed), card, fp16=False)
+                folder.add(vision_graph(clip, args.seed), card)
+            folder.add(head_graph(head, args.seed), card)
         folder.finish(card)
 
 
 def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("--head", type=Path, help="state dict of the head, e.g. sac+logos+ava1-l14-linearMSE.pth")
-    parser.add_argument("--clip", default=CLIP, help=f"CLIP that the head was fitted to: name or folder (default {CLIP})")
+    parser.add_argument(
+        "--clip", default=CLIP, help=f"CLIP that the head was fitted to: name or folder (default {CLIP})"
+    )
     parser.add_argument("--kind", choices=["split", "fused", "head"], default="split", help="see above (default split)")
     return parser.parse_args()
 
@@ -191,7 +205,7 @@ def card_of(args: argparse.Namespace) -> Card:
     )
     if not args.random:
         card.checkpoint = f"head {args.head.name} (sha256 {sha256(args.head)})"
-        card.licence = "of the head: Apache-2.0 (improved-aesthetic-predictor) or MIT (LAION's older one); see where it came from"
+        card.licence = "of the head: see the repository that it came from"
         if args.kind != "head":
             card.checkpoint += f"; CLIP {at(args.clip, None)}"
             card.licence += f"; of CLIP: {licence_of(args.clip, None)}"

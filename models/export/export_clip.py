@@ -15,8 +15,22 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import CLIP_MEAN, CLIP_STD, Card, ExportError, Folder, Graph, as_module, count_parameters, need
-from _common import need_one_of, noise, parser_of, run, shake
+from _common import (
+    CLIP_MEAN,
+    CLIP_STD,
+    Card,
+    ExportError,
+    Folder,
+    Graph,
+    as_module,
+    count_parameters,
+    need,
+    need_one_of,
+    noise,
+    parser_of,
+    run,
+    shake,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,10 +55,10 @@ def main() -> None:
         model = random_clip(args.random, args.seed) if args.random else load_clip(args.checkpoint)
         card = card_of(args, model)
         if args.part != "text":
-            folder.add(vision_graph(model, args.seed), card, args.fp16)
+            folder.add(vision_graph(model, args.seed), card)
             folder.write_json("preprocessor_config.json", preprocessing(transformers, args.checkpoint, model))
         if args.part != "vision":
-            folder.add(text_graph(model, args.seed), card, args.fp16)
+            folder.add(text_graph(model, args.seed), card)
             write_tokenizer(transformers, args.checkpoint, folder, card)
         folder.finish(card)
 
@@ -52,7 +66,9 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("--checkpoint", help="name on the Hugging Face hub, or a folder that save_pretrained wrote")
-    parser.add_argument("--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)")
+    parser.add_argument(
+        "--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)"
+    )
     parser.add_argument("--licence", help="of the checkpoint, for the card; known for OpenAI's and LAION's")
     return parser.parse_args()
 
@@ -214,7 +230,9 @@ def card_of(args: argparse.Namespace, model: CLIPModel) -> Card:
     return Card(
         title="CLIP",
         operator=operators[args.part],
-        checkpoint=f"none: random weights ({args.random}, seed {args.seed})" if args.random else at(args.checkpoint, commit),
+        checkpoint=f"none: random weights ({args.random}, seed {args.seed})"
+        if args.random
+        else at(args.checkpoint, commit),
         licence="none: random weights" if args.random else licence_of(args.checkpoint, args.licence),
         packages=PACKAGES,
         random_weights=args.random is not None,

@@ -17,8 +17,23 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import CLIP_MEAN, CLIP_STD, Card, ExportError, Folder, Graph, as_module, count_parameters, need
-from _common import need_one_of, noise, parser_of, run, sha256, shake
+from _common import (
+    CLIP_MEAN,
+    CLIP_STD,
+    Card,
+    ExportError,
+    Folder,
+    Graph,
+    as_module,
+    count_parameters,
+    need,
+    need_one_of,
+    noise,
+    parser_of,
+    run,
+    sha256,
+    shake,
+)
 from export_clip import END, START, texts
 
 if TYPE_CHECKING:
@@ -28,7 +43,13 @@ if TYPE_CHECKING:
 REQUIREMENTS = "requirements-open-clip.txt"
 PACKAGES = ["torch", "open_clip_torch", "tokenizers", "onnx", "onnxruntime"]
 # Texts on which tokenizer.json must agree with open_clip's own tokeniser before it is written.
-PROBES = ["A photo of a red bow-tie", "not  CAR", "café, 2 naïve dogs' toys & 1,234 things!", "it's the man's hat", "x" * 40]
+PROBES = [
+    "A photo of a red bow-tie",
+    "not  CAR",
+    "café, 2 naïve dogs' toys & 1,234 things!",
+    "it's the man's hat",
+    "x" * 40,
+]
 RESAMPLES = {"nearest": 0, "bilinear": 2, "bicubic": 3}
 
 
@@ -42,10 +63,10 @@ def main() -> None:
         model = random_model(args.model, args.random, args.seed) if args.random else load(args)
         card = card_of(args, model)
         if args.part != "text":
-            folder.add(vision_graph(model, args.seed), card, args.fp16)
+            folder.add(vision_graph(model, args.seed), card)
             folder.write_json("preprocessor_config.json", preprocessing(model, resize_mode(model, args.resize)))
         if args.part != "vision":
-            folder.add(text_graph(model, args.seed), card, args.fp16)
+            folder.add(text_graph(model, args.seed), card)
             write_tokenizer(args.model, folder)
         folder.finish(card)
 
@@ -59,7 +80,9 @@ def arguments() -> argparse.Namespace:
         choices=["shortest", "squash"],
         help="how pictures become squares; for --pretrained FILE, which does not say (default: as the tag says, else shortest)",
     )
-    parser.add_argument("--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)")
+    parser.add_argument(
+        "--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)"
+    )
     parser.add_argument("--licence", default="see the checkpoint's own card", help="of the checkpoint, for the card")
     return parser.parse_args()
 
@@ -71,7 +94,9 @@ def load(args: argparse.Namespace) -> torch.nn.Module:
     known_architecture(name)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained not in tags and not Path(pretrained).is_file():
-        raise ExportError(f"--pretrained {pretrained} is neither a file nor a checkpoint of {name}: {', '.join(tags) or 'none'}")
+        raise ExportError(
+            f"--pretrained {pretrained} is neither a file nor a checkpoint of {name}: {', '.join(tags) or 'none'}"
+        )
     try:
         model, _, _ = open_clip.create_model_and_transforms(name, pretrained=pretrained, precision="fp32")
     except (OSError, RuntimeError, ValueError) as error:
@@ -155,7 +180,9 @@ def resize_mode(model: torch.nn.Module, told: str | None) -> str:
     """`shortest` (then the middle is cut out) or `squash` (the aspect is lost): as told, or as open_clip states it."""
     mode = told or getattr(model.visual, "preprocess_cfg", {}).get("resize_mode", "shortest")
     if mode not in ("shortest", "squash"):
-        raise ExportError(f"the checkpoint resizes by `{mode}`, and only shortest and squash have a place in the config")
+        raise ExportError(
+            f"the checkpoint resizes by `{mode}`, and only shortest and squash have a place in the config"
+        )
     return mode
 
 
@@ -189,7 +216,9 @@ def write_tokenizer(name: str, folder: Folder) -> None:
         row = theirs([text])[0].tolist()
         wanted = row[: row.index(END) + 1]
         if ours.encode(text).ids != wanted:
-            raise ExportError(f"tokenizer.json splits {text!r} into {ours.encode(text).ids}, and open_clip into {wanted}")
+            raise ExportError(
+                f"tokenizer.json splits {text!r} into {ours.encode(text).ids}, and open_clip into {wanted}"
+            )
     ours.save(str(folder.path / "tokenizer.json"))
 
 
@@ -216,9 +245,7 @@ def tokenizer_of(theirs: Any) -> Any:
     )
     ends = [(names[START], START), (names[END], END)]
     made.add_special_tokens([token for token, _ in ends])
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{names[START]} $A {names[END]}", special_tokens=ends
-    )
+    made.post_processor = processors.TemplateProcessing(single=f"{names[START]} $A {names[END]}", special_tokens=ends)
     return made
 
 

@@ -16,8 +16,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from _common import Card, ExportError, Folder, Graph, as_module, count_parameters, need, need_one_of, noise, parser_of
-from _common import run, shake
+from _common import (
+    Card,
+    ExportError,
+    Folder,
+    Graph,
+    as_module,
+    count_parameters,
+    need,
+    need_one_of,
+    noise,
+    parser_of,
+    run,
+    shake,
+)
 from export_clip import at
 
 if TYPE_CHECKING:
@@ -40,8 +52,8 @@ def main() -> None:
     with Folder(args.out) as folder:
         model = random_sam2(args.random, args.seed) if args.random else load_sam2(args.checkpoint)
         card = card_of(args, model)
-        folder.add(encoder_graph(model, args.seed), card, args.fp16)
-        folder.add(decoder_graph(model, args.seed), card, args.fp16)
+        folder.add(encoder_graph(model, args.seed), card)
+        folder.add(decoder_graph(model, args.seed), card)
         folder.write_json("preprocessor_config.json", preprocessing(model))
         folder.finish(card)
 
@@ -82,9 +94,7 @@ def random_sam2(size: str, seed: int) -> Sam2Model:
     if size == "full":
         backbone = transformers.Sam2HieraDetConfig(**wide)
         vision = {"backbone_config": backbone, "backbone_channel_list": [1152, 576, 288, 144]}
-    config = transformers.Sam2Config(
-        vision_config=transformers.Sam2VisionConfig(**vision), attn_implementation="eager"
-    )
+    config = transformers.Sam2Config(vision_config=transformers.Sam2VisionConfig(**vision), attn_implementation="eager")
     model = transformers.Sam2Model(config).eval()
     shake(model, seed)
     return model
@@ -158,7 +168,9 @@ def card_of(args: argparse.Namespace, model: Sam2Model) -> Card:
     return Card(
         title="SAM 2",
         operator="segment",
-        checkpoint=f"none: random weights ({args.random}, seed {args.seed})" if args.random else at(args.checkpoint, commit),
+        checkpoint=f"none: random weights ({args.random}, seed {args.seed})"
+        if args.random
+        else at(args.checkpoint, commit),
         licence="none: random weights" if args.random else LICENCE,
         packages=PACKAGES,
         random_weights=args.random is not None,

@@ -1,15 +1,18 @@
 """Makes a Threshflow model folder for the `detect` operator out of a YOLO-World checkpoint of ultralytics.
 
     pip install -r models/export/requirements-yolo-world.txt
-    python models/export/export_yolo_world.py --checkpoint yolov8x-worldv2.pt --text-model models/clip-b32 --out models/yolo-world
+    python models/export/export_yolo_world.py --checkpoint yolov8x-worldv2.pt --text-model models/clip-b32 \\
+        --out models/yolo-world
     python models/export/export_yolo_world.py --checkpoint yolov8x-worldv2.pt --text-model models/clip-b32 \\
         --labels things.txt --out models/yolo-world-things
     python models/export/export_yolo_world.py --random --out /tmp/yolo-world-random
 
 Without --labels the vocabulary is an input, so that every picture may have its own: model.onnx takes images [N,3,S,S]
 (letterboxed, 0 to 1) and text_embeds [N,K,512] (L2-normalised), and gives boxes [N,A,4] (x0, y0, x1, y1 in the
-letterbox's pixels) and scores [N,A,K] (after the sigmoid). N and K are free. With --labels (one a line) the texts are
-embedded here and become part of the graph: images alone go in, and labels.txt says what the K scores mean.
+letterbox's pixels) and scores [N,A,K] (after the sigmoid). N and K are free. Where a batch holds pictures of fewer
+texts, their rows are filled up by repeating one of their own, or marked by --text-mask (a picture's first text must
+be a real one). With --labels (one a line) the texts are embedded here and become part of the graph: images alone go
+in, and labels.txt says what the K scores mean.
 
 --text-model is a folder that export_clip.py made of openai/clip-vit-base-patch32, the text tower that YOLO-World was
 trained with. It embeds --labels; without those, its text_model.onnx and tokenizer.json are copied beside the detector.
@@ -27,8 +30,21 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import Card, ExportError, Folder, Graph, as_module, count_parameters, need, need_one_of, noise, parser_of
-from _common import run, sha256, shake
+from _common import (
+    Card,
+    ExportError,
+    Folder,
+    Graph,
+    as_module,
+    count_parameters,
+    need,
+    need_one_of,
+    noise,
+    parser_of,
+    run,
+    sha256,
+    shake,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -39,14 +55,18 @@ PACKAGES = ["torch", "ultralytics", "onnx", "onnxruntime"]
 TEXT_WIDTH = 512
 CONTEXT = 77
 SIZES = {"small": "yolov8s-worldv2.yaml", "full": "yolov8x-worldv2.yaml"}
-LICENCE = "AGPL-3.0 (ultralytics, and with it its checkpoints and this file), unless Ultralytics licensed it to you otherwise"
+LICENCE = (
+    "AGPL-3.0 (ultralytics, and with it its checkpoints and this file), unless Ultralytics licensed it to you otherwise"
+)
 
 
 def main() -> None:
     args = arguments()
     need_one_of(args.checkpoint, args.random)
     if args.labels and not (args.text_model or args.random):
-        raise ExportError("--labels needs --text-model, to embed them: a folder that export_clip.py made of openai/clip-vit-base-patch32")
+        raise ExportError(
+            "--labels needs --text-model, to embed them: a folder that export_clip.py made of openai/clip-vit-base-patch32"
+        )
     if args.labels and args.text_mask:
         raise ExportError("--text-mask belongs to texts that are an input, and --labels makes them part of the graph")
     need("torch", REQUIREMENTS)
@@ -60,11 +80,11 @@ def main() -> None:
         card = card_of(args, world, labels)
         detector = plain_detector(world)
         if labels:
-            folder.add(baked_graph(world, detector, embedded(labels, args), args), card, args.fp16)
+            folder.add(baked_graph(world, detector, embedded(labels, args), args), card)
             (folder.path / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
         else:
             graph = masked_graph(world, detector, args) if args.text_mask else open_graph(world, detector, args)
-            folder.add(graph, card, args.fp16)
+            folder.add(graph, card)
             copy_text_model(args.text_model, folder, card)
         folder.write_json("preprocessor_config.json", preprocessing(args.image_size))
         folder.finish(card)
@@ -72,15 +92,23 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
-    parser.add_argument("--checkpoint", help="a .pt file of YOLO-World; ultralytics downloads those whose names it knows")
-    parser.add_argument("--labels", type=Path, help="make this vocabulary part of the graph: a text file, one label a line")
-    parser.add_argument("--text-model", type=Path, help="folder with text_model.onnx and tokenizer.json of CLIP ViT-B/32")
+    parser.add_argument(
+        "--checkpoint", help="a .pt file of YOLO-World; ultralytics downloads those whose names it knows"
+    )
+    parser.add_argument(
+        "--labels", type=Path, help="make this vocabulary part of the graph: a text file, one label a line"
+    )
+    parser.add_argument(
+        "--text-model", type=Path, help="folder with text_model.onnx and tokenizer.json of CLIP ViT-B/32"
+    )
     parser.add_argument(
         "--text-mask",
         action="store_true",
         help="a third input text_mask [N,K]: where it is 0 the text counts for nothing and its scores are 0",
     )
-    parser.add_argument("--image-size", type=int, default=640, help="edge of the letterbox, a multiple of 32 (default 640)")
+    parser.add_argument(
+        "--image-size", type=int, default=640, help="edge of the letterbox, a multiple of 32 (default 640)"
+    )
     args = parser.parse_args()
     if args.image_size < 32 or args.image_size % 32:
         parser.error(f"--image-size {args.image_size}: wanted is a multiple of 32, at least 32")
@@ -220,9 +248,7 @@ def masked_graph(world: torch.nn.Module, detector: torch.nn.Module, args: argpar
     return graph
 
 
-def baked_graph(
-    world: torch.nn.Module, detector: torch.nn.Module, embeds: Tensor, args: argparse.Namespace
-) -> Graph:
+def baked_graph(world: torch.nn.Module, detector: torch.nn.Module, embeds: Tensor, args: argparse.Namespace) -> Graph:
     """images -> boxes, scores of a vocabulary that is part of the graph."""
 
     def every(images: Tensor) -> Tensor:
@@ -271,7 +297,9 @@ def embedded(labels: list[str], args: argparse.Namespace) -> Tensor:
         rows.append(torch.from_numpy(session.run(["text_embeds"], feed)[0]))
     embeds = torch.cat(rows)
     if embeds.shape[1] != TEXT_WIDTH:
-        raise ExportError(f"{graph} embeds in {embeds.shape[1]} numbers, and YOLO-World wants CLIP ViT-B/32's {TEXT_WIDTH}")
+        raise ExportError(
+            f"{graph} embeds in {embeds.shape[1]} numbers, and YOLO-World wants CLIP ViT-B/32's {TEXT_WIDTH}"
+        )
     return torch.nn.functional.normalize(embeds, dim=-1)
 
 
@@ -280,7 +308,9 @@ def text_files(folder: Path) -> tuple[Path, Path]:
     files = folder / "text_model.onnx", folder / "tokenizer.json"
     for file in files:
         if not file.is_file():
-            raise ExportError(f"{file} is not there; make the folder with export_clip.py of openai/clip-vit-base-patch32")
+            raise ExportError(
+                f"{file} is not there; make the folder with export_clip.py of openai/clip-vit-base-patch32"
+            )
     return files
 
 
