@@ -94,7 +94,7 @@ def parser_of(doc: str | None) -> argparse.ArgumentParser:
         choices=["small", "full"],
         nargs="?",
         const="small",
-        help="no checkpoint: the architecture with random weights, cut down (small, the default) or at its real size (full)",
+        help="no checkpoint: random weights, cut down (small, the default) or at the real size (full)",
     )
     parser.add_argument(
         "--seed", type=int, default=1, help="of the random weights and of the check's inputs (default 1)"
@@ -194,7 +194,10 @@ class Folder:
         if kind is not None:
             shutil.rmtree(self.path)
             return
+        # The folder comes from mkdtemp and external data from onnx: both for their owner's eyes only.
         self.path.chmod(0o755)
+        for file in self.path.iterdir():
+            file.chmod(0o644)
         self.path.replace(self.out)
         total = sum(file.stat().st_size for file in self.out.iterdir())
         print(f"{self.out}: {total / 1e6:.1f} MB")
