@@ -4,9 +4,15 @@
 //! |---|---|---|
 //! | [`short_side`](mod@short_side) | nothing: the header knows | the shorter side, px |
 //! | [`aesthetic`] | an ONNX scorer, or the sidecar | 0 to 10 |
+//! | [`nouns`] | the sidecar, or a released record | a list of nouns; its handle rides |
+//! | [`detect`] | an open-vocabulary ONNX detector | how many regions were found; the regions, by `Flow::regions` |
+//! | [`area`](mod@area) | nothing: the box knows | a region's share of the picture, 0 to 1 |
+//! | [`segment`] | SAM 2, by the regions' boxes | the mask's foretold quality; the mask is remembered |
+//! | [`region_score`] | a CLIP and an aesthetic scorer, of the cut-out | clip_score, aes_score |
 
 pub mod aesthetic;
 pub mod aesthetic_model;
+pub mod area;
 pub mod clip_crop;
 pub mod clip_model;
 pub mod decode;
@@ -32,4 +38,11 @@ mod row_graph;
 mod passing;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};
+pub use area::{Area, area};
+pub use detect::{Detect, Detection, FoundRegions};
+pub use nouns::{Nouns, NounsFromSidecar};
+pub use records::Records;
+pub use region_score::{ClipScore, RegionAesthetic, RegionScore};
+pub use segment::{MaskScore, Segment};
 pub use short_side::{ShortSide, short_side};
+pub use texts::Texts;

@@ -70,6 +70,11 @@ impl Records {
         self.0.as_ref().map(|tars| tars.stamp.0.to_vec()).unwrap_or_default()
     }
 
+    /// The record of the picture with this key in the shard of this name.
+    pub fn named(&self, shard: &str, key: &str) -> Option<Result<Record, Refusal>> {
+        self.0.as_ref().and_then(|tars| tars.tars.record_of(shard, key))
+    }
+
     /// The record of the picture that the question is about, if there is one.
     pub fn of(&self, question: &Question, shards: &Catalogue) -> Option<Result<Arc<Released>, Refusal>> {
         let tars = self.0.as_ref()?;
