@@ -60,8 +60,8 @@ class Segmenter:
         feeds["input_boxes"] = (np.stack(boxes) * scale)[None].astype(np.float32)
         logits, expected, scores = self.run("decoder", self.decoder, feeds)
         # Pillow's bilinear, when it enlarges, is the usual one with pixel middles at halves.
-        masks = [np.asarray(Image.fromarray(x).resize(picture.size, Image.Resampling.BILINEAR)) > 0 for x in logits[0, :, 0]]
-        return np.stack(masks), expected[0, :, 0], scores[0, :, 0]
+        large = (Image.fromarray(x).resize(picture.size, Image.Resampling.BILINEAR) for x in logits[0, :, 0])
+        return np.stack([np.asarray(x) > 0 for x in large]), expected[0, :, 0], scores[0, :, 0]
 
 
 def iou(a, b):
@@ -69,7 +69,10 @@ def iou(a, b):
 
 
 def measure(segmenter, folder, rows, most):
-    """Rows of (noun, part of the picture, true IoU, expected IoU, object score), and the same for backgrounds and strays."""
+    """Rows of (noun, part of the picture, true IoU, expected IoU, object score).
+
+    The nouns "(background)" and "(stray)" are boxes that are about no object.
+    """
     chance = np.random.default_rng(3)
     found = []
     for row in rows:
@@ -106,8 +109,8 @@ def say(name, rows):
     true, guess, score = (np.array([row[i] for row in rows]) for i in (2, 3, 4))
     low = np.quantile(true, 0.1)
     print(
-        f"{name:18} {len(rows):5}  mean IoU {true.mean():.4f}  median {np.median(true):.4f}  lowest tenth below {low:.3f}  "
-        f"under 0.5: {(true < 0.5).mean():.2%}  score > 0: {(score > 0).mean():.1%}"
+        f"{name:18} {len(rows):5}  mean IoU {true.mean():.4f}  median {np.median(true):.4f}  "
+        f"lowest tenth below {low:.3f}  under 0.5: {(true < 0.5).mean():.2%}  score > 0: {(score > 0).mean():.1%}"
     )
     return true, guess
 
@@ -122,18 +125,20 @@ def report(found):
     parts = [0.001, 0.003, 0.01, 0.03, 1.0]
     for low, high in zip(parts, parts[1:]):
         say(f"{low:.1%} to {high:.1%}", [row for row in objects if low <= row[1] < high])
-    for noun in sorted({row[0] for row in found}):
+    for noun in sorted({row[0] for row in found} - {"(stray)"}):
         say(noun, [row for row in found if row[0] == noun])
+    strays = [row[4] > 0 for row in found if row[0] == "(stray)"]
+    print(f"boxes about nothing: {len(strays)}, score > 0: {np.mean(strays):.1%}")
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--scenes", type=Path, help="folder of drawn scenes (default: a temporary one)")
     arguments.add_argument("--model", type=Path, default=MODEL, help="the model's folder")
-    arguments.add_argument("--jitter", type=float, default=0.08, help="most that an edge is moved, as part of the box")
+    arguments.add_argument("--jitter", type=float, default=0.08, help="most that an edge is moved (of the box)")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.scenes.resolve() if given.scenes else Path(temporary)
+        folder = (given.scenes.resolve() if given.scenes else Path(temporary)) / "held_out"
         rows = segment_scenes.draw(folder, *HELD_OUT)
         segmenter = Segmenter(given.model)
         report(measure(segmenter, folder, rows, given.jitter))

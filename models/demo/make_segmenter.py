@@ -141,7 +141,8 @@ def train(scenes, steps=STEPS):
 def export(network, example, path, inputs, outputs):
     """Writes a graph. `inputs` maps names to their free dimensions, `outputs` names to shapes."""
     network = network.to(memory_format=torch.contiguous_format)
-    free = {name: {i: size for i, size in enumerate(shape) if isinstance(size, str)} for name, shape in outputs.items()}
+    named = lambda shape: {i: size for i, size in enumerate(shape) if isinstance(size, str)}
+    free = {name: named(shape) for name, shape in outputs.items()}
     torch.onnx.export(
         network,
         example,

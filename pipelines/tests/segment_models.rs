@@ -82,9 +82,8 @@ fn logit(logits: &[f32], side: usize, x: f32, y: f32) -> f32 {
     let (x, y) = (place(x), place(y));
     let (left, top) = (x as usize, y as usize);
     let (right, low) = ((left + 1).min(side - 1), (top + 1).min(side - 1));
-    let across = |row: usize| {
-        logits[row * side + left] * (1.0 - x.fract()) + logits[row * side + right] * x.fract()
-    };
+    let across =
+        |row: usize| logits[row * side + left] * (1.0 - x.fract()) + logits[row * side + right] * x.fract();
     across(top) * (1.0 - y.fract()) + across(low) * y.fract()
 }
 
@@ -104,14 +103,15 @@ fn overlap(logits: &[f32], side: usize, mask: &GrayImage) -> f32 {
 fn masks_fit_the_objects_that_boxes_are_about() {
     let mut segmenter = Segmenter::open(&backend(BackendChoice::Embedded).unwrap());
     let mut found = Vec::new();
-    for n in 0..6 {
+    for n in 0..3 {
         let (picture, truth, boxes) = scene(n);
         let embeddings = segmenter.encode(&picture);
         let results = segmenter.decode(&embeddings, &boxes);
         let [_, count, 1, side, same] = results[0].shape[..] else { panic!("{:?}", results[0].shape) };
         assert_eq!((count, side), (boxes.len(), same));
         let (masks, expected) = (results[0].as_f32().unwrap(), results[1].as_f32().unwrap());
-        for ((object, logits), expected) in truth.objects.iter().zip(masks.chunks(side * side)).zip(expected) {
+        for ((object, logits), expected) in truth.objects.iter().zip(masks.chunks(side * side)).zip(expected)
+        {
             assert!((0.0..=1.0).contains(expected));
             if object.area * 1000 >= picture.width() * picture.height() {
                 found.push(overlap(logits, side, &truth.mask(object)));
@@ -119,7 +119,7 @@ fn masks_fit_the_objects_that_boxes_are_about() {
         }
     }
     let mean = found.iter().sum::<f32>() / found.len() as f32;
-    assert!(found.len() > 25 && mean > 0.8, "mean IoU {mean} of {} objects: {found:?}", found.len());
+    assert!(found.len() > 12 && mean > 0.8, "mean IoU {mean} of {} objects: {found:?}", found.len());
 }
 
 #[test]
@@ -127,16 +127,16 @@ fn both_backends_give_the_same_for_one_box_and_for_many() {
     let Some(native) = backend(BackendChoice::OnnxRuntime) else { return };
     let mut embedded = Segmenter::open(&backend(BackendChoice::Embedded).unwrap());
     let mut native = Segmenter::open(&native);
-    for n in 0..2 {
-        let (picture, _, boxes) = scene(n);
-        let whole = [0.0, 0.0, SIDE as f32, SIDE as f32];
-        let many: Vec<[f32; 4]> = boxes.iter().copied().cycle().take(40).chain([whole]).collect();
-        let embeddings = [embedded.encode(&picture), native.encode(&picture)];
-        same(&embeddings[0], &embeddings[1]);
-        for boxes in [&many[..1], &many] {
-            let results = [embedded.decode(&embeddings[0], boxes), native.decode(&embeddings[1], boxes)];
-            same(&results[0], &results[1]);
-        }
+    let (picture, _, boxes) = scene(1);
+    let whole = [0.0, 0.0, SIDE as f32, SIDE as f32];
+    // An empty box, one beyond the picture's edge, and one over everything are boxes too.
+    let odd = [[90.0, 90.0, 90.0, 90.0], [200.0, -20.0, 300.0, 60.0], whole];
+    let many: Vec<[f32; 4]> = boxes.iter().copied().chain(odd).collect();
+    let embeddings = [embedded.encode(&picture), native.encode(&picture)];
+    same(&embeddings[0], &embeddings[1]);
+    for boxes in [&many[..1], &many] {
+        let results = [embedded.decode(&embeddings[0], boxes), native.decode(&embeddings[1], boxes)];
+        same(&results[0], &results[1]);
     }
 }
 
@@ -146,7 +146,7 @@ fn a_mask_does_not_depend_on_the_other_boxes() {
     let (picture, _, boxes) = scene(1);
     let embeddings = segmenter.encode(&picture);
     let together = segmenter.decode(&embeddings, &boxes);
-    for (i, one) in boxes.iter().enumerate() {
+    for (i, one) in boxes.iter().enumerate().take(3) {
         for (alone, all) in segmenter.decode(&embeddings, &[*one]).iter().zip(&together) {
             let (alone, all) = (alone.as_f32().unwrap(), all.as_f32().unwrap());
             let part = &all[i * alone.len()..(i + 1) * alone.len()];
