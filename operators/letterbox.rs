@@ -6,9 +6,12 @@
 
 mod resize;
 
+use std::str::FromStr;
+
 use threshflow::row::Refusal;
 
 use crate::decode::Rgb;
+use crate::onnx::OnnxError;
 
 /// Whose rounding and resampling the letterbox follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +22,22 @@ pub enum LetterboxFamily {
     Mmyolo,
     /// ultralytics: sizes rounded half to even, linear both ways, without antialiasing.
     Ultralytics,
+}
+
+impl FromStr for LetterboxFamily {
+    type Err = OnnxError;
+
+    fn from_str(text: &str) -> Result<Self, OnnxError> {
+        match text {
+            "mmyolo" => Ok(LetterboxFamily::Mmyolo),
+            "ultralytics" => Ok(LetterboxFamily::Ultralytics),
+            _ => Err(OnnxError::Usage {
+                what: "--letterbox",
+                found: text.to_string(),
+                allowed: "mmyolo or ultralytics",
+            }),
+        }
+    }
 }
 
 /// A detector's input: a square of `size` x `size` pixels.

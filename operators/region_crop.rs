@@ -4,9 +4,13 @@
 //! white. ImgEdit's tool takes the crop, which is RGB, for BGR and swaps red and blue before the models look at it;
 //! [`Channels::Swapped`] does so too, for comparing with scores that were published with it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use threshflow::row::Refusal;
 
 use crate::decode::Rgb;
+use crate::onnx::OnnxError;
 
 /// In which order a crop's channels stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,28 @@ pub enum Channels {
     Rgb,
     /// Red and blue exchanged, as ImgEdit's tool gives crops to its models.
     Swapped,
+}
+
+impl FromStr for Channels {
+    type Err = OnnxError;
+
+    fn from_str(text: &str) -> Result<Self, OnnxError> {
+        match text {
+            "rgb" => Ok(Channels::Rgb),
+            "swapped" => Ok(Channels::Swapped),
+            _ => Err(OnnxError::Usage {
+                what: "--region-channels",
+                found: text.to_string(),
+                allowed: "rgb or swapped",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.stamp())
+    }
 }
 
 impl Channels {

@@ -4,3 +4,6 @@ mod bench;
 pub mod demo;
 pub mod prepare;
 mod prepare_demo;
+mod recap_demo;
+pub mod recap_mask;
+mod recap_record;
