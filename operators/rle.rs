@@ -26,7 +26,9 @@ pub enum RleError {
     Run { at: usize, run: i64 },
     #[error("counts: the number at {at} has more than {MOST_GROUPS} characters: no run is that long")]
     Long { at: usize },
-    #[error("counts: its runs add up to {found} pixels, and {width} x {height} has {wanted}: is the size another picture's?")]
+    #[error(
+        "counts: its runs add up to {found} pixels, and {width} x {height} has {wanted}: is the size another picture's?"
+    )]
     Sum { found: u64, wanted: u64, width: u32, height: u32 },
     #[error("a mask of {width} x {height} pixels: at most {MAX_PIXELS} pixels are decoded")]
     Pixels { width: u32, height: u32 },

@@ -231,8 +231,7 @@ impl<'a> Answers<'a> {
             let why = format!("`{}` or `{}` is missing", decoder.masks, decoder.qualities);
             return Err(OnnxError::Run { path: decoder.model.path.clone(), why });
         };
-        let (logits, numbers) =
-            (masks.as_f32().unwrap_or_default(), qualities.as_f32().unwrap_or_default());
+        let (logits, numbers) = (masks.as_f32().unwrap_or_default(), qualities.as_f32().unwrap_or_default());
         if let [.., candidates, height, width] = masks.shape[..] {
             let grids = logits.len() / (height * width).max(1);
             let sound = candidates > 0 && grids >= boxes * candidates && numbers.len() == grids;
@@ -253,7 +252,8 @@ impl<'a> Answers<'a> {
         if let Some(quality) = qualities.iter().find(|quality| !quality.is_finite()) {
             return Err(not_a_number(format!("a quality of {quality}")));
         }
-        let better = |best: usize, other: usize| if qualities[other] > qualities[best] { other } else { best };
+        let better =
+            |best: usize, other: usize| if qualities[other] > qualities[best] { other } else { best };
         let best = (1..qualities.len()).fold(0, better);
         let length = self.width * self.height;
         let values = &self.logits[(at * self.candidates + best) * length..][..length];

@@ -28,6 +28,7 @@ pub struct Model {
     pub bytes: u64,
     /// External data: as the graph names it, and where it lies.
     pub(super) external: BTreeMap<String, PathBuf>,
+    pub(super) resizes_cubically: bool,
 }
 
 impl ModelFolder {
@@ -90,9 +91,7 @@ impl ModelFolder {
         match std::fs::read(self.root.join(NAME)) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(OnnxError::Folder { path: self.root.clone(), why: format!("{NAME}: {error}") })
-            }
+            Err(error) => Err(OnnxError::Folder { path: self.root.clone(), why: format!("{NAME}: {error}") }),
         }
     }
 
@@ -113,7 +112,8 @@ impl ModelFolder {
                 .map_err(|error| failed(format!("external data `{location}`: {error}")))?;
         }
         let content = ContentHash::from_hasher(&hash.hasher);
-        Ok(Model { path, signature: seen.signature, content, bytes: hash.bytes, external })
+        let resizes_cubically = seen.resizes_cubically;
+        Ok(Model { path, signature: seen.signature, content, bytes: hash.bytes, external, resizes_cubically })
     }
 
     /// Where a graph's external data lies: a plain file in this very folder, or a refusal.

@@ -156,7 +156,8 @@ impl Encoder {
 impl Decoder {
     pub(super) fn check(model: Model, encoder: &Encoder) -> Result<Self, OnnxError> {
         let Some(prompt) = Prompt::of(&model) else {
-            let ways = "`input_boxes`, or `input_points` and `input_labels`, or `point_coords` and `point_labels`";
+            let ways =
+                "`input_boxes`, or `input_points` and `input_labels`, or `point_coords` and `point_labels`";
             return Err(contract(&model, format!("a decoder that is told boxes by {ways}")));
         };
         let (given, left_empty) = prompt.inputs();

@@ -83,9 +83,7 @@ impl Logits<'_> {
         let mut bits = Vec::with_capacity(width as usize * height as usize);
         for place in places(self.height, height) {
             let neighbours = grid_row(place.first).iter().zip(grid_row(place.second));
-            bits.extend(
-                neighbours.map(|(first, second)| u8::from(place.between(*first, *second) > 0.0)),
-            );
+            bits.extend(neighbours.map(|(first, second)| u8::from(place.between(*first, *second) > 0.0)));
         }
         Mask { width, height, bits }
     }

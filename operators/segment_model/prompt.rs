@@ -57,7 +57,8 @@ pub(super) fn tell(decoder: &Decoder, boxes: &[[f32; 4]]) -> Vec<Told> {
         Prompt::Coordinates => {
             // The masks may be counted by themselves: then one that isn't there does for all boxes.
             let fixed = |name, at, open| decoder.fixed(name, at).unwrap_or(open);
-            let mask = [fixed("mask_input", 0, count), 1, fixed("mask_input", 2, 1), fixed("mask_input", 3, 1)];
+            let mask =
+                [fixed("mask_input", 0, count), 1, fixed("mask_input", 2, 1), fixed("mask_input", 3, 1)];
             let flags = fixed("has_mask_input", 0, count);
             vec![
                 floats("point_coords", &[count, 2, 2], corners),

@@ -40,13 +40,18 @@ fn folder(decoder: &str) -> tempfile::TempDir {
     let link = |from: &str, to: &str| {
         std::os::unix::fs::symlink(fixtures().join(from), folder.path().join(to)).unwrap();
     };
-    link(if decoder == "coordinates.onnx" { "encoder_of_coordinates.onnx" } else { "encoder.onnx" }, "encoder.onnx");
+    link(
+        if decoder == "coordinates.onnx" { "encoder_of_coordinates.onnx" } else { "encoder.onnx" },
+        "encoder.onnx",
+    );
     link(decoder, "decoder.onnx");
     folder
 }
 
-fn open(decoder: &str, backend: &Backend) -> SegmentModel {
-    SegmentModel::open(folder(decoder).path(), backend).unwrap()
+/// The folder has to outlive the model's sessions.
+fn open(decoder: &str, backend: &Backend) -> (SegmentModel, tempfile::TempDir) {
+    let folder = folder(decoder);
+    (SegmentModel::open(folder.path(), backend).unwrap(), folder)
 }
 
 /// All answers of one picture, in the order of the boxes: quality, low-resolution logits, mask, run lengths.
@@ -73,7 +78,7 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
     let prepared = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
     for backend in backends() {
         for name in ["boxes", "points", "both", "coordinates", "pairs"] {
-            let model = open(&format!("{name}.onnx"), &backend);
+            let (model, _folder) = open(&format!("{name}.onnx"), &backend);
             let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
             let answers = ask(&mut segmenter, &prepared, (150, 100), &boxes(&expected));
             let known = expected[name].as_array().unwrap();
@@ -81,7 +86,8 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
             let (mut worst, mut pixels) = ((0f32, 0f32), 0);
             for (answer, known) in answers.into_iter().zip(known) {
                 let (quality, logits, mask, (counts, area)) = answer.unwrap();
-                let quality_off = largest_difference(&[quality], &[known["quality"].as_f64().unwrap() as f32]);
+                let quality_off =
+                    largest_difference(&[quality], &[known["quality"].as_f64().unwrap() as f32]);
                 let logits_off = largest_difference(&logits, &floats(&known["logits"]));
                 worst = (worst.0.max(quality_off), worst.1.max(logits_off));
                 assert_eq!((rle::encode(&mask), mask.area()), (counts, area));
@@ -92,7 +98,12 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
                 // Pixels whose logit is next to 0 may fall on either side.
                 assert!(off as u64 <= known["uncertain_pixels"].as_u64().unwrap(), "{name}: {off} pixels");
             }
-            println!("{} {name}: quality {:e}, logits {:e}, {pixels} pixels", backend.stamp_class(), worst.0, worst.1);
+            println!(
+                "{} {name}: quality {:e}, logits {:e}, {pixels} pixels",
+                backend.stamp_class(),
+                worst.0,
+                worst.1
+            );
             assert!(worst.0 < TOLERANCE && worst.1 < TOLERANCE, "{name}: {worst:?}");
         }
     }
@@ -101,7 +112,7 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
 #[test]
 fn a_picture_is_squashed_as_pillow_does() {
     let recorded = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
-    let model = open("boxes.onnx", &backends()[0]);
+    let (model, _folder) = open("boxes.onnx", &backends()[0]);
     let prepared = model.prepare(&picture()).unwrap();
     assert_eq!((prepared.len(), model.prepared_bytes()), (recorded.len(), recorded.len()));
     let most = prepared.iter().zip(&recorded).map(|(a, b)| a.abs_diff(*b)).max();
@@ -121,7 +132,7 @@ fn boxes_that_hold_nothing_are_refused_and_cost_their_neighbours_nothing() {
         [nan, 0.0, 1.0, 1.0],
         [0.0, 0.0, f32::INFINITY, 1.0],
     ];
-    let model = open("boxes.onnx", &backends()[0]);
+    let (model, _folder) = open("boxes.onnx", &backends()[0]);
     let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
     let prepared = model.prepare(&picture()).unwrap();
     let alone = ask(&mut segmenter, &prepared, (150, 100), &[good]);
@@ -151,9 +162,14 @@ fn boxes_that_hold_nothing_are_refused_and_cost_their_neighbours_nothing() {
 fn an_answer_that_is_no_number_is_refused() {
     for backend in backends() {
         for name in ["nan_quality.onnx", "nan_logits.onnx"] {
-            let mut segmenter = open(name, &backend).open_session(Place::Cpu, 1).unwrap();
-            let answers =
-                ask(&mut segmenter, &[7; 3 * 64 * 64], (150, 100), &[[1.0, 1.0, 9.0, 9.0], [50.0, 50.0, 90.0, 90.0]]);
+            let (model, _folder) = open(name, &backend);
+            let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
+            let answers = ask(
+                &mut segmenter,
+                &[7; 3 * 64 * 64],
+                (150, 100),
+                &[[1.0, 1.0, 9.0, 9.0], [50.0, 50.0, 90.0, 90.0]],
+            );
             assert_eq!(answers[0].as_ref().unwrap_err().class, "not_a_number", "{name}");
             assert!(answers[1].is_ok(), "{name}");
         }
@@ -194,7 +210,7 @@ fn a_config_is_taken_or_told() {
         std::fs::write(folder.path().join("preprocessor_config.json"), config).unwrap();
         SegmentModel::open(folder.path(), backend).map_err(|error| error.to_string())
     };
-    let plain = open("boxes.onnx", backend);
+    let (plain, _folder) = open("boxes.onnx", backend);
     let usual = with(
         r#"{"size": {"height": 64, "width": 64}, "mask_size": {"height": 16, "width": 16}, "resample": 2, "do_pad": null,
             "do_center_crop": null, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225],
@@ -213,5 +229,20 @@ fn a_config_is_taken_or_told() {
     ] {
         let error = with(config).unwrap_err();
         assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn a_graph_that_resizes_cubically_is_refused_by_the_embedded_backend_and_not_run_otherwise() {
+    let folder = crate::onnx::ModelFolder::open(&fixtures()).unwrap();
+    let model = folder.model("cubic.onnx").unwrap();
+    for backend in backends() {
+        let opened = Session::open(&model, &backend, Place::Cpu, 1);
+        match opened.err().map(|error| error.to_string()) {
+            Some(error) => {
+                assert!(error.contains("resizes cubically") && backend.stamp_class() == "rten/f32", "{error}")
+            }
+            None => assert_eq!(backend.stamp_class(), "onnxruntime/f32"),
+        }
     }
 }
