@@ -85,7 +85,7 @@ fn from_json(text: &[u8]) -> Result<Vec<String>, String> {
     })
 }
 
-/// `family` and `size` of preprocessor_config.json; its other fields mean nothing to a letterbox.
+/// `letterbox` (or `family`) and `size` of preprocessor_config.json; its other fields mean nothing to a letterbox.
 pub(super) fn config(folder: &ModelFolder) -> Result<Config, OnnxError> {
     let Some(text) = read(folder, "preprocessor_config.json")? else { return Ok(Config::default()) };
     parse(&text).map_err(|why| failed(folder, format!("preprocessor_config.json: {why}")))
@@ -94,12 +94,12 @@ pub(super) fn config(folder: &ModelFolder) -> Result<Config, OnnxError> {
 fn parse(text: &[u8]) -> Result<Config, String> {
     let config: Value = serde_json::from_slice(text).map_err(|error| format!("it is no JSON: {error}"))?;
     let there = |field: &str| config.get(field).filter(|value| !value.is_null());
-    let family = match there("family").map(|value| (value, value.as_str())) {
+    let family = match there("letterbox").or(there("family")).map(|value| (value, value.as_str())) {
         None => None,
         Some((_, Some("mmyolo"))) => Some(LetterboxFamily::Mmyolo),
         Some((_, Some("ultralytics"))) => Some(LetterboxFamily::Ultralytics),
         Some((other, _)) => {
-            return Err(format!("`family` is {other}; \"mmyolo\" or \"ultralytics\" is allowed"));
+            return Err(format!("`letterbox` is {other}; \"mmyolo\" or \"ultralytics\" is allowed"));
         }
     };
     let size = match there("size") {

@@ -37,6 +37,7 @@ pub struct Model {
     pub bytes: u64,
     /// External data: as the graph names it, and where it lies.
     pub(super) external: BTreeMap<String, PathBuf>,
+    pub(super) resizes_cubically: bool,
 }
 
 impl Model {
@@ -131,7 +132,8 @@ impl ModelFolder {
                 .map_err(|error| failed(format!("external data `{location}`: {error}")))?;
         }
         let content = ContentHash::from_hasher(&hash.hasher);
-        Ok(Model { path, signature: seen.signature, content, bytes: hash.bytes, external })
+        let resizes_cubically = seen.resizes_cubically;
+        Ok(Model { path, signature: seen.signature, content, bytes: hash.bytes, external, resizes_cubically })
     }
 
     /// Where a graph's external data lies: a plain file in this very folder, or a refusal.

@@ -76,6 +76,8 @@ pub(super) struct Seen {
     pub(super) signature: Signature,
     /// The `location` of every tensor that is kept outside, as the graph writes it.
     pub(super) locations: BTreeSet<String>,
+    /// Whether a Resize in it is cubic, which the embedded back-end would take for linear.
+    pub(super) resizes_cubically: bool,
 }
 
 /// Maps a file for reading.
@@ -163,11 +165,22 @@ impl Walk {
         Ok(())
     }
 
+    /// NodeProto: op_type, attribute.
     fn node(&mut self, message: &[u8]) -> Walked {
-        fields(message, |field| match field.number {
-            5 => self.attribute(field.message()?),
-            _ => Ok(()),
-        })
+        let (mut resizes, mut cubic) = (false, false);
+        fields(message, |field| {
+            match field.number {
+                4 => resizes = field.message()? == b"Resize",
+                5 => {
+                    cubic |= says_cubic(field.message()?)?;
+                    self.attribute(field.message()?)?;
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        self.seen.resizes_cubically |= resizes && cubic;
+        Ok(())
     }
 
     /// AttributeProto: t and tensors, g and graphs, sparse_tensor and sparse_tensors.
@@ -204,6 +217,18 @@ impl Walk {
         })?;
         Ok(name)
     }
+}
+
+/// AttributeProto: whether its s is `cubic`.
+fn says_cubic(message: &[u8]) -> Result<bool, String> {
+    let mut cubic = false;
+    fields(message, |field| {
+        if field.number == 4 {
+            cubic = field.message()? == b"cubic";
+        }
+        Ok(())
+    })?;
+    Ok(cubic)
 }
 
 /// StringStringEntryProto: key, value.

@@ -55,6 +55,14 @@ fn load(model: &Model) -> Result<Graph, String> {
              export again under such a name, or take ONNX Runtime (--backend onnxruntime)"
         ));
     }
+    if model.resizes_cubically {
+        // rten 0.27 resizes linearly where a graph says cubic, and doesn't tell.
+        return Err(
+            "it resizes cubically, which the embedded back-end cannot; export again with constants folded (a position \
+             embedding resized beforehand), or take ONNX Runtime (--backend onnxruntime)"
+                .to_string(),
+        );
+    }
     let mut options = ModelOptions::with_all_ops();
     options.prepack_weights(true);
     // SAFETY: external data is mapped; see `graph::map` on models that are rewritten while they are in use.

@@ -48,8 +48,10 @@ fn folder(decoder: &str) -> tempfile::TempDir {
     folder
 }
 
-fn open(decoder: &str, backend: &Backend) -> SegmentModel {
-    SegmentModel::open(folder(decoder).path(), backend).unwrap()
+/// The folder has to outlive the model's sessions.
+fn open(decoder: &str, backend: &Backend) -> (SegmentModel, tempfile::TempDir) {
+    let folder = folder(decoder);
+    (SegmentModel::open(folder.path(), backend).unwrap(), folder)
 }
 
 /// All answers of one picture, in the order of the boxes: quality, low-resolution logits, mask, run lengths.
@@ -76,7 +78,7 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
     let prepared = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
     for backend in backends() {
         for name in ["boxes", "points", "both", "coordinates", "pairs"] {
-            let model = open(&format!("{name}.onnx"), &backend);
+            let (model, _folder) = open(&format!("{name}.onnx"), &backend);
             let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
             let answers = ask(&mut segmenter, &prepared, (150, 100), &boxes(&expected));
             let known = expected[name].as_array().unwrap();
@@ -110,7 +112,7 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
 #[test]
 fn a_picture_is_squashed_as_pillow_does() {
     let recorded = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
-    let model = open("boxes.onnx", &backends()[0]);
+    let (model, _folder) = open("boxes.onnx", &backends()[0]);
     let prepared = model.prepare(&picture()).unwrap();
     assert_eq!((prepared.len(), model.prepared_bytes()), (recorded.len(), recorded.len()));
     let most = prepared.iter().zip(&recorded).map(|(a, b)| a.abs_diff(*b)).max();
@@ -130,7 +132,7 @@ fn boxes_that_hold_nothing_are_refused_and_cost_their_neighbours_nothing() {
         [nan, 0.0, 1.0, 1.0],
         [0.0, 0.0, f32::INFINITY, 1.0],
     ];
-    let model = open("boxes.onnx", &backends()[0]);
+    let (model, _folder) = open("boxes.onnx", &backends()[0]);
     let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
     let prepared = model.prepare(&picture()).unwrap();
     let alone = ask(&mut segmenter, &prepared, (150, 100), &[good]);
@@ -160,7 +162,8 @@ fn boxes_that_hold_nothing_are_refused_and_cost_their_neighbours_nothing() {
 fn an_answer_that_is_no_number_is_refused() {
     for backend in backends() {
         for name in ["nan_quality.onnx", "nan_logits.onnx"] {
-            let mut segmenter = open(name, &backend).open_session(Place::Cpu, 1).unwrap();
+            let (model, _folder) = open(name, &backend);
+            let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
             let answers = ask(
                 &mut segmenter,
                 &[7; 3 * 64 * 64],
@@ -207,7 +210,7 @@ fn a_config_is_taken_or_told() {
         std::fs::write(folder.path().join("preprocessor_config.json"), config).unwrap();
         SegmentModel::open(folder.path(), backend).map_err(|error| error.to_string())
     };
-    let plain = open("boxes.onnx", backend);
+    let (plain, _folder) = open("boxes.onnx", backend);
     let usual = with(
         r#"{"size": {"height": 64, "width": 64}, "mask_size": {"height": 16, "width": 16}, "resample": 2, "do_pad": null,
             "do_center_crop": null, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225],
@@ -226,5 +229,20 @@ fn a_config_is_taken_or_told() {
     ] {
         let error = with(config).unwrap_err();
         assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn a_graph_that_resizes_cubically_is_refused_by_the_embedded_backend_and_not_run_otherwise() {
+    let folder = crate::onnx::ModelFolder::open(&fixtures()).unwrap();
+    let model = folder.model("cubic.onnx").unwrap();
+    for backend in backends() {
+        let opened = Session::open(&model, &backend, Place::Cpu, 1);
+        match opened.err().map(|error| error.to_string()) {
+            Some(error) => {
+                assert!(error.contains("resizes cubically") && backend.stamp_class() == "rten/f32", "{error}")
+            }
+            None => assert_eq!(backend.stamp_class(), "onnxruntime/f32"),
+        }
     }
 }
