@@ -148,7 +148,7 @@ fn wrong(source: &Source) -> Vec<String> {
     }
     let rooms_of = [
         (&["timely", "differential_dataflow"][..], "src/flow/"),
-        (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"][..], "src/publish/parquet.rs"),
+        (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"][..], "src/publish/parquet"),
     ];
     for (libraries, home) in rooms_of {
         for library in libraries.iter().filter(|library| uses(&code, library)) {

@@ -142,7 +142,7 @@ impl Verdicts {
         }
     }
 
-    pub(super) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
+    pub(crate) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
         self.regions.add_found(id, found, diff);
     }
 
@@ -150,8 +150,13 @@ impl Verdicts {
         self.regions.add_kept(region, diff);
     }
 
-    pub(super) fn add_region(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
+    pub(crate) fn add_region(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
         self.regions.add(place, verdict, diff);
+    }
+
+    /// How many regions were found in a picture.
+    pub fn found_in(&self, id: RowId) -> u64 {
+        self.regions.found_in(id)
     }
 
     /// The regions of a picture in the order of their numbers, and where each stands.

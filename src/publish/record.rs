@@ -1,5 +1,7 @@
 //! Records: what a pipeline publishes of a picture beside its row, as nested columns and as a JSON file of its own.
 
+use std::fmt;
+
 use crate::row::{ContentHash, RowId, Stamp};
 use crate::shard::{Picture, Sample, Sidecar};
 
@@ -15,6 +17,33 @@ pub enum Nested {
     Struct(Vec<(&'static str, Nested)>),
     /// A JSON object whose keys are data, not names: a list of `{name, value}`.
     Entries(Box<Nested>),
+}
+
+/// The fields of an entry.
+pub(super) const ENTRY: [&str; 2] = ["name", "value"];
+
+/// As the card and digests spell it: `list<struct<label: text, score: float32>>`.
+impl fmt::Display for Nested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Nested::Text => f.write_str("text"),
+            Nested::Int64 => f.write_str("int64"),
+            Nested::Float32 => f.write_str("float32"),
+            Nested::Float64 => f.write_str("float64"),
+            Nested::List(item) => write!(f, "list<{item}>"),
+            Nested::Struct(fields) => {
+                f.write_str("struct<")?;
+                for (place, (name, holds)) in fields.iter().enumerate() {
+                    write!(f, "{}{name}: {holds}", if place == 0 { "" } else { ", " })?;
+                }
+                f.write_str(">")
+            }
+            Nested::Entries(value) => {
+                let [name, content] = ENTRY;
+                write!(f, "list<struct<{name}: text, {content}: {value}>>")
+            }
+        }
+    }
 }
 
 /// A region that is published with its picture.
