@@ -130,7 +130,7 @@ fn region_columns(regions: &WantedRegions<'_>) -> String {
         "`jsons/`: one tar a shard, with the record of each kept picture as `jsons/<key>.json`. The fields of the record \
          that are columns of `data/`, too, stand below; what a record lacks is null there. `{REGIONS_KEPT}` lists the \
          regions that are published with the picture: their numbers among all that were found in it, their content \
-         hashes, their scores.\n\n| column | type |\n|---|---|\n"
+         hashes, their scores (null where one is no finite number).\n\n| column | type |\n|---|---|\n"
     );
     for (name, holds) in std::iter::once(own).chain(regions.recorder.columns()) {
         let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));

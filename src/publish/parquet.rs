@@ -327,7 +327,11 @@ pub(super) fn failure(doing: &'static str, path: &Path, error: ParquetError) -> 
         "read" => "run the pipeline again: a part that is missing or cut is written anew",
         _ => "nothing was published; please report this",
     };
-    let why = error.to_string();
+    let why = match &error {
+        // Without the library's own "Parquet error:".
+        ParquetError::General(why) => why.clone(),
+        other => other.to_string(),
+    };
     if let ParquetError::External(cause) = error
         && let Ok(source) = cause.downcast::<std::io::Error>()
     {
