@@ -154,3 +154,68 @@ fn at(explained: &Explained, dial: &str, threshold: f32) -> String {
         None => threshold.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained() -> Explained {
+        let gate = |dial: &str, of| PublishedStage::Gate { dial: dial.to_owned(), of };
+        let rejected = |number, ended| ExplainedRegion { number, ended: RegionEnded::Rejected(ended) };
+        let refused = Ended::Refused {
+            stage: "segment".to_owned(),
+            class: "no_mask".to_owned(),
+            message: "nothing is in the box".to_owned(),
+        };
+        Explained {
+            shard: "00012".to_owned(),
+            key: "cat".to_owned(),
+            ended: Ended::Gated { dial: "regions".to_owned(), score: 1.0, threshold: 2.0 },
+            regions: vec![
+                ExplainedRegion {
+                    number: 0,
+                    ended: RegionEnded::Kept(vec![
+                        ("detection".to_owned(), 0.5),
+                        ("agreement".to_owned(), 0.75),
+                    ]),
+                },
+                rejected(1, Ended::Gated { dial: "detection".to_owned(), score: 0.125, threshold: 0.25 }),
+                rejected(2, refused),
+            ],
+            also: Vec::new(),
+            sidecar_error: None,
+            dials: vec![PublishedDial {
+                name: "detection".to_owned(),
+                unit: "0 to 1".to_owned(),
+                comparison: ">".to_owned(),
+                value: 0.25,
+                default: 0.25,
+                about: String::new(),
+            }],
+            stages: vec![
+                PublishedStage::Probe,
+                gate("detection", Of::Regions),
+                gate("regions", Of::Pictures),
+            ],
+        }
+    }
+
+    #[test]
+    fn regions_are_told_after_their_picture() {
+        let told = "00012/cat\n  probe: passed\n  regions: 1 does not pass 2: held back here\n  not published\n  \
+                    region 0: kept, detection 0.5, agreement 0.75\n  \
+                    region 1: held back by detection: 0.125 does not pass > 0.25 (0 to 1)\n  \
+                    region 2: refused by segment, no_mask: nothing is in the box\n";
+        assert_eq!(story(&explained()), told);
+    }
+
+    #[test]
+    fn json_has_regions_where_there_are_some() {
+        let json = as_json(&explained());
+        assert_eq!(json["regions"][0]["ended"]["scores"]["agreement"], 0.75);
+        assert_eq!(json["regions"][1]["ended"]["dial"], "detection");
+        assert_eq!(json["regions"][2]["ended"]["class"], "no_mask");
+        let none = as_json(&Explained { regions: Vec::new(), ..explained() });
+        assert_eq!(none.get("regions"), None);
+    }
+}

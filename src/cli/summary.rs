@@ -215,3 +215,60 @@ impl fmt::Display for Summary {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::{Place, Refusal, RowId};
+
+    fn summary(wiring: &[StageDescription], verdicts: &Verdicts) -> Summary {
+        let dial =
+            |name| DialSetting { name, unit: "", comparison: ">", value: 0.25, default: 0.25, about: "" };
+        Summary::of("tested", &[dial("detection"), dial("aesthetic")], verdicts, wiring, &[])
+    }
+
+    fn gate(dial: &'static str, of: Of) -> StageDescription {
+        StageDescription::Gate { dial, of }
+    }
+
+    #[test]
+    fn regions_are_counted_apart() {
+        let id = RowId { shard: 0, member: 0 };
+        let mut verdicts = Verdicts::default();
+        verdicts.expect(0, 1);
+        let refused =
+            Refused { stage: "segment".into(), refusal: Refusal::new("no_mask", "nothing is in the box") };
+        let regions = [
+            RegionVerdict::Gated { dial: "detection", score: 0.1 },
+            RegionVerdict::Refused(Box::new(refused)),
+        ];
+        verdicts.add_found(id, 2, 1);
+        for (number, region) in regions.into_iter().enumerate() {
+            verdicts.add_region(Place { id, region: Some(number as u16) }, region, 1);
+        }
+        verdicts.add_kept(id, &[], 1);
+        verdicts.complete();
+        let wiring = [gate("detection", Of::Regions), gate("aesthetic", Of::Pictures)];
+        let summary = summary(&wiring, &verdicts);
+        let text = summary.to_string();
+        for line in [
+            "         1 kept (100.0 %)\n         2 regions found\n",
+            "         1 regions held back by detection at 0.25 (50.0 %)\n",
+            "         1 regions refused by segment: no_mask (50.0 %)\n           for example: nothing is in the box\n",
+            "         0 regions kept (0.0 %), 0 of them in kept pictures\n",
+        ] {
+            assert!(text.contains(line), "{line}\nis not in\n{text}");
+        }
+        assert_eq!(summary.gated.keys().collect::<Vec<_>>(), [&"aesthetic"]);
+        assert_eq!(serde_json::to_value(&summary).unwrap()["regions"]["found"], 2);
+    }
+
+    #[test]
+    fn a_pipeline_without_regions_says_nothing_of_them() {
+        let wiring = [gate("detection", Of::Pictures), gate("aesthetic", Of::Pictures)];
+        let summary = summary(&wiring, &Verdicts::default());
+        assert!(!summary.to_string().contains("region"));
+        assert_eq!(serde_json::to_value(&summary).unwrap().get("regions"), None);
+        assert_eq!(summary.gated.len(), 2);
+    }
+}

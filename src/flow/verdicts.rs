@@ -110,7 +110,7 @@ impl Verdicts {
     }
 
     /// A row that is kept comes (`diff` 1) or leaves (-1).
-    pub(super) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
+    pub(crate) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
         self.columns = scores.len();
         // A row's scores are what the memo says of it: it leaves with the scores that it came with.
         let beside = self.coming_scores.len() as u32;
@@ -179,7 +179,7 @@ impl Verdicts {
 
     /// An epoch is complete: what leaves makes room for what comes. A row that changed several times needs as many
     /// rounds; what is of a later epoch waits for its other half.
-    pub(super) fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         loop {
             let before = self.leaving.len() + self.coming.len();
             let mut leaving = std::mem::take(&mut self.leaving);
