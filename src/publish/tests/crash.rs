@@ -100,21 +100,17 @@ fn a_crash_on_the_way_to_another_set_is_repaired_by_going_back() {
 
 #[test]
 fn a_full_disk_is_said_and_leaves_a_whole_set() {
-    let both = before_and_after();
-    let each = |check: &dyn Fn(&Path, Ended<Result<Committed, PublishError>>)| {
-        for (before, after) in &both {
-            at_each_step(Mishap::Full, Some(before), after, |out, _, ended| check(out, ended));
-        }
-    };
-    each(&|out, ended| {
-        let Ended::Returned(Err(error)) = ended else { panic!("no error") };
-        assert!(error.to_string().contains("free some space"), "{error}");
-        let named = named_whole(out).expect("a set is named");
-        assert!(!out.join(".writing").exists(), "what was half written is in the way of a full disk");
-        // Who reads by a glob sees that set, too.
-        let files = tree(out).into_keys().filter(|path| path.parent() != Some(Path::new("")));
-        let mut named: Vec<PathBuf> = named.parts.iter().map(|part| part.file.clone().into()).collect();
-        named.sort();
-        assert_eq!(files.collect::<Vec<_>>(), named);
-    });
+    for (before, after) in before_and_after() {
+        at_each_step(Mishap::Full, Some(&before), &after, |out, _, ended| {
+            let Ended::Returned(Err(error)) = ended else { panic!("no error") };
+            assert!(error.to_string().contains("free some space"), "{error}");
+            let named = named_whole(out).expect("a set is named");
+            assert!(!out.join(".writing").exists(), "what was half written is in the way of a full disk");
+            // Who reads by a glob sees that set, too.
+            let files = tree(out).into_keys().filter(|path| path.parent() != Some(Path::new("")));
+            let mut named: Vec<PathBuf> = named.parts.iter().map(|part| part.file.clone().into()).collect();
+            named.sort();
+            assert_eq!(files.collect::<Vec<_>>(), named);
+        });
+    }
 }

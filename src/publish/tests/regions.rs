@@ -167,7 +167,8 @@ fn regions_that_do_not_add_up_publish_nothing() {
         verdicts.add_found(id, 1, 1);
         verdicts.add_region(place, verdict, 1);
     };
-    let wrong: [(&str, &dyn Fn(&mut Verdicts)); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Verdicts);
+    let wrong: [(&str, Change<'_>); 6] = [
         ("regions were found in the rows", &|all| all.add_found(id, 1, 1)),
         ("gated by aesthetic", &|all| found(all, RegionVerdict::Gated { dial: "aesthetic", score: 1.0 })),
         ("refused at aesthetic", &|all| {
