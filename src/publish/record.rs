@@ -79,7 +79,9 @@ pub trait Recorder: Send + Sync {
     /// Of all that shapes records beyond the row, its regions and the sidecar: the stamps of the stages whose answers
     /// are read, and the version of the writing.
     fn stamp(&self) -> Stamp;
-    /// The fields of the record that become columns of the data parts, in order.
+    /// The fields of the record that become columns of the data parts, in order. None may bear the name of a column that
+    /// every data part has. A field that is missing or null is null there; one of another type than its column's is an
+    /// error, and so is 1.0 where whole numbers belong.
     fn columns(&self) -> Vec<(&'static str, Nested)>;
     /// The picture's record: the text of one JSON object, the same for the same picture always.
     fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String>;
