@@ -251,8 +251,10 @@ pub trait Row:
 }
 
 /// What rows stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Of {
+    #[default]
     Pictures,
     Regions,
 }

@@ -1,9 +1,11 @@
 //! `explain`: the story of one row, read from what is published.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Failure, Output, print_json};
-use crate::publish::{self, Ended, Explained, PublishedDial, PublishedStage};
+use crate::publish::{self, Ended, Explained, ExplainedRegion, PublishedDial, PublishedStage, RegionEnded};
+use crate::row::Of;
 
 pub(super) fn explain(out: &Path, key: &str, output: Output) -> Result<(), Failure> {
     let Some(explained) = publish::find_verdict(out, key)? else {
@@ -25,11 +27,35 @@ pub(super) fn explain(out: &Path, key: &str, output: Output) -> Result<(), Failu
 }
 
 fn as_json(explained: &Explained) -> serde_json::Value {
-    let ended = match &explained.ended {
+    let mut told = serde_json::json!({
+        "shard": explained.shard, "key": explained.key, "ended": end_as_json(&explained.ended),
+        "sidecar_error": explained.sidecar_error,
+    });
+    if !explained.regions.is_empty() {
+        let region = |region: &ExplainedRegion| {
+            let ended = match &region.ended {
+                RegionEnded::Kept(scores) => {
+                    serde_json::json!({ "verdict": "kept", "scores": by_name(scores) })
+                }
+                RegionEnded::Rejected(ended) => end_as_json(ended),
+            };
+            serde_json::json!({ "region": region.number, "ended": ended })
+        };
+        told["regions"] = explained.regions.iter().map(region).collect::<Vec<_>>().into();
+    }
+    told
+}
+
+fn by_name(scores: &[(String, f32)]) -> BTreeMap<String, f32> {
+    scores.iter().cloned().collect()
+}
+
+fn end_as_json(ended: &Ended) -> serde_json::Value {
+    match ended {
         Ended::Kept(kept) => serde_json::json!({
             "verdict": "kept", "picture": kept.picture, "offset": kept.offset, "length": kept.length,
             "width": kept.width, "height": kept.height, "caption": kept.caption,
-            "scores": kept.scores.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "scores": by_name(&kept.scores),
         }),
         Ended::Gated { dial, score, threshold } => {
             serde_json::json!({ "verdict": "gated", "dial": dial, "score": score, "threshold": threshold })
@@ -37,10 +63,7 @@ fn as_json(explained: &Explained) -> serde_json::Value {
         Ended::Refused { stage, class, message } => {
             serde_json::json!({ "verdict": "refused", "stage": stage, "class": class, "message": message })
         }
-    };
-    serde_json::json!({
-        "shard": explained.shard, "key": explained.key, "ended": ended, "sidecar_error": explained.sidecar_error,
-    })
+    }
 }
 
 /// Stage by stage, up to where the row ended.
@@ -50,11 +73,11 @@ fn story(explained: &Explained) -> String {
     if let Some(error) = &explained.sidecar_error {
         say(format!("its sidecar could not be read: {error}"));
     }
-    for stage in &explained.stages {
+    for stage in explained.stages.iter().filter(|stage| is_of_pictures(stage)) {
         let name = match stage {
             PublishedStage::Probe => "probe",
             PublishedStage::Ask { name, .. } => name.as_str(),
-            PublishedStage::Gate { dial } => dial.as_str(),
+            PublishedStage::Gate { dial, .. } => dial.as_str(),
         };
         match (&explained.ended, stage) {
             (Ended::Refused { stage, class, message }, _) if stage == name => {
@@ -68,7 +91,7 @@ fn story(explained: &Explained) -> String {
                 ));
                 break;
             }
-            (Ended::Kept(kept), PublishedStage::Gate { dial }) => {
+            (Ended::Kept(kept), PublishedStage::Gate { dial, .. }) => {
                 let dial = explained.dials.iter().find(|known| known.name == *dial);
                 let score =
                     kept.scores.iter().find(|(column, _)| dial.is_some_and(|dial| dial.name == *column));
@@ -91,10 +114,37 @@ fn story(explained: &Explained) -> String {
         Ended::Kept(kept) => say(format!("kept: published as {}", kept.picture)),
         _ => say("not published".to_owned()),
     }
+    for region in &explained.regions {
+        say(format!("region {}: {}", region.number, region_story(explained, &region.ended)));
+    }
     for other in &explained.also {
         say(format!("another row of this key ended too: {other:?}"));
     }
     story
+}
+
+/// What regions went through is told of each region.
+fn is_of_pictures(stage: &PublishedStage) -> bool {
+    match stage {
+        PublishedStage::Probe => true,
+        PublishedStage::Ask { of, .. } | PublishedStage::Gate { of, .. } => *of == Of::Pictures,
+    }
+}
+
+fn region_story(explained: &Explained, ended: &RegionEnded) -> String {
+    match ended {
+        RegionEnded::Kept(scores) => {
+            let scores = scores.iter().map(|(name, score)| format!(", {name} {score}"));
+            format!("kept{}", scores.collect::<String>())
+        }
+        RegionEnded::Rejected(Ended::Gated { dial, score, threshold }) => {
+            format!("held back by {dial}: {score} does not pass {}", at(explained, dial, *threshold))
+        }
+        RegionEnded::Rejected(Ended::Refused { stage, class, message }) => {
+            format!("refused by {stage}, {class}: {message}")
+        }
+        RegionEnded::Rejected(Ended::Kept(_)) => "kept".to_owned(),
+    }
 }
 
 fn at(explained: &Explained, dial: &str, threshold: f32) -> String {
@@ -102,5 +152,70 @@ fn at(explained: &Explained, dial: &str, threshold: f32) -> String {
     match known {
         Some(known) => format!("{} {threshold} ({})", known.comparison, known.unit),
         None => threshold.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained() -> Explained {
+        let gate = |dial: &str, of| PublishedStage::Gate { dial: dial.to_owned(), of };
+        let rejected = |number, ended| ExplainedRegion { number, ended: RegionEnded::Rejected(ended) };
+        let refused = Ended::Refused {
+            stage: "segment".to_owned(),
+            class: "no_mask".to_owned(),
+            message: "nothing is in the box".to_owned(),
+        };
+        Explained {
+            shard: "00012".to_owned(),
+            key: "cat".to_owned(),
+            ended: Ended::Gated { dial: "regions".to_owned(), score: 1.0, threshold: 2.0 },
+            regions: vec![
+                ExplainedRegion {
+                    number: 0,
+                    ended: RegionEnded::Kept(vec![
+                        ("detection".to_owned(), 0.5),
+                        ("agreement".to_owned(), 0.75),
+                    ]),
+                },
+                rejected(1, Ended::Gated { dial: "detection".to_owned(), score: 0.125, threshold: 0.25 }),
+                rejected(2, refused),
+            ],
+            also: Vec::new(),
+            sidecar_error: None,
+            dials: vec![PublishedDial {
+                name: "detection".to_owned(),
+                unit: "0 to 1".to_owned(),
+                comparison: ">".to_owned(),
+                value: 0.25,
+                default: 0.25,
+                about: String::new(),
+            }],
+            stages: vec![
+                PublishedStage::Probe,
+                gate("detection", Of::Regions),
+                gate("regions", Of::Pictures),
+            ],
+        }
+    }
+
+    #[test]
+    fn regions_are_told_after_their_picture() {
+        let told = "00012/cat\n  probe: passed\n  regions: 1 does not pass 2: held back here\n  not published\n  \
+                    region 0: kept, detection 0.5, agreement 0.75\n  \
+                    region 1: held back by detection: 0.125 does not pass > 0.25 (0 to 1)\n  \
+                    region 2: refused by segment, no_mask: nothing is in the box\n";
+        assert_eq!(story(&explained()), told);
+    }
+
+    #[test]
+    fn json_has_regions_where_there_are_some() {
+        let json = as_json(&explained());
+        assert_eq!(json["regions"][0]["ended"]["scores"]["agreement"], 0.75);
+        assert_eq!(json["regions"][1]["ended"]["dial"], "detection");
+        assert_eq!(json["regions"][2]["ended"]["class"], "no_mask");
+        let none = as_json(&Explained { regions: Vec::new(), ..explained() });
+        assert_eq!(none.get("regions"), None);
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::flow::Verdicts;
+use crate::flow::{RegionVerdict, Verdicts};
 use crate::lane::StageStatus;
-use crate::publish::DialSetting;
-use crate::row::Verdict;
+use crate::publish::{DialSetting, RegionSummary, StageDescription};
+use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +31,9 @@ pub struct Summary {
     pub gated: BTreeMap<&'static str, u64>,
     /// By stage, by class.
     pub refused: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Of the regions of pictures, where the pipeline finds some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<RegionSummary>,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -38,7 +41,7 @@ pub struct Summary {
     pub seconds: f64,
     pub images_per_second: f64,
     pub peak_rss_bytes: u64,
-    /// Dials in the order of their declaration, for people.
+    /// Dials that rows meet, in the order of their declaration, for people.
     #[serde(skip)]
     pub dial_order: Vec<&'static str>,
     /// The first message of each class, for people.
@@ -51,36 +54,63 @@ pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
     refused.values().flat_map(BTreeMap::values).sum()
 }
 
+/// Whether the pipeline's flow has a step about pictures, or about regions, that `is` this one.
+fn any(wiring: &[StageDescription], wanted: Of, is: impl Fn(&StageDescription) -> bool) -> bool {
+    let of = |stage: &StageDescription| match stage {
+        StageDescription::Probe => Of::Pictures,
+        StageDescription::Ask { of, .. } | StageDescription::Gate { of, .. } => *of,
+    };
+    wiring.iter().any(|stage| of(stage) == wanted && is(stage))
+}
+
 impl Summary {
+    /// `wiring` is the pipeline's flow, step by step; `stages` say what was asked.
     pub fn of(
         pipeline: &'static str,
         dials: &[DialSetting],
         verdicts: &Verdicts,
+        wiring: &[StageDescription],
         stages: &[StageStatus],
     ) -> Self {
+        let gates = |of: Of, name: &str| {
+            any(wiring, of, |stage| matches!(stage, StageDescription::Gate { dial, .. } if *dial == name))
+        };
+        // A dial that only regions meet is told of with them.
+        let meets_rows =
+            |dial: &&DialSetting| gates(Of::Pictures, dial.name) || !gates(Of::Regions, dial.name);
+        let of_rows = || dials.iter().filter(meets_rows);
         let mut summary = Summary {
             pipeline,
             dials: dials.iter().map(|dial| (dial.name, dial.value)).collect(),
             rows: 0,
             kept: 0,
-            gated: dials.iter().map(|dial| (dial.name, 0)).collect(),
+            gated: of_rows().map(|dial| (dial.name, 0)).collect(),
             refused: BTreeMap::new(),
+            regions: any(wiring, Of::Regions, |_| true).then(|| RegionSummary::of(wiring)),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             seconds: 0.0,
             images_per_second: 0.0,
             peak_rss_bytes: 0,
-            dial_order: dials.iter().map(|dial| dial.name).collect(),
+            dial_order: of_rows().map(|dial| dial.name).collect(),
             examples: BTreeMap::new(),
         };
-        for (_, verdict) in verdicts.iter() {
+        for (id, verdict) in verdicts.iter() {
             summary.rows += 1;
+            if let Some(regions) = &mut summary.regions {
+                for (_, region) in verdicts.regions_of(id) {
+                    regions.count(region, &verdict);
+                    if let RegionVerdict::Refused(refused) = region {
+                        summary.examples.entry(class_of(refused)).or_insert_with(|| message_of(refused));
+                    }
+                }
+            }
             match verdict {
                 Verdict::Kept(_) => summary.kept += 1,
                 Verdict::Gated { dial, .. } => *summary.gated.entry(dial).or_default() += 1,
                 Verdict::Refused(refused) => {
-                    let (stage, class) = (refused.stage.to_string(), refused.refusal.class.to_string());
-                    let example = || refused.refusal.message.clone();
+                    let (stage, class) = class_of(&refused);
+                    let example = || message_of(&refused);
                     summary.examples.entry((stage.clone(), class.clone())).or_insert_with(example);
                     *summary.refused.entry(stage).or_default().entry(class).or_default() += 1;
                 }
@@ -102,6 +132,14 @@ impl Summary {
     }
 }
 
+fn class_of(refused: &Refused) -> (String, String) {
+    (refused.stage.to_string(), refused.refusal.class.to_string())
+}
+
+fn message_of(refused: &Refused) -> String {
+    refused.refusal.message.clone()
+}
+
 /// The most memory that this process had resident, in bytes; 0 where the system does not say.
 pub fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -110,24 +148,56 @@ pub fn peak_rss_bytes() -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
+fn share_of(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / (whole as f64).max(1.0)
+}
+
+impl Summary {
+    fn fmt_refused(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        what: &str,
+        refused: &BTreeMap<String, BTreeMap<String, u64>>,
+        all: u64,
+    ) -> fmt::Result {
+        for (stage, classes) in refused {
+            for (class, refused) in classes {
+                writeln!(f, "{refused:>10} {what} by {stage}: {class} ({:.1} %)", share_of(*refused, all))?;
+                if let Some(example) = self.examples.get(&(stage.clone(), class.clone())) {
+                    writeln!(f, "{:>10} for example: {example}", "")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fmt_regions(&self, f: &mut fmt::Formatter<'_>, regions: &RegionSummary) -> fmt::Result {
+        let share = |part: u64| share_of(part, regions.found);
+        writeln!(f, "{:>10} regions found", regions.found)?;
+        for (dial, gated) in &regions.gated {
+            let at = self.dials.get(dial.as_str()).copied().unwrap_or(f32::NAN);
+            writeln!(f, "{gated:>10} regions held back by {dial} at {at} ({:.1} %)", share(*gated))?;
+        }
+        self.fmt_refused(f, "regions refused", &regions.refused, regions.found)?;
+        let (kept, published) = (regions.kept, regions.published);
+        writeln!(f, "{kept:>10} regions kept ({:.1} %), {published} of them in kept pictures", share(kept))
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = |part: u64| 100.0 * part as f64 / (self.rows as f64).max(1.0);
+        let share = |part: u64| share_of(part, self.rows);
         writeln!(f, "{:>10} rows", self.rows)?;
         for dial in &self.dial_order {
             let gated = self.gated.get(dial).copied().unwrap_or(0);
             let at = self.dials.get(dial).copied().unwrap_or(f32::NAN);
             writeln!(f, "{:>10} held back by {dial} at {at} ({:.1} %)", gated, share(gated))?;
         }
-        for (stage, classes) in &self.refused {
-            for (class, refused) in classes {
-                writeln!(f, "{refused:>10} refused by {stage}: {class} ({:.1} %)", share(*refused))?;
-                if let Some(example) = self.examples.get(&(stage.clone(), class.clone())) {
-                    writeln!(f, "{:>10} for example: {example}", "")?;
-                }
-            }
-        }
+        self.fmt_refused(f, "refused", &self.refused, self.rows)?;
         writeln!(f, "{:>10} kept ({:.1} %)", self.kept, share(self.kept))?;
+        if let Some(regions) = &self.regions {
+            self.fmt_regions(f, regions)?;
+        }
         for (stage, asks) in &self.asks {
             let given =
                 if asks.given > 0 { format!(", {} given by sidecars", asks.given) } else { String::new() };
@@ -143,5 +213,62 @@ impl fmt::Display for Summary {
             self.images_per_second,
             self.peak_rss_bytes as f64 / 1e6
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::{Place, Refusal, RowId};
+
+    fn summary(wiring: &[StageDescription], verdicts: &Verdicts) -> Summary {
+        let dial =
+            |name| DialSetting { name, unit: "", comparison: ">", value: 0.25, default: 0.25, about: "" };
+        Summary::of("tested", &[dial("detection"), dial("aesthetic")], verdicts, wiring, &[])
+    }
+
+    fn gate(dial: &'static str, of: Of) -> StageDescription {
+        StageDescription::Gate { dial, of }
+    }
+
+    #[test]
+    fn regions_are_counted_apart() {
+        let id = RowId { shard: 0, member: 0 };
+        let mut verdicts = Verdicts::default();
+        verdicts.expect(0, 1);
+        let refused =
+            Refused { stage: "segment".into(), refusal: Refusal::new("no_mask", "nothing is in the box") };
+        let regions = [
+            RegionVerdict::Gated { dial: "detection", score: 0.1 },
+            RegionVerdict::Refused(Box::new(refused)),
+        ];
+        verdicts.add_found(id, 2, 1);
+        for (number, region) in regions.into_iter().enumerate() {
+            verdicts.add_region(Place { id, region: Some(number as u16) }, region, 1);
+        }
+        verdicts.add_kept(id, &[], 1);
+        verdicts.complete();
+        let wiring = [gate("detection", Of::Regions), gate("aesthetic", Of::Pictures)];
+        let summary = summary(&wiring, &verdicts);
+        let text = summary.to_string();
+        for line in [
+            "         1 kept (100.0 %)\n         2 regions found\n",
+            "         1 regions held back by detection at 0.25 (50.0 %)\n",
+            "         1 regions refused by segment: no_mask (50.0 %)\n           for example: nothing is in the box\n",
+            "         0 regions kept (0.0 %), 0 of them in kept pictures\n",
+        ] {
+            assert!(text.contains(line), "{line}\nis not in\n{text}");
+        }
+        assert_eq!(summary.gated.keys().collect::<Vec<_>>(), [&"aesthetic"]);
+        assert_eq!(serde_json::to_value(&summary).unwrap()["regions"]["found"], 2);
+    }
+
+    #[test]
+    fn a_pipeline_without_regions_says_nothing_of_them() {
+        let wiring = [gate("detection", Of::Pictures), gate("aesthetic", Of::Pictures)];
+        let summary = summary(&wiring, &Verdicts::default());
+        assert!(!summary.to_string().contains("region"));
+        assert_eq!(serde_json::to_value(&summary).unwrap().get("regions"), None);
+        assert_eq!(summary.gated.len(), 2);
     }
 }

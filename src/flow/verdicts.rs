@@ -110,7 +110,7 @@ impl Verdicts {
     }
 
     /// A row that is kept comes (`diff` 1) or leaves (-1).
-    pub(super) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
+    pub(crate) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
         self.columns = scores.len();
         // A row's scores are what the memo says of it: it leaves with the scores that it came with.
         let beside = self.coming_scores.len() as u32;
@@ -142,7 +142,7 @@ impl Verdicts {
         }
     }
 
-    pub(super) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
+    pub(crate) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
         self.regions.add_found(id, found, diff);
     }
 
@@ -150,8 +150,13 @@ impl Verdicts {
         self.regions.add_kept(region, diff);
     }
 
-    pub(super) fn add_region(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
+    pub(crate) fn add_region(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
         self.regions.add(place, verdict, diff);
+    }
+
+    /// How many regions were found in a picture.
+    pub fn found_in(&self, id: RowId) -> u64 {
+        self.regions.found_in(id)
     }
 
     /// The regions of a picture in the order of their numbers, and where each stands.
@@ -174,7 +179,7 @@ impl Verdicts {
 
     /// An epoch is complete: what leaves makes room for what comes. A row that changed several times needs as many
     /// rounds; what is of a later epoch waits for its other half.
-    pub(super) fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         loop {
             let before = self.leaving.len() + self.coming.len();
             let mut leaving = std::mem::take(&mut self.leaving);

@@ -1,13 +1,19 @@
-//! The dataset card: `README.md` in the form that the Hugging Face hub reads, with the funnel that led to the set.
+//! The dataset card: `README.md` in the form that the Hugging Face hub reads, with the funnels that led to the set.
 
 use std::fmt::Write;
 
 use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind};
-use super::{StageDescription, Wanted};
+use super::regions::{REGIONS_KEPT, regions_kept};
+use super::{StageDescription, Wanted, WantedRegions};
 
-/// The whole card.
-pub(super) fn card(wanted: &Wanted<'_>, summary: &Summary, funnel: &[FunnelStep], parts: &[Part]) -> String {
+/// The whole card, with the funnels of pictures and of regions.
+pub(super) fn card(
+    wanted: &Wanted<'_>,
+    summary: &Summary,
+    [pictures, regions]: [&[FunnelStep]; 2],
+    parts: &[Part],
+) -> String {
     let mut card = front_matter(parts);
     let (pipeline, kept, rows) = (wanted.pipeline, summary.kept, summary.rows);
     // Writing to a string cannot fail.
@@ -17,38 +23,56 @@ pub(super) fn card(wanted: &Wanted<'_>, summary: &Summary, funnel: &[FunnelStep]
          Curated by the Threshflow pipeline `{pipeline}`. Every row of the input is here once: kept in `data/`, or in \
          `rejected/` with the reason.\n\n"
     );
-    card.push_str(&funnel_table(funnel));
+    card.push_str(&funnel_table("The funnel", "rows", pictures));
+    card.push_str(&region_funnel(summary, regions));
     card.push_str(&dial_table(wanted));
     card.push_str(&stamp_table(wanted));
     card.push_str(&columns(wanted));
-    card.push_str(LOADING);
+    card.push_str(&wanted.regions.as_ref().map_or(String::new(), region_columns));
+    card.push_str(&loading(parts));
     card
 }
 
 /// Names the files of each configuration; one without files would keep the others from loading.
 fn front_matter(parts: &[Part]) -> String {
     let mut text = "---\n".to_owned();
-    let configs = [("default", "data", PartKind::Data), ("rejected", "rejected", PartKind::Rejected)];
+    let configs = [
+        ("default", PartKind::Data),
+        ("rejected", PartKind::Rejected),
+        ("regions_rejected", PartKind::RegionsRejected),
+    ];
     let with_files: Vec<_> =
-        configs.iter().filter(|config| parts.iter().any(|part| part.kind == config.2)).collect();
+        configs.iter().filter(|config| parts.iter().any(|part| part.kind == config.1)).collect();
     if !with_files.is_empty() {
         text.push_str("configs:\n");
     }
-    for (name, folder, _) in with_files {
-        let _ = write!(text, "- config_name: {name}\n  data_files: {folder}/*.parquet\n");
+    for (name, kind) in with_files {
+        let _ = write!(text, "- config_name: {name}\n  data_files: {}/*.parquet\n", kind.folder());
     }
     text.push_str("tags:\n- threshflow\n---\n\n");
     text
 }
 
-fn funnel_table(funnel: &[FunnelStep]) -> String {
-    let mut table =
-        "## The funnel\n\n| stage | rows in | held back | refused | rows out |\n|---|--:|--:|--:|--:|\n"
-            .to_owned();
+fn funnel_table(title: &str, what: &str, funnel: &[FunnelStep]) -> String {
+    let mut table = format!(
+        "## {title}\n\n| stage | {what} in | held back | refused | {what} out |\n|---|--:|--:|--:|--:|\n"
+    );
     for FunnelStep { stage, entered, gated, refused, left } in funnel {
         let _ = writeln!(table, "| {} | {entered} | {gated} | {refused} | {left} |", cell(stage));
     }
     table + "\n"
+}
+
+fn region_funnel(summary: &Summary, funnel: &[FunnelStep]) -> String {
+    let Some(regions) = &summary.regions else { return String::new() };
+    let (found, kept, published) = (regions.found, regions.kept, regions.published);
+    let mut text = funnel_table("The funnel of regions", "regions", funnel);
+    let _ = write!(
+        text,
+        "{found} regions were found in the pictures, {kept} of them were kept; {published} of these are of a picture that \
+         is kept, and published with it.\n\n"
+    );
+    text
 }
 
 fn dial_table(wanted: &Wanted<'_>) -> String {
@@ -100,13 +124,36 @@ fn columns(wanted: &Wanted<'_>) -> String {
     )
 }
 
-const LOADING: &str = "## Loading\n\n```python\n\
-from datasets import load_dataset\n\
-kept = load_dataset(\"parquet\", data_files=\"data/*.parquet\", split=\"train\")\n\
-rejected = load_dataset(\"parquet\", data_files=\"rejected/*.parquet\", split=\"train\")\n\
-```\n\n\
-No pictures are in this folder. The pipeline's `export` copies the kept samples, with the original bytes of every \
-file, into WebDataset tars.\n";
+fn region_columns(regions: &WantedRegions<'_>) -> String {
+    let own = (REGIONS_KEPT, regions_kept(regions.score_columns));
+    let mut text = format!(
+        "`jsons/`: one tar a shard, with the record of each kept picture as `jsons/<key>.json`. The fields of the record \
+         that are columns of `data/`, too, stand below; what a record lacks is null there. `{REGIONS_KEPT}` lists the \
+         regions that are published with the picture: their numbers among all that were found in it, their content \
+         hashes, their scores (null where one is no finite number).\n\n| column | type |\n|---|---|\n"
+    );
+    for (name, holds) in std::iter::once(own).chain(regions.recorder.columns()) {
+        let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
+    }
+    text + "\n`regions_rejected/`: one row a region that was held back or refused, of kept and of rejected pictures alike. \
+            `region` is its number; the other columns are those of `rejected/`.\n\n"
+}
+
+/// How the parts are read that each set has, and those that this one has.
+fn loading(parts: &[Part]) -> String {
+    let mut text = "## Loading\n\n```python\n\
+        from datasets import load_dataset\n\
+        kept = load_dataset(\"parquet\", data_files=\"data/*.parquet\", split=\"train\")\n\
+        rejected = load_dataset(\"parquet\", data_files=\"rejected/*.parquet\", split=\"train\")\n"
+        .to_owned();
+    if parts.iter().any(|part| part.kind == PartKind::RegionsRejected) {
+        text.push_str(
+            "regions = load_dataset(\"parquet\", data_files=\"regions_rejected/*.parquet\", split=\"train\")\n",
+        );
+    }
+    text + "```\n\nNo pictures are in this folder. The pipeline's `export` copies the kept samples, with the original bytes \
+            of every file, into WebDataset tars.\n"
+}
 
 /// Text that cannot end its table cell.
 fn cell(text: &str) -> String {

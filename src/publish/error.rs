@@ -80,6 +80,19 @@ pub enum PublishError {
         "the verdicts do not add up: {0}; nothing was published (this is a mistake in the pipeline: please report it)"
     )]
     Verdicts(String),
+    /// The pipeline could not write down what it knows of a picture.
+    #[error(
+        "shard {shard}, {key}: its record could not be made: {why}; nothing was published, what was published before is \
+         still whole (if running again does not help, this is a mistake in the pipeline: please report it)"
+    )]
+    Record {
+        /// The shard's name.
+        shard: String,
+        /// The picture's key in it.
+        key: String,
+        /// What failed.
+        why: String,
+    },
     /// A picture's bytes are no longer those that were curated.
     #[error(
         "shard {shard}, {member}: {why}; nothing was exported: restore the shard's files, or run the pipeline again \

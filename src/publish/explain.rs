@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, read_manifest};
 use super::parquet::{self, Cell, Rows};
+use super::regions::{REGIONS_KEPT, regions_rejected_columns};
 use super::{PublishError, wanted};
 
 /// Where a row ended, and all that its story needs.
@@ -17,6 +18,9 @@ pub struct Explained {
     pub key: String,
     /// Where it ended.
     pub ended: Ended,
+    /// Where its regions ended, in the order of their numbers: those that are published with it, and those that were
+    /// held back or refused. Regions that passed everything are not told where their picture is rejected.
+    pub regions: Vec<ExplainedRegion>,
     /// Where other rows of the same key ended: a key that comes back later in its shard is refused there.
     pub also: Vec<Ended>,
     /// Why the `.json` sidecar could not be read, where it could not.
@@ -25,6 +29,24 @@ pub struct Explained {
     pub dials: Vec<PublishedDial>,
     /// The stages, in the order of their wiring.
     pub stages: Vec<PublishedStage>,
+}
+
+/// A region of a row's picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplainedRegion {
+    /// Its place among the regions that were found in the picture.
+    pub number: i64,
+    /// Where it ended.
+    pub ended: RegionEnded,
+}
+
+/// The end of a region.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RegionEnded {
+    /// It is published with its picture; its scores by name, in order.
+    Kept(Vec<(String, f32)>),
+    /// It is not, as a row would not be.
+    Rejected(Ended),
 }
 
 /// The end of a row.
@@ -87,7 +109,7 @@ pub fn find_verdict(out: &Path, key: &str) -> Result<Option<Explained>, PublishE
             }
         }
         let mut holders = BTreeSet::new();
-        for part in &manifest.parts {
+        for part in manifest.parts.iter().filter(|part| holds_rows(part)) {
             if !rows_of_key(out, part, key)?.is_empty() {
                 holders.insert(part.shard.as_str());
             }
@@ -110,7 +132,7 @@ pub fn near_keys(out: &Path, key: &str) -> Result<Vec<String>, PublishError> {
     let furthest = (key.chars().count() / 4).max(2);
     with_manifest(out, |manifest| {
         let mut near: BTreeSet<(usize, String)> = BTreeSet::new();
-        for part in &manifest.parts {
+        for part in manifest.parts.iter().filter(|part| holds_rows(part)) {
             let path = out.join(&part.file);
             let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {
                 if let Cell::Text(row) = cells[0] {
@@ -128,6 +150,11 @@ pub fn near_keys(out: &Path, key: &str) -> Result<Vec<String>, PublishError> {
         }
         Ok(near.into_iter().map(|(_, full)| full).collect())
     })
+}
+
+/// Every row of the input is in one of these parts.
+fn holds_rows(part: &Part) -> bool {
+    matches!(part.kind, PartKind::Data | PartKind::Rejected)
 }
 
 /// How many edits lie between two texts, if not more than `furthest`.
@@ -176,20 +203,30 @@ fn find_in_shard(
     key: &str,
 ) -> Result<Option<Explained>, PublishError> {
     let mut rows = Vec::new();
+    let mut regions = Vec::new();
     // Kept before rejected: a row that is kept is the one that its key means.
     for kind in [PartKind::Data, PartKind::Rejected] {
         for part in manifest.parts.iter().filter(|part| part.shard == shard && part.kind == kind) {
             for row in rows_of_key(out, part, key)? {
                 rows.push(read_row(out, manifest, part, row)?);
+                if kind == PartKind::Data {
+                    regions.extend(kept_regions(out, manifest, part, row)?);
+                }
             }
         }
     }
+    let of_regions = |part: &&Part| part.shard == shard && part.kind == PartKind::RegionsRejected;
+    for part in manifest.parts.iter().filter(of_regions) {
+        regions.extend(rejected_regions(out, part, key)?);
+    }
+    regions.sort_by_key(|region| region.number);
     let mut rows = rows.into_iter();
     let Some((ended, sidecar_error)) = rows.next() else { return Ok(None) };
     Ok(Some(Explained {
         shard: shard.to_owned(),
         key: key.to_owned(),
         ended,
+        regions,
         also: rows.map(|(ended, _)| ended).collect(),
         sidecar_error,
         dials: manifest.dials.clone(),
@@ -233,11 +270,64 @@ fn read_row(
         ControlFlow::Break(ended.map(|ended| (ended, cells.maybe_text("sidecar_error"))))
     });
     let found = found.map_err(|error| parquet::failure("read", &path, error))?.flatten();
-    found.ok_or_else(|| PublishError::Part {
+    found.ok_or_else(|| not_ours(path, row))
+}
+
+/// The regions that are published with a row of a data part.
+fn kept_regions(
+    out: &Path,
+    manifest: &Manifest,
+    part: &Part,
+    row: usize,
+) -> Result<Vec<ExplainedRegion>, PublishError> {
+    let Some(published) = &manifest.regions else { return Ok(Vec::new()) };
+    let kept = |region: &serde_json::Value| {
+        // No number: JSON has none for it.
+        let score = |name: &String| (name.clone(), region[name].as_f64().map_or(f32::NAN, |it| it as f32));
+        let scores = published.score_columns.iter().map(score).collect();
+        Some(ExplainedRegion { number: region["number"].as_i64()?, ended: RegionEnded::Kept(scores) })
+    };
+    let path = out.join(&part.file);
+    let found = parquet::read(&path, &[REGIONS_KEPT], Rows::Only(row), |_, cells| {
+        let regions = if let Cell::Json(regions) = &cells[0] { regions.as_array() } else { None };
+        ControlFlow::Break(regions.and_then(|regions| regions.iter().map(kept).collect()))
+    });
+    let found = found.map_err(|error| parquet::failure("read", &path, error))?.flatten();
+    found.ok_or_else(|| not_ours(path, row))
+}
+
+/// The regions of the picture of this key that were held back or refused.
+fn rejected_regions(out: &Path, part: &Part, key: &str) -> Result<Vec<ExplainedRegion>, PublishError> {
+    let path = out.join(&part.file);
+    let columns = regions_rejected_columns();
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let mut regions = Vec::new();
+    let broken = parquet::read(&path, &names, Rows::All, |row, cells| {
+        let cells = Cells { names: &names, cells };
+        if cells.get("key") != Some(Cell::Text(key)) {
+            return ControlFlow::Continue(());
+        }
+        match cells.int32("region").zip(cells.rejected()) {
+            None => ControlFlow::Break(row),
+            Some((number, ended)) => {
+                let (number, ended) = (number.into(), RegionEnded::Rejected(ended));
+                regions.push(ExplainedRegion { number, ended });
+                ControlFlow::Continue(())
+            }
+        }
+    });
+    match broken.map_err(|error| parquet::failure("read", &path, error))? {
+        Some(row) => Err(not_ours(path, row)),
+        None => Ok(regions),
+    }
+}
+
+fn not_ours(path: std::path::PathBuf, row: usize) -> PublishError {
+    PublishError::Part {
         path,
         why: format!("row {row} has not the cells that it should have"),
         next: "run the pipeline again with another --out: this part was not written by it",
-    })
+    }
 }
 
 /// A row by its columns' names. `None` where a cell is missing that never is.
@@ -248,7 +338,7 @@ struct Cells<'a> {
 
 impl Cells<'_> {
     fn get(&self, name: &str) -> Option<Cell<'_>> {
-        self.names.iter().position(|it| *it == name).map(|place| self.cells[place])
+        self.names.iter().position(|it| *it == name).map(|place| self.cells[place].clone())
     }
     fn maybe_text(&self, name: &str) -> Option<String> {
         if let Cell::Text(text) = self.get(name)? { Some(text.to_owned()) } else { None }

@@ -11,19 +11,19 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::digest::Digest;
 use super::parts::{self, Folder, Layout, Notes, PartFile, Planned, lock_for_reading};
 use super::plain_tar::PlainTar;
 use super::source::{OpenShard, Shards};
-use super::wanted::{Digest, member_name, picture_of};
-use super::{Committed, Part, PartKind, PublishError, manifest, names, parquet, read_manifest};
+use super::wanted::{member_name, picture_of};
+use super::{Committed, Part, PartKind, PublishError, manifest, parquet, read_manifest};
 use crate::row::ContentHash;
 use crate::shard::{Catalogue, Sample};
 
 /// The version of the tars' bytes. Not that of the parquet files: an upgrade there must not copy every picture.
 pub(super) const TAR_FORMAT: u32 = 1;
 
-static EXPORT: Layout =
-    Layout { format: "threshflow export", version: TAR_FORMAT, folders: &[""], extension: "tar" };
+static EXPORT: Layout = Layout { format: "threshflow export", version: TAR_FORMAT, kinds: &[PartKind::Tar] };
 
 /// `manifest.json` of an export.
 #[derive(Serialize)]
@@ -87,7 +87,7 @@ fn tar_part(out: &Path, data: &Part, shards: &impl Shards) -> Result<Part, Publi
     let digest = digest.finish();
     Ok(Part {
         kind: PartKind::Tar,
-        file: names::part_name(&data.shard, digest, "tar"),
+        file: PartKind::Tar.file(&data.shard, digest),
         digest: digest.to_string(),
         bytes: 0,
         follows: Some(data.digest.clone()),

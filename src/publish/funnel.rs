@@ -1,11 +1,13 @@
 //! The funnel: how many rows each stage took in, held back, refused and passed on; and the check that they add up.
+//! Where pictures have regions, those have a funnel of their own.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PublishError, StageDescription, Wanted};
-use crate::row::Verdict;
+use super::{PublishError, StageDescription, Wanted, WantedRegions};
+use crate::flow::RegionVerdict;
+use crate::row::{Of, Verdict};
 
 /// The canonical facts of a published set, as `summary.json` holds them: rows = kept + gated + refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,10 +20,58 @@ pub struct Summary {
     pub rows: u64,
     /// Rows that are published.
     pub kept: u64,
-    /// Rows held back, by dial (each dial is named, even where it held back none).
+    /// Rows held back, by dial (each dial is named, even where it held back none, but those that regions alone meet).
     pub gated: BTreeMap<String, u64>,
     /// Rows refused, by stage and by class.
     pub refused: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Of the regions, where the pipeline has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<RegionSummary>,
+}
+
+/// The regions of all pictures: found = kept + gated + refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionSummary {
+    /// Regions that were found.
+    pub found: u64,
+    /// Regions that passed everything.
+    pub kept: u64,
+    /// Those of them whose picture is kept: they are published.
+    pub published: u64,
+    /// Regions held back, by dial (each dial that regions meet is named).
+    pub gated: BTreeMap<String, u64>,
+    /// Regions refused, by stage and by class.
+    pub refused: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl RegionSummary {
+    /// Before any region is counted.
+    pub fn of(stages: &[StageDescription]) -> Self {
+        let dials = stages.iter().filter_map(|stage| match stage {
+            StageDescription::Gate { dial, of: Of::Regions } => Some(((*dial).to_owned(), 0)),
+            _ => None,
+        });
+        RegionSummary { gated: dials.collect(), ..RegionSummary::default() }
+    }
+
+    /// Counts a region of a picture that ended so.
+    pub fn count(&mut self, region: &RegionVerdict, picture: &Verdict) {
+        self.found += 1;
+        match region {
+            RegionVerdict::Kept { .. } => {
+                self.kept += 1;
+                self.published += u64::from(matches!(picture, Verdict::Kept(_)));
+            }
+            RegionVerdict::Gated { dial, .. } => match self.gated.get_mut(*dial) {
+                Some(gated) => *gated += 1,
+                None => drop(self.gated.insert((*dial).to_owned(), 1)),
+            },
+            RegionVerdict::Refused(refused) => {
+                let classes = self.refused.entry(refused.stage.to_string()).or_default();
+                *classes.entry(refused.refusal.class.to_string()).or_default() += 1;
+            }
+        }
+    }
 }
 
 /// What one stage did to the rows.
@@ -65,7 +115,11 @@ pub fn summarise(wanted: &Wanted<'_>) -> Result<Summary, PublishError> {
             )));
         }
         summary.dials.insert(dial.name.to_owned(), dial.value);
-        summary.gated.insert(dial.name.to_owned(), 0);
+        if place_of_gate(wanted.stages, Of::Pictures, dial.name).is_some()
+            || place_of_gate(wanted.stages, Of::Regions, dial.name).is_none()
+        {
+            summary.gated.insert(dial.name.to_owned(), 0);
+        }
     }
     for shard in &wanted.shards {
         summary.rows += shard.verdicts.len() as u64;
@@ -74,7 +128,60 @@ pub fn summarise(wanted: &Wanted<'_>) -> Result<Summary, PublishError> {
                 .map_err(|why| PublishError::Verdicts(format!("shard {}, row {row}: {why}", shard.name)))?;
         }
     }
+    summary.regions = match &wanted.regions {
+        Some(regions) => Some(summarise_regions(wanted, regions)?),
+        None => None,
+    };
     Ok(summary)
+}
+
+fn summarise_regions(
+    wanted: &Wanted<'_>,
+    regions: &WantedRegions<'_>,
+) -> Result<RegionSummary, PublishError> {
+    let mut summary = RegionSummary::of(wanted.stages);
+    let mut found = 0;
+    for shard in &wanted.shards {
+        for (row, picture) in shard.verdicts.iter().enumerate() {
+            let id = shard.row_id(row);
+            found += regions.verdicts.found_in(id);
+            for (number, region) in regions.verdicts.regions_of(id) {
+                check_region(wanted, regions, region).map_err(|why| {
+                    PublishError::Verdicts(format!("shard {}, row {row}, region {number}: {why}", shard.name))
+                })?;
+                summary.count(region, picture);
+            }
+        }
+    }
+    let everywhere = regions.verdicts.regions().count() as u64;
+    if summary.found != found || everywhere != found {
+        return Err(PublishError::Verdicts(format!(
+            "{found} regions were found in the rows, {} of them ended, and {everywhere} anywhere",
+            summary.found
+        )));
+    }
+    Ok(summary)
+}
+
+fn check_region(
+    wanted: &Wanted<'_>,
+    regions: &WantedRegions<'_>,
+    region: &RegionVerdict,
+) -> Result<(), String> {
+    match region {
+        RegionVerdict::Kept { scores, .. } if scores.len() != regions.score_columns.len() => {
+            Err(format!("kept with {} scores for the columns {:?}", scores.len(), regions.score_columns))
+        }
+        RegionVerdict::Gated { dial, .. } if place_of_gate(wanted.stages, Of::Regions, dial).is_none() => {
+            Err(format!("gated by {dial}, which no stage of regions has"))
+        }
+        RegionVerdict::Refused(refused)
+            if place_of_refusal(wanted.stages, Of::Regions, &refused.stage).is_none() =>
+        {
+            Err(format!("refused at {}, which is none of the stages of regions", refused.stage))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn count(summary: &mut Summary, wanted: &Wanted<'_>, verdict: &Verdict) -> Result<(), String> {
@@ -92,7 +199,7 @@ fn count(summary: &mut Summary, wanted: &Wanted<'_>, verdict: &Verdict) -> Resul
             None => return Err(format!("gated by {dial}, which is none of the dials")),
         },
         Verdict::Refused(refused) => {
-            if place_of_refusal(wanted.stages, &refused.stage).is_none() {
+            if place_of_refusal(wanted.stages, Of::Pictures, &refused.stage).is_none() {
                 return Err(format!("refused at {}, which is none of the stages", refused.stage));
             }
             let classes = summary.refused.entry(refused.stage.to_string()).or_default();
@@ -103,54 +210,97 @@ fn count(summary: &mut Summary, wanted: &Wanted<'_>, verdict: &Verdict) -> Resul
 }
 
 /// The stage that refusals of this name belong to: an ask or the probe, else the gate of a dial of that name.
-fn place_of_refusal(stages: &[StageDescription], name: &str) -> Option<usize> {
+fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<usize> {
     let refuses = |stage: &StageDescription| match stage {
         StageDescription::Probe => name == "probe",
         StageDescription::Ask { name: ask, .. } => *ask == name,
         StageDescription::Gate { .. } => false,
     };
-    stages.iter().position(refuses).or_else(|| place_of_gate(stages, name))
+    let place = stages.iter().position(|stage| of_what(stage) == of && refuses(stage));
+    place.or_else(|| place_of_gate(stages, of, name))
 }
 
-fn place_of_gate(stages: &[StageDescription], name: &str) -> Option<usize> {
-    stages.iter().position(|stage| matches!(stage, StageDescription::Gate { dial, .. } if *dial == name))
+/// The first gate of that dial: where branches of a flow have one each, it stands for all of them.
+fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
+    let is_gate = |stage: &StageDescription| matches!(stage, StageDescription::Gate { dial, of } if *dial == name && *of == wanted);
+    stages.iter().position(is_gate)
 }
 
-/// The funnel in the order of the stages; an error where rows were held back by a dial that no stage has.
+fn of_what(stage: &StageDescription) -> Of {
+    match stage {
+        StageDescription::Probe => Of::Pictures,
+        StageDescription::Ask { of, .. } | StageDescription::Gate { of, .. } => *of,
+    }
+}
+
+/// The pictures' funnel in the order of the stages; an error where rows were held back by a dial that no stage has.
 pub fn funnel(wanted: &Wanted<'_>, summary: &Summary) -> Result<Vec<FunnelStep>, PublishError> {
-    let mut gated = vec![0; wanted.stages.len()];
-    let mut refused = vec![0; wanted.stages.len()];
-    for (dial, &rows) in &summary.gated {
-        match place_of_gate(wanted.stages, dial) {
+    let ends = Ends {
+        what: "rows",
+        of: Of::Pictures,
+        entered: summary.rows,
+        gated: &summary.gated,
+        refused: &summary.refused,
+        kept: summary.kept,
+    };
+    steps(wanted.stages, &ends)
+}
+
+/// The funnel of the regions; empty where the pipeline has none. Where their flow is split, a stage of one branch counts
+/// the regions of the others among those that it passed on.
+pub fn region_funnel(wanted: &Wanted<'_>, summary: &Summary) -> Result<Vec<FunnelStep>, PublishError> {
+    let Some(regions) = &summary.regions else { return Ok(Vec::new()) };
+    let ends = Ends {
+        what: "regions",
+        of: Of::Regions,
+        entered: regions.found,
+        gated: &regions.gated,
+        refused: &regions.refused,
+        kept: regions.kept,
+    };
+    steps(wanted.stages, &ends)
+}
+
+/// Where all rows of one sort ended.
+struct Ends<'a> {
+    what: &'static str,
+    of: Of,
+    entered: u64,
+    gated: &'a BTreeMap<String, u64>,
+    refused: &'a BTreeMap<String, BTreeMap<String, u64>>,
+    kept: u64,
+}
+
+fn steps(stages: &[StageDescription], ends: &Ends<'_>) -> Result<Vec<FunnelStep>, PublishError> {
+    let wrong = |why: String| Err(PublishError::Verdicts(why));
+    let (what, mut rows) = (ends.what, ends.entered);
+    let mut gated = vec![0; stages.len()];
+    let mut refused = vec![0; stages.len()];
+    for (dial, &rows) in ends.gated {
+        match place_of_gate(stages, ends.of, dial) {
             Some(place) => gated[place] += rows,
             None if rows == 0 => {}
-            None => {
-                return Err(PublishError::Verdicts(format!(
-                    "{rows} rows gated by {dial}, which no stage has"
-                )));
-            }
+            None => return wrong(format!("{rows} {what} gated by {dial}, which no stage has")),
         }
     }
-    for (stage, classes) in &summary.refused {
-        if let Some(place) = place_of_refusal(wanted.stages, stage) {
+    for (stage, classes) in ends.refused {
+        if let Some(place) = place_of_refusal(stages, ends.of, stage) {
             refused[place] += classes.values().sum::<u64>();
         }
     }
-    let mut rows = summary.rows;
     let mut steps = Vec::new();
-    for (place, stage) in wanted.stages.iter().enumerate() {
-        let left = rows.checked_sub(gated[place] + refused[place]);
-        let left = left.ok_or_else(|| {
-            PublishError::Verdicts(format!("more rows ended at {} than came in", title(stage)))
-        })?;
+    for (place, stage) in stages.iter().enumerate().filter(|(_, stage)| of_what(stage) == ends.of) {
         let (gated, refused) = (gated[place], refused[place]);
+        let Some(left) = rows.checked_sub(gated + refused) else {
+            return wrong(format!("more {what} ended at {} than came in", title(stage)));
+        };
         steps.push(FunnelStep { stage: title(stage), entered: rows, gated, refused, left });
         rows = left;
     }
-    if rows == summary.kept {
+    if rows == ends.kept {
         return Ok(steps);
     }
-    Err(PublishError::Verdicts(format!("{rows} rows left the last stage, and {} are kept", summary.kept)))
+    wrong(format!("{rows} {what} left the last stage, and {} are kept", ends.kept))
 }
 
 fn title(stage: &StageDescription) -> String {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DialSetting, FORMAT, PublishError, StageDescription, Wanted};
-use crate::row::ContentHash;
+use super::names::part_name;
+use super::{DialSetting, FORMAT, PublishError, StageDescription, Wanted, WantedRegions};
+use crate::row::{ContentHash, Of};
 
 /// The file's name, in `out` and in an export alike.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -23,6 +24,9 @@ pub struct Manifest {
     pub pipeline: String,
     /// The columns of scores, in order.
     pub score_columns: Vec<String>,
+    /// What is published of regions, where the pipeline has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<PublishedRegions>,
     /// Where the dials stood.
     pub dials: Vec<PublishedDial>,
     /// The pipeline's stages, in the order of their wiring.
@@ -48,6 +52,15 @@ pub struct PublishedDial {
     pub about: String,
 }
 
+/// How regions are published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedRegions {
+    /// The scores of a kept region, in order.
+    pub score_columns: Vec<String>,
+    /// The stamp of all that shaped the pictures' records, as 32 hex digits.
+    pub recorder: String,
+}
+
 /// A stage of the pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -58,6 +71,9 @@ pub enum PublishedStage {
     Ask {
         /// The stage's name.
         name: String,
+        /// What it was asked about.
+        #[serde(default, skip_serializing_if = "is_of_pictures")]
+        of: Of,
         /// As 32 hex digits.
         stamp: String,
         /// The model, in words.
@@ -67,7 +83,15 @@ pub enum PublishedStage {
     Gate {
         /// The dial that it stands at.
         dial: String,
+        /// What it held back.
+        #[serde(default, skip_serializing_if = "is_of_pictures")]
+        of: Of,
     },
+}
+
+/// Manifests say nothing of it where a stage is about pictures, as most are.
+fn is_of_pictures(of: &Of) -> bool {
+    *of == Of::Pictures
 }
 
 /// What a part holds.
@@ -80,6 +104,37 @@ pub enum PartKind {
     Rejected,
     /// The files of kept rows, as a tar.
     Tar,
+    /// The records of kept rows, as a tar of JSON files.
+    Records,
+    /// Gated and refused regions, as parquet.
+    RegionsRejected,
+}
+
+impl PartKind {
+    /// Where parts of this kind lie, below the folder of the manifest; `""` is that folder itself.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            PartKind::Data => "data",
+            PartKind::Rejected => "rejected",
+            PartKind::Tar => "",
+            PartKind::Records => "jsons",
+            PartKind::RegionsRejected => "regions_rejected",
+        }
+    }
+
+    /// How the names of their files end.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            PartKind::Data | PartKind::Rejected | PartKind::RegionsRejected => "parquet",
+            PartKind::Tar | PartKind::Records => "tar",
+        }
+    }
+
+    /// The path of a part, below the folder of the manifest.
+    pub(super) fn file(self, shard: &str, digest: ContentHash) -> String {
+        let name = part_name(shard, digest, self.extension());
+        if self.folder().is_empty() { name } else { format!("{}/{name}", self.folder()) }
+    }
 }
 
 /// A file of rows, all from one shard.
@@ -95,7 +150,7 @@ pub struct Part {
     pub file: String,
     /// Of the rows that the part is a function of.
     pub digest: String,
-    /// How many rows (samples, in a tar) it holds.
+    /// How many rows (samples or records, in a tar) it holds.
     pub rows: u64,
     /// The length of the file: a file of another length is written anew.
     pub bytes: u64,
@@ -111,6 +166,7 @@ impl Manifest {
             version: FORMAT,
             pipeline: wanted.pipeline.to_owned(),
             score_columns: wanted.score_columns.iter().map(|&name| name.to_owned()).collect(),
+            regions: wanted.regions.as_ref().map(PublishedRegions::from),
             dials: wanted.dials.iter().map(PublishedDial::from).collect(),
             stages: wanted.stages.iter().map(PublishedStage::from).collect(),
             parts: parts.to_vec(),
@@ -136,16 +192,26 @@ impl From<&DialSetting> for PublishedDial {
     }
 }
 
+impl From<&WantedRegions<'_>> for PublishedRegions {
+    fn from(regions: &WantedRegions<'_>) -> Self {
+        PublishedRegions {
+            score_columns: regions.score_columns.iter().map(|&name| name.to_owned()).collect(),
+            recorder: regions.recorder.stamp().to_string(),
+        }
+    }
+}
+
 impl From<&StageDescription> for PublishedStage {
     fn from(stage: &StageDescription) -> Self {
         match stage {
             StageDescription::Probe => PublishedStage::Probe,
-            StageDescription::Ask { name, stamp, model, .. } => PublishedStage::Ask {
+            StageDescription::Ask { name, of, stamp, model } => PublishedStage::Ask {
                 name: (*name).to_owned(),
+                of: *of,
                 stamp: stamp.to_string(),
                 model: model.clone(),
             },
-            StageDescription::Gate { dial, .. } => PublishedStage::Gate { dial: (*dial).to_owned() },
+            StageDescription::Gate { dial, of } => PublishedStage::Gate { dial: (*dial).to_owned(), of: *of },
         }
     }
 }

@@ -4,17 +4,20 @@
 //! whole set that is wanted and writes the parts that differ from it. `out/` then holds exactly
 //!
 //! ```text
-//! data/<shard>-<digest>.parquet       kept rows, one part a shard that has some
-//! rejected/<shard>-<digest>.parquet   gated and refused rows, likewise
-//! manifest.json                       what is published: parts, dials, stages and their stamps
-//! summary.json                        the counts
-//! README.md                           the dataset card
+//! data/<shard>-<digest>.parquet               kept rows, one part a shard that has some
+//! rejected/<shard>-<digest>.parquet           gated and refused rows, likewise
+//! jsons/<shard>-<digest>.tar                  the records of kept rows, where the pipeline writes records
+//! regions_rejected/<shard>-<digest>.parquet   gated and refused regions, likewise
+//! manifest.json                               what is published: parts, dials, stages and their stamps
+//! summary.json                                the counts
+//! README.md                                   the dataset card
 //! ```
 //!
 //! and every byte of it is a function of [`Wanted`] and the shards: no time, no host, no history. `parts` has the
 //! protocol that keeps a whole set named at any moment; `wanted` says what a part is a function of.
 
 mod card;
+mod digest;
 mod error;
 mod explain;
 mod export;
@@ -25,6 +28,8 @@ mod parquet;
 mod parts;
 mod plain_tar;
 mod record;
+mod records;
+mod regions;
 mod source;
 mod steps;
 #[cfg(test)]
@@ -34,15 +39,19 @@ mod wanted;
 use std::path::Path;
 
 pub use error::PublishError;
-pub use explain::{Ended, Explained, Kept, find_verdict, near_keys, published_keys};
+pub use explain::{
+    Ended, Explained, ExplainedRegion, Kept, RegionEnded, find_verdict, near_keys, published_keys,
+};
 pub use export::{check_export, export};
-pub use funnel::{FunnelStep, Summary, funnel, summarise};
-pub use manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, dials_of, read_manifest};
+pub use funnel::{FunnelStep, RegionSummary, Summary, funnel, region_funnel, summarise};
+pub use manifest::{
+    Manifest, Part, PartKind, PublishedDial, PublishedRegions, PublishedStage, dials_of, read_manifest,
+};
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedRegion, Recorder};
 
 use crate::flow::Verdicts;
-use crate::row::{Of, Stamp, Verdict};
+use crate::row::{Of, RowId, Stamp, Verdict};
 use crate::shard::Catalogue;
 use parts::{Folder, Layout, Notes};
 use source::{OpenShard, Shards};
@@ -54,8 +63,7 @@ pub(crate) const FORMAT: u32 = 1;
 static PUBLISHED: Layout = Layout {
     format: manifest::PUBLISHED_FORMAT,
     version: FORMAT,
-    folders: &["data", "rejected"],
-    extension: "parquet",
+    kinds: &[PartKind::Data, PartKind::Rejected, PartKind::Records, PartKind::RegionsRejected],
 };
 
 /// A dial as it stood when the set was wanted.
@@ -108,6 +116,13 @@ pub struct WantedShard<'a> {
     pub name: &'a str,
     /// In the order of the index.
     pub verdicts: &'a [Verdict],
+}
+
+impl WantedShard<'_> {
+    /// The row of `verdicts[member]`.
+    fn row_id(&self, member: usize) -> RowId {
+        RowId { shard: self.seq, member: member as u32 }
+    }
 }
 
 /// All that the published set is a function of.
@@ -163,8 +178,8 @@ pub fn commit(out: &Path, wanted: &Wanted<'_>, catalogue: &Catalogue) -> Result<
 
 fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<Committed, PublishError> {
     let summary = summarise(wanted)?;
-    let funnel = funnel(wanted, &summary)?;
-    wanted::data_columns(wanted.score_columns)?;
+    let (pictures, regions) = (funnel(wanted, &summary)?, region_funnel(wanted, &summary)?);
+    wanted::all_data_columns(wanted)?;
     let order = shards_by_name(wanted)?;
     let folder = Folder::open(out, &PUBLISHED)?;
     let mut planned = Vec::new();
@@ -179,7 +194,7 @@ fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<
             wanted::write_part(wanted, recipe, &*open, file)
         },
         |parts| {
-            let card = card::card(wanted, &summary, &funnel, parts);
+            let card = card::card(wanted, &summary, [&pictures, &regions], parts);
             Ok(Notes {
                 manifest: manifest::json_file(&Manifest::of(wanted, parts))?,
                 others: vec![

@@ -1,9 +1,12 @@
-//! The only module that knows Arrow and parquet: columns declared, rows of cells written, rows read back.
+//! The only module that knows Arrow and parquet (with `nested` below it): columns declared, rows of cells written, rows read back.
 //!
 //! The bytes of a file are a function of its columns and rows: no arrow schema, no library version, no time is
 //! written. They do depend on the encoders of the `parquet` and `zstd` crates, so a change of those crates that
 //! changes bytes must raise [`super::FORMAT`] (the test `bytes_are_those_of_this_format` tells).
 
+mod nested;
+
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -22,8 +25,11 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
+use serde_json::Value;
 
 use super::PublishError;
+use super::record::Nested;
+use nested::Tree;
 
 /// Rows that a row group holds at most, and bytes of text after which it ends before.
 const GROUP_ROWS: usize = 8_192;
@@ -33,7 +39,7 @@ const BATCH_ROWS: usize = 1_024;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ColumnType {
     /// Short text that may repeat: a dictionary is tried.
     Text,
@@ -42,6 +48,8 @@ pub(super) enum ColumnType {
     Int32,
     Int64,
     Float32,
+    /// Lists and structs, from JSON. No statistics: they would say nothing of a list.
+    Nested(Nested),
 }
 
 /// May a column's cells be missing?
@@ -64,13 +72,15 @@ impl Column {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
     Missing,
     Text(&'a str),
     Int32(i32),
     Int64(i64),
     Float32(f32),
+    /// In a nested column, where null counts as missing.
+    Json(Cow<'a, Value>),
 }
 
 impl<'a> From<Option<&'a str>> for Cell<'a> {
@@ -84,19 +94,23 @@ enum Builder {
     Int32(Int32Builder),
     Int64(Int64Builder),
     Float32(Float32Builder),
+    /// With the column's name.
+    Nested(String, Tree),
 }
 
 impl Builder {
-    fn of(holds: ColumnType) -> Self {
-        match holds {
+    fn of(column: &Column) -> Self {
+        match &column.holds {
             ColumnType::Text | ColumnType::LongText => Builder::Text(StringBuilder::new()),
             ColumnType::Int32 => Builder::Int32(Int32Builder::new()),
             ColumnType::Int64 => Builder::Int64(Int64Builder::new()),
             ColumnType::Float32 => Builder::Float32(Float32Builder::new()),
+            ColumnType::Nested(holds) => Builder::Nested(column.name.clone(), Tree::of(holds)),
         }
     }
 
-    fn push(&mut self, cell: &Cell<'_>) -> Result<(), ParquetError> {
+    /// Adds a row, and says how many bytes of text and of nested values it holds.
+    fn push(&mut self, cell: &Cell<'_>) -> Result<usize, ParquetError> {
         match (self, cell) {
             (Builder::Text(builder), Cell::Text(text)) => builder.append_value(text),
             (Builder::Text(builder), Cell::Missing) => builder.append_null(),
@@ -106,18 +120,23 @@ impl Builder {
             (Builder::Int64(builder), Cell::Missing) => builder.append_null(),
             (Builder::Float32(builder), Cell::Float32(value)) => builder.append_value(canonical(*value)),
             (Builder::Float32(builder), Cell::Missing) => builder.append_null(),
+            (Builder::Nested(column, tree), Cell::Json(_) | Cell::Missing) => {
+                let value = if let Cell::Json(value) = cell { Some(value.as_ref()) } else { None };
+                return tree.push(value).map_err(|misfit| misfit.of_column(column));
+            }
             (_, cell) => return Err(ParquetError::General(format!("{cell:?} does not fit its column"))),
         }
-        Ok(())
+        Ok(if let Cell::Text(text) = cell { text.len() } else { 0 })
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
+    fn finish(&mut self) -> Result<ArrayRef, ParquetError> {
+        Ok(match self {
             Builder::Text(builder) => Arc::new(builder.finish()),
             Builder::Int32(builder) => Arc::new(builder.finish()),
             Builder::Int64(builder) => Arc::new(builder.finish()),
             Builder::Float32(builder) => Arc::new(builder.finish()),
-        }
+            Builder::Nested(_, tree) => tree.finish()?,
+        })
     }
 }
 
@@ -145,7 +164,7 @@ impl<W: Write + Send> PartWriter<W> {
             ArrowWriterOptions::new().with_properties(properties(columns)?).with_skip_arrow_metadata(true);
         Ok(PartWriter {
             writer: ArrowWriter::try_new_with_options(file, schema.clone(), options)?,
-            builders: columns.iter().map(|column| Builder::of(column.holds)).collect(),
+            builders: columns.iter().map(Builder::of).collect(),
             schema,
             batch_rows: 0,
             batch_bytes: 0,
@@ -161,10 +180,7 @@ impl<W: Write + Send> PartWriter<W> {
             return Err(ParquetError::General(format!("a row of {cells} cells for {columns} columns")));
         }
         for (builder, cell) in self.builders.iter_mut().zip(row) {
-            builder.push(cell)?;
-            if let Cell::Text(text) = cell {
-                self.batch_bytes += text.len();
-            }
+            self.batch_bytes += builder.push(cell)?;
         }
         self.batch_rows += 1;
         if self.batch_rows == BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
@@ -182,7 +198,7 @@ impl<W: Write + Send> PartWriter<W> {
         if self.batch_rows == 0 {
             return Ok(());
         }
-        let arrays = self.builders.iter_mut().map(Builder::finish).collect();
+        let arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<_, _>>()?;
         let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
         self.writer.write(&batch)?;
         self.group_rows += self.batch_rows;
@@ -199,11 +215,12 @@ impl<W: Write + Send> PartWriter<W> {
 }
 
 fn field(column: &Column) -> Field {
-    let holds = match column.holds {
+    let holds = match &column.holds {
         ColumnType::Text | ColumnType::LongText => DataType::Utf8,
         ColumnType::Int32 => DataType::Int32,
         ColumnType::Int64 => DataType::Int64,
         ColumnType::Float32 => DataType::Float32,
+        ColumnType::Nested(holds) => nested::data_type(holds),
     };
     Field::new(&column.name, holds, column.presence == Presence::Nullable)
 }
@@ -215,11 +232,22 @@ fn properties(columns: &[Column]) -> Result<WriterProperties, ParquetError> {
         // Groups are ended by `push`, by rows and by bytes.
         .set_max_row_group_row_count(None)
         .set_max_row_group_bytes(None);
-    for column in columns.iter().filter(|column| column.holds == ColumnType::LongText) {
-        let path = ColumnPath::new(vec![column.name.clone()]);
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_statistics_enabled(path, EnabledStatistics::None);
+    for column in columns {
+        match &column.holds {
+            ColumnType::LongText => {
+                let path = ColumnPath::new(vec![column.name.clone()]);
+                properties = properties
+                    .set_column_dictionary_enabled(path.clone(), false)
+                    .set_column_statistics_enabled(path, EnabledStatistics::None);
+            }
+            ColumnType::Nested(holds) => {
+                for leaf in nested::leaves(&column.name, holds) {
+                    let path = ColumnPath::new(leaf);
+                    properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+                }
+            }
+            _ => {}
+        }
     }
     Ok(properties.build())
 }
@@ -278,7 +306,18 @@ fn cell(array: &ArrayRef, row: usize) -> Result<Cell<'_>, ParquetError> {
         DataType::Int32 => Ok(Cell::Int32(array.as_primitive::<Int32Type>().value(row))),
         DataType::Int64 => Ok(Cell::Int64(array.as_primitive::<Int64Type>().value(row))),
         DataType::Float32 => Ok(Cell::Float32(array.as_primitive::<Float32Type>().value(row))),
+        DataType::List(_) | DataType::Struct(_) | DataType::Float64 => {
+            Ok(Cell::Json(Cow::Owned(nested::value_of(array, row)?)))
+        }
         other => Err(ParquetError::General(format!("a column of type {other}, which is never written here"))),
+    }
+}
+
+/// The error, told of the row of this key.
+pub(super) fn of_row(key: &str, error: ParquetError) -> ParquetError {
+    match error {
+        ParquetError::General(why) => ParquetError::General(format!("row {key}: {why}")),
+        other => other,
     }
 }
 
@@ -288,7 +327,11 @@ pub(super) fn failure(doing: &'static str, path: &Path, error: ParquetError) -> 
         "read" => "run the pipeline again: a part that is missing or cut is written anew",
         _ => "nothing was published; please report this",
     };
-    let why = error.to_string();
+    let why = match &error {
+        // Without the library's own "Parquet error:".
+        ParquetError::General(why) => why.clone(),
+        other => other.to_string(),
+    };
     if let ParquetError::External(cause) = error
         && let Ok(source) = cause.downcast::<std::io::Error>()
     {

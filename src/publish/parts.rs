@@ -36,10 +36,8 @@ pub(super) struct Layout {
     pub format: &'static str,
     /// The newest version that is known.
     pub version: u32,
-    /// Where parts lie, below the root; `""` is the root itself.
-    pub folders: &'static [&'static str],
-    /// Of the parts.
-    pub extension: &'static str,
+    /// What parts it may hold: each kind has a folder of its own.
+    pub kinds: &'static [PartKind],
 }
 
 /// A part that is wanted, and what is needed to write it.
@@ -94,11 +92,6 @@ impl Folder {
         let before = read_parts(root, layout)?.into_iter().map(|part| (part.file.clone(), part)).collect();
         let folder = Folder { root: root.to_owned(), layout, before, _lock: lock };
         folder.remove_writing()?;
-        for below in layout.folders {
-            let path = root.join(below);
-            fs::create_dir_all(&path).map_err(PublishError::io("make", &path))?;
-        }
-        sync_folder(root)?;
         Ok(folder)
     }
 
@@ -143,6 +136,7 @@ impl Folder {
                 None => changed.push(place),
             }
         }
+        self.make_folders(&planned)?;
         let lengths = self.stage(&planned, &changed, &write)?;
         let mut committed = Committed { parts_written: changed.len(), ..Committed::default() };
         committed.parts_unchanged = planned.len() - changed.len();
@@ -154,8 +148,8 @@ impl Folder {
             self.put_in_place(&planned[place].part.file)?;
         }
         if !changed.is_empty() {
-            for below in self.layout.folders {
-                sync_folder(&self.root.join(below))?;
+            for (_, folder) in self.folders_there() {
+                sync_folder(&folder)?;
             }
         }
         let parts: Vec<Part> = planned.into_iter().map(|planned| planned.part).collect();
@@ -168,6 +162,30 @@ impl Folder {
         self.remove_writing()?;
         committed.parts_removed = self.count_removed(&parts);
         Ok(committed)
+    }
+
+    /// Makes the folders that parts are planned for.
+    fn make_folders<P>(&self, planned: &[Planned<P>]) -> Result<(), PublishError> {
+        let kinds: HashSet<PartKind> = planned.iter().map(|planned| planned.part.kind).collect();
+        for kind in kinds {
+            let path = self.folder_of(kind);
+            fs::create_dir_all(&path).map_err(PublishError::io("make", &path))?;
+        }
+        sync_folder(&self.root)
+    }
+
+    fn folder_of(&self, kind: PartKind) -> PathBuf {
+        match kind.folder() {
+            // Not `join("")`: it would end the paths' spelling with a slash.
+            "" => self.root.clone(),
+            below => self.root.join(below),
+        }
+    }
+
+    /// The folders that are there, of all that parts may lie in.
+    fn folders_there(&self) -> impl Iterator<Item = (PartKind, PathBuf)> {
+        let folders = self.layout.kinds.iter().map(|&kind| (kind, self.folder_of(kind)));
+        folders.filter(|(_, folder)| folder.is_dir())
     }
 
     /// Writes the changed parts into `.writing/`, several at a time; gives their lengths in the order of `changed`.
@@ -263,13 +281,11 @@ impl Folder {
     /// Deletes the files that are named as parts but are none of `parts`.
     fn sweep(&self, parts: &[Part]) -> Result<(), PublishError> {
         let named: HashSet<PathBuf> = parts.iter().map(|part| self.root.join(&part.file)).collect();
-        for below in self.layout.folders {
-            // Not `join("")`: it would end the paths' spelling with a slash.
-            let folder = if below.is_empty() { self.root.clone() } else { self.root.join(below) };
+        for (kind, folder) in self.folders_there() {
             for entry in fs::read_dir(&folder).map_err(PublishError::io("list", &folder))? {
                 let entry = entry.map_err(PublishError::io("list", &folder))?;
                 let ours =
-                    entry.file_name().to_str().is_some_and(|name| is_part_name(name, self.layout.extension));
+                    entry.file_name().to_str().is_some_and(|name| is_part_name(name, kind.extension()));
                 let is_file = entry.file_type().is_ok_and(|it| it.is_file());
                 let path = entry.path();
                 if ours && is_file && !named.contains(&path) {

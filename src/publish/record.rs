@@ -1,5 +1,7 @@
 //! Records: what a pipeline publishes of a picture beside its row, as nested columns and as a JSON file of its own.
 
+use std::fmt;
+
 use crate::row::{ContentHash, RowId, Stamp};
 use crate::shard::{Picture, Sample, Sidecar};
 
@@ -15,6 +17,33 @@ pub enum Nested {
     Struct(Vec<(&'static str, Nested)>),
     /// A JSON object whose keys are data, not names: a list of `{name, value}`.
     Entries(Box<Nested>),
+}
+
+/// The fields of an entry.
+pub(super) const ENTRY: [&str; 2] = ["name", "value"];
+
+/// As the card and digests spell it: `list<struct<label: text, score: float32>>`.
+impl fmt::Display for Nested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Nested::Text => f.write_str("text"),
+            Nested::Int64 => f.write_str("int64"),
+            Nested::Float32 => f.write_str("float32"),
+            Nested::Float64 => f.write_str("float64"),
+            Nested::List(item) => write!(f, "list<{item}>"),
+            Nested::Struct(fields) => {
+                f.write_str("struct<")?;
+                for (place, (name, holds)) in fields.iter().enumerate() {
+                    write!(f, "{}{name}: {holds}", if place == 0 { "" } else { ", " })?;
+                }
+                f.write_str(">")
+            }
+            Nested::Entries(value) => {
+                let [name, content] = ENTRY;
+                write!(f, "list<struct<{name}: text, {content}: {value}>>")
+            }
+        }
+    }
 }
 
 /// A region that is published with its picture.
@@ -50,7 +79,9 @@ pub trait Recorder: Send + Sync {
     /// Of all that shapes records beyond the row, its regions and the sidecar: the stamps of the stages whose answers
     /// are read, and the version of the writing.
     fn stamp(&self) -> Stamp;
-    /// The fields of the record that become columns of the data parts, in order.
+    /// The fields of the record that become columns of the data parts, in order. None may bear the name of a column that
+    /// every data part has. A field that is missing or null is null there; one of another type than its column's is an
+    /// error, and so is 1.0 where whole numbers belong.
     fn columns(&self) -> Vec<(&'static str, Nested)>;
     /// The picture's record: the text of one JSON object, the same for the same picture always.
     fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String>;

@@ -1,17 +1,22 @@
 //! The rows that are wanted, shard by shard: what each part is a function of, and the cells of its rows.
 //!
 //! A part's digest covers all that its bytes follow from: the format, the shard's name and fingerprint, what the
-//! index says of each of its rows, and the row's verdict. A rejected row's threshold is part of that row; a kept
+//! index says of each of its rows, and the row's verdict; where records are published, the recorder's stamp and the
+//! regions of each row, too. A rejected row's threshold is part of that row; a kept
 //! row names no dial, so that a turn which changes no kept row leaves every data part alone.
 
-use super::export::TAR_FORMAT;
+use super::digest::Digest;
 use super::manifest::{Part, PartKind};
-use super::names::part_name;
-use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence, canonical};
+use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence};
 use super::parts::{PartFile, Planned};
+use super::records::{RecordCells, record_columns, write_records};
+use super::regions::{
+    digest_rejected, published_regions, regions_rejected_columns, rejected_region_cells, see_rejected,
+};
 use super::source::OpenShard;
-use super::{FORMAT, PublishError, Wanted, WantedShard};
-use crate::row::{ContentHash, Refusal, Verdict};
+use super::{PUBLISHED, PublishError, Wanted, WantedRegions, WantedShard};
+use crate::flow::RegionVerdict;
+use crate::row::{Refusal, Refused, RowId, Verdict};
 use crate::shard::{Format, Member, Picture, Sample, ShardIndex, Sidecar};
 
 /// Which part of which shard: `shard` is its place in [`Wanted::shards`].
@@ -21,6 +26,15 @@ pub(super) struct Recipe {
 }
 
 /// The columns of `data/`: the same for every part.
+pub(super) fn all_data_columns(wanted: &Wanted<'_>) -> Result<Vec<Column>, PublishError> {
+    let mut columns = data_columns(wanted.score_columns)?;
+    if let Some(regions) = &wanted.regions {
+        columns.extend(record_columns(regions)?);
+    }
+    no_name_twice(columns)
+}
+
+/// Those of them that every pipeline has.
 pub(super) fn data_columns(score_columns: &[&str]) -> Result<Vec<Column>, PublishError> {
     use ColumnType::{Float32, Int32, Int64, LongText, Text};
     use Presence::{Always, Nullable};
@@ -42,6 +56,10 @@ pub(super) fn data_columns(score_columns: &[&str]) -> Result<Vec<Column>, Publis
     for (name, holds) in [("caption", LongText), ("sidecar", LongText), ("sidecar_error", Text)] {
         columns.push(Column::new(name, holds, Nullable));
     }
+    no_name_twice(columns)
+}
+
+fn no_name_twice(columns: Vec<Column>) -> Result<Vec<Column>, PublishError> {
     for (place, column) in columns.iter().enumerate() {
         if columns[..place].iter().any(|other| other.name == column.name) {
             return Err(PublishError::Verdicts(format!("two columns would be named {}", column.name)));
@@ -85,21 +103,18 @@ pub(super) fn plan(
         )));
     }
     let mut planned = Vec::new();
-    for (kind, folder) in [(PartKind::Data, "data"), (PartKind::Rejected, "rejected")] {
+    for &kind in PUBLISHED.kinds {
         let mut digest = Digest::of_part(kind, shard.name, index.fingerprint);
-        if kind == PartKind::Data {
-            wanted.score_columns.iter().for_each(|name| digest.text(name));
-        }
-        let mut rows = 0;
-        for (number, sample, verdict) in rows_of(kind, shard, index) {
-            rows += 1;
-            if kind == PartKind::Data {
-                picture_of(shard.name, sample)?;
+        let rows = match (kind, &wanted.regions) {
+            (PartKind::Data, _) | (PartKind::Records, Some(_)) => {
+                digest_kept(&mut digest, wanted, shard, index)?
             }
-            digest.number(number as u64);
-            digest.sample(sample);
-            digest.verdict(wanted, verdict);
-        }
+            (PartKind::Rejected, _) => digest_lost(&mut digest, wanted, shard, index),
+            (PartKind::RegionsRejected, Some(regions)) => {
+                digest_rejected(&mut digest, wanted, regions, shard, index)?
+            }
+            _ => 0,
+        };
         if rows > 0 {
             let digest = digest.finish();
             planned.push(Planned {
@@ -107,7 +122,7 @@ pub(super) fn plan(
                     shard: shard.name.to_owned(),
                     fingerprint: index.fingerprint.to_string(),
                     kind,
-                    file: format!("{folder}/{}", part_name(shard.name, digest, "parquet")),
+                    file: kind.file(shard.name, digest),
                     digest: digest.to_string(),
                     rows,
                     bytes: 0,
@@ -120,15 +135,67 @@ pub(super) fn plan(
     Ok(planned)
 }
 
-/// The rows of a part, in the order of the shard, each with its number in the index.
-fn rows_of<'a>(
-    kind: PartKind,
+/// Puts the kept rows of a shard, and what is published with them, into a part's digest; gives their number.
+fn digest_kept(
+    digest: &mut Digest,
+    wanted: &Wanted<'_>,
+    shard: &WantedShard<'_>,
+    index: &ShardIndex,
+) -> Result<u64, PublishError> {
+    wanted.score_columns.iter().for_each(|name| digest.text(name));
+    if let Some(regions) = &wanted.regions {
+        digest.recorder(regions);
+    }
+    let mut rows = 0;
+    for row in kept_rows(shard, index) {
+        let (member, sample, scores) = row?;
+        rows += 1;
+        picture_of(shard.name, sample)?;
+        digest.number(member.into());
+        digest.sample(sample);
+        digest.number(0);
+        scores.iter().for_each(|&score| digest.score(score));
+        if let Some(regions) = &wanted.regions {
+            digest.regions(&published_regions(regions, shard.row_id(member as usize)));
+        }
+    }
+    Ok(rows)
+}
+
+/// Puts the rows of a shard that are not kept into a part's digest; gives their number.
+fn digest_lost(digest: &mut Digest, wanted: &Wanted<'_>, shard: &WantedShard<'_>, index: &ShardIndex) -> u64 {
+    let mut rows = 0;
+    for (number, sample, reason) in lost_rows(shard, index) {
+        rows += 1;
+        digest.number(number as u64);
+        digest.sample(sample);
+        digest.reason(wanted, &reason);
+    }
+    rows
+}
+
+/// The kept rows, in the order of the shard, each with its number in the index and its scores.
+pub(super) fn kept_rows<'a>(
     shard: &'a WantedShard<'_>,
     index: &'a ShardIndex,
-) -> impl Iterator<Item = (usize, &'a Sample, &'a Verdict)> {
+) -> impl Iterator<Item = Result<(u32, &'a Sample, &'a [f32]), PublishError>> {
     let rows = index.samples.iter().zip(shard.verdicts).enumerate();
-    rows.map(|(number, (sample, verdict))| (number, sample, verdict))
-        .filter(move |(_, _, verdict)| matches!(verdict, Verdict::Kept(_)) == (kind == PartKind::Data))
+    rows.filter_map(|(member, (sample, verdict))| match verdict {
+        Verdict::Kept(scores) => Some(match u32::try_from(member) {
+            Ok(member) => Ok((member, sample, &**scores)),
+            Err(_) => Err(PublishError::Verdicts(format!("shard {} has more than 2^32 rows", shard.name))),
+        }),
+        _ => None,
+    })
+}
+
+/// The rows that are not kept, in the order of the shard, each with its number in the index.
+fn lost_rows<'a>(
+    shard: &'a WantedShard<'_>,
+    index: &'a ShardIndex,
+) -> impl Iterator<Item = (usize, &'a Sample, Reason<'a>)> {
+    let rows = index.samples.iter().zip(shard.verdicts).enumerate();
+    rows.filter_map(|(number, (sample, verdict))| Some((number, sample, Reason::of_row(verdict)?)))
 }
 
 /// Writes a part's rows.
@@ -139,31 +206,79 @@ pub(super) fn write_part(
     file: &mut PartFile,
 ) -> Result<(), PublishError> {
     let shard = &wanted.shards[recipe.shard];
-    let index = open.index();
-    let columns = match recipe.kind {
-        PartKind::Data => data_columns(wanted.score_columns)?,
-        _ => rejected_columns(),
-    };
+    match (recipe.kind, &wanted.regions) {
+        (PartKind::Data, _) => write_data(wanted, shard, open, file),
+        (PartKind::Rejected, _) => write_rejected(wanted, shard, open.index(), file),
+        (PartKind::Records, Some(regions)) => write_records(wanted, regions, shard, open, file),
+        (PartKind::RegionsRejected, Some(regions)) => {
+            write_regions_rejected(wanted, regions, shard, open.index(), file)
+        }
+        (kind, _) => {
+            Err(PublishError::Other(format!("parts of kind {kind:?} are not made of these verdicts")))
+        }
+    }
+}
+
+fn write_data(
+    wanted: &Wanted<'_>,
+    shard: &WantedShard<'_>,
+    open: &impl OpenShard,
+    file: &mut PartFile,
+) -> Result<(), PublishError> {
     let path = file.get_ref().path.clone();
     let failed = |error| super::parquet::failure("write", &path, error);
-    let mut writer = PartWriter::new(file, &columns).map_err(failed)?;
-    for (number, sample, verdict) in rows_of(recipe.kind, shard, index) {
+    let mut writer = PartWriter::new(file, &all_data_columns(wanted)?).map_err(failed)?;
+    for row in kept_rows(shard, open.index()) {
+        let (member, sample, scores) = row?;
+        let sidecar = open.sidecar(member);
+        let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
         let sidecar_error = sample.sidecar_refusal.as_ref().map(Refusal::to_string);
-        let pushed = match verdict {
-            Verdict::Kept(scores) => {
-                let (picture, member) = picture_of(shard.name, sample)?;
-                let sidecar = open.sidecar(u32::try_from(number).expect("a shard has at most 2^32 rows"));
-                let kept = KeptRow { sample, picture, member, scores, sidecar: &sidecar };
-                writer.push(&kept.cells(shard.name, sidecar_error.as_deref(), &kept.texts()))
-            }
-            verdict => {
-                writer.push(&rejected_cells(wanted, shard.name, sample, verdict, sidecar_error.as_deref()))
-            }
+        let content = row.picture.content.to_string();
+        let mut cells = row.cells(shard.name, sidecar_error.as_deref(), &content);
+        let record = match &wanted.regions {
+            Some(regions) => Some(RecordCells::of(wanted, regions, shard.name, &row)?),
+            None => None,
         };
-        pushed.map_err(failed)?;
+        cells.extend(record.iter().flat_map(RecordCells::cells));
+        writer.push(&cells).map_err(|error| failed(super::parquet::of_row(&sample.key, error)))?;
     }
-    writer.finish().map_err(failed)?;
-    Ok(())
+    writer.finish().map(drop).map_err(failed)
+}
+
+fn write_rejected(
+    wanted: &Wanted<'_>,
+    shard: &WantedShard<'_>,
+    index: &ShardIndex,
+    file: &mut PartFile,
+) -> Result<(), PublishError> {
+    let path = file.get_ref().path.clone();
+    let failed = |error| super::parquet::failure("write", &path, error);
+    let mut writer = PartWriter::new(file, &rejected_columns()).map_err(failed)?;
+    for (_, sample, reason) in lost_rows(shard, index) {
+        let sidecar_error = sample.sidecar_refusal.as_ref().map(Refusal::to_string);
+        let mut cells = vec![Cell::Text(&sample.key), Cell::Text(shard.name)];
+        cells.extend(reason.cells(wanted));
+        cells.push(sidecar_error.as_deref().into());
+        writer.push(&cells).map_err(failed)?;
+    }
+    writer.finish().map(drop).map_err(failed)
+}
+
+fn write_regions_rejected(
+    wanted: &Wanted<'_>,
+    regions: &WantedRegions<'_>,
+    shard: &WantedShard<'_>,
+    index: &ShardIndex,
+    file: &mut PartFile,
+) -> Result<(), PublishError> {
+    let path = file.get_ref().path.clone();
+    let failed = |error| super::parquet::failure("write", &path, error);
+    let mut writer = PartWriter::new(file, &regions_rejected_columns()).map_err(failed)?;
+    see_rejected(regions, shard, index, |_, sample, number, reason| {
+        writer.push(&rejected_region_cells(wanted, shard.name, &sample.key, number, &reason))
+    })
+    .map_err(failed)?;
+    writer.finish().map(drop).map_err(failed)
 }
 
 /// A kept row's picture and the member that holds it.
@@ -186,37 +301,49 @@ pub(super) fn member_name(key: &str, member: &Member) -> String {
     if member.extension.is_empty() { key.to_owned() } else { format!("{key}.{}", member.extension) }
 }
 
-struct KeptRow<'a> {
-    sample: &'a Sample,
-    picture: &'a Picture,
+/// A kept row, its picture and its sidecar.
+pub(super) struct KeptRow<'a> {
+    pub id: RowId,
+    pub sample: &'a Sample,
+    pub picture: &'a Picture,
     member: &'a Member,
-    scores: &'a [f32],
-    sidecar: &'a Sidecar,
+    /// The name of the picture's file.
+    pub file: String,
+    pub scores: &'a [f32],
+    pub sidecar: &'a Sidecar,
 }
 
-impl KeptRow<'_> {
-    /// The texts that are made for the row: the picture's file name, and its content in hex.
-    fn texts(&self) -> [String; 2] {
-        [member_name(&self.sample.key, self.member), self.picture.content.to_string()]
+impl<'a> KeptRow<'a> {
+    pub(super) fn of(
+        shard: &WantedShard<'_>,
+        member: u32,
+        sample: &'a Sample,
+        scores: &'a [f32],
+        sidecar: &'a Sidecar,
+    ) -> Result<Self, PublishError> {
+        let id = shard.row_id(member as usize);
+        let (picture, member) = picture_of(shard.name, sample)?;
+        let file = member_name(&sample.key, member);
+        Ok(KeptRow { id, sample, picture, member, file, scores, sidecar })
     }
 
     /// In the order of [`data_columns`].
-    fn cells<'a>(
-        &'a self,
-        shard: &'a str,
-        sidecar_error: Option<&'a str>,
-        texts: &'a [String; 2],
-    ) -> Vec<Cell<'a>> {
+    fn cells<'b>(
+        &'b self,
+        shard: &'b str,
+        sidecar_error: Option<&'b str>,
+        content: &'b str,
+    ) -> Vec<Cell<'b>> {
         let mut cells = vec![
             Cell::Text(&self.sample.key),
             Cell::Text(shard),
-            Cell::Text(&texts[0]),
+            Cell::Text(&self.file),
             Cell::Int64(self.member.offset as i64),
             Cell::Int64(self.member.len as i64),
             Cell::Int32(self.picture.width.into()),
             Cell::Int32(self.picture.height.into()),
             Cell::Text(format_name(self.picture.format)),
-            Cell::Text(&texts[1]),
+            Cell::Text(content),
         ];
         cells.extend(self.scores.iter().map(|&score| Cell::Float32(score)));
         cells.push(self.sidecar.caption.as_deref().into());
@@ -226,34 +353,49 @@ impl KeptRow<'_> {
     }
 }
 
-/// In the order of [`rejected_columns`].
-fn rejected_cells<'a>(
-    wanted: &Wanted<'_>,
-    shard: &'a str,
-    sample: &'a Sample,
-    verdict: &'a Verdict,
-    sidecar_error: Option<&'a str>,
-) -> [Cell<'a>; 9] {
-    use Cell::{Float32, Missing, Text};
-    let (key, shard, sidecar_error) = (Text(&sample.key), Text(shard), sidecar_error.into());
-    match verdict {
-        Verdict::Gated { dial, score } => {
-            let threshold = threshold(wanted, dial).map_or(Missing, Float32);
-            [key, shard, Text(dial), Text(dial), Float32(*score), threshold, Missing, Missing, sidecar_error]
+/// Why a row or a region is not kept.
+pub(super) enum Reason<'a> {
+    Gated { dial: &'static str, score: f32 },
+    Refused(&'a Refused),
+}
+
+impl<'a> Reason<'a> {
+    fn of_row(verdict: &'a Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Kept(_) => None,
+            Verdict::Gated { dial, score } => Some(Reason::Gated { dial, score: *score }),
+            Verdict::Refused(refused) => Some(Reason::Refused(refused)),
         }
-        Verdict::Refused(refused) => {
-            let (class, message) = (Text(&refused.refusal.class), Text(&refused.refusal.message));
-            [key, shard, Text(&refused.stage), Missing, Missing, Missing, class, message, sidecar_error]
+    }
+
+    pub(super) fn of_region(verdict: &'a RegionVerdict) -> Option<Self> {
+        match verdict {
+            RegionVerdict::Kept { .. } => None,
+            RegionVerdict::Gated { dial, score } => Some(Reason::Gated { dial, score: *score }),
+            RegionVerdict::Refused(refused) => Some(Reason::Refused(refused)),
         }
-        Verdict::Kept(_) => unreachable!("rows_of gives kept rows to data parts only"),
+    }
+
+    /// Of the columns `stage`, `dial`, `score`, `threshold`, `class` and `message`.
+    pub(super) fn cells(&self, wanted: &Wanted<'_>) -> [Cell<'a>; 6] {
+        use Cell::{Float32, Missing, Text};
+        match *self {
+            Reason::Gated { dial, score } => {
+                let threshold = threshold(wanted, dial).map_or(Missing, Float32);
+                [Text(dial), Text(dial), Float32(score), threshold, Missing, Missing]
+            }
+            Reason::Refused(Refused { stage, refusal }) => {
+                [Text(stage), Missing, Missing, Missing, Text(&refusal.class), Text(&refusal.message)]
+            }
+        }
     }
 }
 
-fn threshold(wanted: &Wanted<'_>, name: &str) -> Option<f32> {
+pub(super) fn threshold(wanted: &Wanted<'_>, name: &str) -> Option<f32> {
     wanted.dials.iter().find(|dial| dial.name == name).map(|dial| dial.value)
 }
 
-fn format_name(format: Format) -> &'static str {
+pub(super) fn format_name(format: Format) -> &'static str {
     match format {
         Format::Jpeg => "jpeg",
         Format::Png => "png",
@@ -261,78 +403,5 @@ fn format_name(format: Format) -> &'static str {
         Format::Gif => "gif",
         Format::Bmp => "bmp",
         Format::Tiff => "tiff",
-    }
-}
-
-/// The hash of what a part is a function of: every text after its length, every choice after a number.
-pub(super) struct Digest(blake3::Hasher);
-
-impl Digest {
-    pub(super) fn of_part(kind: PartKind, shard: &str, fingerprint: ContentHash) -> Self {
-        let mut digest = Digest(blake3::Hasher::new());
-        digest.number(if kind == PartKind::Tar { TAR_FORMAT } else { FORMAT }.into());
-        digest.number(kind as u64);
-        digest.text(shard);
-        digest.0.update(&fingerprint.0);
-        digest
-    }
-
-    pub(super) fn number(&mut self, number: u64) {
-        self.0.update(&number.to_le_bytes());
-    }
-
-    pub(super) fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.update(text.as_bytes());
-    }
-
-    fn score(&mut self, score: f32) {
-        self.0.update(&canonical(score).to_le_bytes());
-    }
-
-    /// What the index says of a row: other read options may say other things of the same bytes.
-    pub(super) fn sample(&mut self, sample: &Sample) {
-        self.text(&sample.key);
-        self.number(sample.members.len() as u64);
-        for member in &sample.members {
-            self.text(&member.extension);
-            self.number(member.offset);
-            self.number(member.len);
-        }
-        self.number(sample.picture.is_ok().into());
-        if let Ok(picture) = &sample.picture {
-            self.0.update(&picture.content.0);
-            self.text(format_name(picture.format));
-            for number in [picture.member, picture.width.into(), picture.height.into()] {
-                self.number(number.into());
-            }
-        }
-        let sidecar = sample.sidecar_refusal.as_ref().map_or(String::new(), Refusal::to_string);
-        self.text(&sidecar);
-    }
-
-    fn verdict(&mut self, wanted: &Wanted<'_>, verdict: &Verdict) {
-        match verdict {
-            Verdict::Kept(scores) => {
-                self.number(0);
-                scores.iter().for_each(|&score| self.score(score));
-            }
-            Verdict::Gated { dial, score } => {
-                self.number(1);
-                self.text(dial);
-                self.score(*score);
-                self.score(threshold(wanted, dial).unwrap_or(f32::NAN));
-            }
-            Verdict::Refused(refused) => {
-                self.number(2);
-                self.text(&refused.stage);
-                self.text(&refused.refusal.class);
-                self.text(&refused.refusal.message);
-            }
-        }
-    }
-
-    pub(super) fn finish(&self) -> ContentHash {
-        ContentHash::from_hasher(&self.0)
     }
 }

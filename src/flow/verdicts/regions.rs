@@ -97,6 +97,10 @@ impl RegionTable {
         self.pictures.iter().filter(|(_, picture)| !picture.is_settled()).map(|(id, _)| *id)
     }
 
+    pub(super) fn found_in(&self, id: RowId) -> u64 {
+        self.pictures.get(&id).map_or(0, |picture| picture.found.max(0) as u64)
+    }
+
     /// The picture's regions in the order of their numbers, each with its verdict.
     pub(super) fn of(&self, id: RowId) -> Vec<(u16, &RegionVerdict)> {
         let entries = self.pictures.get(&id).map(|picture| picture.entries.as_slice()).unwrap_or_default();

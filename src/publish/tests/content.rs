@@ -32,6 +32,7 @@ fn shown(cell: &Cell<'_>) -> String {
         Cell::Int32(value) => value.to_string(),
         Cell::Int64(value) => value.to_string(),
         Cell::Float32(value) => format!("{value:?}"),
+        Cell::Json(value) => value.to_string(),
     }
 }
 

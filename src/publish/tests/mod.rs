@@ -5,6 +5,10 @@ mod content;
 mod crash;
 mod explain;
 mod export;
+mod made_up;
+mod nested;
+mod records;
+mod regions;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,6 +18,7 @@ use std::sync::Arc;
 
 use super::source::{OpenShard, Shards};
 use super::*;
+use crate::flow::Verdicts;
 use crate::row::{ContentHash, Of, Refusal, Refused};
 use crate::shard::{Format, Member, Picture, Sample, ShardError, ShardIndex, Sidecar};
 
@@ -63,6 +68,8 @@ pub struct World {
     pub short_side: f32,
     pub aesthetic: f32,
     pub columns: [&'static str; 2],
+    /// A pipeline without regions unless a test gives some.
+    pub regions: Option<made_up::Regions>,
 }
 
 impl Shards for World {
@@ -89,14 +96,26 @@ impl World {
             short_side: 1280.0,
             aesthetic: 4.75,
             columns: ["short_side", "aesthetic"],
+            regions: None,
         }
     }
 
-    pub fn dials(&self) -> [DialSetting; 2] {
-        [
+    pub fn with_regions(self) -> Self {
+        World { regions: Some(made_up::Regions::default()), ..self }
+    }
+
+    pub fn dials(&self) -> Vec<DialSetting> {
+        let mut dials = vec![
             dial("short_side", "px", self.short_side, 1280.0),
             dial("aesthetic", "0 to 10", self.aesthetic, 4.75),
-        ]
+        ];
+        dials.extend(self.regions.iter().map(|it| dial("detection", "0 to 1", it.detection, 0.3)));
+        dials
+    }
+
+    /// Every row of a shard, and where it ended.
+    fn samples<'a>(&'a self, shard: &'a WorldShard) -> impl Iterator<Item = (&'a Sample, Verdict)> {
+        shard.open.index.samples.iter().zip(self.verdicts(shard))
     }
 
     fn verdicts(&self, shard: &WorldShard) -> Vec<Verdict> {
@@ -124,7 +143,27 @@ impl World {
         out: &Path,
         change: impl FnOnce(&mut Vec<Vec<Verdict>>),
     ) -> Result<Committed, PublishError> {
-        let (dials, stages) = (self.dials(), stages());
+        self.commit_with(out, change, |_| {})
+    }
+
+    /// Commits what the two make of the verdicts, and of those of the regions.
+    pub fn commit_with(
+        &self,
+        out: &Path,
+        change: impl FnOnce(&mut Vec<Vec<Verdict>>),
+        change_regions: impl FnOnce(&mut Verdicts),
+    ) -> Result<Committed, PublishError> {
+        let (dials, mut stages) = (self.dials(), stages());
+        let mut of_regions = self.regions.as_ref().map_or_else(Verdicts::default, |it| it.verdicts(self));
+        change_regions(&mut of_regions);
+        let regions = self.regions.as_ref().map(|regions| WantedRegions {
+            verdicts: &of_regions,
+            score_columns: &made_up::REGION_SCORES,
+            recorder: &regions.recorder,
+        });
+        if regions.is_some() {
+            stages.splice(3..3, made_up::region_stages());
+        }
         let mut verdicts: Vec<_> = self.shards.iter().map(|shard| self.verdicts(shard)).collect();
         change(&mut verdicts);
         let shards = self.shards.iter().zip(&verdicts);
@@ -136,7 +175,7 @@ impl World {
             shards: shards
                 .map(|(it, verdicts)| WantedShard { seq: it.seq, name: &it.name, verdicts })
                 .collect(),
-            regions: None,
+            regions,
         };
         commit_from(out, &wanted, self)
     }

@@ -1,0 +1,201 @@
+//! Records: the files of the tars, the columns that say the same, and what goes wrong with them.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use serde_json::{Value, json};
+
+use super::super::parquet::{Cell, Rows, read};
+use super::super::regions::regions_rejected_columns;
+use super::*;
+
+/// Every kept row's record as the recorder gives it, by shard and key, in order.
+fn texts(world: &World) -> Vec<(String, String, String)> {
+    let regions = world.regions.as_ref().unwrap();
+    let verdicts = regions.verdicts(world);
+    let wanted = WantedRegions {
+        verdicts: &verdicts,
+        score_columns: &made_up::REGION_SCORES,
+        recorder: &regions.recorder,
+    };
+    let mut texts = Vec::new();
+    for shard in &world.shards {
+        let sidecars = &shard.open.sidecars;
+        for (member, ((sample, verdict), sidecar)) in world.samples(shard).zip(sidecars).enumerate() {
+            let Verdict::Kept(scores) = verdict else { continue };
+            let id = RowId { shard: shard.seq, member: member as u32 };
+            let picture = KeptPicture {
+                shard: &shard.name,
+                id,
+                sample,
+                picture: sample.picture.as_ref().unwrap(),
+                file: &format!("{}.jpg", sample.key),
+                sidecar,
+                scores: world.columns.into_iter().zip(scores).collect(),
+                regions: super::super::regions::published_regions(&wanted, id),
+                region_score_names: &made_up::REGION_SCORES,
+            };
+            let text = regions.recorder.record(&picture).unwrap();
+            texts.push((shard.name.clone(), sample.key.clone(), text));
+        }
+    }
+    texts
+}
+
+fn parts_of(out: &Path, kind: PartKind) -> Vec<Part> {
+    let parts = read_manifest(out).unwrap().unwrap().parts.into_iter();
+    parts.filter(|part| part.kind == kind).collect()
+}
+
+#[test]
+fn tars_hold_the_records_of_kept_pictures_in_order() {
+    let (folder, mut world) = (scratch(), World::new(&["a", "b/c"], 60).with_regions());
+    let mut shard = (*world.shards[0].open).clone();
+    // A name that no plain header can hold, and one that is no ASCII.
+    shard
+        .index
+        .samples
+        .iter_mut()
+        .for_each(|sample| sample.key = format!("{}/é {}", "long".repeat(50), sample.key));
+    world.shards[0].open = Arc::new(shard);
+    world.commit(folder.path()).unwrap();
+    let mut found = Vec::new();
+    for part in parts_of(folder.path(), PartKind::Records) {
+        let before = found.len();
+        assert!(part.file.starts_with("jsons/") && part.file.ends_with(".tar"));
+        let mut archive = tar::Archive::new(fs::File::open(folder.path().join(&part.file)).unwrap());
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let name = entry.path().unwrap().to_str().unwrap().to_owned();
+            let key = name.strip_prefix("jsons/").unwrap().strip_suffix(".json").unwrap().to_owned();
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            found.push((part.shard.clone(), key, text));
+        }
+        assert_eq!((found.len() - before) as u64, part.rows);
+    }
+    assert!(found.len() > 10);
+    assert_eq!(found, texts(&world));
+}
+
+/// What the columns say of a record: entries as a list, other fields left out, all that is missing null.
+fn as_columns(record: &Value) -> Value {
+    let object =
+        |object: &Value| json!({ "label": object["label"], "box": object["box"], "score": object["score"] });
+    let entry = |(name, value): (&String, &Value)| json!({ "name": name, "value": value });
+    let entries: Vec<Value> = record["words"].as_object().unwrap().iter().map(entry).collect();
+    json!({
+        "path": record["path"], "resolution": record["resolution"], "words": entries, "note": record["note"],
+        "objects": record["objects"].as_array().map(|objects| objects.iter().map(object).collect::<Vec<_>>()),
+    })
+}
+
+#[test]
+fn columns_say_what_the_records_say() {
+    let (folder, world) = (scratch(), World::new(&["a", "b/c"], 60).with_regions());
+    world.commit(folder.path()).unwrap();
+    let columns = ["path", "resolution", "objects", "words", "note"];
+    let mut found = Vec::new();
+    for part in parts_of(folder.path(), PartKind::Data) {
+        let see = |_: usize, cells: &[Cell<'_>]| {
+            let value = |cell: &Cell<'_>| match cell {
+                Cell::Missing => Value::Null,
+                Cell::Text(text) => (*text).into(),
+                Cell::Json(value) => value.clone().into_owned(),
+                other => panic!("{other:?}"),
+            };
+            let values = columns.iter().map(|name| (*name).to_owned()).zip(cells.iter().map(value));
+            found.push(Value::Object(values.collect()));
+            ControlFlow::<()>::Continue(())
+        };
+        read(&folder.path().join(&part.file), &columns, Rows::All, see).unwrap();
+    }
+    let wanted: Vec<Value> =
+        texts(&world).iter().map(|(.., text)| as_columns(&serde_json::from_str(text).unwrap())).collect();
+    assert!(
+        wanted.iter().any(|it| it["objects"].is_null()) && wanted.iter().any(|it| it["resolution"].is_null())
+    );
+    assert!(wanted.iter().any(|it| it["note"].is_string()) && wanted.iter().any(|it| it["note"].is_null()));
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn rejected_regions_read_back() {
+    let (folder, world) = (scratch(), World::new(&["a", "b/c"], 60).with_regions());
+    world.commit(folder.path()).unwrap();
+    let columns = regions_rejected_columns();
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let mut found = Vec::new();
+    for part in parts_of(folder.path(), PartKind::RegionsRejected) {
+        let see = |_: usize, cells: &[Cell<'_>]| {
+            found.push(format!("{cells:?}"));
+            ControlFlow::<()>::Continue(())
+        };
+        read(&folder.path().join(&part.file), &names, Rows::All, see).unwrap();
+    }
+    let wanted: Vec<String> = regions::all_regions(&world)
+        .iter()
+        .filter_map(|(shard, key, number, region, _)| {
+            use crate::flow::RegionVerdict;
+            let mut row = vec![Cell::Text(key), Cell::Text(shard), Cell::Int32((*number).into())];
+            match region {
+                RegionVerdict::Kept { .. } => return None,
+                RegionVerdict::Gated { dial, score } => row.extend([
+                    Cell::Text(dial),
+                    Cell::Text(dial),
+                    Cell::Float32(*score),
+                    Cell::Float32(0.3),
+                    Cell::Missing,
+                    Cell::Missing,
+                ]),
+                RegionVerdict::Refused(refused) => row.extend([
+                    Cell::Text(&refused.stage),
+                    Cell::Missing,
+                    Cell::Missing,
+                    Cell::Missing,
+                    Cell::Text(&refused.refusal.class),
+                    Cell::Text(&refused.refusal.message),
+                ]),
+            }
+            Some(format!("{row:?}"))
+        })
+        .collect();
+    assert!(wanted.len() > 20);
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn a_record_that_cannot_be_made_is_said_and_publishes_nothing() {
+    let (folder, mut world) = (scratch(), World::new(&["one"], 30).with_regions());
+    world.commit(folder.path()).unwrap();
+    let before = tree(folder.path());
+    let odd: [(Result<&str, &str>, &str); 5] = [
+        (
+            Err("the captioner has not answered this"),
+            "its record could not be made: the captioner has not answered",
+        ),
+        (Ok("[1]"), "what was made is no JSON object"),
+        (Ok("{\"path\":\"x\""), "what was made is no JSON object"),
+        (
+            Ok(r#"{"objects":[{"score":0.5},{"score":"high"}]}"#),
+            r#"objects[1].score: "high" stands where a number of 32 bits belongs"#,
+        ),
+        (Ok(r#"{"words":{"a":[1],"b":[2,[]]}}"#), r#"words["b"][1]: [] stands where a number"#),
+    ];
+    for (text, why) in odd {
+        let regions = world.regions.as_mut().unwrap();
+        regions.recorder.version += 1;
+        regions.recorder.odd = Some(text.map(str::to_owned).map_err(str::to_owned));
+        let error = world.commit(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("one-000"), "{error}");
+        assert_same(&tree(folder.path()), &before);
+    }
+}
+
+#[test]
+fn columns_named_twice_are_an_error() {
+    let (folder, mut world) = (scratch(), World::new(&["one"], 5).with_regions());
+    world.columns = ["path", "aesthetic"];
+    let error = world.commit(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("two columns would be named path"), "{error}");
+}
