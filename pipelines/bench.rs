@@ -168,7 +168,7 @@ fn decode_alone(
     let prepare = |(shard, member): &Place| {
         let bytes = shard.picture_bytes(*member).ok()?;
         let picture = shard.index.samples[*member as usize].picture.as_ref().ok()?;
-        scorer.prepare(&Subject { content: picture.content, picture: Some((picture, &bytes)) }).ok()
+        scorer.prepare(&Subject { questions: &[], picture: Some((picture, &bytes)), sidecar: None }).ok()
     };
     let next = AtomicUsize::new(0);
     let clock = Clock::start();
