@@ -9,6 +9,7 @@
 //! | [`area`](mod@area) | nothing: the box knows | a region's share of the picture, 0 to 1 |
 //! | [`segment`] | SAM 2, by the regions' boxes | the mask's foretold quality; the mask is remembered |
 //! | [`region_score`] | a CLIP and an aesthetic scorer, of the cut-out | clip_score, aes_score |
+//! | [`dedup`] | the decoded picture | a perceptual hash of 56 bits |
 
 pub mod aesthetic;
 pub mod aesthetic_model;
@@ -16,6 +17,7 @@ pub mod area;
 pub mod clip_crop;
 pub mod clip_model;
 pub mod decode;
+pub mod dedup;
 pub mod detect;
 pub mod detect_model;
 pub mod embedding;
@@ -44,5 +46,6 @@ pub use nouns::{Nouns, NounsFromSidecar};
 pub use records::Records;
 pub use region_score::{ClipScore, RegionAesthetic, RegionScore};
 pub use segment::{MaskScore, Segment};
+pub use dedup::PictureHasher;
 pub use short_side::{ShortSide, short_side};
 pub use texts::Texts;

@@ -11,9 +11,11 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
+mod hashed;
 mod region;
 mod told;
 
+pub use hashed::{Hashed, PerceptualHash};
 pub use region::{Place, Region, RegionKind};
 pub use told::{Handle, Told, Topic};
 

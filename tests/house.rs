@@ -10,8 +10,17 @@ const PUBLISH_MAY: [&str; 3] = ["row", "shard", "flow"];
 /// Neither of these knows the other.
 const STRANGERS: [(&str, &str); 1] = [("memo", "shard")];
 /// What the worker threads run.
-const WORKER_SIDE: [&str; 5] =
-    ["src/flow/mod.rs", "src/flow/ask.rs", "src/flow/gate.rs", "src/flow/worker.rs", "src/flow/verdicts.rs"];
+const WORKER_SIDE: [&str; 9] = [
+    "src/flow/mod.rs",
+    "src/flow/ask.rs",
+    "src/flow/complete.rs",
+    "src/flow/gate.rs",
+    "src/flow/near.rs",
+    "src/flow/near/bands.rs",
+    "src/flow/near/groups.rs",
+    "src/flow/worker.rs",
+    "src/flow/verdicts.rs",
+];
 /// What would make a worker wait.
 const WAITS: [&str; 9] = [
     "thread::sleep",

@@ -3,10 +3,12 @@
 //! Nothing on a worker thread waits: no blocking receive, no sleep, no file or network I/O in this room.
 
 mod ask;
+mod complete;
 mod either;
 mod engine;
 mod gate;
 mod histogram;
+mod near;
 mod regions;
 mod verdicts;
 mod worker;
@@ -20,6 +22,7 @@ pub use either::Condition;
 pub use engine::{Engine, EngineOptions, Progress, Stopped, Tick};
 pub use gate::{Comparison, Dial, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
+pub use near::NearestBetter;
 pub use regions::{Finds, Found, RegionCount};
 pub use verdicts::{Counts, RegionVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};

@@ -31,7 +31,7 @@ pub use stage::{Asked, Stage, StageStatus};
 
 use crate::memo::{Access, MemoError};
 use crate::row::ContentHash;
-use crate::shard::Catalogue;
+use crate::shard::{Catalogue, ShardNames};
 
 /// Called from any thread to say: look again.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -142,6 +142,11 @@ impl Lanes {
         let stages = lock(&self.stages).clone();
         let asked = stages.iter().filter(|known| known.status().name == stage);
         asked.flat_map(|known| known.asks_in_turn(questions)).collect()
+    }
+
+    /// The names of the shards that were loaded, by number.
+    pub fn shard_names(&self) -> ShardNames {
+        self.catalogue.names()
     }
 
     pub fn budget(&self) -> &Arc<Budget> {

@@ -2,7 +2,9 @@
 
 use super::Question;
 use crate::memo::{Inline, Written};
-use crate::row::{ContentHash, Handle, Image, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit};
+use crate::row::{
+    ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit,
+};
 use crate::shard::{Catalogue, Picture, Sidecar};
 
 /// What rides of an answer: the head, which the memo's index holds.
@@ -43,6 +45,20 @@ impl<T: Topic> Answer for Handle<T> {
     }
     fn from_head(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Handle::from_bytes)
+    }
+}
+
+impl Answer for PerceptualHash {
+    type Row<R: Row> = Hashed<R>;
+
+    fn attach<R: Row>(self, row: R) -> Hashed<R> {
+        Hashed { row, hash: self }
+    }
+    fn to_head(self) -> Inline {
+        Inline::of(self.0)
+    }
+    fn from_head(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(PerceptualHash)
     }
 }
 

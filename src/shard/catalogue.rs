@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::bytes::Bytes;
 use super::index_file::{self, Origin};
 use super::sources::Sources;
-use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardSource, index};
+use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
 use crate::row::ContentHash;
 
 /// At most this many shards stay open ...
@@ -53,6 +53,7 @@ pub struct Catalogue {
     read_only: bool,
     walks: AtomicU64,
     numbers: Mutex<Numbers>,
+    names: ShardNames,
     sources: Mutex<Sources>,
     open: Mutex<Open>,
 }
@@ -118,6 +119,7 @@ impl Catalogue {
             read_only,
             walks: AtomicU64::new(0),
             numbers: Mutex::new(numbers),
+            names: ShardNames::default(),
             sources: Mutex::new(Sources::open(store).map_err(refused)?),
             open: Mutex::new(Open::default()),
         })
@@ -134,6 +136,7 @@ impl Catalogue {
             None => self.walk(&bytes, &index_path)?,
         };
         let seq = self.number_of(&source.name, index.fingerprint)?;
+        self.names.insert(seq, &source.name);
         let fingerprint = index.fingerprint;
         let store = (!self.read_only).then_some(self.store.as_path());
         lock(&self.sources).see(source, fingerprint, store).map_err(|source| ShardError::Io {
@@ -202,6 +205,11 @@ impl Catalogue {
             )),
             next: "run again to publish what it holds now",
         })
+    }
+
+    /// The names of the shards that were loaded in this process, by number; those to come will be in it.
+    pub fn names(&self) -> ShardNames {
+        self.names.clone()
     }
 
     /// How shards are read.

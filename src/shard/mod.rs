@@ -16,6 +16,7 @@ mod index_file;
 mod names;
 mod probe;
 mod sample;
+mod shard_names;
 mod sidecar;
 mod sources;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
+pub use shard_names::ShardNames;
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

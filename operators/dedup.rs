@@ -1,0 +1,101 @@
+//! `dedup`: a picture's perceptual hash, by which the engine finds near duplicates
+//! ([`nearest_better`](threshflow::flow::Flow::nearest_better)). No model: hashed where it is decoded.
+//!
+//! The hash is `image_hasher`'s gradient hash of 8 by 7 bits: the picture in grey, shrunk to 9 by 7, and a bit for every
+//! pixel that is brighter than its left neighbour. 56 bits, so that it rides as the head of an answer. Of the crate's
+//! hashes, the double gradient has no size of 56 bits, and the median of a cosine transform rests on floating-point code
+//! that is chosen by the processor at run time, so that two machines could hash a picture differently; and it told
+//! the demo's scenes apart less well (the tests of `pipelines` have the numbers for this one).
+
+use image::RgbImage;
+use image::imageops::FilterType;
+use image_hasher::{HashAlg, HasherConfig};
+use threshflow::lane::{Operator, Reply, Subject};
+use threshflow::row::{PerceptualHash, Refusal, Stamp};
+use threshflow::shard::Picture;
+
+use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+
+/// Raise this when the code, or the version of `image_hasher` or `image`, changes what a hash is.
+const VERSION: &[u8] = b"dedup/1 image_hasher-3.1 gradient 8x7 triangle lsb image-0.25";
+
+/// Shrunk to 9 by 7, a picture of this size is averaged over 18 pixels and more for each.
+const PURPOSE: Purpose = Purpose::ShortSideAtLeast(128);
+
+/// Asks for the perceptual hash of pictures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PictureHasher;
+
+/// The perceptual hash of a decoded picture. Pictures of one colour have the hash 0.
+pub fn perceptual_hash(picture: Rgb) -> Result<PerceptualHash, Refusal> {
+    let Rgb { width, height, pixels, .. } = picture;
+    let bytes = pixels.len();
+    let grid = RgbImage::from_raw(width, height, pixels).filter(|_| width > 0 && height > 0).ok_or_else(|| {
+        Refusal::new("bad_picture", format!("{bytes} bytes of pixels for {width} x {height} RGB"))
+    })?;
+    let config = HasherConfig::with_bytes_type::<Vec<u8>>().hash_size(8, 7).hash_alg(HashAlg::Gradient);
+    let hash = config.resize_filter(FilterType::Triangle).to_hasher().hash_image(&grid);
+    let bytes = hash.as_bytes().try_into().map_err(|_| {
+        let message = format!("the hash has {} bytes instead of 7", hash.as_bytes().len());
+        Refusal::new("bad_hash", message)
+    })?;
+    Ok(PerceptualHash(bytes))
+}
+
+impl Operator for PictureHasher {
+    type Answer = PerceptualHash;
+    type Prepared = PerceptualHash;
+    type Session = ();
+
+    fn name(&self) -> &'static str {
+        "dedup"
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", VERSION), ("decoder", decoder_stamp(PURPOSE).as_bytes())])
+    }
+
+    fn model(&self) -> String {
+        "gradient hash of 56 bits".to_owned()
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        let (width, height) = (picture.width.into(), picture.height.into());
+        // And once more in grey.
+        decoded_bytes_of(bytes, width, height, picture.format, PURPOSE) + u64::from(width) * u64::from(height)
+    }
+
+    fn bytes_prepared(&self, questions: usize) -> u64 {
+        (questions * size_of::<PerceptualHash>()) as u64
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<PerceptualHash, Refusal> {
+        let Some((picture, bytes)) = subject.picture else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        perceptual_hash(decode(bytes, picture.format, picture.orientation, PURPOSE)?)
+    }
+
+    fn most_a_batch(&self) -> usize {
+        256
+    }
+
+    fn sessions(&self) -> usize {
+        1
+    }
+
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        _session: &mut (),
+        batch: &[PerceptualHash],
+    ) -> Vec<Result<Reply<PerceptualHash>, Refusal>> {
+        batch.iter().map(|hash| Ok((*hash).into())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

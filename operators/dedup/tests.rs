@@ -1,0 +1,30 @@
+//! The perceptual hash, against one worked out by hand.
+
+use super::*;
+
+/// A picture of 9 by 7 equal tiles of grey, so that shrinking it is the mean of a tile.
+fn tiles(grey: impl Fn(u32, u32) -> u8) -> Rgb {
+    let picture = RgbImage::from_fn(9 * 20, 7 * 20, |x, y| image::Rgb([grey(x / 20, y / 20); 3]));
+    Rgb::full(picture.width(), picture.height(), picture.into_raw()).expect("a whole picture")
+}
+
+#[test]
+fn every_bit_says_that_a_tile_is_brighter_than_its_left_neighbour() {
+    assert_eq!(perceptual_hash(tiles(|x, _| 20 * x as u8)), Ok(PerceptualHash([0xff; 7])));
+    assert_eq!(perceptual_hash(tiles(|x, _| 200 - 20 * x as u8)), Ok(PerceptualHash([0; 7])));
+    // In the third row, whose first pair is its lowest bit, three pairs up, then five down. The triangle that a row is
+    // weighed with reaches into the rows beside it.
+    let row = |x: u32| [10, 40, 90, 200, 150, 120, 90, 60, 20][x as usize];
+    let hash = perceptual_hash(tiles(|x, y| if y == 2 { row(x) } else { 77 }));
+    assert_eq!(hash, Ok(PerceptualHash([0, 7, 7, 7, 0, 0, 0])));
+}
+
+#[test]
+fn one_colour_is_hash_zero_and_what_is_no_picture_is_refused() {
+    assert_eq!(perceptual_hash(tiles(|_, _| 255)), Ok(PerceptualHash([0; 7])));
+    let tiny = Rgb::full(1, 1, vec![1, 2, 3]).expect("a whole picture");
+    assert_eq!(perceptual_hash(tiny), Ok(PerceptualHash([0; 7])));
+    let mut broken = Rgb::full(2, 1, vec![0; 6]).expect("a whole picture");
+    broken.pixels.pop();
+    assert_eq!(perceptual_hash(broken).expect_err("is refused").class, "bad_picture");
+}
