@@ -22,7 +22,7 @@ mod things;
 
 pub use colour::Rgb;
 pub use palette::Palette;
-pub use scene::{Object, Scene, Truth};
+pub use scene::{Ground, Object, Scene, Truth};
 pub use shards::{DemoOptions, DemoShards, Planted, write_demo_shards};
 pub use sheet::contact_sheet;
 
