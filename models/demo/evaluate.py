@@ -184,11 +184,12 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--scenes", type=Path, help="folder of drawn scenes (default: a temporary one)")
     arguments.add_argument("--validation", action="store_true", help="on scenes that choices may be made by")
+    arguments.add_argument("--count", type=int, default=10**6, help="only so many scenes")
     arguments.add_argument("--only", choices=["clip", "detect"])
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.scenes or Path(temporary)).resolve()
-        scenes = ds.draw(folder, ds.VALIDATION if given.validation else ds.HELD_OUT)
+        scenes = ds.draw(folder, ds.VALIDATION if given.validation else ds.HELD_OUT)[: given.count]
         texts = Texts()
         if given.only != "clip":
             detector(scenes, texts, given.validation)
