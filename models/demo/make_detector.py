@@ -48,6 +48,31 @@ class Bottleneck(nn.Module):
         return x + self.body(x)
 
 
+class SharedConv(nn.Module):
+    """One convolution for all sizes of cell, and for each a norm of its own: their statistics differ."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in STRIDES)
+
+    def forward(self, x, level):
+        return F.relu(self.norms[level](self.conv(x)))
+
+
+class Scale(nn.Module):
+    """What a batch norm does once its statistics are fixed."""
+
+    def __init__(self, norm):
+        super().__init__()
+        by = norm.weight / (norm.running_var + norm.eps).sqrt()
+        self.register_buffer("by", by.detach()[None, :, None, None])
+        self.register_buffer("plus", (norm.bias - norm.running_mean * by).detach()[None, :, None, None])
+
+    def forward(self, x):
+        return x * self.by + self.plus
+
+
 class Detector(nn.Module):
     def __init__(self, widths=(32, 64, 96, 96), neck=48):
         super().__init__()
@@ -63,8 +88,7 @@ class Detector(nn.Module):
         self.smooth = nn.ModuleList(batch_norm_conv(neck, neck, 3) for _ in range(2))
         self.down = nn.ModuleList(batch_norm_conv(neck, neck, 3, 2) for _ in range(1))
         # Shared by the three sizes of cell.
-        self.kind = batch_norm_conv(neck, neck, 3)
-        self.place = batch_norm_conv(neck, neck, 3)
+        self.kind, self.place = SharedConv(neck), SharedConv(neck)
         self.embed = nn.ModuleList(nn.Conv2d(neck, WIDTH + 1, 1) for _ in STRIDES)
         self.reach = nn.ModuleList(nn.Conv2d(neck, 4, 1) for _ in STRIDES)
         # The text's own reading: what it looks for, and how likely it is at all.
@@ -93,9 +117,9 @@ class Detector(nn.Module):
         fine = self.smooth[0](self.lateral[0](fine) + F.interpolate(mid, scale_factor=2.0, mode="nearest"))
         top = top + self.down[0](mid)
         embeds, reaches = [], []
-        for level, embed, reach in zip((fine, mid, top), self.embed, self.reach):
-            embeds.append(embed(self.kind(level)).flatten(2))
-            reaches.append(reach(self.place(level)).flatten(2))
+        for level, cells in enumerate((fine, mid, top)):
+            embeds.append(self.embed[level](self.kind(cells, level)).flatten(2))
+            reaches.append(self.reach[level](self.place(cells, level)).flatten(2))
         reach = torch.cat(reaches, 2).transpose(1, 2).float().clamp(max=5.0).exp() * self.strides
         boxes = torch.cat([self.centres - reach[:, :, :2], self.centres + reach[:, :, 2:]], 2)
         return torch.cat(embeds, 2).transpose(1, 2).float(), boxes
@@ -277,7 +301,7 @@ def work(rank, workers, given, folder, batch=6, seed=6):
         passed = torch.tensor([max((step + 1) / given.steps, (time.time() - start) / (60 * given.minutes))])
         dist.all_reduce(passed, dist.ReduceOp.MAX)
         done = min(float(passed), 1.0)
-        top = 1e-3 if given.start_from else 3e-3
+        top = 1.7e-3 if given.start_from else 3e-3
         for group in optimiser.param_groups:
             group["lr"] = top * min(1.0, (step + 1) / 150) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done)))
         if len(order) < batch:
@@ -296,15 +320,32 @@ def work(rank, workers, given, folder, batch=6, seed=6):
         step += 1
         if rank == 0 and (step % 50 == 0 or done >= 1.0):
             print(f"{step}: {time.time() - start:.0f} s, kinds {kinds:.3f} places {places:.3f}", flush=True)
-        if rank == 0 and (step % 300 == 0 or done >= 1.0):
+        if rank == 0 and (step % 400 == 0 or done >= 1.0):
             given.out.mkdir(parents=True, exist_ok=True)
             torch.save(average.state_dict(), given.out / "weights.pt")
-            write(copy.deepcopy(average).eval().to(memory_format=torch.contiguous_format), given.out)
+            finished = copy.deepcopy(average).to(memory_format=torch.contiguous_format)
+            write(settle(finished, examples, chance), given.out)
+
+
+def settle(model, examples, chance, batches=25):
+    """Takes the norms' statistics anew, over pictures that the finished weights see, and fixes them."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    model.train()
+    with torch.no_grad():
+        for _ in range(batches):
+            images, *_ = batch_of(examples, chance.integers(len(examples), size=12), chance)
+            model.pixels(images)
+    return model.eval()
 
 
 def write(model, out):
     out.mkdir(parents=True, exist_ok=True)
     fuse(model)
+    for shared in (model.kind, model.place):
+        shared.norms = nn.ModuleList(Scale(norm) for norm in shared.norms)
     texts = F.normalize(torch.randn(2, 5, WIDTH), dim=2)
     export(
         model, (torch.rand(2, 3, SIDE, SIDE), texts), out / "model.onnx",
