@@ -9,7 +9,9 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from PIL import Image
+from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = Path(__file__).resolve().parent
@@ -96,6 +98,29 @@ def stranger(chance):
     if kind < 0.95:
         return "".join(chr(97 + chance.integers(26)) for _ in range(chance.integers(2, 10)))
     return "".join(chr(0x4E00 + chance.integers(0x5000)) for _ in range(chance.integers(1, 8)))
+
+
+def session(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class Texts:
+    """Texts to L2-normalised embeddings."""
+
+    def __init__(self):
+        self.model = session(MODELS / "clip" / "text_model.onnx")
+        self.tokenizer = Tokenizer.from_file(str(MODELS / "clip" / "tokenizer.json"))
+        self.known = {}
+
+    def __call__(self, texts):
+        for text in texts:
+            if text not in self.known:
+                ids = np.array([self.tokenizer.encode(text).ids], np.int64)
+                found = self.model.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
+                self.known[text] = found / np.linalg.norm(found)
+        return np.stack([self.known[text] for text in texts])
 
 
 def letterbox(picture, side):

@@ -16,38 +16,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image
-from tokenizers import Tokenizer
 
 import demo_scenes as ds
 
 # The default of the dial.
-THRESHOLD = 0.35
+THRESHOLD = 0.4
 LEAST_AREA = 0.001
-
-
-def session(path):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-class Texts:
-    """Texts to L2-normalised embeddings."""
-
-    def __init__(self):
-        self.model = session(ds.MODELS / "clip" / "text_model.onnx")
-        self.tokenizer = Tokenizer.from_file(str(ds.MODELS / "clip" / "tokenizer.json"))
-        self.known = {}
-
-    def __call__(self, texts):
-        for text in texts:
-            if text not in self.known:
-                ids = np.array([self.tokenizer.encode(text).ids], np.int64)
-                found = self.model.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
-                self.known[text] = found / np.linalg.norm(found)
-        return np.stack([self.known[text] for text in texts])
 
 
 def asked(scene, every):
@@ -77,12 +52,13 @@ def answers(scenes, texts, model, every=False):
 
 
 def match(boxes, scores, nouns, truth):
-    """Each box, best first, takes the true box of its noun that it fits best, from 0.5. Gives the place or -1, and the IoU."""
+    """Each box, best first, takes the true box of its noun that it fits best, from 0.5. Gives its place or -1, and IoU."""
+    overlap = ds.overlaps(boxes, np.array([bounds for _, _, bounds, _ in truth], float).reshape(-1, 4))
     taken, places, fits = set(), [], []
     for i in np.argsort(-scores, kind="stable"):
         ious = [
-            ds.overlaps(boxes[i : i + 1], np.array([bounds], float))[0, 0] if noun == nouns[i] and j not in taken else 0.0
-            for j, (noun, _, bounds, _) in enumerate(truth)
+            iou if noun == nouns[i] and j not in taken else 0.0
+            for j, ((noun, *_), iou) in enumerate(zip(truth, overlap[i]))
         ]
         j = int(np.argmax(ious)) if ious else -1
         hit = bool(ious) and ious[j] >= 0.5
@@ -113,7 +89,7 @@ def counts(scenes, found, threshold, kinds):
 
 
 def detector(scenes, texts, chooses):
-    model = session(ds.MODELS / "detect" / "model.onnx")
+    model = ds.session(ds.MODELS / "detect" / "model.onnx")
     for every in (False, True):
         found, spent = answers(scenes, texts, model, every)
         print(f"asked for {'all nouns' if every else 'the nouns of the scene'}: {1000 * spent:.1f} ms a picture")
@@ -155,7 +131,7 @@ def crops(scenes, side):
 
 
 def pair(scenes, texts):
-    model = session(ds.MODELS / "clip" / "vision_model.onnx")
+    model = ds.session(ds.MODELS / "clip" / "vision_model.onnx")
     side = model.get_inputs()[0].shape[2]
     difference = 100 * (texts(ds.NOUNS) - texts([f"not {noun}" for noun in ds.NOUNS]))
     right, wrong, spent, kinds = {}, {}, [], {}
@@ -174,8 +150,8 @@ def pair(scenes, texts):
     for group in sorted(right):
         yes, no = np.array(right[group]), np.array(wrong[group])
         print(
-            f"  {' '.join(group)}: {len(yes)} right ones, {(yes > 0.8).mean():.3f} above 0.8, {(yes > 0.9).mean():.3f} above "
-            f"0.9; {len(no)} wrong ones, {(no < 0.2).mean():.3f} below 0.2, {(no < 0.5).mean():.3f} below 0.5"
+            f"  {' '.join(group)}: {len(yes)} right ones, {(yes > 0.8).mean():.3f} above 0.8, "
+            f"{(yes > 0.9).mean():.3f} above 0.9; {len(no)} wrong ones, {(no < 0.2).mean():.3f} below 0.2, {(no < 0.5).mean():.3f} below 0.5"
         )
     print("   ", ", ".join(f"{noun} {np.mean(np.array(s) > 0.8):.2f}" for noun, s in sorted(kinds.items())))
 
@@ -190,7 +166,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.scenes or Path(temporary)).resolve()
         scenes = ds.draw(folder, ds.VALIDATION if given.validation else ds.HELD_OUT)[: given.count]
-        texts = Texts()
+        texts = ds.Texts()
         if given.only != "clip":
             detector(scenes, texts, given.validation)
         if given.only != "detect":

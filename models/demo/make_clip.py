@@ -140,7 +140,7 @@ def crops_of(scenes, chance, least_area=0.0006, jitters=2):
 
 
 def fill(pixels, masks, chance):
-    """Batches as the pipeline may cut them: kept, or blanked outside a mask that is not exact. Gives which were blanked."""
+    """Crops as the pipeline may cut them: kept, or blanked outside a mask that is not exact. Gives which were blanked."""
     count = len(pixels)
     pixels = torch.from_numpy(pixels).float().permute(0, 3, 1, 2) / 255
     soft = torch.from_numpy(masks).float()[:, None] / 255

@@ -20,11 +20,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 import torch.distributed as dist
 from PIL import Image
-from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
@@ -32,8 +30,9 @@ import demo_scenes as ds
 from torch_parts import batch_norm_conv, export, fuse
 
 OUT = ds.MODELS / "detect"
-CLIP = ds.MODELS / "clip"
 SIDE, WIDTH = 288, 64
+# What it is trained on.
+SCENES = ds.TRAINING[:2]
 STRIDES = (8, 16, 32)
 # Of the picture's area; what shows less is not asked for.
 LEAST_OBJECT, LEAST_GROUND = 0.0004, 0.004
@@ -135,27 +134,6 @@ class Detector(nn.Module):
         return boxes, torch.sigmoid(self.logits(embeds, text_embeds))
 
 
-class Words:
-    """Texts to embeddings, remembered."""
-
-    def __init__(self):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(CLIP / "text_model.onnx"), options)
-        self.tokenizer = Tokenizer.from_file(str(CLIP / "tokenizer.json"))
-        self.known = {}
-
-    def one(self, text):
-        if text not in self.known:
-            ids = np.array([self.tokenizer.encode(text).ids], np.int64)
-            embed = self.session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
-            self.known[text] = embed / np.linalg.norm(embed)
-        return self.known[text]
-
-    def all(self, texts):
-        return np.stack([self.one(text) for text in texts])
-
-
 def prepared(scene):
     """Letterboxed pixels, boxes in them, and nouns."""
     picture = Image.open(scene["path"]).convert("RGB")
@@ -199,7 +177,7 @@ def texts_of(words, chance):
         colour = ds.COLOURS[chance.integers(len(ds.COLOURS))] if chance.random() < 0.15 else None
         said.append(noun if chance.random() < 0.5 else ds.phrase(noun, chance, colour))
     said += [ds.stranger(chance) for _ in range(11)]
-    return torch.from_numpy(words.all(said)).float()
+    return torch.from_numpy(words(said)).float()
 
 
 def pair_iou(a, b):
@@ -221,7 +199,7 @@ def generous_iou(a, b):
 
 @torch.no_grad()
 def assign(scores, boxes, truth, nouns, centres, most=9):
-    """Which true box each cell answers for: the cells inside it that already fit best. Gives place (-1: none), and how well."""
+    """Which true box each cell answers for: the cells inside it that already fit best. Gives its place or -1, and how well."""
     valid = nouns >= 0
     iou, _ = pair_iou(boxes[:, None], truth[:, :, None])
     x, y = centres[:, None, :, 0], centres[:, None, :, 1]
@@ -288,8 +266,8 @@ def work(rank, workers, given, folder, batch=6, seed=6):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder / 'meeting'}", rank=rank, world_size=workers)
     torch.manual_seed(seed)
-    chance, words = np.random.default_rng([seed, rank]), Words()
-    examples = load(given.scenes, ds.TRAINING[:2])
+    chance, words = np.random.default_rng([seed, rank]), ds.Texts()
+    examples = load(given.scenes, SCENES)
     model = Detector()
     if given.start_from:
         model.load_state_dict(torch.load(given.start_from))
@@ -370,7 +348,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         given.scenes = (given.scenes or folder).resolve()
-        load(given.scenes, ds.TRAINING[:2])
+        load(given.scenes, SCENES)
         torch.multiprocessing.spawn(work, (given.workers, given, folder), nprocs=given.workers)
 
 
