@@ -5,7 +5,7 @@
 //! same everywhere); sines, powers and fused operations are not used.
 //!
 //! - [`Scene`] says what stands where, in which colours; it draws itself at any size, and knows each
-//!   object's noun, colour, box and exact mask.
+//!   object's noun, colour, box and exact mask, and those of each part of the background (but for a colour).
 //! - [`Palette`] is where good and bad taste come from; [`Scene::harmony`] puts it in a number, which the
 //!   demo's scorer in `models/demo/aesthetic` learns to read from the pixels.
 //! - [`write_demo_shards`] draws a few hundred scenes into tars and reports what it planted in them.
@@ -22,13 +22,13 @@ mod things;
 
 pub use colour::Rgb;
 pub use palette::Palette;
-pub use scene::{Object, Scene, Truth};
+pub use scene::{Ground, Object, Scene, Truth};
 pub use shards::{DemoOptions, DemoShards, Planted, write_demo_shards};
 pub use sheet::contact_sheet;
 
 /// The seed of the scenes in the demo's shards.
 pub const DEMO_SEED: u64 = 1;
-/// The seed of the scenes that the scorer was fitted on.
+/// The seed of the scenes that the demo's models were fitted on.
 pub const TRAINING_SEED: u64 = 1001;
-/// The seed of the scenes that measure the scorer: neither training nor any choice made for it saw them.
+/// The seed of the scenes that measure the models: neither training nor any choice made for them saw them.
 pub const HELD_OUT_SEED: u64 = 2002;

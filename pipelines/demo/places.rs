@@ -167,11 +167,9 @@ fn sea(scene: &mut Scene, dice: &mut Dice) {
     let palette = scene.palette().clone();
     let (far, near) = (palette.get(Role::Far), palette.get(Role::Near));
     let island = ridge(dice, (horizon - 0.02, horizon + 0.02), 0.055, 4, 12);
+    scene.backdrop(vec![(island, Paint::flat(far.mix(palette.get(Role::SkyLow), 0.45)))]);
     scene.background.push("sea");
-    scene.backdrop(vec![
-        (island, Paint::flat(far.mix(palette.get(Role::SkyLow), 0.45))),
-        (Shape::rect(0.0, horizon, 1.0, 1.0), Paint::run(Run::Down, far, near.darker(0.2))),
-    ]);
+    scene.backdrop(vec![(Shape::rect(0.0, horizon, 1.0, 1.0), Paint::run(Run::Down, far, near.darker(0.2)))]);
     for i in 0..44 {
         let y = horizon + 0.008 + (0.94 - horizon) * dice.between(0.0, 1.0);
         let depth = (y - horizon) / (1.0 - horizon);
@@ -208,11 +206,12 @@ fn table(scene: &mut Scene, dice: &mut Dice) {
     let edge = dice.between(0.6, 0.66);
     let palette = scene.palette().clone();
     let wall = palette.get(Role::SkyTop).mix(palette.get(Role::SkyLow), 0.2);
-    scene.background.extend(["wall", "window"]);
+    scene.background.push("wall");
     scene.backdrop(vec![(
         Shape::rect(0.0, 0.0, 1.0, edge + 0.05),
         Paint::run(Run::Down, wall, wall.darker(0.12)),
     )]);
+    scene.background.push("window");
     let at = (dice.between(0.3, 0.7), 0.33);
     scene.ornament(at, 1.0, window(scene, dice));
     scene.background.push("table");

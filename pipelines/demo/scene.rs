@@ -32,9 +32,15 @@ struct Named {
 #[derive(Clone, Debug)]
 struct Layer {
     frame: Frame,
-    /// 0 for the background, else one more than the object's place in `objects`.
+    /// One more than the object's place in `objects`, or what [`ground_owner`] says of a background.
     owner: u8,
     parts: Vec<Part>,
+}
+
+/// The owner of what is seen of the background of this place in `background`: counted from the end, since objects are counted
+/// from the start. 0 is nobody's.
+fn ground_owner(place: usize) -> u8 {
+    u8::MAX - place as u8
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +78,25 @@ pub struct Object {
     owner: u8,
 }
 
-/// All that is true of a picture of a scene: its objects, and which pixel belongs to which.
+/// A part of the background as it is seen in a picture of a certain size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// What it is: `sky`, `hills`, `sea`, `table` ...
+    pub noun: &'static str,
+    /// Left, top, right, bottom of what is seen of it, in pixels; right and bottom are just outside.
+    pub bounds: [u32; 4],
+    /// How many pixels of it are seen.
+    pub area: u32,
+    owner: u8,
+}
+
+/// All that is true of a picture of a scene: its objects and backgrounds, and which pixel belongs to which.
 #[derive(Clone, Debug)]
 pub struct Truth {
     /// The objects that are seen, from back to front.
     pub objects: Vec<Object>,
+    /// The parts of the background that are seen, from back to front.
+    pub grounds: Vec<Ground>,
     width: u32,
     height: u32,
     owners: Vec<u8>,
@@ -85,9 +105,18 @@ pub struct Truth {
 impl Truth {
     /// What is seen of an object: 255 where it is, 0 elsewhere. Masks of two objects never meet.
     pub fn mask(&self, object: &Object) -> GrayImage {
+        self.mask_of(object.owner)
+    }
+
+    /// What is seen of a part of the background: 255 where it is, 0 elsewhere. It meets no object's mask.
+    pub fn ground_mask(&self, ground: &Ground) -> GrayImage {
+        self.mask_of(ground.owner)
+    }
+
+    fn mask_of(&self, of: u8) -> GrayImage {
         GrayImage::from_fn(self.width, self.height, |x, y| {
             let owner = self.owners[y as usize * self.width as usize + x as usize];
-            Luma([if owner == object.owner { 255 } else { 0 }])
+            Luma([if owner == of { 255 } else { 0 }])
         })
     }
 }
@@ -108,30 +137,23 @@ impl Scene {
         self.draw_on(Board::new(width, height)).finish().0
     }
 
-    /// The objects of the picture of this size, with their boxes and masks.
+    /// The objects and backgrounds of the picture of this size, with their boxes and masks.
     pub fn objects(&self, width: u32, height: u32) -> Truth {
         let (_, owners) = self.draw_on(Board::with_owners(width, height)).finish();
-        let mut objects: Vec<Object> = Vec::new();
-        for (i, named) in self.objects.iter().enumerate() {
-            let bounds = [width, height, 0, 0];
-            objects.push(Object {
-                noun: named.noun,
-                colour: named.colour,
-                bounds,
-                area: 0,
-                owner: i as u8 + 1,
-            });
-        }
-        for (row, y) in owners.chunks_exact(width as usize).zip(0..) {
-            for (&owner, x) in row.iter().zip(0..).filter(|(owner, _)| **owner > 0) {
-                let object = &mut objects[owner as usize - 1];
-                let [left, top, right, bottom] = object.bounds;
-                object.bounds = [left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1)];
-                object.area += 1;
-            }
-        }
-        objects.retain(|object| object.area >= LEAST_SEEN);
-        Truth { objects, width, height, owners }
+        let seen = Seen::count(&owners, width);
+        let object = |(i, named): (usize, &Named)| {
+            let owner = i as u8 + 1;
+            let (bounds, area) = seen.of(owner)?;
+            Some(Object { noun: named.noun, colour: named.colour, bounds, area, owner })
+        };
+        let ground = |(i, noun): (usize, &&'static str)| {
+            let owner = ground_owner(i);
+            let (bounds, area) = seen.of(owner)?;
+            Some(Ground { noun, bounds, area, owner })
+        };
+        let objects = self.objects.iter().enumerate().filter_map(object).collect();
+        let grounds = self.background.iter().enumerate().filter_map(ground).collect();
+        Truth { objects, grounds, width, height, owners }
     }
 
     /// How good its colours are, 0 to 10: [`Palette::harmony`].
@@ -168,14 +190,18 @@ impl Scene {
         text[..1].to_uppercase() + &text[1..]
     }
 
-    /// Adds something that is not an object, in units of the whole picture.
+    /// Adds something that is not an object, in units of the whole picture. It belongs to the background named last.
     pub(super) fn backdrop(&mut self, parts: Vec<Part>) {
-        self.layers.push(Layer { frame: Frame::Whole, owner: 0, parts });
+        self.layers.push(Layer { frame: Frame::Whole, owner: self.last_ground(), parts });
     }
 
-    /// Adds something that is not an object, with its origin at a place.
+    /// Adds something that is not an object, with its origin at a place. It belongs to the background named last.
     pub(super) fn ornament(&mut self, (x, y): (f32, f32), size: f32, parts: Vec<Part>) {
-        self.layers.push(Layer { frame: Frame::At { x, y, size }, owner: 0, parts });
+        self.layers.push(Layer { frame: Frame::At { x, y, size }, owner: self.last_ground(), parts });
+    }
+
+    fn last_ground(&self) -> u8 {
+        self.background.len().checked_sub(1).map_or(0, ground_owner)
     }
 
     /// Stands a thing at a place (0 to 1 of the picture), `size` times its shorter side high.
@@ -194,6 +220,29 @@ impl Scene {
             }
         }
         board
+    }
+}
+
+/// Bounds and area of each owner's pixels.
+struct Seen(Vec<([u32; 4], u32)>);
+
+impl Seen {
+    fn count(owners: &[u8], width: u32) -> Self {
+        let mut seen = vec![([u32::MAX, u32::MAX, 0, 0], 0); 1 + usize::from(u8::MAX)];
+        for (row, y) in owners.chunks_exact(width as usize).zip(0..) {
+            for (&owner, x) in row.iter().zip(0..) {
+                let ([left, top, right, bottom], area) = &mut seen[usize::from(owner)];
+                (*left, *top) = ((*left).min(x), (*top).min(y));
+                (*right, *bottom) = ((*right).max(x + 1), (*bottom).max(y + 1));
+                *area += 1;
+            }
+        }
+        Seen(seen)
+    }
+
+    /// None where too little is seen.
+    fn of(&self, owner: u8) -> Option<([u32; 4], u32)> {
+        Some(self.0[usize::from(owner)]).filter(|(_, area)| *area >= LEAST_SEEN)
     }
 }
 
@@ -235,6 +284,35 @@ mod tests {
         let places: HashSet<&str> =
             (0..30).map(|n| *Scene::number(1, n).background.last().unwrap()).collect();
         assert_eq!(places, HashSet::from(["meadow", "beach", "table", "street"]));
+    }
+
+    #[test]
+    fn each_ground_is_where_no_object_is_and_together_they_fill_the_picture() {
+        for n in 0..12 {
+            let scene = Scene::number(1, n);
+            let truth = scene.objects(160, 120);
+            let nouns: Vec<&str> = truth.grounds.iter().map(|ground| ground.noun).collect();
+            assert!(
+                nouns.iter().all(|noun| scene.background.contains(noun)) && nouns.len() >= 3,
+                "{nouns:?}"
+            );
+            let all: u32 = truth.objects.iter().map(|object| object.area).sum::<u32>()
+                + truth.grounds.iter().map(|ground| ground.area).sum::<u32>();
+            assert!(all > 160 * 120 * 99 / 100, "scene {n}: {all} pixels are somebody's");
+            for ground in &truth.grounds {
+                let mask = truth.ground_mask(ground);
+                let inside: Vec<(u32, u32)> =
+                    mask.enumerate_pixels().filter(|(.., m)| m.0[0] == 255).map(|(x, y, _)| (x, y)).collect();
+                let right = inside.iter().map(|(x, _)| x + 1).max().unwrap();
+                let top = *inside.iter().map(|(_, y)| y).min().unwrap();
+                let found = (inside.len() as u32, right, top);
+                assert_eq!(found, (ground.area, ground.bounds[2], ground.bounds[1]), "{}", ground.noun);
+            }
+        }
+        // The sky is above the hills, and both above the street.
+        let street = Scene::number(1, 0).objects(160, 120).grounds;
+        let tops: Vec<(&str, u32)> = street.iter().map(|ground| (ground.noun, ground.bounds[1])).collect();
+        assert!(tops.len() == 3 && tops[0] == ("sky", 0) && tops[1].1 < tops[2].1, "{tops:?}");
     }
 
     #[test]
