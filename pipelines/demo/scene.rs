@@ -156,6 +156,17 @@ impl Scene {
         Truth { objects, grounds, width, height, owners }
     }
 
+    /// What its objects are, each noun once, from back to front.
+    pub fn nouns(&self) -> Vec<&'static str> {
+        let mut nouns: Vec<&'static str> = Vec::new();
+        for named in &self.objects {
+            if !nouns.contains(&named.noun) {
+                nouns.push(named.noun);
+            }
+        }
+        nouns
+    }
+
     /// How good its colours are, 0 to 10: [`Palette::harmony`].
     pub fn harmony(&self) -> f32 {
         self.palette.harmony()

@@ -232,7 +232,9 @@ impl Plan {
         }
         match self.sidecar {
             Some("json") => {
-                let mut fields = serde_json::json!({ "caption": scene.caption(), "scene": self.scene });
+                let tags = serde_json::json!({ "object": scene.nouns(), "background": scene.background });
+                let mut fields =
+                    serde_json::json!({ "caption": scene.caption(), "scene": self.scene, "tags": tags });
                 if self.aes {
                     // Two decimals, as such columns have them.
                     fields["aes"] = (f64::from((scene.harmony() * 100.0).round()) / 100.0).into();
