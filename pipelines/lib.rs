@@ -2,6 +2,7 @@
 
 mod bench;
 pub mod demo;
+mod demo_run;
 pub mod prepare;
 mod prepare_demo;
 mod recap_demo;

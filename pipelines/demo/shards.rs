@@ -199,8 +199,8 @@ impl Plan {
         // A broken picture must get past the gate on its size, to be found where it is decoded.
         let small = fault.is_none() && dice.chance(0.15);
         let (width, height) = if small { dice.pick(&SMALL_SIZES) } else { dice.pick(&SIZES) };
-        let sidecar = match (fault, i % 3) {
-            (Some(Fault::BadSidecar), _) | (_, 0) => Some("json"),
+        let sidecar = match (fault, i % 6) {
+            (Some(Fault::BadSidecar), _) | (_, 0 | 2 | 3 | 5) => Some("json"),
             (_, 1) => Some("txt"),
             _ => None,
         };

@@ -1,0 +1,172 @@
+//! What the pipelines' demos share: data that they make, models that travel inside the program, and commands that the
+//! user could type.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::time::Instant;
+
+use threshflow::cli::{App, Failure, Output, Plan, RunReport, invoke};
+use threshflow::publish;
+
+use crate::demo::{DemoOptions, DemoShards, write_demo_shards};
+
+/// A model that travels inside the program: its folder's name, and its files.
+pub struct Packed {
+    pub name: &'static str,
+    pub files: &'static [(&'static str, &'static [u8])],
+}
+
+macro_rules! packed {
+    ($name:literal: $($file:literal),+) => {
+        $crate::demo_run::Packed {
+            name: $name,
+            files: &[$(($file, include_bytes!(concat!("../models/demo/", $name, "/", $file)))),+],
+        }
+    };
+}
+
+pub const AESTHETIC: Packed = packed!("aesthetic": "model.onnx", "preprocessor_config.json");
+pub const DETECT: Packed = packed!("detect": "model.onnx", "preprocessor_config.json");
+pub const SEGMENT: Packed = packed!("segment": "encoder.onnx", "decoder.onnx", "preprocessor_config.json");
+pub const CLIP: Packed =
+    packed!("clip": "vision_model.onnx", "text_model.onnx", "tokenizer.json", "preprocessor_config.json");
+
+impl Packed {
+    /// Writes the model into a folder of its name below `folder`.
+    pub fn unpack(&self, folder: &Path) -> Result<(), Failure> {
+        let folder = folder.join(self.name);
+        fs::create_dir_all(&folder).map_err(failed("the demo's model", &folder))?;
+        for (name, bytes) in self.files {
+            fs::write(folder.join(name), bytes).map_err(failed("the demo's model", &folder))?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let place = format!("{what} {}", path.display());
+    move |error| Failure::Failed(format!("{place}: {error}; --folder names another place"))
+}
+
+/// A demo of the pipeline `P` at work in its folder.
+pub struct DemoRun<'a, P> {
+    folder: &'a Path,
+    output: Output,
+    /// Flags of the pipeline and the folders of models that follow them.
+    flags: &'a [(&'a str, &'a str)],
+    pipeline: PhantomData<fn() -> P>,
+    begin: Instant,
+}
+
+impl<'a, P: App> DemoRun<'a, P> {
+    /// Removes what an earlier demo left, but for the shards, which are written anew only where they differ; draws them, and
+    /// unpacks the models.
+    pub fn start(
+        folder: &'a Path,
+        output: Output,
+        models: &[Packed],
+        flags: &'a [(&'a str, &'a str)],
+    ) -> Result<(Self, DemoShards), Failure> {
+        let demo = DemoRun { folder, output, flags, pipeline: PhantomData, begin: Instant::now() };
+        for part in ["store", "out"].into_iter().chain(models.iter().map(|model| model.name)) {
+            let path = folder.join(part);
+            if path.is_dir() {
+                fs::remove_dir_all(&path).map_err(failed("an earlier demo's", &path))?;
+            }
+        }
+        let shards = folder.join("shards");
+        let made =
+            write_demo_shards(&shards, &DemoOptions::default()).map_err(failed("the demo's shards", &shards))?;
+        demo.say(&format!(
+            "Drew {} scenes into {} files, {:.0} MB, in {:.1} s: {}",
+            made.samples,
+            made.files.len(),
+            made.bytes as f64 / 1e6,
+            demo.begin.elapsed().as_secs_f64(),
+            shards.display()
+        ));
+        models.iter().try_for_each(|model| model.unpack(folder))?;
+        Ok((demo, made))
+    }
+
+    pub fn say(&self, line: &str) {
+        if self.output == Output::Text {
+            println!("{line}");
+        }
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.begin.elapsed().as_secs_f64()
+    }
+
+    fn command(&self, verb: &str, settings: &[String]) -> Vec<String> {
+        let path = |part: &str| self.folder.join(part).to_string_lossy().into_owned();
+        let mut command = vec![verb.to_owned(), "--shards".into(), path("shards")];
+        let places = self.flags.iter().copied().chain([("--store", "store"), ("--out", "out")]);
+        for (flag, part) in places {
+            command.extend([flag.to_owned(), path(part)]);
+        }
+        command.extend(settings.iter().map(|setting| format!("--set={setting}")));
+        command
+    }
+
+    pub fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
+        let mut command = self.command("run", settings);
+        command.extend_from_slice(more);
+        self.say(&format!("$ {} {}", P::NAME, command.join(" ")));
+        let report = invoke::run::<P>(&command)?;
+        if self.output == Output::Text {
+            report.print(Output::Text);
+        }
+        report.check()?;
+        Ok(report)
+    }
+
+    pub fn plan(&self, settings: &[String]) -> Result<Plan, Failure> {
+        let command = self.command("plan", settings);
+        let plan = invoke::plan::<P>(&command)?;
+        if self.output == Output::Text {
+            println!("$ {} {}", P::NAME, command.join(" "));
+            plan.print(Output::Text)?;
+        }
+        Ok(plan)
+    }
+
+    /// The keys that are published.
+    pub fn published(&self) -> Result<BTreeSet<String>, Failure> {
+        Ok(publish::published_keys(&self.folder.join("out"))?.into_iter().collect())
+    }
+
+    /// That exactly what was broken on purpose was refused.
+    pub fn check_planted(&self, made: &DemoShards, report: &RunReport) -> Result<(), Failure> {
+        let found: u64 = report.summary.refused.values().flat_map(|classes| classes.values()).sum();
+        let planted = made.planted.lost_pictures() as u64;
+        if found != planted {
+            let message =
+                format!("{planted} pictures were broken on purpose and {found} were refused; please report this");
+            return Err(Failure::Failed(message));
+        }
+        self.say(&format!(
+            "{planted} pictures were broken on purpose: {found} were refused, and no neighbour was harmed.\n"
+        ));
+        Ok(())
+    }
+
+    pub fn farewell(&self, made: &DemoShards) {
+        let (folder, name) = (self.folder.display(), P::NAME);
+        println!(
+            "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",
+            self.seconds()
+        );
+        println!("Look at it:");
+        println!(
+            "  python3 -c \"import pyarrow.parquet as pq; print(pq.read_table('{folder}/out/data').to_pandas())\""
+        );
+        if let Some(broken) = made.planted.cut_pictures.first() {
+            println!("  {name} explain --out {folder}/out {broken}");
+        }
+        println!("  {name} export --store {folder}/store --out {folder}/out --to {folder}/curated");
+    }
+}
