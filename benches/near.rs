@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use benches::go_on;
-use benches::rows::{content, image, insert, taste};
+use benches::rows::{content, insert, taste};
 use criterion::{Criterion, criterion_group, criterion_main};
 use threshflow::flow::{Comparison, DialSpec, Engine, EngineOptions, NearestBetter, touched_records};
 use threshflow::lane::Answer;
