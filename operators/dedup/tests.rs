@@ -12,11 +12,12 @@ fn tiles(grey: impl Fn(u32, u32) -> u8) -> Rgb {
 fn every_bit_says_that_a_tile_is_brighter_than_its_left_neighbour() {
     assert_eq!(perceptual_hash(tiles(|x, _| 20 * x as u8)), Ok(PerceptualHash([0xff; 7])));
     assert_eq!(perceptual_hash(tiles(|x, _| 200 - 20 * x as u8)), Ok(PerceptualHash([0; 7])));
-    // In the third row, whose first pair is its lowest bit, three pairs up, then five down. The triangle that a row is
-    // weighed with reaches into the rows beside it.
+    // The first pair of a row is its lowest bit: three up, five down.
     let row = |x: u32| [10, 40, 90, 200, 150, 120, 90, 60, 20][x as usize];
-    let hash = perceptual_hash(tiles(|x, y| if y == 2 { row(x) } else { 77 }));
-    assert_eq!(hash, Ok(PerceptualHash([0, 7, 7, 7, 0, 0, 0])));
+    assert_eq!(perceptual_hash(tiles(|x, _| row(x))), Ok(PerceptualHash([7; 7])));
+    // The first row is the first byte: four rows up, three down.
+    let halves = |x: u32, y: u32| if y < 4 { 20 * x as u8 } else { 200 - 20 * x as u8 };
+    assert_eq!(perceptual_hash(tiles(halves)), Ok(PerceptualHash([255, 255, 255, 255, 0, 0, 0])));
 }
 
 #[test]

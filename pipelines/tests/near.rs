@@ -58,6 +58,6 @@ fn copies_are_near_and_other_scenes_are_far() {
     let (half, most) = (SCENES as usize / 2, SCENES as usize - 1);
     assert!(again[half] <= 2 && again[most] <= NearestBetter::REACH, "{again:?}");
     assert!(smaller[half] <= 2 && smaller[most] <= NearestBetter::REACH, "{smaller:?}");
-    assert!(cropped[half] <= 4 && cropped[most] <= NearestBetter::REACH + 2, "{cropped:?}");
+    assert!(cropped[half] <= 4 && cropped[most] <= NearestBetter::REACH, "{cropped:?}");
     assert!(apart[0] > NearestBetter::REACH && apart[apart.len() / 2] > 20, "{apart:?}");
 }
