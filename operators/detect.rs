@@ -86,7 +86,9 @@ impl Detect {
             }
             (Vocabulary::Asked { dimension }, Some(texts)) => {
                 if let Some(found) = texts.dimension().filter(|found| found != dimension) {
-                    let why = format!("it takes embeddings of {dimension} numbers, and the text tower gives {found}");
+                    let why = format!(
+                        "it takes embeddings of {dimension} numbers, and the text tower gives {found}"
+                    );
                     return Err(failed(why));
                 }
             }
@@ -94,9 +96,15 @@ impl Detect {
         }
         let texts = texts.filter(|_| matches!(model.kind(), Vocabulary::Asked { .. }));
         let mut plan = SessionPlan::new(backend, model.bytes(), cores);
-        plan.most_a_batch = model.fixed_batch().unwrap_or(if backend.on_gpu() { 16 } else { 4 });
+        // On a CPU one picture a run: kernels are chosen by shape and round differently, and what is found in a picture may not
+        // depend on its neighbours in a batch.
+        plan.most_a_batch = model.fixed_batch().unwrap_or(if backend.on_gpu() { 16 } else { 1 });
         let opened = model.clone();
-        let pool = SessionPool::open(plan, move |place, threads| opened.open_session(place, threads), |_, _| Ok(()))?;
+        let pool = SessionPool::open(
+            plan,
+            move |place, threads| opened.open_session(place, threads),
+            |_, _| Ok(()),
+        )?;
         Ok(Detect { model, pool: Arc::new(pool), nouns, texts, records })
     }
 
@@ -170,7 +178,8 @@ impl Operator for Detect {
         let parts = self.model.stamp_parts();
         let (texts, records) = (self.texts.as_ref().map(|texts| texts.stamp()), self.records.stamp());
         let nouns = self.nouns.stamp();
-        let mut all: Vec<(&str, &[u8])> = vec![("operator", VERSION), ("nouns", &nouns.0.0), ("records", &records)];
+        let mut all: Vec<(&str, &[u8])> =
+            vec![("operator", VERSION), ("nouns", &nouns.0.0), ("records", &records)];
         all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
         if let Some(texts) = &texts {
             all.push(("texts", &texts.0.0));
@@ -198,7 +207,9 @@ impl Operator for Detect {
         };
         if let Some(record) = self.records.of(question, shards) {
             match record {
-                Ok(record) if record.has_regions() => return Some(Ok(self.reply(of_record(&record, &nouns)))),
+                Ok(record) if record.has_regions() => {
+                    return Some(Ok(self.reply(of_record(&record, &nouns))));
+                }
                 Ok(_) => {}
                 Err(refusal) => return Some(Err(refusal)),
             }

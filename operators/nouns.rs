@@ -132,7 +132,9 @@ impl NounsFromSidecar {
         };
         let (objects, backgrounds) = match value {
             Value::Object(tags) => {
-                let of = |key: &str| tags.get(key).map_or(Ok(Vec::new()), |list| strings(list, &format!(".{key}")));
+                let of = |key: &str| {
+                    tags.get(key).map_or(Ok(Vec::new()), |list| strings(list, &format!(".{key}")))
+                };
                 (of("object")?, of("background")?)
             }
             other => (strings(other, "")?, Vec::new()),
@@ -159,7 +161,11 @@ impl Operator for NounsFromSidecar {
         "nouns"
     }
     fn stamp(&self) -> Stamp {
-        Stamp::of(&[("operator", VERSION), ("field", self.field.as_bytes()), ("records", &self.records.stamp())])
+        Stamp::of(&[
+            ("operator", VERSION),
+            ("field", self.field.as_bytes()),
+            ("records", &self.records.stamp()),
+        ])
     }
     fn model(&self) -> String {
         match self.records.is_some() {
@@ -167,7 +173,11 @@ impl Operator for NounsFromSidecar {
             false => format!("the sidecar's `{}`", self.field),
         }
     }
-    fn known(&self, question: &Question, shards: &Catalogue) -> Option<Result<Reply<Handle<Nouns>>, Refusal>> {
+    fn known(
+        &self,
+        question: &Question,
+        shards: &Catalogue,
+    ) -> Option<Result<Reply<Handle<Nouns>>, Refusal>> {
         let record = self.records.of(question, shards)?;
         Some(record.and_then(|record| record.nouns()).map(|nouns| reply(&nouns)))
     }
@@ -229,11 +239,17 @@ mod tests {
     #[test]
     fn what_is_no_list_of_strings_is_refused_with_its_place() {
         let error = read(r#"{"tags": {"object": ["cat", 7]}}"#).unwrap_err();
-        assert!(error.contains("bad_tags") && error.contains("tags.object") && error.contains('7'), "{error}");
+        assert!(
+            error.contains("bad_tags") && error.contains("tags.object") && error.contains('7'),
+            "{error}"
+        );
         assert!(read(r#"{"tags": "cat"}"#).unwrap_err().contains("\"cat\""));
         let many: Vec<String> = (0..1001).map(|n| format!("\"noun {n}\"")).collect();
         let error = read(&format!(r#"{{"tags": [{}]}}"#, many.join(","))).unwrap_err();
-        assert!(error.contains("too_many_nouns") && error.contains("1001") && error.contains("1000"), "{error}");
+        assert!(
+            error.contains("too_many_nouns") && error.contains("1001") && error.contains("1000"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Records {
     pub fn describe(&self) -> String {
         let Some(tars) = &self.0 else { return "none".to_owned() };
         let unusable = tars.tars.unusable();
-        let first = unusable.first().map(|one| format!("; the first: {} {}: {}", one.tar, one.what, one.refusal));
+        let first =
+            unusable.first().map(|one| format!("; the first: {} {}: {}", one.tar, one.what, one.refusal));
         format!("{} records, {} unusable{}", tars.tars.len(), unusable.len(), first.unwrap_or_default())
     }
 

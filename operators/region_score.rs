@@ -117,7 +117,10 @@ impl RegionScore {
         plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
         let (vision, scorer) = (clip.clone(), aesthetic.clone());
         let opens = move |place, threads| {
-            Ok(Models { clip: vision.open_vision(place, threads)?, aesthetic: scorer.open_session(place, threads)? })
+            Ok(Models {
+                clip: vision.open_vision(place, threads)?,
+                aesthetic: scorer.open_session(place, threads)?,
+            })
         };
         let warms_up = |models: &mut Models, most: usize| models.aesthetic.warm_up(most);
         let pool = SessionPool::open(plan, opens, warms_up)?;
@@ -128,8 +131,12 @@ impl RegionScore {
         let noun = self.noun(question)?;
         let mask = self.before.masks.mask(question)?.mask(picture.width, picture.height)?;
         let cut = crop_by_mask(picture, &mask.bits, self.channels)?;
-        let texts: Vec<Vec<f32>> =
-            self.before.texts.embed(&phrases(&noun).each_ref().map(String::as_str)).into_iter().collect::<Result<_, _>>()?;
+        let texts: Vec<Vec<f32>> = self
+            .before
+            .texts
+            .embed(&phrases(&noun).each_ref().map(String::as_str))
+            .into_iter()
+            .collect::<Result<_, _>>()?;
         let [noun, not] = <[Vec<f32>; 2]>::try_from(texts)
             .map_err(|_| Refusal::new("wrong_count", "two texts have two embeddings"))?;
         let clip = self.clip.preprocess().crop_u8(&cut)?;
@@ -140,18 +147,23 @@ impl RegionScore {
 
     fn noun(&self, question: &Question) -> Result<String, Refusal> {
         let region = question.region.as_ref();
-        let region = region.ok_or_else(|| Refusal::new("no_region", "a picture has no noun; its regions have"))?;
+        let region =
+            region.ok_or_else(|| Refusal::new("no_region", "a picture has no noun; its regions have"))?;
         let nouns = self.before.nouns.nouns(question)?;
         let noun = nouns.get(region.noun.into());
-        let lost = || Refusal::new("no_noun", format!("noun {} of {} is not there", region.noun, nouns.len()));
+        let lost =
+            || Refusal::new("no_noun", format!("noun {} of {} is not there", region.noun, nouns.len()));
         noun.map(|(noun, _)| noun.to_owned()).ok_or_else(lost)
     }
 
-    fn score(&self, models: &mut Models, cuts: &[&Cut]) -> Result<Vec<Result<RegionScores, Refusal>>, OnnxError> {
+    fn score(
+        &self,
+        models: &mut Models,
+        cuts: &[&Cut],
+    ) -> Result<Vec<Result<RegionScores, Refusal>>, OnnxError> {
         let seen: Vec<&[u8]> = cuts.iter().map(|cut| cut.clip.as_slice()).collect();
         let embedded = models.clip.embed(&seen)?;
-        let seen: Vec<&[u8]> =
-            cuts.iter().map(|cut| cut.aesthetic.as_deref().unwrap_or(&cut.clip)).collect();
+        let seen: Vec<&[u8]> = cuts.iter().map(|cut| cut.aesthetic.as_deref().unwrap_or(&cut.clip)).collect();
         let pleasing = models.aesthetic.score(&seen)?;
         let scores = cuts.iter().zip(embedded).zip(pleasing).map(|((cut, embedding), aesthetic)| {
             let clip = share_of_first(&embedding, &cut.noun, &cut.not);
@@ -159,7 +171,9 @@ impl RegionScore {
                 true => Ok(RegionScores { clip, aesthetic }),
                 false => Err(Refusal::new(
                     "not_a_number",
-                    format!("the models answered clip_score {clip}, aes_score {aesthetic}; look at the models"),
+                    format!(
+                        "the models answered clip_score {clip}, aes_score {aesthetic}; look at the models"
+                    ),
                 )),
             }
         });
@@ -216,13 +230,13 @@ impl Operator for RegionScore {
 
     fn model(&self) -> String {
         let records = if self.before.records.is_some() { "released records, else " } else { "" };
-        let [clip, aesthetic] = [self.clip.content_hash(), self.aesthetic.content_hash()].map(|hash| hash.to_string());
+        let [clip, aesthetic] =
+            [self.clip.content_hash(), self.aesthetic.content_hash()].map(|hash| hash.to_string());
         format!("{records}ONNX CLIP {} and scorer {}", &clip[..8], &aesthetic[..8])
     }
 
     fn known(&self, question: &Question, shards: &Catalogue) -> Option<Result<Reply<RegionScores>, Refusal>> {
-        let (region, record) =
-            (question.region.as_ref()?, self.before.records.of(question, shards)?.ok()?);
+        let (region, record) = (question.region.as_ref()?, self.before.records.of(question, shards)?.ok()?);
         let (released, _) = record.regions().nth(region.number.into())?;
         let clip = value_of(released.clip_score.as_ref());
         let aesthetic = value_of(released.aes_score.as_ref());

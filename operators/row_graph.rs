@@ -61,6 +61,9 @@ pub(crate) struct RowSession {
     session: Session,
 }
 
+/// Batches whose size a graph leaves open are filled up to a multiple of this.
+const ROWS: usize = 4;
+
 impl RowSession {
     /// Runs `rows` rows of `row_shape`, which `values` holds one after the other and may be given more of, to fill a batch up; gives
     /// the outputs of those rows, one after the other.
@@ -71,7 +74,9 @@ impl RowSession {
         rows: usize,
     ) -> Result<Vec<f32>, OnnxError> {
         let row_length: usize = row_shape.iter().product();
-        let at_once = self.graph.batch().unwrap_or(rows);
+        // Kernels are chosen by shape, and round differently where there is a single row: what a row gets may not depend on its
+        // neighbours in a batch.
+        let at_once = self.graph.batch().unwrap_or(rows.next_multiple_of(ROWS));
         let mut kept = Vec::new();
         for first in (0..rows).step_by(at_once.max(1)) {
             let real = at_once.min(rows - first);

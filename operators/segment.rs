@@ -45,7 +45,8 @@ pub struct StoredMask {
 
 impl StoredMask {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
-        postcard::from_bytes(bytes).map_err(|error| Refusal::new("foreign_answer", format!("not a mask: {error}")))
+        postcard::from_bytes(bytes)
+            .map_err(|error| Refusal::new("foreign_answer", format!("not a mask: {error}")))
     }
 
     /// The mask itself, of a picture of this width and height.
@@ -85,7 +86,11 @@ impl Segment {
         // One picture a run: its boxes are the batch.
         plan.most_a_batch = 1;
         let opened = model.clone();
-        let pool = SessionPool::open(plan, move |place, threads| opened.open_session(place, threads), |_, _| Ok(()))?;
+        let pool = SessionPool::open(
+            plan,
+            move |place, threads| opened.open_session(place, threads),
+            |_, _| Ok(()),
+        )?;
         Ok(Segment { model, pool, records })
     }
 }
@@ -141,7 +146,11 @@ impl Operator for Segment {
         format!("{records}ONNX segmenter {}", &self.model.content_hash().to_string()[..8])
     }
 
-    fn known(&self, question: &Question, shards: &Catalogue) -> Option<Result<Reply<Score<MaskScore>>, Refusal>> {
+    fn known(
+        &self,
+        question: &Question,
+        shards: &Catalogue,
+    ) -> Option<Result<Reply<Score<MaskScore>>, Refusal>> {
         let (region, record) = (question.region.as_ref()?, self.records.of(question, shards)?.ok()?);
         let (released, _) = record.regions().nth(region.number.into())?;
         let counts = released.mask.as_ref()?.as_str().to_owned();

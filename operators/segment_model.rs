@@ -25,6 +25,10 @@ use family::{Decoder, Encoder};
 use logits::Logits;
 use preprocess::Squash;
 
+/// Boxes that every run of a decoder takes which leaves their number open, the last repeated. Always the same: kernels are chosen
+/// by shape and round differently, and a mask may not depend on which other boxes were asked about with it.
+pub const BOXES_AT_ONCE: usize = 4;
+
 /// A segmenter, looked into and checked, not loaded.
 #[derive(Clone, Debug)]
 pub struct SegmentModel {
@@ -148,8 +152,8 @@ impl Segmenter {
     /// nothing is run), `too_many_pixels` (a picture beyond [`MAX_PIXELS`](crate::decode::MAX_PIXELS)), `not_a_number` (the
     /// model's logits or quality are not finite).
     ///
-    /// The encoder runs once; the decoder once too, or as often as the number of boxes that its graph fixes demands. Masks are made
-    /// one at a time, within `each`.
+    /// The encoder runs once, the decoder once for every [`BOXES_AT_ONCE`] boxes, or as many as its graph fixes. Masks are made one
+    /// at a time, within `each`.
     pub fn segment(
         &mut self,
         prepared: &[u8],
@@ -168,7 +172,7 @@ impl Segmenter {
             return Ok(());
         }
         let embeddings = self.encode(prepared)?;
-        for chunk in sound.chunks(self.decoder.boxes_at_once.unwrap_or(sound.len())) {
+        for chunk in sound.chunks(self.decoder.boxes_at_once.unwrap_or(BOXES_AT_ONCE)) {
             let edges: Vec<[f32; 4]> = chunk.iter().map(|(_, edges)| *edges).collect();
             let outputs = self.decode(&embeddings, edges)?;
             let answers = Answers::of(&self.decoder, &outputs, chunk.len())?;
@@ -194,13 +198,13 @@ impl Segmenter {
         Ok(outputs)
     }
 
-    /// One run for these boxes of the square; the last is repeated where the graph wants more.
+    /// One run for these boxes of the square, the last repeated until there are as many as every run has.
     fn decode(
         &mut self,
         embeddings: &[TensorOut],
         mut boxes: Vec<[f32; 4]>,
     ) -> Result<Vec<TensorOut>, OnnxError> {
-        let count = self.decoder.boxes_at_once.unwrap_or(boxes.len());
+        let count = self.decoder.boxes_at_once.unwrap_or(BOXES_AT_ONCE);
         boxes.resize(count, boxes[boxes.len() - 1]);
         let told = prompt::tell(&self.decoder, &boxes);
         let mut feeds: Vec<(&str, TensorIn<'_>)> = Vec::with_capacity(embeddings.len() + told.len());

@@ -18,8 +18,9 @@ use crate::tokens::Tokeniser;
 /// Raise this when the code changes what an embedding is.
 const VERSION: &[u8] = b"texts/1";
 
-/// Texts that go into one run.
-const A_BATCH: usize = 64;
+/// Texts that go into one run. One: kernels are chosen by shape and round differently, and an embedding may not depend on
+/// which texts it was asked with. Each is asked once for all pictures, so that it hardly counts.
+const A_BATCH: usize = 1;
 
 /// Why texts cannot be embedded at all.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,8 @@ impl Texts {
         let book = Book::open(name, stamp, model, lanes)?;
         let opens = move |place, threads| clip.open_text(place, threads);
         let warmed = tokeniser.encode("a picture").unwrap_or_default();
-        let warms_up = move |tower: &mut TextTower, most: usize| tower.embed(&vec![warmed.clone(); most]).map(|_| ());
+        let warms_up =
+            move |tower: &mut TextTower, most: usize| tower.embed(&vec![warmed.clone(); most]).map(|_| ());
         let pool = SessionPool::open(plan, opens, warms_up)?;
         Ok(Arc::new(Texts { tokeniser, pool, session: Mutex::new(None), stamp, book, dimension }))
     }

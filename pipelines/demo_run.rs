@@ -77,8 +77,8 @@ impl<'a, P: App> DemoRun<'a, P> {
             }
         }
         let shards = folder.join("shards");
-        let made =
-            write_demo_shards(&shards, &DemoOptions::default()).map_err(failed("the demo's shards", &shards))?;
+        let made = write_demo_shards(&shards, &DemoOptions::default())
+            .map_err(failed("the demo's shards", &shards))?;
         demo.say(&format!(
             "Drew {} scenes into {} files, {:.0} MB, in {:.1} s: {}",
             made.samples,
@@ -144,8 +144,9 @@ impl<'a, P: App> DemoRun<'a, P> {
         let found: u64 = report.summary.refused.values().flat_map(|classes| classes.values()).sum();
         let planted = made.planted.lost_pictures() as u64;
         if found != planted {
-            let message =
-                format!("{planted} pictures were broken on purpose and {found} were refused; please report this");
+            let message = format!(
+                "{planted} pictures were broken on purpose and {found} were refused; please report this"
+            );
             return Err(Failure::Failed(message));
         }
         self.say(&format!(

@@ -18,8 +18,11 @@ const FLAGS: [(&str, &str); 5] = [
 ];
 
 /// Where the dials stand in turn: first where the demo's detector is at its best, then tighter, then looser than ever.
-const TURNS: [&[&str]; 3] =
-    [&["detection=0.4"], &["detection=0.6", "object_area=0.02", "regions=1"], &["detection=0.1", "object_clip=0.5"]];
+const TURNS: [&[&str]; 3] = [
+    &["detection=0.4"],
+    &["detection=0.6", "object_area=0.02", "regions=1"],
+    &["detection=0.1", "object_clip=0.5"],
+];
 
 /// Makes data, runs, turns dials, and says what happened.
 pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
@@ -37,10 +40,13 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
         };
         let asks = report.summary.asks.iter().map(|(stage, asks)| (*stage, asks.asked));
         let asked: BTreeMap<&str, u64> = asks.filter(|(_, asked)| *asked > 0).collect();
-        let planned: BTreeMap<&str, u64> = plan.total.asks.iter().map(|(stage, asks)| (*stage, *asks)).collect();
+        let planned: BTreeMap<&str, u64> =
+            plan.total.asks.iter().map(|(stage, asks)| (*stage, *asks)).collect();
         let said = |asks: &BTreeMap<&str, u64>| match asks.is_empty() {
             true => "nothing".to_owned(),
-            false => asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect::<Vec<_>>().join(", "),
+            false => {
+                asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect::<Vec<_>>().join(", ")
+            }
         };
         demo.say(&format!(
             "Turned to {}: asked {}; the plan had said {}.\n",
@@ -49,7 +55,9 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
             said(&planned)
         ));
         if asked != planned {
-            return Err(Failure::Failed("turned dials did not ask what was planned; please report this".into()));
+            return Err(Failure::Failed(
+                "turned dials did not ask what was planned; please report this".into(),
+            ));
         }
         runs.push(report.summary);
     }

@@ -11,8 +11,8 @@ use operators::onnx::{Backend, BackendChoice, Device, OnnxError};
 use operators::region_crop::Channels;
 use operators::region_score::Before;
 use operators::{
-    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns, NounsFromSidecar,
-    Records, RegionAesthetic, RegionScore, Segment, ShortSide, Texts, area, short_side,
+    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
+    NounsFromSidecar, Records, RegionAesthetic, RegionScore, Segment, ShortSide, Texts, area, short_side,
 };
 use threshflow::cli::{App, Failure, Output, Workbench};
 use threshflow::flow::RegionCount;
@@ -79,7 +79,8 @@ impl Pipeline for RecapMask {
     type Output = Scored<Looked, RegionCount>;
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
-        let pictures = images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
+        let pictures =
+            images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
         let (pictures, regions) = pictures.ask(&self.nouns).ask(&self.detect).regions(&self.detect);
 
         let (objects, backgrounds) = regions.gate(&dial.detection).each(area).split(is_object);
@@ -185,18 +186,27 @@ impl App for RecapMask {
         let aesthetic = Stage::open(scorer, lanes)?;
         let nouns = Stage::open(NounsFromSidecar::new(&args.nouns_from, records.clone()), lanes)?;
         let texts = |name, folder: &Path| {
-            Texts::open(name, folder, &backend, cores, lanes).map_err(|error| Failure::Failed(error.to_string()))
+            Texts::open(name, folder, &backend, cores, lanes)
+                .map_err(|error| Failure::Failed(error.to_string()))
         };
         let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
         // A baked vocabulary needs no text tower; `Detect` says so where one is missing.
-        let nouns_embedded = match detector_text.join("text_model.onnx").is_file() || args.detector_text.is_some() {
-            true => Some(texts("noun_text", detector_text)?),
-            false => None,
-        };
+        let nouns_embedded =
+            match detector_text.join("text_model.onnx").is_file() || args.detector_text.is_some() {
+                true => Some(texts("noun_text", detector_text)?),
+                false => None,
+            };
         let settings = DetectSettings { letterbox: args.letterbox, ..DetectSettings::default() };
-        let detect =
-            Detect::open(&args.detector, &backend, cores, settings, nouns.clone(), nouns_embedded, records.clone())
-                .map_err(failed)?;
+        let detect = Detect::open(
+            &args.detector,
+            &backend,
+            cores,
+            settings,
+            nouns.clone(),
+            nouns_embedded,
+            records.clone(),
+        )
+        .map_err(failed)?;
         let detect = Stage::open(detect, lanes)?;
         let segment = Segment::open(&args.segmenter, &backend, cores, records.clone()).map_err(failed)?;
         let segment = Stage::open(segment, lanes)?;

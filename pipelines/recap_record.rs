@@ -125,10 +125,17 @@ impl Recorder for RecapRecorder {
             ("cap", texts()),
             ("resolution", Nested::Struct(vec![("height", Nested::Int64), ("width", Nested::Int64)])),
             ("aes", Nested::Float64),
-            ("tags", Nested::Struct(vec![("background", texts()), ("object", texts()), ("summary", Nested::Text)])),
+            (
+                "tags",
+                Nested::Struct(vec![("background", texts()), ("object", texts()), ("summary", Nested::Text)]),
+            ),
             (
                 "segmentation",
-                Nested::Struct(vec![("background", regions()), ("object", regions()), ("box_format", Nested::Text)]),
+                Nested::Struct(vec![
+                    ("background", regions()),
+                    ("object", regions()),
+                    ("box_format", Nested::Text),
+                ]),
             ),
             ("bg_count", counts()),
             ("obj_count", counts()),

@@ -77,12 +77,14 @@ struct Measured {
 }
 
 fn measure(record: &Record, measured: &mut Measured) {
-    let field = |name: &str| record.keys.unknown().find(|(key, _)| *key == name).map(|(_, value)| value.text());
+    let field =
+        |name: &str| record.keys.unknown().find(|(key, _)| *key == name).map(|(_, value)| value.text());
     let number = field("scene").expect("fields of the sidecar go on").parse().expect("a number");
     let size = record.resolution.as_ref().expect("a size");
     let scene = Scene::number(HELD_OUT_SEED, number);
     let truth = scene.objects(size.width, size.height);
-    let found: &[Region] = record.segmentation.as_ref().and_then(|it| it.object.as_deref()).unwrap_or_default();
+    let found: &[Region] =
+        record.segmentation.as_ref().and_then(|it| it.object.as_deref()).unwrap_or_default();
     let bounds = |object: &pipelines::demo::Object| object.bounds.map(|edge| edge as f32);
     let best = |of: [f32; 4], noun: &str| {
         let same = truth.objects.iter().filter(|object| object.noun == noun);
@@ -97,7 +99,9 @@ fn measure(record: &Record, measured: &mut Measured) {
         let hit = same.max_by(|a, b| {
             overlap(a.bbox_f32(), bounds(object)).total_cmp(&overlap(b.bbox_f32(), bounds(object)))
         });
-        let Some(hit) = hit.filter(|region| overlap(region.bbox_f32(), bounds(object)) >= 0.5) else { continue };
+        let Some(hit) = hit.filter(|region| overlap(region.bbox_f32(), bounds(object)) >= 0.5) else {
+            continue;
+        };
         measured.drawn_and_found += 1;
         let counts = hit.mask.as_ref().expect("a published region has a mask").as_str();
         let mask = rle::decode(counts, size.width, size.height).expect("a mask of the picture's size");
@@ -121,7 +125,8 @@ fn what_was_drawn_is_found_and_masked_at_the_default_dials() {
     let folder = shards(72, 2, HELD_OUT_SEED);
     run(folder.path(), &["--set=aesthetic=0"]);
     let mut measured = Measured::default();
-    for record in records(folder.path()).values().filter(|record| record.keys.unknown().any(|(key, _)| key == "scene"))
+    for record in
+        records(folder.path()).values().filter(|record| record.keys.unknown().any(|(key, _)| key == "scene"))
     {
         measure(record, &mut measured);
     }
@@ -136,6 +141,14 @@ fn what_was_drawn_is_found_and_masked_at_the_default_dials() {
     assert!(recall >= 0.8, "recall {recall}");
     assert!(boxes >= 0.7, "mean IoU of found boxes {boxes}");
     assert!(masks >= 0.7, "mean IoU of masks {masks}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (name, bytes) in tests::trees::read(from) {
+        let path = to.join(name);
+        std::fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("a folder");
+        std::fs::write(path, bytes).expect("writes");
+    }
 }
 
 /// Every dial of this stage, and the values that it is turned to and back from.
@@ -157,17 +170,19 @@ fn dials_turned_twenty_times_ask_nothing_and_end_where_they_began() {
     let folder = shards(48, 4, 1);
     let first = run(folder.path(), &[]);
     assert!(first.summary.asks["segment"].asked > 0 && first.summary.asks["region_score"].asked > 0);
-    let before = tests::trees::read(&folder.path().join("out"));
+    let (out, before) = (folder.path().join("out"), folder.path().join("before"));
+    copy(&out, &before);
     for (dial, value) in TURNS {
         for setting in [Some(format!("--set={dial}={value}")), None] {
             let log = AskLog::default();
             let more: Vec<&str> = setting.as_deref().into_iter().collect();
-            invoke::run_logged::<RecapMask>(&command(folder.path(), "run", &more), log.clone()).expect("runs");
+            invoke::run_logged::<RecapMask>(&command(folder.path(), "run", &more), log.clone())
+                .expect("runs");
             let asked = log.lock().expect("nobody panicked").clone();
             assert!(asked.is_empty(), "{dial} to {setting:?} asked {:?}", asked.first());
         }
     }
-    assert_eq!(before, tests::trees::read(&folder.path().join("out")), "back where they began");
+    tests::trees::assert_same(&out, &before, "back where they began");
 }
 
 #[test]
@@ -190,8 +205,7 @@ fn workers_sessions_and_the_way_there_leave_no_trace() {
     let many = shards(48, 4, 1);
     run(many.path(), &["--workers=3", "--set=detection=0.6"]);
     run(many.path(), &["--workers=2"]);
-    let files = |folder: &Path| tests::trees::read(&folder.join("out"));
-    assert_eq!(files(one.path()), files(many.path()));
+    tests::trees::assert_same(&one.path().join("out"), &many.path().join("out"), "another way there");
 }
 
 /// A shard of one scene, again and again, with these sidecars.
@@ -238,7 +252,11 @@ fn odd_nouns_end_in_a_defined_verdict_each() {
     };
     assert_eq!([regions("none"), regions("empty")], [0, 0]);
     let asked = &report.summary.asks;
-    assert_eq!((asked["detect"].asked, asked["detect"].given), (3, 2), "nothing to look for is not looked for");
+    assert_eq!(
+        (asked["detect"].asked, asked["detect"].given),
+        (3, 2),
+        "nothing to look for is not looked for"
+    );
     assert_eq!(asked["noun_text"].asked, 300 + 2 + 2);
     // And with a dial that wants a region, those without one are held back by it.
     let held = run(folder.path(), &["--set=aesthetic=0", "--set=regions=1"]);
