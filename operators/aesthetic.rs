@@ -149,7 +149,7 @@ impl Operator for AestheticScorer {
     }
 }
 
-fn finite(score: f32) -> Result<Reply<Score<Aesthetic>>, Refusal> {
+pub(crate) fn finite(score: f32) -> Result<Reply<Score<Aesthetic>>, Refusal> {
     if score.is_finite() {
         return Ok(Score::of(score).into());
     }

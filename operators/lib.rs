@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | [`short_side`](mod@short_side) | nothing: the header knows | the shorter side, px |
 //! | [`aesthetic`] | an ONNX scorer, or the sidecar | 0 to 10 |
+//! | [`clip`] | a CLIP's vision tower | that the embedding is remembered |
+//! | [`aesthetic_head`] | an ONNX head, of the CLIP embedding | 0 to 10 |
 //! | [`nouns`] | the sidecar, or a released record | a list of nouns; its handle rides |
 //! | [`detect`] | an open-vocabulary ONNX detector | how many regions were found; the regions, by `Flow::regions` |
 //! | [`area`](mod@area) | nothing: the box knows | a region's share of the picture, 0 to 1 |
@@ -12,8 +14,10 @@
 //! | [`dedup`] | the decoded picture | a perceptual hash of 56 bits |
 
 pub mod aesthetic;
+pub mod aesthetic_head;
 pub mod aesthetic_model;
 pub mod area;
+pub mod clip;
 pub mod clip_crop;
 pub mod clip_model;
 pub mod decode;
@@ -40,7 +44,9 @@ pub mod texts;
 pub mod tokens;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};
+pub use aesthetic_head::HeadOnClip;
 pub use area::{Area, area};
+pub use clip::Clip;
 pub use dedup::PictureHasher;
 pub use detect::{Detect, Detection, FoundRegions};
 pub use nouns::{Nouns, NounsFromSidecar};

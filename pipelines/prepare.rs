@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use operators::onnx::{Backend, BackendChoice, Device};
-use operators::{Aesthetic, AestheticScorer, ShortSide, short_side};
+use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
 use threshflow::cli::{App, BenchOptions, Failure, Output, Workbench};
 use threshflow::prelude::*;
 
@@ -22,8 +22,15 @@ dials! {
 
 /// The stages that cost something, opened once and shared by every worker.
 pub struct Prepare {
-    aesthetic: Arc<Stage<AestheticScorer>>,
+    aesthetic: Scorer,
     sidecar_score: Option<String>,
+}
+
+/// How a picture's score is had.
+enum Scorer {
+    Whole(Arc<Stage<AestheticScorer>>),
+    /// CLIP is asked for the embedding, and a head scores that.
+    OnClip(Arc<Stage<Clip>>, Arc<Stage<HeadOnClip>>),
 }
 
 impl Pipeline for Prepare {
@@ -32,7 +39,12 @@ impl Pipeline for Prepare {
     type Output = Scored<Scored<Image, ShortSide>, Aesthetic>;
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
-        images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic)
+        let large = images.each(short_side).gate(&dial.short_side);
+        let scored = match &self.aesthetic {
+            Scorer::Whole(scorer) => large.ask(scorer),
+            Scorer::OnClip(clip, head) => large.ask(clip).ask(head),
+        };
+        scored.gate(&dial.aesthetic)
     }
 
     fn sidecar_score(&self) -> Option<&str> {
@@ -46,6 +58,9 @@ pub struct Args {
     /// The scorer: a folder with model.onnx, or with vision_model.onnx and head.onnx; or one .onnx file
     #[arg(long, value_name = "MODEL", required_unless_present = "aesthetic_from_sidecar")]
     pub aesthetic: Option<PathBuf>,
+    /// Ask this CLIP (a folder with vision_model.onnx) for embeddings, and score them by the head.onnx of --aesthetic
+    #[arg(long, value_name = "FOLDER", requires = "aesthetic", conflicts_with = "aesthetic_from_sidecar")]
+    pub clip: Option<PathBuf>,
     /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
     #[arg(long, value_name = "FIELD")]
     pub aesthetic_from_sidecar: Option<String>,
@@ -62,18 +77,27 @@ impl App for Prepare {
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
-        let scorer = match &args.aesthetic {
-            Some(model) => {
-                let failed = |error: operators::onnx::OnnxError| Failure::Failed(error.to_string());
-                let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
-                workbench.note(&backend.description());
-                AestheticScorer::open(model, &backend, workbench.cores).map_err(failed)?
-            }
-            None => AestheticScorer::without_model(),
-        };
+        let failed = |error: operators::onnx::OnnxError| Failure::Failed(error.to_string());
+        let (lanes, cores) = (&workbench.lanes, workbench.cores);
         let sidecar_score = args.aesthetic_from_sidecar.clone();
-        let scorer = if sidecar_score.is_some() { scorer.or_sidecar() } else { scorer };
-        Ok(Prepare { aesthetic: Stage::open(scorer, &workbench.lanes)?, sidecar_score })
+        let whole = |scorer: AestheticScorer| -> Result<Scorer, Failure> {
+            let scorer = if sidecar_score.is_some() { scorer.or_sidecar() } else { scorer };
+            Ok(Scorer::Whole(Stage::open(scorer, lanes)?))
+        };
+        let Some(model) = &args.aesthetic else {
+            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())?, sidecar_score });
+        };
+        let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
+        workbench.note(&backend.description());
+        let aesthetic = match &args.clip {
+            Some(clip) => {
+                let clip = Stage::open(Clip::open(clip, &backend, cores).map_err(failed)?, lanes)?;
+                let head = HeadOnClip::open(model, &backend, clip.clone()).map_err(failed)?;
+                Scorer::OnClip(clip, Stage::open(head, lanes)?)
+            }
+            None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
+        };
+        Ok(Prepare { aesthetic, sidecar_score })
     }
 
     fn demo(folder: &std::path::Path, output: Output) -> Result<(), Failure> {

@@ -1,0 +1,111 @@
+//! `aesthetic`, by a head alone: the score of an embedding that a CLIP was asked for before, so that it is asked once for
+//! this and for whatever else rests on it. No picture is decoded.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use threshflow::lane::{Looks, Operator, Reply, Subject};
+use threshflow::row::{Refusal, Score, Stamp};
+use threshflow::shard::Picture;
+
+use crate::aesthetic::{Aesthetic, finite};
+use crate::aesthetic_model::{AestheticHead, HeadScorer};
+use crate::clip::EmbeddingSource;
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::passing::tells_of_the_content;
+
+/// Raise this when the code changes what a score is.
+const VERSION: &[u8] = b"aesthetic_head/1";
+
+/// Scores embeddings.
+pub struct HeadOnClip {
+    head: AestheticHead,
+    pool: SessionPool<HeadScorer>,
+    clip: Arc<dyn EmbeddingSource>,
+}
+
+impl HeadOnClip {
+    /// The head in `folder` (head.onnx) over the embeddings of `clip`.
+    pub fn open(folder: &Path, backend: &Backend, clip: Arc<dyn EmbeddingSource>) -> Result<Self, OnnxError> {
+        let head = AestheticHead::open(folder, backend)?;
+        if let (Some(given), Some(taken)) = (clip.dimension(), head.dimension())
+            && given != taken
+        {
+            let why = format!("the head takes embeddings of {taken} numbers, and the CLIP gives {given}");
+            return Err(OnnxError::Folder { path: folder.to_path_buf(), why });
+        }
+        let mut plan = SessionPlan::new(backend, head.bytes(), 1);
+        plan.most_a_batch = 64;
+        let opened = head.clone();
+        let pool = SessionPool::open(
+            plan,
+            move |place, threads| opened.open_session(place, threads),
+            |_, _| Ok(()),
+        )?;
+        Ok(HeadOnClip { head, pool, clip })
+    }
+}
+
+impl Operator for HeadOnClip {
+    type Answer = Score<Aesthetic>;
+    type Prepared = Vec<f32>;
+    type Session = Pooled<HeadScorer>;
+
+    const LOOKS: Looks = Looks::AtTheRow;
+    const QUESTIONS_A_JOB: usize = 64;
+
+    fn name(&self) -> &'static str {
+        "aesthetic"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let (parts, clip) = (self.head.stamp_parts(), self.clip.stamp());
+        let mut all: Vec<(&str, &[u8])> = vec![("operator", VERSION), ("clip", &clip.0.0)];
+        all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
+        Stamp::of(&all)
+    }
+
+    fn model(&self) -> String {
+        format!("ONNX head {} on the CLIP embedding", &self.head.content_hash().to_string()[..8])
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        tells_of_the_content(refusal)
+    }
+
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+        0
+    }
+
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        0
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<f32>, Refusal> {
+        let question = subject.questions.first();
+        let question = question.ok_or_else(|| Refusal::new("no_picture", "there is nothing to score"))?;
+        self.clip.embedding(question)
+    }
+
+    fn most_a_batch(&self) -> usize {
+        self.pool.plan().most_a_batch
+    }
+
+    fn sessions(&self) -> usize {
+        self.pool.plan().sessions
+    }
+
+    fn open_session(&self) -> Result<Self::Session, String> {
+        self.pool.session().map_err(|error| error.to_string())
+    }
+
+    fn answer(
+        &self,
+        session: &mut Self::Session,
+        batch: &[Vec<f32>],
+    ) -> Vec<Result<Reply<Score<Aesthetic>>, Refusal>> {
+        let rows: Vec<&[f32]> = batch.iter().map(Vec::as_slice).collect();
+        let scores = self.pool.run(session, &rows, |head, rows| head.score(rows));
+        scores.into_iter().map(|score| score.and_then(finite)).collect()
+    }
+}
