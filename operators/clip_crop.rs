@@ -1,7 +1,8 @@
 //! CLIP's preprocessing: from a decoded picture to the pixel_values that CLIP-like models take.
 //!
 //! The shorter edge is resized to S with an antialiasing filter (the longer to `int(S * long / short)`), the centre S x S is cut
-//! out, values are rescaled to 0..1 and normalised by channel. The arithmetic is Pillow's and, from the crop on,
+//! out, values are rescaled to 0..1 and normalised by channel. Some models want the whole picture squashed to S x S instead
+//! ([`Family::Squash`]). The arithmetic is Pillow's and, from the crop on,
 //! float32; sources: openai/CLIP `clip.py`, transformers `image_processing_clip.py`. Two steps, because a crop waits for its batch:
 //! [`Preprocess::crop_u8`] gives the 3 S S bytes that wait, [`Preprocess::write_tensor`] the four times larger floats.
 
@@ -45,13 +46,15 @@ impl Resample {
     }
 }
 
-/// Whose rounding the centre crop follows.
+/// How a picture becomes a square: whose rounding the centre crop follows, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// openai/CLIP and open_clip: the crop starts at (n - S) / 2, halves rounded to even.
     OpenAi,
     /// Hugging Face transformers: the crop starts at (n - S) / 2, rounded down.
     HuggingFace,
+    /// Nothing is cut: both edges are resized to S, the aspect is not kept. open_clip's resize mode `squash` (DFN5B, SigLIP).
+    Squash,
 }
 
 /// All that is decided about preprocessing, parsed once.
@@ -59,7 +62,7 @@ pub enum Family {
 pub struct Preprocess {
     /// The shorter edge after the resize, in pixels.
     pub size: u32,
-    /// The edge of the square that is cut out, in pixels: at most `size`.
+    /// The edge of the square that is cut out, in pixels: at most `size`, and the same where nothing is cut.
     pub crop: u32,
     pub resample: Resample,
     /// What a byte is multiplied by: 1/255.
@@ -97,9 +100,10 @@ impl Preprocess {
         format!("clip_crop/1 {self:?}")
     }
 
-    /// Resizes and cuts `picture`: crop x crop pixels, 3 bytes each, row by row.
+    /// Resizes and cuts, or squashes, `picture`: crop x crop pixels, 3 bytes each, row by row.
     ///
-    /// As Pillow does, rows first and then columns, rounded to bytes in between; only what the crop shows is computed. Against
+    /// As Pillow does, rows first and then columns, rounded to bytes in between (on the way `3 * crop * height` bytes are held);
+    /// only what the crop shows is computed. Against
     /// Pillow's bytes for the same picture, values are off by 1 here and there and never by more than 2: the resize works with
     /// 16-bit weights, where Pillow's have 22 bits.
     ///
@@ -127,7 +131,7 @@ impl Preprocess {
     }
 
     /// Resizes the window (left, top, width, height) of (width, height, pixels) to `crop` x `out_height`.
-    pub(crate) fn resize(
+    fn resize(
         &self,
         (width, height, pixels): (u32, u32, &[u8]),
         window: (f64, f64, f64, f64),
@@ -167,8 +171,11 @@ impl Preprocess {
         std::array::from_fn(|channel| std::array::from_fn(|byte| value(channel, byte)))
     }
 
-    /// Size of the whole picture after the resize: the shorter edge `size`, the longer rounded down.
+    /// Size of the whole picture after the resize: the shorter edge `size`, the longer rounded down; squashed, both `crop`.
     fn nominal_size(&self, width: u32, height: u32) -> (u64, u64) {
+        if self.family == Family::Squash {
+            return (self.crop.into(), self.crop.into());
+        }
         let (size, short) = (u64::from(self.size), u64::from(width.min(height)));
         let scaled = |edge: u32| (size * u64::from(edge) / short).max(size);
         (scaled(width), scaled(height))
@@ -178,7 +185,7 @@ impl Preprocess {
     fn span(&self, resized: u64, start: f64, length: f64, grid: u32) -> (f64, f64) {
         let over = resized - u64::from(self.crop);
         let offset = match self.family {
-            Family::HuggingFace => over / 2,
+            Family::HuggingFace | Family::Squash => over / 2,
             Family::OpenAi => over / 2 + u64::from(over % 4 == 3),
         };
         let ratio = length / resized as f64;

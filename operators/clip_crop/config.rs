@@ -23,7 +23,8 @@ pub(crate) fn unsupported(field: &'static str, found: &Value, allowed: &'static 
 
 impl Preprocess {
     /// Parses a `preprocessor_config.json`. Fields that it lacks have CLIP's values; the crop is transformers' but where
-    /// a field `"family": "openai"` says otherwise.
+    /// a field `"family": "openai"` says otherwise. With `"do_center_crop": false` and a square `size` (`height` and `width`)
+    /// pictures are squashed.
     ///
     /// ```
     /// use operators::clip_crop::{Family, Preprocess};
@@ -37,14 +38,9 @@ impl Preprocess {
         if !config.is_object() {
             return Err(PreprocessError::NotJson(config.to_string().chars().take(40).collect()));
         }
-        must_be_on(&config, &["do_resize", "do_center_crop"])?;
+        must_be_on(&config, &["do_resize"])?;
         let usual = Preprocess::default();
-        let size = edge(&config, "size", &["shortest_edge"])?.unwrap_or(usual.size);
-        let crop = edge(&config, "crop_size", &[])?.unwrap_or(size);
-        if crop > size {
-            let allowed = "a crop no larger than the resized shorter edge";
-            return Err(unsupported("crop_size", &config["crop_size"], allowed));
-        }
+        let (size, crop, family) = square(&config, &usual)?;
         let is_off = |field: &str| config.get(field) == Some(&Value::Bool(false));
         let normalised = !is_off("do_normalize");
         Ok(Preprocess {
@@ -58,7 +54,7 @@ impl Preprocess {
             },
             mean: if normalised { channels(&config, "image_mean")?.unwrap_or(usual.mean) } else { [0.0; 3] },
             std: if normalised { channels(&config, "image_std")?.unwrap_or(usual.std) } else { [1.0; 3] },
-            family: family(&config)?,
+            family,
         })
     }
 }
@@ -73,7 +69,30 @@ pub(crate) fn must_be_on(config: &Value, fields: &[&'static str]) -> Result<(), 
     Ok(())
 }
 
-/// A length in pixels: a number, `{"shortest_edge": n}` where allowed, or `{"height": n, "width": n}` of a crop.
+/// The shorter edge after the resize, the crop's edge, and how it comes about.
+fn square(config: &Value, usual: &Preprocess) -> Result<(u32, u32, Family), PreprocessError> {
+    let family = family(config)?;
+    match config.get("do_center_crop") {
+        None | Some(Value::Null | Value::Bool(true)) => {}
+        Some(Value::Bool(false)) if config["size"].get("height").is_some() => {
+            let edge = edge(config, "size", &[])?.unwrap_or(usual.size);
+            return Ok((edge, edge, Family::Squash));
+        }
+        Some(other) => {
+            let allowed = "true, or false beside a \"size\": {\"height\": n, \"width\": n},";
+            return Err(unsupported("do_center_crop", other, allowed));
+        }
+    }
+    let size = edge(config, "size", &["shortest_edge"])?.unwrap_or(usual.size);
+    let crop = edge(config, "crop_size", &[])?.unwrap_or(size);
+    if crop > size {
+        let allowed = "a crop no larger than the resized shorter edge";
+        return Err(unsupported("crop_size", &config["crop_size"], allowed));
+    }
+    Ok((size, crop, family))
+}
+
+/// A length in pixels: a number, `{"shortest_edge": n}` where allowed, or `{"height": n, "width": n}` of a square.
 fn edge(config: &Value, field: &'static str, keys: &[&str]) -> Result<Option<u32>, PreprocessError> {
     const ALLOWED: &str = "a length of 1 to 4096 pixels (size: of the shortest edge; crop_size: of a square)";
     let Some(value) = config.get(field).filter(|value| !value.is_null()) else { return Ok(None) };

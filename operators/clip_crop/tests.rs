@@ -56,6 +56,19 @@ fn the_two_families_cut_at_different_places() {
 }
 
 #[test]
+fn a_wide_and_a_tall_picture_are_squashed_as_pillow_does() {
+    for name in ["panorama", "colour_444"] {
+        let bytes = std::fs::read(fixtures().join(format!("decoded/{name}.png"))).unwrap();
+        let picture = decode(&bytes, Format::Png, 1, Purpose::Full).unwrap();
+        let squashed = small(Family::Squash).crop_u8(&picture).unwrap();
+        let (most, mean) = difference(&squashed, &format!("{name}.squash.rgb"));
+        println!("{name} {} x {}: most {most} mean {mean:.4}", picture.width, picture.height);
+        assert!(most <= 1, "{name}: {most}");
+        assert!(difference(&squashed, &format!("{name}.rgb")).0 > 20, "{name}: a crop shows something else");
+    }
+}
+
+#[test]
 fn a_jpeg_from_file_to_crop_is_near_pillows() {
     for name in ["grey", "colour_420", "colour_444", "colour_422_restarts", "progressive", "cmyk", "panorama"]
     {
@@ -121,6 +134,10 @@ fn a_config_is_decided_or_refused() {
     let old_style = Preprocess::from_json(old_style).unwrap();
     assert_eq!((old_style.size, old_style.crop, old_style.resample), (288, 256, Resample::Bilinear));
     assert_eq!((old_style.mean, old_style.std, old_style.family), ([0.0; 3], [1.0; 3], Family::OpenAi));
+    let squashed = br#"{"do_center_crop": false, "size": {"height": 378, "width": 378}, "family": "openai",
+        "crop_size": {"height": 378, "width": 378}}"#;
+    let expected = Preprocess { size: 378, crop: 378, family: Family::Squash, ..Preprocess::default() };
+    assert_eq!(Preprocess::from_json(squashed).unwrap(), expected);
     for (wrong, field) in [
         (&br#"{"resample": 0}"#[..], "resample"),
         (br#"{"size": {"height": 224, "width": 224}}"#, "size"),
@@ -128,6 +145,9 @@ fn a_config_is_decided_or_refused() {
         (br#"{"size": 200, "crop_size": 224}"#, "crop_size"),
         (br#"{"crop_size": {"height": 224, "width": 192}}"#, "crop_size"),
         (br#"{"do_center_crop": false}"#, "do_center_crop"),
+        (br#"{"do_center_crop": false, "size": {"shortest_edge": 224}}"#, "do_center_crop"),
+        (br#"{"do_center_crop": false, "size": 224}"#, "do_center_crop"),
+        (br#"{"do_center_crop": false, "size": {"height": 224, "width": 192}}"#, "size"),
         (br#"{"image_std": [1, 0, 1]}"#, "image_std"),
         (br#"{"image_mean": [1, 2]}"#, "image_mean"),
         (br#"{"family": "other"}"#, "family"),
@@ -135,5 +155,9 @@ fn a_config_is_decided_or_refused() {
         let message = Preprocess::from_json(wrong).unwrap_err().to_string();
         assert!(message.contains(&format!("`{field}`")), "{message}");
     }
+    // Results that were made with a configuration are found again by these very words.
+    let stamp = Preprocess::default().stamp();
+    assert!(stamp.starts_with("clip_crop/1 Preprocess { size: 224, crop: 224, resample: Bicubic, rescale: 0.003921"));
+    assert!(stamp.ends_with("0.2757771], family: OpenAi }"), "{stamp}");
     assert!(matches!(Preprocess::from_json(b"[1]"), Err(PreprocessError::NotJson(_))));
 }

@@ -90,9 +90,13 @@ pub(super) fn map(path: &Path) -> Result<Mmap, String> {
 
 /// Looks into the ONNX file at `path`.
 pub(super) fn look(path: &Path) -> Result<Seen, String> {
-    let bytes = map(path)?;
+    look_at(&map(path)?)
+}
+
+/// Looks into what an ONNX file holds.
+pub(super) fn look_at(bytes: &[u8]) -> Result<Seen, String> {
     let mut walk = Walk::default();
-    walk.model(&bytes).map_err(|error| format!("it is no sound ONNX file: {error}"))?;
+    walk.model(bytes).map_err(|error| format!("it is no sound ONNX file: {error}"))?;
     if walk.seen.signature.outputs.is_empty() {
         return Err("it is no ONNX model: it has no graph with an output".to_string());
     }
@@ -232,7 +236,7 @@ fn says_cubic(message: &[u8]) -> Result<bool, String> {
 }
 
 /// StringStringEntryProto: key, value.
-fn entry(message: &[u8]) -> Result<(String, String), String> {
+pub(super) fn entry(message: &[u8]) -> Result<(String, String), String> {
     let (mut key, mut value) = (String::new(), String::new());
     fields(message, |field| {
         match field.number {

@@ -10,9 +10,12 @@
 //! ([`Backend::stamp_class_for`]).
 
 mod backend;
+mod constant;
 mod contract;
+mod cubic;
 mod device;
 mod find;
+mod fold;
 mod folder;
 mod graph;
 mod memory;

@@ -8,7 +8,9 @@ use threshflow::row::ContentHash;
 
 use super::OnnxError;
 use super::contract::Feed;
+use super::fold::fold_cubic_resizes;
 use super::folder::Model;
+use super::graph;
 use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed};
 
 /// For people.
@@ -55,19 +57,34 @@ fn load(model: &Model) -> Result<Graph, String> {
              export again under such a name, or take ONNX Runtime (--backend onnxruntime)"
         ));
     }
-    if model.resizes_cubically {
-        // rten 0.27 resizes linearly where a graph says cubic, and doesn't tell.
-        return Err(
-            "it resizes cubically, which the embedded back-end cannot; export again with constants folded (a position \
-             embedding resized beforehand), or take ONNX Runtime (--backend onnxruntime)"
-                .to_string(),
-        );
-    }
     let mut options = ModelOptions::with_all_ops();
     options.prepack_weights(true);
-    // SAFETY: external data is mapped; see `graph::map` on models that are rewritten while they are in use.
-    unsafe { options.load_mmap(&model.path) }
-        .map_err(|error| format!("the embedded back-end refuses it: {error}"))
+    let loaded = if model.resizes_cubically {
+        let folded = without_cubic_resizes(model).map_err(|why| {
+            format!(
+                "it resizes cubically what isn't constant, which the embedded back-end cannot ({why}); export again with a \
+                 fixed size, or take ONNX Runtime (--backend onnxruntime)"
+            )
+        })?;
+        for (location, file) in &model.external {
+            let bytes = std::fs::read(file).map_err(|error| format!("external data `{location}`: {error}"))?;
+            options.external_data(location, bytes);
+        }
+        options.load(folded)
+    } else {
+        // SAFETY: external data is mapped; see `graph::map` on models that are rewritten while they are in use.
+        unsafe { options.load_mmap(&model.path) }
+    };
+    loaded.map_err(|error| format!("the embedded back-end refuses it: {error}"))
+}
+
+/// The model's file with its cubic Resizes computed: rten 0.27 resizes linearly where a graph says cubic, and doesn't tell.
+fn without_cubic_resizes(model: &Model) -> Result<Vec<u8>, String> {
+    let folded = fold_cubic_resizes(&graph::map(&model.path)?, &model.external)?;
+    match graph::look_at(&folded)?.resizes_cubically {
+        true => Err("one is in the branch of an If, in a Loop or in a function".to_string()),
+        false => Ok(folded),
+    }
 }
 
 /// rten's own rule for names of external data.

@@ -1,4 +1,5 @@
-//! Protocol Buffers on the wire, as far as a look into a model needs them: fields of a message that lies in memory.
+//! Protocol Buffers on the wire, as far as a look into a model needs them: fields of a message that lies in memory, and how to
+//! write one back.
 //!
 //! Written for files that nobody vouches for: a length is believed only if its bytes are there. Nothing is copied but short texts.
 //! (rten-onnx has a reader of its own; it seeks backwards on a hostile length and never ends.)
@@ -8,6 +9,8 @@
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     pub(super) number: u64,
+    /// The field as it stands in its message, tag and length included.
+    pub(super) raw: &'a [u8],
     value: Value<'a>,
 }
 
@@ -15,8 +18,8 @@ pub(super) struct Field<'a> {
 enum Value<'a> {
     Number(u64),
     Bytes(&'a [u8]),
-    /// Four or eight bytes, of no interest here.
-    Fixed,
+    /// Four or eight bytes.
+    Fixed(&'a [u8]),
 }
 
 impl<'a> Field<'a> {
@@ -39,6 +42,45 @@ impl<'a> Field<'a> {
             _ => Err(format!("field {} is no number", self.number)),
         }
     }
+
+    /// The number, or all the numbers where they are packed.
+    pub(super) fn numbers(self) -> Result<Vec<u64>, String> {
+        let Value::Bytes(mut packed) = self.value else { return self.number().map(|number| vec![number]) };
+        let mut numbers = Vec::new();
+        while !packed.is_empty() {
+            numbers.push(varint(&mut packed)?);
+        }
+        Ok(numbers)
+    }
+
+    /// The bytes of a float, or of all the floats where they are packed: four each, the lowest first.
+    pub(super) fn floats(self) -> Result<&'a [u8], String> {
+        match self.value {
+            Value::Fixed(bytes) | Value::Bytes(bytes) if bytes.len() % 4 == 0 => Ok(bytes),
+            _ => Err(format!("field {} is no float", self.number)),
+        }
+    }
+}
+
+/// Writes a field that holds a message, or bytes.
+pub(super) fn put_message(out: &mut Vec<u8>, number: u64, message: &[u8]) {
+    put_varint(out, number << 3 | 2);
+    put_varint(out, message.len() as u64);
+    out.extend_from_slice(message);
+}
+
+/// Writes a field that holds a number.
+pub(super) fn put_number(out: &mut Vec<u8>, number: u64, value: u64) {
+    put_varint(out, number << 3);
+    put_varint(out, value);
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }
 
 /// Shows `each` every field of a message, in order.
@@ -47,18 +89,20 @@ pub(super) fn fields<'a>(
     mut each: impl FnMut(Field<'a>) -> Result<(), String>,
 ) -> Result<(), String> {
     while !message.is_empty() {
+        let whole = message;
         let tag = varint(&mut message)?;
         let value = match tag & 7 {
             0 => Value::Number(varint(&mut message)?),
-            1 => take(&mut message, 8).map(|_| Value::Fixed)?,
+            1 => Value::Fixed(take(&mut message, 8)?),
             2 => {
                 let length = varint(&mut message)?;
                 Value::Bytes(take(&mut message, length)?)
             }
-            5 => take(&mut message, 4).map(|_| Value::Fixed)?,
+            5 => Value::Fixed(take(&mut message, 4)?),
             other => return Err(format!("wire type {other}")),
         };
-        each(Field { number: tag >> 3, value })?;
+        let raw = &whole[..whole.len() - message.len()];
+        each(Field { number: tag >> 3, raw, value })?;
     }
     Ok(())
 }

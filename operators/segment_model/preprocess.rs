@@ -14,7 +14,7 @@ use crate::decode::{MAX_PIXELS, Rgb};
 /// How pictures become the encoder's input, decided once.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Squash {
-    /// Of CLIP's preprocessing, all but where it cuts: nothing is cut here.
+    /// CLIP's preprocessing, for a filter and channels of its own.
     values: Preprocess,
 }
 
@@ -47,7 +47,7 @@ impl Squash {
                 rescale: number(&config, "rescale_factor").map_err(values)?.unwrap_or(1.0 / 255.0),
                 mean: channels(&config, "image_mean").map_err(values)?.unwrap_or(IMAGENET_MEAN),
                 std: channels(&config, "image_std").map_err(values)?.unwrap_or(IMAGENET_STD),
-                family: Family::HuggingFace,
+                family: Family::Squash,
             },
         })
     }
@@ -63,13 +63,9 @@ impl Squash {
         format!("squash/1 bilinear edge={size} rescale={rescale} mean={mean:?} std={std:?}")
     }
 
-    /// The picture as edge x edge pixels, 3 bytes each, row by row; rows are resized first and then columns, as Pillow does.
+    /// The picture as edge x edge pixels, 3 bytes each, row by row.
     pub(super) fn squash_u8(&self, picture: &Rgb) -> Result<Vec<u8>, Refusal> {
-        let (edge, window, height) = (self.edge(), &picture.window, picture.height);
-        let across = (window.left, 0.0, window.width, f64::from(height));
-        let narrow = self.values.resize((picture.width, height, &picture.pixels), across, height)?;
-        let down = (0.0, window.top, f64::from(edge), window.height);
-        self.values.resize((edge, height, &narrow), down, edge)
+        self.values.crop_u8(picture)
     }
 
     /// The square as float32, channel by channel.

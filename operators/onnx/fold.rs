@@ -1,0 +1,264 @@
+//! A cubic Resize of constants, computed when a graph is loaded and put in as a weight.
+//!
+//! The embedded back-end takes a cubic Resize for a linear one and doesn't tell. Where the models that are about have one, it brings a
+//! position embedding to the picture's size, the same on every run. So the node is taken out of the graph that the back-end is
+//! given, and all other bytes are left as they are; the file isn't touched. Field numbers: onnx/onnx.proto of ONNX 1.23.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::constant::{Constant, write_floats};
+use super::cubic::{Axis, Coordinates, Cubic, Outside};
+use super::wire::{Field, fields, put_message};
+
+/// How many values a weight made here may have: no position embedding comes near, and a file of nonsense fills no memory.
+const MOST_VALUES: usize = 1 << 27;
+
+/// Files beside the graph that hold tensors, by the names that it gives them.
+type Files = BTreeMap<String, PathBuf>;
+
+/// The model with every cubic Resize of its graph computed. `Err` says in words which one can't be, or what is wrong with the file.
+/// Graphs within the graph are left as they are.
+pub(super) fn fold_cubic_resizes(model: &[u8], files: &Files) -> Result<Vec<u8>, String> {
+    let mut folded = Vec::with_capacity(model.len());
+    fields(model, |field| {
+        match field.number {
+            7 => put_message(&mut folded, 7, &fold_graph(field.message()?, files)?),
+            _ => folded.extend_from_slice(field.raw),
+        }
+        Ok(())
+    })?;
+    Ok(folded)
+}
+
+/// GraphProto: node, initializer.
+fn fold_graph(graph: &[u8], files: &Files) -> Result<Vec<u8>, String> {
+    let constants = Constants::of(graph)?;
+    let mut folded = Vec::with_capacity(graph.len());
+    fields(graph, |field| {
+        let resize = if field.number == 1 { CubicResize::of(field.message()?)? } else { None };
+        match resize {
+            Some(resize) => {
+                let named = |why: String| format!("`{}` {why}", String::from_utf8_lossy(resize.output));
+                put_message(&mut folded, 5, &resize.compute(&constants, files).map_err(named)?);
+            }
+            None => folded.extend_from_slice(field.raw),
+        }
+        Ok(())
+    })?;
+    Ok(folded)
+}
+
+/// The tensors of a graph that are the same on every run, by name.
+struct Constants<'a> {
+    tensors: BTreeMap<&'a [u8], &'a [u8]>,
+    /// What an Identity calls by another name.
+    aliases: BTreeMap<&'a [u8], &'a [u8]>,
+}
+
+impl<'a> Constants<'a> {
+    fn of(graph: &'a [u8]) -> Result<Self, String> {
+        let mut found = Constants { tensors: BTreeMap::new(), aliases: BTreeMap::new() };
+        fields(graph, |field| {
+            match field.number {
+                1 => {
+                    let node = Node::parse(field.message()?)?;
+                    let first = |names: &[&'a [u8]]| names.first().copied().unwrap_or_default();
+                    match node.kind {
+                        b"Identity" => {
+                            found.aliases.insert(first(&node.outputs), first(&node.inputs));
+                        }
+                        b"Constant" => {
+                            let tensor = node.attributes.get(&b"value"[..]).and_then(|value| value.tensor);
+                            found.tensors.extend(tensor.map(|tensor| (first(&node.outputs), tensor)));
+                        }
+                        _ => {}
+                    }
+                }
+                5 => {
+                    let tensor = field.message()?;
+                    found.tensors.insert(Constant::parse(tensor)?.name, tensor);
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn get(&self, mut name: &'a [u8]) -> Result<Constant<'a>, String> {
+        // A graph has no cycles, and a file of nonsense no endless one.
+        for _ in 0..=self.aliases.len() {
+            if let Some(tensor) = self.tensors.get(name) {
+                return Constant::parse(tensor);
+            }
+            name = self.aliases.get(name).copied().unwrap_or_default();
+        }
+        Err("that is computed anew on every run".to_string())
+    }
+}
+
+/// NodeProto.
+#[derive(Default)]
+struct Node<'a> {
+    inputs: Vec<&'a [u8]>,
+    outputs: Vec<&'a [u8]>,
+    kind: &'a [u8],
+    attributes: BTreeMap<&'a [u8], Attribute<'a>>,
+}
+
+/// AttributeProto: f, i, s, t, ints.
+#[derive(Default)]
+struct Attribute<'a> {
+    float: Option<f32>,
+    integer: Option<u64>,
+    text: &'a [u8],
+    tensor: Option<&'a [u8]>,
+    integers: Vec<i64>,
+}
+
+impl<'a> Node<'a> {
+    fn parse(message: &'a [u8]) -> Result<Self, String> {
+        let mut node = Node::default();
+        let mut domain: &[u8] = b"";
+        fields(message, |field| {
+            match field.number {
+                1 => node.inputs.push(field.message()?),
+                2 => node.outputs.push(field.message()?),
+                4 => node.kind = field.message()?,
+                5 => node.attributes.extend([attribute(field)?]),
+                7 => domain = field.message()?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // Others' operators may bear the same names.
+        if !domain.is_empty() && domain != b"ai.onnx" {
+            node.kind = b"";
+        }
+        Ok(node)
+    }
+}
+
+fn attribute<'a>(field: Field<'a>) -> Result<(&'a [u8], Attribute<'a>), String> {
+    let (mut name, mut found): (&[u8], _) = (b"", Attribute::default());
+    fields(field.message()?, |field| {
+        match field.number {
+            1 => name = field.message()?,
+            2 => found.float = field.floats()?.first_chunk().map(|bytes| f32::from_le_bytes(*bytes)),
+            3 => found.integer = Some(field.number()?),
+            4 => found.text = field.message()?,
+            5 => found.tensor = Some(field.message()?),
+            8 => found.integers.extend(field.numbers()?.into_iter().map(|number| number as i64)),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((name, found))
+}
+
+/// A Resize whose mode is cubic.
+struct CubicResize<'a> {
+    node: Node<'a>,
+    output: &'a [u8],
+}
+
+impl<'a> CubicResize<'a> {
+    fn of(message: &'a [u8]) -> Result<Option<Self>, String> {
+        let node = Node::parse(message)?;
+        let is_cubic = node.attributes.get(&b"mode"[..]).is_some_and(|mode| mode.text == b"cubic");
+        let output = node.outputs.first().copied().unwrap_or_default();
+        Ok((node.kind == b"Resize" && is_cubic).then_some(CubicResize { node, output }))
+    }
+
+    /// What it gives, as a TensorProto of its output's name.
+    fn compute(&self, constants: &Constants<'a>, files: &Files) -> Result<Vec<u8>, String> {
+        let cubic = self.settings()?;
+        let of_input = |why: String| format!("resizes a tensor {why}");
+        let input = constants.get(self.input(0)).map_err(of_input)?;
+        let values = input.floats(files).map_err(of_input)?;
+        let axes = self.axes(&input.dims, constants, files)?;
+        let Some((others, &[down, across])) = axes.split_last_chunk::<2>() else {
+            return Err(format!("resizes a tensor of {} axes, which takes at least 2", axes.len()));
+        };
+        let dims: Vec<usize> = axes.iter().map(|axis| axis.to).collect();
+        let is_small = |product: &usize| *product <= MOST_VALUES;
+        let product = dims.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+        if product.filter(is_small).is_none() || dims.contains(&0) || values.is_empty() {
+            return Err(format!("makes {dims:?} of {:?}: 1 to {MOST_VALUES} values are made", input.dims));
+        }
+        if others.iter().any(|axis| axis.from != axis.to) {
+            return Err("resizes other axes than the last two".to_string());
+        }
+        Ok(write_floats(self.output, &dims, &cubic.resize(&values, down, across)))
+    }
+
+    /// The name of an input, empty where there is none.
+    fn input(&self, at: usize) -> &'a [u8] {
+        self.node.inputs.get(at).copied().unwrap_or_default()
+    }
+
+    fn settings(&self) -> Result<Cubic, String> {
+        let attribute = |name: &str| self.node.attributes.get(name.as_bytes());
+        let text = |name: &str, usual: &'static str| attribute(name).map_or(usual.as_bytes(), |it| it.text);
+        let is_on = |name: &str| attribute(name).and_then(|it| it.integer).is_some_and(|number| number != 0);
+        if is_on("antialias") {
+            return Err("antialiases".to_string());
+        }
+        if text("keep_aspect_ratio_policy", "stretch") != b"stretch" {
+            return Err("keeps the aspect".to_string());
+        }
+        let mode = text("coordinate_transformation_mode", "half_pixel");
+        let unknown = || format!("has the coordinates `{}`", String::from_utf8_lossy(mode));
+        let coordinates = Coordinates::named(mode).ok_or_else(unknown)?;
+        let a = attribute("cubic_coeff_a").and_then(|it| it.float).unwrap_or(-0.75);
+        let outside = if is_on("exclude_outside") { Outside::Excluded } else { Outside::Clamped };
+        Ok(Cubic { coordinates, a: a.into(), outside })
+    }
+
+    /// Every axis of the input, by `sizes` where they are given, else by `scales`; either may be of some `axes` only.
+    fn axes(
+        &self,
+        dims: &[usize],
+        constants: &Constants<'a>,
+        files: &Files,
+    ) -> Result<Vec<Axis>, String> {
+        let of_size = |why: String| format!("resizes to a size {why}");
+        let whole = |from: usize, size: i64| {
+            let to = usize::try_from(size).unwrap_or(0);
+            Axis { from, to, scale: to as f64 / from as f64 }
+        };
+        let scaled = |from: usize, scale: f32| {
+            let scale = f64::from(scale);
+            Axis { from, to: (from as f64 * scale).floor() as usize, scale }
+        };
+        let mut axes: Vec<Axis> = dims.iter().map(|&from| Axis { from, to: from, scale: 1.0 }).collect();
+        let places = self.places(dims.len())?;
+        let given: Vec<Axis> = if self.input(3).is_empty() {
+            let scales = constants.get(self.input(2)).and_then(|it| it.floats(files)).map_err(of_size)?;
+            if scales.len() != places.len() {
+                return Err(of_size(format!("of {} scales for {} axes", scales.len(), places.len())));
+            }
+            places.iter().zip(scales).map(|(&at, scale)| scaled(dims[at], scale)).collect()
+        } else {
+            let sizes = constants.get(self.input(3)).and_then(|it| it.integers(files)).map_err(of_size)?;
+            if sizes.len() != places.len() {
+                return Err(of_size(format!("of {} lengths for {} axes", sizes.len(), places.len())));
+            }
+            places.iter().zip(sizes).map(|(&at, size)| whole(dims[at], size)).collect()
+        };
+        places.into_iter().zip(given).for_each(|(at, axis)| axes[at] = axis);
+        Ok(axes)
+    }
+
+    /// Which axes `sizes` and `scales` speak of: the attribute `axes` (below 0 from the end), or all.
+    fn places(&self, rank: usize) -> Result<Vec<usize>, String> {
+        let Some(axes) = self.node.attributes.get(&b"axes"[..]) else { return Ok((0..rank).collect()) };
+        let place = |&axis: &i64| {
+            let place = if axis < 0 { axis.checked_add(rank as i64)? } else { axis };
+            usize::try_from(place).ok().filter(|place| *place < rank)
+        };
+        let places: Option<Vec<usize>> = axes.integers.iter().map(place).collect();
+        places.ok_or_else(|| format!("has the axes {:?} of {rank}", axes.integers))
+    }
+}
