@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use operators::detect_model::DetectSettings;
+use operators::nouns::NounSource;
 use operators::onnx::{Backend, BackendChoice, Device};
 use operators::region_crop::Channels;
 use operators::region_score::Before;
@@ -154,9 +155,11 @@ impl<'a> Ground<'a> {
         begin.elapsed()
     }
 
-    /// What the detector was asked by the runs so far.
+    /// What the detector was asked by the runs so far. A picture without nouns is answered without a look at it.
     pub fn pictures(&self) -> Vec<Vec<Question>> {
-        asked(&self.pictures)
+        let named =
+            |questions: &Vec<Question>| self.nouns.nouns(&questions[0]).is_ok_and(|nouns| !nouns.is_empty());
+        asked(&self.pictures).into_iter().filter(named).collect()
     }
 
     /// What the segmenter was, or would have been.
