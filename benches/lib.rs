@@ -1,8 +1,10 @@
-//! What the benches share: rows without pictures, a question that costs nothing, and pictures like photos.
+//! What the benches share: rows without pictures, a question that costs nothing, pictures like photos, and the demo's
+//! scenes with its models.
 
 pub mod photos;
 pub mod questions;
 pub mod rows;
+pub mod scenes;
 
 use threshflow::flow::{Progress, Verdicts};
 
