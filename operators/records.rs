@@ -23,8 +23,11 @@ pub struct Records(Option<Arc<Tars>>);
 struct Tars {
     tars: JsonsTars,
     stamp: ContentHash,
-    kept: Mutex<HashMap<RowId, Option<Result<Arc<Released>, Refusal>>>>,
+    kept: Mutex<HashMap<RowId, Option<Looked>>>,
 }
+
+/// What looking a picture's record up gave.
+type Looked = Result<Arc<Released>, Refusal>;
 
 /// What a record says, as operators want it.
 pub struct Released {
@@ -77,7 +80,7 @@ impl Records {
     }
 
     /// The record of the picture that the question is about, if there is one.
-    pub fn of(&self, question: &Question, shards: &Catalogue) -> Option<Result<Arc<Released>, Refusal>> {
+    pub fn of(&self, question: &Question, shards: &Catalogue) -> Option<Looked> {
         let tars = self.0.as_ref()?;
         let id = question.id;
         let lock = || tars.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
