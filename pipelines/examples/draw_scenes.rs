@@ -3,6 +3,7 @@
 //! - `draw_scenes <folder> <seed> <count>` writes `<folder>/<n>.png` and `<folder>/scenes.csv` (columns
 //!   `file,harmony`). Scenes are small, in four sizes by turns.
 //! - `draw_scenes sheet <file.png> <seed> <columns> <n>=<score> ...` writes a contact sheet of these scenes.
+//! - `draw_scenes shards <folder> <seed> <count>` writes shards as the demo does, of any number of scenes.
 //! - `draw_scenes time <width> <height>` says how long drawing and encoding one takes.
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use std::{env, fs};
 
 use anyhow::{Context, bail};
-use pipelines::demo::{Scene, contact_sheet};
+use pipelines::demo::{DemoOptions, Scene, contact_sheet, write_demo_shards};
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -19,6 +20,7 @@ fn main() -> anyhow::Result<()> {
         ["sheet", file, seed, columns, ref scenes @ ..] => {
             sheet(Path::new(file), seed.parse()?, columns.parse()?, scenes)
         }
+        ["shards", folder, seed, count] => shards(Path::new(folder), seed.parse()?, count.parse()?),
         ["time", width, height] => time(width.parse()?, height.parse()?),
         [folder, seed, count] => draw(Path::new(folder), seed.parse()?, count.parse()?),
         _ => bail!("usage: draw_scenes <folder> <seed> <count>"),
@@ -47,6 +49,11 @@ fn sheet(file: &Path, seed: u64, columns: usize, scenes: &[&str]) -> anyhow::Res
         pictures.push((Scene::number(seed, n.parse()?).draw(256, 192), score.parse()?));
     }
     contact_sheet(&pictures, columns).save(file)?;
+    Ok(())
+}
+
+fn shards(folder: &Path, seed: u64, scenes: usize) -> anyhow::Result<()> {
+    write_demo_shards(folder, &DemoOptions { scenes, seed, ..DemoOptions::default() })?;
     Ok(())
 }
 
