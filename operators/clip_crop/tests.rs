@@ -157,7 +157,11 @@ fn a_config_is_decided_or_refused() {
     }
     // Results that were made with a configuration are found again by these very words.
     let stamp = Preprocess::default().stamp();
-    assert!(stamp.starts_with("clip_crop/1 Preprocess { size: 224, crop: 224, resample: Bicubic, rescale: 0.003921"));
+    assert!(
+        stamp.starts_with(
+            "clip_crop/1 Preprocess { size: 224, crop: 224, resample: Bicubic, rescale: 0.003921"
+        )
+    );
     assert!(stamp.ends_with("0.2757771], family: OpenAi }"), "{stamp}");
     assert!(matches!(Preprocess::from_json(b"[1]"), Err(PreprocessError::NotJson(_))));
 }

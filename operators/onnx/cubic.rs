@@ -52,9 +52,9 @@ impl Cubic {
                 narrow.extend(columns.iter().map(|taps| taps.iter().map(weigh).sum::<f64>()));
             }
             for taps in &lines {
-                let weigh = |column: usize| move |&(at, weight): &(usize, f64)| (at * across.to + column, weight);
                 resized.extend((0..across.to).map(|column| {
-                    taps.iter().map(weigh(column)).map(|(at, weight)| narrow[at] * weight).sum::<f64>() as f32
+                    let weigh = |&(at, weight): &(usize, f64)| narrow[at * across.to + column] * weight;
+                    taps.iter().map(weigh).sum::<f64>() as f32
                 }));
             }
         }

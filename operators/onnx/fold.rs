@@ -12,7 +12,7 @@ use super::cubic::{Axis, Coordinates, Cubic, Outside};
 use super::wire::{Field, fields, put_message};
 
 /// How many values a weight made here may have: no position embedding comes near, and a file of nonsense fills no memory.
-const MOST_VALUES: usize = 1 << 27;
+const MOST_VALUES: usize = 1 << 25;
 
 /// Files beside the graph that hold tensors, by the names that it gives them.
 type Files = BTreeMap<String, PathBuf>;
@@ -182,9 +182,12 @@ impl<'a> CubicResize<'a> {
             return Err(format!("resizes a tensor of {} axes, which takes at least 2", axes.len()));
         };
         let dims: Vec<usize> = axes.iter().map(|axis| axis.to).collect();
-        let is_small = |product: &usize| *product <= MOST_VALUES;
-        let product = dims.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
-        if product.filter(is_small).is_none() || dims.contains(&0) || values.is_empty() {
+        let is_sound = |lengths: &[usize]| {
+            let product = lengths.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+            product.is_some_and(|product| (1..=MOST_VALUES).contains(&product))
+        };
+        // What is resized along one axis only, on the way, counts too.
+        if !is_sound(&dims) || !is_sound(&[down.from, across.to]) || values.is_empty() {
             return Err(format!("makes {dims:?} of {:?}: 1 to {MOST_VALUES} values are made", input.dims));
         }
         if others.iter().any(|axis| axis.from != axis.to) {
@@ -217,12 +220,7 @@ impl<'a> CubicResize<'a> {
     }
 
     /// Every axis of the input, by `sizes` where they are given, else by `scales`; either may be of some `axes` only.
-    fn axes(
-        &self,
-        dims: &[usize],
-        constants: &Constants<'a>,
-        files: &Files,
-    ) -> Result<Vec<Axis>, String> {
+    fn axes(&self, dims: &[usize], constants: &Constants<'a>, files: &Files) -> Result<Vec<Axis>, String> {
         let of_size = |why: String| format!("resizes to a size {why}");
         let whole = |from: usize, size: i64| {
             let to = usize::try_from(size).unwrap_or(0);

@@ -67,7 +67,8 @@ fn load(model: &Model) -> Result<Graph, String> {
             )
         })?;
         for (location, file) in &model.external {
-            let bytes = std::fs::read(file).map_err(|error| format!("external data `{location}`: {error}"))?;
+            let bytes =
+                std::fs::read(file).map_err(|error| format!("external data `{location}`: {error}"))?;
             options.external_data(location, bytes);
         }
         options.load(folded)

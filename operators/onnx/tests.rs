@@ -104,6 +104,26 @@ fn graphs_within_graphs_do_not_overflow_the_stack() {
 }
 
 #[test]
+fn a_damaged_file_with_cubic_resizes_is_told_and_ends_nothing() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/segment/cubics.onnx");
+    let whole = std::fs::read(file).unwrap();
+    let fold = |bytes: &[u8]| super::fold::fold_cubic_resizes(bytes, &Default::default());
+    let folded = fold(&whole).unwrap();
+    assert!(super::graph::look_at(&whole).unwrap().resizes_cubically);
+    let seen = super::graph::look_at(&folded).unwrap();
+    assert!(!seen.resizes_cubically);
+    assert_eq!(seen.signature, super::graph::look_at(&whole).unwrap().signature);
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        refused += usize::from(fold(&whole[..at]).is_err());
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        refused += usize::from(fold(&damaged).is_err());
+    }
+    assert!(refused > whole.len(), "{refused} of {}", 2 * whole.len());
+}
+
+#[test]
 fn both_backends_run_external_data_and_agree() {
     let data: Vec<f32> = (0..2 * 3 * 32 * 32).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0).collect();
     let shape = [2, 3, 32, 32];
