@@ -2,6 +2,7 @@
 //! a picture's bytes, a from-scratch oracle of it, and a live session on the engine.
 
 pub mod curate;
+pub mod ground;
 pub mod live;
 pub mod program;
 pub mod shards;
