@@ -51,6 +51,12 @@ pub fn go_on(_: &Progress, _: &Verdicts) -> Result<(), String> {
     Ok(())
 }
 
+/// Ends what waits where a run would be stopped.
+fn watch(lanes: &Arc<Lanes>) -> impl FnMut(&Progress, &Verdicts) -> Result<(), String> + 'static {
+    let lanes = lanes.clone();
+    move |_, _| lanes.trouble().seen().map_or(Ok(()), Err)
+}
+
 impl Live {
     pub fn start(store: &Path, options: &Options, args: &Args, values: &[f32], log: Option<AskLog>) -> Self {
         Self::open(store, options, args, values, log)
@@ -93,22 +99,22 @@ impl<P: App> Live<P> {
     pub fn insert(&mut self, path: &Path) {
         let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
         let shard = self.catalogue.load(&source).expect("loads");
-        self.engine.insert(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes in");
+        self.engine.insert(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes in");
         self.shards.insert(source.name, shard);
     }
 
     pub fn remove(&mut self, name: &str) {
         let shard = self.shards.remove(name).expect("is in");
-        self.engine.retract(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes out");
+        self.engine.retract(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes out");
     }
 
     pub fn turn(&mut self, dial: usize, value: f32) {
         self.values[dial] = value;
-        self.engine.turn(dial, value, &mut go_on).expect("turns");
+        self.engine.turn(dial, value, &mut watch(&self.lanes)).expect("turns");
     }
 
     pub fn settle(&mut self) {
-        self.engine.settle(&mut go_on).expect("settles");
+        self.engine.settle(&mut watch(&self.lanes)).expect("settles");
     }
 
     /// Every row's verdict, by `shard/key#place`.

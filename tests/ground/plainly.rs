@@ -53,7 +53,7 @@ pub fn find<W: AsRef<[u8]>>(
     for place in 0..count {
         let hash = ContentHash::of(&[&seed.0[..], &place.to_le_bytes()].concat());
         let noun = number(hash, 0) as usize % words.len();
-        let [left, top, width, height] = [1, 2, 3, 4].map(|at| number(hash, at) >> 4).map(|n| (n % 9) as f32);
+        let [left, top, width, height] = [1, 2, 3, 4].map(|at| number(hash, at) >> 4).map(|n| (n % 17) as f32);
         let score = match number(hash, 0) >> 8 {
             n if n.is_multiple_of(15) => f32::NAN,
             n => (n % 9) as f32 / 8.0,

@@ -74,18 +74,20 @@ impl History {
         live.turn(dial, value);
     }
 
-    fn step(&mut self, live: &mut Live<Ground>) {
+    fn step(&mut self, mut live: Live<Ground>) -> Live<Ground> {
         match self.rng.below(8) {
             // Several turns while answers are under way.
-            0..=3 => (0..1 + self.rng.below(4)).for_each(|_| self.turn(live)),
-            4 | 5 => self.toggle(live),
+            0..=3 => (0..1 + self.rng.below(4)).for_each(|_| self.turn(&mut live)),
+            4 | 5 => self.toggle(&mut live),
             6 => live.settle(),
             _ => {
-                // A restart: what was not settled is worked out again.
-                let started = self.start();
-                *live = started;
+                // A restart: what was not settled is worked out again. One at a time: memos have one writer.
+                live.lanes.stop();
+                drop(live);
+                live = self.start();
             }
         }
+        live
     }
 
     /// A shard comes, or goes, or comes back as another version of itself.
@@ -120,7 +122,7 @@ fn play(seed: u64) {
     let mut live = history.start();
     let out = history.folder.path().join("out");
     for step in 0..STEPS {
-        history.step(&mut live);
+        live = history.step(live);
         if history.rng.below(3) == 0 || step == STEPS - 1 {
             settle_and_compare(&mut live, &history.plain(), &format!("seed {seed}, step {step}"));
         }
