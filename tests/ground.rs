@@ -18,7 +18,7 @@ pub use crate::curate::ShortSide;
 use crate::live::Live;
 use crate::shards::{Sample, corpus};
 pub use operators::{Clip, Find, FoundRegions, Judge, Mask, Pleasing, Quality, ReadWords, Sure, Words};
-pub use plainly::{At, Plain, plain};
+pub use plainly::{At, Plain, has_no_mask, plain};
 use recorder::GroundRecorder;
 
 /// The box's share of the picture, 0 to 1.

@@ -107,6 +107,11 @@ pub fn quality(region: ContentHash) -> Result<f32, Refusal> {
     }
 }
 
+/// Whether the mask of a region is refused.
+pub fn has_no_mask(region: &ContentHash) -> bool {
+    quality(*region).is_err()
+}
+
 /// A region's mask.
 pub fn mask(region: ContentHash) -> Vec<u8> {
     format!("the mask of {region}").into_bytes()

@@ -1,11 +1,19 @@
 //! Regions, on a pipeline of plain functions: what they come to, what is asked for them, and what is not.
 
+mod groups;
+mod kill;
 mod oracle;
+mod plan;
+mod reuse;
+mod stall;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tests::ground::Ground;
 use tests::live::Live;
+use threshflow::lane::AskLog;
+use threshflow::row::ContentHash;
 
 /// The defaults of the dials.
 const DEFAULTS: [f32; 11] = [10.0, 0.25, 0.0625, 0.75, 0.125, 0.625, 0.25, 0.5, 0.375, 7.0, 1.0];
@@ -13,8 +21,8 @@ const DEFAULTS: [f32; 11] = [10.0, 0.25, 0.0625, 0.75, 0.125, 0.625, 0.25, 0.5, 
 const SURE: usize = 1;
 
 /// The records that are published in `out`, by `shard/key`.
-fn published_records(out: &Path) -> std::collections::BTreeMap<String, String> {
-    let mut records = std::collections::BTreeMap::new();
+fn published_records(out: &Path) -> BTreeMap<String, String> {
+    let mut records = BTreeMap::new();
     for entry in std::fs::read_dir(out.join("jsons")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let (shard, _) = name.rsplit_once('-').expect("a shard and a digest");
@@ -43,20 +51,29 @@ fn some_value(dial: usize, rng: &mut tests::Rng) -> f32 {
     }
 }
 
-/// The names of questions that were asked since the last look, by stage, with how often.
-fn take(
-    log: &threshflow::lane::AskLog,
-) -> std::collections::BTreeMap<(&'static str, threshflow::row::ContentHash), usize> {
-    let mut counts = std::collections::BTreeMap::new();
-    for asked in std::mem::take(&mut *log.lock().unwrap()) {
-        *counts.entry(asked).or_default() += 1;
+/// Questions by stage.
+type Asks = BTreeMap<&'static str, BTreeSet<ContentHash>>;
+
+/// What was asked since the last look; panics where something was asked twice.
+fn take(log: &AskLog) -> Asks {
+    let mut asks = Asks::new();
+    for (stage, content) in std::mem::take(&mut *log.lock().unwrap()) {
+        assert!(asks.entry(stage).or_default().insert(content), "{stage} was asked twice about {content}");
     }
-    counts
+    asks
 }
 
+/// Adds what was asked to what is known.
+fn learn(known: &mut Asks, asks: &Asks) {
+    for (stage, asks) in asks {
+        known.entry(stage).or_default().extend(asks);
+    }
+}
+
+/// Settles, and holds every verdict against the plain functions.
 fn settle_and_compare(live: &mut Live<Ground>, plain: &tests::ground::Plain, context: &str) {
     live.settle();
-    let compare = |what: &str, is: std::collections::BTreeMap<String, String>, wanted: &std::collections::BTreeMap<String, String>| {
+    let compare = |what: &str, is: BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
         let name = is.keys().chain(wanted.keys()).find(|name| is.get(*name) != wanted.get(*name));
         if let Some(name) = name {
             panic!("{context}: {what} {name} is {:?}, not {:?}", is.get(name), wanted.get(name));
