@@ -154,7 +154,9 @@ impl App for Ground {
         let log = operators::AskFile::open(args.log_asks.as_deref())
             .map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
         let words = Stage::open(ReadWords { log: log.clone() }, lanes)?;
-        let book = Book::open("spelling", Stamp::of(&[("operator", b"spelling/1")]), "spelling".into(), lanes)?;
+        // Another finder has another book.
+        let stamp = Stamp::of(&[("operator", b"spelling/1"), ("finder", &operators::finder(args))]);
+        let book = Book::open("spelling", stamp, "spelling".into(), |_| true, lanes)?;
         let find = Stage::open(Find::new(args.clone(), words.clone(), book, log.clone()), lanes)?;
         let mask = Stage::open(Mask::new(args.clone(), log.clone()), lanes)?;
         let judge = Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes)?;

@@ -129,8 +129,6 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
     let mut open_regions: HashMap<RowId, HashSet<Place>> = HashMap::new();
     for Unasked { stage, question } in opened.engine.unasked() {
-        // The same content is asked once, however many rows ask.
-        standing.unasked.entry(stage).or_default().insert(question.content);
         questions.entry(stage).or_default().push(question.clone());
         match question.region.as_ref().map(|region| region.number) {
             None => drop(standing.undecided.insert(question.id)),
@@ -148,8 +146,15 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     });
     standing.undecided.extend(undecided);
     standing.kept.retain(|id| !standing.undecided.contains(id));
-    for (stage, questions) in &questions {
-        for (other, content) in opened.lanes.asks_in_turn(stage, questions) {
+    for (stage, questions) in questions {
+        let questions = opened.lanes.without_the_known(stage, questions);
+        if questions.is_empty() {
+            continue;
+        }
+        // The same content is asked once, however many rows ask.
+        let contents = questions.iter().map(|question| question.content);
+        standing.unasked.entry(stage).or_default().extend(contents);
+        for (other, content) in opened.lanes.asks_in_turn(stage, &questions) {
             standing.unasked.entry(other).or_default().insert(content);
         }
     }
@@ -209,13 +214,16 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rows enter, {} leave", self.enter, self.leave)?;
-        if self.asks.is_empty() {
+        if self.asks.is_empty() && self.undecided + self.undecided_regions == 0 {
             return write!(f, ", nothing is asked");
         }
         let asks: Vec<_> = self.asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect();
         write!(f, ", {} are undecided until asked", self.undecided)?;
         if self.undecided_regions > 0 {
             write!(f, ", and {} regions", self.undecided_regions)?;
+        }
+        if asks.is_empty() {
+            return write!(f, "; their answers come with the samples, nothing is asked");
         }
         write!(f, "; would ask {}", asks.join(", "))?;
         match self.seconds {

@@ -142,6 +142,11 @@ impl Find {
     }
 }
 
+/// Which finder it is.
+pub fn finder(args: &Args) -> [u8; 8] {
+    args.exactly.map_or(0, |count| count as u64 + 1).to_le_bytes()
+}
+
 impl Finds for Find {
     type Score = Sure;
     fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
@@ -159,8 +164,7 @@ impl Operator for Find {
         "find"
     }
     fn stamp(&self) -> Stamp {
-        let exactly = self.args.exactly.map_or(0, |count| count + 1).to_le_bytes();
-        Stamp::of(&[("operator", b"find/1"), ("exactly", &exactly)])
+        Stamp::of(&[("operator", b"find/1"), ("exactly", &finder(&self.args))])
     }
     fn model(&self) -> String {
         "finder".into()

@@ -53,7 +53,8 @@ pub fn find<W: AsRef<[u8]>>(
     for place in 0..count {
         let hash = ContentHash::of(&[&seed.0[..], &place.to_le_bytes()].concat());
         let noun = number(hash, 0) as usize % words.len();
-        let [left, top, width, height] = [1, 2, 3, 4].map(|at| number(hash, at) >> 4).map(|n| (n % 17) as f32);
+        let [left, top, width, height] =
+            [1, 2, 3, 4].map(|at| number(hash, at) >> 4).map(|n| (n % 17) as f32);
         let score = match number(hash, 0) >> 8 {
             n if n.is_multiple_of(15) => f32::NAN,
             n => (n % 9) as f32 / 8.0,
@@ -130,9 +131,7 @@ pub fn judged(region: ContentHash) -> Result<(f32, f32), Refusal> {
 
 /// A picture's record.
 pub fn record(words: &[String], regions: &[(u16, &str, String)]) -> String {
-    let region = |(number, word, mask): &(u16, &str, String)| {
-        serde_json::json!({ "number": number, "word": word, "mask": mask })
-    };
+    let region = |(number, word, mask): &(u16, &str, String)| serde_json::json!({ "number": number, "word": word, "mask": mask });
     let regions: Vec<_> = regions.iter().map(region).collect();
     serde_json::json!({ "words": words, "segments": regions }).to_string()
 }
@@ -241,8 +240,7 @@ impl Plain {
             words.iter().for_each(|word| self.ask("spelling", ContentHash::of(word.as_bytes())));
         }
         let spelling: Vec<Vec<u8>> = words.iter().map(|word| spelled(word)).collect();
-        let found =
-            find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
+        let found = find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
         let mut kept_regions = Vec::new();
         for (number, one) in found.iter().enumerate() {
             let noun = (one.noun, one.noun_text.as_str());
@@ -266,7 +264,8 @@ impl Plain {
     fn region(&mut self, region: &Region, sure: f32, at: At<'_>) -> (String, Result<ContentHash, ()>) {
         let content = region.content();
         let ended = |verdict: String| (verdict, Err(()));
-        let passes = |passes: bool, dial: &str, score: f32| if passes { Ok(()) } else { Err(gated(dial, score)) };
+        let passes =
+            |passes: bool, dial: &str, score: f32| if passes { Ok(()) } else { Err(gated(dial, score)) };
         let area = super::area(region);
         let is_object = region.kind == RegionKind::Object;
         let first = passes(sure > at.0[1], "sure", sure).and_then(|()| match is_object {

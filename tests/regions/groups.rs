@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tests::ground::{Args, At, Ground, pictures, picture_verdicts, plain, region_verdicts};
+use tests::ground::{Args, At, Ground, picture_verdicts, pictures, plain, region_verdicts};
 use tests::live::{Live, Options};
 use tests::shards::{Sample, write};
 use threshflow::row::ContentHash;
@@ -53,7 +53,10 @@ fn hundreds_of_regions_in_one_picture_are_prepared_once() {
     let wanted = plain([("a", samples.as_slice())], At(&DEFAULTS), args.exactly);
     for pool_queue in [2, 64] {
         let (_folder, live) = run(&samples, &Options { pool_queue, ..Options::default() }, &args);
-        assert_eq!((region_verdicts(&live), picture_verdicts(&live)), (wanted.regions.clone(), wanted.pictures.clone()));
+        assert_eq!(
+            (region_verdicts(&live), picture_verdicts(&live)),
+            (wanted.regions.clone(), wanted.pictures.clone())
+        );
         let prepared = by_picture(&live.pipeline.mask.operator().prepared.lock().unwrap());
         assert!(prepared.values().all(|times| times.len() == 1 && times[0] > 50), "{prepared:?}");
     }

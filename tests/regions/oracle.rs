@@ -108,13 +108,8 @@ impl History {
 
 fn play(seed: u64) {
     let folder = tests::scratch();
-    let mut history = History {
-        folder,
-        rng: Rng(seed),
-        values: DEFAULTS.to_vec(),
-        versions: BTreeMap::new(),
-        seed,
-    };
+    let mut history =
+        History { folder, rng: Rng(seed), values: DEFAULTS.to_vec(), versions: BTreeMap::new(), seed };
     for shard in 0..2 {
         write(&history.path(shard), &history.samples(shard, 0));
         history.versions.insert(shard, 0);
@@ -167,7 +162,15 @@ fn the_oracle_itself_tells_regions_apart() {
         };
         verdicts.values().map(kind).collect()
     };
-    let gates = ["background_area", "background_clip", "object_area", "object_area_most", "object_clip", "quality", "sure"];
+    let gates = [
+        "background_area",
+        "background_clip",
+        "object_area",
+        "object_area_most",
+        "object_clip",
+        "quality",
+        "sure",
+    ];
     let mut of_regions: BTreeSet<String> = gates.iter().map(|dial| format!("held back by {dial}")).collect();
     of_regions.extend(["kept", "refused by judge: blank", "refused by mask: no_mask"].map(str::to_owned));
     assert_eq!(kinds(&plain.regions), of_regions);

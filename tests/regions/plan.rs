@@ -90,7 +90,8 @@ fn a_plan_says_what_the_run_then_does() {
                 1 => values[1] = 1.0 - rng.below(2 + turn / 4) as f32 / 8.0,
                 _ => {
                     let dial = 2 + rng.below(DEFAULTS.len() - 2);
-                    values[dial] = if rng.below(2) == 0 { DEFAULTS[dial] } else { some_value(dial, &mut rng) };
+                    values[dial] =
+                        if rng.below(2) == 0 { DEFAULTS[dial] } else { some_value(dial, &mut rng) };
                 }
             }
         }
@@ -129,7 +130,9 @@ fn a_plan_says_what_the_run_then_does() {
         regions_undecided += u64::from(!unseen && planned.undecided_regions > 0);
         pictures_undecided += u64::from(unseen);
     }
-    println!("{exact} exact, {regions_undecided} with regions and {pictures_undecided} with pictures undecided");
+    println!(
+        "{exact} exact, {regions_undecided} with regions and {pictures_undecided} with pictures undecided"
+    );
     assert!(exact > 5 && regions_undecided > 3 && pictures_undecided > 1, "too few of one kind");
 }
 
@@ -143,4 +146,22 @@ fn of_pictures_that_were_never_looked_at_a_plan_knows_the_least() {
     assert_eq!((planned.enter, planned.leave, planned.undecided_regions), (0, 0, 0));
     let again = desk.plan(&DEFAULTS);
     assert_eq!((again.asks.len(), again.enter, again.leave, again.undecided), (0, 0, 0, 0));
+}
+
+#[test]
+fn what_another_finder_would_ask_is_known_to_the_word() {
+    let mut desk = Desk::new();
+    let words = desk.run(&DEFAULTS)["words"];
+    let other = |verb: &str| {
+        let mut command = desk.command(verb, &DEFAULTS);
+        command.extend(["--exactly", "4"].map(str::to_owned));
+        command
+    };
+    let planned = invoke::plan::<Ground>(&other("plan")).unwrap().total;
+    let asked = invoke::run::<Ground>(&other("run")).unwrap().summary.asks;
+    assert!(asked["find"].given > 5, "pictures without words are given their answer");
+    assert!(asked["find"].asked > 50 && asked["find"].asked < words);
+    let wanted = [("find", asked["find"].asked), ("spelling", asked["spelling"].asked)];
+    assert_eq!(planned.asks.into_iter().collect::<Vec<_>>(), wanted);
+    assert_eq!((planned.enter, planned.leave), (0, 0), "all that was published is undecided");
 }

@@ -30,7 +30,8 @@ impl Session {
         write(&folder.join("a.tar"), &samples);
         let log = AskLog::default();
         let options = Options { workers, ..Options::default() };
-        let mut live = Live::open(&folder.join("store"), &options, &Args::default(), values, Some(log.clone()));
+        let mut live =
+            Live::open(&folder.join("store"), &options, &Args::default(), values, Some(log.clone()));
         live.insert(&folder.join("a.tar"));
         Session { live, log, samples, known }
     }
