@@ -108,7 +108,8 @@ impl Run {
             EngineOptions { workers, window: 1 + rng.below(5), most_rows_an_epoch: 1 + rng.below(40) };
         let engine = Engine::start(options, Dials::SPECS, values, move |images, maker| {
             let dials = Dials::make(maker);
-            let worth = |image: Image| Scored::<_, Worth> { score: Score::of(image.given.get()), row: image };
+            let worth =
+                |image: Image| Scored::<_, Worth> { score: Score::of(image.given.get()), row: image };
             let hashed = images.each(worth).gate(&dials.worth);
             let hashed = hashed.each(|row| hash_of(row.row.content).attach(row));
             hashed.nearest_better(&known, |row| row.score).gate(&dials.duplicate_distance)
@@ -195,7 +196,8 @@ fn any_history_gives_what_comparing_all_pairs_gives() {
 fn the_oracle_meets_every_distance_and_every_tie() {
     let (mut distances, mut ties) = (BTreeSet::new(), [0; 3]);
     for seed in 0..20 {
-        let all: Vec<Plain> = ["ant", "bee", "cat"].iter().flat_map(|shard| rows(seed, shard, 0)).collect();
+        let all: Vec<Plain> =
+            ["ant", "bee", "cat"].iter().flat_map(|shard| rows(seed, shard, 0)).collect();
         for (at, one) in all.iter().enumerate() {
             for other in &all[..at] {
                 distances.insert(one.hash.distance(other.hash));
@@ -229,8 +231,7 @@ fn the_numbers_of_shards_leave_no_trace() {
     }
     assert_eq!(seen.len(), 1, "{seen:#?}");
     let verdicts = seen.pop_first().expect("one");
-    let kept: Vec<&Key> =
-        verdicts.iter().filter(|(_, v)| v.starts_with("Kept")).map(|(key, _)| key).collect();
+    let kept: Vec<&Key> = verdicts.iter().filter(|(_, v)| v.starts_with("Kept")).map(|(key, _)| key).collect();
     assert_eq!(kept, [&("ant".to_owned(), 0)]);
 }
 
@@ -240,8 +241,13 @@ fn many_rows_of_one_hash_go_through() {
     const ROWS: u32 = 20_000;
     let mut run = Run::start(2, &mut Rng(5), &[-0.5, 0.0]);
     let content = ContentHash([7; 16]);
-    let row =
-        |member| Plain { shard: "ant".into(), member, content, hash: hash_of(content), worth: member as f32 };
+    let row = |member| Plain {
+        shard: "ant".into(),
+        member,
+        content,
+        hash: hash_of(content),
+        worth: member as f32,
+    };
     run.insert("ant", (0..ROWS).map(row).collect());
     let kept = |run: &mut Run| run.verdicts().iter().filter(|(_, v)| v.starts_with("Kept")).count();
     assert_eq!(kept(&mut run), 1);

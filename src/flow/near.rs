@@ -118,15 +118,13 @@ fn nearest_better<'s, R: Row, U: 'static>(
 
     let everywhere = best.clone().inner.broadcast().as_collection();
     let mut bands = Bands::new(names.clone(), worker, workers);
-    let near =
-        at_complete_epochs("Near: bands", everywhere, move |changes, say| bands.work_off(changes, say));
+    let near = at_complete_epochs("Near: bands", everywhere, move |changes, say| bands.work_off(changes, say));
     let near = near.inner.exchange(|((hash, _), ..)| spread(*hash)).as_collection();
     let of_hashes = best.map(|(hash, candidate)| OfHash::Best(hash, candidate.place));
     let of_hashes = of_hashes.concat(near.map(|(hash, distance)| OfHash::Near(hash, distance)));
     let mut distances = Distances::default();
-    let distances = at_complete_epochs("Near: distances", of_hashes, move |changes, say| {
-        distances.work_off(changes, say)
-    });
+    let distances =
+        at_complete_epochs("Near: distances", of_hashes, move |changes, say| distances.work_off(changes, say));
 
     let distances = same.concat(distances);
     let route = move |place: &Place| home(place.id, workers) as u64;

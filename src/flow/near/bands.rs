@@ -175,8 +175,7 @@ mod tests {
     fn the_hardest_pairs_are_found() {
         // One bit in one band, two in each of the others: whichever band it is.
         for lucky in 0..BANDS {
-            let differing =
-                (0..BANDS).map(|number| if number == lucky { 1_u64 } else { 3 } << (number * BITS));
+            let differing = (0..BANDS).map(|number| if number == lucky { 1_u64 } else { 3 } << (number * BITS));
             let differing = differing.fold(0, |all, band| all | band);
             assert_eq!(differing.count_ones(), NearestBetter::REACH);
             assert_eq!(said_of_a_pair(1, [0, differing]), [((differing, 7), 1)]);
