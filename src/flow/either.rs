@@ -21,13 +21,16 @@ use super::histogram::Histogram;
 use super::{Collection, Dial, DialSpec, Ended, Epoch, Flow, Why, Wired};
 use crate::row::{Given, Place, Row, Score, Unit};
 
+/// Takes a row's score.
+type ScoreOf<R> = Rc<dyn Fn(&R) -> Score<Given>>;
+
 /// A score of a row, held against a dial: see [`Dial::on`].
 pub struct Condition<'s, R> {
     spec: &'static DialSpec,
     dial: u16,
     at: Collection<'s, Score<Given>>,
     histogram: Arc<Histogram>,
-    score: Rc<dyn Fn(&R) -> Score<Given>>,
+    score: ScoreOf<R>,
     bucket: fn(Score<Given>) -> u16,
 }
 
@@ -176,7 +179,7 @@ struct Watched<R> {
     /// The place of its dial among [`Standing::dials`].
     dial: usize,
     histogram: Option<Arc<Histogram>>,
-    score: Rc<dyn Fn(&R) -> Score<Given>>,
+    score: ScoreOf<R>,
     bucket: fn(Score<Given>) -> u16,
     /// Places in [`Standing::rows`].
     buckets: Vec<Vec<u32>>,
