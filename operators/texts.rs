@@ -13,6 +13,7 @@ use threshflow::row::{ContentHash, Refusal, Stamp};
 use crate::clip_model::{ClipModel, TextTower};
 use crate::embedding::{from_f16_bytes, to_f16_bytes};
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool};
+use crate::passing::tells_of_the_content;
 use crate::tokens::Tokeniser;
 
 /// Raise this when the code changes what an embedding is.
@@ -61,7 +62,7 @@ impl Texts {
         plan = SessionPlan { sessions: 1, threads: if backend.on_gpu() { 1 } else { cores }, ..plan };
         let dimension = clip.dimension();
         let model = format!("ONNX text tower {}", &clip.content_hash().to_string()[..8]);
-        let book = Book::open(name, stamp, model, lanes)?;
+        let book = Book::open(name, stamp, model, tells_of_the_content, lanes)?;
         let opens = move |place, threads| clip.open_text(place, threads);
         let warmed = tokeniser.encode("a picture").unwrap_or_default();
         let warms_up =

@@ -10,16 +10,20 @@ const PUBLISH_MAY: [&str; 3] = ["row", "shard", "flow"];
 /// Neither of these knows the other.
 const STRANGERS: [(&str, &str); 1] = [("memo", "shard")];
 /// What the worker threads run.
-const WORKER_SIDE: [&str; 9] = [
+const WORKER_SIDE: [&str; 13] = [
     "src/flow/mod.rs",
     "src/flow/ask.rs",
     "src/flow/complete.rs",
+    "src/flow/either.rs",
     "src/flow/gate.rs",
+    "src/flow/histogram.rs",
     "src/flow/near.rs",
     "src/flow/near/bands.rs",
     "src/flow/near/groups.rs",
+    "src/flow/regions.rs",
     "src/flow/worker.rs",
     "src/flow/verdicts.rs",
+    "src/flow/verdicts/regions.rs",
 ];
 /// What would make a worker wait.
 const WAITS: [&str; 9] = [

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::cli::{App, Workbench, rows_of, settings};
-use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts};
+use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts, Wired};
 use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
 use threshflow::pipeline::start;
-use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedShard};
-use threshflow::row::{Of, Verdict};
+use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedRegions, WantedShard};
+use threshflow::row::Verdict;
 use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
 
 use crate::curate::{Args, Curate};
@@ -20,17 +20,27 @@ pub struct Options {
     pub window: usize,
     pub rows_an_epoch: usize,
     pub pool_threads: usize,
+    /// Questions that may wait for the pool.
+    pub pool_queue: usize,
     pub decoded_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { workers: 1, window: 4, rows_an_epoch: 16, pool_threads: 2, decoded_bytes: 1 << 20 }
+        Options {
+            workers: 1,
+            window: 4,
+            rows_an_epoch: 16,
+            pool_threads: 2,
+            pool_queue: 32,
+            decoded_bytes: 1 << 20,
+        }
     }
 }
 
-pub struct Live {
+pub struct Live<P: App = Curate> {
     pub engine: Engine,
+    pub pipeline: Arc<P>,
     pub lanes: Arc<Lanes>,
     pub catalogue: Arc<Catalogue>,
     pub shards: BTreeMap<String, Arc<Shard>>,
@@ -41,15 +51,33 @@ pub fn go_on(_: &Progress, _: &Verdicts) -> Result<(), String> {
     Ok(())
 }
 
+/// Ends what waits where a run would be stopped.
+fn watch(lanes: &Arc<Lanes>) -> impl FnMut(&Progress, &Verdicts) -> Result<(), String> + 'static {
+    let lanes = lanes.clone();
+    move |_, _| lanes.trouble().seen().map_or(Ok(()), Err)
+}
+
 impl Live {
     pub fn start(store: &Path, options: &Options, args: &Args, values: &[f32], log: Option<AskLog>) -> Self {
+        Self::open(store, options, args, values, log)
+    }
+}
+
+impl<P: App> Live<P> {
+    pub fn open(
+        store: &Path,
+        options: &Options,
+        args: &P::Args,
+        values: &[f32],
+        log: Option<AskLog>,
+    ) -> Self {
         let read =
             ReadOptions { mmap: true, max_pixels: 1 << 30, max_bytes: 1 << 30, exif_orientation: true };
         let catalogue = Arc::new(Catalogue::open(store, read, false).expect("the catalogue opens"));
         let lanes = LaneOptions {
             mode: Mode::Ask,
             pool_threads: options.pool_threads,
-            pool_queue: 32,
+            pool_queue: options.pool_queue,
             decoded_bytes: options.decoded_bytes,
             deadline: Duration::from_secs(60),
             generation: 0,
@@ -58,35 +86,35 @@ impl Live {
         };
         let lanes = Lanes::open(lanes, catalogue.clone());
         let workbench = Workbench { lanes: lanes.clone(), cores: options.pool_threads };
-        let pipeline = Curate::open(args, &workbench).expect("the pipeline opens");
+        let pipeline = Arc::new(P::open(args, &workbench).expect("the pipeline opens"));
         let engine = EngineOptions {
             workers: options.workers,
             window: options.window,
             most_rows_an_epoch: options.rows_an_epoch,
         };
-        let engine = start(Arc::new(pipeline), engine, values).expect("the engine starts");
-        Live { engine, lanes, catalogue, shards: BTreeMap::new(), values: values.to_vec() }
+        let engine = start(pipeline.clone(), engine, values).expect("the engine starts");
+        Live { engine, pipeline, lanes, catalogue, shards: BTreeMap::new(), values: values.to_vec() }
     }
 
     pub fn insert(&mut self, path: &Path) {
         let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
         let shard = self.catalogue.load(&source).expect("loads");
-        self.engine.insert(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes in");
+        self.engine.insert(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes in");
         self.shards.insert(source.name, shard);
     }
 
     pub fn remove(&mut self, name: &str) {
         let shard = self.shards.remove(name).expect("is in");
-        self.engine.retract(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes out");
+        self.engine.retract(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes out");
     }
 
     pub fn turn(&mut self, dial: usize, value: f32) {
         self.values[dial] = value;
-        self.engine.turn(dial, value, &mut go_on).expect("turns");
+        self.engine.turn(dial, value, &mut watch(&self.lanes)).expect("turns");
     }
 
     pub fn settle(&mut self) {
-        self.engine.settle(&mut go_on).expect("settles");
+        self.engine.settle(&mut watch(&self.lanes)).expect("settles");
     }
 
     /// Every row's verdict, by `shard/key#place`.
@@ -102,29 +130,32 @@ impl Live {
     }
 
     pub fn commit(&self, out: &Path) -> Committed {
-        let dials = settings::<Curate>(&self.values);
-        let stages = [
-            StageDescription::Probe,
-            StageDescription::Gate { dial: "short_side", of: Of::Pictures },
-            StageDescription::Ask {
-                name: "judge",
-                of: Of::Pictures,
-                stamp: self.lanes.status()[0].stamp,
-                model: "judge".into(),
-            },
-            StageDescription::Gate { dial: "taste", of: Of::Pictures },
-        ];
-        let settled = self.engine.verdicts().clone().take_shards();
+        let dials = settings::<P>(&self.values);
+        let describe = |wired: &Wired| match wired {
+            Wired::Ask { stage, of, stamp, model } => {
+                StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
+            }
+            Wired::Gate { dial, of } => StageDescription::Gate { dial, of: *of },
+        };
+        let stages = std::iter::once(StageDescription::Probe);
+        let stages: Vec<_> = stages.chain(self.engine.wired().iter().map(describe)).collect();
+        let mut verdicts = self.engine.verdicts().clone();
+        let settled = verdicts.take_shards();
+        let regions = self.pipeline.recorder().map(|recorder| WantedRegions {
+            verdicts: &verdicts,
+            score_columns: self.engine.region_score_names(),
+            recorder,
+        });
         let shards = self.shards.iter();
         let shards =
             shards.map(|(name, shard)| WantedShard { seq: shard.seq, name, verdicts: &settled[&shard.seq] });
         let wanted = Wanted {
-            pipeline: "curate",
+            pipeline: P::NAME,
             stages: &stages,
             dials: &dials,
             score_columns: self.engine.score_names(),
             shards: shards.collect(),
-            regions: None,
+            regions,
         };
         publish::commit(out, &wanted, &self.catalogue).expect("commits")
     }

@@ -1,6 +1,6 @@
 //! `plan`: what turning dials would cost and change. The dataflow itself answers, with nothing asked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use super::run::{Opened, open, stopped};
 use super::store::Store;
 use super::{App, Failure, Output, RunOptions, print_json};
 use crate::dial;
-use crate::flow::{Progress, Unasked, Verdicts};
+use crate::flow::{DialSpec, Progress, RegionCount, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::pipeline::dial_specs;
 use crate::publish;
-use crate::row::{ContentHash, Place, RowId};
+use crate::row::{ContentHash, Place, RowId, Score, Unit, Verdict};
 
 /// What one change of the dials would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct Effect {
     pub leave: u64,
     /// Rows that would have to be asked about before their verdict is known.
     pub undecided: u64,
-    /// Regions likewise, of pictures that need no asking themselves.
+    /// Regions likewise. Their pictures are undecided too, where a dial that counts regions may say otherwise then.
     pub undecided_regions: u64,
     /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
     pub asks: BTreeMap<&'static str, u64>,
@@ -84,7 +84,9 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
-        let effect = effect(&before, &standing(&opened), &opened.store);
+        let mut values = from.clone();
+        values[dial] = wanted[dial];
+        let effect = effect(&before, &standing(&opened, &values), &opened.store);
         moved.push(Moved { dial: specs[dial].name, from: from[dial], to: wanted[dial], effect });
         turn(&mut opened, dial, from[dial]).map_err(stopped)?;
     }
@@ -92,7 +94,7 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let total = effect(&before, &standing(&opened), &opened.store);
+    let total = effect(&before, &standing(&opened, &wanted), &opened.store);
     let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
     Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
@@ -121,24 +123,66 @@ fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, F
     Ok(Published { kept, gone: keys.len() as u64 })
 }
 
-fn standing<P: App>(opened: &Opened<P>) -> Standing {
+/// `values` are where the dials stand.
+fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     let mut standing = Standing { kept: opened.engine.verdicts().kept().collect(), ..Standing::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
+    let mut open_regions: HashMap<RowId, HashSet<Place>> = HashMap::new();
     for Unasked { stage, question } in opened.engine.unasked() {
-        // The same content is asked once, however many rows ask.
-        standing.unasked.entry(stage).or_default().insert(question.content);
         questions.entry(stage).or_default().push(question.clone());
         match question.region.as_ref().map(|region| region.number) {
             None => drop(standing.undecided.insert(question.id)),
-            region => drop(standing.undecided_regions.insert(Place { id: question.id, region })),
+            region => {
+                let place = Place { id: question.id, region };
+                standing.undecided_regions.insert(place);
+                open_regions.entry(question.id).or_default().insert(place);
+            }
         }
     }
-    for (stage, questions) in &questions {
-        for (other, content) in opened.lanes.asks_in_turn(stage, questions) {
+    let open = |id| open_regions.get(&id).map(HashSet::len);
+    let verdicts = opened.engine.verdicts();
+    let undecided = verdicts.iter().filter_map(|(id, verdict)| {
+        may_change::<P>(&verdict, open(id)?, opened.engine.score_names(), values).then_some(id)
+    });
+    standing.undecided.extend(undecided);
+    standing.kept.retain(|id| !standing.undecided.contains(id));
+    for (stage, questions) in questions {
+        let questions = opened.lanes.without_the_known(stage, questions);
+        if questions.is_empty() {
+            continue;
+        }
+        // The same content is asked once, however many rows ask.
+        let contents = questions.iter().map(|question| question.content);
+        standing.unasked.entry(stage).or_default().extend(contents);
+        for (other, content) in opened.lanes.asks_in_turn(stage, &questions) {
             standing.unasked.entry(other).or_default().insert(content);
         }
     }
     standing
+}
+
+/// Whether a picture's verdict may be another one when `open` more regions of it are looked at: a dial that counts
+/// regions may then say otherwise.
+fn may_change<P: App>(verdict: &Verdict, open: usize, score_names: &[&str], values: &[f32]) -> bool {
+    let count = match verdict {
+        Verdict::Kept(scores) => {
+            let place = score_names.iter().position(|name| *name == RegionCount::NAME);
+            place.and_then(|place| scores.get(place).copied())
+        }
+        Verdict::Gated { dial, score } => {
+            let counts = |spec: &&DialSpec| spec.name == *dial && spec.unit == RegionCount::UNIT;
+            dial_specs::<P>().iter().find(counts).map(|_| *score)
+        }
+        Verdict::Refused(_) => None,
+    };
+    let Some(count) = count else { return false };
+    let dials = dial_specs::<P>().iter().zip(values).filter(|(spec, _)| spec.unit == RegionCount::UNIT);
+    let passes = |count: f32| {
+        let score = |value| Score::<RegionCount>::of(value);
+        dials.clone().all(|(spec, at)| spec.comparison.passes(score(count), score(*at)))
+    };
+    // Every count on the way, since two dials may leave a gap between them.
+    (1..=open).any(|more| passes(count + more as f32) != passes(count))
 }
 
 fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
@@ -170,13 +214,16 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rows enter, {} leave", self.enter, self.leave)?;
-        if self.asks.is_empty() {
+        if self.asks.is_empty() && self.undecided + self.undecided_regions == 0 {
             return write!(f, ", nothing is asked");
         }
         let asks: Vec<_> = self.asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect();
         write!(f, ", {} are undecided until asked", self.undecided)?;
         if self.undecided_regions > 0 {
             write!(f, ", and {} regions", self.undecided_regions)?;
+        }
+        if asks.is_empty() {
+            return write!(f, "; their answers come with the samples, nothing is asked");
         }
         write!(f, "; would ask {}", asks.join(", "))?;
         match self.seconds {

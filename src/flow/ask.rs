@@ -10,7 +10,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
 use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
-use crate::lane::{Answer, Mailbox, Mode, Operator, Question, Stage, decode_answer};
+use crate::lane::{Answer, Mailbox, Mode, Operator, Question, Stage, Together, decode_answer};
 use crate::memo::Remembered;
 use crate::row::{ContentHash, Place, Refused, Row};
 
@@ -207,10 +207,14 @@ impl<R: Row, O: Operator> Desk<R, O> {
 
     fn take_in(
         &mut self,
-        come: Updates<R>,
+        mut come: Updates<R>,
         emit: &mut Emit<R, O::Answer>,
         waits: &mut impl FnMut(Epoch, isize),
     ) {
+        if O::TOGETHER == Together::ByPicture {
+            // A turned gate lets rows through by their scores. What one row does stays in its order.
+            come.sort_by_key(|(row, ..)| row.image().id);
+        }
         let stage = self.stage.clone();
         let memo = stage.memo().reader();
         let (mut remembered, mut given) = (0, 0);

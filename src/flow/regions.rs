@@ -11,6 +11,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
+use super::complete::at_complete_epochs;
 use super::{Collection, Ended, Epoch, Flow, KeptRegion, Regions, Why};
 use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
 use crate::row::{ContentHash, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit};
@@ -84,10 +85,12 @@ impl<'s, R: Row> Flow<'s, R> {
         (Flow { rows: ones, unanswered: None, ..self }, others)
     }
 
-    /// The rows of both flows, and what ended in either.
+    /// The rows of both flows, and what ended in either. An epoch's rows come together, when there will be no more of
+    /// them: questions about one picture's regions that are asked together are prepared once, whatever their kind.
     pub fn and(self, other: Self) -> Self {
+        let both = self.rows.concat(other.rows);
         Flow {
-            rows: self.rows.concat(other.rows),
+            rows: at_complete_epochs("And", both, |rows, joined| *joined = rows),
             ended: self.ended.concat(other.ended),
             unanswered: None,
             ..self

@@ -25,6 +25,7 @@ pub struct Book {
     name: &'static str,
     model: String,
     memo: Memo,
+    is_of_the_content: fn(&Refusal) -> bool,
     log: Option<AskLog>,
     /// Held while questions are asked: whoever comes meanwhile with the same one finds it answered.
     asking: Mutex<()>,
@@ -35,11 +36,13 @@ pub struct Book {
 }
 
 impl Book {
-    /// Opens the memo of `stamp`; the book stands among the stages in summaries, under `name`.
+    /// Opens the memo of `stamp`; the book stands among the stages in summaries, under `name`. A refusal that is not
+    /// of the content lasts as long as the process, as with [`Operator`](super::Operator::is_of_the_content).
     pub fn open(
         name: &'static str,
         stamp: Stamp,
         model: String,
+        is_of_the_content: fn(&Refusal) -> bool,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
         let memo = Memo::open(&lanes.memos, stamp, lanes.generation, lanes.access())?;
@@ -47,6 +50,7 @@ impl Book {
             name,
             model,
             memo,
+            is_of_the_content,
             log: lanes.log.clone(),
             asking: Mutex::default(),
             kept: Mutex::default(),
@@ -115,8 +119,15 @@ impl Book {
             return Err(Refusal::new("wrong_count", message));
         }
         let written = |body| Written { head: Inline::of([]), body: Some(body) };
-        let batch: Vec<_> =
-            contents.zip(answers).map(|(content, answer)| (content, answer.map(written))).collect();
+        let mut batch = Vec::with_capacity(missing.len());
+        for (content, answer) in contents.zip(answers) {
+            match answer {
+                Err(refusal) if !(self.is_of_the_content)(&refusal) => {
+                    self.memo.refuse_for_now(content, refusal);
+                }
+                answer => batch.push((content, answer.map(written))),
+            }
+        }
         match self.memo.put(&batch) {
             Ok(_) => Ok(()),
             Err(error) => Err(Refusal::new("unwritable_memo", error.to_string())),
@@ -159,6 +170,9 @@ impl Watched for Book {
         }
     }
     fn give_up_the_late(&self, _now: Instant) {}
+    fn without_the_known(&self, questions: Vec<Question>) -> Vec<Question> {
+        questions
+    }
     fn asks_in_turn(&self, _questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         Vec::new()
     }
@@ -192,14 +206,18 @@ mod tests {
         Lanes::open(options, Arc::new(catalogue))
     }
 
+    fn open(lanes: &Arc<Lanes>, is_of_the_content: fn(&Refusal) -> bool) -> Arc<Book> {
+        let stamp = Stamp::of(&[("operator", b"words/1")]);
+        Book::open("words", stamp, "none".into(), is_of_the_content, lanes).unwrap()
+    }
+
     #[test]
     fn each_question_is_asked_once_in_this_run_and_in_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let questions = [1_u8, 2, 1, 3].map(|n| ContentHash::of(&[n]));
         for (run, expected) in [(0, vec![0, 1, 3]), (1, vec![])] {
             let lanes = lanes(folder.path());
-            let book =
-                Book::open("words", Stamp::of(&[("operator", b"words/1")]), "none".into(), &lanes).unwrap();
+            let book = open(&lanes, |_| true);
             let mut asked = Vec::new();
             let said = book.look_up(&questions, |missing| {
                 asked = missing.to_vec();
@@ -219,11 +237,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_device_refused_is_asked_again_by_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let questions = [1_u8, 2].map(|n| ContentHash::of(&[n]));
+        for said in ["device_lost", "device_lost", "too_long"] {
+            let lanes = lanes(folder.path());
+            let book = open(&lanes, |refusal| refusal.class != "device_lost");
+            let mut asked = 0;
+            for _ in 0..2 {
+                let answers = book.look_up(&questions, |missing| {
+                    asked += missing.len();
+                    missing.iter().map(|_| Err(Refusal::new(said, "no"))).collect()
+                });
+                assert!(answers.iter().all(|answer| answer.as_ref().unwrap_err().class == said));
+            }
+            assert_eq!(asked, 2, "once a run");
+        }
+        let lanes = lanes(folder.path());
+        assert!(open(&lanes, |_| true).knows(&questions[0]), "what is of the content stays");
+    }
+
+    #[test]
     fn too_few_answers_are_refused_and_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book =
-            Book::open("words", Stamp::of(&[("operator", b"words/1")]), "none".into(), &lanes).unwrap();
+        let book = open(&lanes, |_| true);
         let question = [ContentHash::of(b"1")];
         assert_eq!(book.look_up(&question, |_| vec![])[0].as_ref().unwrap_err().class, "wrong_count");
         assert!(!book.knows(&question[0]));

@@ -90,6 +90,8 @@ pub trait Watched: Send + Sync {
     fn status(&self) -> StageStatus;
     /// Gives up on what has been in the lane for longer than its deadline.
     fn give_up_the_late(&self, now: Instant);
+    /// The questions that would really be asked: the samples of the others bring their answers along.
+    fn without_the_known(&self, questions: Vec<Question>) -> Vec<Question>;
     /// What else answering these questions would ask, by stage.
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)>;
     fn sync(&self) -> Result<(), MemoError>;
@@ -135,6 +137,13 @@ impl Lanes {
     /// How every stage stands, in the order they were opened.
     pub fn status(&self) -> Vec<StageStatus> {
         lock(&self.stages).iter().map(|stage| stage.status()).collect()
+    }
+
+    /// The questions among these that the stage of this name would really ask. Not for a worker thread.
+    pub fn without_the_known(&self, stage: &str, questions: Vec<Question>) -> Vec<Question> {
+        let stages = lock(&self.stages).clone();
+        let asked = stages.iter().find(|known| known.status().name == stage);
+        asked.map(|known| known.without_the_known(questions)).unwrap_or_default()
     }
 
     /// What else the stage of this name would ask if it were asked these questions, by stage.

@@ -458,6 +458,13 @@ impl<O: Operator> Watched for Stage<O> {
         }
     }
 
+    fn without_the_known(&self, mut questions: Vec<Question>) -> Vec<Question> {
+        if let Some(lanes) = self.lanes.upgrade() {
+            questions.retain(|question| self.operator.known(question, &lanes.catalogue).is_none());
+        }
+        questions
+    }
+
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         self.operator.asks_in_turn(questions)
     }

@@ -1,0 +1,208 @@
+//! A pipeline for tests that finds regions: words from sidecars, boxes, masks and scores, all plain functions of bytes.
+
+mod operators;
+mod plainly;
+mod recorder;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use threshflow::cli::{App, Failure, Workbench};
+use threshflow::flow::RegionCount;
+use threshflow::lane::Book;
+use threshflow::prelude::*;
+use threshflow::publish::Recorder;
+use threshflow::row::{Region, RegionKind, Stamp, Told};
+
+pub use crate::curate::ShortSide;
+use crate::live::Live;
+use crate::shards::{Sample, corpus};
+pub use operators::{Clip, Find, FoundRegions, Judge, Mask, Pleasing, Quality, ReadWords, Sure, Words};
+pub use plainly::{At, Plain, has_no_mask, plain};
+use recorder::GroundRecorder;
+
+/// The box's share of the picture, 0 to 1.
+pub struct Area;
+impl Unit for Area {
+    const NAME: &'static str = "area";
+    const UNIT: &'static str = "share of the picture";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1.0;
+}
+
+dials! {
+    /// Of the test's pipeline with regions.
+    pub struct Dials {
+        /// The shorter side.
+        short_side: ShortSide > 10,
+        /// How sure a region is.
+        sure: Sure > 0.25,
+        /// The least area of an object.
+        object_area: Area > 0.0625,
+        /// The largest area of an object.
+        object_area_most: Area <= 0.75,
+        /// The least area of a background.
+        background_area: Area > 0.125,
+        /// How well an object shows its word ...
+        object_clip: Clip >= 0.625,
+        /// ... or how large it must be,
+        object_large: Area >= 0.25,
+        /// with a mask that is so good.
+        quality: Quality >= 0.5,
+        /// How well a background shows its word, with a mask that is good enough ...
+        background_clip: Clip >= 0.375,
+        /// ... or how pleasing it is.
+        background_pleasing: Pleasing >= 7,
+        /// How many regions must be left.
+        regions: RegionCount >= 1,
+    }
+}
+
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Args {
+    /// Milliseconds that a batch takes
+    #[arg(long, default_value_t = 0)]
+    pub slow: u64,
+    /// A file that gets a line for every question, the moment it is taken up
+    #[arg(long)]
+    pub log_asks: Option<PathBuf>,
+    /// Find so many regions in every picture
+    #[arg(long)]
+    pub exactly: Option<usize>,
+    /// Masks of the picture whose hash starts so are refused before they are drawn
+    #[arg(long)]
+    pub refuse_preparing: Option<String>,
+    /// Masks of the picture whose hash starts so panic
+    #[arg(long)]
+    pub panic_answering: Option<String>,
+}
+
+/// A region, from its box to its last score.
+type Boxed = Scored<Scored<Region, Sure>, Area>;
+type Judged = Scored<Scored<Scored<Boxed, Quality>, Clip>, Pleasing>;
+
+pub struct Ground {
+    pub words: Arc<Stage<ReadWords>>,
+    pub find: Arc<Stage<Find>>,
+    pub mask: Arc<Stage<Mask>>,
+    pub judge: Arc<Stage<Judge>>,
+    recorder: GroundRecorder,
+}
+
+/// In sixteenths, so that dials meet ties.
+pub fn area(region: &Region) -> f32 {
+    (region.area() * 16.0).floor() / 16.0
+}
+
+fn with_area<R: Row>(row: R) -> Scored<R, Area> {
+    let score = row.region().map_or(f32::NAN, area);
+    Scored { score: Score::of(score), row }
+}
+
+fn is_object<R: Row>(row: &R) -> bool {
+    row.region().is_some_and(|region| region.kind == RegionKind::Object)
+}
+
+impl Pipeline for Ground {
+    const NAME: &'static str = "ground";
+    type Dials<'s> = Dials<'s>;
+    type Output = Scored<Scored<Told<Scored<Image, ShortSide>, Words>, FoundRegions>, RegionCount>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+        let pictures = images.each(crate::curate::short_side).gate(&dial.short_side);
+        let (pictures, regions) = pictures.ask(&self.words).ask(&self.find).regions(&self.find);
+        let (objects, backgrounds) = regions.gate(&dial.sure).each(with_area).split(is_object);
+        // One gate more for objects than for backgrounds: they come to the next question at different times.
+        let objects = objects.gate(&dial.object_area).gate(&dial.object_area_most);
+        let backgrounds = backgrounds.gate(&dial.background_area);
+        let (objects, backgrounds) =
+            objects.and(backgrounds).ask(&self.mask).ask(&self.judge).split(is_object);
+        let objects = objects.gate_either([
+            vec![dial.object_clip.on(clip)],
+            vec![dial.object_large.on(area_of), dial.quality.on(quality)],
+        ]);
+        let backgrounds = backgrounds.gate_either([
+            vec![dial.background_clip.on(clip), dial.quality.on(quality)],
+            vec![dial.background_pleasing.on(|region: &Judged| region.score)],
+        ]);
+        pictures.with(objects.and(backgrounds)).gate(&dial.regions)
+    }
+
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        Some(&self.recorder)
+    }
+}
+
+fn clip(region: &Judged) -> Score<Clip> {
+    region.row.score
+}
+
+fn quality(region: &Judged) -> Score<Quality> {
+    region.row.row.score
+}
+
+fn area_of(region: &Judged) -> Score<Area> {
+    region.row.row.row.score
+}
+
+impl App for Ground {
+    const ABOUT: &'static str = "A pipeline for tests, with regions";
+    type Args = Args;
+
+    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        let lanes = &workbench.lanes;
+        let log = operators::AskFile::open(args.log_asks.as_deref())
+            .map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
+        let words = Stage::open(ReadWords { log: log.clone() }, lanes)?;
+        // Another finder has another book.
+        let stamp = Stamp::of(&[("operator", b"spelling/1"), ("finder", &operators::finder(args))]);
+        let book = Book::open("spelling", stamp, "spelling".into(), |_| true, lanes)?;
+        let find = Stage::open(Find::new(args.clone(), words.clone(), book, log.clone()), lanes)?;
+        let mask = Stage::open(Mask::new(args.clone(), log.clone()), lanes)?;
+        let judge = Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes)?;
+        let recorder = GroundRecorder::new(words.clone(), find.clone(), mask.clone());
+        Ok(Ground { words, find, mask, judge, recorder })
+    }
+}
+
+/// Samples `from..to` of the corpus of `seed`, with words beside most of the pictures. `sidecars` seeds the words: the
+/// same pictures may bear others.
+pub fn pictures(seed: u64, range: std::ops::Range<u64>, sidecars: u64) -> Vec<Sample> {
+    let tell = |(n, mut sample): (u64, Sample)| {
+        let mut rng = crate::Rng(sidecars ^ (n << 24) ^ 77);
+        sample.json = match rng.below(12) {
+            0 => None,
+            1 => Some(format!("{{\"tags\":\"number {n}\"}}")),
+            _ => {
+                let word = |_| match rng.below(3) {
+                    0 => format!("b{}", rng.below(6)),
+                    _ => format!("o{}", rng.below(15)),
+                };
+                let words: Vec<String> = (0..1 + n % 4).map(word).collect();
+                Some(serde_json::json!({ "tags": words }).to_string())
+            }
+        };
+        sample
+    };
+    range.clone().zip(corpus(seed, range)).map(tell).collect()
+}
+
+/// Where every region stands, by `shard/key#place/number`.
+pub fn region_verdicts(live: &Live<Ground>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for shard in live.shards.values() {
+        for (member, sample) in shard.index.samples.iter().enumerate() {
+            let id = threshflow::row::RowId { shard: shard.seq, member: member as u32 };
+            for (number, verdict) in live.engine.verdicts().regions_of(id) {
+                let name = format!("{}/{}#{member}/{number}", shard.name, sample.key);
+                all.insert(name, plainly::of_region(verdict));
+            }
+        }
+    }
+    all
+}
+
+/// Where every picture stands, by `shard/key#place`.
+pub fn picture_verdicts(live: &Live<Ground>) -> BTreeMap<String, String> {
+    live.verdicts().iter().map(|(name, verdict)| (name.clone(), plainly::of_picture(verdict))).collect()
+}

@@ -1,0 +1,379 @@
+//! The four questions of the ground pipeline. Each looks at what it is shown, not at the row's word for it: a lane that
+//! mixed pictures, sidecars or masks up would be seen.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use threshflow::flow::{Finds, Found};
+use threshflow::lane::{Answer, Book, Key, Looks, Operator, Question, Reply, Stage, Subject, Together};
+use threshflow::memo::Inline;
+use threshflow::prelude::*;
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
+use threshflow::shard::{Catalogue, Picture};
+
+use super::Args;
+use super::plainly;
+
+macro_rules! unit {
+    ($(#[$doc:meta])* $unit:ident, $name:literal, $high:literal) => {
+        $(#[$doc])*
+        pub struct $unit;
+        impl Unit for $unit {
+            const NAME: &'static str = $name;
+            const UNIT: &'static str = "points";
+            const LOW: f32 = 0.0;
+            const HIGH: f32 = $high;
+        }
+    };
+}
+unit!(/** How sure a region is, 0 to 1. */ Sure, "sure", 1.0);
+unit!(/** How many regions were found. */ FoundRegions, "found", 1000.0);
+unit!(/** How good a mask is, 0 to 1. */ Quality, "quality", 1.0);
+unit!(/** How well a region shows its word, 0 to 1. */ Clip, "clip", 1.0);
+unit!(/** How pleasing a region is, 0 to 10. */ Pleasing, "pleasing", 10.0);
+
+/// The words of a sidecar.
+pub struct Words;
+impl Topic for Words {
+    const NAME: &'static str = "words";
+}
+
+/// A file with a line for every question that was taken up.
+#[derive(Clone)]
+pub struct AskFile(Option<Arc<File>>);
+
+impl AskFile {
+    pub fn open(path: Option<&Path>) -> std::io::Result<Self> {
+        let open = |path| File::options().create(true).append(true).open(path).map(Arc::new);
+        path.map(open).transpose().map(AskFile)
+    }
+
+    fn note(&self, stage: &str, contents: impl Iterator<Item = ContentHash>) {
+        if let Some(mut file) = self.0.as_deref() {
+            let lines: String = contents.map(|content| format!("{stage} {content}\n")).collect();
+            file.write_all(lines.as_bytes()).expect("the log of asks can be written");
+        }
+    }
+}
+
+fn contents<'a>(questions: &'a [Question]) -> impl Iterator<Item = ContentHash> + 'a {
+    questions.iter().map(|question| question.content)
+}
+
+/// What the picture's bytes hash to; refused where the row says that it is another.
+fn seen(subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
+    let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
+    let content = ContentHash::of(bytes);
+    match subject.questions.iter().all(|question| question.image == content) {
+        true => Ok(content),
+        false => Err(Refusal::new("mixed_up", "this is another picture")),
+    }
+}
+
+/// Reads the words out of sidecars.
+pub struct ReadWords {
+    pub log: AskFile,
+}
+
+impl Operator for ReadWords {
+    type Answer = Handle<Words>;
+    type Prepared = Vec<String>;
+    type Session = ();
+    const LOOKS: Looks = Looks::AtTheSidecar;
+    const KEY: Key = Key::Sample;
+    const QUESTIONS_A_JOB: usize = 4;
+
+    fn name(&self) -> &'static str {
+        "words"
+    }
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", b"words/1")])
+    }
+    fn model(&self) -> String {
+        "sidecars".into()
+    }
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+        0
+    }
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        0
+    }
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<String>, Refusal> {
+        self.log.note("words", contents(subject.questions));
+        plainly::words(subject.sidecar.and_then(|sidecar| sidecar.json.as_deref()))
+    }
+    fn most_a_batch(&self) -> usize {
+        16
+    }
+    fn sessions(&self) -> usize {
+        1
+    }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn answer(&self, _: &mut (), batch: &[Vec<String>]) -> Vec<Result<Reply<Handle<Words>>, Refusal>> {
+        let reply = |words: &Vec<String>| {
+            let body = serde_json::to_vec(words).expect("words are JSON");
+            Ok(Reply::with_body(Handle::of(&body), body))
+        };
+        batch.iter().map(reply).collect()
+    }
+}
+
+/// Finds the regions that a picture's words tell of; looks every word up in a book.
+pub struct Find {
+    args: Args,
+    words: Arc<Stage<ReadWords>>,
+    book: Arc<Book>,
+    log: AskFile,
+}
+
+impl Find {
+    pub fn new(args: Args, words: Arc<Stage<ReadWords>>, book: Arc<Book>, log: AskFile) -> Self {
+        Find { args, words, book, log }
+    }
+
+    fn words(&self, question: &Question) -> Result<Vec<String>, Refusal> {
+        let body = self.words.body(question)?;
+        serde_json::from_slice(&body).map_err(|error| Refusal::new("foreign_answer", error.to_string()))
+    }
+}
+
+/// Which finder it is.
+pub fn finder(args: &Args) -> [u8; 8] {
+    args.exactly.map_or(0, |count| count as u64 + 1).to_le_bytes()
+}
+
+impl Finds for Find {
+    type Score = Sure;
+    fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
+        plainly::found_in(body)
+    }
+}
+
+impl Operator for Find {
+    type Answer = Score<FoundRegions>;
+    type Prepared = (ContentHash, Vec<String>, Vec<Arc<[u8]>>);
+    type Session = ();
+    const KEY: Key = Key::Row;
+
+    fn name(&self) -> &'static str {
+        "find"
+    }
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", b"find/1"), ("exactly", &finder(&self.args))])
+    }
+    fn model(&self) -> String {
+        "finder".into()
+    }
+    fn known(&self, question: &Question, _: &Catalogue) -> Option<Result<Reply<Self::Answer>, Refusal>> {
+        match self.words(question) {
+            Ok(words) if words.is_empty() => Some(Ok(Reply::with_body(Score::of(0.0), b"[]".to_vec()))),
+            Ok(_) => None,
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+        1000
+    }
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        100
+    }
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal> {
+        self.log.note("find", contents(subject.questions));
+        let words = self.words(&subject.questions[0])?;
+        let asked: Vec<ContentHash> = words.iter().map(|word| ContentHash::of(word.as_bytes())).collect();
+        let spelled = self.book.look_up(&asked, |missing| {
+            missing.iter().map(|place| Ok(plainly::spelled(&words[*place]))).collect()
+        });
+        Ok((seen(subject)?, words, spelled.into_iter().collect::<Result<_, _>>()?))
+    }
+    fn most_a_batch(&self) -> usize {
+        4
+    }
+    fn sessions(&self) -> usize {
+        2
+    }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
+        std::thread::sleep(Duration::from_millis(self.args.slow));
+        let reply = |(picture, words, spelled): &Self::Prepared| {
+            let found = plainly::find(*picture, words, spelled, self.args.exactly)?;
+            Ok(Reply::with_body(Score::of(found.len() as f32), plainly::body_of(&found)))
+        };
+        batch.iter().map(reply).collect()
+    }
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let words = questions.iter().flat_map(|question| self.words(question).unwrap_or_default());
+        let contents = words.map(|word| ContentHash::of(word.as_bytes()));
+        contents.filter(|word| !self.book.knows(word)).map(|word| (self.book.name(), word)).collect()
+    }
+}
+
+/// What was prepared: which picture, and about how many of its regions.
+type Preparations = Mutex<Vec<(ContentHash, usize)>>;
+
+/// Masks regions, those of a picture together.
+pub struct Mask {
+    args: Args,
+    log: AskFile,
+    pub prepared: Preparations,
+}
+
+impl Mask {
+    pub fn new(args: Args, log: AskFile) -> Self {
+        Mask { args, log, prepared: Preparations::default() }
+    }
+}
+
+fn starts(content: ContentHash, with: &Option<String>) -> bool {
+    with.as_ref().is_some_and(|with| content.to_string().starts_with(with))
+}
+
+impl Operator for Mask {
+    type Answer = Score<Quality>;
+    type Prepared = (ContentHash, Vec<ContentHash>);
+    type Session = ();
+    const KEY: Key = Key::Row;
+    const TOGETHER: Together = Together::ByPicture;
+
+    fn name(&self) -> &'static str {
+        "mask"
+    }
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", b"mask/1")])
+    }
+    fn model(&self) -> String {
+        "masker".into()
+    }
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+        2000
+    }
+    fn bytes_prepared(&self, questions: usize) -> u64 {
+        100 + questions as u64
+    }
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal> {
+        self.log.note("mask", contents(subject.questions));
+        let picture = seen(subject)?;
+        self.prepared.lock().unwrap().push((picture, subject.questions.len()));
+        if starts(picture, &self.args.refuse_preparing) {
+            return Err(Refusal::new("torn", "the picture is torn"));
+        }
+        Ok((picture, contents(subject.questions).collect()))
+    }
+    fn most_a_batch(&self) -> usize {
+        3
+    }
+    fn sessions(&self) -> usize {
+        2
+    }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
+        std::thread::sleep(Duration::from_millis(self.args.slow));
+        let panics = batch.iter().any(|(picture, _)| starts(*picture, &self.args.panic_answering));
+        assert!(!panics, "the masker drops the batch");
+        let reply = |region: &ContentHash| {
+            let quality = plainly::quality(*region)?;
+            Ok(Reply::with_body(Score::of(quality), plainly::mask(*region)))
+        };
+        batch.iter().flat_map(|(_, regions)| regions).map(reply).collect()
+    }
+}
+
+/// Both scores of a region.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Both {
+    pub clip: f32,
+    pub pleasing: f32,
+}
+
+impl Answer for Both {
+    type Row<R: Row> = Scored<Scored<R, Clip>, Pleasing>;
+
+    fn attach<R: Row>(self, row: R) -> Self::Row<R> {
+        Scored { row: Scored { row, score: Score::of(self.clip) }, score: Score::of(self.pleasing) }
+    }
+    fn to_head(self) -> Inline {
+        let eighths = if self.clip.is_nan() { 255 } else { (self.clip * 8.0) as u8 };
+        let [a, b, c, d] = self.pleasing.to_le_bytes();
+        Inline::of([eighths, a, b, c, d])
+    }
+    fn from_head(bytes: &[u8]) -> Option<Self> {
+        let [eighths, a, b, c, d] = *bytes else { return None };
+        let clip = if eighths == 255 { f32::NAN } else { f32::from(eighths) / 8.0 };
+        Some(Both { clip, pleasing: f32::from_le_bytes([a, b, c, d]) })
+    }
+}
+
+/// Scores regions by their masks.
+pub struct Judge {
+    args: Args,
+    masks: Arc<Stage<Mask>>,
+    log: AskFile,
+    pub prepared: Preparations,
+}
+
+impl Judge {
+    pub fn new(args: Args, masks: Arc<Stage<Mask>>, log: AskFile) -> Self {
+        Judge { args, masks, log, prepared: Preparations::default() }
+    }
+}
+
+impl Operator for Judge {
+    type Answer = Both;
+    type Prepared = Vec<Result<ContentHash, Refusal>>;
+    type Session = ();
+    const KEY: Key = Key::Row;
+    const TOGETHER: Together = Together::ByPicture;
+
+    fn name(&self) -> &'static str {
+        "judge"
+    }
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", b"judge/1")])
+    }
+    fn model(&self) -> String {
+        "judge".into()
+    }
+    fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+        1500
+    }
+    fn bytes_prepared(&self, questions: usize) -> u64 {
+        10 * questions as u64
+    }
+    fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal> {
+        self.log.note("judge", contents(subject.questions));
+        self.prepared.lock().unwrap().push((seen(subject)?, subject.questions.len()));
+        let one = |question: &Question| {
+            let mask = self.masks.body(question)?;
+            match mask == plainly::mask(question.content) {
+                true => Ok(question.content),
+                false => Err(Refusal::new("mixed_up", "this is another region's mask")),
+            }
+        };
+        Ok(subject.questions.iter().map(one).collect())
+    }
+    fn most_a_batch(&self) -> usize {
+        2
+    }
+    fn sessions(&self) -> usize {
+        1
+    }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Both>, Refusal>> {
+        std::thread::sleep(Duration::from_millis(self.args.slow));
+        let reply = |region: &Result<ContentHash, Refusal>| {
+            region.clone().and_then(plainly::judged).map(|(clip, pleasing)| Both { clip, pleasing }.into())
+        };
+        batch.iter().flatten().map(reply).collect()
+    }
+}

@@ -1,0 +1,304 @@
+//! The ground pipeline as plain functions: what each question's answer is, and from there, without any engine, where every
+//! picture and every region ends, what is published, and what has to be asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use threshflow::flow::{Found, RegionVerdict};
+use threshflow::row::{
+    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Told, Verdict,
+};
+
+use super::Words;
+use crate::shards::Sample;
+
+/// The words that a sidecar tells; none where it tells of none, and refused where that is no list.
+pub fn words(json: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let value: serde_json::Value = json.map(serde_json::from_str).and_then(Result::ok).unwrap_or_default();
+    match value.get("tags") {
+        None => Ok(Vec::new()),
+        Some(tags) => serde_json::from_value(tags.clone())
+            .map_err(|_| Refusal::new("bad_tags", "the sidecar's tags are no list")),
+    }
+}
+
+/// How a word is spelled: what the book says of it.
+pub fn spelled(word: &str) -> Vec<u8> {
+    word.bytes().rev().chain(*b" backwards").collect()
+}
+
+/// A number of a hash: another one for every `at`.
+fn number(content: ContentHash, at: usize) -> u32 {
+    let bytes = &content.0[at * 3..at * 3 + 4];
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// From 0 to 12 regions (or `exactly` so many), of a picture and its words; one in 19 is refused.
+pub fn find<W: AsRef<[u8]>>(
+    picture: ContentHash,
+    words: &[String],
+    spelled: &[W],
+    exactly: Option<usize>,
+) -> Result<Vec<Found>, Refusal> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = picture.0.to_vec();
+    spelled.iter().for_each(|word| all.extend_from_slice(word.as_ref()));
+    let seed = ContentHash::of(&all);
+    if exactly.is_none() && number(seed, 0).is_multiple_of(19) {
+        return Err(Refusal::new("lost", "nothing can be made out"));
+    }
+    let count = exactly.unwrap_or(number(seed, 1) as usize % 13);
+    let mut found: Vec<Found> = Vec::new();
+    for place in 0..count {
+        let hash = ContentHash::of(&[&seed.0[..], &place.to_le_bytes()].concat());
+        let noun = number(hash, 0) as usize % words.len();
+        let [left, top, width, height] =
+            [1, 2, 3, 4].map(|at| number(hash, at) >> 4).map(|n| (n % 17) as f32);
+        let score = match number(hash, 0) >> 8 {
+            n if n.is_multiple_of(15) => f32::NAN,
+            n => (n % 9) as f32 / 8.0,
+        };
+        let again = number(hash, 2).is_multiple_of(7);
+        found.push(match found.last() {
+            // The same box under the same word once more: one question, two regions.
+            Some(last) if again => Found { score, ..last.clone() },
+            _ => Found {
+                kind: if words[noun].starts_with('b') { RegionKind::Background } else { RegionKind::Object },
+                noun: noun as u16,
+                noun_text: words[noun].clone(),
+                bbox: [left, top, left + width + 1.0, top + height + 1.0],
+                score,
+            },
+        });
+    }
+    Ok(found)
+}
+
+type Stored = (bool, u16, String, [u32; 4], u32);
+
+/// Regions as they are remembered.
+pub fn body_of(found: &[Found]) -> Vec<u8> {
+    let stored = |one: &Found| -> Stored {
+        let background = one.kind == RegionKind::Background;
+        (background, one.noun, one.noun_text.clone(), one.bbox.map(f32::to_bits), one.score.to_bits())
+    };
+    serde_json::to_vec(&found.iter().map(stored).collect::<Vec<_>>()).expect("regions are JSON")
+}
+
+pub fn found_in(body: &[u8]) -> Result<Vec<Found>, Refusal> {
+    let stored: Vec<Stored> =
+        serde_json::from_slice(body).map_err(|error| Refusal::new("foreign_answer", error.to_string()))?;
+    let found = |(background, noun, noun_text, bbox, score): Stored| Found {
+        kind: if background { RegionKind::Background } else { RegionKind::Object },
+        noun,
+        noun_text,
+        bbox: bbox.map(f32::from_bits),
+        score: f32::from_bits(score),
+    };
+    Ok(stored.into_iter().map(found).collect())
+}
+
+/// How good a region's mask is; one in 17 is refused.
+pub fn quality(region: ContentHash) -> Result<f32, Refusal> {
+    match number(region, 0) {
+        n if n.is_multiple_of(17) => Err(Refusal::new("no_mask", "nothing is in the box")),
+        n if n % 13 == 5 => Ok(f32::NAN),
+        n => Ok((n % 5) as f32 / 4.0),
+    }
+}
+
+/// Whether the mask of a region is refused.
+pub fn has_no_mask(region: &ContentHash) -> bool {
+    quality(*region).is_err()
+}
+
+/// A region's mask.
+pub fn mask(region: ContentHash) -> Vec<u8> {
+    format!("the mask of {region}").into_bytes()
+}
+
+/// How well a region shows its word, and how pleasing it is; one in 23 is refused.
+pub fn judged(region: ContentHash) -> Result<(f32, f32), Refusal> {
+    let n = number(region, 2);
+    if n.is_multiple_of(23) {
+        return Err(Refusal::new("blank", "there is nothing to judge"));
+    }
+    let clip = if n % 11 == 3 { f32::NAN } else { (n % 9) as f32 / 8.0 };
+    let pleasing = if n % 29 == 7 { f32::NAN } else { (n / 16 % 11) as f32 };
+    Ok((clip, pleasing))
+}
+
+/// A picture's record.
+pub fn record(words: &[String], regions: &[(u16, &str, String)]) -> String {
+    let region = |(number, word, mask): &(u16, &str, String)| serde_json::json!({ "number": number, "word": word, "mask": mask });
+    let regions: Vec<_> = regions.iter().map(region).collect();
+    serde_json::json!({ "words": words, "segments": regions }).to_string()
+}
+
+fn kept(scores: &[f32]) -> String {
+    format!("kept {scores:?}")
+}
+
+fn gated(dial: &str, score: f32) -> String {
+    format!("held back by {dial} at {score:?}")
+}
+
+fn refused(stage: &str, class: &str) -> String {
+    format!("refused by {stage}: {class}")
+}
+
+/// A verdict without its message, so that a test states what it must be and not how it is said.
+pub fn of_picture(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Kept(scores) => kept(scores),
+        Verdict::Gated { dial, score } => gated(dial, *score),
+        Verdict::Refused(was) => refused(&was.stage, &was.refusal.class),
+    }
+}
+
+pub fn of_region(verdict: &RegionVerdict) -> String {
+    match verdict {
+        RegionVerdict::Kept { content, scores } => format!("{} {content}", kept(scores)),
+        RegionVerdict::Gated { dial, score } => gated(dial, *score),
+        RegionVerdict::Refused(was) => refused(&was.stage, &was.refusal.class),
+    }
+}
+
+/// Where the dials of the ground pipeline stand, in the order of their declaration.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a>(pub &'a [f32]);
+
+/// All that a run comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Plain {
+    /// By `shard/key#place`.
+    pub pictures: BTreeMap<String, String>,
+    /// By `shard/key#place/number`.
+    pub regions: BTreeMap<String, String>,
+    /// The records of what is published, by `shard/key`.
+    pub records: BTreeMap<String, String>,
+    /// What has to be asked, by stage. Of `words`, something that stands for every sample.
+    pub asks: BTreeMap<&'static str, BTreeSet<ContentHash>>,
+}
+
+impl Plain {
+    fn ask(&mut self, stage: &'static str, content: ContentHash) {
+        self.asks.entry(stage).or_default().insert(content);
+    }
+
+    /// How many questions of a stage were not asked before.
+    pub fn fresh(&self, stage: &str, known: &BTreeMap<&'static str, BTreeSet<ContentHash>>) -> u64 {
+        let nothing = BTreeSet::new();
+        let known = known.get(stage).unwrap_or(&nothing);
+        self.asks.get(stage).map_or(0, |asks| asks.difference(known).count() as u64)
+    }
+}
+
+/// What a run over these shards comes to with the dials at `at`.
+pub fn plain<'a>(
+    shards: impl IntoIterator<Item = (&'a str, &'a [Sample])>,
+    at: At<'_>,
+    exactly: Option<usize>,
+) -> Plain {
+    let mut all = Plain::default();
+    for (shard, samples) in shards {
+        for (place, sample) in samples.iter().enumerate() {
+            let name = format!("{shard}/{}#{place}", sample.key);
+            let verdict = all.picture(shard, &name, sample, at, exactly).unwrap_or_else(|ended| ended);
+            all.pictures.insert(name, verdict);
+        }
+    }
+    all
+}
+
+impl Plain {
+    /// Where a picture ends; as an error, where that is before its regions are counted.
+    fn picture(
+        &mut self,
+        shard: &str,
+        name: &str,
+        sample: &Sample,
+        at: At<'_>,
+        exactly: Option<usize>,
+    ) -> Result<String, String> {
+        let decoded =
+            image::load_from_memory(&sample.picture).map_err(|_| refused("probe", "not_a_picture"))?;
+        let (width, height) = (decoded.width() as u16, decoded.height() as u16);
+        let side = f32::from(width.min(height));
+        if side <= at.0[0] {
+            return Err(gated("short_side", side));
+        }
+        let content = ContentHash::of(&sample.picture);
+        let id = RowId { shard: 0, member: 0 };
+        let image = Image { id, content, width, height, given: Score::of(f32::NAN) };
+        self.ask("words", ContentHash::of(&[name.as_bytes(), &content.0].concat()));
+        let words = words(sample.json.as_deref()).map_err(|was| refused("words", &was.class))?;
+        let body = serde_json::to_vec(&words).expect("words are JSON");
+        if !words.is_empty() {
+            self.ask("find", Told::<_, Words>::new(image.clone(), Handle::of(&body)).content());
+            words.iter().for_each(|word| self.ask("spelling", ContentHash::of(word.as_bytes())));
+        }
+        let spelling: Vec<Vec<u8>> = words.iter().map(|word| spelled(word)).collect();
+        let found = find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
+        let mut kept_regions = Vec::new();
+        for (number, one) in found.iter().enumerate() {
+            let noun = (one.noun, one.noun_text.as_str());
+            let region = Region::new(image.clone(), number as u16, one.kind, noun, one.bbox);
+            let verdict = self.region(&region, one.score, at);
+            if let Ok(content) = &verdict.1 {
+                let mask = String::from_utf8(mask(*content)).expect("a mask is text");
+                kept_regions.push((number as u16, one.noun_text.as_str(), mask));
+            }
+            self.regions.insert(format!("{name}/{number}"), verdict.0);
+        }
+        let count = kept_regions.len() as f32;
+        if count < at.0[10] {
+            return Ok(gated("regions", count));
+        }
+        self.records.insert(format!("{shard}/{}", sample.key), record(&words, &kept_regions));
+        Ok(kept(&[side, found.len() as f32, count]))
+    }
+
+    /// Where a region ends, and its content, if that is with its picture.
+    fn region(&mut self, region: &Region, sure: f32, at: At<'_>) -> (String, Result<ContentHash, ()>) {
+        let content = region.content();
+        let ended = |verdict: String| (verdict, Err(()));
+        let passes =
+            |passes: bool, dial: &str, score: f32| if passes { Ok(()) } else { Err(gated(dial, score)) };
+        let area = super::area(region);
+        let is_object = region.kind == RegionKind::Object;
+        let first = passes(sure > at.0[1], "sure", sure).and_then(|()| match is_object {
+            true => passes(area > at.0[2], "object_area", area)
+                .and_then(|()| passes(area <= at.0[3], "object_area_most", area)),
+            false => passes(area > at.0[4], "background_area", area),
+        });
+        if let Err(verdict) = first {
+            return ended(verdict);
+        }
+        self.ask("mask", content);
+        let quality = match quality(content) {
+            Ok(quality) => quality,
+            Err(was) => return ended(refused("mask", &was.class)),
+        };
+        self.ask("judge", content);
+        let (clip, pleasing) = match judged(content) {
+            Ok(scores) => scores,
+            Err(was) => return ended(refused("judge", &was.class)),
+        };
+        let held_back = match is_object {
+            true if clip >= at.0[5] || area >= at.0[6] && quality >= at.0[7] => None,
+            true => Some(gated("object_clip", clip)),
+            false if clip >= at.0[8] && quality >= at.0[7] || pleasing >= at.0[9] => None,
+            false if clip >= at.0[8] => Some(gated("quality", quality)),
+            false => Some(gated("background_clip", clip)),
+        };
+        match held_back {
+            Some(verdict) => ended(verdict),
+            None => {
+                let scores = kept(&[sure, area, quality, clip, pleasing]);
+                (format!("{scores} {content}"), Ok(content))
+            }
+        }
+    }
+}

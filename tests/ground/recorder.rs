@@ -1,0 +1,64 @@
+//! The records of the ground pipeline: words, and what is left of the regions, with their masks.
+
+use std::sync::Arc;
+
+use threshflow::flow::Finds;
+use threshflow::lane::{Key, Question, Stage};
+use threshflow::publish::{KeptPicture, Nested, PublishedRegion, Recorder};
+use threshflow::row::{Handle, Image, Score, Stamp, Told};
+
+use super::operators::{Find, Mask, ReadWords, Words};
+use super::plainly;
+
+/// Writes records out of what the stages remember.
+pub struct GroundRecorder {
+    words: Arc<Stage<ReadWords>>,
+    find: Arc<Stage<Find>>,
+    mask: Arc<Stage<Mask>>,
+}
+
+impl GroundRecorder {
+    pub fn new(words: Arc<Stage<ReadWords>>, find: Arc<Stage<Find>>, mask: Arc<Stage<Mask>>) -> Self {
+        GroundRecorder { words, find, mask }
+    }
+}
+
+impl Recorder for GroundRecorder {
+    fn stamp(&self) -> Stamp {
+        let stamps = [self.words.memo().stamp(), self.find.memo().stamp(), self.mask.memo().stamp()];
+        let mut parts: Vec<(&str, &[u8])> = vec![("recorder", b"ground/1")];
+        parts.extend(stamps.iter().map(|stamp| ("stage", stamp.0.0.as_slice())));
+        Stamp::of(&parts)
+    }
+
+    fn columns(&self) -> Vec<(&'static str, Nested)> {
+        let region =
+            Nested::Struct(vec![("number", Nested::Int64), ("word", Nested::Text), ("mask", Nested::Text)]);
+        vec![("words", Nested::List(Box::new(Nested::Text))), ("segments", Nested::List(Box::new(region)))]
+    }
+
+    fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String> {
+        let image = Image {
+            id: picture.id,
+            content: picture.picture.content,
+            width: picture.picture.width,
+            height: picture.picture.height,
+            given: Score::of(f32::NAN),
+        };
+        let said = |refusal: threshflow::row::Refusal| refusal.to_string();
+        let body = self.words.body(&Question::about(&image, Key::Sample)).map_err(said)?;
+        let words: Vec<String> = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        let told = Told::<_, Words>::new(image, Handle::of(&body));
+        let found = self.find.body(&Question::about(&told, Key::Row)).map_err(said)?;
+        let found = self.find.operator().found(&found).map_err(said)?;
+        let region = |region: &PublishedRegion<'_>| {
+            let mask = match self.mask.memo().read(&region.content) {
+                Ok(Some(Ok(mask))) => String::from_utf8(mask).map_err(|error| error.to_string())?,
+                other => return Err(format!("the mask of region {}: {other:?}", region.number)),
+            };
+            Ok((region.number, found[usize::from(region.number)].noun_text.as_str(), mask))
+        };
+        let regions = picture.regions.iter().map(region).collect::<Result<Vec<_>, String>>()?;
+        Ok(plainly::record(&words, &regions))
+    }
+}
