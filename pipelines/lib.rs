@@ -2,6 +2,7 @@
 
 mod bench;
 pub mod demo;
+pub mod illustrate;
 pub mod prepare;
 mod prepare_demo;
 mod recap_demo;

@@ -9,6 +9,9 @@ use operators::onnx::{Backend, BackendChoice, Device};
 use operators::{Aesthetic, AestheticScorer, ShortSide, short_side};
 use threshflow::cli::{App, BenchOptions, Failure, Output, Workbench};
 use threshflow::prelude::*;
+use threshflow::report::Illustrator;
+
+use crate::illustrate::Illustrate;
 
 dials! {
     /// What a rerun may turn: `prepare run ... --set aesthetic=5.0`.
@@ -33,6 +36,10 @@ impl Pipeline for Prepare {
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
         images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&Illustrate)
     }
 
     fn sidecar_score(&self) -> Option<&str> {

@@ -1,0 +1,1 @@
+//! What an illustrator makes of a picture and its record.
