@@ -19,7 +19,7 @@ use threshflow::row::{Refusal, RegionKind};
 pub use sheet::annotated_sheet;
 
 /// The longer side of a small picture, in pixels.
-const SIDE: u32 = 320;
+const SIDE: u32 = 384;
 const JPEG_QUALITY: u8 = 84;
 /// The pictures of a contact sheet, and how many of them stand side by side.
 const MOST_ON_SHEET: usize = 24;
@@ -54,10 +54,14 @@ impl Illustrator for Illustrate {
     }
 
     fn sheet(&self, pictures: &[OnSheet<'_>]) -> Option<Result<Vec<u8>, String>> {
+        let mut worth_it: Vec<&OnSheet<'_>> = pictures.iter().filter(|it| !it.illustration.marks.is_empty()).collect();
+        if worth_it.is_empty() {
+            worth_it = pictures.iter().collect();
+        }
         // Evenly spread, as the page's own are.
-        let shown = pictures.len().min(MOST_ON_SHEET);
+        let shown = worth_it.len().min(MOST_ON_SHEET);
         let chosen: Vec<&OnSheet<'_>> =
-            (0..shown).map(|place| &pictures[place * pictures.len() / shown]).collect();
+            (0..shown).map(|place| worth_it[place * worth_it.len() / shown]).collect();
         Some(annotated_sheet(&chosen, COLUMNS).and_then(|sheet| as_png(&sheet)))
     }
 }

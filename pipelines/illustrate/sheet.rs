@@ -1,7 +1,7 @@
 //! Contact sheets of marked pictures: boxes, nouns and scores drawn in pixels, for where no page can be opened.
 
 use image::{ImageFormat, Rgb, RgbImage, imageops};
-use threshflow::report::{Illustration, Mark, OnSheet, Placed, place_labels};
+use threshflow::report::{Illustration, Mark, OnSheet, Placed, label_texts, place_labels};
 use threshflow::row::RegionKind;
 
 use super::SIDE;
@@ -17,9 +17,6 @@ const INK: [u8; 3] = [40; 3];
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 /// Pixels of a dash of a background's box, and of the gap behind it.
 const DASH: u32 = 7;
-/// A picture of more regions has numbers on it.
-const MOST_NOUNS: usize = 6;
-const MOST_LETTERS: usize = 24;
 
 /// Lays pictures out on white in rows of `columns`, each with its marks on it and its caption under it.
 pub fn annotated_sheet(pictures: &[&OnSheet<'_>], columns: usize) -> Result<RgbImage, String> {
@@ -59,7 +56,7 @@ fn marked(illustration: &Illustration) -> Result<RgbImage, String> {
     for (mark, bbox) in marks.iter().zip(&boxes) {
         outline(&mut picture, bbox.map(|edge| edge.round() as u32), mark);
     }
-    let labels: Vec<String> = marks.iter().enumerate().map(|mark| label(mark, marks.len())).collect();
+    let labels = label_texts(marks, can_write);
     let size_of = |label: &String| {
         let letters = label.chars().count() as u32;
         [letters * LETTER[0] + 2 * PADDING, LETTER[1]].map(|side| side as f32)
@@ -82,17 +79,6 @@ fn marked(illustration: &Illustration) -> Result<RgbImage, String> {
 fn in_pixels(bbox: [f32; 4], [wide, high]: [f32; 2]) -> [f32; 4] {
     let [left, top, right, bottom] = bbox;
     [left * wide, top * high, right * wide, bottom * high]
-}
-
-/// The noun and its score; the mark's number where the font lacks a letter, or where nouns would cover the picture.
-fn label((place, mark): (usize, &Mark), marks: usize) -> String {
-    let score = mark.scores.first().map_or(String::new(), |(_, score)| format!(" {score:.2}"));
-    let number = place + 1;
-    match can_write(&mark.noun) {
-        _ if marks > MOST_NOUNS => number.to_string(),
-        true => format!("{}{score}", fitting(&mark.noun, MOST_LETTERS)),
-        false => format!("#{number}{score}"),
-    }
 }
 
 /// The text's first letters, with dots where there are more.

@@ -3,20 +3,16 @@
 use std::fmt::Write;
 
 use super::gather::Pictured;
-use super::html::{colour, count, data_uri, escape, number, number_beside, shortened};
-use super::labels::{Placed, place_labels};
+use super::html::{colour, data_uri, escape, number, number_beside, shortened};
+use super::labels::{Placed, label_texts, place_labels};
 use super::{Illustration, Mark};
 use crate::publish::{DialSetting, Wanted};
 use crate::row::{Refused, RegionKind, Verdict};
 
-/// A picture of more regions has numbers instead of nouns on it: labels would cover it.
-const MOST_NOUNS: usize = 6;
 /// Of a label, in parts of a picture that is 320 wide.
 const LETTERS: f32 = 12.0;
 /// A letter of a monospaced font is so wide, as a share of its height; letters of East Asia are twice that.
 const LETTER_WIDTH: f32 = 0.602;
-/// Characters of a noun that a label shows.
-const MOST_LETTERS: usize = 24;
 
 /// Pictures in rows.
 pub(super) fn gallery(wanted: &Wanted<'_>, pictures: &[Pictured]) -> String {
@@ -93,7 +89,7 @@ fn drawing(illustration: &Illustration, alt: &str) -> String {
     );
     // Labels are as large on a tall picture as on a wide one: the page shows both in columns of one width.
     let letters = LETTERS * wide / 320.0;
-    let labels: Vec<String> = marks.iter().enumerate().map(|mark| label(mark, marks.len())).collect();
+    let labels = label_texts(marks, |_| true);
     let boxes: Vec<[f32; 4]> = marks.iter().map(|mark| in_pixels(mark.bbox, [wide, high])).collect();
     let placed: Vec<Placed> = boxes
         .iter()
@@ -118,14 +114,6 @@ fn drawing(illustration: &Illustration, alt: &str) -> String {
         );
     }
     svg + "</svg>\n"
-}
-
-/// What stands on the picture.
-fn label((place, mark): (usize, &Mark), marks: usize) -> String {
-    if marks > MOST_NOUNS {
-        return (place + 1).to_string();
-    }
-    Mark { noun: shortened(&mark.noun, MOST_LETTERS), ..mark.clone() }.label()
 }
 
 fn label_width(label: &str, letters: f32) -> f32 {
@@ -155,23 +143,30 @@ fn outline(mark: &Mark, [left, top, right, bottom]: [f32; 4]) -> String {
     )
 }
 
+/// A line a mark: its number, its noun, its scores.
 fn legend(marks: &[Mark]) -> String {
-    if marks.is_empty() {
-        return String::new();
+    let Some(first) = marks.first() else { return String::new() };
+    let names: Vec<&str> = first.scores.iter().map(|(name, _)| name.as_str()).collect();
+    let mut legend = "<table class=\"marks\"><thead><tr><th>region</th>".to_owned();
+    for name in &names {
+        let _ = write!(legend, "<th class=\"n\">{}</th>", escape(name));
     }
-    let mut legend = "<ul class=\"marks\">".to_owned();
+    legend.push_str("</tr></thead>\n<tbody>\n");
     for (place, mark) in marks.iter().enumerate() {
-        let number_of = if marks.len() > MOST_NOUNS { format!("{} ", count(place as u64 + 1)) } else { String::new() };
-        let scores = mark.scores.iter().map(|(name, score)| format!("{name}\u{a0}{score:.2}"));
+        let swatch = if mark.kind == RegionKind::Background { "swatch background" } else { "swatch" };
         let _ = write!(
             legend,
-            "<li><span class=\"swatch\" style=\"background:{}\"></span>{number_of}<b>{}</b>{} \
-             <span class=\"soft\">{}</span></li>",
+            "<tr><td><span class=\"{swatch}\" style=\"border-color:{0};background-color:{0}\"></span>{1} {2}</td>",
             colour(mark.colour),
+            place + 1,
             escape(&shortened(&mark.noun, 80)),
-            if mark.kind == RegionKind::Background { " (background)" } else { "" },
-            escape(&scores.collect::<Vec<_>>().join(" · "))
         );
+        for name in &names {
+            let score = mark.scores.iter().find(|(known, _)| known == name);
+            let score = score.map_or("–".to_owned(), |(_, score)| format!("{score:.2}"));
+            let _ = write!(legend, "<td class=\"n\">{score}</td>");
+        }
+        legend.push_str("</tr>\n");
     }
-    legend + "</ul>"
+    legend + "</tbody></table>"
 }

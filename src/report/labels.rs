@@ -1,4 +1,30 @@
-//! Where labels stand on a picture: each at its box, none over another if that can be helped.
+//! Labels on a picture: what they say, and where they stand: each at its box, none over another if that can be helped.
+
+use super::Mark;
+
+/// Labels of this many marks have scores beside their nouns ...
+const MOST_WITH_SCORES: usize = 6;
+/// ... and those of this many at least their nouns: more would cover the picture, and are numbered.
+const MOST_NOUNS: usize = 14;
+/// Characters of a noun that a label shows.
+const MOST_LETTERS: usize = 20;
+
+/// What stands on the marks of one picture: `cat 0.93`, or only `cat` where there are many; the mark's number, counted from
+/// 1, where there are more, and for a noun that cannot be written.
+pub fn label_texts(marks: &[Mark], can_write: impl Fn(&str) -> bool) -> Vec<String> {
+    let text = |(place, mark): (usize, &Mark)| {
+        let noun = match can_write(&mark.noun) {
+            _ if marks.len() > MOST_NOUNS => return (place + 1).to_string(),
+            true => super::html::shortened(&mark.noun, MOST_LETTERS),
+            false => format!("#{}", place + 1),
+        };
+        match mark.scores.first() {
+            Some((_, score)) if marks.len() <= MOST_WITH_SCORES => format!("{noun} {score:.2}"),
+            _ => noun,
+        }
+    };
+    marks.iter().enumerate().map(text).collect()
+}
 
 /// A label that is to be placed: its box's left, top, right and bottom, and its own width and height, all in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +90,20 @@ fn overlap(one: &[f32; 4], other: &[f32; 4]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_labels_say_less() {
+        let mark = Mark {
+            noun: "cat".to_owned(),
+            kind: crate::row::RegionKind::Object,
+            scores: vec![("score".to_owned(), 0.934)],
+            bbox: [0.0, 0.0, 1.0, 1.0],
+            colour: [0; 3],
+        };
+        let last = |count| label_texts(&vec![mark.clone(); count], |_| true).pop().unwrap();
+        assert_eq!([last(1), last(6), last(7), last(15)], ["cat 0.93", "cat 0.93", "cat", "15"]);
+        assert_eq!(label_texts(&[mark.clone(), mark], |_| false), ["#1 0.93", "#2 0.93"]);
+    }
 
     #[test]
     fn labels_stay_on_the_picture_and_apart() {

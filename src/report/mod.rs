@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use labels::{Placed, place_labels};
+pub use labels::{Placed, label_texts, place_labels};
 
 use crate::flow::{DialSpec, Histogram};
 use crate::publish::{PublishError, Wanted};
@@ -83,16 +83,6 @@ pub struct Mark {
     pub bbox: [f32; 4],
     /// Red, green, blue: dark enough for white letters.
     pub colour: [u8; 3],
-}
-
-impl Mark {
-    /// What is written on the picture: `cat 0.93`, or where that would not fit the number of the mark, counted from 1.
-    pub fn label(&self) -> String {
-        match self.scores.first() {
-            Some((_, score)) => format!("{} {score:.2}", self.noun),
-            None => self.noun.clone(),
-        }
-    }
 }
 
 /// All that a report is made of.
