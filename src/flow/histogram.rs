@@ -27,7 +27,7 @@ impl Default for Histogram {
 pub type Histograms = Vec<Arc<Histogram>>;
 
 impl Histogram {
-    pub(super) fn count(&self, bucket: u16, diff: isize) {
+    pub(crate) fn count(&self, bucket: u16, diff: isize) {
         let bin = match bucket {
             NAN_BUCKET => &self.not_numbers,
             bucket => &self.buckets[bucket as usize],

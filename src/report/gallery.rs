@@ -72,7 +72,7 @@ fn why(wanted: &Wanted<'_>, verdict: &Verdict) -> String {
 
 fn gated(dial: &DialSetting, score: f32) -> String {
     let DialSetting { name, comparison, value, .. } = dial;
-    format!("{name} {}, and {comparison} {} is kept", number_beside(score, *value), number(*value))
+    format!("{name} {} is not {comparison} {}", number_beside(score, *value), number(*value))
 }
 
 /// The picture with boxes and labels over it.

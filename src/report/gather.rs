@@ -8,7 +8,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::choose::{self, Chosen, Reason};
-use super::html::number;
 use super::{Illustration, Illustrator, MOST_PICTURES, OnSheet, Report, ReportError, Shown};
 use crate::publish::{PublishError, Wanted, record_of_row};
 use crate::row::{Refusal, Verdict};
@@ -35,7 +34,7 @@ impl Pictured {
     pub(super) fn on_sheet(&self) -> Option<OnSheet<'_>> {
         let illustration = self.drawn.as_ref()?.as_ref().ok()?;
         let scores = self.scores.iter().filter(|(name, _)| *name == "aesthetic");
-        let scores = scores.map(|(name, score)| format!("  {name} {}", number(*score)));
+        let scores = scores.map(|(name, score)| format!("  {name} {score:.2}"));
         let caption = format!("{}/{}{}", self.shard, self.key, scores.collect::<String>());
         Some(OnSheet { caption, illustration })
     }

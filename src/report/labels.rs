@@ -3,7 +3,7 @@
 use super::Mark;
 
 /// Labels of this many marks have scores beside their nouns ...
-const MOST_WITH_SCORES: usize = 6;
+const MOST_WITH_SCORES: usize = 8;
 /// ... and those of this many at least their nouns: more would cover the picture, and are numbered.
 const MOST_NOUNS: usize = 14;
 /// Characters of a noun that a label shows.
@@ -101,7 +101,7 @@ mod tests {
             colour: [0; 3],
         };
         let last = |count| label_texts(&vec![mark.clone(); count], |_| true).pop().unwrap();
-        assert_eq!([last(1), last(6), last(7), last(15)], ["cat 0.93", "cat 0.93", "cat", "15"]);
+        assert_eq!([last(1), last(8), last(9), last(15)], ["cat 0.93", "cat 0.93", "cat", "15"]);
         assert_eq!(label_texts(&[mark.clone(), mark], |_| false), ["#1 0.93", "#2 0.93"]);
     }
 
