@@ -28,8 +28,8 @@ pub(super) fn lay_over(small: &mut RgbImage, counts: &str, full: [u32; 2], colou
             continue;
         }
         let around = [(-1, 0), (1, 0), (0, -1), (0, 1)];
-        let is_edge =
-            inside(here_x, here_y) && around.iter().any(|(right, down)| !inside(here_x + right, here_y + down));
+        let is_edge = inside(here_x, here_y)
+            && around.iter().any(|(right, down)| !inside(here_x + right, here_y + down));
         let weight = if is_edge { EDGE } else { TINT * share };
         for (level, tint) in pixel.0.iter_mut().zip(colour) {
             *level = (f32::from(*level) * (1.0 - weight) + f32::from(tint) * weight).round() as u8;

@@ -54,7 +54,8 @@ impl Illustrator for Illustrate {
     }
 
     fn sheet(&self, pictures: &[OnSheet<'_>]) -> Option<Result<Vec<u8>, String>> {
-        let mut worth_it: Vec<&OnSheet<'_>> = pictures.iter().filter(|it| !it.illustration.marks.is_empty()).collect();
+        let mut worth_it: Vec<&OnSheet<'_>> =
+            pictures.iter().filter(|it| !it.illustration.marks.is_empty()).collect();
         if worth_it.is_empty() {
             worth_it = pictures.iter().collect();
         }
@@ -71,7 +72,9 @@ fn make_small(decoded: &Rgb) -> Result<RgbImage, Refusal> {
     let failed = |error: String| Refusal::new("not_drawn", format!("it could not be made small: {error}"));
     let longer = decoded.full_width.max(decoded.full_height).max(1);
     let shrunk = |side: u32| match longer > SIDE {
-        true => ((u64::from(side) * u64::from(SIDE) + u64::from(longer) / 2) / u64::from(longer)).max(1) as u32,
+        true => {
+            ((u64::from(side) * u64::from(SIDE) + u64::from(longer) / 2) / u64::from(longer)).max(1) as u32
+        }
         false => side,
     };
     let (width, height) = (shrunk(decoded.full_width), shrunk(decoded.full_height));
@@ -79,9 +82,12 @@ fn make_small(decoded: &Rgb) -> Result<RgbImage, Refusal> {
         .map_err(|error| failed(error.to_string()))?;
     let mut small = Image::new(width, height, PixelType::U8x3);
     let window = decoded.window;
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-        .crop(window.left, window.top, window.width, window.height);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).crop(
+        window.left,
+        window.top,
+        window.width,
+        window.height,
+    );
     Resizer::new().resize(&source, &mut small, &options).map_err(|error| failed(error.to_string()))?;
     RgbImage::from_raw(width, height, small.into_vec()).ok_or_else(|| failed("pixels are missing".to_owned()))
 }
@@ -110,9 +116,8 @@ fn mark(place: usize, kind: RegionKind, region: &Region, [width, height]: [u32; 
         ("mask", &region.mask_score),
         ("aes", &region.aes_score),
     ];
-    let known = |(name, measure): (&str, &Option<Measure>)| {
-        Some((name.to_owned(), measure.as_ref()?.value.as_f32()))
-    };
+    let known =
+        |(name, measure): (&str, &Option<Measure>)| Some((name.to_owned(), measure.as_ref()?.value.as_f32()));
     Mark {
         noun: region.class_name.as_str().to_owned(),
         kind,

@@ -61,11 +61,8 @@ fn marked(illustration: &Illustration) -> Result<RgbImage, String> {
         let letters = label.chars().count() as u32;
         [letters * LETTER[0] + 2 * PADDING, LETTER[1]].map(|side| side as f32)
     };
-    let placed: Vec<Placed> = boxes
-        .iter()
-        .zip(&labels)
-        .map(|(bbox, label)| Placed { bbox: *bbox, size: size_of(label) })
-        .collect();
+    let placed: Vec<Placed> =
+        boxes.iter().zip(&labels).map(|(bbox, label)| Placed { bbox: *bbox, size: size_of(label) }).collect();
     let places = place_labels(&placed, size);
     for (((mark, label), placed), [x, y]) in marks.iter().zip(&labels).zip(&placed).zip(places) {
         let (left, top) = (x.round() as u32, y.round() as u32);

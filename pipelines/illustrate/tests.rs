@@ -13,7 +13,9 @@ const HEIGHT: u32 = 600;
 
 fn grey() -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([200; 3])).write_to(&mut bytes, ImageFormat::Png).expect("encodes");
+    RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([200; 3]))
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("encodes");
     bytes.into_inner()
 }
 
@@ -27,7 +29,8 @@ fn record() -> String {
         "class_name": "蘑菇", "bbox": [80.0, 100.0, 400.0, 300.0], "mask": rle::encode(&mask),
         "score": 0.9, "clip_score": 0.8,
     });
-    let background = serde_json::json!({ "class_name": "sky", "bbox": [800.0, 300.0, 0.0, 0.0], "mask": "broken" });
+    let background =
+        serde_json::json!({ "class_name": "sky", "bbox": [800.0, 300.0, 0.0, 0.0], "mask": "broken" });
     let segmentation = serde_json::json!({ "object": [object], "background": [background] });
     serde_json::json!({ "segmentation": segmentation }).to_string()
 }
@@ -102,5 +105,9 @@ fn tiny_and_odd_boxes_are_drawn() {
             colour: [255, 0, 0],
         });
     }
-    assert!(Illustrate.sheet(&[OnSheet { caption: "odd".into(), illustration: &shown }]).is_some_and(|it| it.is_ok()));
+    assert!(
+        Illustrate
+            .sheet(&[OnSheet { caption: "odd".into(), illustration: &shown }])
+            .is_some_and(|it| it.is_ok())
+    );
 }

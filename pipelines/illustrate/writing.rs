@@ -63,7 +63,8 @@ mod tests {
     fn drawn(text: &str) -> Vec<String> {
         let mut picture = RgbImage::new(LETTER[0], LETTER[1]);
         write(&mut picture, text, [0, 0], [255; 3]);
-        let row = |y| (0..LETTER[0]).map(|x| if picture.get_pixel(x, y).0[0] > 0 { '#' } else { '.' }).collect();
+        let row =
+            |y| (0..LETTER[0]).map(|x| if picture.get_pixel(x, y).0[0] > 0 { '#' } else { '.' }).collect();
         (0..LETTER[1]).map(row).collect()
     }
 

@@ -38,8 +38,7 @@ impl View {
         let last = buckets.iter().rposition(|&rows| rows > 0)? + 1;
         let with_dial = (dial.floor().max(0.0) as usize).min(first)..(dial.ceil() as usize).max(last);
         let used = (last - first).max(MOST_BARS / 8) as f64;
-        let mut shown =
-            if used >= LEAST_USED * with_dial.len() as f64 { with_dial } else { first..last };
+        let mut shown = if used >= LEAST_USED * with_dial.len() as f64 { with_dial } else { first..last };
         // Few buckets make broad bars, and a single score a bar as broad as the field: some room on both sides.
         let a_bar = shown.len().div_ceil(MOST_BARS).max(1);
         let room = a_bar * if shown.len() < MOST_BARS / 4 { MOST_BARS / 8 } else { 1 };
@@ -79,7 +78,9 @@ pub(super) fn histogram(spec: &DialSpec, at: f32, buckets: &[u64]) -> String {
         escape(&title)
     );
     let Some(view) = View::of(buckets, dial) else {
-        return svg + &text(WIDTH / 2.0, HEIGHT / 2.0, "middle", "#57606a", "no scores came here") + "</svg>\n";
+        return svg
+            + &text(WIDTH / 2.0, HEIGHT / 2.0, "middle", "#57606a", "no scores came here")
+            + "</svg>\n";
     };
     let x_of = |bucket: f64| {
         let share = (bucket - view.buckets.start as f64) / view.buckets.len() as f64;
@@ -87,21 +88,22 @@ pub(super) fn histogram(spec: &DialSpec, at: f32, buckets: &[u64]) -> String {
     };
     let above_passes = matches!(spec.comparison, Comparison::Above | Comparison::AtLeast);
     let dial_x = x_of(dial);
-    let shade = if above_passes { (dial_x.clamp(LEFT, RIGHT), RIGHT) } else { (LEFT, dial_x.clamp(LEFT, RIGHT)) };
+    let shade =
+        if above_passes { (dial_x.clamp(LEFT, RIGHT), RIGHT) } else { (LEFT, dial_x.clamp(LEFT, RIGHT)) };
     svg.push_str(&rect(shade.0, TOP, shade.1 - shade.0, BOTTOM - TOP, "#e8f4f1"));
-    let bars = |(place, bar): (usize, &[u64])| (view.buckets.start + place * view.a_bar, bar.iter().sum::<u64>());
+    let bars = |(place, bar): (usize, &[u64])| (view.buckets.start + place * view.a_bar, bar.iter().sum());
     let bars: Vec<(usize, u64)> =
         buckets[view.buckets.clone()].chunks(view.a_bar).enumerate().map(bars).collect();
     let most = bars.iter().map(|(_, rows)| *rows).max().unwrap_or(1).max(1);
+    let colours = if above_passes { [HELD_BACK, PASSING] } else { [PASSING, HELD_BACK] };
     for (start, rows) in bars.into_iter().filter(|(_, rows)| *rows > 0) {
+        // What is there is seen, however little it is.
         let high = ((BOTTOM - TOP) * rows as f64 / most as f64).max(1.5);
-        let gap = if view.a_bar * MOST_BARS > view.buckets.len() * 2 { 1.0 } else { 0.5 };
         let end = (start + view.a_bar).min(view.buckets.end);
-        let (left, right) = (x_of(start as f64), x_of(end as f64) - gap);
+        let (left, right) = (x_of(start as f64), x_of(end as f64) - 0.7);
         // A bar that the dial cuts is of two colours.
         let cut = dial_x.clamp(left, right);
-        let (below, above) = if above_passes { (HELD_BACK, PASSING) } else { (PASSING, HELD_BACK) };
-        for (from, to, fill) in [(left, cut, below), (cut, right, above)] {
+        for ((from, to), fill) in [(left, cut), (cut, right)].into_iter().zip(colours) {
             if to - from > 0.01 {
                 svg.push_str(&rect(from, BOTTOM - high, to - from, high, fill));
             }
@@ -109,8 +111,9 @@ pub(super) fn histogram(spec: &DialSpec, at: f32, buckets: &[u64]) -> String {
     }
     svg.push_str(&axis(&scale, &view, &x_of));
     svg.push_str(&needle(spec, at, dial_x));
-    svg.push_str(&text(if dial_x > WIDTH / 2.0 { LEFT } else { RIGHT }, 12.0, if dial_x > WIDTH / 2.0 { "start" } else { "end" }, "#57606a", &format!("highest bar: {most}")));
-    svg + "</svg>\n"
+    // On the side where the dial is not.
+    let (x, anchor) = if dial_x > WIDTH / 2.0 { (LEFT, "start") } else { (RIGHT, "end") };
+    svg + &text(x, TOP - 14.0, anchor, "#57606a", &format!("highest bar: {most}")) + "</svg>\n"
 }
 
 /// The dial and its value; at the edge, and with an arrow, where it is beyond it.
@@ -121,7 +124,8 @@ fn needle(spec: &DialSpec, at: f32, x: f64) -> String {
             true => (LEFT, "start", format!("← {label}")),
             false => (RIGHT, "end", format!("{label} →")),
         };
-        return text(x, TOP - 14.0, anchor, "#1b1f24", &label).replace("<text ", "<text font-weight=\"700\" ");
+        return text(x, TOP - 14.0, anchor, "#1b1f24", &label)
+            .replace("<text ", "<text font-weight=\"700\" ");
     }
     let anchor = match x {
         x if x < LEFT + 40.0 => "start",
@@ -138,9 +142,8 @@ fn needle(spec: &DialSpec, at: f32, x: f64) -> String {
 
 /// The line under the bars, with scores at round numbers.
 fn axis(scale: &Scale<'_>, view: &View, x_of: &impl Fn(f64) -> f64) -> String {
-    let mut svg = format!(
-        "<line x1=\"{LEFT}\" y1=\"{BOTTOM}\" x2=\"{RIGHT}\" y2=\"{BOTTOM}\" stroke=\"#8c959f\"/>\n"
-    );
+    let mut svg =
+        format!("<line x1=\"{LEFT}\" y1=\"{BOTTOM}\" x2=\"{RIGHT}\" y2=\"{BOTTOM}\" stroke=\"#8c959f\"/>\n");
     let (low, high) = (scale.score_of(view.buckets.start as f64), scale.score_of(view.buckets.end as f64));
     let step = round_step((high - low) / 7.0);
     let digits = (-step.log10().floor()).max(0.0) as usize;

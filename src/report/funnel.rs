@@ -41,16 +41,15 @@ fn cell(rows: u64) -> String {
 }
 
 fn bar(step: &FunnelStep, entered: u64) -> String {
-    let mut bar = format!("<svg viewBox=\"0 0 {WIDE} 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
+    let mut bar =
+        format!("<svg viewBox=\"0 0 {WIDE} 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
     let mut left = 0;
     for (rows, colour) in [(step.left, "#12806a"), (step.gated, "#d9822b"), (step.refused, "#b3261e")] {
         // What is there is seen, however little it is.
         let wide = (rows * WIDE).checked_div(entered).unwrap_or(0).max(if rows > 0 { 4 } else { 0 });
         if wide > 0 {
-            let _ = write!(
-                bar,
-                "<rect x=\"{left}\" y=\"1\" width=\"{wide}\" height=\"12\" fill=\"{colour}\"/>"
-            );
+            let _ =
+                write!(bar, "<rect x=\"{left}\" y=\"1\" width=\"{wide}\" height=\"12\" fill=\"{colour}\"/>");
         }
         left += wide;
     }

@@ -116,6 +116,9 @@ mod tests {
             assert!(areas[..place].iter().all(|other| overlap(area, other) == 0.0), "{areas:?}");
         }
         // Wider than the picture: it starts at its edge.
-        assert_eq!(place_labels(&[Placed { bbox: boxes[2], size: [500.0, 10.0] }], [100.0, 100.0])[0][0], 0.0);
+        assert_eq!(
+            place_labels(&[Placed { bbox: boxes[2], size: [500.0, 10.0] }], [100.0, 100.0])[0][0],
+            0.0
+        );
     }
 }
