@@ -39,7 +39,7 @@ pub(super) fn page(report: &Report<'_>, facts: &Facts, pictures: &Pictures) -> S
     let title = format!("{pipeline}: {} of {} pictures kept", count(*kept), count(*rows));
     let dropped = rows - kept;
     let mut body = format!("<h1>{}</h1>\n", escape(&title));
-    let with_regions = regions.as_ref().map_or(String::new(), |regions| region_line(regions));
+    let with_regions = regions.as_ref().map_or(String::new(), region_line);
     let _ = write!(
         body,
         "<p>{} of the pictures passed every dial.{with_regions}</p>\n\
