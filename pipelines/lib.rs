@@ -3,6 +3,7 @@
 mod bench;
 pub mod demo;
 mod demo_run;
+pub mod illustrate;
 pub mod prepare;
 mod prepare_demo;
 mod recap_demo;

@@ -9,6 +9,9 @@ use operators::onnx::{Backend, BackendChoice, Device};
 use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
 use threshflow::cli::{App, BenchOptions, Failure, Output, Workbench};
 use threshflow::prelude::*;
+use threshflow::report::Illustrator;
+
+use crate::illustrate::Illustrate;
 
 dials! {
     /// What a rerun may turn: `prepare run ... --set aesthetic=5.0`.
@@ -45,6 +48,10 @@ impl Pipeline for Prepare {
             Scorer::OnClip(clip, head) => large.ask(clip).ask(head),
         };
         scored.gate(&dial.aesthetic)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&Illustrate)
     }
 
     fn sidecar_score(&self) -> Option<&str> {

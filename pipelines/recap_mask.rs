@@ -18,8 +18,10 @@ use threshflow::cli::{App, Failure, Output, Workbench};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
+use threshflow::report::Illustrator;
 use threshflow::row::{Region, RegionKind, Told};
 
+use crate::illustrate::Illustrate;
 use crate::recap_record::RecapRecorder;
 
 dials! {
@@ -102,6 +104,10 @@ impl Pipeline for RecapMask {
 
     fn recorder(&self) -> Option<&dyn Recorder> {
         Some(&self.recorder)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&Illustrate)
     }
 
     fn sidecar_score(&self) -> Option<&str> {

@@ -10,6 +10,7 @@ pub mod lane;
 pub mod memo;
 pub mod pipeline;
 pub mod publish;
+pub mod report;
 pub mod row;
 pub mod shard;
 

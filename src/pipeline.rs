@@ -3,6 +3,7 @@
 use crate::dial::DialSet;
 use crate::flow::{Engine, EngineOptions, Flow};
 use crate::publish::Recorder;
+use crate::report::Illustrator;
 use crate::row::{Image, Row};
 
 /// A pipeline, opened: it holds its stages, and wires them into a dataflow once a worker.
@@ -19,6 +20,11 @@ pub trait Pipeline: Send + Sync + 'static {
 
     /// How records are written, for a pipeline whose flow ends [`with`](Flow::with) regions.
     fn recorder(&self) -> Option<&dyn Recorder> {
+        None
+    }
+
+    /// How pictures are shown in a run's report; none are where there is no illustrator.
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
         None
     }
 

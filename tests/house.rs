@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 /// From left to right: a room may import those before it.
-const ROOMS: [&str; 9] = ["row", "shard", "memo", "lane", "flow", "dial", "publish", "pipeline", "cli"];
+const ROOMS: [&str; 10] =
+    ["row", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline", "cli"];
 /// `publish` stands beside the dataflow, not on top of it: of `flow` it knows the verdicts, and no more.
 const PUBLISH_MAY: [&str; 3] = ["row", "shard", "flow"];
 /// Neither of these knows the other.

@@ -67,6 +67,15 @@ impl From<crate::memo::MemoError> for Failure {
     }
 }
 
+impl From<crate::report::ReportError> for Failure {
+    fn from(error: crate::report::ReportError) -> Self {
+        match error {
+            path @ crate::report::ReportError::Path { .. } => Failure::Usage(path.to_string()),
+            other => Failure::Failed(other.to_string()),
+        }
+    }
+}
+
 /// What an application opens its stages on.
 pub struct Workbench {
     pub lanes: Arc<Lanes>,

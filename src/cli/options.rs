@@ -74,6 +74,10 @@ pub struct RunOptions {
     /// Also copy the published pictures into WebDataset tars in this folder
     #[arg(long, value_name = "FOLDER")]
     pub export: Option<PathBuf>,
+    /// Also write a page about what was published, one HTML file: funnels, histograms, pictures. A pipeline that draws
+    /// a contact sheet of the kept ones puts it beside the page, as .png
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Print one JSON object at the end and nothing else
     #[arg(long)]
     pub json: bool,

@@ -14,6 +14,7 @@ use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
 use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedRegions, WantedShard};
+use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
@@ -207,6 +208,8 @@ pub struct RunReport {
     pub committed: Option<Committed>,
     /// Where to, and what was done there.
     pub exported: Option<(PathBuf, Committed)>,
+    /// The page about the run, where one was asked for.
+    pub page: Option<Written>,
     failure: Option<String>,
     out: PathBuf,
 }
@@ -227,10 +230,21 @@ impl RunReport {
                         done.parts_unchanged
                     );
                 }
+                if let Some(written) = &self.page {
+                    print_page(written);
+                }
                 if let Some((to, done)) = &self.exported {
                     print_exported(to, done);
                 }
             }
+        }
+    }
+
+    /// What was published stands, even if the page about it could not be written.
+    fn take_page(&mut self, page: Option<Result<Written, ReportError>>) {
+        match page {
+            Some(Err(error)) => self.failure = Some(format!("published, but without a report: {error}")),
+            page => self.page = page.and_then(Result::ok),
         }
     }
 
@@ -259,6 +273,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     // Before the first question, not after the last.
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
+    options.report.as_deref().map_or(Ok(()), report::check)?;
     let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
     let fed = feed(&mut opened);
     // Whatever happened, what was answered stays answered.
@@ -281,10 +296,12 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     let failure = too_many_refused(options, &summary);
     let mut report =
-        RunReport { summary, committed: None, exported: None, failure, out: options.out.clone() };
+        RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
     if report.failure.is_none() {
         let catalogue = opened.catalogue.clone();
-        report.committed = Some(commit(options, opened, &dials)?);
+        let (committed, page) = commit(options, opened, &dials)?;
+        report.committed = Some(committed);
+        report.take_page(page);
         report.export(options.export.as_deref(), &catalogue);
     }
     report.summary.measure(begin.elapsed());
@@ -315,8 +332,9 @@ fn commit<P: App>(
     options: &RunOptions,
     opened: Opened<P>,
     dials: &[DialSetting],
-) -> Result<Committed, Failure> {
+) -> Result<(Committed, Option<Result<Written, ReportError>>), Failure> {
     let stages = opened.stages();
+    let histograms = opened.engine.histograms().clone();
     let score_columns = opened.engine.score_names().to_vec();
     let region_columns = opened.engine.region_score_names().to_vec();
     let mut settled = opened.engine.into_verdicts();
@@ -338,7 +356,18 @@ fn commit<P: App>(
         shards: shards.collect(),
         regions,
     };
-    Ok(publish::commit(&options.out, &wanted, &opened.catalogue)?)
+    let committed = publish::commit(&options.out, &wanted, &opened.catalogue)?;
+    let page = options.report.as_deref().map(|path| {
+        let about = report::Report {
+            wanted: &wanted,
+            dials: dial_specs::<P>(),
+            histograms: &histograms,
+            illustrator: opened.pipeline.illustrator(),
+            threads: options.cores(),
+        };
+        report::write(path, &about, &opened.catalogue)
+    });
+    Ok((committed, page))
 }
 
 fn too_many_refused(options: &RunOptions, summary: &Summary) -> Option<String> {
@@ -378,6 +407,12 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
             Ok(())
         }
     }
+}
+
+fn print_page(written: &Written) {
+    let [kept, dropped] = written.shown;
+    let sheet = written.sheet.as_ref().map_or(String::new(), |sheet| format!(", and {}", sheet.display()));
+    println!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
 }
 
 fn print_exported(to: &Path, done: &Committed) {

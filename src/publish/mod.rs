@@ -49,6 +49,7 @@ pub use manifest::{
 };
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedRegion, Recorder};
+pub use records::record_of_row;
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};

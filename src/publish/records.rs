@@ -11,6 +11,8 @@ use super::regions::{REGIONS_KEPT, published_regions, regions_cell, regions_kept
 use super::source::OpenShard;
 use super::wanted::{KeptRow, kept_rows};
 use super::{KeptPicture, PublishError, Wanted, WantedRegions, WantedShard};
+use crate::row::Verdict;
+use crate::shard::Shard;
 
 /// The columns that the data parts of a pipeline with regions have beside the others.
 pub(super) fn record_columns(regions: &WantedRegions<'_>) -> Result<Vec<Column>, PublishError> {
@@ -75,6 +77,25 @@ pub(super) fn write_records(
         tar.append(&name, text.as_bytes()).map_err(PublishError::io("write", &path))?;
     }
     tar.finish().map(drop).map_err(PublishError::io("write", &path))
+}
+
+/// The record of a row as it is published; `None` for a row that is not kept, and where no records are written.
+///
+/// `shard` is one of the wanted, and `open` the same shard, open.
+pub fn record_of_row(
+    wanted: &Wanted<'_>,
+    shard: &WantedShard<'_>,
+    open: &Shard,
+    member: u32,
+) -> Result<Option<String>, PublishError> {
+    let (Some(regions), Some(Verdict::Kept(scores)), Some(sample)) =
+        (&wanted.regions, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
+    else {
+        return Ok(None);
+    };
+    let sidecar = open.sidecar(member);
+    let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
+    record_of(wanted, regions, shard.name, &row).map(Some)
 }
 
 fn record_of(

@@ -1,0 +1,191 @@
+//! The report of a run: one HTML page that needs nothing but itself, and beside it a contact sheet.
+//!
+//! The page shows the funnels, a histogram of every dial's scores with the dial drawn in, pictures that were kept and
+//! pictures that were not, each with the reason. Like what is published it is a function of what is wanted: no time, no
+//! host and no path is in it. This room decodes nothing: a pipeline gives an [`Illustrator`] that does.
+
+mod chart;
+mod choose;
+mod funnel;
+mod gallery;
+mod gather;
+mod html;
+mod labels;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use labels::{Placed, label_texts, place_labels};
+
+use crate::flow::{DialSpec, Histogram};
+use crate::publish::{PublishError, Wanted};
+use crate::row::{Refusal, RegionKind};
+use crate::shard::{Catalogue, Picture};
+
+/// The most pictures that a page shows of those that were kept, and as many of those that were not.
+const MOST_PICTURES: usize = 60;
+
+/// How a pipeline shows its pictures.
+pub trait Illustrator: Send + Sync {
+    /// The picture made small; of a kept one with what its record says of it. A refusal where it cannot be decoded.
+    fn illustrate(&self, shown: &Shown<'_>) -> Result<Illustration, Refusal>;
+
+    /// The kept pictures side by side, marks and all, as the bytes of a PNG; `None` where the pipeline makes no sheet.
+    fn sheet(&self, _pictures: &[OnSheet<'_>]) -> Option<Result<Vec<u8>, String>> {
+        None
+    }
+}
+
+/// A picture that is to be shown.
+pub struct Shown<'a> {
+    pub picture: &'a Picture,
+    /// As they lie in the shard.
+    pub bytes: &'a [u8],
+    /// The text that is published as the picture's record, where there is one.
+    pub record: Option<&'a str>,
+}
+
+/// A picture of a sheet.
+pub struct OnSheet<'a> {
+    /// A short line to stand under it.
+    pub caption: String,
+    pub illustration: &'a Illustration,
+}
+
+/// A small picture, and what is marked in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Illustration {
+    /// `image/jpeg`, `image/png`.
+    pub media_type: &'static str,
+    /// Of the encoded picture.
+    pub bytes: Vec<u8>,
+    /// In pixels, of the small picture.
+    pub width: u32,
+    /// In pixels, of the small picture.
+    pub height: u32,
+    pub marks: Vec<Mark>,
+}
+
+/// A region that is marked in a picture: a box with a label on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// The region's noun.
+    pub noun: String,
+    /// Objects are drawn with a solid line, backgrounds with a dashed one.
+    pub kind: RegionKind,
+    /// What is known of it, in order; the first stands on the label.
+    pub scores: Vec<(String, f32)>,
+    /// Left, top, right, bottom, as shares of the picture's width and height: 0 to 1.
+    pub bbox: [f32; 4],
+    /// Red, green, blue: dark enough for white letters.
+    pub colour: [u8; 3],
+}
+
+/// All that a report is made of.
+pub struct Report<'a> {
+    pub wanted: &'a Wanted<'a>,
+    /// Of the pipeline, in the order of [`Wanted::dials`].
+    pub dials: &'a [DialSpec],
+    /// One a dial, in the same order.
+    pub histograms: &'a [Arc<Histogram>],
+    pub illustrator: Option<&'a dyn Illustrator>,
+    /// On how many threads pictures may be decoded.
+    pub threads: usize,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub page: PathBuf,
+    /// Beside the page, where the pipeline makes one and something was kept.
+    pub sheet: Option<PathBuf>,
+    /// Pictures on the page: kept, and not kept.
+    pub shown: [usize; 2],
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The page cannot be written there.
+    #[error("--report {path}: {why}; name a file, such as report.html, in a folder that may be written to", path = path.display())]
+    Path {
+        /// As it was named.
+        path: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
+    /// The file system refused something.
+    #[error("cannot write {path}: {source}; free some space or name another file, and run again: nothing is asked twice", path = path.display())]
+    Io {
+        /// Of what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is to be shown could not be read.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The sheet could not be made.
+    #[error("the contact sheet could not be made: {0}; the page was written")]
+    Sheet(String),
+}
+
+/// Whether [`write`] can write there, as far as can be told without touching it.
+pub fn check(path: &Path) -> Result<(), ReportError> {
+    let wrong = |why: &str| Err(ReportError::Path { path: path.to_owned(), why: why.to_owned() });
+    if path.is_dir() || path.file_name().is_none() {
+        return wrong("that is a folder");
+    }
+    if path == sheet_path(path) {
+        return wrong("the contact sheet goes to the .png of that name, and the page is HTML");
+    }
+    match path.parent() {
+        Some(folder) if folder != Path::new("") && !folder.is_dir() => wrong("its folder is not there"),
+        _ => Ok(()),
+    }
+}
+
+/// The sheet that belongs to a page: `report.png` beside `report.html`.
+pub fn sheet_path(page: &Path) -> PathBuf {
+    page.with_extension("png")
+}
+
+/// Writes the page, and beside it the sheet, where the pipeline makes one.
+pub fn write(path: &Path, report: &Report<'_>, catalogue: &Catalogue) -> Result<Written, ReportError> {
+    let facts = page::Facts::of(report)?;
+    let pictures = gather::gather(report, catalogue)?;
+    replace(path, page::page(report, &facts, &pictures).as_bytes())?;
+    let on_sheet: Vec<OnSheet<'_>> = pictures.kept.iter().filter_map(gather::Pictured::on_sheet).collect();
+    let sheet = report.illustrator.filter(|_| !on_sheet.is_empty()).and_then(|it| it.sheet(&on_sheet));
+    let sheet = match sheet {
+        None => None,
+        Some(made) => {
+            let sheet = sheet_path(path);
+            replace(&sheet, &made.map_err(ReportError::Sheet)?)?;
+            Some(sheet)
+        }
+    };
+    let dropped = pictures.dropped.iter().map(|group| group.pictures.len()).sum();
+    Ok(Written { page: path.to_owned(), sheet, shown: [pictures.kept.len(), dropped] })
+}
+
+/// Writes a file whole or not at all.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    let refused = |source| ReportError::Io { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".report-").tempfile_in(folder).map_err(refused)?;
+    io::Write::write_all(&mut file, bytes).map_err(refused)?;
+    make_readable(file.path()).map_err(refused)?;
+    file.persist(path).map_err(|error| refused(error.error))?;
+    Ok(())
+}
+
+/// A temporary file is its owner's alone; a report is as readable as any other output.
+fn make_readable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
