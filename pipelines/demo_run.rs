@@ -134,6 +134,11 @@ impl<'a, P: App> DemoRun<'a, P> {
         Ok(plan)
     }
 
+    /// The flags by which a run writes its page.
+    pub fn report(&self) -> Vec<String> {
+        vec!["--report".to_owned(), self.folder.join("report.html").to_string_lossy().into_owned()]
+    }
+
     /// The keys that are published.
     pub fn published(&self) -> Result<BTreeSet<String>, Failure> {
         Ok(publish::published_keys(&self.folder.join("out"))?.into_iter().collect())

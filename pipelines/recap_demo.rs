@@ -32,7 +32,8 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
     for (turn, settings) in TURNS.into_iter().enumerate() {
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let plan = if turn > 0 { Some(demo.plan(&settings)?) } else { None };
-        let report = demo.run(&settings, &[])?;
+        let page = if turn == 0 { demo.report() } else { Vec::new() };
+        let report = demo.run(&settings, &page)?;
         let Some(plan) = plan else {
             demo.check_planted(&made, &report)?;
             runs.push(report.summary);
@@ -65,6 +66,10 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
         Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
         Output::Text => {
             demo.farewell(&made);
+            println!(
+                "The first run's page, with what was found drawn on the pictures: {0}/report.html, and as one picture: {0}/report.png",
+                folder.display()
+            );
             Ok(())
         }
     }

@@ -323,7 +323,10 @@ impl<O: Operator> Stage<O> {
             return Err(unreadable(format!("{id:?} is no picture of its shard any more")));
         };
         let bytes = shard.picture_bytes(id.member).map_err(Unreadable)?;
-        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes));
+        // What one question holds when it is prepared is part of the first; the others' is not.
+        let others =
+            self.operator.bytes_prepared(questions.len()).saturating_sub(self.operator.bytes_prepared(1));
+        let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes) + others);
         for content in &contents {
             if let Some(flight) = lock(&self.desk).get_mut(content) {
                 flight.started = Some(Instant::now());

@@ -27,6 +27,7 @@ fn dials_turned_while_regions_are_asked_about_never_stall() {
                 rows_an_epoch: 64,
                 pool_threads: 1 + round % 4,
                 pool_queue: 1 + round % 4,
+                decoded_bytes: 4000,
                 ..Options::default()
             };
             let store = folder.path().join(format!("store{round}"));
@@ -46,6 +47,9 @@ fn dials_turned_while_regions_are_asked_about_never_stall() {
             let values = live.values.clone();
             let plain = plain([("a", samples.as_slice())], At(&values), None);
             settle_and_compare(&mut live, &plain, &format!("round {round}"));
+            let (budget, progress) = (live.lanes.budget(), live.engine.progress());
+            assert!(budget.peak() <= 4000 && budget.used() == 0, "{} bytes at once", budget.peak());
+            assert!(progress.peak_epochs_in_flight <= 8, "{progress:?}");
             done.send(round).unwrap();
         }
     });
