@@ -223,7 +223,7 @@ fn bare_detector(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
 
 /// A picture as the encoder takes it, its size, and its boxes.
 struct Prompted {
-    pixels: Vec<u8>,
+    pixels: Vec<f32>,
     size: (u32, u32),
     boxes: Vec<[f32; 4]>,
 }

@@ -97,7 +97,7 @@ impl Segment {
 
 /// A picture, and the boxes to be masked in it.
 pub struct Boxes {
-    pixels: Vec<u8>,
+    pixels: Vec<f32>,
     size: (u32, u32),
     boxes: Vec<[f32; 4]>,
 }
@@ -171,8 +171,7 @@ impl Operator for Segment {
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         let decoded = decoded_bytes_of(bytes, width, height, picture.format, self.model.purpose());
-        // On the way the picture is squashed in one direction only.
-        decoded + self.model.prepared_bytes() as u64 + 3 * 1024 * u64::from(height)
+        decoded + self.model.prepared_bytes() as u64 + self.model.bytes_on_the_way(width, height)
     }
 
     fn bytes_prepared(&self, questions: usize) -> u64 {

@@ -63,16 +63,21 @@ impl SegmentModel {
         Purpose::ShortSideAtLeast(self.squash.edge())
     }
 
-    /// Makes a picture the encoder's: S x S pixels, aspect not kept, 3 bytes each, row by row.
+    /// Makes a picture the encoder's input: S x S pixels, aspect not kept, normalised, channel by channel.
     ///
-    /// On the way it holds `3 * S * height` bytes more.
-    pub fn prepare(&self, picture: &Rgb) -> Result<Vec<u8>, Refusal> {
-        self.squash.squash_u8(picture)
+    /// On the way it holds [`SegmentModel::bytes_on_the_way`] more.
+    pub fn prepare(&self, picture: &Rgb) -> Result<Vec<f32>, Refusal> {
+        self.squash.squash(picture)
+    }
+
+    /// An upper bound of what [`SegmentModel::prepare`] holds on the way, for a picture of these sides in pixels.
+    pub fn bytes_on_the_way(&self, width: u32, height: u32) -> u64 {
+        self.squash.bytes_on_the_way(width, height)
     }
 
     /// Bytes of what [`SegmentModel::prepare`] gives.
     pub fn prepared_bytes(&self) -> usize {
-        3 * self.squash.edge() as usize * self.squash.edge() as usize
+        12 * self.squash.edge() as usize * self.squash.edge() as usize
     }
 
     /// Of both graphs and their external data.
@@ -104,7 +109,6 @@ impl SegmentModel {
             encoder: self.encoder.clone(),
             decoder: self.decoder.clone(),
             squash: self.squash.clone(),
-            pixels: Vec::new(),
         })
     }
 }
@@ -116,8 +120,6 @@ pub struct Segmenter {
     encoder: Encoder,
     decoder: Decoder,
     squash: Squash,
-    /// The encoder's input, kept between runs.
-    pixels: Vec<f32>,
 }
 
 /// One box's answer: its quality, and a mask that is made when it is asked for.
@@ -156,7 +158,7 @@ impl Segmenter {
     /// at a time, within `each`.
     pub fn segment(
         &mut self,
-        prepared: &[u8],
+        prepared: &[f32],
         size: (u32, u32),
         boxes: &[[f32; 4]],
         each: &mut dyn FnMut(usize, Result<Segmented<'_>, Refusal>),
@@ -183,16 +185,14 @@ impl Segmenter {
         Ok(())
     }
 
-    fn encode(&mut self, prepared: &[u8]) -> Result<Vec<TensorOut>, OnnxError> {
+    fn encode(&mut self, prepared: &[f32]) -> Result<Vec<TensorOut>, OnnxError> {
         let edge = self.squash.edge() as usize;
         if prepared.len() != 3 * edge * edge {
             let why =
-                format!("{} bytes were given, and {edge} x {edge} x 3 are a picture to it", prepared.len());
+                format!("{} numbers were given, and {edge} x {edge} x 3 are a picture to it", prepared.len());
             return Err(OnnxError::Run { path: self.encoder.model.path.clone(), why });
         }
-        self.pixels.resize(3 * edge * edge, 0.0);
-        self.squash.write_tensor(prepared, &mut self.pixels);
-        let picture = TensorIn::F32 { shape: &[1, 3, edge, edge], data: &self.pixels };
+        let picture = TensorIn::F32 { shape: &[1, 3, edge, edge], data: prepared };
         let mut outputs = self.encode.run(&[(&self.encoder.input, picture)])?;
         outputs.retain(|output| self.decoder.embeddings.contains(&output.name));
         Ok(outputs)

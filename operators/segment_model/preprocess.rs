@@ -1,9 +1,12 @@
 //! SAM 2's preprocessing: the whole picture squashed to a square, whatever its shape, and boxes along with it.
 //!
 //! Bilinear with antialiasing, rescaled to 0..1, normalised by ImageNet's channels; sources: facebookresearch/sam2
-//! `utils/transforms.py`, transformers `image_processing_sam2_fast.py`. Like the latter, and unlike the former, the resized picture
-//! is rounded to bytes: half a level of 255 at most, and a quarter of the memory while it waits.
+//! `utils/transforms.py`, transformers `image_processing_sam2_fast.py`. Like the former, which ImgEdit ran, and unlike the latter,
+//! the resized picture is not rounded to bytes: half a level can move a mask that was in doubt.
 
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::F32x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde_json::Value;
 use threshflow::row::Refusal;
 
@@ -60,17 +63,42 @@ impl Squash {
     /// What shapes the values, for the stamp.
     pub(super) fn stamp(&self) -> String {
         let Preprocess { size, rescale, mean, std, .. } = &self.values;
-        format!("squash/1 bilinear edge={size} rescale={rescale} mean={mean:?} std={std:?}")
+        format!("squash/2 bilinear edge={size} rescale={rescale} mean={mean:?} std={std:?}")
     }
 
-    /// The picture as edge x edge pixels, 3 bytes each, row by row.
-    pub(super) fn squash_u8(&self, picture: &Rgb) -> Result<Vec<u8>, Refusal> {
-        self.values.crop_u8(picture)
+    /// The picture as edge x edge pixels, normalised, channel by channel.
+    pub(super) fn squash(&self, picture: &Rgb) -> Result<Vec<f32>, Refusal> {
+        let (width, height) = (picture.width, picture.height);
+        let failed = |why: String| Refusal::new("bad_picture", format!("resizing {width} x {height}: {why}"));
+        let pixels: Vec<F32x3> = picture
+            .pixels
+            .chunks_exact(3)
+            .map(|p| F32x3::new([p[0].into(), p[1].into(), p[2].into()]))
+            .collect();
+        let source = TypedImageRef::new(width, height, &pixels).map_err(|error| failed(error.to_string()))?;
+        let mut square = TypedImage::<F32x3>::new(self.edge(), self.edge());
+        let window = &picture.window;
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+            window.left,
+            window.top,
+            window.width,
+            window.height,
+        );
+        Resizer::new()
+            .resize_typed(&source, &mut square, &options)
+            .map_err(|error| failed(error.to_string()))?;
+        let Preprocess { rescale, mean, std, .. } = self.values;
+        let channel = |channel: usize| {
+            let value = move |pixel: &F32x3| (pixel.0[channel] * rescale - mean[channel]) / std[channel];
+            square.pixels().iter().map(value).collect::<Vec<f32>>()
+        };
+        Ok([channel(0), channel(1), channel(2)].concat())
     }
 
-    /// The square as float32, channel by channel.
-    pub(super) fn write_tensor(&self, square: &[u8], slot: &mut [f32]) {
-        self.values.write_tensor(square, slot);
+    /// An upper bound of the bytes held on the way, for a decoded picture of these sides in pixels.
+    pub(super) fn bytes_on_the_way(&self, width: u32, height: u32) -> u64 {
+        // The picture in floats, and the same with one side resized.
+        12 * u64::from(height) * (u64::from(width) + u64::from(self.edge()))
     }
 
     /// A box (left, top, right, bottom, in pixels of a picture of this size) on the square. It may reach over the picture's edge, and

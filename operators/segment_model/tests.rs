@@ -60,7 +60,7 @@ fn open(decoder: &str, backend: &Backend) -> (SegmentModel, tempfile::TempDir) {
 /// All answers of one picture, in the order of the boxes: quality, low-resolution logits, mask, run lengths.
 type Answer = Result<(f32, Vec<f32>, Mask, (String, u64)), Refusal>;
 
-fn ask(segmenter: &mut Segmenter, prepared: &[u8], size: (u32, u32), boxes: &[[f32; 4]]) -> Vec<Answer> {
+fn ask(segmenter: &mut Segmenter, prepared: &[f32], size: (u32, u32), boxes: &[[f32; 4]]) -> Vec<Answer> {
     let mut answers: Vec<Option<Answer>> = boxes.iter().map(|_| None).collect();
     let mut each = |at: usize, answer: Result<Segmented<'_>, Refusal>| {
         let whole = |it: Segmented<'_>| (it.quality, it.logits.values.to_vec(), it.mask(), it.rle());
@@ -75,10 +75,24 @@ fn largest_difference(ours: &[f32], theirs: &[f32]) -> f32 {
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
+/// What the recorded answers were given to: the picture squashed to bytes, normalised by ImageNet's channels.
+fn squashed() -> Vec<f32> {
+    let bytes = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
+    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let channel = |channel: usize| {
+        bytes
+            .iter()
+            .skip(channel)
+            .step_by(3)
+            .map(move |b| (f32::from(*b) / 255.0 - mean[channel]) / std[channel])
+    };
+    channel(0).chain(channel(1)).chain(channel(2)).collect()
+}
+
 #[test]
 fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
     let expected = expected();
-    let prepared = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
+    let prepared = squashed();
     for backend in backends() {
         for name in ["boxes", "points", "both", "coordinates", "pairs", "resizing"] {
             let (model, _folder) = open(&format!("{name}.onnx"), &backend);
@@ -114,12 +128,16 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
 
 #[test]
 fn a_picture_is_squashed_as_pillow_does() {
-    let recorded = std::fs::read(fixtures().join("squashed.rgb")).unwrap();
+    let recorded = std::fs::read(fixtures().join("squashed.f32")).unwrap();
+    let recorded: Vec<f32> =
+        recorded.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let (model, _folder) = open("boxes.onnx", &backends()[0]);
     let prepared = model.prepare(&picture()).unwrap();
-    assert_eq!((prepared.len(), model.prepared_bytes()), (recorded.len(), recorded.len()));
-    let most = prepared.iter().zip(&recorded).map(|(a, b)| a.abs_diff(*b)).max();
-    assert!(most <= Some(1), "{most:?}");
+    assert_eq!((prepared.len(), model.prepared_bytes()), (recorded.len(), 4 * recorded.len()));
+    let most = largest_difference(&prepared, &recorded);
+    assert!(most < 1e-5, "{most}");
+    // And the bytes that it would round to are Pillow's to a level.
+    assert!(largest_difference(&prepared, &squashed()) < 1.0 / 255.0 / 0.224);
     assert_eq!(model.purpose(), Purpose::ShortSideAtLeast(64));
 }
 
@@ -157,8 +175,8 @@ fn boxes_that_hold_nothing_are_refused_and_cost_their_neighbours_nothing() {
     assert!(ask(&mut segmenter, &[], (150, 100), &[]).is_empty());
     let huge = ask(&mut segmenter, &[], (u32::MAX, u32::MAX), &[good]);
     assert_eq!(huge[0].as_ref().unwrap_err().class, "too_many_pixels");
-    let error = segmenter.segment(&[0; 5], (150, 100), &[good], &mut |_, _| {}).unwrap_err().to_string();
-    assert!(error.contains("5 bytes were given, and 64 x 64 x 3"), "{error}");
+    let error = segmenter.segment(&[0.0; 5], (150, 100), &[good], &mut |_, _| {}).unwrap_err().to_string();
+    assert!(error.contains("5 numbers were given, and 64 x 64 x 3"), "{error}");
 }
 
 #[test]
@@ -169,7 +187,7 @@ fn an_answer_that_is_no_number_is_refused() {
             let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
             let answers = ask(
                 &mut segmenter,
-                &[7; 3 * 64 * 64],
+                &[0.5; 3 * 64 * 64],
                 (150, 100),
                 &[[1.0, 1.0, 9.0, 9.0], [50.0, 50.0, 90.0, 90.0]],
             );
