@@ -3,6 +3,7 @@
 mod bench;
 pub mod demo;
 mod demo_run;
+pub mod distinct;
 pub mod illustrate;
 pub mod prepare;
 mod prepare_demo;

@@ -36,18 +36,30 @@ enum Scorer {
     OnClip(Arc<Stage<Clip>>, Arc<Stage<HeadOnClip>>),
 }
 
+impl Prepare {
+    /// The pictures that are large and pleasing enough; `distinct` goes on from them.
+    pub(crate) fn pleasing<'s>(
+        &self,
+        images: Flow<'s, Image>,
+        size: &Dial<'s, ShortSide>,
+        aesthetic: &Dial<'s, Aesthetic>,
+    ) -> Flow<'s, Scored<Scored<Image, ShortSide>, Aesthetic>> {
+        let large = images.each(short_side).gate(size);
+        let scored = match &self.aesthetic {
+            Scorer::Whole(scorer) => large.ask(scorer),
+            Scorer::OnClip(clip, head) => large.ask(clip).ask(head),
+        };
+        scored.gate(aesthetic)
+    }
+}
+
 impl Pipeline for Prepare {
     const NAME: &'static str = "prepare";
     type Dials<'s> = Dials<'s>;
     type Output = Scored<Scored<Image, ShortSide>, Aesthetic>;
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
-        let large = images.each(short_side).gate(&dial.short_side);
-        let scored = match &self.aesthetic {
-            Scorer::Whole(scorer) => large.ask(scorer),
-            Scorer::OnClip(clip, head) => large.ask(clip).ask(head),
-        };
-        scored.gate(&dial.aesthetic)
+        self.pleasing(images, &dial.short_side, &dial.aesthetic)
     }
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {

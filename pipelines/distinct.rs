@@ -1,0 +1,66 @@
+//! Distinct: the pictures that `prepare` keeps, without those that look like a better one.
+//!
+//! The lines are those of `prepare`, and share its answers; then every picture is hashed by its looks, and a dial says how
+//! far, in bits of 56, it must be from any picture that scores higher.
+
+use operators::{Aesthetic, PictureHasher, ShortSide};
+use threshflow::cli::{App, Failure, Workbench};
+use threshflow::flow::NearestBetter;
+use threshflow::prelude::*;
+use threshflow::report::Illustrator;
+use threshflow::row::Hashed;
+use threshflow::shard::ShardNames;
+
+use crate::prepare::{Args, Prepare};
+
+dials! {
+    /// What a rerun may turn: `distinct run ... --set duplicate_distance=5`.
+    pub struct Dials {
+        /// How long the shorter side of a picture must be.
+        short_side: ShortSide > 1280,
+        /// How pleasing a picture must be.
+        aesthetic: Aesthetic > 4.75,
+        /// How many bits of 56 a picture must differ from every better one; -1 keeps all of them.
+        duplicate_distance: NearestBetter > 3,
+    }
+}
+
+/// The stages that cost something, opened once and shared by every worker.
+pub struct Distinct {
+    prepare: Prepare,
+    hasher: Arc<Stage<PictureHasher>>,
+    names: ShardNames,
+}
+
+impl Pipeline for Distinct {
+    const NAME: &'static str = "distinct";
+    type Dials<'s> = Dials<'s>;
+    type Output = Scored<Hashed<Scored<Scored<Image, ShortSide>, Aesthetic>>, NearestBetter>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+        let pleasing = self.prepare.pleasing(images, &dial.short_side, &dial.aesthetic);
+        pleasing.ask(&self.hasher).nearest_better(&self.names, |row| row.score).gate(&dial.duplicate_distance)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        self.prepare.illustrator()
+    }
+
+    fn sidecar_score(&self) -> Option<&str> {
+        self.prepare.sidecar_score()
+    }
+}
+
+impl App for Distinct {
+    const ABOUT: &'static str = "Curates web shards: of the pictures that are large and pleasing enough, keeps one of those that look alike";
+    type Args = Args;
+
+    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        let hasher = Stage::open(PictureHasher, &workbench.lanes)?;
+        Ok(Distinct {
+            prepare: Prepare::open(args, workbench)?,
+            hasher,
+            names: workbench.lanes.shard_names(),
+        })
+    }
+}
