@@ -51,7 +51,8 @@ impl RowGraph {
         threads: usize,
     ) -> Result<RowSession, OnnxError> {
         let session = Session::open(&self.model, backend, place, threads)?;
-        Ok(RowSession { graph: self.clone(), session })
+        let at_once = (place == Place::Cpu).then_some(1);
+        Ok(RowSession { graph: self.clone(), session, at_once })
     }
 }
 
@@ -59,10 +60,10 @@ impl RowGraph {
 pub(crate) struct RowSession {
     pub(crate) graph: RowGraph,
     session: Session,
+    /// Rows of a run, where the place decides: one on a CPU, which is no slower there. Kernels are chosen by shape and round
+    /// differently, and what a row gets may not depend on how many neighbours it had.
+    at_once: Option<usize>,
 }
-
-/// Batches whose size a graph leaves open are filled up to a multiple of this.
-const ROWS: usize = 4;
 
 impl RowSession {
     /// Runs `rows` rows of `row_shape`, which `values` holds one after the other and may be given more of, to fill a batch up; gives
@@ -74,9 +75,7 @@ impl RowSession {
         rows: usize,
     ) -> Result<Vec<f32>, OnnxError> {
         let row_length: usize = row_shape.iter().product();
-        // Kernels are chosen by shape, and round differently where there is a single row: what a row gets may not depend on its
-        // neighbours in a batch.
-        let at_once = self.graph.batch().unwrap_or(rows.next_multiple_of(ROWS));
+        let at_once = self.graph.batch().or(self.at_once).unwrap_or(rows);
         let mut kept = Vec::new();
         for first in (0..rows).step_by(at_once.max(1)) {
             let real = at_once.min(rows - first);
