@@ -24,6 +24,8 @@ pub mod decode;
 pub mod dedup;
 pub mod detect;
 pub mod detect_model;
+pub mod edit_plan;
+pub mod editor;
 pub mod embedding;
 pub mod letterbox;
 pub mod mask;

@@ -1,0 +1,51 @@
+//! Editors: what makes one pass of an edit, picture in and picture out. One trait, four kinds: classical and embedded, ONNX
+//! inpainting, ComfyUI, an HTTP model.
+
+use image::RgbImage;
+use threshflow::row::{Refusal, Stamp};
+
+use crate::edit_plan::Operation;
+use crate::mask::Mask;
+
+/// One pass: what is to be done to a picture.
+pub struct Pass<'a> {
+    pub operation: Operation,
+    /// As shown, at its full size.
+    pub picture: &'a RgbImage,
+    /// The region that the pass is about, of the picture's size, not widened; `None` where it is about the whole picture
+    /// (style). For `Background` it covers the background that is to be changed.
+    pub mask: Option<&'a Mask>,
+    /// The object to be shown, on its own ground, for `Visual`; where there is one for `Replace`, it may be used.
+    pub reference: Option<&'a RgbImage>,
+    /// What the region shows: `red car`. Empty where there is none.
+    pub object: &'a str,
+    /// The instruction in words, as it will be published.
+    pub instruction: &'a str,
+    /// What must come of it: a noun phrase, a style's name; empty where the operation has none.
+    pub result: &'a str,
+    /// Of the pass: the same for the same question in every run.
+    pub seed: u64,
+}
+
+/// What a pass made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// A picture file (PNG, JPEG or WebP) that was decoded once and is sound. Kept and published as it is.
+    pub bytes: Vec<u8>,
+}
+
+/// Makes passes. Blocks: called on threads of a lane, [`Editor::at_once`] of them.
+pub trait Editor: Send + Sync + 'static {
+    /// Of all that shapes a picture: code version, model bytes, workflow files, endpoint's model name, parameters.
+    fn stamp(&self) -> Stamp;
+    /// For people: `embedded`, `ComfyUI at 2 endpoints`.
+    fn description(&self) -> String;
+    /// Whether it can do this; what it can't is refused before anything is asked.
+    fn can(&self, operation: Operation) -> bool;
+    /// How many passes it makes side by side.
+    fn at_once(&self) -> usize;
+    /// Makes one pass. A refusal says what failed; [`Editor::is_of_the_content`] says whether for good.
+    fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal>;
+    /// Whether a refusal says something of the question, and is remembered; else it lasts as long as the process.
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool;
+}
