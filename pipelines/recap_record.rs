@@ -12,7 +12,7 @@ use operators::segment::StoredMask;
 use operators::{Detect, Nouns, NounsFromSidecar, Segment};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Key, Question, Stage};
-use threshflow::publish::{KeptPicture, Nested, PublishedRegion, Recorder};
+use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
 use threshflow::row::{Handle, Image, Score, Stamp, Told};
 
 /// Raise this when the code changes what a record is.
@@ -61,7 +61,7 @@ impl RecapRecorder {
     fn region(
         &self,
         found: &Found,
-        region: &PublishedRegion<'_>,
+        region: &PublishedPiece<'_>,
         score_names: &[&'static str],
     ) -> Result<RegionParts, String> {
         let score = |name: &str| {
@@ -144,7 +144,7 @@ impl Recorder for RecapRecorder {
 
     fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String> {
         let (nouns, found) = self.nouns_and_found(picture)?;
-        let region = |region: &PublishedRegion<'_>| {
+        let region = |region: &PublishedPiece<'_>| {
             let found = found.get(usize::from(region.number));
             let found = found.ok_or_else(|| format!("region {} is not remembered", region.number))?;
             self.region(found, region, picture.region_score_names)

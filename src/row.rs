@@ -11,12 +11,16 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
+mod edit;
 mod hashed;
+mod place;
 mod region;
 mod told;
 
+pub use edit::{Choice, Edit};
 pub use hashed::{Hashed, PerceptualHash};
-pub use region::{Place, Region, RegionKind};
+pub use place::{Of, Place};
+pub use region::{Region, RegionKind};
 pub use told::{Handle, Told, Topic};
 
 /// Which sample of which shard: `shard` is the number that the catalogue of this store gave the shard,
@@ -102,6 +106,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// The class of what the user's budget does not pay for: it ends the row for this run, and counts as no failure.
+    pub const OVER_BUDGET: &'static str = "over_budget";
+
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
         Refusal { class: Cow::Borrowed(class), message: message.into() }
     }
@@ -228,7 +235,7 @@ pub trait Row:
     + Sync
     + 'static
 {
-    /// Whether rows of this type stand for pictures or for regions of them.
+    /// Whether rows of this type stand for pictures or for pieces of them.
     const OF: Of = Of::Pictures;
 
     /// The picture that this row is about.
@@ -242,23 +249,23 @@ pub trait Row:
     fn content(&self) -> ContentHash {
         self.image().content
     }
+    /// The edit of the picture that this row is about, if it is about one.
+    fn edit(&self) -> Option<&Edit> {
+        None
+    }
     /// Whose verdict this row's end is.
     fn place(&self) -> Place {
-        Place { id: self.image().id, region: self.region().map(|region| region.number) }
+        let id = self.image().id;
+        match (self.edit(), self.region()) {
+            (Some(edit), _) => Place::edit(id, edit.number),
+            (None, Some(region)) => Place::region(id, region.number),
+            (None, None) => Place::picture(id),
+        }
     }
     /// Shows `see` every score that the row has gathered, by its unit's name, in the order they were given.
     fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32));
     /// The units' names of the scores that rows of this type carry, in the same order.
     fn score_names() -> Vec<&'static str>;
-}
-
-/// What rows stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Of {
-    #[default]
-    Pictures,
-    Regions,
 }
 
 /// A picture of a shard, probed but not decoded: 32 bytes.
@@ -344,6 +351,9 @@ impl<R: Row, U: Unit> Row for Scored<R, U> {
     }
     fn region(&self) -> Option<&Region> {
         self.row.region()
+    }
+    fn edit(&self) -> Option<&Edit> {
+        self.row.edit()
     }
     fn content(&self) -> ContentHash {
         self.row.content()

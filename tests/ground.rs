@@ -12,7 +12,7 @@ use threshflow::flow::RegionCount;
 use threshflow::lane::Book;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
-use threshflow::row::{Region, RegionKind, Stamp, Told};
+use threshflow::row::{Of, Region, RegionKind, Stamp, Told};
 
 pub use crate::curate::ShortSide;
 use crate::live::Live;
@@ -193,7 +193,7 @@ pub fn region_verdicts(live: &Live<Ground>) -> BTreeMap<String, String> {
     for shard in live.shards.values() {
         for (member, sample) in shard.index.samples.iter().enumerate() {
             let id = threshflow::row::RowId { shard: shard.seq, member: member as u32 };
-            for (number, verdict) in live.engine.verdicts().regions_of(id) {
+            for (number, verdict) in live.engine.verdicts().pieces_of(Of::Regions, id) {
                 let name = format!("{}/{}#{member}/{number}", shard.name, sample.key);
                 all.insert(name, plainly::of_region(verdict));
             }

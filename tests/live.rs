@@ -9,7 +9,7 @@ use threshflow::cli::{App, Workbench, rows_of, settings};
 use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts, Wired};
 use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
 use threshflow::pipeline::start;
-use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedRegions, WantedShard};
+use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedPieces, WantedShard};
 use threshflow::row::Verdict;
 use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
 
@@ -135,15 +135,16 @@ impl<P: App> Live<P> {
             Wired::Ask { stage, of, stamp, model } => {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
+            Wired::Choose { stage } => StageDescription::Choose { name: stage },
             Wired::Gate { dial, of } => StageDescription::Gate { dial, of: *of },
         };
         let stages = std::iter::once(StageDescription::Probe);
         let stages: Vec<_> = stages.chain(self.engine.wired().iter().map(describe)).collect();
         let mut verdicts = self.engine.verdicts().clone();
         let settled = verdicts.take_shards();
-        let regions = self.pipeline.recorder().map(|recorder| WantedRegions {
+        let pieces = self.pipeline.recorder().map(|recorder| WantedPieces {
             verdicts: &verdicts,
-            score_columns: self.engine.region_score_names(),
+            sorts: self.engine.piece_score_names(),
             recorder,
         });
         let shards = self.shards.iter();
@@ -155,7 +156,7 @@ impl<P: App> Live<P> {
             dials: &dials,
             score_columns: self.engine.score_names(),
             shards: shards.collect(),
-            regions,
+            pieces,
         };
         publish::commit(out, &wanted, &self.catalogue).expect("commits")
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Failure, Output, print_json};
-use crate::publish::{self, Ended, Explained, ExplainedRegion, PublishedDial, PublishedStage, RegionEnded};
+use crate::publish::{self, Ended, Explained, ExplainedPiece, PieceEnded, PublishedDial, PublishedStage};
 use crate::row::Of;
 
 pub(super) fn explain(out: &Path, key: &str, output: Output) -> Result<(), Failure> {
@@ -31,19 +31,26 @@ fn as_json(explained: &Explained) -> serde_json::Value {
         "shard": explained.shard, "key": explained.key, "ended": end_as_json(&explained.ended),
         "sidecar_error": explained.sidecar_error,
     });
-    if !explained.regions.is_empty() {
-        let region = |region: &ExplainedRegion| {
-            let ended = match &region.ended {
-                RegionEnded::Kept(scores) => {
+    for (of, pieces) in pieces(explained) {
+        if pieces.is_empty() {
+            continue;
+        }
+        let piece = |piece: &ExplainedPiece| {
+            let ended = match &piece.ended {
+                PieceEnded::Kept(scores) => {
                     serde_json::json!({ "verdict": "kept", "scores": by_name(scores) })
                 }
-                RegionEnded::Rejected(ended) => end_as_json(ended),
+                PieceEnded::Rejected(ended) => end_as_json(ended),
             };
-            serde_json::json!({ "region": region.number, "ended": ended })
+            serde_json::json!({ of.singular(): piece.number, "ended": ended })
         };
-        told["regions"] = explained.regions.iter().map(region).collect::<Vec<_>>().into();
+        told[of.plural()] = pieces.iter().map(piece).collect::<Vec<_>>().into();
     }
     told
+}
+
+fn pieces(explained: &Explained) -> [(Of, &[ExplainedPiece]); 2] {
+    [(Of::Regions, &explained.regions), (Of::Edits, &explained.edits)]
 }
 
 fn by_name(scores: &[(String, f32)]) -> BTreeMap<String, f32> {
@@ -76,7 +83,7 @@ fn story(explained: &Explained) -> String {
     for stage in explained.stages.iter().filter(|stage| is_of_pictures(stage)) {
         let name = match stage {
             PublishedStage::Probe => "probe",
-            PublishedStage::Ask { name, .. } => name.as_str(),
+            PublishedStage::Ask { name, .. } | PublishedStage::Choose { name } => name.as_str(),
             PublishedStage::Gate { dial, .. } => dial.as_str(),
         };
         match (&explained.ended, stage) {
@@ -114,8 +121,11 @@ fn story(explained: &Explained) -> String {
         Ended::Kept(kept) => say(format!("kept: published as {}", kept.picture)),
         _ => say("not published".to_owned()),
     }
-    for region in &explained.regions {
-        say(format!("region {}: {}", region.number, region_story(explained, &region.ended)));
+    for (of, pieces) in pieces(explained) {
+        for piece in pieces {
+            let ended = piece_story(explained, &piece.ended);
+            say(format!("{} {}: {ended}", of.singular(), piece.number));
+        }
     }
     for other in &explained.also {
         say(format!("another row of this key ended too: {other:?}"));
@@ -123,27 +133,28 @@ fn story(explained: &Explained) -> String {
     story
 }
 
-/// What regions went through is told of each region.
+/// What pieces went through is told of each piece.
 fn is_of_pictures(stage: &PublishedStage) -> bool {
     match stage {
         PublishedStage::Probe => true,
+        PublishedStage::Choose { .. } => false,
         PublishedStage::Ask { of, .. } | PublishedStage::Gate { of, .. } => *of == Of::Pictures,
     }
 }
 
-fn region_story(explained: &Explained, ended: &RegionEnded) -> String {
+fn piece_story(explained: &Explained, ended: &PieceEnded) -> String {
     match ended {
-        RegionEnded::Kept(scores) => {
+        PieceEnded::Kept(scores) => {
             let scores = scores.iter().map(|(name, score)| format!(", {name} {score}"));
             format!("kept{}", scores.collect::<String>())
         }
-        RegionEnded::Rejected(Ended::Gated { dial, score, threshold }) => {
+        PieceEnded::Rejected(Ended::Gated { dial, score, threshold }) => {
             format!("held back by {dial}: {score} does not pass {}", at(explained, dial, *threshold))
         }
-        RegionEnded::Rejected(Ended::Refused { stage, class, message }) => {
+        PieceEnded::Rejected(Ended::Refused { stage, class, message }) => {
             format!("refused by {stage}, {class}: {message}")
         }
-        RegionEnded::Rejected(Ended::Kept(_)) => "kept".to_owned(),
+        PieceEnded::Rejected(Ended::Kept(_)) => "kept".to_owned(),
     }
 }
 
@@ -161,7 +172,7 @@ mod tests {
 
     fn explained() -> Explained {
         let gate = |dial: &str, of| PublishedStage::Gate { dial: dial.to_owned(), of };
-        let rejected = |number, ended| ExplainedRegion { number, ended: RegionEnded::Rejected(ended) };
+        let rejected = |number, ended| ExplainedPiece { number, ended: PieceEnded::Rejected(ended) };
         let refused = Ended::Refused {
             stage: "segment".to_owned(),
             class: "no_mask".to_owned(),
@@ -171,10 +182,11 @@ mod tests {
             shard: "00012".to_owned(),
             key: "cat".to_owned(),
             ended: Ended::Gated { dial: "regions".to_owned(), score: 1.0, threshold: 2.0 },
+            edits: Vec::new(),
             regions: vec![
-                ExplainedRegion {
+                ExplainedPiece {
                     number: 0,
-                    ended: RegionEnded::Kept(vec![
+                    ended: PieceEnded::Kept(vec![
                         ("detection".to_owned(), 0.5),
                         ("agreement".to_owned(), 0.75),
                     ]),

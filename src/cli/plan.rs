@@ -10,11 +10,11 @@ use super::run::{Opened, open, stopped};
 use super::store::Store;
 use super::{App, Failure, Output, RunOptions, print_json};
 use crate::dial;
-use crate::flow::{DialSpec, Progress, RegionCount, Unasked, Verdicts};
+use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::pipeline::dial_specs;
 use crate::publish;
-use crate::row::{ContentHash, Place, RowId, Score, Unit, Verdict};
+use crate::row::{ContentHash, Of, Place, RowId, Score, Unit, Verdict};
 
 /// What one change of the dials would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -27,6 +27,8 @@ pub struct Effect {
     pub undecided: u64,
     /// Regions likewise. Their pictures are undecided too, where a dial that counts regions may say otherwise then.
     pub undecided_regions: u64,
+    /// Likewise edits. Where regions are undecided, other edits may be chosen.
+    pub undecided_edits: u64,
     /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
     pub asks: BTreeMap<&'static str, u64>,
     /// From the rates measured in this store; absent where a stage was never asked.
@@ -61,7 +63,8 @@ struct Standing {
     kept: HashSet<RowId>,
     unasked: BTreeMap<&'static str, HashSet<ContentHash>>,
     undecided: HashSet<RowId>,
-    undecided_regions: HashSet<Place>,
+    /// Regions and edits.
+    undecided_pieces: HashSet<Place>,
 }
 
 pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
@@ -127,22 +130,24 @@ fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, F
 fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     let mut standing = Standing { kept: opened.engine.verdicts().kept().collect(), ..Standing::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
-    let mut open_regions: HashMap<RowId, HashSet<Place>> = HashMap::new();
+    let mut open_pieces: HashMap<(RowId, Of), HashSet<Place>> = HashMap::new();
     for Unasked { stage, question } in opened.engine.unasked() {
         questions.entry(stage).or_default().push(question.clone());
-        match question.region.as_ref().map(|region| region.number) {
-            None => drop(standing.undecided.insert(question.id)),
-            region => {
-                let place = Place { id: question.id, region };
-                standing.undecided_regions.insert(place);
-                open_regions.entry(question.id).or_default().insert(place);
-            }
+        let place = question.place();
+        if place.of == Of::Pictures {
+            standing.undecided.insert(question.id);
+        } else {
+            standing.undecided_pieces.insert(place);
+            open_pieces.entry((question.id, place.of)).or_default().insert(place);
         }
     }
-    let open = |id| open_regions.get(&id).map(HashSet::len);
     let verdicts = opened.engine.verdicts();
     let undecided = verdicts.iter().filter_map(|(id, verdict)| {
-        may_change::<P>(&verdict, open(id)?, opened.engine.score_names(), values).then_some(id)
+        let may_change = |of| {
+            let open = open_pieces.get(&(id, of)).map_or(0, HashSet::len);
+            open > 0 && may_change::<P>((of, open), &verdict, opened.engine.score_names(), values)
+        };
+        Of::PIECES.into_iter().any(may_change).then_some(id)
     });
     standing.undecided.extend(undecided);
     standing.kept.retain(|id| !standing.undecided.contains(id));
@@ -161,22 +166,31 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     standing
 }
 
-/// Whether a picture's verdict may be another one when `open` more regions of it are looked at: a dial that counts
-/// regions may then say otherwise.
-fn may_change<P: App>(verdict: &Verdict, open: usize, score_names: &[&str], values: &[f32]) -> bool {
+/// Whether a picture's verdict may be another one when `open` more pieces of it are looked at: a dial that counts
+/// them may then say otherwise.
+fn may_change<P: App>(
+    (of, open): (Of, usize),
+    verdict: &Verdict,
+    score_names: &[&str],
+    values: &[f32],
+) -> bool {
+    let (name, unit) = match of {
+        Of::Edits => (EditCount::NAME, EditCount::UNIT),
+        Of::Regions | Of::Pictures => (RegionCount::NAME, RegionCount::UNIT),
+    };
     let count = match verdict {
         Verdict::Kept(scores) => {
-            let place = score_names.iter().position(|name| *name == RegionCount::NAME);
+            let place = score_names.iter().position(|known| *known == name);
             place.and_then(|place| scores.get(place).copied())
         }
         Verdict::Gated { dial, score } => {
-            let counts = |spec: &&DialSpec| spec.name == *dial && spec.unit == RegionCount::UNIT;
+            let counts = |spec: &&DialSpec| spec.name == *dial && spec.unit == unit;
             dial_specs::<P>().iter().find(counts).map(|_| *score)
         }
         Verdict::Refused(_) => None,
     };
     let Some(count) = count else { return false };
-    let dials = dial_specs::<P>().iter().zip(values).filter(|(spec, _)| spec.unit == RegionCount::UNIT);
+    let dials = dial_specs::<P>().iter().zip(values).filter(|(spec, _)| spec.unit == unit);
     let passes = |count: f32| {
         let score = |value| Score::<RegionCount>::of(value);
         dials.clone().all(|(spec, at)| spec.comparison.passes(score(count), score(*at)))
@@ -196,6 +210,7 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
             .map(|record| record.seconds / record.asked as f64)
     };
     let seconds = asks.iter().map(|(stage, asks)| rate(stage).map(|rate| rate * *asks as f64)).sum();
+    let undecided = |of| after.undecided_pieces.iter().filter(|place| place.of == of).count() as u64;
     Effect {
         enter: after.kept.difference(&before.kept).count() as u64,
         leave: before.gone
@@ -205,7 +220,8 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
                 .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
                 .count() as u64,
         undecided: after.undecided.len() as u64,
-        undecided_regions: after.undecided_regions.len() as u64,
+        undecided_regions: undecided(Of::Regions),
+        undecided_edits: undecided(Of::Edits),
         asks,
         seconds,
     }
@@ -214,13 +230,16 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rows enter, {} leave", self.enter, self.leave)?;
-        if self.asks.is_empty() && self.undecided + self.undecided_regions == 0 {
+        if self.asks.is_empty() && self.undecided + self.undecided_regions + self.undecided_edits == 0 {
             return write!(f, ", nothing is asked");
         }
         let asks: Vec<_> = self.asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect();
         write!(f, ", {} are undecided until asked", self.undecided)?;
         if self.undecided_regions > 0 {
             write!(f, ", and {} regions", self.undecided_regions)?;
+        }
+        if self.undecided_edits > 0 {
+            write!(f, ", and {} edits", self.undecided_edits)?;
         }
         if asks.is_empty() {
             return write!(f, "; their answers come with the samples, nothing is asked");

@@ -1,5 +1,6 @@
 //! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,9 +14,9 @@ use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
-use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedRegions, WantedShard};
+use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedPieces, WantedShard};
 use crate::report::{self, ReportError, Written};
-use crate::row::{Image, Refused, RowId, Score};
+use crate::row::{Image, Refusal, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
 /// Set by Ctrl-C: runs of this process stop at the next tick.
@@ -179,6 +180,7 @@ impl<P: App> Opened<P> {
             Wired::Ask { stage, of, stamp, model } => {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
+            Wired::Choose { stage } => StageDescription::Choose { name: stage },
             Wired::Gate { dial, of } => StageDescription::Gate { dial, of: *of },
         };
         std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
@@ -336,14 +338,11 @@ fn commit<P: App>(
     let stages = opened.stages();
     let histograms = opened.engine.histograms().clone();
     let score_columns = opened.engine.score_names().to_vec();
-    let region_columns = opened.engine.region_score_names().to_vec();
+    let sorts = opened.engine.piece_score_names().to_vec();
     let mut settled = opened.engine.into_verdicts();
     let verdicts = settled.take_shards();
-    let regions = opened.pipeline.recorder().map(|recorder| WantedRegions {
-        verdicts: &settled,
-        score_columns: &region_columns,
-        recorder,
-    });
+    let pieces = opened.pipeline.recorder();
+    let pieces = pieces.map(|recorder| WantedPieces { verdicts: &settled, sorts: &sorts, recorder });
     let shards = opened
         .shards
         .iter()
@@ -354,7 +353,7 @@ fn commit<P: App>(
         dials,
         score_columns: &score_columns,
         shards: shards.collect(),
-        regions,
+        pieces,
     };
     let committed = publish::commit(&options.out, &wanted, &opened.catalogue)?;
     let page = options.report.as_deref().map(|path| {
@@ -371,7 +370,9 @@ fn commit<P: App>(
 }
 
 fn too_many_refused(options: &RunOptions, summary: &Summary) -> Option<String> {
-    let refused = count(&summary.refused);
+    // What the budget did not pay for was not tried.
+    let unpaid = |classes: &BTreeMap<String, u64>| classes.get(Refusal::OVER_BUDGET).copied().unwrap_or(0);
+    let refused = count(&summary.refused) - summary.refused.values().map(unpaid).sum::<u64>();
     let rate = refused as f64 / (summary.rows as f64).max(1.0);
     (rate > options.max_error_rate).then(|| {
         format!(

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::flow::{RegionVerdict, Verdicts};
+use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::StageStatus;
-use crate::publish::{DialSetting, RegionSummary, StageDescription};
+use crate::publish::{DialSetting, PieceSummary, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -33,7 +33,10 @@ pub struct Summary {
     pub refused: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of the regions of pictures, where the pipeline finds some.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub regions: Option<RegionSummary>,
+    pub regions: Option<PieceSummary>,
+    /// Of the edits, where it makes some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<PieceSummary>,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -54,10 +57,11 @@ pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
     refused.values().flat_map(BTreeMap::values).sum()
 }
 
-/// Whether the pipeline's flow has a step about pictures, or about regions, that `is` this one.
+/// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
 fn any(wiring: &[StageDescription], wanted: Of, is: impl Fn(&StageDescription) -> bool) -> bool {
     let of = |stage: &StageDescription| match stage {
         StageDescription::Probe => Of::Pictures,
+        StageDescription::Choose { .. } => Of::Edits,
         StageDescription::Ask { of, .. } | StageDescription::Gate { of, .. } => *of,
     };
     wiring.iter().any(|stage| of(stage) == wanted && is(stage))
@@ -75,9 +79,9 @@ impl Summary {
         let gates = |of: Of, name: &str| {
             any(wiring, of, |stage| matches!(stage, StageDescription::Gate { dial, .. } if *dial == name))
         };
-        // A dial that only regions meet is told of with them.
-        let meets_rows =
-            |dial: &&DialSetting| gates(Of::Pictures, dial.name) || !gates(Of::Regions, dial.name);
+        // A dial that only pieces meet is told of with them.
+        let of_pieces = |name| Of::PIECES.into_iter().any(|of| gates(of, name));
+        let meets_rows = |dial: &&DialSetting| gates(Of::Pictures, dial.name) || !of_pieces(dial.name);
         let of_rows = || dials.iter().filter(meets_rows);
         let mut summary = Summary {
             pipeline,
@@ -86,7 +90,8 @@ impl Summary {
             kept: 0,
             gated: of_rows().map(|dial| (dial.name, 0)).collect(),
             refused: BTreeMap::new(),
-            regions: any(wiring, Of::Regions, |_| true).then(|| RegionSummary::of(wiring)),
+            regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
+            edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             seconds: 0.0,
@@ -97,10 +102,11 @@ impl Summary {
         };
         for (id, verdict) in verdicts.iter() {
             summary.rows += 1;
-            if let Some(regions) = &mut summary.regions {
-                for (_, region) in verdicts.regions_of(id) {
-                    regions.count(region, &verdict);
-                    if let RegionVerdict::Refused(refused) = region {
+            let sorts = [(Of::Regions, &mut summary.regions), (Of::Edits, &mut summary.edits)];
+            for (of, counts) in sorts.into_iter().filter_map(|(of, counts)| Some((of, counts.as_mut()?))) {
+                for (_, piece) in verdicts.pieces_of(of, id) {
+                    counts.count(piece, &verdict);
+                    if let PieceVerdict::Refused(refused) = piece {
                         summary.examples.entry(class_of(refused)).or_insert_with(|| message_of(refused));
                     }
                 }
@@ -171,16 +177,17 @@ impl Summary {
         Ok(())
     }
 
-    fn fmt_regions(&self, f: &mut fmt::Formatter<'_>, regions: &RegionSummary) -> fmt::Result {
-        let share = |part: u64| share_of(part, regions.found);
-        writeln!(f, "{:>10} regions found", regions.found)?;
-        for (dial, gated) in &regions.gated {
+    fn fmt_pieces(&self, f: &mut fmt::Formatter<'_>, of: Of, pieces: &PieceSummary) -> fmt::Result {
+        let (what, share) = (of.plural(), |part: u64| share_of(part, pieces.found));
+        let found = if of == Of::Edits { "tried" } else { "found" };
+        writeln!(f, "{:>10} {what} {found}", pieces.found)?;
+        for (dial, gated) in &pieces.gated {
             let at = self.dials.get(dial.as_str()).copied().unwrap_or(f32::NAN);
-            writeln!(f, "{gated:>10} regions held back by {dial} at {at} ({:.1} %)", share(*gated))?;
+            writeln!(f, "{gated:>10} {what} held back by {dial} at {at} ({:.1} %)", share(*gated))?;
         }
-        self.fmt_refused(f, "regions refused", &regions.refused, regions.found)?;
-        let (kept, published) = (regions.kept, regions.published);
-        writeln!(f, "{kept:>10} regions kept ({:.1} %), {published} of them in kept pictures", share(kept))
+        self.fmt_refused(f, &format!("{what} refused"), &pieces.refused, pieces.found)?;
+        let (kept, published) = (pieces.kept, pieces.published);
+        writeln!(f, "{kept:>10} {what} kept ({:.1} %), {published} of them in kept pictures", share(kept))
     }
 }
 
@@ -195,8 +202,10 @@ impl fmt::Display for Summary {
         }
         self.fmt_refused(f, "refused", &self.refused, self.rows)?;
         writeln!(f, "{:>10} kept ({:.1} %)", self.kept, share(self.kept))?;
-        if let Some(regions) = &self.regions {
-            self.fmt_regions(f, regions)?;
+        for (of, pieces) in [(Of::Regions, &self.regions), (Of::Edits, &self.edits)] {
+            if let Some(pieces) = pieces {
+                self.fmt_pieces(f, of, pieces)?;
+            }
         }
         for (stage, asks) in &self.asks {
             let given =
@@ -238,13 +247,11 @@ mod tests {
         verdicts.expect(0, 1);
         let refused =
             Refused { stage: "segment".into(), refusal: Refusal::new("no_mask", "nothing is in the box") };
-        let regions = [
-            RegionVerdict::Gated { dial: "detection", score: 0.1 },
-            RegionVerdict::Refused(Box::new(refused)),
-        ];
-        verdicts.add_found(id, 2, 1);
+        let regions =
+            [PieceVerdict::Gated { dial: "detection", score: 0.1 }, PieceVerdict::Refused(Box::new(refused))];
+        verdicts.add_found(id, (Of::Regions, 2), 1);
         for (number, region) in regions.into_iter().enumerate() {
-            verdicts.add_region(Place { id, region: Some(number as u16) }, region, 1);
+            verdicts.add_piece(Place::region(id, number as u16), region, 1);
         }
         verdicts.add_kept(id, &[], 1);
         verdicts.complete();

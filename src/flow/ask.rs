@@ -12,7 +12,7 @@ use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBu
 use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
 use crate::lane::{Answer, Mailbox, Mode, Operator, Question, Stage, Together, decode_answer};
 use crate::memo::Remembered;
-use crate::row::{ContentHash, Place, Refused, Row};
+use crate::row::{ContentHash, Refused, Row};
 
 /// The rows that wait for one answer, with the times and the counts that they came with.
 struct Waiting<R> {
@@ -89,7 +89,7 @@ impl<'s, R: Row> Flow<'s, R> {
                 unanswered = Some(fresh);
             }
         }
-        Flow { rows, ended, unanswered, regions: self.regions, wired: self.wired }
+        Flow { rows, ended, unanswered, pieces: self.pieces, wired: self.wired }
     }
 }
 
@@ -104,7 +104,7 @@ fn unasked<'s, O: Operator>(
         question.content = question.key(O::KEY);
         // The memo does not change in plan mode: a row that leaves is told what it was told when it came.
         let asked = stage.memo().get(&question.content).is_none();
-        let place = Place { id: question.id, region: question.region.as_ref().map(|region| region.number) };
+        let place = question.place();
         asked.then(|| Ended { place, why: Why::Unasked(Box::new(Unasked { stage: name, question })) })
     })
 }

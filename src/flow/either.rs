@@ -86,7 +86,7 @@ impl<'s, R: Row> Flow<'s, R> {
         let dials = dials.fold(first, |all, dial| all.concat(dial));
         let (rows, held_back) = gate(self.rows, dials, standing);
         let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+        Flow { rows, ended, unanswered: None, pieces: self.pieces, wired: self.wired }
     }
 }
 

@@ -9,9 +9,9 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::worker::{self, Command, Event, Settled};
 use super::{
-    DialMaker, DialSpec, Epoch, Fed, Flow, Histograms, RegionVerdict, Unasked, Verdicts, VerdictsError, Wired,
+    DialMaker, DialSpec, Epoch, Fed, Flow, Histograms, PieceVerdict, Unasked, Verdicts, VerdictsError, Wired,
 };
-use crate::row::{Image, Place, Row, Verdict};
+use crate::row::{Image, Of, Place, Row, Verdict};
 
 pub struct EngineOptions {
     pub workers: usize,
@@ -70,7 +70,7 @@ pub struct Engine {
     leaving: Vec<u32>,
     wired: Vec<Wired>,
     score_names: Vec<&'static str>,
-    region_score_names: Vec<&'static str>,
+    piece_score_names: Vec<(Of, Vec<&'static str>)>,
     histograms: Histograms,
     dials: &'static [DialSpec],
 }
@@ -124,7 +124,7 @@ impl Engine {
             leaving: Vec::new(),
             wired: Vec::new(),
             score_names: Vec::new(),
-            region_score_names: Vec::new(),
+            piece_score_names: Vec::new(),
             histograms,
             dials,
         };
@@ -148,9 +148,9 @@ impl Engine {
         &self.score_names
     }
 
-    /// The columns of a kept region's scores; none where the pipeline publishes no regions.
-    pub fn region_score_names(&self) -> &[&'static str] {
-        &self.region_score_names
+    /// The sorts of pieces that the pipeline publishes, and the columns of a kept one's scores.
+    pub fn piece_score_names(&self) -> &[(Of, Vec<&'static str>)] {
+        &self.piece_score_names
     }
 
     /// How the scores that came to each dial are spread, in the order of the dials.
@@ -300,9 +300,9 @@ impl Engine {
 
     fn take_in(&mut self, event: Event) {
         match event {
-            Event::Wired { wired, score_names, region_score_names } => {
+            Event::Wired { wired, score_names, piece_score_names } => {
                 (self.wired, self.score_names) = (wired, score_names);
-                self.region_score_names = region_score_names;
+                self.piece_score_names = piece_score_names;
             }
             Event::Frontier(frontier) => self.advance(frontier),
             Event::Kept { rows, scores } => {
@@ -311,8 +311,8 @@ impl Engine {
                     self.verdicts.add_kept(id, &scores[place * columns..][..columns], diff);
                 }
             }
-            Event::KeptRegions(regions) => {
-                regions.into_iter().for_each(|(region, diff)| self.verdicts.add_kept_region(region, diff));
+            Event::KeptPieces(pieces) => {
+                pieces.into_iter().for_each(|(piece, diff)| self.verdicts.add_kept_piece(piece, diff));
             }
             Event::Ended(changes) => {
                 changes.into_iter().for_each(|(place, settled, diff)| self.settled(place, settled, diff));
@@ -321,18 +321,18 @@ impl Engine {
     }
 
     fn settled(&mut self, place: Place, settled: Settled, diff: isize) {
-        match (settled, place.region) {
-            (Settled::Verdict(verdict), None) => self.verdicts.add(place.id, verdict, diff),
-            (Settled::Verdict(verdict), Some(_)) => {
+        match (settled, place.of) {
+            (Settled::Verdict(verdict), Of::Pictures) => self.verdicts.add(place.id, verdict, diff),
+            (Settled::Verdict(verdict), _) => {
                 let verdict = match verdict {
-                    Verdict::Gated { dial, score } => RegionVerdict::Gated { dial, score },
-                    Verdict::Refused(refused) => RegionVerdict::Refused(refused),
-                    // Kept regions come as such.
+                    Verdict::Gated { dial, score } => PieceVerdict::Gated { dial, score },
+                    Verdict::Refused(refused) => PieceVerdict::Refused(refused),
+                    // Kept pieces come as such.
                     Verdict::Kept(_) => return,
                 };
-                self.verdicts.add_region(place, verdict, diff);
+                self.verdicts.add_piece(place, verdict, diff);
             }
-            (Settled::Found(regions), _) => self.verdicts.add_found(place.id, regions, diff),
+            (Settled::Found(of, pieces), _) => self.verdicts.add_found(place.id, (of, pieces), diff),
             (Settled::Unasked(unasked), _) => {
                 let count = self.unasked.entry((*unasked).clone()).or_default();
                 *count += diff;

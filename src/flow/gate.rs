@@ -111,7 +111,7 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
         self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name, of: R::OF });
         let (rows, held_back) = gate(self.rows, dial);
         let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+        Flow { rows, ended, unanswered: None, pieces: self.pieces, wired: self.wired }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod ask;
 mod complete;
+mod edits;
 mod either;
 mod engine;
 mod gate;
@@ -18,13 +19,14 @@ use std::rc::Rc;
 
 use differential_dataflow::VecCollection;
 
+pub use edits::{Candidates, Chooser, Chosen, EditCount};
 pub use either::Condition;
 pub use engine::{Engine, EngineOptions, Progress, Stopped, Tick};
 pub use gate::{Comparison, Dial, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
 pub use near::NearestBetter;
 pub use regions::{Finds, Found, RegionCount};
-pub use verdicts::{Counts, RegionVerdict, Verdicts, VerdictsError};
+pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
 use crate::lane::Question;
@@ -50,8 +52,8 @@ pub(crate) enum Why {
     Refused(Box<Refused>),
     /// In plan mode: this question would have to be asked.
     Unasked(Box<Unasked>),
-    /// Not an end: so many regions were found in the picture, and each of them ends somewhere.
-    Found(u16),
+    /// Not an end: so many pieces of that sort were found in the picture, and each of them ends somewhere.
+    Found(Of, u16),
 }
 
 /// A question that would have to be asked, and the stage that it is for.
@@ -61,9 +63,9 @@ pub struct Unasked {
     pub question: Question,
 }
 
-/// A region that passed everything.
+/// A region or an edit that passed everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct KeptRegion {
+pub(crate) struct KeptPiece {
     pub(crate) place: Place,
     pub(crate) content: ContentHash,
     pub(crate) scores: Vec<Score<Given>>,
@@ -74,6 +76,7 @@ pub(crate) struct KeptRegion {
 pub enum Wired {
     Ask { stage: &'static str, of: Of, stamp: Stamp, model: String },
     Gate { dial: &'static str, of: Of },
+    Choose { stage: &'static str },
 }
 
 type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
@@ -87,20 +90,21 @@ pub struct Flow<'s, R: Row> {
     pub(crate) ended: Collection<'s, Ended>,
     /// In plan mode: rows that would be here but for an answer that no gate has looked at yet.
     pub(crate) unanswered: Option<Collection<'s, Question>>,
-    pub(crate) regions: Option<Regions<'s>>,
+    pub(crate) pieces: Vec<Pieces<'s>>,
     pub(crate) wired: Rc<RefCell<Vec<Wired>>>,
 }
 
-/// The regions that are published with the pictures of a flow, and their scores' names.
+/// The regions, or the edits, that are published with the pictures of a flow, and their scores' names.
 #[derive(Clone)]
-pub(crate) struct Regions<'s> {
-    pub(crate) kept: Collection<'s, KeptRegion>,
+pub(crate) struct Pieces<'s> {
+    pub(crate) of: Of,
+    pub(crate) kept: Collection<'s, KeptPiece>,
     pub(crate) score_names: Vec<&'static str>,
 }
 
 impl<'s> Flow<'s, Image> {
     pub(crate) fn source(rows: Collection<'s, Image>, ended: Collection<'s, Ended>) -> Self {
-        Flow { rows, ended, unanswered: None, regions: None, wired: Rc::default() }
+        Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: Rc::default() }
     }
 }
 
@@ -108,12 +112,6 @@ impl<'s, R: Row> Flow<'s, R> {
     /// A cheap, pure step on the worker thread: one row in, one row out, the same one for the same row always.
     pub fn each<S: Row>(self, step: impl Fn(R) -> S + 'static) -> Flow<'s, S> {
         let rows = self.rows.map(step);
-        Flow {
-            rows,
-            ended: self.ended,
-            unanswered: self.unanswered,
-            regions: self.regions,
-            wired: self.wired,
-        }
+        Flow { rows, ended: self.ended, unanswered: self.unanswered, pieces: self.pieces, wired: self.wired }
     }
 }

@@ -73,13 +73,7 @@ impl<'s, R: Row> Flow<'s, Hashed<R>> {
         score: impl Fn(&R) -> Score<U> + 'static,
     ) -> Flow<'s, Scored<Hashed<R>, NearestBetter>> {
         let rows = nearest_better(self.rows, names, score);
-        Flow {
-            rows,
-            ended: self.ended,
-            unanswered: self.unanswered,
-            regions: self.regions,
-            wired: self.wired,
-        }
+        Flow { rows, ended: self.ended, unanswered: self.unanswered, pieces: self.pieces, wired: self.wired }
     }
 }
 

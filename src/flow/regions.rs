@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
-use differential_dataflow::consolidation::consolidate_updates;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
-use super::complete::at_complete_epochs;
-use super::{Collection, Ended, Epoch, Flow, KeptRegion, Regions, Why};
+use super::complete::{Changes, at_complete_epochs};
+use super::edits::Candidates;
+use super::{Collection, Ended, Epoch, Flow, KeptPiece, Pieces, Why};
 use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
-use crate::row::{ContentHash, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit};
+use crate::row::{ContentHash, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit};
 
 /// An operator whose answers are regions: their number rides, and the body says what they are.
 pub trait Finds: Operator {
@@ -52,26 +52,27 @@ impl<'s, R: Row> Flow<'s, R> {
     /// The pictures as they are, and a flow of the regions that `stage`, which was asked about them, found in them.
     pub fn regions<O: Finds>(self, stage: &Arc<Stage<O>>) -> (Self, Flow<'s, Scored<Region, O::Score>>) {
         let (rows, ended) = fan_out(self.rows.clone(), stage.clone());
-        let regions = Flow { rows, ended, unanswered: None, regions: None, wired: self.wired.clone() };
+        let regions = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: self.wired.clone() };
         (self, regions)
     }
 
     /// Joins the regions to their pictures: they are published with them, and counted. What ended of them ends here.
     pub fn with<Q: Row>(self, regions: Flow<'s, Q>) -> Flow<'s, Scored<R, RegionCount>> {
-        let kept = regions.rows.clone().map(|row| {
+        self.joined(regions)
+    }
+
+    /// Joins pieces to their pictures, and counts them.
+    pub(super) fn joined<Q: Row, U: Unit>(self, pieces: Flow<'s, Q>) -> Flow<'s, Scored<R, U>> {
+        let kept = pieces.rows.clone().map(|row| {
             let mut scores = Vec::new();
             row.see_scores(&mut |_name, score| scores.push(Score::of(score)));
-            KeptRegion { place: row.place(), content: row.content(), scores }
+            KeptPiece { place: row.place(), content: row.content(), scores }
         });
-        let rows = count(self.rows, regions.rows.map(|row| row.image().id));
-        let regions_kept = Regions { kept, score_names: Q::score_names() };
-        Flow {
-            rows,
-            ended: self.ended.concat(regions.ended),
-            unanswered: None,
-            regions: Some(regions_kept),
-            wired: self.wired,
-        }
+        let rows = count(self.rows, pieces.rows.map(|row| row.image().id));
+        let mut joined = self.pieces;
+        joined.push(Pieces { of: Q::OF, kept, score_names: Q::score_names() });
+        let ended = self.ended.concat(pieces.ended);
+        Flow { rows, ended, unanswered: None, pieces: joined, wired: self.wired }
     }
 
     /// The rows that `first` says yes to, and the others; what ended before stays with the first flow.
@@ -81,8 +82,13 @@ impl<'s, R: Row> Flow<'s, R> {
         let others = self.rows.filter(move |row| !no(row));
         let nothing = self.ended.clone().filter(|_| false);
         let wired = self.wired.clone();
-        let others = Flow { rows: others, ended: nothing, unanswered: None, regions: None, wired };
+        let others = Flow { rows: others, ended: nothing, unanswered: None, pieces: Vec::new(), wired };
         (Flow { rows: ones, unanswered: None, ..self }, others)
+    }
+
+    /// The regions of this flow as what edits may be chosen from; the flow goes on.
+    pub fn candidates(&self) -> Candidates<'s> {
+        Candidates(self.rows.clone().flat_map(|row| row.region().cloned()))
     }
 
     /// The rows of both flows, and what ended in either. An epoch's rows come together, when there will be no more of
@@ -165,7 +171,11 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     held.waiting -= 1;
                     let mut ended = ended.session(&held.ended);
                     let place = Place::picture(row.image().id);
-                    ended.give((Ended { place, why: Why::Found(found.len() as u16) }, time, diff));
+                    ended.give((
+                        Ended { place, why: Why::Found(Of::Regions, found.len() as u16) },
+                        time,
+                        diff,
+                    ));
                     let mut regions = regions.session(&held.regions);
                     for (number, one) in found.iter().enumerate() {
                         let noun = (one.noun, one.noun_text.as_str());
@@ -184,102 +194,62 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
     (regions_stream.as_collection(), ended_stream.as_collection())
 }
 
-/// What came of an epoch that is not complete, and the right to say what follows from it.
-struct Gathered<R> {
-    out: Capability<Epoch>,
-    rows: Updates<R>,
-    regions: Updates<RowId>,
-}
-
-/// A picture and how many regions it has, as of the last complete epoch.
+/// A picture and how many pieces it has, as of the last complete epoch.
 struct Counted<R> {
     row: Option<R>,
-    regions: isize,
+    pieces: isize,
 }
 
-/// Every picture with the number of its regions.
-fn count<'s, R: Row>(
+/// What comes or leaves: a picture, or a piece of the picture of this id. Pieces are counted before pictures are.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Countable<R> {
+    Piece(RowId),
+    Picture(R),
+}
+
+/// Every picture with the number of its pieces.
+fn count<'s, R: Row, U: Unit>(
     rows: Collection<'s, R>,
-    regions: Collection<'s, RowId>,
-) -> Collection<'s, Scored<R, RegionCount>> {
-    let mut builder = OperatorBuilder::new("Count regions".to_owned(), rows.inner.scope());
-    let mut rows_in = builder.new_input(rows.inner, Pipeline);
-    let mut regions_in = builder.new_input(regions.inner, Pipeline);
-    let (counted, stream) = builder.new_output();
-    let mut counted = OutputBuilder::<_, Builder<Scored<R, RegionCount>>>::from(counted);
-    builder.build(move |capabilities| {
-        drop(capabilities);
-        let mut open: BTreeMap<Epoch, Gathered<R>> = BTreeMap::new();
-        let mut standing: HashMap<RowId, Counted<R>> = HashMap::new();
-        move |frontiers| {
-            rows_in.for_each(|capability, updates| {
-                for update in updates.drain(..) {
-                    let new =
-                        || Gathered { out: capability.delayed(&update.1, 0), rows: vec![], regions: vec![] };
-                    open.entry(update.1).or_insert_with(new).rows.push(update);
-                }
-            });
-            regions_in.for_each(|capability, updates| {
-                for update in updates.drain(..) {
-                    let new =
-                        || Gathered { out: capability.delayed(&update.1, 0), rows: vec![], regions: vec![] };
-                    open.entry(update.1).or_insert_with(new).regions.push(update);
-                }
-            });
-            let mut counted = counted.activate();
-            while let Some(epoch) = open.first_entry() {
-                let time = *epoch.key();
-                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
-                    break;
-                }
-                let gathered = epoch.remove();
-                let mut out = counted.session(&gathered.out);
-                recount(&mut standing, gathered.rows, gathered.regions, &mut |row, diff| {
-                    out.give((row, time, diff));
-                });
-            }
-        }
-    });
-    stream.as_collection()
+    pieces: Collection<'s, RowId>,
+) -> Collection<'s, Scored<R, U>> {
+    let countable = rows.map(Countable::Picture).concat(pieces.map(Countable::Piece));
+    let mut standing: HashMap<RowId, Counted<R>> = HashMap::new();
+    at_complete_epochs("Count", countable, move |changes, counted| recount(&mut standing, changes, counted))
 }
 
 /// Works off an epoch: says of every picture whose count changed that it leaves with one and comes with the other.
-fn recount<R: Row>(
+fn recount<R: Row, U: Unit>(
     standing: &mut HashMap<RowId, Counted<R>>,
-    mut rows: Updates<R>,
-    mut regions: Updates<RowId>,
-    say: &mut impl FnMut(Scored<R, RegionCount>, isize),
+    mut changes: Changes<Countable<R>>,
+    say: &mut Changes<Scored<R, U>>,
 ) {
-    consolidate_updates(&mut rows);
-    consolidate_updates(&mut regions);
-    let mut before: BTreeMap<RowId, Option<Scored<R, RegionCount>>> = BTreeMap::new();
+    let mut before: BTreeMap<RowId, Option<Scored<R, U>>> = BTreeMap::new();
     let scored = |counted: &Counted<R>| {
-        let score = Score::of(counted.regions as f32);
+        let score = Score::of(counted.pieces as f32);
         counted.row.clone().map(|row| Scored { row, score })
     };
-    let touched = rows.iter().map(|(row, ..)| row.image().id).chain(regions.iter().map(|(id, ..)| *id));
-    for id in touched {
-        let counted = standing.entry(id).or_insert(Counted { row: None, regions: 0 });
-        before.entry(id).or_insert_with(|| scored(counted));
-    }
-    for (id, _, diff) in regions {
-        standing.entry(id).or_insert(Counted { row: None, regions: 0 }).regions += diff;
-    }
     // What leaves first: a picture may come back in the same epoch with another answer.
-    rows.sort_by_key(|(.., diff)| *diff);
-    for (row, _, diff) in rows {
-        if let Some(counted) = standing.get_mut(&row.image().id) {
-            counted.row = (diff > 0).then_some(row);
+    changes.sort_by_key(|(_, diff)| *diff);
+    for (change, diff) in changes {
+        let id = match &change {
+            Countable::Piece(id) => *id,
+            Countable::Picture(row) => row.image().id,
+        };
+        let counted = standing.entry(id).or_insert(Counted { row: None, pieces: 0 });
+        before.entry(id).or_insert_with(|| scored(counted));
+        match change {
+            Countable::Piece(_) => counted.pieces += diff,
+            Countable::Picture(row) => counted.row = (diff > 0).then_some(row),
         }
     }
     for (id, was) in before {
         let Some(counted) = standing.get(&id) else { continue };
         let is = scored(counted);
         if was != is {
-            was.into_iter().for_each(|row| say(row, -1));
-            is.into_iter().for_each(|row| say(row, 1));
+            say.extend(was.map(|row| (row, -1)));
+            say.extend(is.map(|row| (row, 1)));
         }
-        if counted.row.is_none() && counted.regions == 0 {
+        if counted.row.is_none() && counted.pieces == 0 {
             standing.remove(&id);
         }
     }

@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-mod regions;
+mod pieces;
 
-pub use regions::RegionVerdict;
+pub use pieces::PieceVerdict;
 
-use super::KeptRegion;
-use crate::row::{Place, Refused, RowId, Verdict};
-use regions::RegionTable;
+use super::KeptPiece;
+use crate::row::{Of, Place, Refused, RowId, Verdict};
+use pieces::PieceTable;
 
 /// A verdict without what is kept beside it: the scores of a kept row, the words of a refused one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,8 @@ pub struct Verdicts {
     coming: Vec<Coming>,
     coming_scores: Vec<f32>,
     coming_refused: Vec<Refused>,
-    regions: RegionTable,
+    /// By their place in [`Of::PIECES`].
+    pieces: [PieceTable; 2],
     /// Rows that stand in a verdict: counted, so that a turn need not look at every row.
     decided: usize,
     kept: usize,
@@ -142,31 +143,46 @@ impl Verdicts {
         }
     }
 
-    pub(crate) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
-        self.regions.add_found(id, found, diff);
+    /// So many pieces of that sort were found in a picture.
+    pub(crate) fn add_found(&mut self, id: RowId, (of, found): (Of, u16), diff: isize) {
+        if let Some(table) = self.table_mut(of) {
+            table.add_found(id, found, diff);
+        }
     }
 
-    pub(super) fn add_kept_region(&mut self, region: KeptRegion, diff: isize) {
-        self.regions.add_kept(region, diff);
+    pub(super) fn add_kept_piece(&mut self, piece: KeptPiece, diff: isize) {
+        if let Some(table) = self.table_mut(piece.place.of) {
+            table.add_kept(piece, diff);
+        }
     }
 
-    pub(crate) fn add_region(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
-        self.regions.add(place, verdict, diff);
+    pub(crate) fn add_piece(&mut self, place: Place, verdict: PieceVerdict, diff: isize) {
+        if let Some(table) = self.table_mut(place.of) {
+            table.add(place, verdict, diff);
+        }
     }
 
-    /// How many regions were found in a picture.
-    pub fn found_in(&self, id: RowId) -> u64 {
-        self.regions.found_in(id)
+    /// How many pieces of that sort a picture has.
+    pub fn found_in(&self, of: Of, id: RowId) -> u64 {
+        self.table(of).map_or(0, |table| table.found_in(id))
     }
 
-    /// The regions of a picture in the order of their numbers, and where each stands.
-    pub fn regions_of(&self, id: RowId) -> Vec<(u16, &RegionVerdict)> {
-        self.regions.of(id)
+    /// The pieces of a picture in the order of their numbers, and where each stands.
+    pub fn pieces_of(&self, of: Of, id: RowId) -> Vec<(u16, &PieceVerdict)> {
+        self.table(of).map(|table| table.of(id)).unwrap_or_default()
     }
 
-    /// Every region that was found, with its picture, in no order.
-    pub fn regions(&self) -> impl Iterator<Item = (RowId, &RegionVerdict)> {
-        self.regions.iter()
+    /// Every piece of that sort, with its picture, in no order.
+    pub fn pieces(&self, of: Of) -> impl Iterator<Item = (RowId, &PieceVerdict)> {
+        self.table(of).into_iter().flat_map(PieceTable::iter)
+    }
+
+    fn table(&self, of: Of) -> Option<&PieceTable> {
+        Of::PIECES.iter().position(|known| *known == of).map(|place| &self.pieces[place])
+    }
+
+    fn table_mut(&mut self, of: Of) -> Option<&mut PieceTable> {
+        Of::PIECES.iter().position(|known| *known == of).map(|place| &mut self.pieces[place])
     }
 
     fn add_slot(&mut self, id: RowId, slot: Slot, beside: u32, diff: isize) {
@@ -265,11 +281,11 @@ impl Verdicts {
 
     /// That every expected row stands in exactly one verdict.
     pub fn check(&self) -> Result<(), VerdictsError> {
-        let mut regions_astray: Vec<RowId> = self.regions.astray().collect();
+        let mut pieces_astray: Vec<RowId> = self.pieces.iter().flat_map(PieceTable::astray).collect();
         if self.leaving.is_empty()
             && self.coming.is_empty()
             && self.decided == self.counts().expected
-            && regions_astray.is_empty()
+            && pieces_astray.is_empty()
         {
             return Ok(());
         }
@@ -279,7 +295,7 @@ impl Verdicts {
             let none = rows.slots.iter().enumerate().filter(|(_, slot)| **slot == NONE);
             astray.extend(none.map(|(member, _)| RowId { shard: *shard, member: member as u32 }));
         }
-        astray.append(&mut regions_astray);
+        astray.append(&mut pieces_astray);
         match astray.iter().min() {
             None => Ok(()),
             Some(first) => Err(VerdictsError { rows: astray.len(), first: *first }),
@@ -318,7 +334,7 @@ impl Verdicts {
     }
 
     /// Every shard's verdicts, in the order of its samples, for verdicts that were [checked](Verdicts::check): a shard
-    /// of which a row has none is left out. Regions stay.
+    /// of which a row has none is left out. Pieces stay.
     pub fn take_shards(&mut self) -> BTreeMap<u32, Vec<Verdict>> {
         let mut shards = BTreeMap::new();
         while let Some((shard, rows)) = self.shards.pop_first() {

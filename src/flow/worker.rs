@@ -10,8 +10,8 @@ use timely::dataflow::{Scope, channels::pact::Pipeline};
 use timely::worker::Worker;
 
 use super::gate::{Dial, DialSpec};
-use super::{Ended, Epoch, Flow, Histograms, KeptRegion, Unasked, Why, Wired};
-use crate::row::{Image, Place, Refused, Row, RowId, Score, Unit, Verdict};
+use super::{Ended, Epoch, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
+use crate::row::{Image, Of, Place, Refused, Row, RowId, Score, Unit, Verdict};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
 #[derive(Clone, Debug)]
@@ -50,15 +50,15 @@ pub(super) enum Event {
     Wired {
         wired: Vec<Wired>,
         score_names: Vec<&'static str>,
-        /// Of the regions that are published; none where the pipeline has none.
-        region_score_names: Vec<&'static str>,
+        /// Of the pieces that are published, by their sort; none where the pipeline has none.
+        piece_score_names: Vec<(Of, Vec<&'static str>)>,
     },
     /// Rows that passed everything, and their scores one behind the other: as many for each.
     Kept {
         rows: Vec<(RowId, isize)>,
         scores: Vec<f32>,
     },
-    KeptRegions(Vec<(KeptRegion, isize)>),
+    KeptPieces(Vec<(KeptPiece, isize)>),
     Ended(Vec<(Place, Settled, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
@@ -69,8 +69,8 @@ pub(super) enum Event {
 pub(super) enum Settled {
     Verdict(Verdict),
     Unasked(Box<Unasked>),
-    /// So many regions were found in the picture.
-    Found(u16),
+    /// So many pieces of that sort were found in the picture.
+    Found(Of, u16),
 }
 
 /// Makes the dials of a dataflow, in the order of their declaration.
@@ -135,11 +135,11 @@ pub(super) fn run<O: Row>(
         let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
         let flow = wire(source, &mut maker);
         if scope.index() == 0 {
-            let names = flow.regions.as_ref().map(|regions| regions.score_names.clone());
+            let names = flow.pieces.iter().map(|pieces| (pieces.of, pieces.score_names.clone()));
             let _ = events.send(Event::Wired {
                 wired: flow.wired.borrow().clone(),
                 score_names: O::score_names(),
-                region_score_names: names.unwrap_or_default(),
+                piece_score_names: names.collect(),
             });
         }
         collect(flow, dial_names.to_vec(), events.clone(), &probe);
@@ -202,17 +202,16 @@ fn collect<'s, O: Row>(
     probe: &Handle<Epoch>,
 ) {
     // Both sends are unbounded, but the engine issues no epoch before it has taken in what the last ones said.
-    if let Some(regions) = flow.regions {
+    for pieces in flow.pieces {
         let told = events.clone();
-        let kept =
-            regions.kept.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: regions", move |_, _| {
-                move |input, _output| {
-                    input.for_each(|_capability, batch| {
-                        let regions = batch.drain(..).map(|(region, _time, diff)| (region, diff));
-                        let _ = told.send(Event::KeptRegions(regions.collect()));
-                    });
-                }
-            });
+        let kept = pieces.kept.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: pieces", move |_, _| {
+            move |input, _output| {
+                input.for_each(|_capability, batch| {
+                    let pieces = batch.drain(..).map(|(piece, _time, diff)| (piece, diff));
+                    let _ = told.send(Event::KeptPieces(pieces.collect()));
+                });
+            }
+        });
         kept.probe_with(probe);
     }
     let told = events.clone();
@@ -253,6 +252,6 @@ fn settled(why: Why, dial_names: &[&'static str]) -> Settled {
         }
         Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
         Why::Unasked(unasked) => Settled::Unasked(unasked),
-        Why::Found(regions) => Settled::Found(regions),
+        Why::Found(of, pieces) => Settled::Found(of, pieces),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Key;
 use super::{Wake, lock};
 use crate::memo::Remembered;
-use crate::row::{ContentHash, Region, Row, RowId};
+use crate::row::{ContentHash, Edit, Place, Region, Row, RowId};
 
 /// What is asked about, and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,16 +22,28 @@ pub struct Question {
     pub row: ContentHash,
     /// What the row is about, if it is about a region.
     pub region: Option<Region>,
+    /// What the row is about, if it is about an edit.
+    pub edit: Option<Box<Edit>>,
 }
 
 impl Question {
     /// The question about `row` that is remembered under `key`.
     pub fn about<R: Row>(row: &R, key: Key) -> Self {
         let (image, content) = (row.image(), row.content());
-        let region = row.region().cloned();
-        let mut question = Question { content, id: image.id, image: image.content, row: content, region };
+        let (region, edit) = (row.region().cloned(), row.edit().cloned().map(Box::new));
+        let mut question =
+            Question { content, id: image.id, image: image.content, row: content, region, edit };
         question.content = question.key(key);
         question
+    }
+
+    /// Whose verdict the answer shapes.
+    pub fn place(&self) -> Place {
+        match (&self.edit, &self.region) {
+            (Some(edit), _) => Place::edit(self.id, edit.number),
+            (None, Some(region)) => Place::region(self.id, region.number),
+            (None, None) => Place::picture(self.id),
+        }
     }
 
     /// What the same row's question to a stage of that key is remembered under.

@@ -4,14 +4,15 @@ use std::fmt::Write;
 
 use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind};
-use super::regions::{REGIONS_KEPT, regions_kept};
-use super::{StageDescription, Wanted, WantedRegions};
+use super::pieces::{pieces_kept, pieces_kept_column};
+use super::{StageDescription, Wanted, WantedPieces};
+use crate::row::Of;
 
-/// The whole card, with the funnels of pictures and of regions.
+/// The whole card, with the funnels of pictures, of regions and of edits.
 pub(super) fn card(
     wanted: &Wanted<'_>,
     summary: &Summary,
-    [pictures, regions]: [&[FunnelStep]; 2],
+    [pictures, regions, edits]: [&[FunnelStep]; 3],
     parts: &[Part],
 ) -> String {
     let mut card = front_matter(parts);
@@ -24,11 +25,12 @@ pub(super) fn card(
          `rejected/` with the reason.\n\n"
     );
     card.push_str(&funnel_table("The funnel", "rows", pictures));
-    card.push_str(&region_funnel(summary, regions));
+    card.push_str(&piece_funnel(summary, Of::Regions, regions));
+    card.push_str(&piece_funnel(summary, Of::Edits, edits));
     card.push_str(&dial_table(wanted));
     card.push_str(&stamp_table(wanted));
     card.push_str(&columns(wanted));
-    card.push_str(&wanted.regions.as_ref().map_or(String::new(), region_columns));
+    card.push_str(&wanted.pieces.as_ref().map_or(String::new(), piece_columns));
     card.push_str(&loading(parts));
     card
 }
@@ -38,8 +40,10 @@ fn front_matter(parts: &[Part]) -> String {
     let mut text = "---\n".to_owned();
     let configs = [
         ("default", PartKind::Data),
+        ("edits", PartKind::Edits),
         ("rejected", PartKind::Rejected),
         ("regions_rejected", PartKind::RegionsRejected),
+        ("edits_rejected", PartKind::EditsRejected),
     ];
     let with_files: Vec<_> =
         configs.iter().filter(|config| parts.iter().any(|part| part.kind == config.1)).collect();
@@ -63,13 +67,15 @@ fn funnel_table(title: &str, what: &str, funnel: &[FunnelStep]) -> String {
     table + "\n"
 }
 
-fn region_funnel(summary: &Summary, funnel: &[FunnelStep]) -> String {
-    let Some(regions) = &summary.regions else { return String::new() };
-    let (found, kept, published) = (regions.found, regions.kept, regions.published);
-    let mut text = funnel_table("The funnel of regions", "regions", funnel);
+fn piece_funnel(summary: &Summary, of: Of, funnel: &[FunnelStep]) -> String {
+    let Some(pieces) = summary.pieces(of) else { return String::new() };
+    let (found, kept, published) = (pieces.found, pieces.kept, pieces.published);
+    let what = of.plural();
+    let came = if of == Of::Edits { "were tried on" } else { "were found in" };
+    let mut text = funnel_table(&format!("The funnel of {what}"), what, funnel);
     let _ = write!(
         text,
-        "{found} regions were found in the pictures, {kept} of them were kept; {published} of these are of a picture that \
+        "{found} {what} {came} the pictures, {kept} of them were kept; {published} of these are of a picture that \
          is kept, and published with it.\n\n"
     );
     text
@@ -124,19 +130,39 @@ fn columns(wanted: &Wanted<'_>) -> String {
     )
 }
 
-fn region_columns(regions: &WantedRegions<'_>) -> String {
-    let own = (REGIONS_KEPT, regions_kept(regions.score_columns));
+fn piece_columns(pieces: &WantedPieces<'_>) -> String {
+    let own = |(of, names): &(Of, Vec<_>)| (pieces_kept_column(*of), pieces_kept(names));
     let mut text = format!(
         "`jsons/`: one tar a shard, with the record of each kept picture as `jsons/<key>.json`. The fields of the record \
-         that are columns of `data/`, too, stand below; what a record lacks is null there. `{REGIONS_KEPT}` lists the \
-         regions that are published with the picture: their numbers among all that were found in it, their content \
+         that are columns of `data/`, too, stand below; what a record lacks is null there. `regions_kept` (and `edits_kept`) \
+         list the pieces that are published with the picture: their numbers among all that were found in it, their content \
          hashes, their scores (null where one is no finite number).\n\n| column | type |\n|---|---|\n"
     );
-    for (name, holds) in std::iter::once(own).chain(regions.recorder.columns()) {
+    for (name, holds) in pieces.sorts.iter().map(own).chain(pieces.recorder.columns()) {
         let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
     }
-    text + "\n`regions_rejected/`: one row a region that was held back or refused, of kept and of rejected pictures alike. \
-            `region` is its number; the other columns are those of `rejected/`.\n\n"
+    for (of, _) in pieces.sorts {
+        let (one, many) = (of.singular(), of.plural());
+        let _ = write!(
+            text,
+            "\n`{many}_rejected/`: one row a {one} that was held back or refused, of kept and of rejected pictures alike. \
+             `{one}` is its number; the other columns are those of `rejected/`.\n"
+        );
+    }
+    text + "\n" + &edit_columns(pieces)
+}
+
+fn edit_columns(pieces: &WantedPieces<'_>) -> String {
+    let columns = pieces.recorder.edit_columns();
+    if columns.is_empty() {
+        return String::new();
+    }
+    let mut text = "`edits/`: one row an edit of a kept picture, named by `key` and `shard`.\n\n| column | type |\n|---|---|\n"
+        .to_owned();
+    for (name, holds) in columns {
+        let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
+    }
+    text + "\n"
 }
 
 /// How the parts are read that each set has, and those that this one has.

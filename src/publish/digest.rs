@@ -4,7 +4,7 @@ use super::export::TAR_FORMAT;
 use super::manifest::PartKind;
 use super::parquet::canonical;
 use super::wanted::{Reason, format_name, threshold};
-use super::{FORMAT, PublishedRegion, Wanted, WantedRegions};
+use super::{FORMAT, PublishedPiece, Wanted, WantedPieces};
 use crate::row::{ContentHash, Refusal};
 use crate::shard::Sample;
 
@@ -74,23 +74,25 @@ impl Digest {
     }
 
     /// What a record is a function of, beside its row and the shard: for the head of a part.
-    pub(super) fn recorder(&mut self, regions: &WantedRegions<'_>) {
-        self.text(&regions.recorder.stamp().to_string());
-        for (name, holds) in regions.recorder.columns() {
+    pub(super) fn recorder(&mut self, pieces: &WantedPieces<'_>) {
+        self.text(&pieces.recorder.stamp().to_string());
+        for (name, holds) in pieces.recorder.columns().into_iter().chain(pieces.recorder.edit_columns()) {
             self.text(name);
             self.text(&holds.to_string());
         }
-        self.number(regions.score_columns.len() as u64);
-        regions.score_columns.iter().for_each(|name| self.text(name));
+        for (_, score_columns) in pieces.sorts {
+            self.number(score_columns.len() as u64);
+            score_columns.iter().for_each(|name| self.text(name));
+        }
     }
 
-    /// The regions that are published with a row.
-    pub(super) fn regions(&mut self, regions: &[PublishedRegion<'_>]) {
-        self.number(regions.len() as u64);
-        for region in regions {
-            self.number(region.number.into());
-            self.text(&region.content.to_string());
-            region.scores.iter().for_each(|&score| self.score(score));
+    /// The regions, or the edits, that are published with a row.
+    pub(super) fn pieces(&mut self, pieces: &[PublishedPiece<'_>]) {
+        self.number(pieces.len() as u64);
+        for piece in pieces {
+            self.number(piece.number.into());
+            self.text(&piece.content.to_string());
+            piece.scores.iter().for_each(|&score| self.score(score));
         }
     }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, read_manifest};
 use super::parquet::{self, Cell, Rows};
-use super::regions::{REGIONS_KEPT, regions_rejected_columns};
+use super::pieces::{pieces_kept_column, pieces_rejected_columns};
 use super::{PublishError, wanted};
+use crate::row::Of;
 
 /// Where a row ended, and all that its story needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,9 @@ pub struct Explained {
     pub ended: Ended,
     /// Where its regions ended, in the order of their numbers: those that are published with it, and those that were
     /// held back or refused. Regions that passed everything are not told where their picture is rejected.
-    pub regions: Vec<ExplainedRegion>,
+    pub regions: Vec<ExplainedPiece>,
+    /// Where its edits ended, likewise.
+    pub edits: Vec<ExplainedPiece>,
     /// Where other rows of the same key ended: a key that comes back later in its shard is refused there.
     pub also: Vec<Ended>,
     /// Why the `.json` sidecar could not be read, where it could not.
@@ -31,18 +34,18 @@ pub struct Explained {
     pub stages: Vec<PublishedStage>,
 }
 
-/// A region of a row's picture.
+/// A region or an edit of a row's picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ExplainedRegion {
-    /// Its place among the regions that were found in the picture.
+pub struct ExplainedPiece {
+    /// Its place among the regions that were found in the picture; the number of the edit.
     pub number: i64,
     /// Where it ended.
-    pub ended: RegionEnded,
+    pub ended: PieceEnded,
 }
 
-/// The end of a region.
+/// The end of a region or an edit.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RegionEnded {
+pub enum PieceEnded {
     /// It is published with its picture; its scores by name, in order.
     Kept(Vec<(String, f32)>),
     /// It is not, as a row would not be.
@@ -203,23 +206,28 @@ fn find_in_shard(
     key: &str,
 ) -> Result<Option<Explained>, PublishError> {
     let mut rows = Vec::new();
-    let mut regions = Vec::new();
+    let mut pieces = Of::PIECES.map(|of| (of, Vec::new()));
     // Kept before rejected: a row that is kept is the one that its key means.
     for kind in [PartKind::Data, PartKind::Rejected] {
         for part in manifest.parts.iter().filter(|part| part.shard == shard && part.kind == kind) {
             for row in rows_of_key(out, part, key)? {
                 rows.push(read_row(out, manifest, part, row)?);
                 if kind == PartKind::Data {
-                    regions.extend(kept_regions(out, manifest, part, row)?);
+                    for (of, pieces) in &mut pieces {
+                        pieces.extend(kept_pieces(out, manifest, part, (*of, row))?);
+                    }
                 }
             }
         }
     }
-    let of_regions = |part: &&Part| part.shard == shard && part.kind == PartKind::RegionsRejected;
-    for part in manifest.parts.iter().filter(of_regions) {
-        regions.extend(rejected_regions(out, part, key)?);
+    for (of, pieces) in &mut pieces {
+        let kind = if *of == Of::Edits { PartKind::EditsRejected } else { PartKind::RegionsRejected };
+        for part in manifest.parts.iter().filter(|part| part.shard == shard && part.kind == kind) {
+            pieces.extend(rejected_pieces(out, part, *of, key)?);
+        }
+        pieces.sort_by_key(|piece: &ExplainedPiece| piece.number);
     }
-    regions.sort_by_key(|region| region.number);
+    let [(_, regions), (_, edits)] = pieces;
     let mut rows = rows.into_iter();
     let Some((ended, sidecar_error)) = rows.next() else { return Ok(None) };
     Ok(Some(Explained {
@@ -227,6 +235,7 @@ fn find_in_shard(
         key: key.to_owned(),
         ended,
         regions,
+        edits,
         also: rows.map(|(ended, _)| ended).collect(),
         sidecar_error,
         dials: manifest.dials.clone(),
@@ -273,52 +282,53 @@ fn read_row(
     found.ok_or_else(|| not_ours(path, row))
 }
 
-/// The regions that are published with a row of a data part.
-fn kept_regions(
+/// The pieces of that sort that are published with a row of a data part.
+fn kept_pieces(
     out: &Path,
     manifest: &Manifest,
     part: &Part,
-    row: usize,
-) -> Result<Vec<ExplainedRegion>, PublishError> {
-    let Some(published) = &manifest.regions else { return Ok(Vec::new()) };
-    let kept = |region: &serde_json::Value| {
+    (of, row): (Of, usize),
+) -> Result<Vec<ExplainedPiece>, PublishError> {
+    let published = if of == Of::Edits { &manifest.edits } else { &manifest.regions };
+    let Some(published) = published else { return Ok(Vec::new()) };
+    let kept = |piece: &serde_json::Value| {
         // No number: JSON has none for it.
-        let score = |name: &String| (name.clone(), region[name].as_f64().map_or(f32::NAN, |it| it as f32));
+        let score = |name: &String| (name.clone(), piece[name].as_f64().map_or(f32::NAN, |it| it as f32));
         let scores = published.score_columns.iter().map(score).collect();
-        Some(ExplainedRegion { number: region["number"].as_i64()?, ended: RegionEnded::Kept(scores) })
+        Some(ExplainedPiece { number: piece["number"].as_i64()?, ended: PieceEnded::Kept(scores) })
     };
     let path = out.join(&part.file);
-    let found = parquet::read(&path, &[REGIONS_KEPT], Rows::Only(row), |_, cells| {
-        let regions = if let Cell::Json(regions) = &cells[0] { regions.as_array() } else { None };
-        ControlFlow::Break(regions.and_then(|regions| regions.iter().map(kept).collect()))
+    let found = parquet::read(&path, &[pieces_kept_column(of)], Rows::Only(row), |_, cells| {
+        let pieces = if let Cell::Json(pieces) = &cells[0] { pieces.as_array() } else { None };
+        ControlFlow::Break(pieces.and_then(|pieces| pieces.iter().map(kept).collect()))
     });
     let found = found.map_err(|error| parquet::failure("read", &path, error))?.flatten();
     found.ok_or_else(|| not_ours(path, row))
 }
 
-/// The regions of the picture of this key that were held back or refused.
-fn rejected_regions(out: &Path, part: &Part, key: &str) -> Result<Vec<ExplainedRegion>, PublishError> {
+/// The pieces of the picture of this key that were held back or refused.
+fn rejected_pieces(out: &Path, part: &Part, of: Of, key: &str) -> Result<Vec<ExplainedPiece>, PublishError> {
     let path = out.join(&part.file);
-    let columns = regions_rejected_columns();
+    let columns = pieces_rejected_columns(of);
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let mut regions = Vec::new();
+    let mut pieces = Vec::new();
     let broken = parquet::read(&path, &names, Rows::All, |row, cells| {
         let cells = Cells { names: &names, cells };
         if cells.get("key") != Some(Cell::Text(key)) {
             return ControlFlow::Continue(());
         }
-        match cells.int32("region").zip(cells.rejected()) {
+        match cells.int32(of.singular()).zip(cells.rejected()) {
             None => ControlFlow::Break(row),
             Some((number, ended)) => {
-                let (number, ended) = (number.into(), RegionEnded::Rejected(ended));
-                regions.push(ExplainedRegion { number, ended });
+                let (number, ended) = (number.into(), PieceEnded::Rejected(ended));
+                pieces.push(ExplainedPiece { number, ended });
                 ControlFlow::Continue(())
             }
         }
     });
     match broken.map_err(|error| parquet::failure("read", &path, error))? {
         Some(row) => Err(not_ours(path, row)),
-        None => Ok(regions),
+        None => Ok(pieces),
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PublishError, StageDescription, Wanted, WantedRegions};
-use crate::flow::RegionVerdict;
+use super::{PublishError, StageDescription, Wanted, WantedPieces};
+use crate::flow::PieceVerdict;
 use crate::row::{Of, Verdict};
 
 /// The canonical facts of a published set, as `summary.json` holds them: rows = kept + gated + refused.
@@ -26,47 +26,61 @@ pub struct Summary {
     pub refused: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of the regions, where the pipeline has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regions: Option<RegionSummary>,
+    pub regions: Option<PieceSummary>,
+    /// Of the edits, where the pipeline makes some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edits: Option<PieceSummary>,
 }
 
-/// The regions of all pictures: found = kept + gated + refused.
+impl Summary {
+    /// What is said of the pieces of that sort.
+    pub fn pieces(&self, of: Of) -> Option<&PieceSummary> {
+        match of {
+            Of::Pictures => None,
+            Of::Regions => self.regions.as_ref(),
+            Of::Edits => self.edits.as_ref(),
+        }
+    }
+}
+
+/// The regions, or the edits, of all pictures: found = kept + gated + refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RegionSummary {
-    /// Regions that were found.
+pub struct PieceSummary {
+    /// Regions that were found, or edits that were tried.
     pub found: u64,
-    /// Regions that passed everything.
+    /// Those that passed everything.
     pub kept: u64,
     /// Those of them whose picture is kept: they are published.
     pub published: u64,
-    /// Regions held back, by dial (each dial that regions meet is named).
+    /// Those held back, by dial (each dial that they meet is named).
     pub gated: BTreeMap<String, u64>,
-    /// Regions refused, by stage and by class.
+    /// Those refused, by stage and by class.
     pub refused: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
-impl RegionSummary {
-    /// Before any region is counted.
-    pub fn of(stages: &[StageDescription]) -> Self {
+impl PieceSummary {
+    /// Before any piece of that sort is counted.
+    pub fn of(stages: &[StageDescription], wanted: Of) -> Self {
         let dials = stages.iter().filter_map(|stage| match stage {
-            StageDescription::Gate { dial, of: Of::Regions } => Some(((*dial).to_owned(), 0)),
+            StageDescription::Gate { dial, of } if *of == wanted => Some(((*dial).to_owned(), 0)),
             _ => None,
         });
-        RegionSummary { gated: dials.collect(), ..RegionSummary::default() }
+        PieceSummary { gated: dials.collect(), ..PieceSummary::default() }
     }
 
-    /// Counts a region of a picture that ended so.
-    pub fn count(&mut self, region: &RegionVerdict, picture: &Verdict) {
+    /// Counts a piece of a picture that ended so.
+    pub fn count(&mut self, piece: &PieceVerdict, picture: &Verdict) {
         self.found += 1;
-        match region {
-            RegionVerdict::Kept { .. } => {
+        match piece {
+            PieceVerdict::Kept { .. } => {
                 self.kept += 1;
                 self.published += u64::from(matches!(picture, Verdict::Kept(_)));
             }
-            RegionVerdict::Gated { dial, .. } => match self.gated.get_mut(*dial) {
+            PieceVerdict::Gated { dial, .. } => match self.gated.get_mut(*dial) {
                 Some(gated) => *gated += 1,
                 None => drop(self.gated.insert((*dial).to_owned(), 1)),
             },
-            RegionVerdict::Refused(refused) => {
+            PieceVerdict::Refused(refused) => {
                 let classes = self.refused.entry(refused.stage.to_string()).or_default();
                 *classes.entry(refused.refusal.class.to_string()).or_default() += 1;
             }
@@ -98,7 +112,7 @@ pub struct FunnelStep {
 /// let verdicts = [Verdict::Kept(Box::new([])), Verdict::Refused(Box::new(refused))];
 /// let shards = vec![WantedShard { seq: 7, name: "00012", verdicts: &verdicts }];
 /// let stages = [StageDescription::Probe];
-/// let wanted = Wanted { pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards, regions: None };
+/// let wanted = Wanted { pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards, pieces: None };
 /// let summary = summarise(&wanted)?;
 /// let gated: u64 = summary.gated.values().sum();
 /// let refused: u64 = summary.refused.values().flat_map(|classes| classes.values()).sum();
@@ -115,9 +129,8 @@ pub fn summarise(wanted: &Wanted<'_>) -> Result<Summary, PublishError> {
             )));
         }
         summary.dials.insert(dial.name.to_owned(), dial.value);
-        if place_of_gate(wanted.stages, Of::Pictures, dial.name).is_some()
-            || place_of_gate(wanted.stages, Of::Regions, dial.name).is_none()
-        {
+        let of_pieces = |of: Of| place_of_gate(wanted.stages, of, dial.name).is_some();
+        if of_pieces(Of::Pictures) || !Of::PIECES.into_iter().any(of_pieces) {
             summary.gated.insert(dial.name.to_owned(), 0);
         }
     }
@@ -128,57 +141,59 @@ pub fn summarise(wanted: &Wanted<'_>) -> Result<Summary, PublishError> {
                 .map_err(|why| PublishError::Verdicts(format!("shard {}, row {row}: {why}", shard.name)))?;
         }
     }
-    summary.regions = match &wanted.regions {
-        Some(regions) => Some(summarise_regions(wanted, regions)?),
-        None => None,
-    };
+    if let Some(pieces) = &wanted.pieces {
+        summary.regions = summarise_pieces(wanted, pieces, Of::Regions)?;
+        summary.edits = summarise_pieces(wanted, pieces, Of::Edits)?;
+    }
     Ok(summary)
 }
 
-fn summarise_regions(
+fn summarise_pieces(
     wanted: &Wanted<'_>,
-    regions: &WantedRegions<'_>,
-) -> Result<RegionSummary, PublishError> {
-    let mut summary = RegionSummary::of(wanted.stages);
+    pieces: &WantedPieces<'_>,
+    of: Of,
+) -> Result<Option<PieceSummary>, PublishError> {
+    let Some(score_columns) = pieces.score_columns(of) else { return Ok(None) };
+    let (mut summary, what) = (PieceSummary::of(wanted.stages, of), of.singular());
     let mut found = 0;
     for shard in &wanted.shards {
         for (row, picture) in shard.verdicts.iter().enumerate() {
             let id = shard.row_id(row);
-            found += regions.verdicts.found_in(id);
-            for (number, region) in regions.verdicts.regions_of(id) {
-                check_region(wanted, regions, region).map_err(|why| {
-                    PublishError::Verdicts(format!("shard {}, row {row}, region {number}: {why}", shard.name))
+            found += pieces.verdicts.found_in(of, id);
+            for (number, piece) in pieces.verdicts.pieces_of(of, id) {
+                check_piece(wanted, (of, score_columns), piece).map_err(|why| {
+                    PublishError::Verdicts(format!("shard {}, row {row}, {what} {number}: {why}", shard.name))
                 })?;
-                summary.count(region, picture);
+                summary.count(piece, picture);
             }
         }
     }
-    let everywhere = regions.verdicts.regions().count() as u64;
+    let everywhere = pieces.verdicts.pieces(of).count() as u64;
     if summary.found != found || everywhere != found {
         return Err(PublishError::Verdicts(format!(
-            "{found} regions were found in the rows, {} of them ended, and {everywhere} anywhere",
+            "{found} {} were found in the rows, {} of them ended, and {everywhere} anywhere",
+            of.plural(),
             summary.found
         )));
     }
-    Ok(summary)
+    Ok(Some(summary))
 }
 
-fn check_region(
+fn check_piece(
     wanted: &Wanted<'_>,
-    regions: &WantedRegions<'_>,
-    region: &RegionVerdict,
+    (of, score_columns): (Of, &[&'static str]),
+    piece: &PieceVerdict,
 ) -> Result<(), String> {
-    match region {
-        RegionVerdict::Kept { scores, .. } if scores.len() != regions.score_columns.len() => {
-            Err(format!("kept with {} scores for the columns {:?}", scores.len(), regions.score_columns))
+    let what = of.plural();
+    match piece {
+        PieceVerdict::Kept { scores, .. } if scores.len() != score_columns.len() => {
+            Err(format!("kept with {} scores for the columns {score_columns:?}", scores.len()))
         }
-        RegionVerdict::Gated { dial, .. } if place_of_gate(wanted.stages, Of::Regions, dial).is_none() => {
-            Err(format!("gated by {dial}, which no stage of regions has"))
+        PieceVerdict::Gated { dial, .. } if place_of_gate(wanted.stages, of, dial).is_none() => {
+            Err(format!("gated by {dial}, which no stage of {what} has"))
         }
-        RegionVerdict::Refused(refused)
-            if place_of_refusal(wanted.stages, Of::Regions, &refused.stage).is_none() =>
-        {
-            Err(format!("refused at {}, which is none of the stages of regions", refused.stage))
+        PieceVerdict::Refused(refused) if place_of_refusal(wanted.stages, of, &refused.stage).is_none() => {
+            Err(format!("refused at {}, which is none of the stages of {what}", refused.stage))
         }
         _ => Ok(()),
     }
@@ -213,7 +228,7 @@ fn count(summary: &mut Summary, wanted: &Wanted<'_>, verdict: &Verdict) -> Resul
 fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<usize> {
     let refuses = |stage: &StageDescription| match stage {
         StageDescription::Probe => name == "probe",
-        StageDescription::Ask { name: ask, .. } => *ask == name,
+        StageDescription::Ask { name: ask, .. } | StageDescription::Choose { name: ask } => *ask == name,
         StageDescription::Gate { .. } => false,
     };
     let place = stages.iter().position(|stage| of_what(stage) == of && refuses(stage));
@@ -229,6 +244,7 @@ fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<
 fn of_what(stage: &StageDescription) -> Of {
     match stage {
         StageDescription::Probe => Of::Pictures,
+        StageDescription::Choose { .. } => Of::Edits,
         StageDescription::Ask { of, .. } | StageDescription::Gate { of, .. } => *of,
     }
 }
@@ -246,17 +262,17 @@ pub fn funnel(wanted: &Wanted<'_>, summary: &Summary) -> Result<Vec<FunnelStep>,
     steps(wanted.stages, &ends)
 }
 
-/// The funnel of the regions; empty where the pipeline has none. Where their flow is split, a stage of one branch counts
-/// the regions of the others among those that it passed on.
-pub fn region_funnel(wanted: &Wanted<'_>, summary: &Summary) -> Result<Vec<FunnelStep>, PublishError> {
-    let Some(regions) = &summary.regions else { return Ok(Vec::new()) };
+/// The funnel of the regions or of the edits; empty where the pipeline has none. Where their flow is split, a stage of one
+/// branch counts the pieces of the others among those that it passed on.
+pub fn piece_funnel(wanted: &Wanted<'_>, summary: &Summary, of: Of) -> Result<Vec<FunnelStep>, PublishError> {
+    let Some(pieces) = summary.pieces(of) else { return Ok(Vec::new()) };
     let ends = Ends {
-        what: "regions",
-        of: Of::Regions,
-        entered: regions.found,
-        gated: &regions.gated,
-        refused: &regions.refused,
-        kept: regions.kept,
+        what: of.plural(),
+        of,
+        entered: pieces.found,
+        gated: &pieces.gated,
+        refused: &pieces.refused,
+        kept: pieces.kept,
     };
     steps(wanted.stages, &ends)
 }
@@ -307,6 +323,7 @@ fn title(stage: &StageDescription) -> String {
     match stage {
         StageDescription::Probe => "probe".to_owned(),
         StageDescription::Ask { name, .. } => format!("ask {name}"),
+        StageDescription::Choose { name } => (*name).to_owned(),
         StageDescription::Gate { dial, .. } => format!("gate {dial}"),
     }
 }

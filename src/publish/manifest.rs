@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::names::part_name;
-use super::{DialSetting, FORMAT, PublishError, StageDescription, Wanted, WantedRegions};
+use super::{DialSetting, FORMAT, PublishError, StageDescription, Wanted};
 use crate::row::{ContentHash, Of};
 
 /// The file's name, in `out` and in an export alike.
@@ -26,7 +26,10 @@ pub struct Manifest {
     pub score_columns: Vec<String>,
     /// What is published of regions, where the pipeline has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regions: Option<PublishedRegions>,
+    pub regions: Option<PublishedPieces>,
+    /// What is published of edits, where the pipeline makes some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edits: Option<PublishedPieces>,
     /// Where the dials stood.
     pub dials: Vec<PublishedDial>,
     /// The pipeline's stages, in the order of their wiring.
@@ -52,10 +55,10 @@ pub struct PublishedDial {
     pub about: String,
 }
 
-/// How regions are published.
+/// How regions or edits are published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublishedRegions {
-    /// The scores of a kept region, in order.
+pub struct PublishedPieces {
+    /// The scores of a kept one, in order.
     pub score_columns: Vec<String>,
     /// The stamp of all that shaped the pictures' records, as 32 hex digits.
     pub recorder: String,
@@ -78,6 +81,11 @@ pub enum PublishedStage {
         stamp: String,
         /// The model, in words.
         model: String,
+    },
+    /// Where edits are chosen.
+    Choose {
+        /// The stage's name.
+        name: String,
     },
     /// A gate.
     Gate {
@@ -108,6 +116,10 @@ pub enum PartKind {
     Records,
     /// Gated and refused regions, as parquet.
     RegionsRejected,
+    /// The edits of kept pictures, as parquet.
+    Edits,
+    /// Gated and refused edits, as parquet.
+    EditsRejected,
 }
 
 impl PartKind {
@@ -119,13 +131,19 @@ impl PartKind {
             PartKind::Tar => "",
             PartKind::Records => "jsons",
             PartKind::RegionsRejected => "regions_rejected",
+            PartKind::Edits => "edits",
+            PartKind::EditsRejected => "edits_rejected",
         }
     }
 
     /// How the names of their files end.
     pub(super) fn extension(self) -> &'static str {
         match self {
-            PartKind::Data | PartKind::Rejected | PartKind::RegionsRejected => "parquet",
+            PartKind::Data
+            | PartKind::Rejected
+            | PartKind::RegionsRejected
+            | PartKind::Edits
+            | PartKind::EditsRejected => "parquet",
             PartKind::Tar | PartKind::Records => "tar",
         }
     }
@@ -166,7 +184,8 @@ impl Manifest {
             version: FORMAT,
             pipeline: wanted.pipeline.to_owned(),
             score_columns: wanted.score_columns.iter().map(|&name| name.to_owned()).collect(),
-            regions: wanted.regions.as_ref().map(PublishedRegions::from),
+            regions: PublishedPieces::of(wanted, Of::Regions),
+            edits: PublishedPieces::of(wanted, Of::Edits),
             dials: wanted.dials.iter().map(PublishedDial::from).collect(),
             stages: wanted.stages.iter().map(PublishedStage::from).collect(),
             parts: parts.to_vec(),
@@ -192,12 +211,14 @@ impl From<&DialSetting> for PublishedDial {
     }
 }
 
-impl From<&WantedRegions<'_>> for PublishedRegions {
-    fn from(regions: &WantedRegions<'_>) -> Self {
-        PublishedRegions {
-            score_columns: regions.score_columns.iter().map(|&name| name.to_owned()).collect(),
-            recorder: regions.recorder.stamp().to_string(),
-        }
+impl PublishedPieces {
+    fn of(wanted: &Wanted<'_>, of: Of) -> Option<Self> {
+        let pieces = wanted.pieces.as_ref()?;
+        let score_columns = pieces.score_columns(of)?;
+        Some(PublishedPieces {
+            score_columns: score_columns.iter().map(|&name| name.to_owned()).collect(),
+            recorder: pieces.recorder.stamp().to_string(),
+        })
     }
 }
 
@@ -211,6 +232,7 @@ impl From<&StageDescription> for PublishedStage {
                 stamp: stamp.to_string(),
                 model: model.clone(),
             },
+            StageDescription::Choose { name } => PublishedStage::Choose { name: (*name).to_owned() },
             StageDescription::Gate { dial, of } => PublishedStage::Gate { dial: (*dial).to_owned(), of: *of },
         }
     }

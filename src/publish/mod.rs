@@ -7,7 +7,9 @@
 //! data/<shard>-<digest>.parquet               kept rows, one part a shard that has some
 //! rejected/<shard>-<digest>.parquet           gated and refused rows, likewise
 //! jsons/<shard>-<digest>.tar                  the records of kept rows, where the pipeline writes records
+//! edits/<shard>-<digest>.parquet              the edits of kept pictures, a row each, where the pipeline makes edits
 //! regions_rejected/<shard>-<digest>.parquet   gated and refused regions, likewise
+//! edits_rejected/<shard>-<digest>.parquet     gated and refused edits, likewise
 //! manifest.json                               what is published: parts, dials, stages and their stamps
 //! summary.json                                the counts
 //! README.md                                   the dataset card
@@ -26,10 +28,10 @@ mod manifest;
 mod names;
 mod parquet;
 mod parts;
+mod pieces;
 mod plain_tar;
 mod record;
 mod records;
-mod regions;
 mod source;
 mod steps;
 #[cfg(test)]
@@ -40,15 +42,15 @@ use std::path::Path;
 
 pub use error::PublishError;
 pub use explain::{
-    Ended, Explained, ExplainedRegion, Kept, RegionEnded, find_verdict, near_keys, published_keys,
+    Ended, Explained, ExplainedPiece, Kept, PieceEnded, find_verdict, near_keys, published_keys,
 };
 pub use export::{check_export, export};
-pub use funnel::{FunnelStep, RegionSummary, Summary, funnel, region_funnel, summarise};
+pub use funnel::{FunnelStep, PieceSummary, Summary, funnel, piece_funnel, summarise};
 pub use manifest::{
-    Manifest, Part, PartKind, PublishedDial, PublishedRegions, PublishedStage, dials_of, read_manifest,
+    Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };
 pub use plain_tar::PlainTar;
-pub use record::{KeptPicture, Nested, PublishedRegion, Recorder};
+pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::record_of_row;
 
 use crate::flow::Verdicts;
@@ -64,7 +66,14 @@ pub(crate) const FORMAT: u32 = 1;
 static PUBLISHED: Layout = Layout {
     format: manifest::PUBLISHED_FORMAT,
     version: FORMAT,
-    kinds: &[PartKind::Data, PartKind::Rejected, PartKind::Records, PartKind::RegionsRejected],
+    kinds: &[
+        PartKind::Data,
+        PartKind::Rejected,
+        PartKind::Records,
+        PartKind::Edits,
+        PartKind::RegionsRejected,
+        PartKind::EditsRejected,
+    ],
 };
 
 /// A dial as it stood when the set was wanted.
@@ -93,18 +102,23 @@ pub enum StageDescription {
     Ask {
         /// The stage's name, which its refusals bear.
         name: &'static str,
-        /// Whether it is asked about pictures or about their regions.
+        /// Whether it is asked about pictures or about their pieces.
         of: Of,
         /// Of all that shapes an answer.
         stamp: Stamp,
         /// `CLIP ViT-L/14 + head, fp32`.
         model: String,
     },
+    /// Where the edits of pictures are chosen; the refusals of those that cannot be bear its name.
+    Choose {
+        /// The stage's name.
+        name: &'static str,
+    },
     /// A gate; rows that it holds back bear the dial's name.
     Gate {
         /// The dial's name.
         dial: &'static str,
-        /// Whether it holds back pictures or regions.
+        /// Whether it holds back pictures or pieces of them.
         of: Of,
     },
 }
@@ -138,18 +152,25 @@ pub struct Wanted<'a> {
     pub score_columns: &'a [&'static str],
     /// Every shard of the input, each name once.
     pub shards: Vec<WantedShard<'a>>,
-    /// What is published of regions; `None` where the pipeline has none.
-    pub regions: Option<WantedRegions<'a>>,
+    /// What is published of regions and edits; `None` where the pipeline has none.
+    pub pieces: Option<WantedPieces<'a>>,
 }
 
-/// The regions of the pictures, and how they are published.
+/// The regions and the edits of the pictures, and how they are published.
 #[derive(Clone, Copy)]
-pub struct WantedRegions<'a> {
-    /// Where every region stands: [`Verdicts::regions_of`] by the shard's number and the row's place.
+pub struct WantedPieces<'a> {
+    /// Where every piece stands: [`Verdicts::pieces_of`] by the shard's number and the row's place.
     pub verdicts: &'a Verdicts,
-    /// Columns of a kept region's scores, in order.
-    pub score_columns: &'a [&'static str],
+    /// The sorts of pieces that are published, and the columns of a kept one's scores, in order.
+    pub sorts: &'a [(Of, Vec<&'static str>)],
     pub recorder: &'a dyn Recorder,
+}
+
+impl<'a> WantedPieces<'a> {
+    /// The columns of the scores of that sort; `None` where it is not published.
+    pub fn score_columns(&self, of: Of) -> Option<&'a [&'static str]> {
+        self.sorts.iter().find(|(known, _)| *known == of).map(|(_, names)| names.as_slice())
+    }
 }
 
 /// What a commit did. Bytes and counts are of parts; manifest, summary and card are not counted.
@@ -179,7 +200,9 @@ pub fn commit(out: &Path, wanted: &Wanted<'_>, catalogue: &Catalogue) -> Result<
 
 fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<Committed, PublishError> {
     let summary = summarise(wanted)?;
-    let (pictures, regions) = (funnel(wanted, &summary)?, region_funnel(wanted, &summary)?);
+    let pictures = funnel(wanted, &summary)?;
+    let [regions, edits] = [Of::Regions, Of::Edits].map(|of| piece_funnel(wanted, &summary, of));
+    let (regions, edits) = (regions?, edits?);
     wanted::all_data_columns(wanted)?;
     let order = shards_by_name(wanted)?;
     let folder = Folder::open(out, &PUBLISHED)?;
@@ -195,7 +218,7 @@ fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<
             wanted::write_part(wanted, recipe, &*open, file)
         },
         |parts| {
-            let card = card::card(wanted, &summary, [&pictures, &regions], parts);
+            let card = card::card(wanted, &summary, [&pictures, &regions, &edits], parts);
             Ok(Notes {
                 manifest: manifest::json_file(&Manifest::of(wanted, parts))?,
                 others: vec![

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 use crate::row::{ContentHash, RowId, Stamp};
 use crate::shard::{Picture, Sample, Sidecar};
 
@@ -46,14 +48,14 @@ impl fmt::Display for Nested {
     }
 }
 
-/// A region that is published with its picture.
+/// A region or an edit that is published with its picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PublishedRegion<'a> {
-    /// Its place among the regions that were found in the picture.
+pub struct PublishedPiece<'a> {
+    /// Its place among the regions that were found in the picture; the number of the edit.
     pub number: u16,
     /// See [`Row::content`](crate::row::Row::content).
     pub content: ContentHash,
-    /// In the order of [`WantedRegions::score_columns`](super::WantedRegions::score_columns).
+    /// In the order of [`WantedPieces::score_columns`](super::WantedPieces::score_columns).
     pub scores: &'a [f32],
 }
 
@@ -70,8 +72,11 @@ pub struct KeptPicture<'a> {
     /// The row's scores, by name.
     pub scores: Vec<(&'static str, f32)>,
     /// In the order of their numbers.
-    pub regions: Vec<PublishedRegion<'a>>,
+    pub regions: Vec<PublishedPiece<'a>>,
     pub region_score_names: &'a [&'static str],
+    /// In the order of their numbers.
+    pub edits: Vec<PublishedPiece<'a>>,
+    pub edit_score_names: &'a [&'static str],
 }
 
 /// How a pipeline writes what it knows of a picture.
@@ -85,4 +90,13 @@ pub trait Recorder: Send + Sync {
     fn columns(&self) -> Vec<(&'static str, Nested)>;
     /// The picture's record: the text of one JSON object, the same for the same picture always.
     fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String>;
+    /// The columns that the parts of edits have beside `key` and `shard`, in order; none where no edits are published.
+    fn edit_columns(&self) -> Vec<(&'static str, Nested)> {
+        Vec::new()
+    }
+    /// One row for each of the picture's [edits](KeptPicture::edits), in their order, with the fields of
+    /// [`Recorder::edit_columns`].
+    fn edits(&self, _picture: &KeptPicture<'_>) -> Result<Vec<Map<String, Value>>, String> {
+        Ok(Vec::new())
+    }
 }

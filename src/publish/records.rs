@@ -4,33 +4,39 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::parquet::{Cell, Column, ColumnType, Presence};
+use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence};
 use super::parts::PartFile;
+use super::pieces::{pieces_cell, pieces_kept, pieces_kept_column, published_pieces};
 use super::plain_tar::PlainTar;
-use super::regions::{REGIONS_KEPT, published_regions, regions_cell, regions_kept};
 use super::source::OpenShard;
 use super::wanted::{KeptRow, kept_rows};
-use super::{KeptPicture, PublishError, Wanted, WantedRegions, WantedShard};
-use crate::row::Verdict;
+use super::{KeptPicture, Nested, PublishError, Wanted, WantedPieces, WantedShard};
+use crate::row::{Of, Verdict};
 use crate::shard::Shard;
 
-/// The columns that the data parts of a pipeline with regions have beside the others.
-pub(super) fn record_columns(regions: &WantedRegions<'_>) -> Result<Vec<Column>, PublishError> {
-    let names = ["number", "content"].iter().chain(regions.score_columns);
-    let names: Vec<&str> = names.copied().collect();
-    if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
-        return Err(PublishError::Verdicts(format!("two scores of regions would be named {}", twice.1)));
+/// The columns that the data parts of a pipeline with pieces have beside the others.
+pub(super) fn record_columns(pieces: &WantedPieces<'_>) -> Result<Vec<Column>, PublishError> {
+    let mut columns = Vec::new();
+    for (of, score_columns) in pieces.sorts {
+        let names = ["number", "content"].iter().chain(score_columns);
+        let names: Vec<&str> = names.copied().collect();
+        if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
+            let what = of.plural();
+            return Err(PublishError::Verdicts(format!("two scores of {what} would be named {}", twice.1)));
+        }
+        columns.push((pieces_kept_column(*of), pieces_kept(score_columns)));
     }
-    let own = (REGIONS_KEPT, regions_kept(regions.score_columns));
-    let columns = std::iter::once(own).chain(regions.recorder.columns());
-    Ok(columns
-        .map(|(name, holds)| Column::new(name, ColumnType::Nested(holds), Presence::Nullable))
-        .collect())
+    columns.extend(pieces.recorder.columns());
+    Ok(columns.into_iter().map(nested_column).collect())
 }
 
-/// A kept picture's record and its regions, as the columns take them.
+pub(super) fn nested_column((name, holds): (&'static str, Nested)) -> Column {
+    Column::new(name, ColumnType::Nested(holds), Presence::Nullable)
+}
+
+/// A kept picture's record and its pieces, as the columns take them.
 pub(super) struct RecordCells {
-    regions: Value,
+    pieces: Vec<Value>,
     record: Map<String, Value>,
     names: Vec<&'static str>,
 }
@@ -38,30 +44,70 @@ pub(super) struct RecordCells {
 impl RecordCells {
     pub(super) fn of(
         wanted: &Wanted<'_>,
-        regions: &WantedRegions<'_>,
+        pieces: &WantedPieces<'_>,
         shard: &str,
         row: &KeptRow<'_>,
     ) -> Result<Self, PublishError> {
-        let text = record_of(wanted, regions, shard, row)?;
+        let text = record_of(wanted, pieces, shard, row)?;
         let record = serde_json::from_str(&text)
             .map_err(|error| broken(shard, row, &format!("what was made is no JSON object: {error}")))?;
-        let names = regions.recorder.columns().into_iter().map(|(name, _)| name).collect();
-        let published = published_regions(regions, row.id);
-        Ok(RecordCells { regions: regions_cell(&published, regions.score_columns), record, names })
+        let names = pieces.recorder.columns().into_iter().map(|(name, _)| name).collect();
+        let sorts = pieces.sorts.iter();
+        let cell = |(of, names): &(_, Vec<_>)| pieces_cell(&published_pieces(pieces, *of, row.id), names);
+        Ok(RecordCells { pieces: sorts.map(cell).collect(), record, names })
     }
 
     /// In the order of [`record_columns`].
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
         let fields = self.names.iter().map(|name| self.record.get(*name));
-        let cell = |value: Option<_>| value.map_or(Cell::Missing, |value| Cell::Json(Cow::Borrowed(value)));
-        std::iter::once(Some(&self.regions)).chain(fields).map(cell)
+        self.pieces.iter().map(Some).chain(fields).map(json_cell)
     }
+}
+
+pub(super) fn json_cell(value: Option<&Value>) -> Cell<'_> {
+    value.map_or(Cell::Missing, |value| Cell::Json(Cow::Borrowed(value)))
+}
+
+/// The columns of `edits/`.
+pub(super) fn edit_columns(pieces: &WantedPieces<'_>) -> Vec<Column> {
+    let own = ["key", "shard"].map(|name| Column::new(name, ColumnType::Text, Presence::Always));
+    own.into_iter().chain(pieces.recorder.edit_columns().into_iter().map(nested_column)).collect()
+}
+
+/// Writes a part of edits: one row for each edit of each kept picture.
+pub(super) fn write_edits(
+    wanted: &Wanted<'_>,
+    pieces: &WantedPieces<'_>,
+    shard: &WantedShard<'_>,
+    open: &impl OpenShard,
+    file: &mut PartFile,
+) -> Result<(), PublishError> {
+    let path = file.get_ref().path.clone();
+    let failed = |error| super::parquet::failure("write", &path, error);
+    let names: Vec<&str> = pieces.recorder.edit_columns().into_iter().map(|(name, _)| name).collect();
+    let mut writer = PartWriter::new(file, &edit_columns(pieces)).map_err(failed)?;
+    for row in kept_rows(shard, open.index()) {
+        let (member, sample, scores) = row?;
+        if published_pieces(pieces, Of::Edits, shard.row_id(member as usize)).is_empty() {
+            continue;
+        }
+        let sidecar = open.sidecar(member);
+        let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
+        let picture = kept_picture(wanted, pieces, shard.name, &row);
+        let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, &row, &why))?;
+        for edit in edits {
+            let mut cells = vec![Cell::Text(&sample.key), Cell::Text(shard.name)];
+            cells.extend(names.iter().map(|name| json_cell(edit.get(*name))));
+            writer.push(&cells).map_err(|error| failed(super::parquet::of_row(&sample.key, error)))?;
+        }
+    }
+    writer.finish().map(drop).map_err(failed)
 }
 
 /// Writes a part of records: one file a kept picture, its text as the recorder gives it.
 pub(super) fn write_records(
     wanted: &Wanted<'_>,
-    regions: &WantedRegions<'_>,
+    pieces: &WantedPieces<'_>,
     shard: &WantedShard<'_>,
     open: &impl OpenShard,
     file: &mut PartFile,
@@ -72,7 +118,7 @@ pub(super) fn write_records(
         let (member, sample, scores) = row?;
         let sidecar = open.sidecar(member);
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
-        let text = record_of(wanted, regions, shard.name, &row)?;
+        let text = record_of(wanted, pieces, shard.name, &row)?;
         let name = format!("jsons/{}.json", sample.key);
         tar.append(&name, text.as_bytes()).map_err(PublishError::io("write", &path))?;
     }
@@ -88,23 +134,34 @@ pub fn record_of_row(
     open: &Shard,
     member: u32,
 ) -> Result<Option<String>, PublishError> {
-    let (Some(regions), Some(Verdict::Kept(scores)), Some(sample)) =
-        (&wanted.regions, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
+    let (Some(pieces), Some(Verdict::Kept(scores)), Some(sample)) =
+        (&wanted.pieces, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
     else {
         return Ok(None);
     };
     let sidecar = open.sidecar(member);
     let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
-    record_of(wanted, regions, shard.name, &row).map(Some)
+    record_of(wanted, pieces, shard.name, &row).map(Some)
 }
 
 fn record_of(
     wanted: &Wanted<'_>,
-    regions: &WantedRegions<'_>,
+    pieces: &WantedPieces<'_>,
     shard: &str,
     row: &KeptRow<'_>,
 ) -> Result<String, PublishError> {
-    let picture = KeptPicture {
+    let picture = kept_picture(wanted, pieces, shard, row);
+    pieces.recorder.record(&picture).map_err(|why| broken(shard, row, &why))
+}
+
+/// All that is known of a kept picture.
+fn kept_picture<'a>(
+    wanted: &Wanted<'_>,
+    pieces: &WantedPieces<'a>,
+    shard: &'a str,
+    row: &'a KeptRow<'a>,
+) -> KeptPicture<'a> {
+    KeptPicture {
         shard,
         id: row.id,
         sample: row.sample,
@@ -112,10 +169,11 @@ fn record_of(
         file: &row.file,
         sidecar: row.sidecar,
         scores: wanted.score_columns.iter().copied().zip(row.scores.iter().copied()).collect(),
-        regions: published_regions(regions, row.id),
-        region_score_names: regions.score_columns,
-    };
-    regions.recorder.record(&picture).map_err(|why| broken(shard, row, &why))
+        regions: published_pieces(pieces, Of::Regions, row.id),
+        region_score_names: pieces.score_columns(Of::Regions).unwrap_or_default(),
+        edits: published_pieces(pieces, Of::Edits, row.id),
+        edit_score_names: pieces.score_columns(Of::Edits).unwrap_or_default(),
+    }
 }
 
 fn broken(shard: &str, row: &KeptRow<'_>, why: &str) -> PublishError {

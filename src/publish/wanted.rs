@@ -9,14 +9,14 @@ use super::digest::Digest;
 use super::manifest::{Part, PartKind};
 use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence};
 use super::parts::{PartFile, Planned};
-use super::records::{RecordCells, record_columns, write_records};
-use super::regions::{
-    digest_rejected, published_regions, regions_rejected_columns, rejected_region_cells, see_rejected,
+use super::pieces::{
+    digest_rejected, pieces_rejected_columns, published_pieces, rejected_piece_cells, see_rejected,
 };
+use super::records::{RecordCells, edit_columns, record_columns, write_edits, write_records};
 use super::source::OpenShard;
-use super::{PUBLISHED, PublishError, Wanted, WantedRegions, WantedShard};
-use crate::flow::RegionVerdict;
-use crate::row::{Refusal, Refused, RowId, Verdict};
+use super::{PUBLISHED, PublishError, Wanted, WantedPieces, WantedShard};
+use crate::flow::PieceVerdict;
+use crate::row::{Of, Refusal, Refused, RowId, Verdict};
 use crate::shard::{Format, Member, Picture, Sample, ShardIndex, Sidecar};
 
 /// Which part of which shard: `shard` is its place in [`Wanted::shards`].
@@ -28,8 +28,9 @@ pub(super) struct Recipe {
 /// The columns of `data/`: the same for every part.
 pub(super) fn all_data_columns(wanted: &Wanted<'_>) -> Result<Vec<Column>, PublishError> {
     let mut columns = data_columns(wanted.score_columns)?;
-    if let Some(regions) = &wanted.regions {
-        columns.extend(record_columns(regions)?);
+    if let Some(pieces) = &wanted.pieces {
+        columns.extend(record_columns(pieces)?);
+        no_name_twice(edit_columns(pieces))?;
     }
     no_name_twice(columns)
 }
@@ -105,13 +106,20 @@ pub(super) fn plan(
     let mut planned = Vec::new();
     for &kind in PUBLISHED.kinds {
         let mut digest = Digest::of_part(kind, shard.name, index.fingerprint);
-        let rows = match (kind, &wanted.regions) {
+        let rows = match (kind, &wanted.pieces) {
             (PartKind::Data, _) | (PartKind::Records, Some(_)) => {
                 digest_kept(&mut digest, wanted, shard, index)?
             }
+            (PartKind::Edits, Some(pieces)) if !pieces.recorder.edit_columns().is_empty() => {
+                digest_kept(&mut digest, wanted, shard, index)?;
+                edits_kept(pieces, shard)
+            }
             (PartKind::Rejected, _) => digest_lost(&mut digest, wanted, shard, index),
-            (PartKind::RegionsRejected, Some(regions)) => {
-                digest_rejected(&mut digest, wanted, regions, shard, index)?
+            (PartKind::RegionsRejected, Some(pieces)) => {
+                digest_rejected(&mut digest, wanted, (pieces, Of::Regions), shard, index)?
+            }
+            (PartKind::EditsRejected, Some(pieces)) => {
+                digest_rejected(&mut digest, wanted, (pieces, Of::Edits), shard, index)?
             }
             _ => 0,
         };
@@ -143,8 +151,8 @@ fn digest_kept(
     index: &ShardIndex,
 ) -> Result<u64, PublishError> {
     wanted.score_columns.iter().for_each(|name| digest.text(name));
-    if let Some(regions) = &wanted.regions {
-        digest.recorder(regions);
+    if let Some(pieces) = &wanted.pieces {
+        digest.recorder(pieces);
     }
     let mut rows = 0;
     for row in kept_rows(shard, index) {
@@ -155,11 +163,19 @@ fn digest_kept(
         digest.sample(sample);
         digest.number(0);
         scores.iter().for_each(|&score| digest.score(score));
-        if let Some(regions) = &wanted.regions {
-            digest.regions(&published_regions(regions, shard.row_id(member as usize)));
+        for (of, _) in wanted.pieces.iter().flat_map(|pieces| pieces.sorts) {
+            let pieces = wanted.pieces.iter();
+            let id = shard.row_id(member as usize);
+            pieces.for_each(|pieces| digest.pieces(&published_pieces(pieces, *of, id)));
         }
     }
     Ok(rows)
+}
+
+/// How many edits of kept pictures a shard has.
+fn edits_kept(pieces: &WantedPieces<'_>, shard: &WantedShard<'_>) -> u64 {
+    let kept = (0..shard.verdicts.len()).filter(|row| matches!(shard.verdicts[*row], Verdict::Kept(_)));
+    kept.map(|row| published_pieces(pieces, Of::Edits, shard.row_id(row)).len() as u64).sum()
 }
 
 /// Puts the rows of a shard that are not kept into a part's digest; gives their number.
@@ -206,12 +222,16 @@ pub(super) fn write_part(
     file: &mut PartFile,
 ) -> Result<(), PublishError> {
     let shard = &wanted.shards[recipe.shard];
-    match (recipe.kind, &wanted.regions) {
+    match (recipe.kind, &wanted.pieces) {
         (PartKind::Data, _) => write_data(wanted, shard, open, file),
         (PartKind::Rejected, _) => write_rejected(wanted, shard, open.index(), file),
-        (PartKind::Records, Some(regions)) => write_records(wanted, regions, shard, open, file),
-        (PartKind::RegionsRejected, Some(regions)) => {
-            write_regions_rejected(wanted, regions, shard, open.index(), file)
+        (PartKind::Records, Some(pieces)) => write_records(wanted, pieces, shard, open, file),
+        (PartKind::Edits, Some(pieces)) => write_edits(wanted, pieces, shard, open, file),
+        (PartKind::RegionsRejected, Some(pieces)) => {
+            write_pieces_rejected(wanted, (pieces, Of::Regions), shard, open.index(), file)
+        }
+        (PartKind::EditsRejected, Some(pieces)) => {
+            write_pieces_rejected(wanted, (pieces, Of::Edits), shard, open.index(), file)
         }
         (kind, _) => {
             Err(PublishError::Other(format!("parts of kind {kind:?} are not made of these verdicts")))
@@ -235,8 +255,8 @@ fn write_data(
         let sidecar_error = sample.sidecar_refusal.as_ref().map(Refusal::to_string);
         let content = row.picture.content.to_string();
         let mut cells = row.cells(shard.name, sidecar_error.as_deref(), &content);
-        let record = match &wanted.regions {
-            Some(regions) => Some(RecordCells::of(wanted, regions, shard.name, &row)?),
+        let record = match &wanted.pieces {
+            Some(pieces) => Some(RecordCells::of(wanted, pieces, shard.name, &row)?),
             None => None,
         };
         cells.extend(record.iter().flat_map(RecordCells::cells));
@@ -264,18 +284,18 @@ fn write_rejected(
     writer.finish().map(drop).map_err(failed)
 }
 
-fn write_regions_rejected(
+fn write_pieces_rejected(
     wanted: &Wanted<'_>,
-    regions: &WantedRegions<'_>,
+    (pieces, of): (&WantedPieces<'_>, Of),
     shard: &WantedShard<'_>,
     index: &ShardIndex,
     file: &mut PartFile,
 ) -> Result<(), PublishError> {
     let path = file.get_ref().path.clone();
     let failed = |error| super::parquet::failure("write", &path, error);
-    let mut writer = PartWriter::new(file, &regions_rejected_columns()).map_err(failed)?;
-    see_rejected(regions, shard, index, |_, sample, number, reason| {
-        writer.push(&rejected_region_cells(wanted, shard.name, &sample.key, number, &reason))
+    let mut writer = PartWriter::new(file, &pieces_rejected_columns(of)).map_err(failed)?;
+    see_rejected((pieces, of), shard, index, |_, sample, number, reason| {
+        writer.push(&rejected_piece_cells(wanted, shard.name, &sample.key, number, &reason))
     })
     .map_err(failed)?;
     writer.finish().map(drop).map_err(failed)
@@ -353,7 +373,7 @@ impl<'a> KeptRow<'a> {
     }
 }
 
-/// Why a row or a region is not kept.
+/// Why a row or a piece of one is not kept.
 pub(super) enum Reason<'a> {
     Gated { dial: &'static str, score: f32 },
     Refused(&'a Refused),
@@ -368,11 +388,11 @@ impl<'a> Reason<'a> {
         }
     }
 
-    pub(super) fn of_region(verdict: &'a RegionVerdict) -> Option<Self> {
+    pub(super) fn of_piece(verdict: &'a PieceVerdict) -> Option<Self> {
         match verdict {
-            RegionVerdict::Kept { .. } => None,
-            RegionVerdict::Gated { dial, score } => Some(Reason::Gated { dial, score: *score }),
-            RegionVerdict::Refused(refused) => Some(Reason::Refused(refused)),
+            PieceVerdict::Kept { .. } => None,
+            PieceVerdict::Gated { dial, score } => Some(Reason::Gated { dial, score: *score }),
+            PieceVerdict::Refused(refused) => Some(Reason::Refused(refused)),
         }
     }
 

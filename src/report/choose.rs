@@ -93,7 +93,7 @@ fn place(wanted: &Wanted<'_>, reason: &Reason) -> usize {
     };
     let is_it = |stage: &StageDescription| match stage {
         StageDescription::Probe => name == "probe",
-        StageDescription::Ask { name: ask, .. } => *ask == name,
+        StageDescription::Ask { name: ask, .. } | StageDescription::Choose { name: ask } => *ask == name,
         StageDescription::Gate { dial, .. } => *dial == name,
     };
     wanted.stages.iter().position(is_it).unwrap_or(usize::MAX)

@@ -7,53 +7,62 @@ use super::gather::{Dropped, Pictures};
 use super::html::{count, escape, frame, number, percent};
 use super::{Report, ReportError, chart, funnel, gallery};
 use crate::flow::DialSpec;
-use crate::publish::{self, DialSetting, FunnelStep, RegionSummary, StageDescription, Summary};
+use crate::publish::{self, DialSetting, FunnelStep, PieceSummary, StageDescription, Summary};
+use crate::row::Of;
 
 /// The counts that the page tells.
 pub(super) struct Facts {
     summary: Summary,
     pictures: Vec<FunnelStep>,
     regions: Vec<FunnelStep>,
+    edits: Vec<FunnelStep>,
 }
 
 impl Facts {
     pub(super) fn of(report: &Report<'_>) -> Result<Self, ReportError> {
         let summary = publish::summarise(report.wanted)?;
         let pictures = publish::funnel(report.wanted, &summary)?;
-        let regions = publish::region_funnel(report.wanted, &summary)?;
-        Ok(Facts { summary, pictures, regions })
+        let regions = publish::piece_funnel(report.wanted, &summary, Of::Regions)?;
+        let edits = publish::piece_funnel(report.wanted, &summary, Of::Edits)?;
+        Ok(Facts { summary, pictures, regions, edits })
     }
 
-    /// How many rows and regions a dial held back; `None` where it has no gate.
+    /// How many rows and pieces a dial held back; `None` where it has no gate.
     fn held_back_by(&self, dial: &str) -> u64 {
         let rows = self.summary.gated.get(dial).copied().unwrap_or(0);
-        let regions = self.summary.regions.as_ref().and_then(|regions| regions.gated.get(dial)).copied();
-        rows + regions.unwrap_or(0)
+        let pieces = Of::PIECES.into_iter().filter_map(|of| self.summary.pieces(of)?.gated.get(dial));
+        rows + pieces.sum::<u64>()
     }
 }
 
 /// The page's text.
 pub(super) fn page(report: &Report<'_>, facts: &Facts, pictures: &Pictures) -> String {
-    let Summary { rows, kept, regions, .. } = &facts.summary;
+    let Summary { rows, kept, regions, edits, .. } = &facts.summary;
     let pipeline = report.wanted.pipeline;
     let title = format!("{pipeline}: {} of {} pictures kept", count(*kept), count(*rows));
     let dropped = rows - kept;
     let mut body = format!("<h1>{}</h1>\n", escape(&title));
-    let with_regions = regions.as_ref().map_or(String::new(), region_line);
+    let with_pieces = Of::PIECES.into_iter().filter_map(|of| Some(piece_line(of, facts.summary.pieces(of)?)));
+    let with_pieces: String = with_pieces.collect();
     let _ = write!(
         body,
-        "<p>{} of the pictures passed every dial.{with_regions}</p>\n\
-         <nav><a href=\"#funnel\">Funnel</a>{}<a href=\"#dials\">Dials</a>\
+        "<p>{} of the pictures passed every dial.{with_pieces}</p>\n\
+         <nav><a href=\"#funnel\">Funnel</a>{}{}<a href=\"#dials\">Dials</a>\
          <a href=\"#kept\">Kept pictures</a><a href=\"#dropped\">Dropped pictures</a>\
          <a href=\"#models\">Models</a></nav>\n",
         percent(*kept, *rows),
         if regions.is_some() { "<a href=\"#regions\">Regions</a>" } else { "" },
+        if edits.is_some() { "<a href=\"#edits\">Edits</a>" } else { "" },
     );
     body.push_str("<h2 id=\"funnel\">The funnel of pictures</h2>\n");
     body.push_str(&funnel::funnel("pictures", &facts.pictures));
     if regions.is_some() {
         body.push_str("<h2 id=\"regions\">The funnel of regions</h2>\n");
         body.push_str(&funnel::funnel("regions", &facts.regions));
+    }
+    if edits.is_some() {
+        body.push_str("<h2 id=\"edits\">The funnel of edits</h2>\n");
+        body.push_str(&funnel::funnel("edits", &facts.edits));
     }
     body.push_str(&dials(report, facts));
     let _ = write!(
@@ -69,12 +78,14 @@ pub(super) fn page(report: &Report<'_>, facts: &Facts, pictures: &Pictures) -> S
     frame(&title, &body)
 }
 
-fn region_line(regions: &RegionSummary) -> String {
+fn piece_line(of: Of, pieces: &PieceSummary) -> String {
     format!(
-        " {} regions were found in them; {} were kept, {} of these in kept pictures.",
-        count(regions.found),
-        count(regions.kept),
-        count(regions.published)
+        " {} {} were {}; {} were kept, {} of these in kept pictures.",
+        count(pieces.found),
+        of.plural(),
+        if of == Of::Edits { "tried on them" } else { "found in them" },
+        count(pieces.kept),
+        count(pieces.published)
     )
 }
 

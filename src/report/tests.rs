@@ -96,7 +96,7 @@ fn page_of(pictures: &[(String, u32)], verdicts: &[Verdict], threads: usize) -> 
         dials: &[DIAL],
         score_columns: &["aesthetic"],
         shards: vec![WantedShard { seq: 0, name: "a&b", verdicts }],
-        regions: None,
+        pieces: None,
     };
     let histogram = Histogram::default();
     histogram.count(2000, verdicts.len() as isize);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Region, Row, sealed};
+use super::{ContentHash, Edit, Image, Of, Region, Row, sealed};
 
 /// 56 bits of which pictures that look alike share most.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ impl<R: Row> Row for Hashed<R> {
     }
     fn region(&self) -> Option<&Region> {
         self.row.region()
+    }
+    fn edit(&self) -> Option<&Edit> {
+        self.row.edit()
     }
     fn content(&self) -> ContentHash {
         self.row.content()

@@ -5,22 +5,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Row, RowId, sealed};
-
-/// Whose end a verdict is about: a picture's, or one of its regions'.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
-    pub id: RowId,
-    /// The region's number; `None` for the picture itself.
-    pub region: Option<u16>,
-}
-
-impl Place {
-    /// The picture as a whole.
-    pub fn picture(id: RowId) -> Self {
-        Place { id, region: None }
-    }
-}
+use super::{ContentHash, Image, Of, Row, sealed};
 
 /// Whether a region was looked for as an object or as a part of the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Region, Row, sealed};
+use super::{ContentHash, Edit, Image, Of, Region, Row, sealed};
 
 /// What an answer tells of: `nouns`, `caption`.
 pub trait Topic: 'static {
@@ -102,6 +102,9 @@ impl<R: Row, T: Topic> Row for Told<R, T> {
     }
     fn region(&self) -> Option<&Region> {
         self.row.region()
+    }
+    fn edit(&self) -> Option<&Edit> {
+        self.row.edit()
     }
     fn content(&self) -> ContentHash {
         let mut hasher = blake3::Hasher::new();

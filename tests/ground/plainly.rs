@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use threshflow::flow::{Found, RegionVerdict};
+use threshflow::flow::{Found, PieceVerdict};
 use threshflow::row::{
     ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Told, Verdict,
 };
@@ -157,11 +157,11 @@ pub fn of_picture(verdict: &Verdict) -> String {
     }
 }
 
-pub fn of_region(verdict: &RegionVerdict) -> String {
+pub fn of_region(verdict: &PieceVerdict) -> String {
     match verdict {
-        RegionVerdict::Kept { content, scores } => format!("{} {content}", kept(scores)),
-        RegionVerdict::Gated { dial, score } => gated(dial, *score),
-        RegionVerdict::Refused(was) => refused(&was.stage, &was.refusal.class),
+        PieceVerdict::Kept { content, scores } => format!("{} {content}", kept(scores)),
+        PieceVerdict::Gated { dial, score } => gated(dial, *score),
+        PieceVerdict::Refused(was) => refused(&was.stage, &was.refusal.class),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use threshflow::flow::Finds;
 use threshflow::lane::{Key, Question, Stage};
-use threshflow::publish::{KeptPicture, Nested, PublishedRegion, Recorder};
+use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
 use threshflow::row::{Handle, Image, Score, Stamp, Told};
 
 use super::operators::{Find, Mask, ReadWords, Words};
@@ -51,7 +51,7 @@ impl Recorder for GroundRecorder {
         let told = Told::<_, Words>::new(image, Handle::of(&body));
         let found = self.find.body(&Question::about(&told, Key::Row)).map_err(said)?;
         let found = self.find.operator().found(&found).map_err(said)?;
-        let region = |region: &PublishedRegion<'_>| {
+        let region = |region: &PublishedPiece<'_>| {
             let mask = match self.mask.memo().read(&region.content) {
                 Ok(Some(Ok(mask))) => String::from_utf8(mask).map_err(|error| error.to_string())?,
                 other => return Err(format!("the mask of region {}: {other:?}", region.number)),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::flow::{RegionVerdict, Verdicts};
+use crate::flow::{PieceVerdict, Verdicts};
 use crate::row::Place;
 
 pub const REGION_SCORES: [&str; 2] = ["detection", "agreement"];
@@ -28,7 +28,7 @@ impl Default for Regions {
 
 impl Regions {
     /// The regions of a picture that came as far as the detector.
-    pub fn of_picture(&self, key: &str) -> Vec<RegionVerdict> {
+    pub fn of_picture(&self, key: &str) -> Vec<PieceVerdict> {
         let mut random = Random::of(&format!("regions of {key}"));
         let count = random.below(5) as u16;
         let made = |number: u16| {
@@ -36,14 +36,14 @@ impl Regions {
             let moved = self.moved.iter().find(|(of, at, _)| of == key && *at == number);
             let agreement = moved.map_or(random.below(100) as f32 / 64.0, |(.., score)| *score);
             if !passes(score, self.detection) {
-                return RegionVerdict::Gated { dial: "detection", score };
+                return PieceVerdict::Gated { dial: "detection", score };
             }
             if random.below(6) == 0 {
                 let refusal = Refusal::new("no_mask", format!("region {number} of {key}"));
-                return RegionVerdict::Refused(Box::new(Refused { stage: "segment".into(), refusal }));
+                return PieceVerdict::Refused(Box::new(Refused { stage: "segment".into(), refusal }));
             }
             let content = ContentHash::of(format!("{key} {number} {score}").as_bytes());
-            RegionVerdict::Kept { content, scores: Box::new([score, agreement]) }
+            PieceVerdict::Kept { content, scores: Box::new([score, agreement]) }
         };
         (0..count).map(made).collect()
     }
@@ -69,13 +69,18 @@ impl Regions {
         }
         let mut verdicts = Verdicts::default();
         for (id, regions) in pictures {
-            verdicts.add_found(id, regions.len() as u16, 1);
+            verdicts.add_found(id, (Of::Regions, regions.len() as u16), 1);
             for (number, verdict) in regions.into_iter().enumerate() {
-                verdicts.add_region(Place { id, region: Some(number as u16) }, verdict, 1);
+                verdicts.add_piece(Place::region(id, number as u16), verdict, 1);
             }
         }
         verdicts
     }
+}
+
+/// The sorts of pieces that are published.
+pub fn sorts() -> Vec<(Of, Vec<&'static str>)> {
+    vec![(Of::Regions, REGION_SCORES.to_vec())]
 }
 
 pub fn region_stages() -> [StageDescription; 2] {
@@ -118,7 +123,7 @@ impl Recorder for MadeUpRecorder {
         if let Some(odd) = &self.odd {
             return odd.clone();
         }
-        let object = |region: &PublishedRegion<'_>| {
+        let object = |region: &PublishedPiece<'_>| {
             json!({
                 "label": format!("thing {}", region.number), "mask": "left out of the columns",
                 "box": [0.1, f64::from(region.number) / 3.0], "score": region.scores[1],

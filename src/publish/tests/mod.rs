@@ -156,12 +156,13 @@ impl World {
         let (dials, mut stages) = (self.dials(), stages());
         let mut of_regions = self.regions.as_ref().map_or_else(Verdicts::default, |it| it.verdicts(self));
         change_regions(&mut of_regions);
-        let regions = self.regions.as_ref().map(|regions| WantedRegions {
+        let sorts = made_up::sorts();
+        let pieces = self.regions.as_ref().map(|regions| WantedPieces {
             verdicts: &of_regions,
-            score_columns: &made_up::REGION_SCORES,
+            sorts: &sorts,
             recorder: &regions.recorder,
         });
-        if regions.is_some() {
+        if pieces.is_some() {
             stages.splice(3..3, made_up::region_stages());
         }
         let mut verdicts: Vec<_> = self.shards.iter().map(|shard| self.verdicts(shard)).collect();
@@ -175,7 +176,7 @@ impl World {
             shards: shards
                 .map(|(it, verdicts)| WantedShard { seq: it.seq, name: &it.name, verdicts })
                 .collect(),
-            regions,
+            pieces,
         };
         commit_from(out, &wanted, self)
     }

@@ -6,18 +6,14 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use super::super::parquet::{Cell, Rows, read};
-use super::super::regions::regions_rejected_columns;
+use super::super::pieces::pieces_rejected_columns;
 use super::*;
 
 /// Every kept row's record as the recorder gives it, by shard and key, in order.
 fn texts(world: &World) -> Vec<(String, String, String)> {
     let regions = world.regions.as_ref().unwrap();
     let verdicts = regions.verdicts(world);
-    let wanted = WantedRegions {
-        verdicts: &verdicts,
-        score_columns: &made_up::REGION_SCORES,
-        recorder: &regions.recorder,
-    };
+    let wanted = WantedPieces { verdicts: &verdicts, sorts: &made_up::sorts(), recorder: &regions.recorder };
     let mut texts = Vec::new();
     for shard in &world.shards {
         let sidecars = &shard.open.sidecars;
@@ -32,8 +28,10 @@ fn texts(world: &World) -> Vec<(String, String, String)> {
                 file: &format!("{}.jpg", sample.key),
                 sidecar,
                 scores: world.columns.into_iter().zip(scores).collect(),
-                regions: super::super::regions::published_regions(&wanted, id),
+                regions: super::super::pieces::published_pieces(&wanted, Of::Regions, id),
                 region_score_names: &made_up::REGION_SCORES,
+                edits: Vec::new(),
+                edit_score_names: &[],
             };
             let text = regions.recorder.record(&picture).unwrap();
             texts.push((shard.name.clone(), sample.key.clone(), text));
@@ -123,7 +121,7 @@ fn columns_say_what_the_records_say() {
 fn rejected_regions_read_back() {
     let (folder, world) = (scratch(), World::new(&["a", "b/c"], 60).with_regions());
     world.commit(folder.path()).unwrap();
-    let columns = regions_rejected_columns();
+    let columns = pieces_rejected_columns(Of::Regions);
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let mut found = Vec::new();
     for part in parts_of(folder.path(), PartKind::RegionsRejected) {
@@ -136,11 +134,11 @@ fn rejected_regions_read_back() {
     let wanted: Vec<String> = regions::all_regions(&world)
         .iter()
         .filter_map(|(shard, key, number, region, _)| {
-            use crate::flow::RegionVerdict;
+            use crate::flow::PieceVerdict;
             let mut row = vec![Cell::Text(key), Cell::Text(shard), Cell::Int32((*number).into())];
             match region {
-                RegionVerdict::Kept { .. } => return None,
-                RegionVerdict::Gated { dial, score } => row.extend([
+                PieceVerdict::Kept { .. } => return None,
+                PieceVerdict::Gated { dial, score } => row.extend([
                     Cell::Text(dial),
                     Cell::Text(dial),
                     Cell::Float32(*score),
@@ -148,7 +146,7 @@ fn rejected_regions_read_back() {
                     Cell::Missing,
                     Cell::Missing,
                 ]),
-                RegionVerdict::Refused(refused) => row.extend([
+                PieceVerdict::Refused(refused) => row.extend([
                     Cell::Text(&refused.stage),
                     Cell::Missing,
                     Cell::Missing,

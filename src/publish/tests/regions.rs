@@ -2,7 +2,7 @@
 
 use super::made_up::{REGION_SCORES, Regions};
 use super::*;
-use crate::flow::RegionVerdict;
+use crate::flow::PieceVerdict;
 use crate::row::Place;
 
 /// The kinds of the parts, by shard, that `after` has and `before` has not.
@@ -16,14 +16,14 @@ fn manifest(out: &Path) -> Manifest {
 }
 
 /// Every region of the world: its shard, key and number, where it stands, and whether its picture is kept.
-pub fn all_regions(world: &World) -> Vec<(String, String, u16, RegionVerdict, bool)> {
+pub fn all_regions(world: &World) -> Vec<(String, String, u16, PieceVerdict, bool)> {
     let regions = world.regions.as_ref().unwrap();
     let verdicts = regions.verdicts(world);
     let mut all = Vec::new();
     for shard in &world.shards {
         for (member, (sample, picture)) in world.samples(shard).enumerate() {
             let id = RowId { shard: shard.seq, member: member as u32 };
-            for (number, region) in verdicts.regions_of(id) {
+            for (number, region) in verdicts.pieces_of(Of::Regions, id) {
                 let kept = matches!(picture, Verdict::Kept(_));
                 all.push((shard.name.clone(), sample.key.clone(), number, region.clone(), kept));
             }
@@ -47,7 +47,7 @@ fn another_score_of_one_region_rewrites_the_data_and_the_records_of_its_shard() 
     world.commit(folder.path()).unwrap();
     let before = manifest(folder.path());
     let is_published =
-        |it: &(String, String, u16, RegionVerdict, bool)| matches!(it.3, RegionVerdict::Kept { .. }) && it.4;
+        |it: &(String, String, u16, PieceVerdict, bool)| matches!(it.3, PieceVerdict::Kept { .. }) && it.4;
     let (shard, key, number, ..) = all_regions(&world).into_iter().rfind(is_published).unwrap();
     world.regions.as_mut().unwrap().moved.push((key, number, 17.0));
     let moved = world.commit(folder.path()).unwrap();
@@ -62,7 +62,7 @@ fn a_score_of_a_region_whose_picture_is_rejected_changes_no_part() {
     let (folder, mut world) = (scratch(), World::new(&["one"], 60).with_regions());
     world.commit(folder.path()).unwrap();
     let unpublished =
-        |it: &(String, String, u16, RegionVerdict, bool)| matches!(it.3, RegionVerdict::Kept { .. }) && !it.4;
+        |it: &(String, String, u16, PieceVerdict, bool)| matches!(it.3, PieceVerdict::Kept { .. }) && !it.4;
     let (_, key, number, ..) = all_regions(&world).into_iter().find(unpublished).unwrap();
     world.regions.as_mut().unwrap().moved.push((key, number, 17.0));
     assert_eq!(world.commit(folder.path()).unwrap().parts_written, 0);
@@ -87,7 +87,7 @@ fn a_turn_moves_regions_to_the_rejected_ones() {
     let (folder, mut world) = (scratch(), World::new(&["one"], 60).with_regions());
     world.commit(folder.path()).unwrap();
     let kept = |world: &World| {
-        let is_kept = |it: &(_, _, _, RegionVerdict, _)| matches!(it.3, RegionVerdict::Kept { .. });
+        let is_kept = |it: &(_, _, _, PieceVerdict, _)| matches!(it.3, PieceVerdict::Kept { .. });
         all_regions(world).iter().filter(|it| is_kept(it)).count()
     };
     let (before, manifest_before) = (kept(&world), manifest(folder.path()));
@@ -123,15 +123,15 @@ fn the_counts_add_up_and_the_card_tells_them() {
     let summary: Summary = serde_json::from_str(&text).unwrap();
     let regions = summary.regions.unwrap();
     let all = all_regions(&world);
-    let count = |is: &dyn Fn(&RegionVerdict, bool) -> bool| {
+    let count = |is: &dyn Fn(&PieceVerdict, bool) -> bool| {
         all.iter().filter(|(.., region, kept)| is(region, *kept)).count() as u64
     };
-    let gated = count(&|region, _| matches!(region, RegionVerdict::Gated { .. }));
-    let refused = count(&|region, _| matches!(region, RegionVerdict::Refused(_)));
-    let kept = count(&|region, _| matches!(region, RegionVerdict::Kept { .. }));
-    let published = count(&|region, kept| matches!(region, RegionVerdict::Kept { .. }) && kept);
+    let gated = count(&|region, _| matches!(region, PieceVerdict::Gated { .. }));
+    let refused = count(&|region, _| matches!(region, PieceVerdict::Refused(_)));
+    let kept = count(&|region, _| matches!(region, PieceVerdict::Kept { .. }));
+    let published = count(&|region, kept| matches!(region, PieceVerdict::Kept { .. }) && kept);
     assert!([gated, refused, kept, published].iter().all(|count| *count > 3) && published < kept);
-    let wanted = RegionSummary {
+    let wanted = PieceSummary {
         found: all.len() as u64,
         kept,
         published,
@@ -162,31 +162,31 @@ fn the_counts_add_up_and_the_card_tells_them() {
 fn regions_that_do_not_add_up_publish_nothing() {
     let world = World::new(&["one"], 30).with_regions();
     let id = RowId { shard: 1, member: 0 };
-    let place = Place { id, region: Some(70) };
+    let place = Place::region(id, 70);
     let found = |verdicts: &mut Verdicts, verdict| {
-        verdicts.add_found(id, 1, 1);
-        verdicts.add_region(place, verdict, 1);
+        verdicts.add_found(id, (Of::Regions, 1), 1);
+        verdicts.add_piece(place, verdict, 1);
     };
     type Change<'a> = &'a dyn Fn(&mut Verdicts);
     let wrong: [(&str, Change<'_>); 6] = [
-        ("regions were found in the rows", &|all| all.add_found(id, 1, 1)),
-        ("gated by aesthetic", &|all| found(all, RegionVerdict::Gated { dial: "aesthetic", score: 1.0 })),
+        ("regions were found in the rows", &|all| all.add_found(id, (Of::Regions, 1), 1)),
+        ("gated by aesthetic", &|all| found(all, PieceVerdict::Gated { dial: "aesthetic", score: 1.0 })),
         ("refused at aesthetic", &|all| {
             let refused = Refused { stage: "aesthetic".into(), refusal: Refusal::new("timeout", "30 s") };
-            found(all, RegionVerdict::Refused(Box::new(refused)));
+            found(all, PieceVerdict::Refused(Box::new(refused)));
         }),
         ("refused at probe", &|all| {
             let refused = Refused { stage: "probe".into(), refusal: Refusal::new("cut_picture", "cut") };
-            found(all, RegionVerdict::Refused(Box::new(refused)));
+            found(all, PieceVerdict::Refused(Box::new(refused)));
         }),
         ("kept with 1 scores", &|all| {
-            found(all, RegionVerdict::Kept { content: ContentHash([7; 16]), scores: Box::new([1.0]) });
+            found(all, PieceVerdict::Kept { content: ContentHash([7; 16]), scores: Box::new([1.0]) });
         }),
         ("anywhere", &|all| {
             let nowhere = RowId { shard: 99, member: 0 };
-            all.add_found(nowhere, 1, 1);
-            let verdict = RegionVerdict::Gated { dial: "detection", score: 0.1 };
-            all.add_region(Place { id: nowhere, region: Some(0) }, verdict, 1);
+            all.add_found(nowhere, (Of::Regions, 1), 1);
+            let verdict = PieceVerdict::Gated { dial: "detection", score: 0.1 };
+            all.add_piece(Place::region(nowhere, 0), verdict, 1);
         }),
     ];
     for (why, change) in wrong {
@@ -208,7 +208,7 @@ fn explain_tells_the_regions_of_a_picture() {
             let found =
                 find_verdict(folder.path(), &format!("{}/{}", shard.name, sample.key)).unwrap().unwrap();
             let wanted = all.iter().filter(|it| it.0 == shard.name && it.1 == sample.key);
-            let wanted: Vec<ExplainedRegion> =
+            let wanted: Vec<ExplainedPiece> =
                 wanted.filter_map(|it| as_told(&world, it.2, &it.3, it.4)).collect();
             assert_eq!(found.regions, wanted);
             told += wanted.len();
@@ -221,24 +221,24 @@ fn explain_tells_the_regions_of_a_picture() {
     assert_eq!(find_verdict(folder.path(), "nowhere").unwrap(), None);
 }
 
-fn as_told(world: &World, number: u16, region: &RegionVerdict, published: bool) -> Option<ExplainedRegion> {
+fn as_told(world: &World, number: u16, region: &PieceVerdict, published: bool) -> Option<ExplainedPiece> {
     let Regions { detection, .. } = *world.regions.as_ref().unwrap();
     let ended = match region {
-        RegionVerdict::Kept { .. } if !published => return None,
-        RegionVerdict::Kept { scores, .. } => {
+        PieceVerdict::Kept { .. } if !published => return None,
+        PieceVerdict::Kept { scores, .. } => {
             let names = REGION_SCORES.iter().map(|name| (*name).to_owned());
-            RegionEnded::Kept(names.zip(scores.iter().copied()).collect())
+            PieceEnded::Kept(names.zip(scores.iter().copied()).collect())
         }
-        RegionVerdict::Gated { dial, score } => RegionEnded::Rejected(Ended::Gated {
+        PieceVerdict::Gated { dial, score } => PieceEnded::Rejected(Ended::Gated {
             dial: (*dial).to_owned(),
             score: *score,
             threshold: detection,
         }),
-        RegionVerdict::Refused(refused) => RegionEnded::Rejected(Ended::Refused {
+        PieceVerdict::Refused(refused) => PieceEnded::Rejected(Ended::Refused {
             stage: refused.stage.to_string(),
             class: refused.refusal.class.to_string(),
             message: refused.refusal.message.clone(),
         }),
     };
-    Some(ExplainedRegion { number: number.into(), ended })
+    Some(ExplainedPiece { number: number.into(), ended })
 }

@@ -1,16 +1,16 @@
-//! Where every region stands. Changes are added up region by region, in whatever order they come: when an epoch is
-//! complete, every region that was found has exactly one verdict left.
+//! Where every piece of the pictures stands: regions in one table, edits in another. Changes are added up piece by piece, in
+//! whatever order they come: when an epoch is complete, every piece that was found has exactly one verdict left.
 
 use std::collections::HashMap;
 
-use crate::flow::KeptRegion;
+use crate::flow::KeptPiece;
 use crate::row::{ContentHash, Place, Refused, RowId};
 #[cfg(doc)]
 use crate::row::{Row, Verdict};
 
-/// Where a region ended.
+/// Where a region or an edit ended.
 #[derive(Clone, Debug)]
-pub enum RegionVerdict {
+pub enum PieceVerdict {
     /// Published with its picture: its [`Row::content`], and its scores in the order of the flow's names.
     Kept { content: ContentHash, scores: Box<[f32]> },
     /// Held back by the dial of this name, at this score.
@@ -20,19 +20,19 @@ pub enum RegionVerdict {
 }
 
 /// Bit by bit, as with [`Verdict`].
-impl PartialEq for RegionVerdict {
+impl PartialEq for PieceVerdict {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                RegionVerdict::Kept { content, scores },
-                RegionVerdict::Kept { content: other, scores: others },
+                PieceVerdict::Kept { content, scores },
+                PieceVerdict::Kept { content: other, scores: others },
             ) => {
                 content == other && scores.iter().map(|s| s.to_bits()).eq(others.iter().map(|s| s.to_bits()))
             }
-            (RegionVerdict::Gated { dial, score }, RegionVerdict::Gated { dial: other, score: at }) => {
+            (PieceVerdict::Gated { dial, score }, PieceVerdict::Gated { dial: other, score: at }) => {
                 dial == other && score.to_bits() == at.to_bits()
             }
-            (RegionVerdict::Refused(one), RegionVerdict::Refused(other)) => one == other,
+            (PieceVerdict::Refused(one), PieceVerdict::Refused(other)) => one == other,
             _ => false,
         }
     }
@@ -41,7 +41,7 @@ impl PartialEq for RegionVerdict {
 #[derive(Clone, Debug)]
 struct Entry {
     number: u16,
-    verdict: RegionVerdict,
+    verdict: PieceVerdict,
     /// 1 when all is settled; whatever while changes are under way.
     count: i32,
 }
@@ -52,24 +52,24 @@ struct OfPicture {
     entries: Vec<Entry>,
 }
 
-/// The regions of all pictures.
+/// The pieces of one sort of all pictures.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RegionTable {
+pub(super) struct PieceTable {
     pictures: HashMap<RowId, OfPicture>,
 }
 
-impl RegionTable {
+impl PieceTable {
     pub(super) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
         self.change(id, |picture| picture.found += i64::from(found) * diff as i64);
     }
 
-    pub(super) fn add_kept(&mut self, region: KeptRegion, diff: isize) {
-        let scores = region.scores.iter().map(|score| score.get()).collect();
-        self.add(region.place, RegionVerdict::Kept { content: region.content, scores }, diff);
+    pub(super) fn add_kept(&mut self, piece: KeptPiece, diff: isize) {
+        let scores = piece.scores.iter().map(|score| score.get()).collect();
+        self.add(piece.place, PieceVerdict::Kept { content: piece.content, scores }, diff);
     }
 
-    pub(super) fn add(&mut self, place: Place, verdict: RegionVerdict, diff: isize) {
-        let Some(number) = place.region else { return };
+    pub(super) fn add(&mut self, place: Place, verdict: PieceVerdict, diff: isize) {
+        let number = place.number;
         self.change(place.id, |picture| {
             let known = |entry: &Entry| entry.number == number && entry.verdict == verdict;
             match picture.entries.iter().position(known) {
@@ -92,7 +92,7 @@ impl RegionTable {
         }
     }
 
-    /// Pictures whose regions do not each stand in exactly one verdict.
+    /// Pictures whose pieces do not each stand in exactly one verdict.
     pub(super) fn astray(&self) -> impl Iterator<Item = RowId> {
         self.pictures.iter().filter(|(_, picture)| !picture.is_settled()).map(|(id, _)| *id)
     }
@@ -101,15 +101,15 @@ impl RegionTable {
         self.pictures.get(&id).map_or(0, |picture| picture.found.max(0) as u64)
     }
 
-    /// The picture's regions in the order of their numbers, each with its verdict.
-    pub(super) fn of(&self, id: RowId) -> Vec<(u16, &RegionVerdict)> {
+    /// The picture's pieces in the order of their numbers, each with its verdict.
+    pub(super) fn of(&self, id: RowId) -> Vec<(u16, &PieceVerdict)> {
         let entries = self.pictures.get(&id).map(|picture| picture.entries.as_slice()).unwrap_or_default();
-        let mut regions: Vec<_> = entries.iter().map(|entry| (entry.number, &entry.verdict)).collect();
-        regions.sort_by_key(|(number, _)| *number);
-        regions
+        let mut pieces: Vec<_> = entries.iter().map(|entry| (entry.number, &entry.verdict)).collect();
+        pieces.sort_by_key(|(number, _)| *number);
+        pieces
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (RowId, &RegionVerdict)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (RowId, &PieceVerdict)> {
         self.pictures
             .iter()
             .flat_map(|(id, picture)| picture.entries.iter().map(|entry| (*id, &entry.verdict)))

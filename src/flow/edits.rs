@@ -1,0 +1,152 @@
+//! From pictures to their edits and back: `edits` makes a row of every edit that was chosen for a picture, `with_edits` counts
+//! those that are left and publishes them with their picture.
+//!
+//! A choice is a function of the picture and of the regions that stand as candidates when an epoch is complete: not of the
+//! way there, and of no other picture.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::complete::{Changes, at_complete_epochs};
+use super::{Collection, Ended, Flow, Why, Wired};
+use crate::row::{
+    Choice, ContentHash, Edit, Image, Of, Place, Refusal, Refused, Region, Row, RowId, Scored, Unit,
+};
+
+/// Chooses the edits of a picture. Pure: the same for the same picture and regions, always.
+pub trait Chooser: Send + Sync + 'static {
+    /// The name that refusals of edits which could not be chosen bear.
+    fn name(&self) -> &'static str;
+    /// What becomes of every edit that is tried: the same numbers for every picture, whatever its regions; each once.
+    /// `regions` are in the order of their numbers.
+    fn choose(&self, picture: &Image, regions: &[Region]) -> Vec<Chosen>;
+}
+
+/// An edit of that number, or why there can be none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    pub number: u16,
+    pub choice: Result<Choice, Refusal>,
+}
+
+/// The unit of how many edits of a picture are left.
+pub struct EditCount;
+impl Unit for EditCount {
+    const NAME: &'static str = "edits";
+    const UNIT: &'static str = "edits";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 100.0;
+}
+
+/// Regions that edits may be chosen from: see [`Flow::candidates`].
+pub struct Candidates<'s>(pub(super) Collection<'s, Region>);
+
+/// What comes or leaves.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Considered {
+    Picture(Image, ContentHash),
+    Candidate(Region),
+}
+
+/// What becomes of an edit that is tried.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Tried {
+    Chosen(Edit),
+    Ended(Ended),
+}
+
+/// A picture and its candidates, as of the last complete epoch.
+#[derive(Default)]
+struct Standing {
+    picture: Option<(Image, ContentHash)>,
+    candidates: BTreeMap<u16, Region>,
+}
+
+impl<'s, R: Row> Flow<'s, R> {
+    /// The pictures as they are, and a flow of the edits that `chooser` chooses for them among the candidates.
+    pub fn edits(self, candidates: Candidates<'s>, chooser: &Arc<impl Chooser>) -> (Self, Flow<'s, Edit>) {
+        let pictures = self.rows.clone().map(|row| Considered::Picture(row.image().clone(), row.content()));
+        let considered = pictures.concat(candidates.0.map(Considered::Candidate));
+        let (name, chooser, mut standing) = (chooser.name(), chooser.clone(), HashMap::new());
+        let tried = at_complete_epochs("Choose", considered, move |changes, said| {
+            reconsider(&*chooser, &mut standing, changes, said);
+        });
+        let rows = tried.clone().flat_map(|tried| match tried {
+            Tried::Chosen(edit) => Some(edit),
+            Tried::Ended(_) => None,
+        });
+        let ended = tried.flat_map(|tried| match tried {
+            Tried::Ended(ended) => Some(ended),
+            Tried::Chosen(_) => None,
+        });
+        self.wired.borrow_mut().push(Wired::Choose { stage: name });
+        let edits = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: self.wired.clone() };
+        (self, edits)
+    }
+
+    /// Joins the edits to their pictures: they are published with them, and counted. What ended of them ends here.
+    pub fn with_edits<Q: Row>(self, edits: Flow<'s, Q>) -> Flow<'s, Scored<R, EditCount>> {
+        self.joined(edits)
+    }
+}
+
+/// Works off an epoch: every picture that was touched takes back what was chosen for it, and is chosen for anew.
+fn reconsider(
+    chooser: &impl Chooser,
+    standing: &mut HashMap<RowId, Standing>,
+    mut changes: Changes<Considered>,
+    said: &mut Changes<Tried>,
+) {
+    let id = |considered: &Considered| match considered {
+        Considered::Picture(image, _) => image.id,
+        Considered::Candidate(region) => region.image.id,
+    };
+    let touched: BTreeSet<RowId> = changes.iter().map(|(considered, _)| id(considered)).collect();
+    for id in &touched {
+        if let Some(standing) = standing.get(id) {
+            standing.say(chooser, -1, said);
+        }
+    }
+    // What leaves first: a picture may come back in the same epoch with another answer.
+    changes.sort_by_key(|(_, diff)| *diff);
+    for (considered, diff) in changes {
+        let standing = standing.entry(id(&considered)).or_default();
+        match (considered, diff > 0) {
+            (Considered::Picture(image, content), true) => standing.picture = Some((image, content)),
+            (Considered::Picture(..), false) => standing.picture = None,
+            (Considered::Candidate(region), true) => drop(standing.candidates.insert(region.number, region)),
+            (Considered::Candidate(region), false) => drop(standing.candidates.remove(&region.number)),
+        }
+    }
+    for id in touched {
+        let Some(stands) = standing.get(&id) else { continue };
+        stands.say(chooser, 1, said);
+        if stands.picture.is_none() && stands.candidates.is_empty() {
+            standing.remove(&id);
+        }
+    }
+}
+
+impl Standing {
+    fn say(&self, chooser: &impl Chooser, diff: isize, said: &mut Changes<Tried>) {
+        let Some((image, picture)) = &self.picture else { return };
+        let regions: Vec<Region> = self.candidates.values().cloned().collect();
+        let chosen = chooser.choose(image, &regions);
+        let found = Why::Found(Of::Edits, chosen.len() as u16);
+        said.push((Tried::Ended(Ended { place: Place::picture(image.id), why: found }), diff));
+        for Chosen { number, choice } in chosen {
+            let tried = match choice {
+                Ok(choice) => {
+                    let content = |number| self.candidates.get(&number).map(Row::content);
+                    let contents: Vec<ContentHash> = choice.regions().filter_map(content).collect();
+                    Tried::Chosen(Edit::new(image.clone(), *picture, number, choice, &contents))
+                }
+                Err(refusal) => {
+                    let why = Why::Refused(Box::new(Refused { stage: chooser.name().into(), refusal }));
+                    Tried::Ended(Ended { place: Place::edit(image.id, number), why })
+                }
+            };
+            said.push((tried, diff));
+        }
+    }
+}

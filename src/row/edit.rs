@@ -1,0 +1,76 @@
+//! Edits: what may be made of a picture, each a row of its own.
+
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContentHash, Image, Of, Row, sealed};
+
+/// What was chosen for an edit: regions of the picture by their numbers, and what is to be done to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Choice {
+    /// One or two regions; [`Choice::NONE`] stands for none.
+    pub regions: [u16; 2],
+    /// What is to be done, in the words of whoever chose: operations by number.
+    pub operations: [u8; 3],
+}
+
+impl Choice {
+    /// No region.
+    pub const NONE: u16 = u16::MAX;
+
+    /// The numbers of the chosen regions.
+    pub fn regions(&self) -> impl Iterator<Item = u16> {
+        self.regions.into_iter().filter(|number| *number != Choice::NONE)
+    }
+}
+
+/// An edit that was chosen for a picture: its instruction, pictures and judgements lie in memos.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Edit {
+    pub image: Image,
+    /// Which of the edits that are tried for every picture: its type, in the words of whoever chose.
+    pub number: u16,
+    pub choice: Choice,
+    /// The [`Row::content`] of the picture's row when the choice was made: what tells of its regions is remembered under it.
+    pub picture: ContentHash,
+    content: ContentHash,
+}
+
+impl Edit {
+    /// `regions` are the contents of the chosen regions, in their order: they shape questions about the edit, while the
+    /// regions' numbers only lead to them.
+    pub fn new(
+        image: Image,
+        picture: ContentHash,
+        number: u16,
+        choice: Choice,
+        regions: &[ContentHash],
+    ) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&picture.0).update(&number.to_le_bytes()).update(&choice.operations);
+        for region in regions {
+            hasher.update(&region.0);
+        }
+        Edit { image, number, choice, picture, content: ContentHash::from_hasher(&hasher) }
+    }
+}
+
+impl sealed::Sealed for Edit {}
+impl Row for Edit {
+    const OF: Of = Of::Edits;
+
+    fn image(&self) -> &Image {
+        &self.image
+    }
+    fn edit(&self) -> Option<&Edit> {
+        Some(self)
+    }
+    fn content(&self) -> ContentHash {
+        self.content
+    }
+    fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
+    fn score_names() -> Vec<&'static str> {
+        Vec::new()
+    }
+}
