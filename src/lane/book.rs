@@ -1,9 +1,9 @@
 //! A book: answers that operators look up while they answer, each asked once and remembered, such as the embeddings of
 //! nouns. Where a stage's questions come down the flow, a book's come from within other questions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::stage::StageStatus;
@@ -29,6 +29,9 @@ pub struct Book {
     log: Option<AskLog>,
     /// Held while questions are asked: whoever comes meanwhile with the same one finds it answered.
     asking: Mutex<()>,
+    /// Questions that are asked one by one, and the sign that one of them was answered.
+    under_way: Mutex<HashSet<ContentHash>>,
+    answered: Condvar,
     kept: Mutex<Kept>,
     asked: AtomicU64,
     remembered: AtomicU64,
@@ -53,6 +56,8 @@ impl Book {
             is_of_the_content,
             log: lanes.log.clone(),
             asking: Mutex::default(),
+            under_way: Mutex::default(),
+            answered: Condvar::new(),
             kept: Mutex::default(),
             asked: AtomicU64::new(0),
             remembered: AtomicU64::new(0),
@@ -79,7 +84,7 @@ impl Book {
         ask: impl FnOnce(&[usize]) -> Vec<Result<Vec<u8>, Refusal>>,
     ) -> Vec<Result<Arc<[u8]>, Refusal>> {
         let missing = || -> Vec<usize> {
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             let unknown = |place: &usize| !self.knows(&questions[*place]) && seen.insert(questions[*place]);
             (0..questions.len()).filter(unknown).collect()
         };
@@ -94,6 +99,32 @@ impl Book {
         }
         self.remembered.fetch_add((questions.len() - asked) as u64, Relaxed);
         questions.iter().map(|content| self.answer(content)).collect()
+    }
+
+    /// The answer to one question: `ask` is called only if nobody ever answered it. Who comes while it is being asked
+    /// waits for that answer; other questions are asked side by side.
+    pub fn look_up_one(
+        &self,
+        question: ContentHash,
+        ask: impl FnOnce() -> Result<Vec<u8>, Refusal>,
+    ) -> Result<Arc<[u8]>, Refusal> {
+        let mut under_way = lock(&self.under_way);
+        loop {
+            if self.knows(&question) {
+                drop(under_way);
+                self.remembered.fetch_add(1, Relaxed);
+                return self.answer(&question);
+            }
+            if under_way.insert(question) {
+                break;
+            }
+            under_way = self.answered.wait(under_way).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(under_way);
+        // Also when `ask` panics: who waits asks for itself then.
+        let _done = UnderWay { book: self, question };
+        self.ask(&[question], &[0], |_| vec![ask()])?;
+        self.answer(&question)
     }
 
     fn ask(
@@ -148,6 +179,19 @@ impl Book {
             kept.bytes += body.len();
         }
         Ok(body)
+    }
+}
+
+/// A question that is being asked by [`Book::look_up_one`].
+struct UnderWay<'a> {
+    book: &'a Book,
+    question: ContentHash,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.book.under_way).remove(&self.question);
+        self.book.answered.notify_all();
     }
 }
 
@@ -255,6 +299,42 @@ mod tests {
         }
         let lanes = lanes(folder.path());
         assert!(open(&lanes, |_| true).knows(&questions[0]), "what is of the content stays");
+    }
+
+    #[test]
+    fn one_question_at_once_is_asked_once_while_others_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = lanes(folder.path());
+        let book = open(&lanes, |_| true);
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        // Four threads a question, and every question waits until each of the eight was taken up: none may hold another up.
+        let all = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for n in 0..32_u8 {
+                let (book, asked, all) = (&book, &asked, &all);
+                scope.spawn(move || {
+                    let answer = book.look_up_one(ContentHash::of(&[n % 8]), || {
+                        asked.fetch_add(1, Relaxed);
+                        all.wait();
+                        Ok(vec![n % 8; 3])
+                    });
+                    assert_eq!(*answer.unwrap(), [n % 8; 3]);
+                });
+            }
+        });
+        assert_eq!(asked.load(Relaxed), 8);
+        assert_eq!((book.status().asked.asked, book.status().asked.remembered), (8, 24));
+    }
+
+    #[test]
+    fn a_panic_while_asking_leaves_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = lanes(folder.path());
+        let book = open(&lanes, |_| true);
+        let question = ContentHash::of(b"1");
+        let ask = || book.look_up_one(question, || panic!("tested"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
+        assert_eq!(*book.look_up_one(question, || Ok(vec![7])).unwrap(), [7]);
     }
 
     #[test]

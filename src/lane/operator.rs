@@ -1,5 +1,7 @@
 //! What an operator is: how a question is prepared and answered, and what of the answer rides.
 
+use std::time::Duration;
+
 use super::Question;
 use crate::memo::{Inline, Written};
 use crate::row::{
@@ -172,6 +174,15 @@ pub trait Operator: Send + Sync + 'static {
     fn most_a_batch(&self) -> usize;
     /// How many threads answer, each with a session of its own.
     fn sessions(&self) -> usize;
+    /// The most questions that are under way at once. For operators that wait for a server: what they have in hand then
+    /// never fills the decode pool, which others need. `None`: as many as there is room for.
+    fn most_in_flight(&self) -> Option<usize> {
+        None
+    }
+    /// How long an answer may take from when its question is taken up, where that is not the lanes' deadline.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
     fn open_session(&self) -> Result<Self::Session, String>;
     /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
     /// process: a device that died refuses everything, and none of it is to blame.

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::batch::Batches;
 use super::desk::{Desk, Flight, Letter, Mailbox, Question, address};
 use super::pool::Job;
-use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Reply, Subject, Together, Watched, lock};
+use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Reply, Subject, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Refusal, Stamp};
 use crate::shard::Sidecar;
@@ -100,6 +100,8 @@ pub struct Stage<O: Operator> {
     pub(super) at_work: AtomicUsize,
     /// Refusals that say nothing of the content, since the last answer.
     failures_in_a_row: AtomicUsize,
+    /// Who found no room under [`Operator::most_in_flight`]. Filled and emptied while the desk is locked.
+    waiters: Mutex<Vec<Wake>>,
 }
 
 impl<O: Operator> Stage<O> {
@@ -117,6 +119,7 @@ impl<O: Operator> Stage<O> {
             sessions_started: AtomicUsize::new(0),
             at_work: AtomicUsize::new(0),
             failures_in_a_row: AtomicUsize::new(0),
+            waiters: Mutex::default(),
             operator,
         });
         lanes.register(stage.clone());
@@ -168,7 +171,10 @@ impl<O: Operator> Stage<O> {
         let Some(lanes) = self.lanes.upgrade() else { return };
         let mut desk = lock(&self.desk);
         // More would be refused at once; what is left is asked when answers come, or when there is room.
-        let most = lanes.pool.room().max(O::QUESTIONS_A_JOB).min(MOST_AT_ONCE);
+        let mut most = lanes.pool.room().max(O::QUESTIONS_A_JOB).min(MOST_AT_ONCE);
+        if let Some(limit) = self.operator.most_in_flight() {
+            most = most.min(limit.saturating_sub(desk.len()));
+        }
         let mut known = Vec::new();
         let mut fresh: Vec<Question> = Vec::new();
         {
@@ -187,6 +193,9 @@ impl<O: Operator> Stage<O> {
                         && !fresh.last().is_some_and(|last| asked_together::<O>(last, &question))
                     {
                         questions.push_front(question);
+                        if self.operator.most_in_flight().is_some() {
+                            lock(&self.waiters).push(mailbox.wake().clone());
+                        }
                         break;
                     }
                     desk.insert(
@@ -224,6 +233,9 @@ impl<O: Operator> Stage<O> {
             flight.mailboxes.retain(|known| !Arc::ptr_eq(known, mailbox));
             if flight.mailboxes.is_empty() && !flight.taken {
                 desk.remove(content);
+                let waiters = std::mem::take(&mut *lock(&self.waiters));
+                drop(desk);
+                waiters.iter().for_each(|wake| wake());
             }
         }
     }
@@ -367,8 +379,10 @@ impl<O: Operator> Stage<O> {
 
     /// Refuses a question for as long as this process runs.
     fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) {
-        let in_a_row = self.failures_in_a_row.fetch_add(1, Relaxed) + 1;
-        if in_a_row == MOST_FAILURES_IN_A_ROW {
+        // What the user's budget does not pay for is no failure: the rest of the run goes on.
+        let failed = usize::from(refusal.class != Refusal::OVER_BUDGET);
+        let in_a_row = self.failures_in_a_row.fetch_add(failed, Relaxed) + failed;
+        if failed == 1 && in_a_row == MOST_FAILURES_IN_A_ROW {
             let name = self.operator.name();
             self.report(format_args!(
                 "{name}: {in_a_row} questions in a row failed, the last with {refusal}"
@@ -381,10 +395,14 @@ impl<O: Operator> Stage<O> {
 
     /// Tells everyone who asked what is now remembered.
     fn tell(&self, answers: Vec<Letter>) {
-        let letters = address(&mut lock(&self.desk), answers);
+        let (letters, waiters) = {
+            let mut desk = lock(&self.desk);
+            (address(&mut desk, answers), std::mem::take(&mut *lock(&self.waiters)))
+        };
         for (mailbox, pile) in letters {
             mailbox.deliver(pile);
         }
+        waiters.iter().for_each(|wake| wake());
     }
 }
 
@@ -450,10 +468,11 @@ impl<O: Operator> Watched for Stage<O> {
 
     fn give_up_the_late(&self, now: Instant) {
         let Some(lanes) = self.lanes.upgrade() else { return };
-        let late = |flight: &Flight| flight.started.is_some_and(|at| now.duration_since(at) > lanes.deadline);
+        let deadline = self.operator.deadline().unwrap_or(lanes.deadline);
+        let late = |flight: &Flight| flight.started.is_some_and(|at| now.duration_since(at) > deadline);
         let contents: Vec<ContentHash> =
             lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
-        let seconds = lanes.deadline.as_secs_f64();
+        let seconds = deadline.as_secs_f64();
         let message =
             format!("no answer after {seconds} s; the next run asks again, and --deadline allows longer");
         for content in contents {
