@@ -153,7 +153,12 @@ fn with_picture<T>(
 fn prepare_alone<O: Operator>(scenes: &Scenes, operator: &O, asked: &[Vec<Question>]) -> f64 {
     let prepare = |_: &mut (), questions: &Vec<Question>| {
         with_picture(&scenes.catalogue, questions, |picture, bytes| {
-            drop(operator.prepare(&Subject { questions, picture: Some((picture, bytes)), sidecar: None }));
+            drop(operator.prepare(&Subject {
+                questions,
+                picture: Some((picture, bytes)),
+                end_frame: None,
+                sidecar: None,
+            }));
         });
     };
     on_threads(scenes.cores, asked, || (), prepare)

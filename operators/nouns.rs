@@ -216,7 +216,7 @@ mod tests {
     fn read(json: &str) -> Result<NounList, String> {
         let operator = NounsFromSidecar::new("tags", Records::none());
         let sidecar = threshflow::shard::Sidecar { json: Some(json.to_owned()), caption: None };
-        let subject = Subject { questions: &[], picture: None, sidecar: Some(&sidecar) };
+        let subject = Subject { questions: &[], picture: None, end_frame: None, sidecar: Some(&sidecar) };
         operator.prepare(&subject).map_err(|refusal| refusal.to_string())
     }
 

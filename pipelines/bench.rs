@@ -168,7 +168,14 @@ fn decode_alone(
     let prepare = |(shard, member): &Place| {
         let bytes = shard.picture_bytes(*member).ok()?;
         let picture = shard.index.samples[*member as usize].picture.as_ref().ok()?;
-        scorer.prepare(&Subject { questions: &[], picture: Some((picture, &bytes)), sidecar: None }).ok()
+        scorer
+            .prepare(&Subject {
+                questions: &[],
+                picture: Some((picture, &bytes)),
+                end_frame: None,
+                sidecar: None,
+            })
+            .ok()
     };
     let next = AtomicUsize::new(0);
     let clock = Clock::start();

@@ -11,10 +11,11 @@ const PUBLISH_MAY: [&str; 3] = ["row", "shard", "flow"];
 /// Neither of these knows the other.
 const STRANGERS: [(&str, &str); 1] = [("memo", "shard")];
 /// What the worker threads run.
-const WORKER_SIDE: [&str; 13] = [
+const WORKER_SIDE: [&str; 14] = [
     "src/flow/mod.rs",
     "src/flow/ask.rs",
     "src/flow/complete.rs",
+    "src/flow/edits.rs",
     "src/flow/either.rs",
     "src/flow/gate.rs",
     "src/flow/histogram.rs",
@@ -24,7 +25,7 @@ const WORKER_SIDE: [&str; 13] = [
     "src/flow/regions.rs",
     "src/flow/worker.rs",
     "src/flow/verdicts.rs",
-    "src/flow/verdicts/regions.rs",
+    "src/flow/verdicts/pieces.rs",
 ];
 /// What would make a worker wait.
 const WAITS: [&str; 9] = [

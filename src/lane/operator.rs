@@ -93,6 +93,9 @@ pub struct Subject<'a> {
     pub questions: &'a [Question],
     /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
     pub picture: Option<(&'a Picture, &'a [u8])>,
+    /// The second frame of the sample, as its file lies in the shard; `None` where it has none, or where the operator does
+    /// not look [at both](Looks::AtBothFrames).
+    pub end_frame: Option<&'a [u8]>,
     /// `None` where the operator does not look at sidecars.
     pub sidecar: Option<&'a Sidecar>,
 }
@@ -108,9 +111,18 @@ impl Subject<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
     AtThePicture,
+    /// At the picture, and at the second frame where the sample has one.
+    AtBothFrames,
     AtTheSidecar,
     /// The row alone is the question.
     AtTheRow,
+}
+
+impl Looks {
+    /// Whether pixels are decoded.
+    pub(super) fn at_pixels(self) -> bool {
+        matches!(self, Looks::AtThePicture | Looks::AtBothFrames)
+    }
 }
 
 /// What an answer is remembered under, beside the stamp.

@@ -15,7 +15,7 @@ use super::pool::Job;
 use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Reply, Subject, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Refusal, Stamp};
-use crate::shard::Sidecar;
+use crate::shard::{Sample, Sidecar};
 
 /// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
 pub(super) struct Waiting<P> {
@@ -251,7 +251,7 @@ impl<O: Operator> Stage<O> {
                 Some(flight) if !flight.taken => {
                     flight.taken = true;
                     // Where bytes are to be waited for, the clock starts when they are there.
-                    flight.started = (O::LOOKS != Looks::AtThePicture).then_some(start);
+                    flight.started = (!O::LOOKS.at_pixels()).then_some(start);
                     true
                 }
                 _ => false,
@@ -314,27 +314,29 @@ impl<O: Operator> Stage<O> {
         let contents: Vec<ContentHash> = questions.iter().map(|question| question.content).collect();
         let ready = |prepared, permit| Waiting { contents: contents.clone(), prepared, permit };
         // Timed here, where nothing waits for the budget or for room in the batches.
-        let prepare = |picture, sidecar: Option<&Sidecar>| {
+        let prepare = |picture, end_frame: Option<&[u8]>, sidecar: Option<&Sidecar>| {
             let begin = Instant::now();
-            let prepared = self.operator.prepare(&Subject { questions, picture, sidecar });
+            let prepared = self.operator.prepare(&Subject { questions, picture, end_frame, sidecar });
             self.counters.prepare_nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
             prepared
         };
         let id = questions[0].id;
         if O::LOOKS == Looks::AtTheRow {
-            return Ok(prepare(None, None).map(|prepared| ready(prepared, None)));
+            return Ok(prepare(None, None, None).map(|prepared| ready(prepared, None)));
         }
         let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
         let shard = lanes.catalogue.shard(id.shard).map_err(|error| unreadable(error.to_string()))?;
         if O::LOOKS == Looks::AtTheSidecar {
             let sidecar = shard.sidecar(id.member);
-            return Ok(prepare(None, Some(&sidecar)).map(|prepared| ready(prepared, None)));
+            return Ok(prepare(None, None, Some(&sidecar)).map(|prepared| ready(prepared, None)));
         }
         let sample = shard.index.samples.get(id.member as usize);
         let Some(Ok(picture)) = sample.map(|sample| &sample.picture) else {
             return Err(unreadable(format!("{id:?} is no picture of its shard any more")));
         };
         let bytes = shard.picture_bytes(id.member).map_err(Unreadable)?;
+        let end_frame = sample.and_then(Sample::end_frame).filter(|_| O::LOOKS == Looks::AtBothFrames);
+        let end_frame = end_frame.map(|member| shard.member_bytes(member)).transpose().map_err(Unreadable)?;
         // What one question holds when it is prepared is part of the first; the others' is not.
         let others =
             self.operator.bytes_prepared(questions.len()).saturating_sub(self.operator.bytes_prepared(1));
@@ -344,7 +346,7 @@ impl<O: Operator> Stage<O> {
                 flight.started = Some(Instant::now());
             }
         }
-        Ok(prepare(Some((picture, &*bytes)), None).map(|prepared| {
+        Ok(prepare(Some((picture, &*bytes)), end_frame.as_deref(), None).map(|prepared| {
             permit.shrink_to(self.operator.bytes_prepared(questions.len()));
             ready(prepared, Some(permit))
         }))
@@ -409,7 +411,7 @@ impl<O: Operator> Stage<O> {
 /// The operator's stamp, and with it how the lanes show it pictures, where that is not the usual way.
 fn stamp_of<O: Operator>(operator: &O, lanes: &Lanes) -> Stamp {
     let stamp = operator.stamp();
-    if O::LOOKS != Looks::AtThePicture || lanes.catalogue.options().exif_orientation {
+    if !O::LOOKS.at_pixels() || lanes.catalogue.options().exif_orientation {
         return stamp;
     }
     Stamp::of(&[("stamp", &stamp.0.0), ("orientation", b"as stored")])

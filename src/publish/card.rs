@@ -122,7 +122,8 @@ fn columns(wanted: &Wanted<'_>) -> String {
     format!(
         "## Columns\n\n`data/`: one row a picture. `shard` and `key` name the sample. The picture, whose file name is \
          `picture`, is the `length` bytes at `offset` of the shard's tar (of its pieces joined, where it is in pieces); \
-         `content` is the start of the BLAKE3 hash of those bytes (128 bits). `width` and `height` are in pixels, as the \
+         `content` is the start of the BLAKE3 hash of those bytes (128 bits), of a sample with an end frame (`KEY.end.jpg`) \
+         that of both files' hashes. `width` and `height` are in pixels, as the \
          picture is shown.{scores} `caption` is the sample's caption; `sidecar` is its `.json` as text, and \
          `sidecar_error` says why it could not be read.\n\n\
          `rejected/`: one row a sample that was not kept. `stage` is where it ended; with `dial`, `score` and \

@@ -18,7 +18,7 @@ use super::source::{OpenShard, Shards};
 use super::wanted::{member_name, picture_of};
 use super::{Committed, Part, PartKind, PublishError, manifest, parquet, read_manifest};
 use crate::row::ContentHash;
-use crate::shard::{Catalogue, Sample};
+use crate::shard::{Catalogue, Sample, content_of};
 
 /// The version of the tars' bytes. Not that of the parquet files: an upgrade there must not copy every picture.
 pub(super) const TAR_FORMAT: u32 = 1;
@@ -137,6 +137,7 @@ fn write_tar(out: &Path, data: &Part, shards: &impl Shards, file: &mut PartFile)
     for place in kept_samples(out, data, &open.index().samples)? {
         let sample = &open.index().samples[place];
         let (picture, picture_member) = picture_of(&data.shard, sample)?;
+        let (mut copied_picture, mut copied_end) = (ContentHash::default(), None);
         for member in &sample.members {
             let name = member_name(&sample.key, member);
             let bytes =
@@ -149,10 +150,17 @@ fn write_tar(out: &Path, data: &Part, shards: &impl Shards, file: &mut PartFile)
                 ));
             }
             let copied = tar.append(&name, &bytes).map_err(PublishError::io("write", &path))?;
-            if std::ptr::eq(member, picture_member) && copied != picture.content {
-                let why = format!("its bytes hash to {copied}, and {} was recorded", picture.content);
-                return Err(changed(data, &name, &why));
+            if std::ptr::eq(member, picture_member) {
+                copied_picture = copied;
             }
+            if sample.end_frame().is_some_and(|end| std::ptr::eq(member, end)) {
+                copied_end = Some(copied);
+            }
+        }
+        let copied = content_of(copied_picture, copied_end);
+        if copied != picture.content {
+            let why = format!("its bytes hash to {copied}, and {} was recorded", picture.content);
+            return Err(changed(data, &member_name(&sample.key, picture_member), &why));
         }
     }
     tar.finish().map(drop).map_err(PublishError::io("write", &path))

@@ -96,6 +96,9 @@ fn survey(draft: &Draft, bytes: &Bytes, options: &ReadOptions) -> Surveyed {
     if let Some(refusal) = unreadable {
         picture = picture.and(Err(refusal));
     }
+    if let (Ok(picture), Some((end, _))) = (&mut picture, super::end_frame(&members)) {
+        picture.content = content_of(picture.content, Some(contents[end]));
+    }
     let (mut numbers, mut sidecar_refusal) = (Vec::new(), None);
     if let Some(json) = members.iter().find(|member| member.extension == "json") {
         match read_sidecar(json, bytes) {
@@ -129,6 +132,14 @@ fn look_at(
         height: probed.height,
         orientation: probed.orientation,
     })
+}
+
+/// The content of a sample by the hashes of its picture and, where it has one, of its end frame.
+pub fn content_of(picture: ContentHash, end: Option<ContentHash>) -> ContentHash {
+    let Some(end) = end else { return picture };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"frames").update(&picture.0).update(&end.0);
+    ContentHash::from_hasher(&hasher)
 }
 
 fn hash(member: &Member, bytes: &Bytes) -> Result<ContentHash, Refusal> {

@@ -26,6 +26,7 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
+pub use index::content_of;
 pub use shard_names::ShardNames;
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
@@ -110,7 +111,8 @@ pub struct Member {
 pub struct Picture {
     /// Which of the sample's members it is.
     pub member: u32,
-    /// Of its bytes as they lie in the shard: what the memo is keyed by.
+    /// Of its bytes as they lie in the shard: what the memo is keyed by. Where the sample has an
+    /// [end frame](Sample::end_frame), of both: such a sample is asked about as a pair.
     pub content: ContentHash,
     /// By its first bytes.
     pub format: Format,
@@ -142,6 +144,24 @@ pub struct Sample {
     pub numbers: Vec<(String, f32)>,
     /// Why the `.json` sidecar could not be read, where it could not; the picture is not lost by it.
     pub sidecar_refusal: Option<Refusal>,
+}
+
+/// The extension of an end frame begins so: `end.jpg`, `end.png`.
+const END_FRAME: &str = "end.";
+
+impl Sample {
+    /// The second frame of the sample's picture, a file such as `KEY.end.jpg` beside `KEY.jpg`: what a video shows a moment
+    /// later. Where there are several, the first.
+    pub fn end_frame(&self) -> Option<&Member> {
+        end_frame(&self.members).map(|(_, member)| member)
+    }
+}
+
+fn end_frame(members: &[Member]) -> Option<(usize, &Member)> {
+    let is_picture = |extension: &str| sample::PICTURES.contains(&extension);
+    let is_it =
+        |(_, member): &(usize, &Member)| member.extension.strip_prefix(END_FRAME).is_some_and(is_picture);
+    members.iter().enumerate().find(is_it)
 }
 
 /// What a walk over a shard found. Written beside the store, so that a second run does not walk.
