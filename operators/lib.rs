@@ -17,6 +17,7 @@ pub mod aesthetic;
 pub mod aesthetic_head;
 pub mod aesthetic_model;
 pub mod area;
+pub mod choice;
 pub mod clip;
 pub mod clip_crop;
 pub mod clip_model;
