@@ -33,6 +33,7 @@ pub mod mask;
 pub mod nms;
 pub mod nouns;
 pub mod onnx;
+pub mod paint;
 mod passing;
 pub mod record;
 pub mod records;
