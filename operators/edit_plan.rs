@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use threshflow::row::RegionKind;
 
+pub mod check;
 pub mod passes;
 pub mod place;
 pub mod words;
