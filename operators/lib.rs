@@ -36,6 +36,7 @@ pub mod nouns;
 pub mod onnx;
 pub mod paint;
 mod passing;
+pub mod plain;
 pub mod record;
 pub mod records;
 pub mod region_crop;
