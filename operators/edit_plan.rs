@@ -8,7 +8,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use threshflow::row::RegionKind;
 
+pub mod check;
 pub mod passes;
+pub mod place;
+pub mod words;
 
 /// The thirteen types of ImgEdit, ten of one turn and three of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

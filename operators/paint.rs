@@ -1,0 +1,134 @@
+//! The embedded editor: classical, deterministic, needs no model and no server.
+//!
+//! It is plain. It takes things out by copying what stands around them, and puts pictograms in; it changes colours, paints grounds
+//! and filters pictures. It knows a few words ([`COLOURS`], [`drawable`], [`looks`], [`grounds`], [`styles`]) and
+//! refuses results that name none of them; an action it cannot make at all. What it makes shows that a pipeline works; people
+//! who want data for a model give the pipeline a better editor.
+//!
+//! | operation | what is done | needs |
+//! |---|---|---|
+//! | remove | the region is filled from around it | a mask |
+//! | replace | it is filled; then the reference is pasted, or a pictogram drawn | a mask; a reference, or a result of [`drawable`] |
+//! | visual | as replace, always with the reference | a mask, a reference |
+//! | add | the reference is pasted, or a pictogram drawn, where the mask is | as replace |
+//! | adjust | the region is coloured anew, its light and shade stay | a mask; a result with a colour or one of [`looks`] |
+//! | background | the region is painted with a ground | a mask; a result of [`grounds`] |
+//! | style | the whole picture is filtered | a result of [`styles`] |
+//! | extract | all but the region becomes white | a mask |
+//!
+//! Where there is a mask, no pixel changes further from it than [`reach`] says; extract changes none inside of it.
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ImageEncoder, RgbImage};
+use threshflow::row::{Refusal, Stamp};
+
+use crate::edit_plan::Operation;
+use crate::editor::{Editor, Made, Pass};
+use crate::mask::Mask;
+
+mod dice;
+pub mod fill;
+pub mod names;
+mod zone;
+
+pub use names::{COLOURS, drawable, grounds, looks, styles};
+pub use zone::{reach, widened};
+
+use zone::Zone;
+
+/// Changes with every change of what any pass makes.
+const VERSION: &[u8] = b"1";
+
+/// The embedded editor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paint;
+
+impl Editor for Paint {
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("editor", b"paint"), ("version", VERSION)])
+    }
+
+    fn description(&self) -> String {
+        "embedded, classical".to_owned()
+    }
+
+    fn can(&self, operation: Operation) -> bool {
+        operation != Operation::Action
+    }
+
+    fn at_once(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// A PNG of the picture's size. Refusals: `cannot_paint`, `no_region`, `no_reference`, `foreign_mask`; all of them lie
+    /// in the question.
+    fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
+        let picture = match pass.operation {
+            Operation::Remove => removed(pass)?,
+            _ => {
+                return Err(Refusal::new(
+                    "cannot_paint",
+                    format!("the embedded editor cannot make an {}", pass.operation.name()),
+                ));
+            }
+        };
+        Ok(Made { bytes: as_png(&picture)? })
+    }
+
+    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
+        true
+    }
+}
+
+/// The mask that a region's pass needs: of the picture's size, and of some pixels.
+fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
+    let (width, height) = pass.picture.dimensions();
+    let name = pass.operation.name();
+    let mask = pass
+        .mask
+        .ok_or_else(|| Refusal::new("no_region", format!("{name} needs a mask, and there is none")))?;
+    let pixels = width as usize * height as usize;
+    if (mask.width, mask.height) != (width, height) || mask.bits.len() != pixels {
+        let message = format!(
+            "a mask of {} x {} pixels ({} bytes) for a picture of {width} x {height}: they must be of one size",
+            mask.width,
+            mask.height,
+            mask.bits.len()
+        );
+        return Err(Refusal::new("foreign_mask", message));
+    }
+    if mask.area() == 0 {
+        return Err(Refusal::new(
+            "no_region",
+            format!("{name}: the mask is empty, at least one pixel must be inside"),
+        ));
+    }
+    Ok(mask)
+}
+
+fn removed(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
+    let mask = region(pass)?;
+    let area = mask.area();
+    if area * 100 > u64::from(mask.width) * u64::from(mask.height) * 95 {
+        let message = "the mask covers more than 95 % of the picture: too little is left to fill it from";
+        return Err(Refusal::new("no_region", message));
+    }
+    let margin = ((area as f64).sqrt() * 0.8) as u32 + 48;
+    let zone =
+        Zone::around(mask, reach(area), margin).ok_or_else(|| Refusal::new("no_region", "an empty mask"))?;
+    let mut part = zone.cut(pass.picture);
+    fill::fill(&mut part, &zone.hole(), pass.seed);
+    let mut picture = pass.picture.clone();
+    zone.lay(&mut picture, &part);
+    Ok(picture)
+}
+
+fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
+        .map_err(|error| {
+            Refusal::new("cannot_paint", format!("the picture could not be written as PNG: {error}"))
+        })?;
+    Ok(bytes)
+}

@@ -1,0 +1,200 @@
+//! A picture with a hole at one of its sizes.
+
+use image::RgbImage;
+
+use crate::mask::Mask;
+
+/// Squares are `2 * HALF + 1` pixels wide.
+pub const HALF: usize = 3;
+/// A level isn't made smaller than this.
+const LEAST_SIDE: usize = 4 * (2 * HALF + 1);
+
+/// A picture, row by row, three bytes a pixel, and which of its pixels are to be filled.
+pub struct Level {
+    pub width: usize,
+    pub height: usize,
+    pub pixels: Vec<u8>,
+    pub hole: Vec<bool>,
+    /// For the square around each pixel: how many pixels of the hole are in it, or `BEYOND` where it sticks out of the picture.
+    holes: Vec<u8>,
+}
+
+const BEYOND: u8 = u8::MAX;
+
+impl Level {
+    pub fn new(picture: &RgbImage, hole: &Mask) -> Self {
+        let hole = hole.bits.iter().map(|&bit| bit != 0).collect();
+        Self::of(picture.width() as usize, picture.height() as usize, picture.as_raw().clone(), hole)
+    }
+
+    fn of(width: usize, height: usize, pixels: Vec<u8>, hole: Vec<bool>) -> Self {
+        let holes = holes_of_squares(width, height, &hole);
+        Level { width, height, pixels, hole, holes }
+    }
+
+    /// Half as wide and high; `None` where that would be too small. A pixel is in the hole where half of its four are.
+    pub fn halved(&self) -> Option<Self> {
+        let (width, height) = (self.width / 2, self.height / 2);
+        if width < LEAST_SIDE || height < LEAST_SIDE {
+            return None;
+        }
+        let mut pixels = vec![0; width * height * 3];
+        let mut hole = vec![false; width * height];
+        for (n, (pixel, hole)) in pixels.chunks_exact_mut(3).zip(&mut hole).enumerate() {
+            let at = (n / width * 2) * self.width + n % width * 2;
+            let four = [at, at + 1, at + self.width, at + self.width + 1];
+            let known = four.iter().filter(|&&at| !self.hole[at]).count();
+            *hole = known <= 2;
+            for channel in 0..3 {
+                let of = |at: &usize| u32::from(self.pixels[at * 3 + channel]);
+                let sum: u32 = four.iter().filter(|&&at| !self.hole[at]).map(of).sum();
+                pixel[channel] = ((sum + known as u32 / 2) / (known as u32).max(1)) as u8;
+            }
+        }
+        // A hole that covers all of it would leave nothing to start from.
+        hole.contains(&false).then(|| Self::of(width, height, pixels, hole))
+    }
+
+    /// How deep the hole is: the greatest number of steps (straight or diagonal) to a pixel outside of it.
+    pub fn depth(&self) -> u32 {
+        let (width, height) = (self.width, self.height);
+        let mut steps: Vec<u32> = self.hole.iter().map(|&hole| if hole { u32::MAX - 1 } else { 0 }).collect();
+        let mut pass = |forward: bool| {
+            for n in 0..width * height {
+                let n = if forward { n } else { width * height - 1 - n };
+                if steps[n] == 0 {
+                    continue;
+                }
+                let (x, y) = (n % width, n / width);
+                let mut least = steps[n];
+                for near_y in y.saturating_sub(1)..(y + 2).min(height) {
+                    for near_x in x.saturating_sub(1)..(x + 2).min(width) {
+                        least = least.min(steps[near_y * width + near_x] + 1);
+                    }
+                }
+                steps[n] = least;
+            }
+        };
+        pass(true);
+        pass(false);
+        steps.into_iter().max().unwrap_or(0)
+    }
+
+    /// Whether the square around this pixel is in the picture and touches the hole.
+    pub fn is_target(&self, at: usize) -> bool {
+        !matches!(self.holes[at], 0 | BEYOND)
+    }
+
+    /// Whether the square around this pixel is in the picture and wholly outside of the hole.
+    pub fn is_source(&self, at: usize) -> bool {
+        self.holes[at] == 0
+    }
+
+    pub fn targets(&self) -> usize {
+        (0..self.holes.len()).filter(|&at| self.is_target(at)).count()
+    }
+
+    pub fn sources(&self) -> usize {
+        (0..self.holes.len()).filter(|&at| self.is_source(at)).count()
+    }
+
+    /// Writes what is in the hole into the picture, which has this level's size.
+    pub fn write(&self, picture: &mut RgbImage) {
+        let pixels = picture.pixels_mut().zip(self.pixels.chunks_exact(3)).zip(&self.hole);
+        for ((to, from), _) in pixels.filter(|(_, hole)| **hole) {
+            to.0.copy_from_slice(from);
+        }
+    }
+
+    /// Fills the hole from the next smaller level, then smooths what is in the hole a little.
+    fn take_from(&mut self, coarse: &Level) {
+        for at in 0..self.hole.len() {
+            if self.hole[at] {
+                let x = (at % self.width / 2).min(coarse.width - 1);
+                let y = (at / self.width / 2).min(coarse.height - 1);
+                let from = (y * coarse.width + x) * 3;
+                self.pixels[at * 3..at * 3 + 3].copy_from_slice(&coarse.pixels[from..from + 3]);
+            }
+        }
+        self.smooth(6);
+    }
+
+    /// Every pixel of the hole becomes the mean of its four neighbours, `rounds` times there and back.
+    fn smooth(&mut self, rounds: usize) {
+        let (width, height) = (self.width, self.height);
+        let inside: Vec<usize> = (0..self.hole.len()).filter(|&at| self.hole[at]).collect();
+        let mut values: Vec<[f32; 3]> =
+            self.pixels.chunks_exact(3).map(|p| [p[0].into(), p[1].into(), p[2].into()]).collect();
+        let mut one = |at: usize| {
+            let (x, y) = (at % width, at / width);
+            let mut sum = [0.0; 3];
+            let mut count = 0.0;
+            let mut add = |near: usize| {
+                count += 1.0;
+                (0..3).for_each(|c| sum[c] += values[near][c]);
+            };
+            if x > 0 {
+                add(at - 1);
+            }
+            if x + 1 < width {
+                add(at + 1);
+            }
+            if y > 0 {
+                add(at - width);
+            }
+            if y + 1 < height {
+                add(at + width);
+            }
+            values[at] = sum.map(|sum| sum / count);
+        };
+        for _ in 0..rounds {
+            inside.iter().for_each(|&at| one(at));
+            inside.iter().rev().for_each(|&at| one(at));
+        }
+        for &at in &inside {
+            (0..3).for_each(|c| self.pixels[at * 3 + c] = (values[at][c] + 0.5) as u8);
+        }
+    }
+}
+
+/// A smooth fill of all levels, from the last and smallest: a membrane spanned over the hole.
+pub fn fill_smoothly(levels: &mut [Level]) {
+    let Some((last, finer)) = levels.split_last_mut() else { return };
+    let known: Vec<usize> = (0..last.hole.len()).filter(|&at| !last.hole[at]).collect();
+    let mean: [u8; 3] = std::array::from_fn(|c| {
+        let sum: u64 = known.iter().map(|at| u64::from(last.pixels[at * 3 + c])).sum();
+        (sum / known.len().max(1) as u64) as u8
+    });
+    for at in 0..last.hole.len() {
+        if last.hole[at] {
+            last.pixels[at * 3..at * 3 + 3].copy_from_slice(&mean);
+        }
+    }
+    last.smooth(60);
+    let mut coarse: &Level = last;
+    for level in finer.iter_mut().rev() {
+        level.take_from(coarse);
+        coarse = level;
+    }
+}
+
+fn holes_of_squares(width: usize, height: usize, hole: &[bool]) -> Vec<u8> {
+    let side = 2 * HALF + 1;
+    let mut counts = vec![BEYOND; width * height];
+    if width < side || height < side {
+        return counts;
+    }
+    let mut along = vec![0u8; width * height];
+    for y in 0..height {
+        for x in HALF..width - HALF {
+            let row = y * width + x;
+            along[row] = hole[row - HALF..=row + HALF].iter().map(|&hole| u8::from(hole)).sum();
+        }
+    }
+    for y in HALF..height - HALF {
+        for x in HALF..width - HALF {
+            counts[y * width + x] = (y - HALF..=y + HALF).map(|y| along[y * width + x]).sum();
+        }
+    }
+    counts
+}
