@@ -28,6 +28,7 @@ pub mod edit_plan;
 pub mod editor;
 pub mod embedding;
 pub mod judgement;
+pub mod http;
 pub mod letterbox;
 pub mod mask;
 pub mod nms;
