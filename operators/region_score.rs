@@ -2,7 +2,7 @@
 //!
 //! Both look at the picture cut out by the region's mask, white around it. clip_score is the share of "X" in a softmax of 100
 //! times the cosines of the cut-out with the texts "X" and "not X"; aes_score is the aesthetic scorer's. The regions of one
-//! picture that are asked about at the same time share its decoding, and go through the models together.
+//! picture that are asked about at the same time share its decoding.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +17,7 @@ use crate::clip_model::{ClipModel, VisionTower};
 use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 use crate::embedding::share_of_first;
 use crate::nouns::NounSource;
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
 use crate::region_crop::{Channels, crop_by_mask};
 use crate::segment::MaskSource;
@@ -113,7 +112,7 @@ impl RegionScore {
         let clip = ClipModel::open(clip, backend)?;
         let aesthetic = AestheticModel::open(aesthetic, backend)?;
         let mut plan = SessionPlan::new(backend, clip.bytes() + aesthetic.bytes(), cores);
-        // Pictures; their regions are what a run is full of.
+        // Pictures, each with all its regions.
         plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
         let (vision, scorer) = (clip.clone(), aesthetic.clone());
         let opens = move |place, threads| {
@@ -203,10 +202,11 @@ type Answers = Vec<Result<Reply<RegionScores>, Refusal>>;
 impl Operator for RegionScore {
     type Answer = RegionScores;
     type Prepared = Cuts;
-    type Session = Pooled<Models>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
+
+    sessions_of_the_pool!(Models);
 
     fn name(&self) -> &'static str {
         "region_score"
@@ -245,10 +245,6 @@ impl Operator for RegionScore {
             .then(|| Ok(RegionScores { clip, aesthetic }.into()))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         // The picture, a cut-out as large, and a mask of one byte a pixel.
@@ -269,19 +265,7 @@ impl Operator for RegionScore {
         Ok(subject.questions.iter().map(|question| self.one(&rgb, question)).collect())
     }
 
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Pooled<Models>, String> {
-        self.pool.session().map_err(|error| error.to_string())
-    }
-
-    fn answer(&self, session: &mut Pooled<Models>, batch: &[Cuts]) -> Answers {
+    fn answer(&self, session: &mut Self::Session, batch: &[Cuts]) -> Answers {
         let cuts: Vec<&Cut> = batch.iter().flatten().filter_map(|cut| cut.as_ref().ok()).collect();
         let mut scores = Vec::with_capacity(cuts.len());
         for chunk in cuts.chunks(MOST_CUTS) {
@@ -306,7 +290,7 @@ impl Operator for RegionScore {
     }
 }
 
-/// Regions that go through the models at once.
+/// Regions that are laid out for the models at once; a GPU takes them in one run.
 const MOST_CUTS: usize = 32;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `segment`: the mask of every region, by SAM 2 prompted with the region's box.
 //!
 //! The model's arithmetic is in [`segment_model`](crate::segment_model); here it is made an operator. The regions of one
-//! picture that are asked about at the same time share one run of the encoder and one of the decoder. The answer is the
-//! mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
+//! picture that are asked about at the same time share one run of the encoder, and go through the decoder a few at a time. The
+//! answer is the mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
 
 use std::path::Path;
 
@@ -13,8 +13,7 @@ use threshflow::shard::{Catalogue, Picture};
 
 use crate::decode::{decode, decoded_bytes_of};
 use crate::mask::Mask;
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
 use crate::rle;
 use crate::segment_model::{SegmentModel, Segmenter};
@@ -83,7 +82,7 @@ impl Segment {
     pub fn open(folder: &Path, backend: &Backend, cores: usize, records: Records) -> Result<Self, OnnxError> {
         let model = SegmentModel::open(folder, backend)?;
         let mut plan = SessionPlan::new(backend, model.bytes(), cores);
-        // One picture a run: its boxes are the batch.
+        // One picture a run of the encoder; the decoder has batches of its own, of that picture's boxes.
         plan.most_a_batch = 1;
         let opened = model.clone();
         let pool = SessionPool::open(
@@ -125,10 +124,11 @@ fn segment(segmenter: &mut Segmenter, picture: &Boxes) -> Result<Answers, OnnxEr
 impl Operator for Segment {
     type Answer = Score<MaskScore>;
     type Prepared = Boxes;
-    type Session = Pooled<Segmenter>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
+
+    sessions_of_the_pool!(Segmenter);
 
     fn name(&self) -> &'static str {
         "segment"
@@ -164,10 +164,6 @@ impl Operator for Segment {
         Some(mask.map(|mask| reply(value_of(released.mask_score.as_ref()), counts, mask.area())))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         let decoded = decoded_bytes_of(bytes, width, height, picture.format, self.model.purpose());
@@ -192,19 +188,7 @@ impl Operator for Segment {
         Ok(Boxes { pixels: self.model.prepare(&rgb)?, size, boxes })
     }
 
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Pooled<Segmenter>, String> {
-        self.pool.session().map_err(|error| error.to_string())
-    }
-
-    fn answer(&self, session: &mut Pooled<Segmenter>, batch: &[Boxes]) -> Answers {
+    fn answer(&self, session: &mut Self::Session, batch: &[Boxes]) -> Answers {
         let pictures: Vec<&Boxes> = batch.iter().collect();
         let answers = self.pool.run(session, &pictures, |segmenter, pictures| {
             pictures.iter().map(|picture| segment(segmenter, picture)).collect()
