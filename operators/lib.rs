@@ -18,6 +18,7 @@ pub mod aesthetic_head;
 pub mod aesthetic_model;
 pub mod area;
 pub mod choice;
+pub mod choose;
 pub mod clip;
 pub mod clip_crop;
 pub mod clip_model;

@@ -48,7 +48,7 @@ impl<'s, R: Row> Flow<'s, R> {
     ) -> Self {
         let (rows, held_back) = turning(name, self.rows, dials, gate);
         let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+        Flow { rows, ended, unanswered: None, pieces: self.pieces, wired: self.wired }
     }
 }
 
