@@ -90,15 +90,16 @@ fn who_must_wait_for_the_bucket_gets_its_turn() {
 
 #[test]
 fn a_pause_that_a_server_asks_for_is_kept_by_all() {
-    let in_two_seconds = SystemTime::now() + Duration::from_secs(2);
-    let date = format!("{}", httpdate(in_two_seconds));
-    let asked_for = [
-        ("retry-after", "0.2".to_owned(), Duration::from_millis(200)),
-        ("llm_provider-retry-after", "0.2".to_owned(), Duration::from_millis(200)),
+    let short = || "0.2".to_owned();
+    let date = || httpdate(SystemTime::now() + Duration::from_secs(2));
+    let asked_for: [(&str, &dyn Fn() -> String, Duration); 3] = [
+        ("retry-after", &short, Duration::from_millis(200)),
+        ("llm_provider-retry-after", &short, Duration::from_millis(200)),
         // Dates are whole seconds: of the two, one is left at least.
-        ("retry-after", date, Duration::from_millis(900)),
+        ("retry-after", &date, Duration::from_millis(900)),
     ];
     for (name, value, pause) in asked_for {
+        let value = value();
         let server = FakeServer::with_answers([Action::text(429, "").with(name, &value), good()]);
         let host = open(settings(&server));
         let began = Instant::now();

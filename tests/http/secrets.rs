@@ -96,7 +96,8 @@ fn settings_that_are_none_are_refused() {
     };
     for (url, word) in [
         ("ftp://host/v1", "neither http"),
-        ("host/v1", "neither http"),
+        ("host/v1", "no URL"),
+        ("host", "neither http"),
         ("", "no URL"),
         ("http://", "no URL"),
         ("https://host/v1?key=canary", "a query"),

@@ -121,7 +121,7 @@ fn what_is_about_the_question_is_told_from_what_is_not() {
 
 #[test]
 fn success_is_json_without_an_error() {
-    heals(Action::respond(200, "text/html", "<p>Welcome</p>"), CallClass::NotJson, "15 bytes of text/html");
+    heals(Action::respond(200, "text/html", "<p>Welcome</p>"), CallClass::NotJson, "14 bytes of text/html");
     heals(Action::respond(200, "application/json", "{\"choices\": [{\"mess"), CallClass::NotJson, "no JSON");
     heals(Action::text(200, ""), CallClass::NotJson, "0 bytes");
     // Some call an error a success.
