@@ -19,6 +19,7 @@ pub mod aesthetic_model;
 pub mod area;
 pub mod choice;
 pub mod choose;
+pub mod chat;
 pub mod clip;
 pub mod clip_crop;
 pub mod clip_model;

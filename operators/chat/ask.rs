@@ -1,0 +1,49 @@
+//! Asking and parsing, put together: who has the raw answer is one question, what it says another.
+
+use threshflow::row::Refusal;
+
+use super::response::{beginning, declines};
+use super::{ChatRequest, Complaint};
+
+/// Has raw answers: a server, or a book of what a server said, with the server behind it.
+pub trait Raw {
+    /// The answer's text as the model wrote it.
+    fn answer(&self, request: &ChatRequest) -> Result<String, Refusal>;
+}
+
+/// Asks and parses. An answer that doesn't parse is asked for once more, with what is wrong with it; the second that doesn't is
+/// refused as `unparsable_answer`. A model that declines is not asked again: `model_declined`.
+///
+/// `parse` is pure: its error is a sentence that says what is wrong. Both questions and their answers are
+/// [remembered](Raw) by [`ChatRequest::content`], so that another `parse` over the same answers asks nothing.
+pub fn ask<T>(
+    raw: &dyn Raw,
+    request: &ChatRequest,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Refusal> {
+    let first = heard(raw, request)?;
+    let complaint = match parse(&first) {
+        Ok(answer) => return Ok(answer),
+        Err(complaint) => complaint,
+    };
+    let complaint = format!(
+        "Your answer can't be used: {complaint}. Answer once more, in the form that was asked for and with nothing besides."
+    );
+    let again = ChatRequest { again: Some(Complaint { answer: first, complaint }), ..request.clone() };
+    let second = heard(raw, &again)?;
+    parse(&second).map_err(|complaint| {
+        let message = format!(
+            "asked twice, the model's answer can't be used: {complaint}; it begins {:?}",
+            beginning(&second)
+        );
+        Refusal::new("unparsable_answer", message)
+    })
+}
+
+fn heard(raw: &dyn Raw, request: &ChatRequest) -> Result<String, Refusal> {
+    let answer = raw.answer(request)?;
+    match declines(&answer) {
+        true => Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(&answer)))),
+        false => Ok(answer),
+    }
+}

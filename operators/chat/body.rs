@@ -1,0 +1,104 @@
+//! The body of a question, as `chat/completions` takes it.
+
+use base64::Engine;
+use serde_json::{Map, Value, json};
+
+use super::{ChatModel, ChatRequest, JsonAnswers, Part};
+use crate::http::Tokens;
+
+/// What differs from server to server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    pub json: JsonAnswers,
+    pub tokens_key: TokensKey,
+}
+
+/// The name of the bound on an answer's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokensKey {
+    /// `max_tokens`: known to nearly all.
+    Usual,
+    /// `max_completion_tokens`: OpenAI's models that reason take no other.
+    Newer,
+}
+
+/// What servers say, in lower case, that take no schemas: by name, or that a field is unknown.
+pub(super) const SAID_OF_SCHEMAS: [&str; 10] = [
+    "response_format",
+    "json_schema",
+    "structured output",
+    "guided",
+    "grammar",
+    "unexpected field",
+    "unknown field",
+    "unrecognized",
+    "unsupported parameter",
+    "extra inputs",
+];
+
+pub(super) fn body(model: &ChatModel, request: &ChatRequest, form: Form) -> Value {
+    let mut body = Map::new();
+    body.insert("model".into(), json!(model.model));
+    body.insert("messages".into(), Value::Array(messages(request)));
+    let tokens = match form.tokens_key {
+        TokensKey::Usual => "max_tokens",
+        TokensKey::Newer => "max_completion_tokens",
+    };
+    body.insert(tokens.into(), json!(model.max_tokens));
+    if let Some(temperature) = model.temperature {
+        body.insert("temperature".into(), json!(temperature));
+    }
+    if let Some(seed) = model.seed {
+        body.insert("seed".into(), json!(seed));
+    }
+    if let (Some((name, schema)), JsonAnswers::AsSchema) = (&request.schema, form.json) {
+        let schema = json!({"name": name, "strict": true, "schema": schema});
+        body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": schema}));
+    }
+    Value::Object(body)
+}
+
+fn messages(request: &ChatRequest) -> Vec<Value> {
+    let mut messages = Vec::new();
+    if !request.system.is_empty() {
+        messages.push(json!({"role": "system", "content": request.system}));
+    }
+    // Plain text where that is all: servers of text models take no lists.
+    let content = match request.parts.as_slice() {
+        [Part::Text(text)] => json!(text),
+        parts => Value::Array(parts.iter().map(part).collect()),
+    };
+    messages.push(json!({"role": "user", "content": content}));
+    if let Some(again) = &request.again {
+        messages.push(json!({"role": "assistant", "content": again.answer}));
+        messages.push(json!({"role": "user", "content": again.complaint}));
+    }
+    messages
+}
+
+fn part(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Picture { bytes, mime } => {
+            let mut uri = format!("data:{mime};base64,");
+            base64::engine::general_purpose::STANDARD.encode_string(bytes, &mut uri);
+            json!({"type": "image_url", "image_url": {"url": uri}})
+        }
+    }
+}
+
+/// What a question may come to: four letters a token, a picture of the most pixels (28 x 28 a token), and an answer that is
+/// as long as it may be.
+pub(super) fn estimate(model: &ChatModel, request: &ChatRequest) -> Tokens {
+    const A_PICTURE: u64 = 1728;
+    let again = request.again.as_ref().map_or(0, |again| again.answer.len() + again.complaint.len());
+    let (mut letters, mut pictures) = (request.system.len() + again, 0);
+    for part in &request.parts {
+        match part {
+            Part::Text(text) => letters += text.len(),
+            Part::Picture { .. } => pictures += 1,
+        }
+    }
+    let prompt = letters as u64 / 4 + pictures * A_PICTURE;
+    Tokens { prompt, completion: model.max_tokens.into() }
+}
