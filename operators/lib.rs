@@ -23,6 +23,7 @@ pub mod chat;
 pub mod clip;
 pub mod clip_crop;
 pub mod clip_model;
+pub mod comfy;
 pub mod decode;
 pub mod dedup;
 pub mod detect;

@@ -1,0 +1,229 @@
+//! An editor that is ComfyUI: one or several servers, and workflows that the user brings, each with a small binding file.
+//!
+//! A folder holds workflows in API format, `NAME.json`, and beside each a `NAME.binding.json`, whose keys the file
+//! `comfy/binding.rs` lists. All is checked when the editor is opened: operations, nodes, inputs, templates.
+//!
+//! A pass connects the websocket under an id of its own, uploads picture, mask and reference, puts the prompt into the queue,
+//! waits until the websocket tells of its end, and believes the history alone (so a run that was over before anyone
+//! listened, or whose websocket died, is found all the same). The picture is fetched, decoded once to prove that it is sound,
+//! and handed on as it came. Its size may differ from the source's: workflows scale.
+//!
+//! **Uploads.** They are named by their content and lie in the folder `threshflow` of the server's input, so the same
+//! picture is kept once however often it is edited. ComfyUI has no call that deletes a file: clear that folder, and the server's
+//! output, when a run is over.
+//!
+//! **Several servers** share one queue. One that fails (no connection, no answer in time, status 5xx or 429, an answer that
+//! isn't ComfyUI's, a prompt that ran past its time) is set aside, twice as long each time, and the pass goes on elsewhere. A
+//! prompt is sent again only when the server that had it is gone or has lost it; one whose answer was lost is looked for
+//! first. The websocket goes straight to the server, HTTP by the proxy that the environment names.
+//!
+//! Formats: ComfyUI's HTTP and websocket interface as of version 0.3.64.
+
+mod binding;
+mod client;
+mod endpoints;
+mod pictures;
+mod run;
+mod socket;
+mod verdict;
+mod workflow;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use threshflow::row::{Refusal, Stamp};
+
+use crate::edit_plan::Operation;
+use crate::editor::{Editor, Made, Pass};
+use client::Client;
+use endpoints::Endpoints;
+use pictures::Uploads;
+use run::{Failure, Run, Task};
+use workflow::Workflow;
+
+const VERSION: &[u8] = b"comfy/1";
+
+/// Prompts of one pass that servers took and didn't finish: it may be the pass that fells them.
+const MOST_PROMPTS: usize = 3;
+
+/// Where and how passes are made.
+#[derive(Clone, Debug)]
+pub struct ComfySettings {
+    /// Addresses of servers, without names and passwords: `http://127.0.0.1:8188`.
+    pub endpoints: Vec<String>,
+    /// The folder of workflows and their binding files.
+    pub workflows: PathBuf,
+    /// From the queue's taking a prompt to its end, waiting included; then it is cancelled.
+    pub prompt_timeout: Duration,
+    /// Of one HTTP call, from the connection to the last byte.
+    pub call_timeout: Duration,
+    /// How long a pass may be without any server that is well before it is refused.
+    pub give_up_after: Duration,
+    /// How long a server may be silent before its prompt counts as lost.
+    pub lost_after: Duration,
+    /// How often the history is looked at, at least, whatever the websocket says.
+    pub most_between_looks: Duration,
+    /// A failing server is set aside this long at first, then twice as long each time.
+    pub first_aside: Duration,
+    /// And never longer than this.
+    pub longest_aside: Duration,
+    /// The longest answer that is read, pictures included.
+    pub most_body_bytes: u64,
+    /// Prompts a server is given side by side. It runs one after the other; with 2, uploads overlap with work.
+    pub at_once_each: usize,
+}
+
+impl ComfySettings {
+    /// Servers and a folder of workflows, and for the rest: 10 minutes a prompt, a minute a call, 128 MiB an answer.
+    pub fn new(endpoints: Vec<String>, workflows: PathBuf) -> Self {
+        ComfySettings {
+            endpoints,
+            workflows,
+            prompt_timeout: Duration::from_secs(600),
+            call_timeout: Duration::from_secs(60),
+            give_up_after: Duration::from_secs(300),
+            lost_after: Duration::from_secs(30),
+            most_between_looks: Duration::from_secs(5),
+            first_aside: Duration::from_secs(1),
+            longest_aside: Duration::from_secs(60),
+            most_body_bytes: 128 << 20,
+            at_once_each: 1,
+        }
+    }
+}
+
+/// What is wrong with settings or workflows: all of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ComfyUI can't be used:\n{}", .wrong.join("\n"))]
+pub struct ComfyError {
+    pub wrong: Vec<String>,
+}
+
+/// Makes passes by ComfyUI.
+pub struct Comfy {
+    settings: ComfySettings,
+    workflows: Vec<Workflow>,
+    endpoints: Endpoints,
+}
+
+impl Comfy {
+    /// Reads and checks the workflows. No server is asked anything yet.
+    pub fn open(settings: ComfySettings) -> Result<Self, ComfyError> {
+        let mut wrong: Vec<String> =
+            settings.endpoints.iter().filter_map(|address| client::check_address(address).err()).collect();
+        if settings.endpoints.is_empty() {
+            wrong.push("there is no endpoint; one is written as in http://127.0.0.1:8188".to_owned());
+        }
+        if settings.at_once_each == 0 {
+            wrong.push("0 prompts side by side; 1 and more are allowed".to_owned());
+        }
+        let workflows = workflow::read_folder(&settings.workflows).unwrap_or_else(|faults| {
+            wrong.extend(faults);
+            Vec::new()
+        });
+        if !wrong.is_empty() {
+            return Err(ComfyError { wrong });
+        }
+        let clients = settings.endpoints.iter();
+        let clients =
+            clients.map(|address| Client::new(address, settings.call_timeout, settings.most_body_bytes));
+        let endpoints = Endpoints::new(
+            clients.collect(),
+            settings.at_once_each,
+            settings.first_aside,
+            settings.longest_aside,
+        );
+        Ok(Comfy { settings, workflows, endpoints })
+    }
+
+    /// On one endpoint after the other, until one has made it or all have failed for too long.
+    fn run(&self, task: &Task<'_>) -> Result<Made, Refusal> {
+        let mut give_up = Instant::now() + self.settings.give_up_after;
+        let mut prompts = 0;
+        let mut last = "no endpoint was free".to_owned();
+        while let Some(lease) = self.endpoints.take(give_up) {
+            let client = lease.client();
+            let (class, why) = match (Run { task, client }).make() {
+                Ok(made) => {
+                    lease.worked();
+                    return Ok(made);
+                }
+                Err(Failure::Refused(refusal)) => {
+                    lease.worked();
+                    return Err(refusal);
+                }
+                Err(Failure::Endpoint { why, retry_after }) => {
+                    lease.failed(retry_after);
+                    last = why;
+                    continue;
+                }
+                Err(Failure::Lost(why)) => ("unreachable", why),
+                Err(Failure::TimedOut(why)) => ("timed_out", why),
+            };
+            lease.failed(None);
+            prompts += 1;
+            if prompts == MOST_PROMPTS {
+                return Err(Refusal::new(class, format!("{why}; that was prompt {prompts} of the pass")));
+            }
+            // It had a server until now.
+            give_up = Instant::now() + self.settings.give_up_after;
+            last = why;
+        }
+        let message = format!(
+            "no endpoint of ComfyUI was well for {:.1?}; the last failure: {last}",
+            self.settings.give_up_after
+        );
+        Err(Refusal::new("unreachable", message))
+    }
+}
+
+impl Editor for Comfy {
+    fn stamp(&self) -> Stamp {
+        let mut parts: Vec<(&str, &[u8])> = vec![("editor", VERSION)];
+        for workflow in &self.workflows {
+            parts.push(("name", workflow.name.as_bytes()));
+            parts.push(("workflow", &workflow.workflow_bytes));
+            parts.push(("binding", &workflow.binding_bytes));
+        }
+        Stamp::of(&parts)
+    }
+
+    fn description(&self) -> String {
+        let count =
+            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        format!(
+            "ComfyUI at {}, {}",
+            count(self.endpoints.count(), "endpoint"),
+            count(self.workflows.len(), "workflow")
+        )
+    }
+
+    fn can(&self, operation: Operation) -> bool {
+        workflow::serves(&self.workflows, operation)
+    }
+
+    fn at_once(&self) -> usize {
+        self.endpoints.at_once()
+    }
+
+    /// Refusal classes. Of the content: `execution_failed`, `no_picture`, `no_reference` (the workflow wants one), `no_workflow`
+    /// (none for this operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers:
+    /// `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
+    /// `interrupted`, `upload_rejected`, `output_lost`, `bad_output`, `answer_too_large`.
+    fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
+        let Some(workflow) = workflow::choose(&self.workflows, pass) else {
+            let message =
+                format!("no workflow serves {} with the result {:?}", pass.operation.name(), pass.result);
+            return Err(Refusal::new("no_workflow", message));
+        };
+        let uploads = Uploads::of(pass, &workflow.binding)?;
+        self.run(&Task { workflow, pass, uploads: &uploads, settings: &self.settings })
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        verdict::is_of_the_content(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests;

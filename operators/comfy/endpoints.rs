@@ -1,0 +1,174 @@
+//! Several endpoints behind one queue: who is free, who is set aside after a failure, and for how long.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+
+/// All endpoints of an editor.
+pub(super) struct Endpoints {
+    clients: Vec<Client>,
+    /// Prompts that each is given side by side.
+    at_once: usize,
+    first_aside: Duration,
+    longest_aside: Duration,
+    states: Mutex<Vec<State>>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    busy: usize,
+    /// In a row.
+    failures: u32,
+    /// While this lies ahead, it is asked nothing.
+    aside_until: Option<Instant>,
+}
+
+/// The right to give an endpoint a prompt.
+pub(super) struct Lease<'a> {
+    endpoints: &'a Endpoints,
+    number: usize,
+}
+
+impl Endpoints {
+    pub(super) fn new(
+        clients: Vec<Client>,
+        at_once: usize,
+        first_aside: Duration,
+        longest_aside: Duration,
+    ) -> Self {
+        let states = Mutex::new(vec![State::default(); clients.len()]);
+        Endpoints { clients, at_once, first_aside, longest_aside, states, changed: Condvar::new() }
+    }
+
+    pub(super) fn at_once(&self) -> usize {
+        self.clients.len() * self.at_once
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// An endpoint that is free and well, or has been aside for long enough to be tried again, by one prompt at first. `None`
+    /// when `until` is past and not one of them is well.
+    pub(super) fn take(&self, until: Instant) -> Option<Lease<'_>> {
+        let mut states = self.lock();
+        loop {
+            let now = Instant::now();
+            let is_aside = |state: &State| state.aside_until.is_some_and(|until| until > now);
+            let is_free = |state: &State| {
+                let room = if state.failures == 0 { self.at_once } else { 1 };
+                !is_aside(state) && state.busy < room
+            };
+            let free = states.iter().enumerate().filter(|(_, state)| is_free(state));
+            if let Some((number, _)) = free.min_by_key(|(_, state)| (state.failures, state.busy)) {
+                states[number].busy += 1;
+                return Some(Lease { endpoints: self, number });
+            }
+            let any_well = states.iter().any(|state| state.failures == 0);
+            if !any_well && now >= until {
+                return None;
+            }
+            let back = states.iter().filter_map(|state| state.aside_until).filter(|back| *back > now).min();
+            let wake = if any_well { back } else { Some(back.unwrap_or(until).min(until)) };
+            states = match wake {
+                None => self.changed.wait(states).unwrap_or_else(PoisonError::into_inner),
+                Some(wake) => {
+                    // An endpoint on trial may hold every other pass back past its deadline.
+                    let pause = wake.saturating_duration_since(now).max(Duration::from_millis(1));
+                    self.changed.wait_timeout(states, pause).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Lease<'a> {
+    pub(super) fn client(&self) -> &'a Client {
+        &self.endpoints.clients[self.number]
+    }
+
+    /// The endpoint answered as it should.
+    pub(super) fn worked(self) {
+        let state = &mut self.endpoints.lock()[self.number];
+        (state.failures, state.aside_until) = (0, None);
+    }
+
+    /// The endpoint is set aside: twice as long with every failure in a row, and no shorter than it asks for.
+    pub(super) fn failed(self, retry_after: Option<Duration>) {
+        let endpoints = self.endpoints;
+        let state = &mut endpoints.lock()[self.number];
+        let now = Instant::now();
+        // What failed beside another is the same failure.
+        if state.aside_until.is_none_or(|until| until <= now) {
+            let doubled = endpoints.first_aside.saturating_mul(1 << state.failures.min(16));
+            let aside = doubled.max(retry_after.unwrap_or_default()).min(endpoints.longest_aside);
+            state.aside_until = Some(now + aside);
+            state.failures += 1;
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.endpoints.lock()[self.number].busy -= 1;
+        self.endpoints.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn endpoints(count: usize, at_once: usize) -> Endpoints {
+        let client = |number| Client::new(&format!("http://127.0.0.1:{number}"), MILLISECOND, 1);
+        let clients = (1..=count).map(client).collect();
+        Endpoints::new(clients, at_once, 20 * MILLISECOND, 50 * MILLISECOND)
+    }
+
+    #[test]
+    fn all_are_used_and_a_failure_sets_one_aside() {
+        let both = endpoints(2, 1);
+        let now = Instant::now();
+        let (first, second) = (both.take(now).unwrap(), both.take(now).unwrap());
+        assert_ne!(first.client().address(), second.client().address());
+        let failed = first.client().address().to_owned();
+        first.failed(None);
+        second.worked();
+        for _ in 0..3 {
+            let lease = both.take(now).unwrap();
+            assert_ne!(lease.client().address(), failed);
+            lease.worked();
+        }
+    }
+
+    #[test]
+    fn all_that_fail_are_waited_for_until_the_deadline_and_no_longer() {
+        let one = endpoints(1, 2);
+        let start = Instant::now();
+        one.take(start).unwrap().failed(None);
+        assert!(one.take(start + 5 * MILLISECOND).is_none());
+        let on_trial = one.take(start + 500 * MILLISECOND).unwrap();
+        assert!(start.elapsed() >= 20 * MILLISECOND);
+        // Nothing else is given to it before it has shown that it is well.
+        assert!(one.take(Instant::now()).is_none());
+        on_trial.worked();
+        let (_first, _second) = (one.take(start).unwrap(), one.take(start).unwrap());
+    }
+
+    #[test]
+    fn an_endpoint_may_ask_for_longer_but_not_for_ever() {
+        let one = endpoints(1, 1);
+        let start = Instant::now();
+        one.take(start).unwrap().failed(Some(Duration::from_secs(3600)));
+        one.take(start + Duration::from_secs(60)).unwrap().worked();
+        assert!(start.elapsed() >= 50 * MILLISECOND);
+    }
+}

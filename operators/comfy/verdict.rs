@@ -1,0 +1,178 @@
+//! What a server's words mean for a pass: why it rejects a prompt, how a prompt ended, and where the picture lies.
+
+use serde_json::Value;
+use threshflow::row::Refusal;
+
+use super::client::{Stored, shown};
+
+/// The classes that say something of the question. All others are of a server, and may go well tomorrow.
+///
+/// `workflow_rejected` is not among them: whether nodes and models are there is checked before anything runs, for nothing,
+/// and a missing model must not stick to every picture that came by.
+const OF_THE_CONTENT: [&str; 6] =
+    ["execution_failed", "no_picture", "no_reference", "no_workflow", "bad_mask", "bad_picture"];
+
+pub(super) fn is_of_the_content(refusal: &Refusal) -> bool {
+    OF_THE_CONTENT.contains(&refusal.class.as_ref())
+}
+
+/// Why a prompt was rejected: the body of a status 400.
+pub(super) fn rejected(workflow: &str, body: &Value) -> Refusal {
+    let mut faults: Vec<String> = node_errors(body).map(|(id, node)| of_node(id, node)).collect();
+    if faults.is_empty() {
+        // {"error": {"message", "details"}}; of old servers, {"error": "message"}.
+        let error = &body["error"];
+        let parts = [error.as_str(), error["message"].as_str(), error["details"].as_str()];
+        let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        faults.push(if parts.is_empty() { shown(&body.to_string()) } else { parts.join(" ") });
+    }
+    let message = format!("ComfyUI won't run the workflow {workflow}: {}", faults.join("; "));
+    Refusal::new("workflow_rejected", message)
+}
+
+/// A prompt that was taken, but for the one output that counts.
+pub(super) fn output_rejected(workflow: &str, answer: &Value, output: &str) -> Option<Refusal> {
+    let is_ours = |node: &Value| {
+        node["dependent_outputs"].as_array().into_iter().flatten().any(|id| id.as_str() == Some(output))
+    };
+    let ours = node_errors(answer).any(|(id, node)| id == output || is_ours(node));
+    ours.then(|| rejected(workflow, answer))
+}
+
+fn node_errors(body: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    body["node_errors"].as_object().into_iter().flatten()
+}
+
+fn of_node(id: &str, node: &Value) -> String {
+    let class = node["class_type"].as_str().unwrap_or("unknown");
+    let errors = node["errors"].as_array().into_iter().flatten().map(|error| {
+        let part = |name: &str| error[name].as_str().unwrap_or_default();
+        shown(format!("{}: {}", part("message"), part("details")).trim_end_matches(": "))
+    });
+    format!("node {id} ({class}): {}", errors.collect::<Vec<_>>().join(", "))
+}
+
+/// How a prompt ended, by its entry in the history: where the first picture of the node `output` lies.
+pub(super) fn ended(workflow: &str, entry: &Value, output: &str) -> Result<Stored, Refusal> {
+    let messages = || entry["status"]["messages"].as_array().into_iter().flatten();
+    let message = |kind: &str| messages().find(|message| message[0].as_str() == Some(kind));
+    if let Some(error) = message("execution_error") {
+        return Err(execution_error(workflow, &error[1]));
+    }
+    if message("execution_interrupted").is_some() {
+        let message = format!("somebody stopped the workflow {workflow} on the server");
+        return Err(Refusal::new("interrupted", message));
+    }
+    if entry["status"]["status_str"].as_str() == Some("error") {
+        let message = format!("the workflow {workflow} failed, and the server doesn't say why");
+        return Err(Refusal::new("execution_failed", message));
+    }
+    let pictures = entry["outputs"][output]["images"].as_array();
+    let first = pictures.and_then(|pictures| pictures.first()).and_then(stored);
+    first.ok_or_else(|| {
+        let message = format!("the workflow {workflow} ran well, and its node {output} gave no picture");
+        Refusal::new("no_picture", message)
+    })
+}
+
+fn stored(picture: &Value) -> Option<Stored> {
+    let text = |name: &str| picture[name].as_str().map(str::to_owned);
+    Some(Stored {
+        filename: text("filename")?,
+        subfolder: text("subfolder").unwrap_or_default(),
+        folder: text("type").unwrap_or_else(|| "output".to_owned()),
+    })
+}
+
+/// Words of a machine that is short of memory.
+const OUT_OF_MEMORY: [&str; 6] = [
+    "OutOfMemoryError",
+    "MemoryError",
+    "out of memory",
+    "ran out of memory",
+    "Allocation on device",
+    "not enough memory",
+];
+/// Words of a machine, or of an installation, that is at fault whatever the picture.
+const OF_THE_SERVER: [&str; 9] = [
+    "CUDA error",
+    "cuDNN",
+    "CUBLAS",
+    "No space left",
+    "FileNotFoundError",
+    "PermissionError",
+    "ModuleNotFoundError",
+    "ImportError",
+    "ConnectionError",
+];
+
+fn execution_error(workflow: &str, error: &Value) -> Refusal {
+    let part = |name: &str| error[name].as_str().unwrap_or_default();
+    let what = format!("{}: {}", part("exception_type"), part("exception_message"));
+    let is_any = |words: &[&str]| words.iter().any(|word| what.contains(word));
+    let class = if is_any(&OUT_OF_MEMORY) {
+        "out_of_memory"
+    } else if is_any(&OF_THE_SERVER) {
+        "server_failed"
+    } else {
+        "execution_failed"
+    };
+    let (id, node) = (part("node_id"), part("node_type"));
+    Refusal::new(class, format!("node {id} ({node}) of the workflow {workflow}: {}", shown(&what)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rejections_name_node_and_fault() {
+        let body = json!({"error": {"message": "Prompt outputs failed validation", "details": ""}, "node_errors": {"11": {
+            "class_type": "CheckpointLoaderSimple", "dependent_outputs": ["27"], "errors": [{"type": "value_not_in_list",
+                "message": "Value not in list", "details": "ckpt_name: 'a.safetensors' not in []"}]}}});
+        let refusal = rejected("inpaint", &body);
+        assert_eq!(
+            refusal.to_string(),
+            "workflow_rejected: ComfyUI won't run the workflow inpaint: node 11 (CheckpointLoaderSimple): Value not in list: \
+             ckpt_name: 'a.safetensors' not in []"
+        );
+        assert!(!is_of_the_content(&refusal));
+        assert!(output_rejected("inpaint", &body, "27").is_some());
+        assert!(output_rejected("inpaint", &body, "29").is_none());
+        assert!(
+            rejected("a", &json!({"error": "no prompt", "node_errors": []})).message.ends_with(": no prompt")
+        );
+    }
+
+    #[test]
+    fn a_machine_at_fault_is_no_word_about_the_picture() {
+        let failed = |kind: &str, message: &str| {
+            let error = json!({"node_id": "8", "node_type": "KSampler", "exception_type": kind, "exception_message": message});
+            let entry = json!({"status": {"status_str": "error", "messages": [["execution_error", error]]}, "outputs": {}});
+            ended("inpaint", &entry, "27").unwrap_err()
+        };
+        let refusal = failed("torch.OutOfMemoryError", "Allocation on device");
+        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("out_of_memory", false));
+        let refusal = failed("RuntimeError", "CUDA error: an illegal memory access was encountered");
+        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("server_failed", false));
+        let refusal = failed("ValueError", "mask is empty");
+        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("execution_failed", true));
+        assert_eq!(refusal.message, "node 8 (KSampler) of the workflow inpaint: ValueError: mask is empty");
+    }
+
+    #[test]
+    fn the_picture_is_the_named_nodes() {
+        let picture = |name: &str| json!({"images": [{"filename": name, "subfolder": "s", "type": "temp"}]});
+        let entry = json!({"outputs": {"9": picture("a.png"), "27": picture("b.png")}, "status": {"status_str": "success"}});
+        let found = ended("w", &entry, "27").unwrap();
+        assert_eq!(
+            (found.filename.as_str(), found.subfolder.as_str(), found.folder.as_str()),
+            ("b.png", "s", "temp")
+        );
+        assert_eq!(ended("w", &entry, "3").unwrap_err().class, "no_picture");
+        let entry = json!({"outputs": {}, "status": {"status_str": "error", "messages": [["execution_interrupted", {}]]}});
+        assert_eq!(ended("w", &entry, "3").unwrap_err().class, "interrupted");
+    }
+}
