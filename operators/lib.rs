@@ -32,6 +32,7 @@ pub mod edit_plan;
 pub mod editor;
 pub mod embedding;
 pub mod http;
+pub mod judge_pixels;
 pub mod judgement;
 pub mod letterbox;
 pub mod mask;
