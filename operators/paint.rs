@@ -65,12 +65,7 @@ impl Editor for Paint {
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
         let picture = match pass.operation {
             Operation::Remove => removed(pass)?,
-            _ => {
-                return Err(Refusal::new(
-                    "cannot_paint",
-                    format!("the embedded editor cannot make an {}", pass.operation.name()),
-                ));
-            }
+            _ => return Err(Refusal::new("cannot_paint", format!("the embedded editor cannot make an {}", pass.operation.name()))),
         };
         Ok(Made { bytes: as_png(&picture)? })
     }
@@ -84,9 +79,7 @@ impl Editor for Paint {
 fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
     let (width, height) = pass.picture.dimensions();
     let name = pass.operation.name();
-    let mask = pass
-        .mask
-        .ok_or_else(|| Refusal::new("no_region", format!("{name} needs a mask, and there is none")))?;
+    let mask = pass.mask.ok_or_else(|| Refusal::new("no_region", format!("{name} needs a mask, and there is none")))?;
     let pixels = width as usize * height as usize;
     if (mask.width, mask.height) != (width, height) || mask.bits.len() != pixels {
         let message = format!(
@@ -98,10 +91,7 @@ fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
         return Err(Refusal::new("foreign_mask", message));
     }
     if mask.area() == 0 {
-        return Err(Refusal::new(
-            "no_region",
-            format!("{name}: the mask is empty, at least one pixel must be inside"),
-        ));
+        return Err(Refusal::new("no_region", format!("{name}: the mask is empty, at least one pixel must be inside")));
     }
     Ok(mask)
 }
@@ -114,8 +104,7 @@ fn removed(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
         return Err(Refusal::new("no_region", message));
     }
     let margin = ((area as f64).sqrt() * 0.8) as u32 + 48;
-    let zone =
-        Zone::around(mask, reach(area), margin).ok_or_else(|| Refusal::new("no_region", "an empty mask"))?;
+    let zone = Zone::around(mask, reach(area), margin).ok_or_else(|| Refusal::new("no_region", "an empty mask"))?;
     let mut part = zone.cut(pass.picture);
     fill::fill(&mut part, &zone.hole(), pass.seed);
     let mut picture = pass.picture.clone();
@@ -127,8 +116,6 @@ fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
-        .map_err(|error| {
-            Refusal::new("cannot_paint", format!("the picture could not be written as PNG: {error}"))
-        })?;
+        .map_err(|error| Refusal::new("cannot_paint", format!("the picture could not be written as PNG: {error}")))?;
     Ok(bytes)
 }

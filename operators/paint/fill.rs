@@ -59,13 +59,7 @@ pub fn fill(picture: &mut RgbImage, hole: &Mask, seed: u64) {
             }
             None => Matches::at_random(level, &mut dice),
         };
-        let rounds = if !searches {
-            0
-        } else if n == 0 {
-            12
-        } else {
-            3
-        };
+        let rounds = if !searches { 0 } else if n == 0 { 12 } else { 3 };
         for _ in 0..rounds {
             matches.improve(level, &mut dice);
             matches.vote(level);
