@@ -19,16 +19,21 @@
 //! Where there is a mask, no pixel changes further from it than [`reach`] says; extract changes none inside of it.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ImageEncoder, RgbImage};
+use image::{ImageEncoder, RgbImage, RgbaImage};
 use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
 use crate::editor::{Editor, Made, Pass};
 use crate::mask::Mask;
 
+mod backdrop;
 mod dice;
 pub mod fill;
+mod filters;
 pub mod names;
+mod paste;
+mod pictogram;
+mod recolour;
 mod zone;
 
 pub use names::{COLOURS, drawable, grounds, looks, styles};
@@ -65,7 +70,17 @@ impl Editor for Paint {
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
         let picture = match pass.operation {
             Operation::Remove => removed(pass)?,
-            _ => return Err(Refusal::new("cannot_paint", format!("the embedded editor cannot make an {}", pass.operation.name()))),
+            Operation::Replace => replaced(pass, With::ReferenceOrPictogram)?,
+            Operation::Visual => replaced(pass, With::Reference)?,
+            Operation::Add => added(pass)?,
+            Operation::Adjust => adjusted(pass)?,
+            Operation::Background => grounded(pass)?,
+            Operation::Style => styled(pass)?,
+            Operation::Extract => paste::extracted(pass.picture, region(pass)?),
+            Operation::Action => {
+                let message = "the embedded editor moves nothing: an action is two frames of a film";
+                return Err(Refusal::new("cannot_paint", message));
+            }
         };
         Ok(Made { bytes: as_png(&picture)? })
     }
@@ -79,7 +94,9 @@ impl Editor for Paint {
 fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
     let (width, height) = pass.picture.dimensions();
     let name = pass.operation.name();
-    let mask = pass.mask.ok_or_else(|| Refusal::new("no_region", format!("{name} needs a mask, and there is none")))?;
+    let mask = pass
+        .mask
+        .ok_or_else(|| Refusal::new("no_region", format!("{name} needs a mask, and there is none")))?;
     let pixels = width as usize * height as usize;
     if (mask.width, mask.height) != (width, height) || mask.bits.len() != pixels {
         let message = format!(
@@ -91,7 +108,10 @@ fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
         return Err(Refusal::new("foreign_mask", message));
     }
     if mask.area() == 0 {
-        return Err(Refusal::new("no_region", format!("{name}: the mask is empty, at least one pixel must be inside")));
+        return Err(Refusal::new(
+            "no_region",
+            format!("{name}: the mask is empty, at least one pixel must be inside"),
+        ));
     }
     Ok(mask)
 }
@@ -104,7 +124,7 @@ fn removed(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
         return Err(Refusal::new("no_region", message));
     }
     let margin = ((area as f64).sqrt() * 0.8) as u32 + 48;
-    let zone = Zone::around(mask, reach(area), margin).ok_or_else(|| Refusal::new("no_region", "an empty mask"))?;
+    let zone = zone(mask, reach(area), margin)?;
     let mut part = zone.cut(pass.picture);
     fill::fill(&mut part, &zone.hole(), pass.seed);
     let mut picture = pass.picture.clone();
@@ -112,10 +132,90 @@ fn removed(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
     Ok(picture)
 }
 
+/// What a region is replaced with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum With {
+    Reference,
+    ReferenceOrPictogram,
+}
+
+/// What is to stand in the region.
+fn thing(pass: &Pass<'_>, with: With) -> Result<RgbaImage, Refusal> {
+    match pass.reference {
+        Some(reference) if reference.width() > 0 && reference.height() > 0 => {
+            return Ok(paste::cut_out(reference));
+        }
+        _ if with == With::Reference => {
+            let message = format!("{} needs a picture of the object to be shown", pass.operation.name());
+            return Err(Refusal::new("no_reference", message));
+        }
+        _ => {}
+    }
+    let found = names::name_in(drawable(), pass.result).and_then(|name| {
+        // Without a colour any will do, so that it be the same in every run.
+        let any = COLOURS[(pass.seed % COLOURS.len() as u64) as usize];
+        let (_, colour) = names::colour_in(pass.result).unwrap_or(any);
+        pictogram::draw(name, colour, 512)
+    });
+    found.ok_or_else(|| names::unknown("thing that it can draw", pass.result, drawable()))
+}
+
+fn replaced(pass: &Pass<'_>, with: With) -> Result<RgbImage, Refusal> {
+    let mask = region(pass)?;
+    let thing = thing(pass, with)?;
+    let mut picture = removed(pass)?;
+    put(&mut picture, mask, &thing)?;
+    Ok(picture)
+}
+
+fn added(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
+    let mask = region(pass)?;
+    let thing = thing(pass, With::ReferenceOrPictogram)?;
+    let mut picture = pass.picture.clone();
+    put(&mut picture, mask, &thing)?;
+    Ok(picture)
+}
+
+fn put(picture: &mut RgbImage, mask: &Mask, thing: &RgbaImage) -> Result<(), Refusal> {
+    let zone = zone(mask, reach(mask.area()), 0)?;
+    paste::lay(picture, &zone, thing, paste::place(&zone, thing));
+    Ok(())
+}
+
+fn adjusted(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
+    let mask = region(pass)?;
+    let change = recolour::Change::of(pass.result)?;
+    let mut picture = pass.picture.clone();
+    recolour::recolour(&mut picture, mask, change, pass.seed);
+    Ok(picture)
+}
+
+fn grounded(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
+    let mask = region(pass)?;
+    let name = names::name_in(grounds(), pass.result);
+    let name = name.ok_or_else(|| names::unknown("ground", pass.result, grounds()))?;
+    let zone = zone(mask, 1, 0)?;
+    let mut picture = pass.picture.clone();
+    zone.lay(&mut picture, &backdrop::paint(name, zone.width(), zone.height(), pass.seed));
+    Ok(picture)
+}
+
+fn styled(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
+    let name = names::name_in(styles(), pass.result);
+    let name = name.ok_or_else(|| names::unknown("style", pass.result, styles()))?;
+    Ok(filters::apply(name, pass.picture, pass.seed))
+}
+
+fn zone(mask: &Mask, radius: u32, margin: u32) -> Result<Zone, Refusal> {
+    Zone::around(mask, radius, margin).ok_or_else(|| Refusal::new("no_region", "the mask is empty"))
+}
+
 fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
-        .map_err(|error| Refusal::new("cannot_paint", format!("the picture could not be written as PNG: {error}")))?;
+        .map_err(|error| {
+            Refusal::new("cannot_paint", format!("the picture could not be written as PNG: {error}"))
+        })?;
     Ok(bytes)
 }

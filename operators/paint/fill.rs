@@ -3,7 +3,7 @@
 //! Coarse to fine: at each size of the picture every little square that touches the hole looks for the square outside of it
 //! that is most like it, and what is in the hole becomes the mean of what these squares say (Wexler, Shechtman and Irani,
 //! "Space-time completion of video", 2007; the search is that of Barnes et al., "PatchMatch", 2009). At the coarsest size
-//! it starts from a smooth fill. Where the hole is big the finest sizes look for nothing more: they copy from where the coarser
+//! it starts from a smooth fill, which is all there is to it where nothing but a smooth ground is around. Where the hole is big the finest sizes look for nothing more: they copy from where the coarser
 //! one found it, so that the time hardly grows with the picture.
 //!
 //! Written here since no crate does it that the project may use: `inpaint` (Telea's method, which also smears across big
@@ -43,6 +43,10 @@ pub fn fill(picture: &mut RgbImage, hole: &Mask, seed: u64) {
         levels.push(half);
     }
     level::fill_smoothly(&mut levels);
+    if levels[0].is_calm_around() {
+        levels[0].write(picture);
+        return;
+    }
     let mut dice = Dice::of(seed);
     let mut found: Option<Matches> = None;
     for (n, level) in levels.iter_mut().rev().enumerate() {
@@ -59,7 +63,13 @@ pub fn fill(picture: &mut RgbImage, hole: &Mask, seed: u64) {
             }
             None => Matches::at_random(level, &mut dice),
         };
-        let rounds = if !searches { 0 } else if n == 0 { 12 } else { 3 };
+        let rounds = if !searches {
+            0
+        } else if n == 0 {
+            12
+        } else {
+            3
+        };
         for _ in 0..rounds {
             matches.improve(level, &mut dice);
             matches.vote(level);

@@ -9,6 +9,11 @@ pub const HALF: usize = 3;
 /// A level isn't made smaller than this.
 const LEAST_SIDE: usize = 4 * (2 * HALF + 1);
 
+/// How far around a hole is looked, in pixels.
+const RING: usize = 6;
+/// How much neighbours on a smooth ground differ, in levels of 255.
+const CALM: u8 = 5;
+
 /// A picture, row by row, three bytes a pixel, and which of its pixels are to be filled.
 pub struct Level {
     pub width: usize,
@@ -98,6 +103,28 @@ impl Level {
         (0..self.holes.len()).filter(|&at| self.is_source(at)).count()
     }
 
+    /// Whether there is nothing but smooth change in the pixels right around the hole.
+    pub fn is_calm_around(&self) -> bool {
+        let (mut all, mut steep) = (0, 0);
+        for y in RING..self.height.saturating_sub(RING) {
+            for x in RING..self.width.saturating_sub(RING) {
+                let at = y * self.width + x;
+                let near = [at - RING, at + RING, at - RING * self.width, at + RING * self.width];
+                if self.hole[at] || !near.iter().any(|&near| self.hole[near]) {
+                    continue;
+                }
+                let jump = |near: usize| {
+                    let pixel = |at: usize| &self.pixels[at * 3..at * 3 + 3];
+                    let known = !self.hole[near];
+                    known && pixel(at).iter().zip(pixel(near)).any(|(a, b)| a.abs_diff(*b) > CALM)
+                };
+                all += 1;
+                steep += usize::from(jump(at - 1) || jump(at + 1) || jump(at - self.width) || jump(at + self.width));
+            }
+        }
+        all > 0 && steep * 100 <= all
+    }
+
     /// Writes what is in the hole into the picture, which has this level's size.
     pub fn write(&self, picture: &mut RgbImage) {
         let pixels = picture.pixels_mut().zip(self.pixels.chunks_exact(3)).zip(&self.hole);
@@ -108,15 +135,18 @@ impl Level {
 
     /// Fills the hole from the next smaller level, then smooths what is in the hole a little.
     fn take_from(&mut self, coarse: &Level) {
-        for at in 0..self.hole.len() {
-            if self.hole[at] {
-                let x = (at % self.width / 2).min(coarse.width - 1);
-                let y = (at / self.width / 2).min(coarse.height - 1);
-                let from = (y * coarse.width + x) * 3;
-                self.pixels[at * 3..at * 3 + 3].copy_from_slice(&coarse.pixels[from..from + 3]);
+        for at in (0..self.hole.len()).filter(|&at| self.hole[at]) {
+            // The middle of a pixel of this level in pixels of the other: a quarter on either side of a middle there.
+            let (columns, across) = between(at % self.width, coarse.width);
+            let (rows, down) = between(at / self.width, coarse.height);
+            for c in 0..3 {
+                let of = |row: usize, column: usize| f32::from(coarse.pixels[(row * coarse.width + column) * 3 + c]);
+                let along = |row: usize| of(row, columns[0]) * (1.0 - across) + of(row, columns[1]) * across;
+                let value = along(rows[0]) * (1.0 - down) + along(rows[1]) * down;
+                self.pixels[at * 3 + c] = (value + 0.5) as u8;
             }
         }
-        self.smooth(6);
+        self.smooth(10);
     }
 
     /// Every pixel of the hole becomes the mean of its four neighbours, `rounds` times there and back.
@@ -176,6 +206,13 @@ pub fn fill_smoothly(levels: &mut [Level]) {
         level.take_from(coarse);
         coarse = level;
     }
+}
+
+/// The two places of a row half as long that a place lies between, and how near it is to the second: 0 to 1.
+fn between(at: usize, length: usize) -> ([usize; 2], f32) {
+    let low = (at + 1) / 2;
+    let share = if at.is_multiple_of(2) { 0.75 } else { 0.25 };
+    ([low.saturating_sub(1).min(length - 1), low.min(length - 1)], share)
 }
 
 fn holes_of_squares(width: usize, height: usize, hole: &[bool]) -> Vec<u8> {

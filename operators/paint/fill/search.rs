@@ -164,7 +164,8 @@ impl Matches {
                 }
             }
         }
-        for ((pixel, sum), _) in level.pixels.chunks_exact_mut(3).zip(&sums).zip(&level.hole).filter(|(_, h)| **h)
+        for ((pixel, sum), _) in
+            level.pixels.chunks_exact_mut(3).zip(&sums).zip(&level.hole).filter(|(_, h)| **h)
         {
             if sum[3] > 0.0 {
                 (0..3).for_each(|c| pixel[c] = (sum[c] / sum[3] + 0.5) as u8);
