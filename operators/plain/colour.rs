@@ -95,12 +95,14 @@ fn chromatic(hue: i32, saturation: i32, value: i32) -> Option<&'static str> {
             }
         }
         15..45 if pale && value >= 220 => return None,
-        15..40 if value < 185 || pale => "brown",
+        15..40 if value < 185 || pale || (value < 215 && saturation < 72) => "brown",
         40..50 if value < 140 => "brown",
         15..40 => "orange",
         40..50 if pale && value < 200 => "brown",
         40..66 if value >= 140 => "yellow",
         40..172 => "green",
+        // Slate.
+        172..256 if saturation < 24 && value < 200 => "grey",
         172..256 => "blue",
         // Lavender is a pale purple, fuchsia a bright one.
         256..310 => "purple",

@@ -25,7 +25,8 @@ const TERSE_FROM: u64 = 12;
 /// What is known besides the plan. All of it may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {
-    /// A name for the colour of each step's object, in the order of the steps.
+    /// A name for the colour of each step's object, in the order of the steps; of an object that several steps are about, the first
+    /// of them counts.
     pub colours: &'a [Option<&'a str>],
     /// Between the two frames of an `action`.
     pub motion: Option<&'a Motion>,

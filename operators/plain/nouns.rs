@@ -151,7 +151,7 @@ mod tests {
                     house and a lamp and a boat under the sky";
         let found = nouns(long, Vocabulary::embedded());
         assert!(count(&found.summary) <= MOST_OF_SUMMARY, "{}", found.summary);
-        assert_eq!(found.summary, "a car, a dog, a cat, a horse, a tree, a house and sky");
+        assert_eq!(found.summary, "a car, a dog, a cat, a horse, a tree, a house and a lamp");
         for strange in ["\n", "...", " . ", &"x".repeat(9000), &"猫".repeat(9000), &"word ".repeat(99)] {
             let summary = nouns(strange, Vocabulary::embedded()).summary;
             assert!(count(&summary) <= MOST_OF_SUMMARY && summary.chars().count() <= MOST_LETTERS);

@@ -47,8 +47,9 @@ impl<'a> Writer<'a> {
         let subjects: Vec<Subject<'a>> = plan
             .steps
             .iter()
-            .enumerate()
-            .filter_map(|(number, step)| {
+            .filter_map(|step| {
+                // Turns about one object speak of one colour.
+                let number = plan.steps.iter().position(|other| other.object == step.object)?;
                 let colour = known.colours.get(number).copied().flatten();
                 step.object.as_ref().map(|object| Subject::of(object, plan, colour, terse))
             })
@@ -216,7 +217,7 @@ impl<'a> Writer<'a> {
             &[
                 format!("Everything that is edited must be {colour}."),
                 format!("From now on, every new or changed object shall be {colour}."),
-                format!("Whatever changes must always be {colour} as a result."),
+                format!("Whatever changes must end up {colour}."),
                 format!("Keep to {colour} throughout."),
             ],
         )
@@ -290,7 +291,7 @@ impl<'a> Writer<'a> {
         let words = self.wording(
             "style",
             &[
-                format!("change the style of the whole picture to {style}"),
+                format!("change the whole picture to {}", with_article(&format!("{style} style"))),
                 format!("render the picture in {style} style"),
                 format!("give the whole picture {}", with_article(&format!("{style} look"))),
             ],
@@ -314,15 +315,15 @@ impl<'a> Writer<'a> {
         let known = self.subjects[0].known_by_one();
         let fits = |noun: &&str| (1..=MOST_OF_NEW_OBJECT).contains(&count(noun)) && !words(noun).is_empty();
         let (shown, result) = match self.known.reference.map(str::trim).filter(fits) {
-            Some(noun) => (format!("the {noun}"), with_article(noun)),
-            None => ("what is shown".to_owned(), "the reference object".to_owned()),
+            Some(noun) => (format!("the {noun} from the reference picture"), with_article(noun)),
+            None => ("what the reference picture shows".to_owned(), "the reference object".to_owned()),
         };
         let words = self.wording(
             "visual",
             &[
-                format!("replace {known} with {shown} in the reference picture"),
-                format!("put {shown} in the reference picture in place of {known}"),
-                format!("swap {known} for {shown} in the reference picture"),
+                format!("replace {known} with {shown}"),
+                format!("put {shown} in place of {known}"),
+                format!("swap {known} for {shown}"),
             ],
         );
         Said { words, result }
