@@ -32,6 +32,7 @@ pub mod mask;
 pub mod nms;
 pub mod nouns;
 pub mod onnx;
+pub mod onnx_inpaint;
 mod passing;
 pub mod record;
 pub mod records;
