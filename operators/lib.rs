@@ -27,6 +27,7 @@ pub mod detect_model;
 pub mod edit_plan;
 pub mod editor;
 pub mod embedding;
+pub mod http_edit;
 pub mod letterbox;
 pub mod mask;
 pub mod nms;
