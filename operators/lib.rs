@@ -27,6 +27,7 @@ pub mod detect_model;
 pub mod edit_plan;
 pub mod editor;
 pub mod embedding;
+pub mod http;
 pub mod http_edit;
 pub mod letterbox;
 pub mod mask;

@@ -1,0 +1,173 @@
+//! Endpoints over HTTP: one [`Host`] for each, shared by the threads that ask it. Calls block.
+//!
+//! A host lets no more calls through than it may, honours the pauses that the server asks for, asks again what may heal,
+//! leaves a failing server alone for a while, keeps to the run's budget, and counts. What it can't do anything about comes
+//! back as a [`CallError`], whose class says whether it would come again for the very same question.
+//!
+//! Connections, TLS and proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are ureq's; the growth of the pauses
+//! is backon's; the token buckets are governor's.
+
+mod attempts;
+mod call_error;
+mod error_body;
+mod gate;
+mod key;
+mod prices;
+mod report;
+mod retry_after;
+mod send;
+mod settings;
+mod spending;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::Value;
+use ureq::http::{HeaderMap, Method};
+
+pub use call_error::{CallClass, CallError, is_of_the_content};
+pub use gate::Breaker;
+pub use key::{Key, KeyHeader};
+pub use prices::{Price, Prices};
+pub use report::{HostReport, Latency};
+pub use settings::{HostSettings, HttpError};
+pub use spending::{OverBudget, Reservation, Spending};
+
+use attempts::Call;
+use gate::Gate;
+use report::Counters;
+use send::{Expected, Payload};
+
+/// Tokens of a question and of its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    pub prompt: u64,
+    pub completion: u64,
+}
+
+/// A field of a form.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    Text {
+        name: &'a str,
+        text: &'a str,
+    },
+    /// `file_name` holds neither quotes nor line breaks; `mime` is such as `image/png`.
+    File {
+        name: &'a str,
+        file_name: &'a str,
+        mime: &'a str,
+        bytes: &'a [u8],
+    },
+}
+
+/// A success.
+#[derive(Debug)]
+pub struct Answered {
+    /// 200 to 299.
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// Of [`Host::post_json`] and [`Host::post_multipart`] it is JSON.
+    pub body: Vec<u8>,
+    /// Requests that were sent for it.
+    pub attempts: u32,
+    /// What it was taken to cost beforehand, until [`Host::spent`] says better.
+    reservation: Reservation,
+}
+
+/// One endpoint.
+pub struct Host {
+    settings: HostSettings,
+    agent: ureq::Agent,
+    gate: Gate,
+    counters: Counters,
+    /// What no call of the kind can hope for, and until when nobody tries: by path and model, or by nothing for the whole
+    /// endpoint.
+    hopeless: Mutex<HashMap<String, (Instant, CallError)>>,
+}
+
+impl Host {
+    /// # Errors
+    /// [`HttpError`] where a setting is none: the base URL, a header, a bound of 0.
+    pub fn open(settings: HostSettings) -> Result<Arc<Self>, HttpError> {
+        let settings = settings.checked()?;
+        Ok(Arc::new(Host {
+            agent: send::agent(&settings)?,
+            gate: Gate::new(
+                settings.most_in_flight,
+                settings.requests_a_minute,
+                settings.tokens_a_minute,
+                settings.breaker,
+            ),
+            counters: Counters::new(&settings.name, &settings.base_url),
+            hopeless: Mutex::default(),
+            settings,
+        }))
+    }
+
+    /// Posts JSON to `path`, which is put behind the base URL, and gets JSON. `estimated` is what it may come to: the
+    /// token buckets and the budget take it beforehand; its model is the body's `model`.
+    pub fn post_json(&self, path: &str, body: &Value, estimated: Tokens) -> Result<Answered, CallError> {
+        let bytes = body.to_string().into_bytes();
+        let model = body.get("model").and_then(Value::as_str);
+        let payload = Payload::Json(&bytes);
+        let method = Method::POST;
+        self.call(&Call { method, path, payload, expected: Expected::Json, model, tokens: estimated })
+    }
+
+    /// Posts a form to `path` and gets JSON; its model is the text part `model`.
+    pub fn post_multipart(
+        &self,
+        path: &str,
+        parts: &[Part<'_>],
+        estimated: Tokens,
+    ) -> Result<Answered, CallError> {
+        let model = parts.iter().find_map(|part| match part {
+            Part::Text { name: "model", text } => Some(*text),
+            _ => None,
+        });
+        let payload = Payload::Parts(parts);
+        let method = Method::POST;
+        self.call(&Call { method, path, payload, expected: Expected::Json, model, tokens: estimated })
+    }
+
+    /// Gets whatever stands at `path`.
+    pub fn get_bytes(&self, path: &str) -> Result<Answered, CallError> {
+        let (method, payload) = (Method::GET, Payload::Nothing);
+        let tokens = Tokens::default();
+        self.call(&Call { method, path, payload, expected: Expected::Bytes, model: None, tokens })
+    }
+
+    /// What an answer came to in the end, by its own `usage`.
+    pub fn spent(&self, answered: Answered, model: &str, tokens: Tokens) {
+        let cost = self.settings.prices.cost(model, tokens);
+        self.counters.spent(model, tokens, cost);
+        answered.reservation.settle(cost.unwrap_or(0.0));
+    }
+
+    /// Calls that wait end at once, with the class `stopped`, and new ones don't start; requests under way are waited for,
+    /// since they are paid for.
+    pub fn stop(&self) {
+        self.gate.stop();
+    }
+
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    pub fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
+    pub fn report(&self) -> HostReport {
+        HostReport { most_in_flight: self.gate.most_seen(), ..self.counters.report() }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

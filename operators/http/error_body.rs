@@ -1,0 +1,158 @@
+//! What a server means by an error: its status, and a body of one of the shapes that servers write.
+//!
+//! `{"error": {"message", "type", "code", "param"}}`, `{"error": "text"}`, `{"detail": "text"}`,
+//! `{"detail": [{"loc", "msg"}]}`, `{"message"}`, plain text, or nothing at all.
+
+use serde_json::Value;
+
+use super::CallClass;
+
+/// As much of a server's words as an error repeats.
+const MOST_WORDS: usize = 300;
+
+/// What a body says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// For a person; empty where the server said nothing.
+    pub words: String,
+    /// All that it said of the kind of error, in small letters: type, code and words.
+    hints: String,
+}
+
+impl Said {
+    pub fn of(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Value>(body) {
+            Ok(value) => Said::of_json(&value),
+            Err(_) => Said::new(String::from_utf8_lossy(body).trim().to_owned(), ""),
+        }
+    }
+
+    /// Of an answer that calls itself a success: `None` where it is no error.
+    pub fn error_in(value: &Value) -> Option<(Self, Option<u16>)> {
+        let error = value.get("error").filter(|error| !error.is_null())?;
+        let code = error.get("code").and_then(number);
+        Some((Said::of_json(value), code))
+    }
+
+    fn of_json(value: &Value) -> Self {
+        let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
+        let kinds: Vec<String> = [error, error.get("innererror").unwrap_or(&Value::Null)]
+            .iter()
+            .flat_map(|at| ["type", "code", "param"].map(|key| at.get(key)))
+            .flatten()
+            .map(text)
+            .collect();
+        let words = match (error, error.get("message"), value.get("detail")) {
+            (_, Some(message), _) => text(message),
+            (Value::String(error), ..) => error.clone(),
+            (_, _, Some(Value::Array(faults))) => faults.iter().map(fault).collect::<Vec<_>>().join("; "),
+            (_, _, Some(detail)) => text(detail),
+            (other, ..) => other.to_string(),
+        };
+        Said::new(words, &kinds.join(" "))
+    }
+
+    fn new(words: String, kinds: &str) -> Self {
+        Said { hints: format!("{kinds} {words}").to_lowercase(), words: shortened(&words) }
+    }
+
+    /// The class of an error of this status, and whether it may heal.
+    pub fn class(&self, status: u16) -> (CallClass, bool) {
+        let heals = |class| (class, true);
+        let stays = |class| (class, false);
+        match status {
+            300..=399 => stays(CallClass::Redirected),
+            // The words of a gateway that passes on its server's refusal are as good as the server's own.
+            400 | 403 | 413 | 422 | 500 if self.hints_at(&CONTENT_FILTER) => stays(CallClass::ContentFilter),
+            400 | 413 | 422 | 500 if self.hints_at(&CONTEXT) => stays(CallClass::ContextTooLong),
+            401 | 403 => stays(CallClass::Unauthorised),
+            402 => stays(CallClass::OutOfQuota),
+            404 | 405 | 410 => stays(CallClass::NotFound),
+            408 => heals(CallClass::Timeout),
+            409 | 425 => heals(CallClass::Busy),
+            413 => stays(CallClass::RequestTooLarge),
+            429 if self.hints_at(&QUOTA) => stays(CallClass::OutOfQuota),
+            429 => heals(CallClass::RateLimited),
+            400 | 422 if self.hints_at(&INPUT) && !self.hints_at(&SETTINGS) => stays(CallClass::BadInput),
+            501 | 505 => stays(CallClass::ServerError),
+            500.. => heals(CallClass::ServerError),
+            _ => stays(CallClass::BadRequest),
+        }
+    }
+
+    fn hints_at(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.hints.contains(word))
+    }
+}
+
+const CONTENT_FILTER: [&str; 8] = [
+    "content_filter",
+    "content_policy",
+    "contentpolicy",
+    "content policy",
+    "content management policy",
+    "moderation_blocked",
+    "responsibleai",
+    "safety system",
+];
+const CONTEXT: [&str; 8] = [
+    "context_length",
+    "context length",
+    "contextwindow",
+    "context window",
+    "maximum number of tokens",
+    "too many tokens",
+    "prompt is too long",
+    "string_above_max_length",
+];
+const QUOTA: [&str; 3] = ["insufficient_quota", "exceeded your current quota", "billing"];
+/// Of the picture: what is wrong with a request's form would be wrong with every request.
+const INPUT: [&str; 14] = [
+    "invalid_image",
+    "image_parse",
+    "unsupported_image",
+    "image_too",
+    "invalid image",
+    "invalid_base64",
+    "unsupported image",
+    "corrupt",
+    "decode image",
+    "decode the image",
+    "process image",
+    "load image",
+    "identify image",
+    "image is too",
+];
+const SETTINGS: [&str; 4] = ["unexpected field", "does not support", "multimodal model", "not a vision"];
+
+fn fault(fault: &Value) -> String {
+    let words = fault.get("msg").map_or_else(|| text(fault), text);
+    match fault.get("loc").and_then(Value::as_array) {
+        Some(place) => format!("{}: {words}", place.iter().map(text).collect::<Vec<_>>().join(".")),
+        None => words,
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Codes are numbers, or text that is one.
+fn number(value: &Value) -> Option<u16> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
+    }
+}
+
+/// On one line, and not for ever.
+pub(super) fn shortened(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST_WORDS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
