@@ -13,6 +13,7 @@
 
 mod answer;
 mod form;
+mod host;
 mod words;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ use crate::edit_plan::Operation;
 use crate::editor::{Editor, Made, Pass};
 
 use form::Sent;
+
+pub use crate::http::Part;
+pub use host::EditEndpoint;
 pub use words::Wording;
 
 /// Raise this when the code changes what is asked or what is taken for an answer; `words.rs` counts for itself.
@@ -33,13 +37,6 @@ const PATH: &str = "images/edits";
 /// Fields that are the editor's own.
 const OWN_FIELDS: [&str; 6] = ["model", "prompt", "image", "image[]", "mask", "n"];
 const RESPONSE_FORMAT: &str = "response_format";
-
-/// A field of a form.
-#[derive(Clone, Copy, Debug)]
-pub enum Part<'a> {
-    Text { name: &'a str, text: &'a str },
-    File { name: &'a str, file_name: &'a str, mime: &'a str, bytes: &'a [u8] },
-}
 
 /// What carries forms to an endpoint and its answers back: with keys, retries, limits and budgets, of which an editor knows nothing.
 pub trait SendForm: Send + Sync + 'static {

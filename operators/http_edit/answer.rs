@@ -83,8 +83,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok().map(ImageReader::into_dimensions);
     let (width, height) = match size {
         Some(Ok(size)) => size,
-        Some(Err(error)) => return Err(bad(format!("a {format:?} that tells no size ({error})"))),
-        None => return Err(bad(format!("a {format:?} that tells no size"))),
+        _ => return Err(bad(format!("a {format:?} of {} bytes that tells no size", bytes.len()))),
     };
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         let why = format!("a picture of {width} x {height} pixels; at most {MOST_PIXELS} are taken");
