@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use ureq::http::{HeaderMap, Request, Response, Uri};
+use ureq::http::header::CONTENT_TYPE;
+use ureq::http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::multipart::{self, Form};
 use ureq::{Agent, AsSendBody, Body, Error};
@@ -104,7 +105,7 @@ pub(super) fn send(
     let answered = match payload {
         Payload::Nothing => run(agent, request, timeout),
         Payload::Json(bytes) => run(agent, request.map(|()| bytes), timeout),
-        Payload::Parts(parts) => form(parts).and_then(|form| run(agent, request.map(|()| form), timeout)),
+        Payload::Parts(parts) => form(parts).and_then(|form| run_form(agent, request, form, timeout)),
     };
     let mut response = answered.map_err(|error| broken(&error, timeout, most_bytes))?;
     let status = response.status().as_u16();
@@ -123,6 +124,18 @@ pub(super) fn send(
 
 fn run(agent: &Agent, request: Request<impl AsSendBody>, timeout: Duration) -> Result<Response<Body>, Error> {
     agent.run(agent.configure_request(request).timeout_global(Some(timeout)).build())
+}
+
+fn run_form(
+    agent: &Agent,
+    mut request: Request<()>,
+    form: Form<'_>,
+    timeout: Duration,
+) -> Result<Response<Body>, Error> {
+    let kind = format!("multipart/form-data; boundary={}", form.boundary());
+    let kind = HeaderValue::from_str(&kind).map_err(|error| Error::Http(error.into()))?;
+    request.headers_mut().insert(CONTENT_TYPE, kind);
+    run(agent, request.map(|()| form), timeout)
 }
 
 fn form<'a>(parts: &'a [Part<'a>]) -> Result<Form<'a>, Error> {
