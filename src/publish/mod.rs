@@ -31,6 +31,7 @@ mod record;
 mod records;
 mod regions;
 mod source;
+mod split;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -47,9 +48,11 @@ pub use funnel::{FunnelStep, RegionSummary, Summary, funnel, region_funnel, summ
 pub use manifest::{
     Manifest, Part, PartKind, PublishedDial, PublishedRegions, PublishedStage, dials_of, read_manifest,
 };
+pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedRegion, Recorder};
 pub use records::record_of_row;
+pub use split::{HashedFile, Piece, SplitFile};
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};

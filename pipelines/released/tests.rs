@@ -1,0 +1,1 @@
+//! Released folders, written and checked.
