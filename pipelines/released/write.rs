@@ -136,7 +136,8 @@ impl<R: Release> Writer<'_, R> {
             Some(same) => Some(same.clone()),
             None => Some(self.write_scores(&after)?),
         };
-        if after != self.folder.before || self.folder.has_strays(&after)? {
+        // A file that was missing is staged, and the manifest stays the same.
+        if !self.staged.is_empty() || after != self.folder.before || self.folder.has_strays(&after)? {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
         let before = &self.folder.before.parts;

@@ -90,10 +90,12 @@ pub fn check_details(
             findings.push(Finding::fault("damaged_parquet", shown, message));
         }
     }
-    let mut untold = outputs.iter().filter(|(output, _)| !told.contains(*output));
-    if let Some((output, place)) = untold.next() {
-        let message =
-            format!("{place} names it, and Details does not ({} more like it): export again", untold.count());
+    let untold = outputs.iter().filter(|(output, _)| !told.contains(*output));
+    if let Some((output, place)) = untold.clone().min() {
+        let message = format!(
+            "{place} names it, and Details does not ({} such pictures): export again",
+            untold.count()
+        );
         findings.push(Finding::fault("details_differ", output, message));
     }
 }
