@@ -10,3 +10,4 @@ mod prepare_demo;
 mod recap_demo;
 pub mod recap_mask;
 mod recap_record;
+pub mod released;

@@ -33,6 +33,7 @@ mod plain_tar;
 mod record;
 mod records;
 mod source;
+mod split;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -49,9 +50,11 @@ pub use funnel::{FunnelStep, PieceSummary, Summary, funnel, piece_funnel, summar
 pub use manifest::{
     Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };
+pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::record_of_row;
+pub use split::{HashedFile, Piece, SplitFile};
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};

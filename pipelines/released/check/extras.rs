@@ -1,0 +1,131 @@
+//! What only folders of ours have: the manifest, the details, scores whose shape is known.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+
+use super::rows;
+use super::tars::Tars;
+use super::task::Object;
+use super::{Finding, Maker};
+use crate::released::folder::{MANIFEST, read_manifest};
+use crate::released::names::SCORES;
+
+/// Says who wrote the folder; holds its files against the manifest, if that is ours.
+pub fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Maker {
+    let manifest = match read_manifest(folder) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Maker::Others,
+        Err(error) => {
+            findings.push(Finding::fault("missing_file", MANIFEST, error.to_string()));
+            return Maker::Us;
+        }
+    };
+    for file in manifest.files() {
+        let found = std::fs::metadata(folder.join(&file.path)).map(|found| found.len());
+        let class = if file.path.contains(".tar.split.") { "missing_piece" } else { "missing_file" };
+        let message = match found {
+            Ok(bytes) if bytes == file.bytes => continue,
+            Ok(bytes) => {
+                format!("has {bytes} bytes, and {} were written: fetch or export it again", file.bytes)
+            }
+            Err(error) => {
+                format!("is not there ({error}), and the manifest names it: fetch or export it again")
+            }
+        };
+        findings.push(Finding::fault(class, &file.path, message));
+    }
+    Maker::Us
+}
+
+/// Holds the details against the tars and the other tables.
+pub fn check_details(
+    folder: &Path,
+    details: &[PathBuf],
+    tars: &Tars,
+    outputs: &HashMap<String, String>,
+    findings: &mut Vec<Finding>,
+) {
+    const COLUMNS: [&str; 7] =
+        ["width", "height", "input_images", "output_images", "reference_image", "mask_image", "objects"];
+    let mut told: HashSet<String> = HashSet::new();
+    for path in details {
+        let shown = path.display().to_string();
+        let Some((table, _)) = rows::open(folder, path, findings) else { continue };
+        let done = table.read(&COLUMNS, |number, row| {
+            let place = format!("{shown} row {number}");
+            let [width, height, inputs, images, reference, mask, objects] = row else {
+                return ControlFlow::<()>::Continue(());
+            };
+            let lists = inputs.as_array().into_iter().chain(images.as_array()).flatten();
+            for path in lists.chain([reference, mask]).filter_map(|path| path.as_str()) {
+                if !tars.has(path) {
+                    let message =
+                        format!("is in no tar, and {place} names it: fetch the tar, or export again");
+                    findings.push(Finding::fault("missing_picture", path, message));
+                }
+            }
+            for path in images.as_array().into_iter().flatten().filter_map(|path| path.as_str()) {
+                if !outputs.contains_key(path) {
+                    let message = format!("{place} tells of it, and no file in Parquet does: export again");
+                    findings.push(Finding::fault("details_differ", path, message));
+                }
+                told.insert(path.to_owned());
+            }
+            let side = |value: &serde_json::Value| u32::try_from(value.as_u64()?).ok();
+            for object in objects.as_array().into_iter().flatten().filter_map(Object::of) {
+                let size = side(width).zip(side(height)).map(<[u32; 2]>::from);
+                for (class, message) in size.map_or(Vec::new(), |size| object.misfits(size)) {
+                    findings.push(Finding::fault(class, &place, message));
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = done {
+            let message = format!("cannot be read to its end: {error}; export it again");
+            findings.push(Finding::fault("damaged_parquet", shown, message));
+        }
+    }
+    let untold = outputs.iter().filter(|(output, _)| !told.contains(*output));
+    if let Some((output, place)) = untold.clone().min() {
+        let message = format!(
+            "{place} names it, and Details does not ({} such pictures): export again",
+            untold.count()
+        );
+        findings.push(Finding::fault("details_differ", output, message));
+    }
+}
+
+/// Whether the scores are a JSON object whose keys are output pictures.
+pub fn check_scores(folder: &Path, outputs: &HashMap<String, String>, findings: &mut Vec<Finding>) {
+    struct Keys<'a> {
+        outputs: &'a HashMap<String, String>,
+        unknown: Option<String>,
+    }
+    impl<'de> Visitor<'de> for Keys<'_> {
+        type Value = Option<String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object of scores by path")
+        }
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+            while let Some((path, _)) = map.next_entry::<String, IgnoredAny>()? {
+                if self.unknown.is_none() && !self.outputs.contains_key(&path) {
+                    self.unknown = Some(path);
+                }
+            }
+            Ok(self.unknown)
+        }
+    }
+    let Ok(file) = File::open(folder.join(SCORES)) else { return };
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(file));
+    let message = match reader.deserialize_map(Keys { outputs, unknown: None }) {
+        Ok(None) => return,
+        Ok(Some(path)) => format!("has scores of {path}, which no parquet file names: export again"),
+        Err(error) => format!("cannot be read: {error}; export it again"),
+    };
+    findings.push(Finding::fault("bad_scores", SCORES, message));
+}

@@ -1,0 +1,170 @@
+//! The validator of released folders: ours, or what was fetched from a hub, whole or in part.
+//!
+//! Tars are read where they lie, pieces joined; nothing is unpacked. In memory are the paths of all members, and a few samples at
+//! a time.
+//!
+//! | class | what it says |
+//! |---|---|
+//! | `no_tars`, `no_parquet` | there is nothing to check |
+//! | `missing_piece` | a piece of a split tar is not there, by name |
+//! | `damaged_tar`, `bad_member`, `duplicate_member` | a tar breaks off, holds what is no plain file, or a path twice |
+//! | `missing_file` | the manifest names a file that is not there, or of another length |
+//! | `damaged_parquet`, `wrong_schema`, `bad_row`, `duplicate_row` | of a parquet file |
+//! | `missing_picture` | a parquet file names what no tar has |
+//! | `broken_picture`, `unreadable` | a picture does not decode, or cannot be read |
+//! | `same_pictures`, `unchanged_object` | output is input, or is input inside the mask |
+//! | `missing_mask`, `empty_mask`, `mask_misfit`, `box_outside` | masks and boxes are not of their picture |
+//! | `empty_instruction`, `unnamed_object`, `prompt_differs` | the instruction does not fit the task |
+//! | `swapped`, `not_the_original` | the source picture is on the wrong side, or nowhere |
+//! | `bad_task`, `bad_scores`, `details_differ` | `result.json`, the scores and `Details/` do not fit the rest |
+//! | notes: `not_in_parquet`, `more_columns`, `no_rows` | nobody is hurt by these |
+
+mod extras;
+mod finding;
+mod pixels;
+mod rows;
+mod sample;
+mod tars;
+mod task;
+mod words;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use operators::edit_plan::EditType;
+use threshflow::row::ContentHash;
+
+pub use finding::{Finding, Severity, report};
+
+use rows::Row;
+use sample::{Checked, check_sample};
+use tars::{Tars, folder_of};
+
+/// Who wrote a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Maker {
+    Us,
+    Others,
+}
+
+/// Most missing pictures of a parquet file that are told one by one.
+const MOST_MISSING: usize = 5;
+
+/// Everything that is wrong with a released folder, ours or a download; faults first, in an order that does not depend on
+/// threads. See the head of this file for the classes.
+pub fn check(folder: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let maker = extras::check_manifest(folder, &mut findings);
+    let tars = Tars::open(folder, &mut findings);
+    let found = rows::find_tables(folder, &mut findings);
+    if found.tables.is_empty() {
+        let message = "holds no parquet files: fetch the folder Parquet, too, or name the folder above it";
+        findings.push(Finding::fault("no_parquet", folder.display().to_string(), message));
+    }
+    let mut all = Across::default();
+    for path in &found.tables {
+        let Some((table, schema)) = rows::open(folder, path, &mut findings) else { continue };
+        let rows = rows::read(path, &table, schema, &mut findings);
+        let checked = check_rows(&tars, &rows, maker);
+        let mut missing = Vec::new();
+        for (row, mut checked) in rows.iter().zip(checked) {
+            findings.append(&mut checked.findings);
+            missing.extend(checked.missing.into_iter().map(|path| (path, row.place.as_str())));
+            all.add(row, checked.hashes, &mut findings);
+        }
+        tell_missing(&path.display().to_string(), missing, &mut findings);
+    }
+    all.compare(&mut findings);
+    tars.note_strays(|sample| all.samples.contains(sample), &mut findings);
+    if maker == Maker::Us {
+        extras::check_details(folder, &found.details, &tars, &all.outputs, &mut findings);
+        extras::check_scores(folder, &all.outputs, &mut findings);
+    }
+    findings.sort();
+    findings.dedup();
+    findings
+}
+
+/// The rows, checked on as many threads as the machine has, in their order.
+fn check_rows(tars: &Tars, rows: &[Row], maker: Maker) -> Vec<Checked> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(rows.len().max(1));
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(rows.len())));
+    let work = || {
+        while let Some((number, row)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            rows.get(number).map(|row| (number, row))
+        } {
+            let checked = check_sample(tars, row, maker);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((number, checked));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, checked)| checked).collect()
+}
+
+/// One by one where they are few; else in a sentence, for a tar that was not fetched is missing with all of its pictures.
+fn tell_missing(parquet: &str, missing: Vec<(String, &str)>, findings: &mut Vec<Finding>) {
+    const NEXT: &str = "fetch the tar that has it, or export again";
+    if missing.len() > MOST_MISSING {
+        let (count, first) = (missing.len(), &missing[0].0);
+        let message = format!("{count} pictures that it names are in no tar, the first is {first}: {NEXT}");
+        return findings.push(Finding::fault("missing_picture", parquet, message));
+    }
+    for (path, place) in missing {
+        let message = format!("is in no tar, and {place} names it: {NEXT}");
+        findings.push(Finding::fault("missing_picture", path, message));
+    }
+}
+
+/// What is compared across samples.
+#[derive(Default)]
+struct Across {
+    /// The folders of samples that a parquet file names.
+    samples: HashSet<String>,
+    /// Output pictures, and the row that names each.
+    outputs: HashMap<String, String>,
+    /// What edits start from that start from the source picture.
+    originals: HashSet<ContentHash>,
+    /// Of adds: input, output, and the output's path.
+    adds: Vec<([ContentHash; 2], String)>,
+}
+
+impl Across {
+    fn add(&mut self, row: &Row, hashes: Option<[ContentHash; 2]>, findings: &mut Vec<Finding>) {
+        for path in row.turns.iter().flat_map(|turn| turn.inputs.iter().chain(&turn.outputs)) {
+            self.samples.insert(folder_of(path).to_owned());
+        }
+        for output in row.turns.iter().flat_map(|turn| &turn.outputs) {
+            if let Some(first) = self.outputs.insert(output.clone(), row.place.clone()) {
+                let message = format!("is the output of {first} and of {}: drop one of the rows", row.place);
+                findings.push(Finding::fault("duplicate_row", output, message));
+            }
+        }
+        match (row.edit_type, hashes) {
+            (Some(EditType::Add), Some(hashes)) => self.adds.push((hashes, row.turns[0].outputs[0].clone())),
+            // A hybrid may start from an emptied picture, too.
+            (Some(EditType::Hybrid) | None, _) | (_, None) => {}
+            (Some(_), Some([input, _])) => drop(self.originals.insert(input)),
+        }
+    }
+
+    /// An add that starts from what other edits start from, and does not end with such a picture.
+    fn compare(&self, findings: &mut Vec<Finding>) {
+        for ([input, output], path) in &self.adds {
+            if self.originals.contains(input) && !self.originals.contains(output) {
+                let message = "the add starts from the source picture, as other edits of it do, and must end with it: its \
+                               pictures are swapped";
+                findings.push(Finding::fault("swapped", path, message));
+            }
+        }
+    }
+}

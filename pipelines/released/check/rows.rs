@@ -1,0 +1,178 @@
+//! The parquet files of a released folder: found, their schemas checked, their rows read.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use operators::edit_plan::EditType;
+use serde_json::Value;
+use threshflow::publish::Table;
+
+use super::Finding;
+use crate::released::names::{DETAILS, type_of_part};
+use crate::released::tables;
+
+/// One instruction of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnPaths {
+    /// The picture, and for `visual` the reference after it.
+    pub inputs: Vec<String>,
+    pub outputs: Vec<String>,
+    pub prompt: String,
+}
+
+/// A row of a parquet file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `Parquet/add_part1.parquet row 3`, from 0.
+    pub place: String,
+    /// As the file's name has it, where it is named as ImgEdit's are.
+    pub edit_type: Option<EditType>,
+    pub turns: Vec<TurnPaths>,
+}
+
+/// The parquet files at any depth, those of [`DETAILS`] apart, sorted; paths below `folder`.
+pub struct Found {
+    pub tables: Vec<PathBuf>,
+    pub details: Vec<PathBuf>,
+}
+
+pub fn find_tables(folder: &Path, findings: &mut Vec<Finding>) -> Found {
+    let mut found = Found { tables: Vec::new(), details: Vec::new() };
+    let mut folders = vec![PathBuf::new()];
+    while let Some(below) = folders.pop() {
+        let entries = match std::fs::read_dir(folder.join(&below)) {
+            Ok(entries) => entries,
+            Err(error) => {
+                findings.push(Finding::fault("unreadable", below.display().to_string(), error.to_string()));
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = below.join(&name);
+            if name.starts_with('.') {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if name.ends_with(".parquet") {
+                let is_details = below.file_name().is_some_and(|folder| folder == DETAILS);
+                if is_details { &mut found.details } else { &mut found.tables }.push(path);
+            }
+        }
+    }
+    found.tables.sort();
+    found.details.sort();
+    found
+}
+
+/// Opens a table and holds its schema against the one that is wanted; ImgEdit's own are told apart by the columns, and where
+/// these are of neither, by the file's name.
+pub fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> Option<(Table, Schema)> {
+    let shown = path.display().to_string();
+    let table = match Table::open(&folder.join(path)) {
+        Ok(table) => table,
+        Err(error) => {
+            let message = format!("cannot be read as parquet: {error}; fetch or export it again");
+            findings.push(Finding::fault("damaged_parquet", shown, message));
+            return None;
+        }
+    };
+    let columns = table.columns();
+    let has = |name: &str| columns.iter().any(|(column, _)| column == name);
+    let is_multi = type_of(path).is_some_and(EditType::is_multi_turn);
+    let schema = match path.parent().and_then(Path::file_name).is_some_and(|folder| folder == DETAILS) {
+        true => Schema::Details,
+        false if has("data") || is_multi && !has("prompt") => Schema::Multi,
+        false => Schema::Single,
+    };
+    let wanted = tables::shapes(&schema.columns());
+    let misfits =
+        |(name, holds): &&(String, String)| !columns.iter().any(|it| it.0 == *name && it.1 == *holds);
+    if wanted.iter().any(|column| misfits(&column)) {
+        let message = format!(
+            "has the columns {}, and {} are wanted: write it anew with these names and types",
+            told(&columns),
+            told(&wanted)
+        );
+        findings.push(Finding::fault("wrong_schema", shown, message));
+        return None;
+    }
+    if schema != Schema::Details && columns.len() > wanted.len() {
+        let message = format!("has more columns than ImgEdit's schema: {}", told(&columns));
+        findings.push(Finding::note("more_columns", shown.clone(), message));
+    }
+    if table.rows() == 0 {
+        findings.push(Finding::note("no_rows", shown, "has no rows"));
+    }
+    Some((table, schema))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    Single,
+    Multi,
+    Details,
+}
+
+impl Schema {
+    pub fn columns(self) -> Vec<(&'static str, threshflow::publish::Nested)> {
+        match self {
+            Schema::Single => tables::single(),
+            Schema::Multi => tables::multi(),
+            Schema::Details => tables::details(),
+        }
+    }
+}
+
+fn told(columns: &[(String, String)]) -> String {
+    let column = |(name, holds): &(String, String)| format!("{name}: {holds}");
+    columns.iter().map(column).collect::<Vec<_>>().join(", ")
+}
+
+fn type_of(path: &Path) -> Option<EditType> {
+    type_of_part(path.file_stem()?.to_str()?)
+}
+
+/// The rows of one of ImgEdit's own tables.
+pub fn read(path: &Path, table: &Table, schema: Schema, findings: &mut Vec<Finding>) -> Vec<Row> {
+    let shown = path.display().to_string();
+    let names: Vec<&str> = schema.columns().into_iter().map(|(name, _)| name).collect();
+    let mut rows = Vec::new();
+    let mut bad = Vec::new();
+    let done = table.read(&names, |number, values| {
+        let place = format!("{shown} row {number}");
+        let turns = match schema {
+            Schema::Multi => values[0].as_array().map(|turns| turns.iter().map(turn).collect()),
+            _ => Some(vec![turn_of(&values[0], &values[1], &values[2])]),
+        };
+        match turns.and_then(|turns: Vec<Option<TurnPaths>>| turns.into_iter().collect::<Option<Vec<_>>>()) {
+            Some(turns) if !turns.is_empty() => rows.push(Row { place, edit_type: type_of(path), turns }),
+            _ => bad.push(Finding::fault(
+                "bad_row",
+                place,
+                "lacks an input, an output or an instruction: drop it, or write it anew",
+            )),
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    findings.append(&mut bad);
+    if let Err(error) = done {
+        let message = format!("cannot be read to its end: {error}; fetch or export it again");
+        findings.push(Finding::fault("damaged_parquet", shown, message));
+    }
+    rows
+}
+
+fn turn(value: &Value) -> Option<TurnPaths> {
+    turn_of(&value["input_images"], &value["output_images"], &value["prompt"])
+}
+
+fn turn_of(inputs: &Value, outputs: &Value, prompt: &Value) -> Option<TurnPaths> {
+    let paths = |list: &Value| -> Option<Vec<String>> {
+        let list: Vec<String> =
+            list.as_array()?.iter().map(|path| path.as_str().map(str::to_owned)).collect::<Option<_>>()?;
+        Some(list).filter(|list| !list.is_empty())
+    };
+    Some(TurnPaths { inputs: paths(inputs)?, outputs: paths(outputs)?, prompt: prompt.as_str()?.to_owned() })
+}

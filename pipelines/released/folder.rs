@@ -1,0 +1,285 @@
+//! The folder that is released to: locked, staged in `.writing/`, put in place by renames, and named by a manifest.
+//!
+//! ImgEdit's names bear no digest, so a part that changed takes the place of the old one. An export goes: everything new into
+//! `.writing/`, synced; a manifest that names only what stays as it is; the old files of what changes deleted, the new ones
+//! renamed into their places; the manifest of all. An error before the second step leaves what was there. A crash after it
+//! leaves a manifest that names less than there is; whatever it doesn't name, the next export writes anew.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ReleaseError;
+use super::names::{FOLDERS, SCORES, is_ours};
+
+pub const MANIFEST: &str = "manifest.json";
+pub const FORMAT: &str = "threshflow released edits";
+/// Of the layout and the bytes of the files: raised where either changes, and everything is then written anew.
+pub const VERSION: u32 = 1;
+const LOCK: &str = ".lock";
+const WRITING: &str = ".writing";
+
+/// What a released folder holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: String,
+    pub version: u32,
+    /// In the order of types and numbers.
+    pub parts: Vec<Part>,
+    /// One a type that has parts.
+    pub details: Vec<Details>,
+    pub scores: Option<NamedFile>,
+}
+
+/// The edits of one type from one source shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `remove_part3`.
+    pub part: String,
+    pub edit_type: String,
+    /// The source shard's name.
+    pub shard: String,
+    pub edits: usize,
+    /// Of all that its files are a function of.
+    pub digest: String,
+    /// The pieces of the tar, in order, and the parquet file.
+    pub files: Vec<NamedFile>,
+}
+
+/// The file of a type's details.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    pub edit_type: String,
+    pub file: NamedFile,
+}
+
+/// A file as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Below the folder of the manifest.
+    pub path: String,
+    pub bytes: u64,
+    /// BLAKE3 of its bytes, the first 16, as 32 hex digits.
+    pub hash: String,
+}
+
+impl Manifest {
+    pub fn empty() -> Self {
+        let (format, version) = (FORMAT.to_owned(), VERSION);
+        Manifest { format, version, parts: Vec::new(), details: Vec::new(), scores: None }
+    }
+
+    /// Every file that it names.
+    pub fn files(&self) -> impl Iterator<Item = &NamedFile> {
+        let of_parts = self.parts.iter().flat_map(|part| &part.files);
+        of_parts.chain(self.details.iter().map(|details| &details.file)).chain(&self.scores)
+    }
+}
+
+/// The manifest in `root`; `None` where there is none, or another's.
+pub fn read_manifest(root: &Path) -> Result<Option<Manifest>, ReleaseError> {
+    #[derive(Deserialize)]
+    struct Header {
+        format: String,
+        version: u32,
+    }
+    let path = root.join(MANIFEST);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ReleaseError::io("read", &path)(error)),
+    };
+    let refused = |why: String| ReleaseError::Manifest { path: path.clone(), why };
+    match serde_json::from_slice::<Header>(&text) {
+        Ok(header) if header.format != FORMAT => Ok(None),
+        Ok(header) if header.version > VERSION => Err(refused(format!(
+            "is of version {}, and this program knows versions up to {VERSION}: use the newer program, or choose another \
+             folder",
+            header.version
+        ))),
+        // Cut by a failing disk it still begins as ours do; another's does not.
+        Err(_) if !String::from_utf8_lossy(&text).contains(FORMAT) => Ok(None),
+        _ => serde_json::from_slice(&text).map(Some).map_err(|error| {
+            refused(format!("is damaged ({error}): delete it and the files beside it, and export again"))
+        }),
+    }
+}
+
+/// A folder that is ours, locked for as long as this lives.
+pub struct Folder {
+    pub root: PathBuf,
+    pub before: Manifest,
+    _lock: File,
+}
+
+/// A file in `.writing/` that is to be renamed into its place.
+pub struct StagedFile {
+    pub staged: PathBuf,
+    pub file: NamedFile,
+}
+
+impl Folder {
+    /// Makes the folder if need be, refuses one that holds anything else, and locks it.
+    pub fn open(root: &Path) -> Result<Self, ReleaseError> {
+        fs::create_dir_all(root).map_err(ReleaseError::io("make", root))?;
+        check_ours(root)?;
+        let lock = lock(root)?;
+        // Only now: another export may have written it until the lock was ours.
+        let mut before = read_manifest(root)?.unwrap_or_else(Manifest::empty);
+        if before.version < VERSION {
+            before = Manifest::empty();
+        }
+        let folder = Folder { root: root.to_owned(), before, _lock: lock };
+        folder.remove_writing()?;
+        Ok(folder)
+    }
+
+    /// Whether a file is there, of the length that the manifest says.
+    pub fn is_whole(&self, file: &NamedFile) -> bool {
+        let found = fs::symlink_metadata(self.root.join(&file.path));
+        found.is_ok_and(|found| found.is_file() && found.len() == file.bytes)
+    }
+
+    /// Where the file `path` is written before it is put into its place.
+    pub fn staged(&self, path: &str) -> Result<PathBuf, ReleaseError> {
+        let writing = self.root.join(WRITING);
+        fs::create_dir_all(&writing).map_err(ReleaseError::io("make", &writing))?;
+        Ok(writing.join(path.replace('/', "+")))
+    }
+
+    /// Puts the staged files into their places; `kept` names what stays as it is, `after` everything.
+    pub fn put_in_place(
+        &self,
+        staged: &[StagedFile],
+        kept: &Manifest,
+        after: &Manifest,
+    ) -> Result<(), ReleaseError> {
+        if self.before != *kept {
+            self.write_manifest(kept)?;
+        }
+        for folder in FOLDERS.iter().map(|folder| self.root.join(folder)) {
+            fs::create_dir_all(&folder).map_err(ReleaseError::io("make", &folder))?;
+        }
+        // What is gone and what is to be replaced: a piece too many would be taken for the tar's.
+        self.sweep(kept)?;
+        for StagedFile { staged, file } in staged {
+            let path = self.root.join(&file.path);
+            fs::rename(staged, &path).map_err(ReleaseError::io("rename to", &path))?;
+        }
+        for folder in FOLDERS.iter().map(|folder| self.root.join(folder)) {
+            sync_folder(&folder)?;
+            // Only an empty one goes.
+            let _ = fs::remove_dir(&folder);
+        }
+        sync_folder(&self.root)?;
+        if kept != after {
+            self.write_manifest(after)?;
+        }
+        self.remove_writing()
+    }
+
+    /// Whether files that are named as ours lie about and `manifest` does not name them.
+    pub fn has_strays(&self, manifest: &Manifest) -> Result<bool, ReleaseError> {
+        Ok(!self.strays(manifest)?.is_empty())
+    }
+
+    fn sweep(&self, kept: &Manifest) -> Result<(), ReleaseError> {
+        for path in self.strays(kept)? {
+            fs::remove_file(&path).map_err(ReleaseError::io("delete", &path))?;
+        }
+        Ok(())
+    }
+
+    fn strays(&self, manifest: &Manifest) -> Result<Vec<PathBuf>, ReleaseError> {
+        let named: HashSet<PathBuf> = manifest.files().map(|file| self.root.join(&file.path)).collect();
+        let mut strays = Vec::new();
+        for name in FOLDERS {
+            let folder = self.root.join(name);
+            if !folder.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(&folder).map_err(ReleaseError::io("list", &folder))? {
+                let entry = entry.map_err(ReleaseError::io("list", &folder))?;
+                let ours = entry.file_name().to_str().is_some_and(|file| is_ours(name, file));
+                let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                strays.extend(Some(entry.path()).filter(|path| ours && is_file && !named.contains(path)));
+            }
+        }
+        let scores = self.root.join(SCORES);
+        strays.extend(Some(scores).filter(|path| path.is_file() && !named.contains(path)));
+        Ok(strays)
+    }
+
+    fn write_manifest(&self, manifest: &Manifest) -> Result<(), ReleaseError> {
+        let (path, staged) = (self.root.join(MANIFEST), self.staged(MANIFEST)?);
+        let mut text = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| ReleaseError::Manifest { path: path.clone(), why: error.to_string() })?;
+        text.push(b'\n');
+        let mut file = File::create(&staged).map_err(ReleaseError::io("make", &staged))?;
+        file.write_all(&text).and_then(|()| file.sync_all()).map_err(ReleaseError::io("write", &staged))?;
+        fs::rename(&staged, &path).map_err(ReleaseError::io("rename to", &path))?;
+        sync_folder(&self.root)
+    }
+
+    pub fn remove_writing(&self) -> Result<(), ReleaseError> {
+        let path = self.root.join(WRITING);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ReleaseError::io("delete", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether `root` is ours or free for us. Writes nothing.
+pub fn check_ours(root: &Path) -> Result<(), ReleaseError> {
+    if !root.exists() || read_manifest(root)?.is_some() {
+        return Ok(());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root).map_err(ReleaseError::io("list", root))? {
+        names.push(entry.map_err(ReleaseError::io("list", root))?.file_name());
+    }
+    let locked = names.iter().any(|name| name == LOCK);
+    let marked = locked && fs::read(root.join(LOCK)).is_ok_and(|text| text == marker());
+    // An empty lock: the export that made it was stopped before it could mark the folder.
+    let unmarked = locked && fs::metadata(root.join(LOCK)).is_ok_and(|lock| lock.len() == 0);
+    match names.iter().filter(|name| *name != LOCK || !(marked || unmarked)).min() {
+        Some(found) if !marked => {
+            Err(ReleaseError::NotOurs { path: root.to_owned(), found: found.to_string_lossy().into_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn marker() -> Vec<u8> {
+    format!("{FORMAT}\n").into_bytes()
+}
+
+fn lock(root: &Path) -> Result<File, ReleaseError> {
+    let path = root.join(LOCK);
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&path).map_err(ReleaseError::io("make", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(ReleaseError::Busy { path: root.to_owned() }),
+        Err(TryLockError::Error(error)) => return Err(ReleaseError::io("lock", &path)(error)),
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(ReleaseError::io("read", &path))?;
+    if text.is_empty() {
+        let marked = file.write_all(&marker()).and_then(|()| file.sync_all());
+        marked.map_err(ReleaseError::io("write", &path))?;
+    }
+    Ok(file)
+}
+
+fn sync_folder(path: &Path) -> Result<(), ReleaseError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(ReleaseError::io("sync", path))
+}

@@ -1,0 +1,5 @@
+//! Released folders of made-up edits, written, written again, and checked.
+
+mod faults;
+mod made_up;
+mod writing;

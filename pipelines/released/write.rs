@@ -1,0 +1,348 @@
+//! The writer: what every part should hold, as a digest; the parts that differ, written; the rest left alone.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use operators::edit_plan::EditType;
+use serde_json::Value;
+use threshflow::publish::{HashedFile, Piece, PlainTar, SplitFile, Table, TableWriter};
+use threshflow::row::{ContentHash, Stamp};
+
+use super::edit::{ListedEdit, Release, ReleasedEdit, ReleasedShard};
+use super::error::ReleaseError;
+use super::folder::{Details, Folder, Manifest, NamedFile, Part, StagedFile, VERSION, check_ours};
+use super::names::{DETAILS, PARQUET, SCORES, folders, part_name, tar_folder};
+use super::sample::write_sample;
+use super::scores::{SCORE_COLUMNS, ScoresWriter};
+use super::tables;
+
+/// How long a piece of a tar is if nobody says otherwise: 20 GB, as ImgEdit's own.
+pub const DEFAULT_PIECE_BYTES: u64 = 20_000_000_000;
+
+/// What an export did. A part is one type's edits from one source shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    pub parts_written: usize,
+    pub parts_removed: usize,
+    pub parts_unchanged: usize,
+    /// Of tars, tables and scores.
+    pub bytes_written: u64,
+}
+
+/// Whether [`release`] may write to `to`, as far as can be told without touching it.
+pub fn check_release(to: &Path) -> Result<(), ReleaseError> {
+    check_ours(to)
+}
+
+/// Makes `to` hold exactly the edits that `release` lists, tars in pieces of `piece_bytes`.
+///
+/// Only parts are written whose edits changed since the last time, or whose files are missing or cut, and with them the details
+/// of their types and the scores. Needs room for these beside what they replace. The bytes are a function of the edits and
+/// `piece_bytes`. An error leaves what was there before; see `folder` for crashes.
+pub fn release(to: &Path, release: &impl Release, piece_bytes: u64) -> Result<Released, ReleaseError> {
+    let shards = release.shards();
+    let planned = plan(&shards, piece_bytes)?;
+    let folder = Folder::open(to)?;
+    let mut writer = Writer { folder: &folder, release, piece_bytes, staged: Vec::new() };
+    let done = writer.write(&planned);
+    if done.is_err() {
+        // Half a part on a full disk is in the way.
+        let _ = folder.remove_writing();
+    }
+    done
+}
+
+/// A part that is wanted.
+struct PlannedPart<'a> {
+    part: String,
+    edit_type: EditType,
+    shard: &'a str,
+    digest: String,
+    /// The edits, each with the folder of its files.
+    edits: Vec<(&'a ListedEdit, String)>,
+}
+
+/// The parts in the order of types and numbers.
+fn plan(shards: &[ReleasedShard], piece_bytes: u64) -> Result<Vec<PlannedPart<'_>>, ReleaseError> {
+    let mut order: Vec<&ReleasedShard> = shards.iter().collect();
+    order.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(pair) = order.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(ReleaseError::Listing(format!("two shards are named {}", pair[0].name)));
+    }
+    let shard_folders = folders(order.iter().map(|shard| shard.name.as_str()));
+    let mut planned = Vec::new();
+    for edit_type in EditType::ALL {
+        for (place, (shard, shard_folder)) in order.iter().zip(&shard_folders).enumerate() {
+            let edits: Vec<&ListedEdit> =
+                shard.edits.iter().filter(|edit| edit.edit_type == edit_type).collect();
+            if edits.is_empty() {
+                continue;
+            }
+            let mut keys = HashSet::new();
+            if let Some(twice) = edits.iter().find(|edit| !keys.insert(edit.key.as_str())) {
+                let (name, key) = (&shard.name, &twice.key);
+                return Err(ReleaseError::Listing(format!(
+                    "shard {name}, {key}: there are two {edit_type} edits"
+                )));
+            }
+            let keys = folders(edits.iter().map(|edit| edit.key.as_str()));
+            let folder = |key: String| format!("results_{edit_type}_{shard_folder}/{key}");
+            let edits: Vec<_> = edits.into_iter().zip(keys.into_iter().map(folder)).collect();
+            let part = part_name(edit_type, place + 1);
+            let digest = digest(&part, &edits, piece_bytes);
+            planned.push(PlannedPart { part, edit_type, shard: &shard.name, digest, edits });
+        }
+    }
+    Ok(planned)
+}
+
+fn digest(part: &str, edits: &[(&ListedEdit, String)], piece_bytes: u64) -> String {
+    let (version, piece_bytes) = (VERSION.to_le_bytes(), piece_bytes.to_le_bytes());
+    let mut parts: Vec<(&str, &[u8])> =
+        vec![("part", part.as_bytes()), ("version", &version), ("piece_bytes", &piece_bytes)];
+    for (edit, folder) in edits {
+        parts.extend([("folder", folder.as_bytes()), ("edit", &edit.digest.0)]);
+    }
+    Stamp::of(&parts).0.to_string()
+}
+
+struct Writer<'a, R> {
+    folder: &'a Folder,
+    release: &'a R,
+    piece_bytes: u64,
+    staged: Vec<StagedFile>,
+}
+
+impl<R: Release> Writer<'_, R> {
+    fn write(&mut self, planned: &[PlannedPart<'_>]) -> Result<Released, ReleaseError> {
+        let kept = self.kept(planned);
+        let is_kept: HashMap<&str, &Part> =
+            kept.parts.iter().map(|part| (part.part.as_str(), part)).collect();
+        let mut after = Manifest::empty();
+        for part in planned {
+            after.parts.push(match is_kept.get(part.part.as_str()) {
+                Some(&same) => same.clone(),
+                None => self.write_part(part)?,
+            });
+        }
+        let parts_written = after.parts.len() - kept.parts.len();
+        for edit_type in EditType::ALL {
+            after.details.extend(self.details(edit_type, &kept, &after)?);
+        }
+        after.scores = match &kept.scores {
+            Some(same) => Some(same.clone()),
+            None => Some(self.write_scores(&after)?),
+        };
+        // A file that was missing is staged, and the manifest stays the same.
+        if !self.staged.is_empty() || after != self.folder.before || self.folder.has_strays(&after)? {
+            self.folder.put_in_place(&self.staged, &kept, &after)?;
+        }
+        let before = &self.folder.before.parts;
+        let gone = |part: &&Part| !after.parts.iter().any(|it| it.part == part.part);
+        Ok(Released {
+            parts_written,
+            parts_removed: before.iter().filter(gone).count(),
+            parts_unchanged: kept.parts.len(),
+            bytes_written: self.staged.iter().map(|staged| staged.file.bytes).sum(),
+        })
+    }
+
+    /// What of the folder stays as it is: the details of types of which nothing changed, and parts of the same digest
+    /// whose files are there, if the rows of their details can be copied.
+    fn kept(&self, planned: &[PlannedPart<'_>]) -> Manifest {
+        let before = &self.folder.before;
+        let whole = |file: &NamedFile| self.folder.is_whole(file);
+        let types: HashSet<&str> = before
+            .details
+            .iter()
+            .filter(|details| whole(&details.file))
+            .map(|details| details.edit_type.as_str())
+            .collect();
+        let digests: HashMap<&str, &str> =
+            planned.iter().map(|part| (part.part.as_str(), part.digest.as_str())).collect();
+        let mut kept = Manifest::empty();
+        let same = |part: &&Part| {
+            digests.get(part.part.as_str()) == Some(&part.digest.as_str())
+                && types.contains(part.edit_type.as_str())
+                && part.files.iter().all(whole)
+        };
+        kept.parts = before.parts.iter().filter(same).cloned().collect();
+        let count = |parts: &mut dyn Iterator<Item = &str>| {
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            parts.for_each(|edit_type| *counts.entry(edit_type.to_owned()).or_default() += 1);
+            counts
+        };
+        let was = count(&mut before.parts.iter().map(|part| part.edit_type.as_str()));
+        let stays = count(&mut kept.parts.iter().map(|part| part.edit_type.as_str()));
+        let wanted = count(&mut planned.iter().map(|part| part.edit_type.name()));
+        let unchanged = |name: &str| {
+            stays
+                .get(name)
+                .is_some_and(|stays| was.get(name) == Some(stays) && wanted.get(name) == Some(stays))
+        };
+        kept.details =
+            before.details.iter().filter(|details| unchanged(&details.edit_type)).cloned().collect();
+        let all = was == stays && wanted == stays && kept.details.len() == before.details.len();
+        kept.scores = before.scores.clone().filter(|scores| all && whole(scores));
+        kept
+    }
+
+    /// Writes a part's tar, its table, and the rows that its type's details will have of it.
+    fn write_part(&mut self, part: &PlannedPart<'_>) -> Result<Part, ReleaseError> {
+        let tar_path = format!("{}/{}.tar.split", tar_folder(part.edit_type), part.part);
+        let tar_staged = self.folder.staged(&tar_path)?;
+        let mut tar = PlainTar::new(SplitFile::create(tar_staged.clone(), self.piece_bytes));
+        let columns = if part.edit_type.is_multi_turn() { tables::multi() } else { tables::single() };
+        let table_path = format!("{PARQUET}/{}.parquet", part.part);
+        let mut table = self.table(&table_path, &columns)?;
+        let rows_path = self.rows_path(&part.part)?;
+        let rows_failed = |error| ReleaseError::io("write", &rows_path)(error);
+        let mut rows = BufWriter::new(File::create(&rows_path).map_err(rows_failed)?);
+        for (listed, folder) in &part.edits {
+            let refused = |why: String| ReleaseError::Edit {
+                shard: part.shard.to_owned(),
+                key: listed.key.clone(),
+                edit_type: part.edit_type.name(),
+                why,
+            };
+            let edit = self.release.edit(part.shard, listed).map_err(refused)?;
+            is_listed(&edit, part.shard, listed).map_err(refused)?;
+            let paths = write_sample(&mut tar, folder, &edit, self.release).map_err(refused)?;
+            let failed = |error| ReleaseError::table(&table.1)(error);
+            table.0.push(&tables::row(&edit, &paths)).map_err(failed)?;
+            let row = Value::Array(tables::details_row(&part.part, &edit, &paths));
+            writeln!(rows, "{row}").map_err(rows_failed)?;
+        }
+        rows.flush().map_err(rows_failed)?;
+        let pieces = tar.finish().and_then(SplitFile::finish);
+        let pieces = pieces.map_err(ReleaseError::io("write", &tar_staged))?;
+        let mut files: Vec<NamedFile> = Vec::new();
+        for (number, piece) in pieces.into_iter().enumerate() {
+            files.push(self.stage(format!("{tar_path}.{number:03}"), piece));
+        }
+        files.push(self.finish_table(table, table_path)?);
+        Ok(Part {
+            part: part.part.clone(),
+            edit_type: part.edit_type.name().to_owned(),
+            shard: part.shard.to_owned(),
+            edits: part.edits.len(),
+            digest: part.digest.clone(),
+            files,
+        })
+    }
+
+    /// The details of a type: as they are, or of the rows of its parts, new and old.
+    fn details(
+        &mut self,
+        edit_type: EditType,
+        kept: &Manifest,
+        after: &Manifest,
+    ) -> Result<Option<Details>, ReleaseError> {
+        let name = edit_type.name();
+        if let Some(same) = kept.details.iter().find(|details| details.edit_type == name) {
+            return Ok(Some(same.clone()));
+        }
+        let parts: Vec<&Part> = after.parts.iter().filter(|part| part.edit_type == name).collect();
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let path = format!("{DETAILS}/{name}.parquet");
+        let (columns, old) = (tables::details(), self.folder.root.join(&path));
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let mut table = self.table(&path, &columns)?;
+        for part in parts {
+            if kept.parts.iter().any(|kept| kept.part == part.part) {
+                each_row(&old, &names, |row| match row[0] == part.part {
+                    true => table.0.push(row).map_err(ReleaseError::table(&table.1)),
+                    false => Ok(()),
+                })?;
+                continue;
+            }
+            let rows_path = self.rows_path(&part.part)?;
+            let rows = File::open(&rows_path).map_err(ReleaseError::io("read", &rows_path))?;
+            for line in BufReader::new(rows).lines() {
+                let line = line.map_err(ReleaseError::io("read", &rows_path))?;
+                let row: Vec<Value> = serde_json::from_str(&line)
+                    .map_err(|error| ReleaseError::io("read", &rows_path)(error.into()))?;
+                table.0.push(&row).map_err(ReleaseError::table(&table.1))?;
+            }
+        }
+        let file = self.finish_table(table, path)?;
+        Ok(Some(Details { edit_type: name.to_owned(), file }))
+    }
+
+    /// The scores, out of everybody's details.
+    fn write_scores(&mut self, after: &Manifest) -> Result<NamedFile, ReleaseError> {
+        let staged = self.folder.staged(SCORES)?;
+        let failed = |error| ReleaseError::io("write", &staged)(error);
+        let file = HashedFile::create(staged.clone()).map_err(failed)?;
+        let mut scores = ScoresWriter::new(file).map_err(failed)?;
+        for details in &after.details {
+            let new = self.staged.iter().find(|staged| staged.file.path == details.file.path);
+            let path =
+                new.map_or_else(|| self.folder.root.join(&details.file.path), |new| new.staged.clone());
+            each_row(&path, &SCORE_COLUMNS, |row| scores.push(row).map_err(failed))?;
+        }
+        let piece = scores.finish().and_then(HashedFile::finish).map_err(failed)?;
+        Ok(self.stage(SCORES.to_owned(), piece))
+    }
+
+    fn rows_path(&self, part: &str) -> Result<PathBuf, ReleaseError> {
+        self.folder.staged(&format!("rows/{part}.jsonl"))
+    }
+
+    fn table(
+        &self,
+        path: &str,
+        columns: &[(&'static str, threshflow::publish::Nested)],
+    ) -> Result<StagedTable, ReleaseError> {
+        let staged = self.folder.staged(path)?;
+        let file = HashedFile::create(staged.clone()).map_err(ReleaseError::io("make", &staged))?;
+        Ok((TableWriter::new(file, columns).map_err(ReleaseError::table(&staged))?, staged))
+    }
+
+    fn finish_table(
+        &mut self,
+        (table, staged): StagedTable,
+        path: String,
+    ) -> Result<NamedFile, ReleaseError> {
+        let file = table.finish().map_err(ReleaseError::table(&staged))?;
+        let piece = file.finish().map_err(ReleaseError::io("write", &staged))?;
+        Ok(self.stage(path, piece))
+    }
+
+    fn stage(&mut self, path: String, piece: Piece) -> NamedFile {
+        let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string() };
+        self.staged.push(StagedFile { staged: piece.path, file: file.clone() });
+        file
+    }
+}
+
+/// With where it lies until it is put into its place.
+type StagedTable = (TableWriter<HashedFile>, PathBuf);
+
+/// Whether what was asked for is what came.
+fn is_listed(edit: &ReleasedEdit, shard: &str, listed: &ListedEdit) -> Result<(), String> {
+    let of = |edit_type: EditType, shard: &str, key: &str, digest: ContentHash| {
+        format!("{shard}, {key}, {edit_type}, {digest}")
+    };
+    let came = of(edit.edit_type, &edit.shard, &edit.key, edit.digest);
+    let asked = of(listed.edit_type, shard, &listed.key, listed.digest);
+    if came == asked { Ok(()) } else { Err(format!("what was listed is not what came: {came}")) }
+}
+
+fn each_row(
+    path: &Path,
+    columns: &[&str],
+    mut see: impl FnMut(&[Value]) -> Result<(), ReleaseError>,
+) -> Result<(), ReleaseError> {
+    let table = Table::open(path).map_err(ReleaseError::table(path))?;
+    let failed = table.read(columns, |_, row| match see(row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    });
+    failed.map_err(ReleaseError::table(path))?.map_or(Ok(()), Err)
+}

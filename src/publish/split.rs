@@ -1,0 +1,157 @@
+//! A file in pieces: cut anywhere, joined by plain concatenation, in the order of their numbers.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use crate::row::ContentHash;
+
+/// A piece that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its length, in bytes.
+    pub bytes: u64,
+    /// Of its bytes.
+    pub hash: ContentHash,
+}
+
+/// Writes `STEM.000`, `STEM.001`, and so on, each of `most` bytes but the last, which is never empty unless nothing was
+/// written at all.
+///
+/// ```
+/// use std::io::Write;
+/// use threshflow::publish::SplitFile;
+/// let folder = tempfile::tempdir()?;
+/// let mut file = SplitFile::create(folder.path().join("cats.tar.split"), 4);
+/// file.write_all(b"meow meow")?;
+/// let pieces = file.finish()?;
+/// assert_eq!(pieces.iter().map(|piece| piece.bytes).collect::<Vec<_>>(), [4, 4, 1]);
+/// assert!(pieces[2].path.ends_with("cats.tar.split.002"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct SplitFile {
+    stem: PathBuf,
+    most: u64,
+    pieces: Vec<Piece>,
+    open: Option<HashedFile>,
+}
+
+/// A file that is hashed as it is written.
+pub struct HashedFile {
+    file: BufWriter<File>,
+    path: PathBuf,
+    bytes: u64,
+    hasher: blake3::Hasher,
+}
+
+impl HashedFile {
+    /// Makes the file, or empties it.
+    pub fn create(path: PathBuf) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        Ok(HashedFile { file, path, bytes: 0, hasher: blake3::Hasher::new() })
+    }
+
+    /// Syncs it and tells of it.
+    pub fn finish(self) -> io::Result<Piece> {
+        self.file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+        Ok(Piece { path: self.path, bytes: self.bytes, hash: ContentHash::from_hasher(&self.hasher) })
+    }
+}
+
+impl Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl SplitFile {
+    /// Pieces of at most `most` bytes (of 1, where that is 0), whose names are `stem`, a dot, and three digits or more.
+    pub fn create(stem: PathBuf, most: u64) -> Self {
+        SplitFile { stem, most: most.max(1), pieces: Vec::new(), open: None }
+    }
+
+    /// Syncs the last piece and tells of all of them, in order.
+    pub fn finish(mut self) -> io::Result<Vec<Piece>> {
+        if self.pieces.is_empty() && self.open.is_none() {
+            self.open = Some(self.next()?);
+        }
+        self.end()?;
+        Ok(self.pieces)
+    }
+
+    fn next(&self) -> io::Result<HashedFile> {
+        let mut path = self.stem.clone().into_os_string();
+        path.push(format!(".{:03}", self.pieces.len()));
+        HashedFile::create(path.into())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if let Some(open) = self.open.take() {
+            self.pieces.push(open.finish()?);
+        }
+        Ok(())
+    }
+}
+
+impl Write for SplitFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if self.open.as_ref().is_some_and(|open| open.bytes >= self.most) {
+            self.end()?;
+        }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.next()?,
+        };
+        let open = self.open.insert(open);
+        let room = usize::try_from(self.most - open.bytes).unwrap_or(usize::MAX);
+        open.write(&bytes[..bytes.len().min(room)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_join_to_what_was_written_wherever_they_are_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let text: Vec<u8> = (0..1_000_u32).map(|at| (at % 251) as u8).collect();
+        for most in [1, 7, 250, 999, 1_000, 1_001] {
+            let mut file = SplitFile::create(folder.path().join(format!("{most}.split")), most);
+            text.chunks(33).for_each(|chunk| file.write_all(chunk).unwrap());
+            let pieces = file.finish().unwrap();
+            assert_eq!(pieces.len() as u64, 1_000_u64.div_ceil(most));
+            let mut joined = Vec::new();
+            for (number, piece) in pieces.iter().enumerate() {
+                assert!(piece.path.to_str().unwrap().ends_with(&format!("{most}.split.{number:03}")));
+                let bytes = std::fs::read(&piece.path).unwrap();
+                assert_eq!((bytes.len() as u64, ContentHash::of(&bytes)), (piece.bytes, piece.hash));
+                joined.extend(bytes);
+            }
+            assert_eq!(joined, text);
+        }
+    }
+
+    #[test]
+    fn nothing_is_one_empty_piece() {
+        let folder = tempfile::tempdir().unwrap();
+        let pieces = SplitFile::create(folder.path().join("a"), 10).finish().unwrap();
+        assert_eq!((pieces.len(), pieces[0].bytes), (1, 0));
+    }
+}
