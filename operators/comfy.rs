@@ -188,6 +188,14 @@ impl Editor for Comfy {
         Stamp::of(&parts)
     }
 
+    fn name(&self) -> &'static str {
+        "edit_comfyui"
+    }
+
+    fn reads_the_instruction(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> String {
         let count =
             |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });

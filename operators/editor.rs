@@ -38,6 +38,10 @@ pub struct Made {
 pub trait Editor: Send + Sync + 'static {
     /// Of all that shapes a picture: code version, model bytes, workflow files, endpoint's model name, parameters.
     fn stamp(&self) -> Stamp;
+    /// The name of the book that its passes are kept in, as summaries show it: `edit_embedded`.
+    fn name(&self) -> &'static str;
+    /// Whether the instruction's words shape what it makes; else passes that differ in them alone are one pass.
+    fn reads_the_instruction(&self) -> bool;
     /// For people: `embedded`, `ComfyUI at 2 endpoints`.
     fn description(&self) -> String;
     /// Whether it can do this; what it can't is refused before anything is asked.

@@ -193,6 +193,14 @@ impl<S: SendForm> Editor for HttpEdit<S> {
         ])
     }
 
+    fn name(&self) -> &'static str {
+        "edit_http"
+    }
+
+    fn reads_the_instruction(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> String {
         format!("{} at {}", self.settings.model, self.endpoint.name())
     }

@@ -30,6 +30,9 @@ const MOST: usize = 1000;
 pub struct NounList {
     pub objects: Vec<String>,
     pub backgrounds: Vec<String>,
+    /// What the picture shows in at most 15 words; empty where nobody said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
 }
 
 impl NounList {
@@ -51,7 +54,7 @@ impl NounList {
             let message = format!("the picture has {count} nouns, at most {MOST} are taken");
             return Err(Refusal::new("too_many_nouns", message));
         }
-        Ok(NounList { objects, backgrounds })
+        Ok(NounList { objects, backgrounds, summary: String::new() })
     }
 
     pub fn len(&self) -> usize {
@@ -111,6 +114,14 @@ impl NounsFromSidecar {
         NounsFromSidecar { field: field.to_owned(), records }
     }
 
+    /// What a sidecar lists; `None` where there is none, or where it has no such field.
+    pub fn listed(&self, json: Option<&str>) -> Result<Option<NounList>, Refusal> {
+        let Some(json) = json else { return Ok(None) };
+        let sidecar: Value = serde_json::from_str(json)
+            .map_err(|error| Refusal::new("bad_tags", format!("the sidecar cannot be read: {error}")))?;
+        sidecar.get(&self.field).map(|tags| self.read(tags)).transpose()
+    }
+
     fn read(&self, value: &Value) -> Result<NounList, Refusal> {
         let wrong = |found: &Value, at: &str| {
             let found: String = found.to_string().chars().take(80).collect();
@@ -143,7 +154,7 @@ impl NounsFromSidecar {
     }
 }
 
-fn reply(nouns: &NounList) -> Reply<Handle<Nouns>> {
+pub(crate) fn reply(nouns: &NounList) -> Reply<Handle<Nouns>> {
     let body = nouns.to_bytes();
     Reply::with_body(Handle::of(&body), body)
 }
@@ -188,12 +199,8 @@ impl Operator for NounsFromSidecar {
         0
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<NounList, Refusal> {
-        let Some(json) = subject.sidecar.and_then(|sidecar| sidecar.json.as_deref()) else {
-            return Ok(NounList::default());
-        };
-        let sidecar: Value = serde_json::from_str(json)
-            .map_err(|error| Refusal::new("bad_tags", format!("the sidecar cannot be read: {error}")))?;
-        sidecar.get(&self.field).map_or(Ok(NounList::default()), |tags| self.read(tags))
+        let json = subject.sidecar.and_then(|sidecar| sidecar.json.as_deref());
+        Ok(self.listed(json)?.unwrap_or_default())
     }
     fn most_a_batch(&self) -> usize {
         256

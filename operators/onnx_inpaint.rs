@@ -203,6 +203,14 @@ impl Editor for OnnxInpaint {
         ])
     }
 
+    fn name(&self) -> &'static str {
+        "edit_onnx"
+    }
+
+    fn reads_the_instruction(&self) -> bool {
+        false
+    }
+
     fn description(&self) -> String {
         let content = self.model.model.content.to_string();
         format!("ONNX inpainting {}, {}", &content[..8], self.model.backend.description())

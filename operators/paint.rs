@@ -53,6 +53,14 @@ impl Editor for Paint {
         Stamp::of(&[("editor", b"paint"), ("version", VERSION)])
     }
 
+    fn name(&self) -> &'static str {
+        "edit_embedded"
+    }
+
+    fn reads_the_instruction(&self) -> bool {
+        false
+    }
+
     fn description(&self) -> String {
         "embedded, classical".to_owned()
     }
@@ -88,6 +96,23 @@ impl Editor for Paint {
     fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
         true
     }
+}
+
+/// What `name` (`blue star`: a colour of [`COLOURS`] and a thing of [`drawable`]) looks like, on a clean ground: the reference picture
+/// of a `visual`.
+pub fn reference(name: &str, side: u32) -> Result<RgbImage, Refusal> {
+    let thing = names::name_in(drawable(), name);
+    let (_, colour) = names::colour_in(name).unwrap_or(COLOURS[0]);
+    let drawn = thing.and_then(|thing| pictogram::draw(thing, colour, side));
+    let drawn = drawn.ok_or_else(|| names::unknown("thing that it can draw", name, drawable()))?;
+    let mut picture = RgbImage::from_pixel(side, side, paste::CLEAN);
+    for (x, y, pixel) in drawn.enumerate_pixels() {
+        let [r, g, b, alpha] = pixel.0;
+        let share = f32::from(alpha) / 255.0;
+        let ground = *picture.get_pixel(x, y);
+        picture.put_pixel(x, y, zone::mixed(ground, image::Rgb([r, g, b]), share));
+    }
+    Ok(picture)
 }
 
 /// The mask that a region's pass needs: of the picture's size, and of some pixels.

@@ -24,6 +24,19 @@ pub enum Rubric {
 }
 
 impl Rubric {
+    pub const ALL: [Rubric; 10] = [
+        Rubric::Of(Operation::Add),
+        Rubric::Of(Operation::Remove),
+        Rubric::Of(Operation::Replace),
+        Rubric::Of(Operation::Adjust),
+        Rubric::Of(Operation::Action),
+        Rubric::Of(Operation::Style),
+        Rubric::Of(Operation::Extract),
+        Rubric::Of(Operation::Visual),
+        Rubric::Of(Operation::Background),
+        Rubric::Hybrid,
+    ];
+
     /// Of an edit, or of that turn of a conversation whose step is `operation`.
     pub fn of(edit_type: EditType, operation: Operation) -> Rubric {
         if edit_type == EditType::Hybrid { Rubric::Hybrid } else { Rubric::Of(operation) }

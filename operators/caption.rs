@@ -1,0 +1,279 @@
+//! `caption`: what a picture shows, in words: by a chat model that sees it, or, where there is none, from what a detector finds of
+//! a fixed vocabulary. A caption that the sample brought along can be taken instead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use threshflow::flow::Finds;
+use threshflow::lane::{Key, Operator, Question, Reply, Stage, Subject};
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
+use threshflow::shard::{Catalogue, Picture};
+
+use crate::chat::{self, ChatRequest, PixelRange};
+use crate::chat_book::ChatBook;
+use crate::decode::{Purpose, decode, decoder_stamp};
+use crate::detect::{Asked, Detect};
+use crate::detect_model::Detector;
+use crate::nouns::{NounList, NounSource};
+use crate::onnx::Pooled;
+use crate::passing::tells_of_the_content;
+use crate::plain::{self, Seen};
+
+/// The caption of a picture.
+pub struct Captioned;
+impl Topic for Captioned {
+    const NAME: &'static str = "caption";
+}
+
+/// Raise this when the code changes what a caption is.
+const VERSION: &[u8] = b"caption/1";
+
+/// How sure the detector must be of what a plain caption speaks of.
+const LEAST_SCORE: f32 = 0.3;
+
+/// Who captions.
+pub enum CaptionBy {
+    /// A detector that looks for the nouns of a [`FixedVocabulary`].
+    Finds(Detect),
+    Chat(Arc<ChatBook>),
+}
+
+/// Whether captions of samples are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sidecars {
+    /// Where a sample has a caption, it is taken and nothing asked.
+    First,
+    Ignored,
+}
+
+/// Captions pictures.
+pub struct Caption {
+    by: CaptionBy,
+    sidecars: Sidecars,
+}
+
+impl Caption {
+    pub fn new(by: CaptionBy, sidecars: Sidecars) -> Self {
+        Caption { by, sidecars }
+    }
+}
+
+/// The same nouns for every picture.
+pub struct FixedVocabulary(pub NounList);
+
+impl NounSource for FixedVocabulary {
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("vocabulary", &self.0.to_bytes())])
+    }
+    fn nouns(&self, _question: &Question) -> Result<NounList, Refusal> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Where captions are remembered.
+pub trait CaptionSource: Send + Sync {
+    fn stamp(&self) -> Stamp;
+    /// The caption of the picture that the question is about, read from a memo. Not for a worker thread.
+    fn caption(&self, question: &Question) -> Result<String, Refusal>;
+}
+
+impl CaptionSource for Stage<Caption> {
+    fn stamp(&self) -> Stamp {
+        self.memo().stamp()
+    }
+    fn caption(&self, question: &Question) -> Result<String, Refusal> {
+        String::from_utf8(self.body(question)?)
+            .map_err(|error| Refusal::new("foreign_answer", format!("not a caption: {error}")))
+    }
+}
+
+/// A picture made ready for whoever captions it.
+#[expect(clippy::large_enum_variant, reason = "one a waiting question")]
+pub enum ToCaption {
+    Look(Asked, [u32; 2]),
+    Ask(ChatRequest),
+}
+
+pub enum Session {
+    Detector(Pooled<Detector>),
+    Chat,
+}
+
+fn reply(caption: String) -> Reply<Handle<Captioned>> {
+    let body = caption.into_bytes();
+    Reply::with_body(Handle::of(&body), body)
+}
+
+fn from_finds(detect: &Detect, body: &[u8], [width, height]: [u32; 2]) -> Result<String, Refusal> {
+    let found = detect.found(body)?;
+    let sure = found.iter().filter(|one| one.score >= LEAST_SCORE);
+    let seen = sure.map(|one| Seen {
+        noun: &one.noun_text,
+        kind: one.kind,
+        bbox: one.bbox,
+        score: one.score,
+        colour: None,
+    });
+    Ok(plain::caption(&seen.collect::<Vec<_>>(), width, height))
+}
+
+impl Operator for Caption {
+    type Answer = Handle<Captioned>;
+    type Prepared = ToCaption;
+    type Session = Session;
+
+    const KEY: Key = Key::Sample;
+
+    fn name(&self) -> &'static str {
+        "caption"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let sidecars: &[u8] = if self.sidecars == Sidecars::First { b"first" } else { b"ignored" };
+        match &self.by {
+            CaptionBy::Finds(detect) => {
+                let stamp = detect.stamp();
+                let (least, plain) = (LEAST_SCORE.to_le_bytes(), plain::VERSION);
+                Stamp::of(&[
+                    ("operator", VERSION),
+                    ("sidecars", sidecars),
+                    ("finds", &stamp.0.0),
+                    ("least", &least),
+                    ("plain", plain),
+                ])
+            }
+            CaptionBy::Chat(chat) => {
+                let (stamp, task) = (chat.stamp(), chat::caption::stamp_parts());
+                let decode = decoder_stamp(Purpose::Full);
+                let mut parts: Vec<(&str, &[u8])> = vec![
+                    ("operator", VERSION),
+                    ("sidecars", sidecars),
+                    ("chat", &stamp.0.0),
+                    ("decode", decode.as_bytes()),
+                ];
+                parts.extend(task.iter().map(|(name, value)| (*name, value.as_slice())));
+                Stamp::of(&parts)
+            }
+        }
+    }
+
+    fn model(&self) -> String {
+        let by = match &self.by {
+            CaptionBy::Finds(detect) => format!("plain words for the finds of {}", detect.model()),
+            CaptionBy::Chat(chat) => chat.description(),
+        };
+        if self.sidecars == Sidecars::First { format!("the sample's own, else {by}") } else { by }
+    }
+
+    fn known(
+        &self,
+        question: &Question,
+        shards: &Catalogue,
+    ) -> Option<Result<Reply<Handle<Captioned>>, Refusal>> {
+        if self.sidecars == Sidecars::Ignored {
+            return None;
+        }
+        let caption = shards.shard(question.id.shard).ok()?.sidecar(question.id.member).caption?;
+        let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
+        (!caption.is_empty()).then(|| Ok(reply(caption)))
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        match &self.by {
+            CaptionBy::Finds(_) => tells_of_the_content(refusal),
+            CaptionBy::Chat(_) => crate::passing::tells_of_the_question(refusal),
+        }
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        match &self.by {
+            CaptionBy::Finds(detect) => detect.bytes_to_prepare(picture, bytes),
+            CaptionBy::Chat(_) => crate::edit_source::bytes_to_decode(picture, bytes),
+        }
+    }
+
+    fn bytes_prepared(&self, questions: usize) -> u64 {
+        match &self.by {
+            CaptionBy::Finds(detect) => detect.bytes_prepared(questions),
+            CaptionBy::Chat(_) => crate::edit_source::BYTES_OF_A_REQUEST,
+        }
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<ToCaption, Refusal> {
+        let Some((picture, bytes)) = subject.picture else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        match &self.by {
+            CaptionBy::Finds(detect) => {
+                let size = [picture.width, picture.height].map(u32::from);
+                Ok(ToCaption::Look(detect.prepare(subject)?, size))
+            }
+            CaptionBy::Chat(_) => {
+                let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
+                let picture = chat::encode(&crate::edit_source::as_image(rgb)?, PixelRange::OF_A_WRITER)?;
+                Ok(ToCaption::Ask(chat::caption::request(picture)))
+            }
+        }
+    }
+
+    fn most_a_batch(&self) -> usize {
+        match &self.by {
+            CaptionBy::Finds(detect) => detect.most_a_batch(),
+            CaptionBy::Chat(_) => 1,
+        }
+    }
+
+    fn sessions(&self) -> usize {
+        match &self.by {
+            CaptionBy::Finds(detect) => detect.sessions(),
+            CaptionBy::Chat(chat) => chat.at_once(),
+        }
+    }
+
+    fn most_in_flight(&self) -> Option<usize> {
+        match &self.by {
+            CaptionBy::Finds(_) => None,
+            CaptionBy::Chat(chat) => Some(chat.at_once() * 2),
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        match &self.by {
+            CaptionBy::Finds(_) => None,
+            CaptionBy::Chat(chat) => Some(chat.deadline()),
+        }
+    }
+
+    fn open_session(&self) -> Result<Session, String> {
+        match &self.by {
+            CaptionBy::Finds(detect) => detect.open_session().map(Session::Detector),
+            CaptionBy::Chat(_) => Ok(Session::Chat),
+        }
+    }
+
+    fn answer(
+        &self,
+        session: &mut Session,
+        batch: &[ToCaption],
+    ) -> Vec<Result<Reply<Handle<Captioned>>, Refusal>> {
+        let one = |picture: &ToCaption| match (picture, &self.by, &mut *session) {
+            (ToCaption::Look(asked, size), CaptionBy::Finds(detect), Session::Detector(detector)) => {
+                let lost = || Refusal::new("wrong_count", "the detector gave no answer");
+                let found = detect.answer(detector, std::slice::from_ref(asked)).pop().ok_or_else(lost)??;
+                from_finds(detect, &found.body.unwrap_or_default(), *size).map(reply)
+            }
+            (ToCaption::Ask(request), CaptionBy::Chat(chat), _) => {
+                chat::ask(&**chat, request, chat::caption::parse).map(reply)
+            }
+            _ => Err(Refusal::new("wrong_session", "the question was made ready for another captioner")),
+        };
+        batch.iter().map(one).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        match &self.by {
+            CaptionBy::Finds(detect) => detect.asks_in_turn(questions),
+            CaptionBy::Chat(_) => Vec::new(),
+        }
+    }
+}

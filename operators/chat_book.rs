@@ -1,0 +1,72 @@
+//! The durable side of chat models: every raw answer that was paid for is kept, under the hash of its question, and never asked
+//! for again; what it says is parsed anew by whoever reads it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use threshflow::lane::{Book, Lanes};
+use threshflow::memo::MemoError;
+use threshflow::row::{Refusal, Stamp};
+
+use crate::chat::{Chat, ChatModel, ChatRequest, Raw, is_of_the_content};
+use crate::http::Host;
+
+/// A chat model behind a book of its answers.
+pub struct ChatBook {
+    chat: Chat,
+    host: Arc<Host>,
+    book: Arc<Book>,
+}
+
+impl ChatBook {
+    /// `name` is the book's in summaries: `caption_chat`. Answers are kept by model, seed and sampling, not by where the model is
+    /// served.
+    pub fn open(
+        name: &'static str,
+        model: ChatModel,
+        host: Arc<Host>,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        let stamp = stamp_of(&model);
+        let described = format!("{} at {}", model.model, host.settings().base_url);
+        let of_the_content = |refusal: &Refusal| is_of_the_content(&refusal.class);
+        let book = Book::open(name, stamp, described, of_the_content, lanes)?;
+        let chat = Chat::new(model, host.clone());
+        Ok(Arc::new(ChatBook { chat, host, book }))
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        stamp_of(self.chat.model())
+    }
+
+    /// For people.
+    pub fn description(&self) -> String {
+        self.chat.model().model.clone()
+    }
+
+    /// Questions that are worth having under way at once.
+    pub fn at_once(&self) -> usize {
+        self.host.settings().most_in_flight
+    }
+
+    /// How long an operator may take that asks twice.
+    pub fn deadline(&self) -> Duration {
+        self.host.settings().deadline * 2 + Duration::from_secs(30)
+    }
+}
+
+fn stamp_of(model: &ChatModel) -> Stamp {
+    let parts = model.stamp_parts();
+    let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    Stamp::of(&parts)
+}
+
+impl Raw for ChatBook {
+    fn answer(&self, request: &ChatRequest) -> Result<String, Refusal> {
+        let answer =
+            self.book.look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
+        String::from_utf8(answer.to_vec()).map_err(|error| {
+            Refusal::new("foreign_answer", format!("a remembered answer is no text: {error}"))
+        })
+    }
+}

@@ -1,0 +1,453 @@
+//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`]; what each makes is kept in that editor's
+//! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
+//! killed between two passes repeats neither.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Stage, Subject};
+use threshflow::memo::MemoError;
+use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told, Topic};
+use threshflow::shard::Picture;
+
+use crate::decode::{Purpose, decoder_stamp};
+use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
+use crate::edit_plan::{EditType, Operation};
+use crate::edit_source::{EditSource, Planned, bytes_to_decode, pixels_of, pixels_of_file};
+use crate::editor::{Editor, Pass};
+use crate::instruct::{Instructed, InstructionSource, StoredInstruction};
+use crate::mask::Mask;
+use crate::passing::tells_of_the_content;
+
+/// The pictures of an edit.
+pub struct Edited;
+impl Topic for Edited {
+    const NAME: &'static str = "edited";
+}
+
+/// Raise this when the code changes what an edit is made of.
+const VERSION: &[u8] = b"edit/1";
+
+/// How long the passes of an edit may take, together.
+const DEADLINE: Duration = Duration::from_secs(1800);
+
+/// An editor and the book of what it made.
+struct Kept {
+    editor: Arc<dyn Editor>,
+    book: Arc<Book>,
+}
+
+/// Editors in the order in which they are asked whether they can do a pass.
+pub struct Editors {
+    kept: Vec<Kept>,
+    seed: u64,
+}
+
+impl Editors {
+    pub fn open(
+        editors: Vec<Arc<dyn Editor>>,
+        seed: u64,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        let kept = |editor: Arc<dyn Editor>| {
+            let stamp = pass_stamp(&*editor, seed);
+            // Whether a refusal is of the content is the editor's to say: it is told by its class below.
+            let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
+            Ok(Kept { editor, book })
+        };
+        let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
+        Ok(Arc::new(Editors { kept, seed }))
+    }
+
+    fn who_can(&self, operation: Operation) -> Result<&Kept, Refusal> {
+        self.kept.iter().find(|kept| kept.editor.can(operation)).ok_or_else(|| {
+            let message = format!("none of the editors can {}", operation.name());
+            Refusal::new("no_editor", message)
+        })
+    }
+
+    /// What a pass is remembered under.
+    fn key(&self, pass: &Asked<'_>) -> Result<ContentHash, Refusal> {
+        let editor = &self.who_can(pass.planned.operation)?.editor;
+        let mut hasher = blake3::Hasher::new();
+        let mut feed = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        feed(&pass.from.0);
+        feed(pass.planned.operation.name().as_bytes());
+        feed(pass.mask.as_bytes());
+        feed(pass.object.as_bytes());
+        feed(pass.result.as_bytes());
+        feed(pass.reference.unwrap_or_default().as_bytes());
+        if editor.reads_the_instruction() {
+            feed(pass.instruction.as_bytes());
+        }
+        Ok(ContentHash::from_hasher(&hasher))
+    }
+
+    /// A picture that a pass made.
+    pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        let lost = || Err(Refusal::new("not_remembered", "what a pass made is lost"));
+        self.who_can(operation)?.book.look_up_one(*key, lost)
+    }
+
+    fn stamps(&self) -> Vec<(&'static str, ContentHash)> {
+        let stamp = |kept: &Kept| (kept.editor.name(), pass_stamp(&*kept.editor, self.seed).0);
+        self.kept.iter().map(stamp).collect()
+    }
+}
+
+fn pass_stamp(editor: &dyn Editor, seed: u64) -> Stamp {
+    Stamp::of(&[("pass", VERSION), ("editor", &editor.stamp().0.0), ("seed", &seed.to_le_bytes())])
+}
+
+/// A pass by what shapes it, without a pixel.
+struct Asked<'a> {
+    planned: PlannedPass,
+    /// Of the picture that it works on.
+    from: ContentHash,
+    /// The region's mask as it is remembered; empty where there is none.
+    mask: &'a str,
+    object: &'a str,
+    result: &'a str,
+    reference: Option<&'a str>,
+    instruction: &'a str,
+}
+
+/// An edit as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEdit {
+    /// What each pass did, and the key of what it made.
+    pub passes: Vec<(Operation, [u8; 16])>,
+}
+
+impl StoredEdit {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        postcard::from_bytes(bytes)
+            .map_err(|error| Refusal::new("foreign_answer", format!("not an edit: {error}")))
+    }
+}
+
+/// Makes edits.
+pub struct Edit {
+    editors: Arc<Editors>,
+    source: EditSource,
+    instructions: Arc<dyn InstructionSource>,
+}
+
+/// An edit that is to be made.
+pub struct ToEdit {
+    original: Arc<RgbImage>,
+    planned: Planned,
+    stored: StoredInstruction,
+    keyed: Keyed,
+}
+
+/// The passes of an edit, with their keys.
+struct Keyed {
+    passes: Passes,
+    keys: Vec<ContentHash>,
+}
+
+impl Edit {
+    pub fn new(editors: Arc<Editors>, source: EditSource, instructions: Arc<dyn InstructionSource>) -> Self {
+        Edit { editors, source, instructions }
+    }
+
+    /// The keys of the passes. Reads memos, and no picture.
+    fn keyed(
+        &self,
+        question: &Question,
+        planned: &Planned,
+        stored: &StoredInstruction,
+    ) -> Result<Keyed, Refusal> {
+        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
+        let passes = passes(planned.plan.edit_type, &operations);
+        let masks = planned.regions.iter().map(|region| self.source.stored_mask(&region.content));
+        let masks: Vec<String> = masks.map(|mask| Ok(mask?.counts)).collect::<Result<_, Refusal>>()?;
+        let mut keys: Vec<ContentHash> = Vec::new();
+        for pass in &passes.passes {
+            let from = match pass.from {
+                Shown::Made(number) => keys[number],
+                Shown::Original | Shown::EndFrame => question.image,
+            };
+            let region = if masks.len() > 1 { pass.step } else { 0 };
+            keys.push(self.editors.key(&Asked {
+                planned: *pass,
+                from,
+                mask: masks.get(region).map_or("", String::as_str),
+                object: planned.region_of(pass.step).map_or("", |region| &region.object.noun),
+                result: result_of(pass, stored),
+                reference: stored.reference.as_deref(),
+                instruction: instruction_of(pass, planned, stored),
+            })?);
+        }
+        Ok(Keyed { passes, keys })
+    }
+
+    fn make(&self, edit: &ToEdit) -> Result<StoredEdit, Refusal> {
+        let masks = self.source.masks(&edit.planned)?;
+        let reference = edit.stored.reference_picture()?;
+        let mut stored = StoredEdit { passes: Vec::new() };
+        for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
+            let kept = self.editors.who_can(pass.operation)?;
+            let region = if masks.len() > 1 { pass.step } else { 0 };
+            let make = || {
+                let picture = match pass.from {
+                    Shown::Made(number) => Arc::new(self.picture(&stored, number, &edit.original)?),
+                    Shown::Original | Shown::EndFrame => edit.original.clone(),
+                };
+                let made = kept.editor.edit(&Pass {
+                    operation: pass.operation,
+                    picture: &picture,
+                    mask: masks.get(region).filter(|_| pass.operation != Operation::Style),
+                    reference: reference.as_ref(),
+                    object: edit.planned.region_of(pass.step).map_or("", |region| &region.object.noun),
+                    instruction: instruction_of(pass, &edit.planned, &edit.stored),
+                    result: result_of(pass, &edit.stored),
+                    seed: seed_of(self.editors.seed, key),
+                });
+                made.map(|made| made.bytes).map_err(|refusal| match kept.editor.is_of_the_content(&refusal) {
+                    true => refusal,
+                    false => passing(refusal),
+                })
+            };
+            kept.book.look_up_one(*key, make)?;
+            stored.passes.push((pass.operation, key.0));
+        }
+        Ok(stored)
+    }
+
+    /// What pass `number` made, at the original's size: an editor may give another.
+    fn picture(&self, stored: &StoredEdit, number: usize, original: &RgbImage) -> Result<RgbImage, Refusal> {
+        let (operation, key) = stored.passes[number];
+        let picture = pixels_of_file(&self.editors.made(operation, &ContentHash(key))?)?;
+        Ok(at_size_of(original, picture))
+    }
+}
+
+/// The picture at another's size.
+pub(crate) fn at_size_of(wanted: &RgbImage, picture: RgbImage) -> RgbImage {
+    let (width, height) = wanted.dimensions();
+    if picture.dimensions() == (width, height) {
+        return picture;
+    }
+    image::imageops::resize(&picture, width, height, image::imageops::FilterType::CatmullRom)
+}
+
+/// What must come of a pass. An object that is taken out for `add` leaves nothing.
+fn result_of<'a>(pass: &PlannedPass, stored: &'a StoredInstruction) -> &'a str {
+    let result = stored.instruction.results.get(pass.step).map_or("", String::as_str);
+    if pass.operation.has_result() { result } else { "" }
+}
+
+/// The words of a pass: its turn's, of an edit of one turn the only ones. An object that is taken out for `add` is no part of the
+/// instruction: what is published is its opposite.
+fn instruction_of<'a>(pass: &PlannedPass, planned: &Planned, stored: &'a StoredInstruction) -> &'a str {
+    let adds = planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add);
+    let prompts = &stored.instruction.prompts;
+    let turn = if prompts.len() == planned.plan.steps.len() { pass.step } else { 0 };
+    if adds { "" } else { prompts.get(turn).map_or("", String::as_str) }
+}
+
+/// Within 2^53, so that JSON carries it.
+fn seed_of(seed: u64, key: &ContentHash) -> u64 {
+    crate::choice::pick(seed, key, "pass") >> 11
+}
+
+/// The classes of refusals that editors say are not of the content begin so in books: they last as long as the process.
+const PASSING: &str = "editor_";
+
+fn passing(refusal: Refusal) -> Refusal {
+    if refusal.class == Refusal::OVER_BUDGET {
+        return refusal;
+    }
+    Refusal { class: format!("{PASSING}{}", refusal.class).into(), ..refusal }
+}
+
+fn is_kept(refusal: &Refusal) -> bool {
+    tells_of_the_content(refusal)
+        && !refusal.class.starts_with(PASSING)
+        && refusal.class != Refusal::OVER_BUDGET
+}
+
+impl Operator for Edit {
+    type Answer = Handle<Edited>;
+    type Prepared = ToEdit;
+    type Session = ();
+
+    const KEY: Key = Key::Row;
+
+    fn name(&self) -> &'static str {
+        "edit"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let decode = decoder_stamp(Purpose::Full);
+        let instructions = self.instructions.stamp();
+        let mut parts: Vec<(&str, Vec<u8>)> = vec![
+            ("operator", VERSION.to_vec()),
+            ("decode", decode.into_bytes()),
+            ("instructions", instructions.0.0.to_vec()),
+        ];
+        parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
+        parts.extend(self.editors.stamps().into_iter().map(|(name, stamp)| (name, stamp.0.to_vec())));
+        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        Stamp::of(&parts)
+    }
+
+    fn model(&self) -> String {
+        let editors: Vec<String> = self.editors.kept.iter().map(|kept| kept.editor.description()).collect();
+        editors.join(", else ")
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        is_kept(refusal)
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        bytes_to_decode(picture, bytes)
+    }
+
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        // Pictures of ten megapixels; what an editor needs beside them is bounded by how many it edits at once.
+        32 << 20
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<ToEdit, Refusal> {
+        let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let planned = self.source.planned(question)?;
+        let stored = self.instructions.instruction(question)?;
+        let keyed = self.keyed(question, &planned, &stored)?;
+        let original = Arc::new(pixels_of(picture, bytes)?);
+        Ok(ToEdit { original, planned, stored, keyed })
+    }
+
+    fn most_a_batch(&self) -> usize {
+        1
+    }
+
+    fn sessions(&self) -> usize {
+        self.editors.kept.iter().map(|kept| kept.editor.at_once()).max().unwrap_or(1)
+    }
+
+    fn most_in_flight(&self) -> Option<usize> {
+        Some(self.sessions() * 2)
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        Some(DEADLINE)
+    }
+
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn answer(&self, _session: &mut (), batch: &[ToEdit]) -> Vec<Result<Reply<Handle<Edited>>, Refusal>> {
+        let one = |edit: &ToEdit| {
+            let body = postcard::to_stdvec(&self.make(edit)?).unwrap_or_default();
+            Ok(Reply::with_body(Handle::of(&body), body))
+        };
+        batch.iter().map(one).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let unmade = |question: &Question| -> Result<Vec<(&'static str, ContentHash)>, Refusal> {
+            let planned = self.source.planned(question)?;
+            let stored = self.instructions.instruction(question)?;
+            let keyed = self.keyed(question, &planned, &stored)?;
+            let mut unmade = Vec::new();
+            for (pass, key) in keyed.passes.passes.iter().zip(keyed.keys) {
+                let kept = self.editors.who_can(pass.operation)?;
+                if !kept.book.knows(&key) {
+                    unmade.push((kept.editor.name(), key));
+                }
+            }
+            Ok(unmade)
+        };
+        questions.iter().flat_map(|question| unmade(question).unwrap_or_default()).collect()
+    }
+}
+
+/// The pictures of edits, read back.
+#[derive(Clone)]
+pub struct EditPictures {
+    pub edits: Arc<Stage<Edit>>,
+}
+
+/// A picture of an edit as it is published.
+pub enum EditPicture {
+    /// The sample's own file.
+    Original,
+    /// The sample's second frame.
+    EndFrame,
+    /// A file that an editor made.
+    Made(Arc<[u8]>),
+}
+
+impl EditPictures {
+    /// What the turns of the edit show, with the pictures that were made for them. `edit_type` and `operations` are those of
+    /// the edit's plan.
+    pub fn of(&self, question: &Question, planned: &Planned) -> Result<Vec<[EditPicture; 2]>, Refusal> {
+        let operator = self.edits.operator();
+        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
+        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
+        let picture = |shown: Shown| match shown {
+            Shown::Original => Ok(EditPicture::Original),
+            Shown::EndFrame => Ok(EditPicture::EndFrame),
+            Shown::Made(number) => {
+                let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");
+                let (operation, key) = stored.passes.get(number).ok_or_else(lost)?;
+                operator.editors.made(*operation, &ContentHash(*key)).map(EditPicture::Made)
+            }
+        };
+        let turns = passes(planned.plan.edit_type, &operations).turns;
+        turns.into_iter().map(|(before, after)| Ok([picture(before)?, picture(after)?])).collect()
+    }
+
+    /// What is remembered of the edit's instruction and of its pictures.
+    fn bodies(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+        let no_edit = || Refusal::new("no_edit", "only edits have pictures");
+        let edit = question.edit.as_ref().ok_or_else(no_edit)?;
+        let words = self.edits.operator().instructions.instruction_bytes(question)?;
+        let mut asked = question.clone();
+        asked.row = Told::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
+        let edited = self.edits.body(&asked)?;
+        Ok((words, edited))
+    }
+
+    /// The handles that the edit's row was told.
+    pub fn handles(&self, question: &Question) -> Result<(Handle<Instructed>, Handle<Edited>), Refusal> {
+        let (words, edited) = self.bodies(question)?;
+        Ok((Handle::of(&words), Handle::of(&edited)))
+    }
+
+    /// See [`InstructionSource`].
+    pub fn instruction(&self, question: &Question) -> Result<StoredInstruction, Refusal> {
+        self.edits.operator().instructions.instruction(question)
+    }
+
+    /// The source of plans that the edits were made by.
+    pub fn source(&self) -> &EditSource {
+        &self.edits.operator().source
+    }
+}
+
+/// The operations that turn `turn` of an edit shows: all of them where it has one turn.
+pub fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operation)> {
+    let steps = planned.plan.steps.iter().map(|step| step.operation).enumerate();
+    match planned.plan.edit_type {
+        EditType::Hybrid => steps.collect(),
+        _ => steps.filter(|(step, _)| *step == turn).collect(),
+    }
+}
+
+/// The mask of a pass at the picture's size, for those who judge it.
+pub fn mask_of_step(masks: &[Mask], step: usize) -> Option<&Mask> {
+    if masks.len() > 1 { masks.get(step) } else { masks.first() }
+}

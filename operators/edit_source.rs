@@ -1,0 +1,176 @@
+//! What the operators of edits read of what was found out before: an edit's plan, its regions' masks, pictures as pixels.
+
+use std::sync::Arc;
+
+use image::RgbImage;
+use threshflow::flow::{Finds, Found};
+use threshflow::lane::{Question, Stage};
+use threshflow::row::{ContentHash, Refusal, Region, RegionKind, Row};
+use threshflow::shard::Picture;
+
+use crate::caption::CaptionSource;
+use crate::choice;
+use crate::choose::operations;
+use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
+use crate::detect::Detect;
+use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
+use crate::mask::Mask;
+use crate::segment::{Segment, StoredMask};
+
+/// Pictures that wait to be sent, encoded: those of one question, roughly.
+pub(crate) const BYTES_OF_A_REQUEST: u64 = 2 << 20;
+
+/// What a picture takes while it is decoded in full, with its copies.
+pub(crate) fn bytes_to_decode(picture: &Picture, bytes: &[u8]) -> u64 {
+    let (width, height) = (picture.width.into(), picture.height.into());
+    decoded_bytes_of(bytes, width, height, picture.format, Purpose::Full)
+}
+
+pub(crate) fn as_image(rgb: Rgb) -> Result<RgbImage, Refusal> {
+    let (width, height) = (rgb.width, rgb.height);
+    RgbImage::from_raw(width, height, rgb.pixels).ok_or_else(|| {
+        Refusal::new("bad_picture", format!("a picture of {width} x {height} has other pixels"))
+    })
+}
+
+/// A picture file as pixels, as shown.
+pub(crate) fn pixels_of(picture: &Picture, bytes: &[u8]) -> Result<RgbImage, Refusal> {
+    as_image(decode(bytes, picture.format, picture.orientation, Purpose::Full)?)
+}
+
+/// A file that an editor made, or a second frame, as pixels.
+pub(crate) fn pixels_of_file(bytes: &[u8]) -> Result<RgbImage, Refusal> {
+    let bad = |error: image::ImageError| Refusal::new("bad_picture", format!("it does not decode: {error}"));
+    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
+    let reader = reader.map_err(|error| bad(error.into()))?;
+    reader.decode().map(|picture| picture.to_rgb8()).map_err(bad)
+}
+
+/// Where what shapes an edit is remembered.
+#[derive(Clone)]
+pub struct EditSource {
+    pub captions: Arc<dyn CaptionSource>,
+    pub detect: Arc<Stage<Detect>>,
+    pub masks: Arc<Stage<Segment>>,
+    /// Shapes picks among words and pixels.
+    pub seed: u64,
+}
+
+/// An edit's plan and what is behind it.
+pub struct Planned {
+    pub plan: EditPlan,
+    /// The regions that the steps are about, each once, in the order of the choice.
+    pub regions: Vec<PlannedRegion>,
+    /// The nouns of all that was found as objects, each once.
+    pub objects: Vec<String>,
+}
+
+/// A chosen region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedRegion {
+    /// Its number in the picture.
+    pub number: u16,
+    /// What its mask is remembered under.
+    pub content: ContentHash,
+    pub object: PlannedObject,
+}
+
+impl Planned {
+    /// The region that step `step` is about.
+    pub fn region_of(&self, step: usize) -> Option<&PlannedRegion> {
+        match self.regions.len() {
+            0 => None,
+            1 => self.regions.first(),
+            _ => self.regions.get(step),
+        }
+    }
+}
+
+impl EditSource {
+    /// Stamps of what is read.
+    pub fn stamps(&self) -> Vec<ContentHash> {
+        let seed = ContentHash::of(&self.seed.to_le_bytes());
+        let stamps = [self.captions.stamp(), self.detect.memo().stamp(), self.masks.memo().stamp()];
+        stamps.into_iter().map(|stamp| stamp.0).chain([seed]).collect()
+    }
+
+    /// The plan of the edit that the question is about. Reads memos: not for a worker thread.
+    pub fn planned(&self, question: &Question) -> Result<Planned, Refusal> {
+        let not_an_edit =
+            || Refusal::new("no_edit", "only edits have a plan, and this question is about none");
+        let edit = question.edit.as_ref().ok_or_else(not_an_edit)?;
+        let edit_type = EditType::from_number(edit.number).ok_or_else(not_an_edit)?;
+        let found = match self.detect.memo().read(&edit.picture) {
+            Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone())?,
+            Ok(None) => return Err(Refusal::new("not_remembered", "what was found in the picture is lost")),
+            Err(error) => return Err(Refusal::new("unreadable_memo", error.to_string())),
+        };
+        let found = self.detect.operator().found(&found)?;
+        let region = |number: u16| -> Result<PlannedRegion, Refusal> {
+            let found = found.get(usize::from(number));
+            let found = found.ok_or_else(|| {
+                Refusal::new("not_remembered", format!("region {number} of the picture is lost"))
+            })?;
+            Ok(planned_region(question, number, found))
+        };
+        let regions: Vec<PlannedRegion> = edit.choice.regions().map(region).collect::<Result<_, _>>()?;
+        let mut planned = Planned {
+            plan: EditPlan {
+                edit_type,
+                width: edit.image.width.into(),
+                height: edit.image.height.into(),
+                caption: self.captions.caption(question)?,
+                steps: Vec::new(),
+                pick: choice::pick(self.seed, &edit.image.content, &format!("words of {edit_type}")),
+            },
+            regions,
+            objects: Vec::new(),
+        };
+        let step = |(number, operation): (usize, Operation)| PlannedStep {
+            operation,
+            object: planned.region_of(number).map(|region| region.object.clone()),
+        };
+        planned.plan.steps = operations(&edit.choice).into_iter().enumerate().map(step).collect();
+        for one in found.iter().filter(|one| one.kind == RegionKind::Object) {
+            if !planned.objects.contains(&one.noun_text) {
+                planned.objects.push(one.noun_text.clone());
+            }
+        }
+        Ok(planned)
+    }
+
+    /// A region's mask as it is remembered.
+    pub fn stored_mask(&self, region: &ContentHash) -> Result<StoredMask, Refusal> {
+        match self.masks.memo().read(region) {
+            Ok(Some(Ok(body))) => StoredMask::from_bytes(&body),
+            Ok(Some(Err(refusal))) => Err((*refusal).clone()),
+            Ok(None) => Err(Refusal::new("not_remembered", "the mask of a region is lost")),
+            Err(error) => Err(Refusal::new("unreadable_memo", error.to_string())),
+        }
+    }
+
+    /// The masks of the plan's regions, in their order, at the picture's size.
+    pub fn masks(&self, planned: &Planned) -> Result<Vec<Mask>, Refusal> {
+        let (width, height) = (planned.plan.width, planned.plan.height);
+        let mask = |region: &PlannedRegion| self.stored_mask(&region.content)?.mask(width, height);
+        planned.regions.iter().map(mask).collect()
+    }
+}
+
+fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedRegion {
+    let image = question.edit.as_ref().map(|edit| edit.image.clone());
+    let noun = (found.noun, found.noun_text.as_str());
+    let content = image.map(|image| Region::new(image, number, found.kind, noun, found.bbox).content());
+    let object = PlannedObject { noun: found.noun_text.clone(), kind: found.kind, bbox: found.bbox };
+    PlannedRegion { number, content: content.unwrap_or_default(), object }
+}
+
+/// The picture's own end frame as it lies in a shard; refused as `no_end_frame` where the sample has none.
+pub(crate) fn end_frame(bytes: Option<&[u8]>) -> Result<RgbImage, Refusal> {
+    let Some(bytes) = bytes else {
+        let message =
+            "the sample has no second frame; an action is shown by two: put KEY.end.jpg beside KEY.jpg";
+        return Err(Refusal::new("no_end_frame", message));
+    };
+    pixels_of_file(bytes)
+}

@@ -1,0 +1,288 @@
+//! `instruct`: an edit's plan in words: by a chat model that sees the picture, or by the plain grammar. Whoever writes, the words
+//! pass [the same checker](crate::edit_plan::check).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::row::{Handle, Refusal, Row, Stamp, Topic};
+use threshflow::shard::Picture;
+
+use crate::chat::{self, ChatRequest, PixelRange};
+use crate::chat_book::ChatBook;
+use crate::choice;
+use crate::decode::{Purpose, decoder_stamp};
+use crate::edit_plan::{EditType, Instruction};
+use crate::edit_source::{BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, pixels_of};
+use crate::paint;
+use crate::passing::tells_of_the_question;
+use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
+
+/// The instruction of an edit.
+pub struct Instructed;
+impl Topic for Instructed {
+    const NAME: &'static str = "instruction";
+}
+
+/// Raise this when the code changes what an instruction is.
+const VERSION: &[u8] = b"instruct/1";
+
+/// Who writes.
+pub enum InstructBy {
+    Plain(Lexicon),
+    Chat(Arc<ChatBook>),
+}
+
+/// An instruction as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredInstruction {
+    pub instruction: Instruction,
+    /// What the reference picture of a `visual` shows: a colour and a thing that can be drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+impl StoredInstruction {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(bytes)
+            .map_err(|error| Refusal::new("foreign_answer", format!("not an instruction: {error}")))
+    }
+
+    fn reply(&self) -> Reply<Handle<Instructed>> {
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        Reply::with_body(Handle::of(&body), body)
+    }
+
+    /// The reference as a picture, where there is one.
+    pub fn reference_picture(&self) -> Result<Option<RgbImage>, Refusal> {
+        self.reference.as_deref().map(|name| paint::reference(name, REFERENCE_SIDE)).transpose()
+    }
+}
+
+/// Pixels of a side of a drawn reference.
+const REFERENCE_SIDE: u32 = 512;
+
+/// Puts edits in words.
+pub struct Instruct {
+    by: InstructBy,
+    source: EditSource,
+}
+
+/// Words that are there already, or what is asked for them.
+#[expect(clippy::large_enum_variant, reason = "one a waiting question")]
+pub enum ToWrite {
+    Written(StoredInstruction),
+    Ask { request: ChatRequest, planned: Box<Planned>, reference: Option<String> },
+}
+
+impl Instruct {
+    pub fn new(by: InstructBy, source: EditSource) -> Self {
+        Instruct { by, source }
+    }
+
+    fn plainly(
+        &self,
+        lexicon: &Lexicon,
+        planned: &Planned,
+        (picture, end): (&RgbImage, Option<&RgbImage>),
+        reference: Option<String>,
+    ) -> Result<StoredInstruction, Refusal> {
+        let masks = self.source.masks(planned)?;
+        let colours: Vec<Option<&str>> = masks.iter().map(|mask| colour_of(picture, mask)).collect();
+        let of_step = |step: usize| colours.get(if colours.len() == 1 { 0 } else { step }).copied().flatten();
+        let colours: Vec<Option<&str>> = (0..planned.plan.steps.len()).map(of_step).collect();
+        let motion = end.and_then(|end| motion_of(picture, end, &[]));
+        let objects: Vec<&str> = planned.objects.iter().map(String::as_str).collect();
+        let known = Known {
+            colours: &colours,
+            motion: motion.as_ref(),
+            reference: reference.as_deref(),
+            objects: &objects,
+        };
+        let instruction = plain::instruct(lexicon, &planned.plan, &known)?;
+        Ok(StoredInstruction { instruction, reference })
+    }
+}
+
+/// What the reference picture of a plan shows: something that the embedded editor can draw, in some colour.
+fn reference_of(planned: &Planned) -> Option<String> {
+    if planned.plan.edit_type != EditType::Visual {
+        return None;
+    }
+    let thing = choice::of(choice::slot(planned.plan.pick, "reference"), paint::drawable())?;
+    let colour = choice::of(choice::slot(planned.plan.pick, "reference colour"), &paint::COLOURS)?;
+    Some(format!("{} {thing}", colour.0))
+}
+
+fn request(
+    planned: &Planned,
+    (picture, end): (&RgbImage, Option<&RgbImage>),
+    reference: Option<&str>,
+) -> Result<ChatRequest, Refusal> {
+    let encode = |picture: &RgbImage| chat::encode(picture, PixelRange::OF_A_WRITER);
+    let crop = |region: &crate::edit_source::PlannedRegion| {
+        let [left, top, right, bottom] = region.object.bbox.map(|edge| edge.max(0.0).round() as u32);
+        let (left, top) = (left.min(picture.width() - 1), top.min(picture.height() - 1));
+        let width = right.saturating_sub(left).clamp(1, picture.width() - left);
+        let height = bottom.saturating_sub(top).clamp(1, picture.height() - top);
+        encode(&image::imageops::crop_imm(picture, left, top, width, height).to_image())
+    };
+    let reference = reference.map(|name| paint::reference(name, REFERENCE_SIDE)).transpose()?;
+    let seen = chat::instruct::Seen {
+        picture: Some(encode(picture)?),
+        crops: planned.regions.iter().map(crop).collect::<Result<_, _>>()?,
+        reference: reference.as_ref().map(encode).transpose()?,
+        end_frame: end.map(encode).transpose()?,
+    };
+    Ok(chat::instruct::request(&planned.plan, &seen))
+}
+
+impl Operator for Instruct {
+    type Answer = Handle<Instructed>;
+    type Prepared = ToWrite;
+    type Session = ();
+
+    const LOOKS: Looks = Looks::AtBothFrames;
+    const KEY: Key = Key::Row;
+
+    fn name(&self) -> &'static str {
+        "instruct"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let mut parts: Vec<(&str, Vec<u8>)> =
+            vec![("operator", VERSION.to_vec()), ("decode", decoder_stamp(Purpose::Full).into_bytes())];
+        parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
+        match &self.by {
+            InstructBy::Plain(lexicon) => {
+                parts.extend([("plain", plain::VERSION.to_vec()), ("lexicon", lexicon.to_bytes())]);
+            }
+            InstructBy::Chat(chat) => {
+                parts.push(("chat", chat.stamp().0.0.to_vec()));
+                parts.extend(EditType::ALL.into_iter().flat_map(chat::instruct::stamp_parts));
+            }
+        }
+        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        Stamp::of(&parts)
+    }
+
+    fn model(&self) -> String {
+        match &self.by {
+            InstructBy::Plain(_) => "a small grammar".to_owned(),
+            InstructBy::Chat(chat) => chat.description(),
+        }
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        tells_of_the_question(refusal)
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        // A mask a region, and the second frame, beside the picture.
+        bytes_to_decode(picture, bytes) * 2 + BYTES_OF_A_REQUEST
+    }
+
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        BYTES_OF_A_REQUEST
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<ToWrite, Refusal> {
+        let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let planned = self.source.planned(question)?;
+        let end = match planned.plan.edit_type {
+            EditType::Action => Some(end_frame(subject.end_frame)?),
+            _ => None,
+        };
+        let pixels = pixels_of(picture, bytes)?;
+        let reference = reference_of(&planned);
+        let seen = (&pixels, end.as_ref());
+        match &self.by {
+            InstructBy::Plain(lexicon) => {
+                self.plainly(lexicon, &planned, seen, reference).map(ToWrite::Written)
+            }
+            InstructBy::Chat(_) => {
+                let request = request(&planned, seen, reference.as_deref())?;
+                Ok(ToWrite::Ask { request, planned: Box::new(planned), reference })
+            }
+        }
+    }
+
+    fn most_a_batch(&self) -> usize {
+        1
+    }
+
+    fn sessions(&self) -> usize {
+        match &self.by {
+            InstructBy::Plain(_) => 1,
+            InstructBy::Chat(chat) => chat.at_once(),
+        }
+    }
+
+    fn most_in_flight(&self) -> Option<usize> {
+        match &self.by {
+            InstructBy::Plain(_) => None,
+            InstructBy::Chat(chat) => Some(chat.at_once() * 2),
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        match &self.by {
+            InstructBy::Plain(_) => None,
+            InstructBy::Chat(chat) => Some(chat.deadline()),
+        }
+    }
+
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        _session: &mut (),
+        batch: &[ToWrite],
+    ) -> Vec<Result<Reply<Handle<Instructed>>, Refusal>> {
+        let one = |to_write: &ToWrite| match (to_write, &self.by) {
+            (ToWrite::Written(stored), _) => Ok(stored.reply()),
+            (ToWrite::Ask { request, planned, reference }, InstructBy::Chat(chat)) => {
+                let objects: Vec<&str> = planned.objects.iter().map(String::as_str).collect();
+                let parse = |answer: &str| chat::instruct::parse(answer, &planned.plan, &objects);
+                let instruction = chat::ask(&**chat, request, parse)?;
+                Ok(StoredInstruction { instruction, reference: reference.clone() }.reply())
+            }
+            (ToWrite::Ask { .. }, InstructBy::Plain(_)) => {
+                Err(Refusal::new("wrong_session", "the question was made ready for a chat model"))
+            }
+        };
+        batch.iter().map(one).collect()
+    }
+}
+
+/// Where instructions are remembered.
+pub trait InstructionSource: Send + Sync {
+    fn stamp(&self) -> Stamp;
+    /// The instruction of the edit that the question is about. Not for a worker thread.
+    fn instruction(&self, question: &Question) -> Result<StoredInstruction, Refusal>;
+    /// The same as the bytes that its [`Handle`] is of.
+    fn instruction_bytes(&self, question: &Question) -> Result<Vec<u8>, Refusal>;
+}
+
+impl InstructionSource for Stage<Instruct> {
+    fn stamp(&self) -> Stamp {
+        self.memo().stamp()
+    }
+    fn instruction(&self, question: &Question) -> Result<StoredInstruction, Refusal> {
+        StoredInstruction::from_bytes(&self.instruction_bytes(question)?)
+    }
+    fn instruction_bytes(&self, question: &Question) -> Result<Vec<u8>, Refusal> {
+        let no_edit = || Refusal::new("no_edit", "only edits have instructions");
+        let edit = question.edit.as_ref().ok_or_else(no_edit)?;
+        // Whatever the row was told since: instructions are remembered under the edit as it was chosen.
+        let mut asked = question.clone();
+        asked.row = edit.content();
+        self.body(&asked)
+    }
+}

@@ -1,0 +1,324 @@
+//! `judge`: whether an edit did what its instruction says, and whether it looks natural: by a chat model that sees both pictures, or
+//! from pixels. An edit of several turns is judged turn by turn; its scores are those of its weakest turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::memo::Inline;
+use threshflow::row::{Refusal, Row, Score, Scored, Stamp, Told, Unit};
+use threshflow::shard::Picture;
+
+use crate::chat::judge::Rubric;
+use crate::chat::{self, ChatRequest, PixelRange};
+use crate::chat_book::ChatBook;
+use crate::decode::{Purpose, decoder_stamp};
+use crate::edit::{EditPicture, EditPictures, at_size_of, mask_of_step, operations_of_turn};
+use crate::edit_source::{
+    BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, pixels_of, pixels_of_file,
+};
+use crate::judge_pixels;
+use crate::judgement::Judgement;
+use crate::mask::Mask;
+use crate::paint;
+use crate::passing::tells_of_the_question;
+
+/// How well the instruction was followed.
+pub struct Follows;
+impl Unit for Follows {
+    const NAME: &'static str = "follows";
+    const UNIT: &'static str = "1 to 5";
+    const LOW: f32 = 1.0;
+    const HIGH: f32 = 5.0;
+}
+
+/// How natural the edit looks, and whether all else stayed.
+pub struct Natural;
+impl Unit for Natural {
+    const NAME: &'static str = "natural";
+    const UNIT: &'static str = "1 to 5";
+    const LOW: f32 = 1.0;
+    const HIGH: f32 = 5.0;
+}
+
+/// Whether what changed is what the instruction names: 1 or 0.
+pub struct ObjectMatch;
+impl Unit for ObjectMatch {
+    const NAME: &'static str = "object_match";
+    const UNIT: &'static str = "0 or 1";
+    const LOW: f32 = 0.0;
+    const HIGH: f32 = 1.0;
+}
+
+/// Raise this when the code changes what a judgement is.
+const VERSION: &[u8] = b"judge/1";
+
+/// The scores of an edit, as they ride.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EditScores {
+    pub follows: f32,
+    pub natural: f32,
+    pub matches: bool,
+}
+
+/// Scores ride in thousandths.
+const STEPS: f32 = 1000.0;
+
+impl EditScores {
+    /// Of the weakest turn.
+    fn of(judgements: &[Judgement]) -> Self {
+        let least = |score: fn(&Judgement) -> f32| judgements.iter().map(score).fold(f32::INFINITY, f32::min);
+        EditScores {
+            follows: least(|judgement| judgement.follows),
+            natural: least(|judgement| judgement.natural),
+            matches: judgements.iter().all(|judgement| judgement.matches),
+        }
+    }
+}
+
+impl Answer for EditScores {
+    type Row<R: Row> = Scored<Scored<Scored<R, Follows>, Natural>, ObjectMatch>;
+
+    fn attach<R: Row>(self, row: R) -> Self::Row<R> {
+        let row = Scored { row, score: Score::of(self.follows) };
+        let row = Scored { row, score: Score::of(self.natural) };
+        Scored { row, score: Score::of(f32::from(u8::from(self.matches))) }
+    }
+    fn to_head(self) -> Inline {
+        let steps = |score: f32| (score.clamp(0.0, 60.0) * STEPS).round() as u16;
+        let [[a, b], [c, d]] = [self.follows, self.natural].map(|score| steps(score).to_le_bytes());
+        Inline::of([a, b, c, d, u8::from(self.matches)])
+    }
+    fn from_head(bytes: &[u8]) -> Option<Self> {
+        let [a, b, c, d, matches] = *bytes else { return None };
+        let [follows, natural] = [[a, b], [c, d]].map(|steps| f32::from(u16::from_le_bytes(steps)) / STEPS);
+        (matches < 2).then_some(EditScores { follows, natural, matches: matches == 1 })
+    }
+}
+
+/// Who judges.
+pub enum JudgeBy {
+    Pixels,
+    Chat(Arc<ChatBook>),
+}
+
+/// Judges edits.
+pub struct Judge {
+    by: JudgeBy,
+    pictures: EditPictures,
+}
+
+/// An edit made ready: judged already, or what is asked of each turn.
+pub enum ToJudge {
+    Judged(Vec<Judgement>),
+    Ask(Vec<ChatRequest>),
+}
+
+impl Judge {
+    pub fn new(by: JudgeBy, pictures: EditPictures) -> Self {
+        Judge { by, pictures }
+    }
+
+    fn turn(
+        &self,
+        planned: &Planned,
+        masks: &[Mask],
+        turn: usize,
+        [before, after]: [&RgbImage; 2],
+    ) -> Result<Judgement, Refusal> {
+        let widened = |step: usize| {
+            mask_of_step(masks, step).map(|mask| paint::widened(mask, paint::reach(mask.area())))
+        };
+        let steps = operations_of_turn(planned, turn);
+        let masks: Vec<Option<Mask>> = steps.iter().map(|(step, _)| widened(*step)).collect();
+        let steps = steps.iter().zip(&masks);
+        let steps: Vec<judge_pixels::Step<'_>> = steps
+            .map(|((_, operation), mask)| judge_pixels::Step { operation: *operation, mask: mask.as_ref() })
+            .collect();
+        judge_pixels::judge(before, &at_size_of(before, after.clone()), &steps)
+    }
+}
+
+fn body(judgements: &[Judgement]) -> Vec<u8> {
+    serde_json::to_vec(judgements).unwrap_or_default()
+}
+
+fn reply(judgements: &[Judgement]) -> Reply<EditScores> {
+    Reply::with_body(EditScores::of(judgements), body(judgements))
+}
+
+/// What was said before a turn, the premise first.
+fn earlier<'a>(premise: Option<&'a str>, prompts: &'a [String], turn: usize) -> Vec<&'a str> {
+    premise.into_iter().chain(prompts.iter().take(turn).map(String::as_str)).collect()
+}
+
+fn request(
+    planned: &Planned,
+    stored: &crate::instruct::StoredInstruction,
+    turn: usize,
+    [before, after]: [&RgbImage; 2],
+) -> Result<ChatRequest, Refusal> {
+    let said = &stored.instruction;
+    let operation = planned.plan.steps.get(turn).or(planned.plan.steps.first()).map(|step| step.operation);
+    let operation =
+        operation.ok_or_else(|| Refusal::new("no_step", "an edit of no steps cannot be judged"))?;
+    let encode = |picture| chat::encode(picture, PixelRange::OF_A_JUDGE);
+    let instruction = said.prompts.get(turn).map_or("", String::as_str);
+    let earlier = earlier(said.premise.as_deref(), &said.prompts, turn);
+    let rubric = Rubric::of(planned.plan.edit_type, operation);
+    Ok(chat::judge::request(encode(before)?, encode(after)?, instruction, &earlier, rubric))
+}
+
+impl Operator for Judge {
+    type Answer = EditScores;
+    type Prepared = ToJudge;
+    type Session = ();
+
+    const LOOKS: Looks = Looks::AtBothFrames;
+    const KEY: Key = Key::Row;
+
+    fn name(&self) -> &'static str {
+        "judge"
+    }
+
+    fn stamp(&self) -> Stamp {
+        let edits = self.pictures.edits.memo().stamp();
+        let mut parts: Vec<(&str, Vec<u8>)> = vec![
+            ("operator", VERSION.to_vec()),
+            ("edits", edits.0.0.to_vec()),
+            ("decode", decoder_stamp(Purpose::Full).into_bytes()),
+        ];
+        match &self.by {
+            JudgeBy::Pixels => parts.push(("pixels", judge_pixels::VERSION.to_vec())),
+            JudgeBy::Chat(chat) => {
+                parts.push(("chat", chat.stamp().0.0.to_vec()));
+                parts.extend(Rubric::ALL.into_iter().flat_map(chat::judge::stamp_parts));
+            }
+        }
+        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        Stamp::of(&parts)
+    }
+
+    fn model(&self) -> String {
+        match &self.by {
+            JudgeBy::Pixels => "pixels: change inside the mask, none outside".to_owned(),
+            JudgeBy::Chat(chat) => chat.description(),
+        }
+    }
+
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        tells_of_the_question(refusal)
+    }
+
+    fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
+        // Both pictures, a mask, and what SSIM keeps.
+        bytes_to_decode(picture, bytes) * 4 + BYTES_OF_A_REQUEST
+    }
+
+    fn bytes_prepared(&self, _questions: usize) -> u64 {
+        BYTES_OF_A_REQUEST
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<ToJudge, Refusal> {
+        let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
+            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+        };
+        let planned = self.pictures.source().planned(question)?;
+        let stored = self.pictures.instruction(question)?;
+        let original = pixels_of(picture, bytes)?;
+        let pixels = |shown: &EditPicture| match shown {
+            EditPicture::Original => Ok(original.clone()),
+            EditPicture::EndFrame => end_frame(subject.end_frame),
+            EditPicture::Made(bytes) => pixels_of_file(bytes),
+        };
+        let turns = self.pictures.of(question, &planned)?.into_iter().enumerate();
+        let masks = self.pictures.source().masks(&planned)?;
+        match &self.by {
+            JudgeBy::Pixels => {
+                let judged = turns.map(|(turn, [before, after])| {
+                    let (before, after) = (at_size_of(&original, pixels(&before)?), pixels(&after)?);
+                    self.turn(&planned, &masks, turn, [&before, &after])
+                });
+                judged.collect::<Result<_, _>>().map(ToJudge::Judged)
+            }
+            JudgeBy::Chat(_) => {
+                let asked = turns.map(|(turn, [before, after])| {
+                    request(&planned, &stored, turn, [&pixels(&before)?, &pixels(&after)?])
+                });
+                asked.collect::<Result<_, _>>().map(ToJudge::Ask)
+            }
+        }
+    }
+
+    fn most_a_batch(&self) -> usize {
+        1
+    }
+
+    fn sessions(&self) -> usize {
+        match &self.by {
+            JudgeBy::Pixels => 1,
+            JudgeBy::Chat(chat) => chat.at_once(),
+        }
+    }
+
+    fn most_in_flight(&self) -> Option<usize> {
+        match &self.by {
+            JudgeBy::Pixels => None,
+            JudgeBy::Chat(chat) => Some(chat.at_once() * 2),
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        match &self.by {
+            JudgeBy::Pixels => None,
+            // A call a turn.
+            JudgeBy::Chat(chat) => Some(chat.deadline() * 3),
+        }
+    }
+
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn answer(&self, _session: &mut (), batch: &[ToJudge]) -> Vec<Result<Reply<EditScores>, Refusal>> {
+        let one = |edit: &ToJudge| match (edit, &self.by) {
+            (ToJudge::Judged(judged), _) => Ok(reply(judged)),
+            (ToJudge::Ask(requests), JudgeBy::Chat(chat)) => {
+                let asked = requests.iter().map(|request| chat::ask(&**chat, request, chat::judge::parse));
+                asked.collect::<Result<Vec<_>, _>>().map(|judged| reply(&judged))
+            }
+            (ToJudge::Ask(_), JudgeBy::Pixels) => {
+                Err(Refusal::new("wrong_session", "the question was made ready for a chat model"))
+            }
+        };
+        batch.iter().map(one).collect()
+    }
+}
+
+/// The judgements of an edit, turn by turn, read back.
+pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judgement>, Refusal> {
+    let no_edit = || Refusal::new("no_edit", "only edits are judged");
+    let edit = question.edit.as_ref().ok_or_else(no_edit)?;
+    let (instructed, edited) = judge.operator().pictures.handles(question)?;
+    let mut asked = question.clone();
+    asked.row = Told::new(Told::new((**edit).clone(), instructed), edited).content();
+    serde_json::from_slice(&judge.body(&asked)?)
+        .map_err(|error| Refusal::new("foreign_answer", format!("not a judgement: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_ride_in_five_bytes_and_the_weakest_turn_counts() {
+        let judgement =
+            |follows, natural, matches| Judgement { follows, natural, matches, reason: "so".into() };
+        let scores = EditScores::of(&[judgement(5.0, 2.25, true), judgement(3.5, 4.0, true)]);
+        assert_eq!(scores, EditScores { follows: 3.5, natural: 2.25, matches: true });
+        assert_eq!(EditScores::from_head(scores.to_head().bytes()), Some(scores));
+        assert!(!EditScores::of(&[judgement(5.0, 5.0, true), judgement(5.0, 5.0, false)]).matches);
+        assert_eq!(EditScores::from_head(&[0; 4]), None);
+    }
+}
