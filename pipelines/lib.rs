@@ -4,6 +4,7 @@ mod bench;
 pub mod demo;
 mod demo_run;
 pub mod distinct;
+pub mod edit_record;
 pub mod illustrate;
 pub mod prepare;
 mod prepare_demo;

@@ -4,10 +4,13 @@
 //! (ImgEdit's way). A hybrid's second pass works on the first one's output; the third turn of `version_backtracking` works on
 //! the first turn's.
 
+use serde::{Deserialize, Serialize};
+
 use super::{EditType, Operation};
 
 /// A picture of an edit: the source's own, or what a pass made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Shown {
     Original,
     /// The second frame of the sample, of `action`.

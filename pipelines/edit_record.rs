@@ -1,0 +1,90 @@
+//! What is published of an edit, whole: the JSON text in the column `record` of `edits/`. A release is written from it and the
+//! store, without a model.
+
+use operators::edit_plan::passes::Shown;
+use operators::edit_plan::{EditType, Operation};
+use operators::judgement::Judgement;
+use serde::{Deserialize, Serialize};
+use threshflow::row::{ContentHash, RegionKind};
+
+/// An edit and all that shaped it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EditRecord {
+    pub edit_type: EditType,
+    /// Of the source shard, by its name.
+    pub shard: String,
+    pub key: String,
+    /// The source picture's path: `00094/00030/000304748.jpg`.
+    pub original_path: String,
+    /// Of the source picture, as shown, in pixels.
+    pub width: u32,
+    pub height: u32,
+    pub turns: Vec<RecordedTurn>,
+    /// One a step.
+    pub operations: Vec<Operation>,
+    /// One a step: what must come of it, empty where the operation has none.
+    pub results: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub premise: Option<String>,
+    /// What the reference picture of a `visual` shows, as the embedded editor draws it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// One a step that is about a region.
+    pub objects: Vec<RecordedObject>,
+    /// What [`Shown::Made`] counts.
+    pub passes: Vec<RecordedPass>,
+    /// Every score that the edit's row carries, by name.
+    pub scores: Vec<(String, f32)>,
+    /// Every stage that shaped the edit.
+    pub stamps: Vec<RecordedStamp>,
+    pub judge_model: String,
+}
+
+/// An instruction, what it starts from and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedTurn {
+    pub prompt: String,
+    pub input: Shown,
+    pub output: Shown,
+    pub judgement: Judgement,
+}
+
+/// The region of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedObject {
+    pub step: usize,
+    /// Its number among the regions that were found in the picture.
+    pub number: u16,
+    pub noun: String,
+    pub kind: RegionKind,
+    pub bbox: [f32; 4],
+    /// COCO's run lengths, of the picture's size.
+    pub mask: String,
+    pub scores: Vec<(String, f32)>,
+}
+
+/// A picture that an editor made: where the store remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedPass {
+    pub operation: Operation,
+    /// The editor's book: `edit_embedded`.
+    pub editor: String,
+    /// The memo's stamp, and the key in it, as 32 hex digits each.
+    pub stamp: String,
+    pub key: String,
+}
+
+/// A stage and the stamp of its answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedStamp {
+    pub stage: String,
+    pub stamp: String,
+    pub model: String,
+}
+
+impl EditRecord {
+    /// Of the record's text: another where anything of the edit is another.
+    pub fn digest(text: &str) -> ContentHash {
+        ContentHash::of(text.as_bytes())
+    }
+}
