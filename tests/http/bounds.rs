@@ -35,9 +35,11 @@ fn holds_back(server: &FakeServer, host: &Host, tokens: u64, holds: usize, again
     let errors: Vec<CallError> =
         (0..30).filter_map(|_| host.post_json("/x", &question(), estimated).err()).collect();
     let more = (began.elapsed().as_secs_f64() / again.as_secs_f64()).ceil() as usize;
-    assert!((holds..=holds + more).contains(&server.count()), "{} of {holds} and {more}", server.count());
+    // Some were given up before the server had read them.
+    let sent = host.report().requests as usize;
+    assert!((holds..=holds + more).contains(&sent) && server.count() <= sent, "{sent} of {holds} and {more}");
     let unsent: Vec<&CallError> = errors.iter().filter(|error| error.attempts == 0).collect();
-    assert_eq!(unsent.len(), 30 - server.count());
+    assert_eq!(unsent.len(), 30 - sent);
     for error in unsent {
         assert_eq!((error.class, error.retry), (CallClass::RateLimited, true), "{error}");
         assert!(error.message.contains("a minute are its bounds"), "{error}");
@@ -99,7 +101,7 @@ fn a_pause_that_a_server_asks_for_is_kept_by_all() {
 #[test]
 fn a_pause_beyond_the_deadline_is_waited_for_until_then() {
     let server = FakeServer::with_answers([Action::text(429, "").with("retry-after", "60")]);
-    let deadline = Duration::from_millis(100);
+    let deadline = Duration::from_secs(1);
     let host = open(HostSettings { deadline, ..settings(&server) });
     let error = ask(&host).expect_err("a minute is long");
     assert_eq!((error.class, error.status, error.attempts), (CallClass::RateLimited, Some(429), 1));
@@ -147,7 +149,7 @@ fn nothing_is_lost_and_nothing_is_asked_too_often() {
         count.fetch_add(1, SeqCst);
         action
     });
-    let call_timeout = Duration::from_millis(300);
+    let call_timeout = Duration::from_millis(600);
     let host = open(HostSettings { call_timeout, most_in_flight: 16, most_retries: 50, ..settings(&server) });
     thread::scope(|scope| {
         for _ in 0..16 {
@@ -157,8 +159,8 @@ fn nothing_is_lost_and_nothing_is_asked_too_often() {
     let (report, injected) = (host.report(), injected.load(SeqCst));
     assert_eq!(report.answers, 320);
     // A machine that is busy for so long that an answer comes too late costs a request more.
-    assert!(server.count() <= injected + 336, "{} of {injected}: {report:?}", server.count());
-    assert_eq!(report.requests as usize, server.count());
+    let sent = report.requests as usize;
+    assert!(server.count() <= sent && sent <= injected + 336, "{sent} of {injected}: {report:?}");
     assert_eq!(report.requests, report.answers + report.failures.values().sum::<u64>());
 }
 
@@ -166,7 +168,8 @@ fn nothing_is_lost_and_nothing_is_asked_too_often() {
 fn httpdate(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let (mut year, mut left) = (1970, days);
     while left >= 365 + u64::from(is_leap(year)) {
         left -= 365 + u64::from(is_leap(year));
