@@ -90,11 +90,11 @@ pub struct Host {
 
 impl Host {
     /// # Errors
-    /// [`HttpError`] where a setting is none: the base URL, a header.
+    /// [`HttpError`] where a setting is none: the base URL, a header, a bound of 0.
     pub fn open(settings: HostSettings) -> Result<Arc<Self>, HttpError> {
         let settings = settings.checked()?;
         Ok(Arc::new(Host {
-            agent: send::agent(settings.most_in_flight),
+            agent: send::agent(&settings)?,
             gate: Gate::new(
                 settings.most_in_flight,
                 settings.requests_a_minute,

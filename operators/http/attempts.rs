@@ -235,7 +235,8 @@ impl Host {
             Some(last) => format!("{words}; before that: {}", last.message),
             None => words,
         };
-        CallError { class, message, status, retry: class != CallClass::BadRequest, attempts }
+        let stays = matches!(class, CallClass::BadRequest | CallClass::OverBudget | CallClass::Stopped);
+        CallError { class, message, status, retry: !stays, attempts }
     }
 
     fn waiting_ended(&self, reason: NotLetIn) -> String {

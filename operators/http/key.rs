@@ -65,16 +65,12 @@ impl Key {
 
     /// The text without the key, also as JSON would write it.
     pub(super) fn scrub(&self, text: &str) -> String {
-        let plain = text.replace(&self.text, REDACTED);
-        match self.in_json() {
-            Some(escaped) => plain.replace(&escaped, REDACTED),
-            None => plain,
-        }
+        self.written().iter().fold(text.to_owned(), |text, form| text.replace(form, REDACTED))
     }
 
     /// The bytes without the key; untouched where it isn't in them.
     pub(super) fn scrub_bytes(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        for form in [Some(self.text.clone()), self.in_json()].into_iter().flatten() {
+        for form in self.written() {
             let form = form.as_bytes();
             let mut from = 0;
             while let Some(at) = bytes[from..].windows(form.len()).position(|window| window == form) {
@@ -85,11 +81,12 @@ impl Key {
         bytes
     }
 
-    /// As JSON writes it, where that differs.
-    fn in_json(&self) -> Option<String> {
-        self.text
-            .contains(['"', '\\', '/'])
-            .then(|| self.text.replace('\\', "\\\\").replace('"', "\\\"").replace('/', "\\/"))
+    /// As it may stand in an answer: itself, and as JSON writes it, which may escape slashes as well.
+    fn written(&self) -> Vec<String> {
+        let json = self.text.replace('\\', "\\\\").replace('"', "\\\"");
+        let mut forms = vec![self.text.clone(), json.clone(), json.replace('/', "\\/")];
+        forms.dedup();
+        forms
     }
 }
 

@@ -1,16 +1,20 @@
 //! One request over the wire, and what became of it.
 
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use ureq::http::{HeaderMap, Request, Response};
+use ureq::http::header::CONTENT_TYPE;
+use ureq::http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::multipart::{self, Form};
 use ureq::{Agent, AsSendBody, Body, Error};
 
 use super::error_body::{Said, shortened};
 use super::gate::Went;
 use super::retry_after::retry_after;
-use super::{CallClass, Part};
+use super::{CallClass, HostSettings, HttpError, Part};
 
 /// A connection that isn't there after this long won't be.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
@@ -49,18 +53,45 @@ pub(super) struct Fault {
     pub may_have_cost: bool,
 }
 
-/// The agent of an endpoint: keeps connections, follows no redirect, takes its proxy from the environment.
-pub(super) fn agent(connections: usize) -> Agent {
-    Agent::config_builder()
+/// The agent of an endpoint: keeps connections, follows no redirect, takes its proxy from the environment, and its roots of
+/// trust from `SSL_CERT_FILE` where that is set.
+///
+/// What runs on this machine is never asked through a proxy.
+pub(super) fn agent(settings: &HostSettings) -> Result<Agent, HttpError> {
+    let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_connect(Some(LONGEST_CONNECT))
-        .max_idle_connections(connections)
-        .max_idle_connections_per_host(connections)
-        .user_agent(concat!("threshflow/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
+        .max_idle_connections(settings.most_in_flight)
+        .max_idle_connections_per_host(settings.most_in_flight)
+        .user_agent(concat!("threshflow/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(&settings.base_url) {
+        config = config.proxy(None);
+    }
+    if let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
+        let roots = RootCerts::from(certificates(&PathBuf::from(path))?);
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    Ok(config.build().new_agent())
+}
+
+fn is_loopback(url: &str) -> bool {
+    let uri = url.parse::<Uri>().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, HttpError> {
+    let fail = |why: String| HttpError::Certificates { path: path.to_owned(), why };
+    let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| fail(error.to_string()))? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err(fail("there is no certificate in it".to_owned())) } else { Ok(found) }
 }
 
 pub(super) fn send(
@@ -74,7 +105,7 @@ pub(super) fn send(
     let answered = match payload {
         Payload::Nothing => run(agent, request, timeout),
         Payload::Json(bytes) => run(agent, request.map(|()| bytes), timeout),
-        Payload::Parts(parts) => form(parts).and_then(|form| run(agent, request.map(|()| form), timeout)),
+        Payload::Parts(parts) => form(parts).and_then(|form| run_form(agent, request, form, timeout)),
     };
     let mut response = answered.map_err(|error| broken(&error, timeout, most_bytes))?;
     let status = response.status().as_u16();
@@ -93,6 +124,18 @@ pub(super) fn send(
 
 fn run(agent: &Agent, request: Request<impl AsSendBody>, timeout: Duration) -> Result<Response<Body>, Error> {
     agent.run(agent.configure_request(request).timeout_global(Some(timeout)).build())
+}
+
+fn run_form(
+    agent: &Agent,
+    mut request: Request<()>,
+    form: Form<'_>,
+    timeout: Duration,
+) -> Result<Response<Body>, Error> {
+    let kind = format!("multipart/form-data; boundary={}", form.boundary());
+    let kind = HeaderValue::from_str(&kind).map_err(|error| Error::Http(error.into()))?;
+    request.headers_mut().insert(CONTENT_TYPE, kind);
+    run(agent, request.map(|()| form), timeout)
 }
 
 fn form<'a>(parts: &'a [Part<'a>]) -> Result<Form<'a>, Error> {

@@ -61,6 +61,8 @@ pub enum HttpError {
     BadHeader { name: String, header: String, wrong: &'static str },
     #[error("the endpoint {name} has {setting} at 0; give 1 or more")]
     Zero { name: String, setting: &'static str },
+    #[error("SSL_CERT_FILE names {path}, which gives no roots of trust: {why}; name a PEM file, or unset it", path = path.display())]
+    Certificates { path: PathBuf, why: String },
     #[error("there is no key in {place}: {why}; set it, or name another variable or file")]
     NoKey { place: String, why: String },
     #[error("{place} holds no key: it {wrong}; it must hold the key alone")]

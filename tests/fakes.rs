@@ -1,0 +1,3 @@
+//! Servers that answer as they are told to, and badly when they are told to.
+
+pub mod http;
