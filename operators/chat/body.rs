@@ -23,9 +23,10 @@ pub(super) enum TokensKey {
 }
 
 /// What servers say, in lower case, that take no schemas: by name, or that a field is unknown.
-pub(super) const SAID_OF_SCHEMAS: [&str; 10] = [
+pub(super) const SAID_OF_SCHEMAS: [&str; 11] = [
     "response_format",
     "json_schema",
+    "json schema",
     "structured output",
     "guided",
     "grammar",

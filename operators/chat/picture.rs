@@ -61,6 +61,9 @@ impl PixelRange {
 /// beyond 65,535 pixels), `bad_picture`.
 pub fn encode(picture: &RgbImage, range: PixelRange) -> Result<Part, Refusal> {
     let bad = |why: String| Refusal::new("bad_picture", format!("the picture can't be sent: {why}"));
+    if picture.width() == 0 || picture.height() == 0 {
+        return Err(bad("it has no pixels".to_owned()));
+    }
     let (width, height) = range.fit(picture.width(), picture.height());
     if width.max(height) > LONGEST_SIDE {
         let (from, to) = (picture.width(), picture.height());
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_sent_as_a_jpeg_of_its_size() {
-        for (range, expected) in [(PixelRange::OF_A_JUDGE, (1425, 713)), (PixelRange::OF_A_WRITER, (60, 30))]
+        for (range, expected) in [(PixelRange::OF_A_JUDGE, (1426, 713)), (PixelRange::OF_A_WRITER, (60, 30))]
         {
             let sent = encode(&drawn(60, 30), range);
             let Ok(Part::Picture { bytes, mime }) = &sent else { panic!("{sent:?}") };

@@ -1,5 +1,7 @@
 //! What is sent, what is made of what comes back, and how often anyone is asked.
 
+mod over_http;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
@@ -119,7 +121,7 @@ fn a_request_is_known_by_each_of_its_fields() {
     assert_eq!(request().content().to_string(), KNOWN);
 }
 
-const KNOWN: &str = "?";
+const KNOWN: &str = "94970b28525e1dd46b4a29ce82dad1d4";
 
 fn answered(message: &Value, reason: &str) -> Value {
     json!({"choices": [{"finish_reason": reason, "index": 0, "message": message}]})

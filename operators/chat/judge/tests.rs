@@ -6,6 +6,10 @@ fn picture(name: &str) -> Part {
     Part::Picture { bytes: name.as_bytes().to_vec(), mime: "image/jpeg" }
 }
 
+fn pair() -> Pair {
+    Pair { before: picture("a"), after: picture("b"), reference: None }
+}
+
 fn scores(answer: &str) -> Result<(f32, f32, bool), String> {
     parse(answer).map(|judgement| (judgement.follows, judgement.natural, judgement.matches))
 }
@@ -95,7 +99,7 @@ fn the_question_shows_both_pictures_and_the_rubric() {
     for edit_type in EditType::ALL {
         for operation in Operation::ALL {
             let rubric = Rubric::of(edit_type, operation);
-            let asked = request(picture("a"), picture("b"), "Remove {rubric} it.", &[], rubric);
+            let asked = request(pair(), "Remove {rubric} it.", &[], rubric);
             let pictures: Vec<&Part> =
                 asked.parts.iter().filter(|part| matches!(part, Part::Picture { .. })).collect();
             assert_eq!(pictures, [&picture("a"), &picture("b")]);
@@ -112,8 +116,11 @@ fn the_question_shows_both_pictures_and_the_rubric() {
     texts.sort();
     texts.dedup();
     assert_eq!(texts.len(), 10, "a rubric for each operation, and one of hybrid");
-    let told = request(picture("a"), picture("b"), "Now blue.", &["Add a dog."], Rubric::Hybrid);
+    let told = request(pair(), "Now blue.", &["Add a dog."], Rubric::Hybrid);
     assert!(matches!(told.parts.last(), Some(Part::Text(text)) if text.contains("- Add a dog.\n")));
+    let by_example = Pair { reference: Some(picture("c")), ..pair() };
+    let shown = request(by_example, "Use the reference.", &[], Rubric::Of(Operation::Visual));
+    assert_eq!(shown.parts[4..6], [Part::Text("The reference picture:".into()), picture("c")]);
 }
 
 #[test]
