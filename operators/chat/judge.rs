@@ -94,6 +94,8 @@ fn schema() -> Value {
 pub fn parse(answer: &str) -> Result<Judgement, String> {
     let object = match object_in(answer) {
         Ok(object) => object,
+        // Broken JSON is complained about, not picked to pieces.
+        Err(why) if answer.contains('{') => return Err(why),
         Err(why) => lines(answer).ok_or(why)?,
     };
     let reason = match object.get("reason") {

@@ -25,7 +25,7 @@ fn request() -> ChatRequest {
 
 #[test]
 fn a_body_is_what_the_protocol_wants() {
-    let model = ChatModel { max_tokens: 77, seed: Some(5), ..ChatModel::new("tiny") };
+    let model = ChatModel { max_tokens: 77, seed: Some(5), temperature: Some(0.7), ..ChatModel::new("tiny") };
     let form = Form { json: JsonAnswers::AsSchema, tokens_key: TokensKey::Usual };
     let mut asked = request();
     assert_eq!(
@@ -39,7 +39,7 @@ fn a_body_is_what_the_protocol_wants() {
                     {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,b25l"}}
                 ]}
             ],
-            "max_tokens": 77, "temperature": 0.0, "seed": 5,
+            "max_tokens": 77, "temperature": 0.7, "seed": 5,
             "response_format": {"type": "json_schema", "json_schema": {
                 "name": "judgement", "strict": true, "schema": {"type": "object"}
             }}

@@ -91,7 +91,8 @@ fn texts(request: &ChatRequest) -> String {
 fn every_type_is_answered_in_the_keys_that_it_was_asked_for() {
     for edit_type in EditType::ALL {
         let (plan, answer) = plan_and_answer(edit_type);
-        let instruction = parse(&answer.to_string(), &plan, &[]).expect(edit_type.name());
+        let instruction =
+            parse(&answer.to_string(), &plan, &[]).unwrap_or_else(|why| panic!("{edit_type}: {why}"));
         assert_eq!(instruction.prompts.len(), edit_type.turns());
         assert_eq!(instruction.results.len(), plan.steps.len());
         let request = request(&plan, &Seen::default());

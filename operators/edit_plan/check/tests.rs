@@ -44,7 +44,9 @@ fn holds(plan: &EditPlan, instruction: &Instruction, wrong: &str) {
 fn single_edits() {
     use Operation::*;
     let (left, right) = (SMALL_LEFT, LARGE_RIGHT);
-    let table: &[(Operation, &str, [f32; 4], &str, &str, &str)] = &[
+    /// Operation, noun, box, prompt, result, and what is wrong.
+    type Case = (Operation, &'static str, [f32; 4], &'static str, &'static str, &'static str);
+    let table: &[Case] = &[
         (Remove, "red kite", left, "Remove the small Red Kite on the left.", "", ""),
         (Remove, "red kite", left, "Remove the small kite on the left.", "", "to the letter"),
         (Remove, "kite", left, "Remove the kite on the left.", "", "small"),
@@ -145,6 +147,7 @@ fn a_premise_is_obeyed_and_not_repeated() {
     let premise = Some("From now on everything that is changed must be of wood.");
     let turns = ["Replace the chair with a stool.", "Now give the table another look."];
     holds(&plan, &said(&turns, &results, premise), "");
+    holds(&plan, &said(&turns, &results, Some("Whatever you change must look like wood.")), "");
     holds(&plan, &said(&turns, &results, None), "premise is missing");
     holds(&plan, &said(&turns, &results, Some("All must be changed")), "obey");
     let repeats = ["Replace the chair with a stool.", "Make the table of wood too."];
