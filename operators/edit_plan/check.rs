@@ -27,7 +27,7 @@
 //! way round.
 
 use super::place::{Place, Size, without};
-use super::words::{count, head, names, same_kind, telling, words};
+use super::words::{count, head, names, parts, same_kind, telling, words};
 use super::{EditPlan, EditType, Instruction, Operation, PlannedObject, PlannedStep};
 
 /// Words of a prompt of one operation, at most.
@@ -54,8 +54,20 @@ pub const WITHDRAWING: [&str; 17] = [
     "drop", "previous", "scrap", "reverse", "rollback", "unmake", "ignore",
 ];
 /// Words that say that an object is cut out.
-pub const CUTTING: [&str; 9] =
-    ["cut", "cutout", "extract", "isolate", "separate", "lift", "background", "backdrop", "segment"];
+pub const CUTTING: [&str; 12] = [
+    "cut",
+    "cutout",
+    "extract",
+    "extracted",
+    "isolate",
+    "isolated",
+    "separate",
+    "lift",
+    "background",
+    "backdrop",
+    "segment",
+    "transparent",
+];
 const ADDING: [&str; 5] = ["add", "insert", "introduce", "place", "put"];
 const REMOVING: [&str; 6] = ["remove", "delete", "erase", "eliminate", "clear", "take"];
 
@@ -343,7 +355,7 @@ fn object(step: &PlannedStep) -> Result<&PlannedObject, String> {
 }
 
 fn has_one_of(prompt: &str, known: &[&str]) -> bool {
-    words(prompt).iter().any(|word| known.contains(&word.as_str()))
+    parts(prompt).iter().any(|word| known.contains(&word.as_str()))
 }
 
 fn is_article(word: &str) -> bool {
