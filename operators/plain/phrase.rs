@@ -15,13 +15,9 @@ pub(super) fn with_article(phrase: &str) -> String {
 fn article(word: &str) -> &'static str {
     const AN: [&str; 4] = ["hour", "heir", "honest", "honour"];
     const A: [&str; 6] = ["uni", "use", "eu", "one", "ukulele", "uk"];
-    let opens = |known: &&str| word.starts_with(*known);
+    let opens = |known: &[&str]| known.iter().any(|known| word.starts_with(known));
     let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u']);
-    if AN.iter().any(|known| opens(&known)) || (vowel && !A.iter().any(|known| opens(&known))) {
-        "an"
-    } else {
-        "a"
-    }
+    if opens(&AN) || (vowel && !opens(&A)) { "an" } else { "a" }
 }
 
 /// Whether a noun looks like a plural: `mountains`, not `bus` nor `glass`.
