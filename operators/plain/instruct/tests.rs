@@ -187,7 +187,7 @@ fn skeleton(lexicon: &Lexicon, text: &str, plan: &EditPlan) -> String {
 #[test]
 fn every_wording_and_every_entry_is_reached() {
     let lexicon = Lexicon::embedded();
-    // How many wordings each type's turns have at least, looks and colours counted once.
+    // How many wordings each type's turns have, looks and colours counted once; of a hybrid's 636 some are left to chance.
     let due: [(EditType, &[usize]); 12] = [
         (EditType::Add, &[3]),
         (EditType::Remove, &[4]),
@@ -197,9 +197,9 @@ fn every_wording_and_every_entry_is_reached() {
         (EditType::Extract, &[3]),
         (EditType::Visual, &[3]),
         (EditType::Background, &[3]),
-        (EditType::Hybrid, &[100]),
+        (EditType::Hybrid, &[400]),
         (EditType::ContentMemory, &[5, 5]),
-        (EditType::ContentUnderstanding, &[3, 3, 6]),
+        (EditType::ContentUnderstanding, &[3, 3, 9]),
         (EditType::VersionBacktracking, &[3, 6, 4]),
     ];
     for (edit_type, turns) in due {
@@ -219,7 +219,8 @@ fn every_wording_and_every_entry_is_reached() {
             results.extend(made.results);
         }
         for (turn, (found, due)) in wordings.iter().zip(turns).enumerate() {
-            assert!(found.len() >= *due, "{edit_type} turn {turn}: {found:#?}");
+            let enough = found.len() == *due || (edit_type == EditType::Hybrid && found.len() > *due);
+            assert!(enough, "{edit_type} turn {turn}: {found:#?}");
         }
         assert_eq!(premises.len(), if edit_type == EditType::ContentMemory { 4 } else { 0 }, "{premises:?}");
         let reached = |list: &[String]| {
