@@ -8,7 +8,11 @@ use super::level::{HALF, Level};
 /// No more squares than this are looked at for one: in a bigger picture only every second, third ... is.
 const MOST_SOURCES: usize = 24_000;
 
-/// Fills the hole of a level that has sources.
+/// How much a difference counts in pixels that are filled, and in those that only the smooth fill knows of.
+const KNOWN: u32 = 5;
+const GUESSED: u32 = 1;
+
+/// Fills the hole of a level that has sources; it must be filled smoothly already.
 pub fn fill_inwards(level: &mut Level) {
     let all: Vec<usize> = (0..level.hole.len()).filter(|&at| level.is_source(at)).collect();
     let step = all.len().div_ceil(MOST_SOURCES).max(1);
@@ -100,17 +104,19 @@ impl Peel {
         strongest.1
     }
 
-    /// The source that differs least from what is filled of the square.
+    /// The source that differs least from what is filled of the square, and from the smooth fill where nothing is yet: or else
+    /// other things would be copied into the hole, since their rims look like its own.
     fn most_alike(&self, level: &Level, square: usize, sources: &[usize]) -> Option<usize> {
         let corner = HALF * self.width + HALF;
-        let known: Vec<usize> = self.square(square).filter(|&at| !self.open[at]).map(|at| at + corner - square).collect();
+        let weighed = |at: usize| (at + corner - square, if self.open[at] { GUESSED } else { KNOWN });
+        let pixels: Vec<(usize, u32)> = self.square(square).map(weighed).collect();
         let difference = |source: usize, enough: u32| {
             let mut sum = 0;
-            for &offset in &known {
+            for &(offset, weight) in &pixels {
                 let (one, other) = ((square + offset - corner) * 3, (source + offset - corner) * 3);
                 for channel in 0..3 {
                     let far = i32::from(level.pixels[one + channel]) - i32::from(level.pixels[other + channel]);
-                    sum += (far * far) as u32;
+                    sum += (far * far) as u32 * weight;
                 }
                 if sum >= enough {
                     break;
