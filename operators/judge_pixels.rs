@@ -60,7 +60,9 @@ pub fn judge(before: &RgbImage, after: &RgbImage, steps: &[Step<'_>]) -> Result<
             },
         });
     }
-    worst.ok_or_else(|| Refusal::new("no_step", "an edit of no steps cannot be judged: at least one is needed"))
+    worst.ok_or_else(|| {
+        Refusal::new("no_step", "an edit of no steps cannot be judged: at least one is needed")
+    })
 }
 
 /// From numbers to scores, by the table above.
@@ -74,9 +76,11 @@ pub fn of_step(operation: Operation, measured: &Measured) -> Judgement {
         Operation::Add | Operation::Replace | Operation::Visual | Operation::Background => {
             (changed, stayed, measured.focus >= 0.8)
         }
-        Operation::Adjust => {
-            (changed * (0.5 + 0.5 * one(measured.kept)), stayed, measured.focus >= 0.8 && measured.kept >= 0.3)
-        }
+        Operation::Adjust => (
+            changed * (0.5 + 0.5 * one(measured.kept)),
+            stayed,
+            measured.focus >= 0.8 && measured.kept >= 0.3,
+        ),
         Operation::Style => (changed, one(measured.kept), measured.changed >= 0.5),
         Operation::Action => (up(measured.changed, 0.02), one(measured.ssim), measured.kept >= 0.3),
         Operation::Extract => {
@@ -85,7 +89,12 @@ pub fn of_step(operation: Operation, measured: &Measured) -> Judgement {
         }
     };
     let follows = 1.0 + 4.0 * follows;
-    Judgement { follows, natural: 1.0 + 4.0 * natural, matches: matches && follows >= 3.0, reason: reason(operation, measured) }
+    Judgement {
+        follows,
+        natural: 1.0 + 4.0 * natural,
+        matches: matches && follows >= 3.0,
+        reason: reason(operation, measured),
+    }
 }
 
 /// At most 20 words.

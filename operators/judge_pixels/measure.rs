@@ -58,7 +58,9 @@ impl Measured {
             return Err(Refusal::new("foreign_picture", message));
         }
         for mask in mask.iter().chain(others) {
-            if (mask.width, mask.height) != (width, height) || mask.bits.len() != width as usize * height as usize {
+            if (mask.width, mask.height) != (width, height)
+                || mask.bits.len() != width as usize * height as usize
+            {
                 let message = format!(
                     "a mask of {} x {} pixels for pictures of {width} x {height}: they must be of one size",
                     mask.width, mask.height
@@ -67,7 +69,10 @@ impl Measured {
             }
         }
         let places = Places::of(width, height, mask, others);
-        let (region, outside) = (Sums::of(before, after, |at| places.region(at)), Sums::of(before, after, |at| places.outside(at)));
+        let (region, outside) = (
+            Sums::of(before, after, |at| places.region(at)),
+            Sums::of(before, after, |at| places.outside(at)),
+        );
         let (ssim, ssim_outside) = places.ssim(before, after);
         let all = region.differences + outside.differences;
         Ok(Measured {
@@ -101,7 +106,11 @@ impl Places {
         let pixels = width as usize * height as usize;
         let mut owners = vec![u8::from(mask.is_none()); pixels];
         for other in others {
-            owners.iter_mut().zip(&other.bits).filter(|(_, bit)| **bit != 0).for_each(|(owner, _)| *owner = 2);
+            owners
+                .iter_mut()
+                .zip(&other.bits)
+                .filter(|(_, bit)| **bit != 0)
+                .for_each(|(owner, _)| *owner = 2);
         }
         if let Some(mask) = mask {
             owners.iter_mut().zip(&mask.bits).filter(|(_, bit)| **bit != 0).for_each(|(owner, _)| *owner = 1);
@@ -128,7 +137,9 @@ impl Places {
             let (x, y) = (x as usize, y as usize);
             while counted < y + side {
                 let row = &self.owners[counted * self.width..][..self.width];
-                free.iter_mut().zip(row).for_each(|(free, owner)| *free = if *owner == 0 { *free + 1 } else { 0 });
+                free.iter_mut()
+                    .zip(row)
+                    .for_each(|(free, owner)| *free = if *owner == 0 { *free + 1 } else { 0 });
                 counted += 1;
             }
             let middle = (y + side / 2) * self.width + x + side / 2;
@@ -171,7 +182,8 @@ impl Places {
     }
 
     fn clean(&self, after: &RgbImage) -> f32 {
-        let outside = || after.pixels().enumerate().filter(|(at, _)| self.outside(*at)).map(|(_, pixel)| pixel.0);
+        let outside =
+            || after.pixels().enumerate().filter(|(at, _)| self.outside(*at)).map(|(_, pixel)| pixel.0);
         let mut counts = [[0u64; 256]; 3];
         outside().for_each(|pixel| (0..3).for_each(|c| counts[c][usize::from(pixel[c])] += 1));
         let all: u64 = counts[0].iter().sum();

@@ -69,7 +69,8 @@ impl Columns<'_> {
         let [a, b, aa, bb, ab] = sums.map(|sum| sum as f64 / count);
         // Of a sample: one less than the pixels.
         let sample = count / (count - 1.0);
-        let (spread_a, spread_b, joint) = ((aa - a * a) * sample, (bb - b * b) * sample, (ab - a * b) * sample);
+        let (spread_a, spread_b, joint) =
+            ((aa - a * a) * sample, (bb - b * b) * sample, (ab - a * b) * sample);
         ((2.0 * a * b + C1) * (2.0 * joint + C2)) / ((a * a + b * b + C1) * (spread_a + spread_b + C2))
     }
 }

@@ -32,7 +32,8 @@ fn ssim_and_psnr_are_those_of_scikit_image() {
 
 /// A red disc on a slope of greys, its mask, and the slope.
 fn disc() -> (RgbImage, Mask, RgbImage) {
-    let slope = RgbImage::from_fn(96, 80, |x, y| Rgb([(90 + x) as u8, (90 + x / 2 + y / 2) as u8, (100 + y) as u8]));
+    let slope =
+        RgbImage::from_fn(96, 80, |x, y| Rgb([(90 + x) as u8, (90 + x / 2 + y / 2) as u8, (100 + y) as u8]));
     let mut mask = Mask::empty(96, 80);
     let mut picture = slope.clone();
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
@@ -59,7 +60,10 @@ fn good_removals_score_high_and_bad_ones_low() {
     let nothing = said(Operation::Remove, &before, &before, Some(&mask));
     assert!(nothing.follows == 1.0 && !nothing.matches, "{nothing:?}");
     let mut blot = before.clone();
-    blot.pixels_mut().zip(&mask.bits).filter(|(_, bit)| **bit != 0).for_each(|(p, _)| *p = Rgb([255, 0, 255]));
+    blot.pixels_mut()
+        .zip(&mask.bits)
+        .filter(|(_, bit)| **bit != 0)
+        .for_each(|(p, _)| *p = Rgb([255, 0, 255]));
     let blot = said(Operation::Remove, &before, &blot, Some(&mask));
     assert!(blot.natural < 3.0, "a colour from nowhere: {blot:?}");
     let mut elsewhere = gone.clone();
@@ -82,7 +86,8 @@ fn other_operations_are_looked_at_in_their_own_way() {
     let noise = said(Operation::Style, &before, &noise, None);
     assert!(styled.natural > noise.natural + 0.5, "{styled:?} {noise:?}");
     let mut cut = RgbImage::from_pixel(96, 80, Rgb([255; 3]));
-    for ((to, from), _) in cut.pixels_mut().zip(before.pixels()).zip(&mask.bits).filter(|(_, bit)| **bit != 0) {
+    for ((to, from), _) in cut.pixels_mut().zip(before.pixels()).zip(&mask.bits).filter(|(_, bit)| **bit != 0)
+    {
         *to = *from;
     }
     let extracted = said(Operation::Extract, &before, &cut, Some(&mask));
@@ -104,7 +109,11 @@ fn of_two_steps_the_least_counts_and_neither_sees_the_other() {
     ];
     let half = judge(&before, &after, &steps).unwrap();
     assert!(half.follows == 1.0 && half.natural > 4.9, "{half:?}");
-    after.pixels_mut().zip(&corner.bits).filter(|(_, bit)| **bit != 0).for_each(|(p, _)| *p = Rgb([0, 0, 200]));
+    after
+        .pixels_mut()
+        .zip(&corner.bits)
+        .filter(|(_, bit)| **bit != 0)
+        .for_each(|(p, _)| *p = Rgb([0, 0, 200]));
     let both = judge(&before, &after, &steps).unwrap();
     assert!(both.follows > 4.9 && both.natural > 4.9 && both.matches, "{both:?}");
 }

@@ -103,7 +103,8 @@ impl Canvas {
     fn meadow(&self, x: f32, y: f32) -> Rgb<u8> {
         let [right, away] = self.on_the_ground(x, y);
         let grass = mixed(Rgb([70, 142, 52]), Rgb([150, 198, 98]), (away - 0.75) / 2.2);
-        let patches = self.noise(right * 7.0, away * 9.0, 42) * 0.6 + self.noise(right * 21.0, away * 26.0, 47) * 0.4;
+        let patches =
+            self.noise(right * 7.0, away * 9.0, 42) * 0.6 + self.noise(right * 21.0, away * 26.0, 47) * 0.4;
         let grass = mixed(grass, Rgb([40, 108, 40]), 0.6 * smooth((patches - 0.4) * 2.5));
         let size = self.side() / 400.0;
         let blades = self.noise(x / size.max(1.0), y / (size * 4.5).max(2.0), 41);
@@ -143,7 +144,8 @@ impl Canvas {
     fn sea(&self, x: f32, y: f32) -> Rgb<u8> {
         let [right, away] = self.on_the_ground(x, y);
         let water = mixed(Rgb([24, 88, 150]), Rgb([132, 190, 224]), (away - 0.75) / 2.2);
-        let waves = self.noise(right * 22.0, away * 60.0, 71) * 0.6 + self.noise(right * 60.0 + 9.0, away * 150.0, 72) * 0.4;
+        let waves = self.noise(right * 22.0, away * 60.0, 71) * 0.6
+            + self.noise(right * 60.0 + 9.0, away * 150.0, 72) * 0.4;
         let water = mixed(water, Rgb([14, 62, 118]), 0.4 * smooth((0.5 - waves) * 3.0));
         mixed(water, Rgb([214, 238, 250]), 0.65 * smooth((waves - 0.62) * 4.5))
     }

@@ -18,7 +18,11 @@ fn slope() -> RgbImage {
 
 /// Upright stripes, eleven pixels each.
 fn stripes() -> RgbImage {
-    RgbImage::from_fn(WIDTH, HEIGHT, |x, _| if x / 11 % 2 == 0 { Rgb([60, 90, 140]) } else { Rgb([220, 190, 120]) })
+    RgbImage::from_fn(
+        WIDTH,
+        HEIGHT,
+        |x, _| if x / 11 % 2 == 0 { Rgb([60, 90, 140]) } else { Rgb([220, 190, 120]) },
+    )
 }
 
 /// An apple-like thing on a ground, and its mask: a ball with light and shade.
@@ -36,7 +40,12 @@ fn with_ball(ground: &RgbImage) -> (RgbImage, Mask) {
     (picture, mask)
 }
 
-fn pass<'a>(operation: Operation, picture: &'a RgbImage, mask: Option<&'a Mask>, result: &'a str) -> Pass<'a> {
+fn pass<'a>(
+    operation: Operation,
+    picture: &'a RgbImage,
+    mask: Option<&'a Mask>,
+    result: &'a str,
+) -> Pass<'a> {
     Pass { operation, picture, mask, reference: None, object: "red ball", instruction: "", result, seed: 5 }
 }
 
@@ -120,7 +129,8 @@ fn colours_are_what_they_are_called() {
     for (name, rgb) in COLOURS {
         let result = format!("a {name} ball");
         let after = made(&pass(Operation::Adjust, &picture, Some(&mask), &result));
-        let inside = || after.pixels().zip(&mask.bits).filter(|(_, bit)| **bit != 0).map(|(pixel, _)| lab(pixel.0));
+        let inside =
+            || after.pixels().zip(&mask.bits).filter(|(_, bit)| **bit != 0).map(|(pixel, _)| lab(pixel.0));
         let count = mask.area() as f32;
         let (a, b) = (inside().map(|c| c.a).sum::<f32>() / count, inside().map(|c| c.b).sum::<f32>() / count);
         let to = lab(rgb);
@@ -163,7 +173,9 @@ fn a_pictogram_and_a_reference_stand_in_the_region() {
     let (picture, mask) = with_ball(&slope());
     let blue = |picture: &RgbImage| {
         let inside = picture.pixels().zip(&mask.bits).filter(|(_, bit)| **bit != 0);
-        inside.filter(|(pixel, _)| pixel.0[2] > 100 && pixel.0[0] < 90 && pixel.0[2] > pixel.0[1] + 60).count() as f32
+        inside
+            .filter(|(pixel, _)| pixel.0[2] > 100 && pixel.0[0] < 90 && pixel.0[2] > pixel.0[1] + 60)
+            .count() as f32
             / mask.area() as f32
     };
     for &name in drawable() {
@@ -226,7 +238,8 @@ fn styles_change_the_picture_and_leave_what_is_in_it() {
             }
             "sepia photograph" => assert!(after.pixels().all(|pixel| pixel.0[0] > pixel.0[2])),
             "pixel art" => {
-                let blocks = (0..WIDTH / 2).all(|x| after.get_pixel(2 * x, 10) == after.get_pixel(2 * x + 1, 11));
+                let blocks =
+                    (0..WIDTH / 2).all(|x| after.get_pixel(2 * x, 10) == after.get_pixel(2 * x + 1, 11));
                 assert!(blocks, "pixels of two by two are of one colour");
             }
             _ => {}
@@ -266,7 +279,10 @@ fn what_cannot_be_painted_is_refused_with_what_can() {
     assert_eq!(refusal(Operation::Visual, Some(&mask), "").class, "no_reference");
     assert_eq!(refusal(Operation::Remove, None, "").class, "no_region");
     assert_eq!(refusal(Operation::Remove, Some(&Mask::empty(WIDTH, HEIGHT)), "").class, "no_region");
-    assert_eq!(refusal(Operation::Remove, Some(&Mask::empty(WIDTH, HEIGHT).inverted()), "").class, "no_region");
+    assert_eq!(
+        refusal(Operation::Remove, Some(&Mask::empty(WIDTH, HEIGHT).inverted()), "").class,
+        "no_region"
+    );
     assert_eq!(refusal(Operation::Extract, Some(&Mask::empty(HEIGHT, WIDTH)), "").class, "foreign_mask");
     assert_eq!(refusal(Operation::Action, None, "").class, "cannot_paint");
     for operation in Operation::ALL {

@@ -119,7 +119,9 @@ impl Level {
                     known && pixel(at).iter().zip(pixel(near)).any(|(a, b)| a.abs_diff(*b) > CALM)
                 };
                 all += 1;
-                steep += usize::from(jump(at - 1) || jump(at + 1) || jump(at - self.width) || jump(at + self.width));
+                steep += usize::from(
+                    jump(at - 1) || jump(at + 1) || jump(at - self.width) || jump(at + self.width),
+                );
             }
         }
         all > 0 && steep * 100 <= all
@@ -140,7 +142,9 @@ impl Level {
             let (columns, across) = between(at % self.width, coarse.width);
             let (rows, down) = between(at / self.width, coarse.height);
             for c in 0..3 {
-                let of = |row: usize, column: usize| f32::from(coarse.pixels[(row * coarse.width + column) * 3 + c]);
+                let of = |row: usize, column: usize| {
+                    f32::from(coarse.pixels[(row * coarse.width + column) * 3 + c])
+                };
                 let along = |row: usize| of(row, columns[0]) * (1.0 - across) + of(row, columns[1]) * across;
                 let value = along(rows[0]) * (1.0 - down) + along(rows[1]) * down;
                 self.pixels[at * 3 + c] = (value + 0.5) as u8;

@@ -9,7 +9,7 @@ use super::level::{HALF, Level};
 const MOST_SOURCES: usize = 24_000;
 
 /// How much a difference counts in pixels that are filled, and in those that only the smooth fill knows of.
-const KNOWN: u32 = 5;
+const KNOWN: u32 = 2;
 const GUESSED: u32 = 1;
 
 /// Fills the hole of a level that has sources; it must be filled smoothly already.
@@ -59,10 +59,12 @@ impl Peel {
                 self.is_open(x, y + 1) - self.is_open(x, y.wrapping_sub(1)),
             ];
             let near = [(x + 1, y), (x.wrapping_sub(1), y), (x, y + 1), (x, y.wrapping_sub(1))];
-            if !near.iter().any(|&(x, y)| x < self.width && y < self.height && !self.open[y * self.width + x]) {
+            if !near.iter().any(|&(x, y)| x < self.width && y < self.height && !self.open[y * self.width + x])
+            {
                 continue;
             }
-            let middle = y.clamp(HALF, self.height - 1 - HALF) * self.width + x.clamp(HALF, self.width - 1 - HALF);
+            let middle =
+                y.clamp(HALF, self.height - 1 - HALF) * self.width + x.clamp(HALF, self.width - 1 - HALF);
             let side = (2 * HALF + 1) as f32;
             let sureness = self.square(middle).map(|at| self.sure[at]).sum::<f32>() / (side * side);
             let line = self.strongest_line(level, middle, normal);
@@ -115,7 +117,8 @@ impl Peel {
             for &(offset, weight) in &pixels {
                 let (one, other) = ((square + offset - corner) * 3, (source + offset - corner) * 3);
                 for channel in 0..3 {
-                    let far = i32::from(level.pixels[one + channel]) - i32::from(level.pixels[other + channel]);
+                    let far =
+                        i32::from(level.pixels[one + channel]) - i32::from(level.pixels[other + channel]);
                     sum += (far * far) as u32 * weight;
                 }
                 if sum >= enough {

@@ -47,7 +47,8 @@ fn direction(calm: &RgbImage, x: i32, y: i32, long: i32, dice: &mut Dice) -> [f3
         let (x, y) = (x.clamp(0, calm.width() as i32 - 1), y.clamp(0, calm.height() as i32 - 1));
         i32::from(light(calm.get_pixel(x as u32, y as u32).0))
     };
-    let (across, down) = ((at(x + reach, y) - at(x - reach, y)) as f32, (at(x, y + reach) - at(x, y - reach)) as f32);
+    let (across, down) =
+        ((at(x + reach, y) - at(x - reach, y)) as f32, (at(x, y + reach) - at(x, y - reach)) as f32);
     let steep = (across * across + down * down).sqrt();
     if steep > 12.0 {
         return [-down / steep, across / steep];
@@ -58,7 +59,14 @@ fn direction(calm: &RgbImage, x: i32, y: i32, long: i32, dice: &mut Dice) -> [f3
 }
 
 /// A long oval with streaks of its bristles, only over what isn't of quite another colour.
-fn stroke(canvas: &mut RgbImage, calm: &RgbImage, [x, y]: [i32; 2], [dx, dy]: [f32; 2], long: i32, ink: Rgb<u8>) {
+fn stroke(
+    canvas: &mut RgbImage,
+    calm: &RgbImage,
+    [x, y]: [i32; 2],
+    [dx, dy]: [f32; 2],
+    long: i32,
+    ink: Rgb<u8>,
+) {
     let (half, wide) = (long as f32 / 2.0, (long as f32 / 6.0).max(1.0));
     for py in (y - long / 2).max(0)..(y + long / 2 + 1).min(canvas.height() as i32) {
         for px in (x - long / 2).max(0)..(x + long / 2 + 1).min(canvas.width() as i32) {
