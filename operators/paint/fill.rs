@@ -23,7 +23,7 @@ use level::Level;
 use search::Matches;
 
 /// A level whose hole touches more squares than this only copies.
-const MOST_SEARCHED: usize = 60_000;
+const MOST_SEARCHED: usize = 30_000;
 /// A hole that is nowhere deeper than this, in pixels, is the coarsest level.
 const SHALLOW: u32 = 6;
 /// With fewer squares outside of the hole there is nothing to choose from.

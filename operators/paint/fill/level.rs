@@ -50,10 +50,10 @@ impl Level {
             let four = [at, at + 1, at + self.width, at + self.width + 1];
             let known = four.iter().filter(|&&at| !self.hole[at]).count();
             *hole = known <= 2;
-            for channel in 0..3 {
+            for (channel, ink) in pixel.iter_mut().enumerate() {
                 let of = |at: &usize| u32::from(self.pixels[at * 3 + channel]);
                 let sum: u32 = four.iter().filter(|&&at| !self.hole[at]).map(of).sum();
-                pixel[channel] = ((sum + known as u32 / 2) / (known as u32).max(1)) as u8;
+                *ink = ((sum + known as u32 / 2) / (known as u32).max(1)) as u8;
             }
         }
         // A hole that covers all of it would leave nothing to start from.
@@ -214,7 +214,7 @@ pub fn fill_smoothly(levels: &mut [Level]) {
 
 /// The two places of a row half as long that a place lies between, and how near it is to the second: 0 to 1.
 fn between(at: usize, length: usize) -> ([usize; 2], f32) {
-    let low = (at + 1) / 2;
+    let low = at.div_ceil(2);
     let share = if at.is_multiple_of(2) { 0.75 } else { 0.25 };
     ([low.saturating_sub(1).min(length - 1), low.min(length - 1)], share)
 }
