@@ -6,6 +6,8 @@
 //! it starts from a fill from the outside inwards, lines first (see `peel`); or from a smooth fill, which is all there is to it where nothing but a smooth ground is around. Where the hole is big the finest sizes look for nothing more: they copy from where the coarser
 //! one found it, so that the time hardly grows with the picture.
 //!
+//! What shows colours that don't stand right around the hole is not copied: it would be another thing.
+//!
 //! Written here since no crate does it that the project may use: `inpaint` (Telea's method, which also smears across big
 //! holes) is under the EUPL, and nothing else on crates.io fills holes.
 //! Whole numbers decide all comparisons, and the seed all chance: the same bytes everywhere.
