@@ -28,6 +28,7 @@ pub mod detect_model;
 pub mod edit_plan;
 pub mod editor;
 pub mod embedding;
+pub mod judge_pixels;
 pub mod judgement;
 pub mod letterbox;
 pub mod mask;

@@ -93,26 +93,31 @@ impl Canvas {
         mixed(sky, Rgb([255, 255, 255]), 0.8 * cloud)
     }
 
+    /// Where a pixel lies on a level ground that is seen from above: to the right and away, near a unit at the lower edge, with
+    /// the horizon a third of the height above the upper edge.
+    fn on_the_ground(&self, x: f32, y: f32) -> [f32; 2] {
+        let away = 1.0 / (0.33 + self.down(y));
+        [(x - self.width / 2.0) / self.side() * away, away]
+    }
+
     fn meadow(&self, x: f32, y: f32) -> Rgb<u8> {
-        let down = self.down(y);
-        let grass = mixed(Rgb([140, 192, 92]), Rgb([58, 132, 48]), down);
-        // What is near is bigger.
-        let size = self.side() / 420.0 * (0.5 + 1.5 * down);
-        let blades = self.noise(x / (size * 1.3), y / (size * 5.0), 41);
-        let patches = self.clouds(x, y * 2.5, 0.3, 42);
-        let grass = mixed(grass, Rgb([40, 104, 40]), 0.5 * smooth((patches - 0.42) * 3.0));
-        let grass = mixed(grass, Rgb([196, 222, 112]), 0.3 * (blades - 0.35).max(0.0) * 2.0);
-        let field = size * 16.0;
-        let (column, row) = ((x / field) as i32, (y / (field * 0.7)) as i32);
-        if dice::at(self.seed ^ 43, column, row) > 0.8 {
-            let within = |salt: u64| 0.2 + 0.6 * dice::at(self.seed ^ salt, column, row);
-            let (across, below) =
-                (x / field - column as f32 - within(44), y / field - row as f32 * 0.7 - 0.7 * within(45));
-            if across * across + below * below < 0.012 {
-                return if within(46) < 0.5 { Rgb([252, 240, 120]) } else { Rgb([255, 252, 244]) };
-            }
+        let [right, away] = self.on_the_ground(x, y);
+        let grass = mixed(Rgb([70, 142, 52]), Rgb([150, 198, 98]), (away - 0.75) / 2.2);
+        let patches =
+            self.noise(right * 7.0, away * 9.0, 42) * 0.6 + self.noise(right * 21.0, away * 26.0, 47) * 0.4;
+        let grass = mixed(grass, Rgb([40, 108, 40]), 0.6 * smooth((patches - 0.4) * 2.5));
+        let size = self.side() / 400.0;
+        let blades = self.noise(x / size.max(1.0), y / (size * 4.5).max(2.0), 41);
+        let grass = mixed(grass, Rgb([204, 226, 120]), 0.42 * ((blades - 0.5) * 2.0).max(0.0));
+        let (column, row) = ((right * 34.0).floor(), (away * 40.0).floor());
+        let of = |salt: u64| dice::at(self.seed ^ salt, column as i32, row as i32);
+        let (across, down) = (right * 34.0 - column - 0.5, away * 40.0 - row - 0.5);
+        let is_flower = of(43) > 0.86 && across * across + down * down < 0.06;
+        match (is_flower, of(46) < 0.5) {
+            (true, true) => Rgb([252, 236, 110]),
+            (true, false) => Rgb([255, 250, 242]),
+            (false, _) => grass,
         }
-        grass
     }
 
     fn desert(&self, x: f32, y: f32) -> Rgb<u8> {
@@ -137,13 +142,12 @@ impl Canvas {
     }
 
     fn sea(&self, x: f32, y: f32) -> Rgb<u8> {
-        let down = self.down(y);
-        let water = mixed(Rgb([126, 184, 220]), Rgb([22, 84, 146]), down.sqrt());
-        let size = self.side() / 260.0 * (0.35 + 2.2 * down);
-        let waves = self.noise(x / (size * 9.0), y / size, 71) * 0.65
-            + self.noise(x / (size * 4.0), y / (size * 0.6), 72) * 0.35;
-        let water = mixed(water, Rgb([14, 60, 116]), 0.4 * smooth((0.5 - waves) * 3.0));
-        mixed(water, Rgb([214, 238, 250]), 0.6 * smooth((waves - 0.62) * 4.5))
+        let [right, away] = self.on_the_ground(x, y);
+        let water = mixed(Rgb([24, 88, 150]), Rgb([132, 190, 224]), (away - 0.75) / 2.2);
+        let waves = self.noise(right * 22.0, away * 60.0, 71) * 0.6
+            + self.noise(right * 60.0 + 9.0, away * 150.0, 72) * 0.4;
+        let water = mixed(water, Rgb([14, 62, 118]), 0.4 * smooth((0.5 - waves) * 3.0));
+        mixed(water, Rgb([214, 238, 250]), 0.65 * smooth((waves - 0.62) * 4.5))
     }
 
     fn bricks(&self, x: f32, y: f32) -> Rgb<u8> {

@@ -20,11 +20,6 @@ impl Dice {
         let span = (i64::from(high) - i64::from(low) + 1).max(1) as u64;
         low + (((self.roll() >> 32) * span) >> 32) as i32
     }
-
-    /// A number from 0 to 1, 1 left out.
-    pub fn unit(&mut self) -> f32 {
-        (self.roll() >> 40) as f32 / (1u64 << 24) as f32
-    }
 }
 
 /// A number from 0 to 1 that (`seed`, `x`, `y`) decides.

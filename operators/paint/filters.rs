@@ -4,8 +4,10 @@ use image::{GrayImage, Luma, Rgb, RgbImage, imageops};
 
 use super::backdrop;
 use super::zone::mixed;
+use crate::judge_pixels::light;
 
 mod flatten;
+mod strokes;
 
 use flatten::flattened;
 
@@ -13,7 +15,7 @@ use flatten::flattened;
 pub fn apply(name: &str, picture: &RgbImage, seed: u64) -> RgbImage {
     match name {
         "pencil sketch" => sketch(picture),
-        "oil painting" => flattened(picture, brush(picture, 190.0)),
+        "oil painting" => strokes::painted(picture, brush(picture, 26.0), seed),
         "watercolour" => watercolour(picture, seed),
         "pixel art" => pixel_art(picture),
         "black and white photograph" => map_light(picture, |light| Rgb([contrast(light); 3])),
@@ -27,12 +29,7 @@ pub fn apply(name: &str, picture: &RgbImage, seed: u64) -> RgbImage {
 /// A brush so many times smaller than the picture's longer side, in pixels.
 fn brush(picture: &RgbImage, smaller: f32) -> u32 {
     let side = picture.width().max(picture.height()) as f32;
-    (side / smaller).round().clamp(1.0, 24.0) as u32
-}
-
-/// Brightness, 0 to 255 (BT.601).
-pub(super) fn light([r, g, b]: [u8; 3]) -> u8 {
-    ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
+    (side / smaller).round().clamp(1.0, 80.0) as u32
 }
 
 fn map_light(picture: &RgbImage, to: impl Fn(u8) -> Rgb<u8>) -> RgbImage {

@@ -1,0 +1,130 @@
+//! Numbers against scikit-image's, and scores of edits that are known to be good or bad.
+
+use std::path::PathBuf;
+
+use image::{Rgb, RgbImage};
+
+use super::*;
+
+fn fixture(name: &str) -> RgbImage {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/ssim").join(name);
+    image::open(path).unwrap().to_rgb8()
+}
+
+#[test]
+fn ssim_and_psnr_are_those_of_scikit_image() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/ssim/expected.json");
+    let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let before = fixture("before.png");
+    let mut left = Mask::empty(before.width(), before.height());
+    let is_right = |n: usize| n % before.width() as usize >= 30;
+    left.bits.iter_mut().enumerate().for_each(|(n, bit)| *bit = u8::from(is_right(n)));
+    for (name, numbers) in expected.as_object().unwrap() {
+        let after = fixture(&format!("{name}.png"));
+        let number = |key: &str| numbers[key].as_f64().unwrap() as f32;
+        let whole = Measured::of(&before, &after, None, &[]).unwrap();
+        assert!((whole.ssim - number("ssim")).abs() < 1e-5, "{name}: {} not {}", whole.ssim, number("ssim"));
+        assert!((whole.psnr - number("psnr")).abs() < 1e-3, "{name}: {} not {}", whole.psnr, number("psnr"));
+        let half = Measured::of(&before, &after, Some(&left), &[]).unwrap();
+        assert!((half.ssim_outside - number("ssim_left")).abs() < 1e-5, "{name}: {}", half.ssim_outside);
+    }
+}
+
+/// A red disc on a slope of greys, its mask, and the slope.
+fn disc() -> (RgbImage, Mask, RgbImage) {
+    let slope =
+        RgbImage::from_fn(96, 80, |x, y| Rgb([(90 + x) as u8, (90 + x / 2 + y / 2) as u8, (100 + y) as u8]));
+    let mut mask = Mask::empty(96, 80);
+    let mut picture = slope.clone();
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        if (x as i32 - 48).pow(2) + (y as i32 - 40).pow(2) < 400 {
+            *pixel = Rgb([210, (40 + x / 3) as u8, 30]);
+            mask.bits[(y * 96 + x) as usize] = 1;
+        }
+    }
+    (picture, mask, slope)
+}
+
+fn said(operation: Operation, before: &RgbImage, after: &RgbImage, mask: Option<&Mask>) -> Judgement {
+    let judgement = judge(before, after, &[Step { operation, mask }]).unwrap();
+    assert!((1.0..=5.0).contains(&judgement.follows) && (1.0..=5.0).contains(&judgement.natural));
+    assert!(judgement.reason.split_whitespace().count() <= 20, "{}", judgement.reason);
+    judgement
+}
+
+#[test]
+fn good_removals_score_high_and_bad_ones_low() {
+    let (before, mask, gone) = disc();
+    let good = said(Operation::Remove, &before, &gone, Some(&mask));
+    assert!(good.follows > 4.9 && good.natural > 4.9 && good.matches, "{good:?}");
+    let nothing = said(Operation::Remove, &before, &before, Some(&mask));
+    assert!(nothing.follows == 1.0 && !nothing.matches, "{nothing:?}");
+    let mut blot = before.clone();
+    blot.pixels_mut()
+        .zip(&mask.bits)
+        .filter(|(_, bit)| **bit != 0)
+        .for_each(|(p, _)| *p = Rgb([255, 0, 255]));
+    let blot = said(Operation::Remove, &before, &blot, Some(&mask));
+    assert!(blot.natural < 3.0, "a colour from nowhere: {blot:?}");
+    let mut elsewhere = gone.clone();
+    image::imageops::invert(&mut elsewhere);
+    let elsewhere = said(Operation::Remove, &before, &elsewhere, Some(&mask));
+    assert!(elsewhere.natural < 1.5 && !elsewhere.matches, "all else changed too: {elsewhere:?}");
+}
+
+#[test]
+fn other_operations_are_looked_at_in_their_own_way() {
+    let (before, mask, _) = disc();
+    let mut green = before.clone();
+    for (pixel, _) in green.pixels_mut().zip(&mask.bits).filter(|(_, bit)| **bit != 0) {
+        pixel.0.swap(0, 1);
+    }
+    let adjusted = said(Operation::Adjust, &before, &green, Some(&mask));
+    assert!(adjusted.natural == 5.0, "{adjusted:?}");
+    let styled = said(Operation::Style, &before, &image::imageops::huerotate(&before, 90), None);
+    let noise = RgbImage::from_fn(96, 80, |x, y| Rgb([(x * 67 + y * 129) as u8; 3]));
+    let noise = said(Operation::Style, &before, &noise, None);
+    assert!(styled.natural > noise.natural + 0.5, "{styled:?} {noise:?}");
+    let mut cut = RgbImage::from_pixel(96, 80, Rgb([255; 3]));
+    for ((to, from), _) in cut.pixels_mut().zip(before.pixels()).zip(&mask.bits).filter(|(_, bit)| **bit != 0)
+    {
+        *to = *from;
+    }
+    let extracted = said(Operation::Extract, &before, &cut, Some(&mask));
+    assert!(extracted.follows == 5.0 && extracted.natural == 5.0 && extracted.matches, "{extracted:?}");
+    let left = said(Operation::Extract, &before, &before, Some(&mask));
+    assert!(left.follows < 3.5, "the ground is not clean: {left:?}");
+}
+
+#[test]
+fn of_two_steps_the_least_counts_and_neither_sees_the_other() {
+    let (before, mask, mut after) = disc();
+    let mut corner = Mask::empty(96, 80);
+    for y in 0..10 {
+        corner.bits[y * 96..y * 96 + 10].fill(1);
+    }
+    let steps = [
+        Step { operation: Operation::Remove, mask: Some(&mask) },
+        Step { operation: Operation::Replace, mask: Some(&corner) },
+    ];
+    let half = judge(&before, &after, &steps).unwrap();
+    assert!(half.follows == 1.0 && half.natural > 4.9, "{half:?}");
+    after
+        .pixels_mut()
+        .zip(&corner.bits)
+        .filter(|(_, bit)| **bit != 0)
+        .for_each(|(p, _)| *p = Rgb([0, 0, 200]));
+    let both = judge(&before, &after, &steps).unwrap();
+    assert!(both.follows > 4.9 && both.natural > 4.9 && both.matches, "{both:?}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let (before, mask, _) = disc();
+    let class = |after: &RgbImage, mask: &Mask| {
+        judge(&before, after, &[Step { operation: Operation::Remove, mask: Some(mask) }]).unwrap_err().class
+    };
+    assert_eq!(class(&RgbImage::new(95, 80), &mask), "foreign_picture");
+    assert_eq!(class(&before, &Mask::empty(80, 96)), "foreign_mask");
+    assert_eq!(judge(&before, &before, &[]).unwrap_err().class, "no_step");
+}
