@@ -26,7 +26,7 @@ pub struct Seen<'a> {
 
 /// What is in a picture of this size, in sentences. Objects come before backgrounds, and both in the order of their surest
 /// find. Every noun that is told stands in the caption to the letter, between blanks or punctuation; of things that there are
-/// several of, the plural besides. Empty where nothing was found. The order of the finds is of no account.
+/// several of, the plural besides if the noun is one word. Empty where nothing was found. The order of the finds is of no account.
 ///
 /// ```
 /// use operators::plain::{Seen, caption};
@@ -116,7 +116,9 @@ fn many(noun: &str, group: &[&Seen<'_>], width: u32, height: u32) -> String {
     if group.len() > TOLD_OF_ONE_NOUN {
         told.push(format!("{} more", number(group.len() - TOLD_OF_ONE_NOUN)));
     }
-    format!("There are {} {}: {}.", number(group.len()), plural(noun), list(&told))
+    // The plural of several words would hide them from a noun finder: of `ice creams` it finds the ice.
+    let kind = if words(noun).len() == 1 { plural(noun) } else { "of one kind".to_owned() };
+    format!("There are {} {kind}: {}.", number(group.len()), list(&told))
 }
 
 #[cfg(test)]
