@@ -244,3 +244,6 @@ fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
         })?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
