@@ -13,7 +13,7 @@ pub fn painted(picture: &RgbImage, brush: u32, seed: u64) -> RgbImage {
     let calm = flattened(picture, (brush / 12).max(1));
     let mut canvas = calm.clone();
     let mut dice = Dice::of(seed);
-    for (long, unlike) in [(brush, 26), (brush / 2, 18)] {
+    for (long, unlike) in [(brush, 46), (brush / 2, 36)] {
         layer(&mut canvas, &calm, long.max(3) as i32, unlike, &mut dice);
     }
     canvas
