@@ -131,6 +131,10 @@ fn large_holes_are_seen_smaller_and_nothing_of_what_goes_is_seen() {
         let made = fixed.remove(&picture, &hole).unwrap();
         alike(&made, &RgbImage::from_pixel(240, 150, ground), 1);
         untouched_outside(&made, &picture, &hole);
+        // Without a rim, too: no pixel of the canvas that took a little white is taken for ground.
+        let settings = InpaintSettings { widening: 0.0, ..InpaintSettings::default() };
+        let bare = OnnxInpaint::open(&graph("fixed_255.onnx"), &backend, settings, 2).unwrap();
+        alike(&bare.remove(&picture, &hole).unwrap(), &RgbImage::from_pixel(240, 150, ground), 0);
     }
 }
 
