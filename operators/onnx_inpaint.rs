@@ -1,9 +1,9 @@
 //! Takes objects out of pictures by an ONNX inpainting model: a picture and a hole in, a picture out (LaMa and its like).
 //!
 //! Taken are graphs with two inputs and a picture as output: `image`, f32 `[1,3,H,W]`, RGB from 0 to 1, and `mask`, f32 `[1,1,H,W]`, 1
-//! where the hole is; under other names if the numbers of channels tell them apart; or one input `[1,4,H,W]` of both. `H` and `W` are one fixed edge (512 for
-//! the exports of LaMa that are about, Carve/LaMa-ONNX and OpenCV's zoo), or both free. The output `[1,3,H,W]` is in 0..1 or 0..255.
-//! Which, an `inpaint.json` in the model's folder says:
+//! where the hole is; under other names if the numbers of channels tell them apart; or one input `[1,4,H,W]` of both. `H` and `W`
+//! are one fixed edge (512 for the exports of LaMa that are about, Carve/LaMa-ONNX and OpenCV's zoo), or both free. The output
+//! `[1,3,H,W]` is in 0..1 or 0..255. Which, an `inpaint.json` in the model's folder says:
 //!
 //! ```json
 //! {"output": "0..255", "multiple": 8}
