@@ -4,21 +4,14 @@
 //! As in a [`gate`](super::gate), rows are kept by the bucket that a score falls in; here once for every condition,
 //! by number, so that any of the dials can be turned and only the rows in its band are looked at.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use differential_dataflow::AsCollection;
-use differential_dataflow::consolidation::consolidate_updates;
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
-
-use super::gate::{NAN_BUCKET, TOUCHED, bucket};
+use super::gate::{NAN_BUCKET, Side, TOUCHED, Turning, Updates, bucket};
 use super::histogram::Histogram;
-use super::{Collection, Dial, DialSpec, Ended, Epoch, Flow, Why, Wired};
+use super::{Collection, Dial, DialSpec, Flow, Wired};
 use crate::row::{Given, Place, Row, Score, Unit};
 
 /// Reads a score off a row.
@@ -84,93 +77,10 @@ impl<'s, R: Row> Flow<'s, R> {
         let mut dials = dials.into_iter();
         let first = dials.next().expect("there is a condition");
         let dials = dials.fold(first, |all, dial| all.concat(dial));
-        let (rows, held_back) = gate(self.rows, dials, standing);
-        let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+        let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.spec.name).collect();
+        let name = format!("Gate {}", names.join(" "));
+        self.gated_by(name, dials, standing)
     }
-}
-
-type Updates<D> = Vec<(D, Epoch, isize)>;
-
-/// What came of an epoch that is not complete, and the right to say what follows from it.
-struct Gathered<R> {
-    rows_out: Capability<Epoch>,
-    ended_out: Capability<Epoch>,
-    rows: Updates<R>,
-    dials: Updates<(u16, Score<Given>)>,
-}
-
-fn gate<'s, R: Row>(
-    rows: Collection<'s, R>,
-    dials: Collection<'s, (u16, Score<Given>)>,
-    mut standing: Standing<R>,
-) -> (Collection<'s, R>, Collection<'s, Ended>) {
-    type Builder<D> = CapacityContainerBuilder<Updates<D>>;
-    let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.spec.name).collect();
-    let mut builder = OperatorBuilder::new(format!("Gate {}", names.join(" ")), rows.inner.scope());
-    let mut rows_in = builder.new_input(rows.inner, Pipeline);
-    let mut dials_in = builder.new_input(dials.inner, Pipeline);
-    let (passing, passing_stream) = builder.new_output();
-    let (ended, ended_stream) = builder.new_output();
-    let mut passing = OutputBuilder::<_, Builder<R>>::from(passing);
-    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
-    builder.build(move |capabilities| {
-        drop(capabilities);
-        let mut open: BTreeMap<Epoch, Gathered<R>> = BTreeMap::new();
-        move |frontiers| {
-            let gather = |delayed: &dyn Fn(usize) -> Capability<Epoch>| Gathered {
-                rows_out: delayed(0),
-                ended_out: delayed(1),
-                rows: Vec::new(),
-                dials: Vec::new(),
-            };
-            rows_in.for_each(|capability, updates| {
-                for update in updates.drain(..) {
-                    let time = update.1;
-                    let new = || gather(&|port| capability.delayed(&time, port));
-                    open.entry(time).or_insert_with(new).rows.push(update);
-                }
-            });
-            dials_in.for_each(|capability, updates| {
-                for update in updates.drain(..) {
-                    let time = update.1;
-                    let new = || gather(&|port| capability.delayed(&time, port));
-                    open.entry(time).or_insert_with(new).dials.push(update);
-                }
-            });
-            let (mut passing, mut ended) = (passing.activate(), ended.activate());
-            while let Some(epoch) = open.first_entry() {
-                let time = *epoch.key();
-                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
-                    break;
-                }
-                let mut gathered = epoch.remove();
-                let mut passing = passing.session(&gathered.rows_out);
-                let mut ended = ended.session(&gathered.ended_out);
-                let mut say = |row: &R, side: Side, diff: isize| match side {
-                    Side::Passes => passing.give((row.clone(), time, diff)),
-                    Side::HeldBack { dial, score } => {
-                        let why = Why::Gated { dial, score };
-                        ended.give((Ended { place: row.place(), why }, time, diff));
-                    }
-                };
-                consolidate_updates(&mut gathered.dials);
-                for ((slot, at), ..) in gathered.dials.into_iter().filter(|(.., diff)| *diff > 0) {
-                    standing.turn(slot as usize, at, &mut say);
-                }
-                consolidate_updates(&mut gathered.rows);
-                standing.take_in(gathered.rows, &mut say);
-            }
-        }
-    });
-    (passing_stream.as_collection(), ended_stream.as_collection())
-}
-
-/// On which side of the gate a row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Passes,
-    HeldBack { dial: u16, score: Score<Given> },
 }
 
 /// A condition and the rows by its score.
@@ -211,6 +121,23 @@ impl<R> Default for Standing<R> {
             free: Vec::new(),
             places: HashMap::new(),
         }
+    }
+}
+
+impl<R: Row> Turning<R> for Standing<R> {
+    /// The place of a dial among [`Standing::dials`], and where it stands.
+    type Dial = (u16, Score<Given>);
+
+    fn work_off(
+        &mut self,
+        dials: impl Iterator<Item = Self::Dial>,
+        rows: Updates<R>,
+        mut say: impl FnMut(&R, Side, isize),
+    ) {
+        for (slot, at) in dials {
+            self.turn(slot as usize, at, &mut say);
+        }
+        self.take_in(rows, &mut say);
     }
 }
 

@@ -6,21 +6,19 @@
 //! took twice the memory and several times as long per turn. A join of every row with the dial would be three lines
 //! and look at every row at every turn: the benches have it, to compare with.
 
+mod turning;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use differential_dataflow::consolidation::consolidate_updates;
-use differential_dataflow::{AsCollection, VecCollection};
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+use differential_dataflow::VecCollection;
 
 use super::histogram::Histogram;
-use super::{Collection, Ended, Epoch, Flow, Why, Wired};
+use super::{Epoch, Flow, Wired};
 use crate::row::{Row, Score, Scored, Unit};
+pub(super) use turning::{Side, Turning, Updates};
 
 /// How a score is held against its dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,88 +107,37 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     /// Rows stay on the worker that they are on: nothing is exchanged.
     pub fn gate(self, dial: &Dial<'s, U>) -> Self {
         self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name, of: R::OF });
-        let (rows, held_back) = gate(self.rows, dial);
-        let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+        let standing = Standing::new(dial.spec.comparison, dial.histogram.clone());
+        let gate = OneDial { index: dial.index, standing };
+        self.gated_by(format!("Gate {}", dial.spec.name), dial.at.clone(), gate)
     }
 }
 
-type Updates<D> = Vec<(D, Epoch, isize)>;
-
-/// What came of an epoch that is not complete, and the right to say what follows from it.
-struct Gathered<R, U: 'static> {
-    rows_out: Capability<Epoch>,
-    ended_out: Capability<Epoch>,
-    rows: Updates<Scored<R, U>>,
-    dial: Updates<Score<U>>,
+/// One dial, and the rows that are held against it.
+struct OneDial<R, U> {
+    index: u16,
+    standing: Standing<R, U>,
 }
 
-fn gate<'s, R: Row, U: Unit>(
-    rows: Collection<'s, Scored<R, U>>,
-    dial: &Dial<'s, U>,
-) -> (Collection<'s, Scored<R, U>>, Collection<'s, Ended>) {
-    type Builder<D> = CapacityContainerBuilder<Updates<D>>;
-    let mut builder = OperatorBuilder::new(format!("Gate {}", dial.spec.name), rows.inner.scope());
-    let mut rows_in = builder.new_input(rows.inner, Pipeline);
-    let mut dial_in = builder.new_input(dial.at.clone().inner, Pipeline);
-    let (passing, passing_stream) = builder.new_output();
-    let (ended, ended_stream) = builder.new_output();
-    let mut passing = OutputBuilder::<_, Builder<Scored<R, U>>>::from(passing);
-    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
-    let mut standing = Standing::new(dial.spec.comparison, dial.histogram.clone());
-    let index = dial.index;
+impl<R: Row, U: Unit> Turning<Scored<R, U>> for OneDial<R, U> {
+    type Dial = Score<U>;
 
-    builder.build(move |capabilities| {
-        drop(capabilities);
-        let mut open: BTreeMap<Epoch, Gathered<R, U>> = BTreeMap::new();
-        move |frontiers| {
-            let gather = |delayed: &dyn Fn(usize) -> Capability<Epoch>| Gathered {
-                rows_out: delayed(0),
-                ended_out: delayed(1),
-                rows: Vec::new(),
-                dial: Vec::new(),
-            };
-            rows_in.for_each(|capability, updates| {
-                for update in updates.drain(..) {
-                    let time = update.1;
-                    let new = || gather(&|port| capability.delayed(&time, port));
-                    open.entry(time).or_insert_with(new).rows.push(update);
-                }
-            });
-            dial_in.for_each(|capability, updates| {
-                for update in updates.drain(..) {
-                    let time = update.1;
-                    let new = || gather(&|port| capability.delayed(&time, port));
-                    open.entry(time).or_insert_with(new).dial.push(update);
-                }
-            });
-            let (mut passing, mut ended) = (passing.activate(), ended.activate());
-            while let Some(epoch) = open.first_entry() {
-                let time = *epoch.key();
-                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
-                    break;
-                }
-                let mut gathered = epoch.remove();
-                let mut passing = passing.session(&gathered.rows_out);
-                let mut ended = ended.session(&gathered.ended_out);
-                let mut say = |row: &Scored<R, U>, passes: bool, diff: isize| {
-                    if passes {
-                        passing.give((row.clone(), time, diff));
-                    } else {
-                        let why = Why::Gated { dial: index, score: Score::of(row.score.get()) };
-                        ended.give((Ended { place: row.place(), why }, time, diff));
-                    }
-                };
-                consolidate_updates(&mut gathered.dial);
-                if let Some((at, ..)) = gathered.dial.into_iter().find(|(.., diff)| *diff > 0) {
-                    standing.turn(at, &mut say);
-                }
-                consolidate_updates(&mut gathered.rows);
-                standing.take_in(gathered.rows, &mut say);
-            }
+    fn work_off(
+        &mut self,
+        mut dials: impl Iterator<Item = Score<U>>,
+        rows: Updates<Scored<R, U>>,
+        mut say: impl FnMut(&Scored<R, U>, Side, isize),
+    ) {
+        let dial = self.index;
+        let mut say = move |row: &Scored<R, U>, passes: bool, diff: isize| match passes {
+            true => say(row, Side::Passes, diff),
+            false => say(row, Side::HeldBack { dial, score: Score::of(row.score.get()) }, diff),
+        };
+        if let Some(at) = dials.next() {
+            self.standing.turn(at, &mut say);
         }
-    });
-    (passing_stream.as_collection(), ended_stream.as_collection())
+        self.standing.take_in(rows, &mut say);
+    }
 }
 
 /// A gate's rows as of the last complete epoch, by bucket, and where its dial stands.

@@ -1,0 +1,126 @@
+//! The dataflow operator behind every gate: rows come in beside the dials that they are held against; what passes and
+//! what is held back go out. An epoch is worked off when it is complete, its dials before its rows.
+
+use std::collections::BTreeMap;
+
+use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate_updates;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+
+use crate::flow::{Collection, Ended, Epoch, Flow, Why};
+use crate::row::{Given, Row, Score};
+
+/// What came or left, when, and how often.
+pub(in crate::flow) type Updates<D> = Vec<(D, Epoch, isize)>;
+
+/// On which side of a gate a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::flow) enum Side {
+    Passes,
+    HeldBack { dial: u16, score: Score<Given> },
+}
+
+/// A gate's rows and dials as of the last complete epoch.
+pub(in crate::flow) trait Turning<R>: 'static {
+    /// Where a dial was turned to, and which one where there are several.
+    type Dial: Clone + Ord + 'static;
+
+    /// Takes in what a complete epoch brought: the dials that were turned, then the rows that came and left, each once.
+    /// Whatever comes to a side or leaves it is said. `say` is given away: behind a reference, a turn took 2 % longer.
+    fn work_off(
+        &mut self,
+        dials: impl Iterator<Item = Self::Dial>,
+        rows: Updates<R>,
+        say: impl FnMut(&R, Side, isize),
+    );
+}
+
+impl<'s, R: Row> Flow<'s, R> {
+    /// Keeps the rows that pass `gate`; the others end here. Rows stay on the worker that they are on.
+    pub(in crate::flow) fn gated_by<T: Turning<R>>(
+        self,
+        name: String,
+        dials: Collection<'s, T::Dial>,
+        gate: T,
+    ) -> Self {
+        let (rows, held_back) = turning(name, self.rows, dials, gate);
+        let ended = self.ended.concat(held_back);
+        Flow { rows, ended, unanswered: None, regions: self.regions, wired: self.wired }
+    }
+}
+
+/// What came of an epoch that is not complete, and the right to say what follows from it.
+struct Gathered<R, D> {
+    rows_out: Capability<Epoch>,
+    ended_out: Capability<Epoch>,
+    rows: Updates<R>,
+    dials: Updates<D>,
+}
+
+impl<R, D> Gathered<R, D> {
+    fn new(delayed: impl Fn(usize) -> Capability<Epoch>) -> Self {
+        Gathered { rows_out: delayed(0), ended_out: delayed(1), rows: Vec::new(), dials: Vec::new() }
+    }
+}
+
+fn turning<'s, R: Row, T: Turning<R>>(
+    name: String,
+    rows: Collection<'s, R>,
+    dials: Collection<'s, T::Dial>,
+    mut gate: T,
+) -> (Collection<'s, R>, Collection<'s, Ended>) {
+    type Builder<D> = CapacityContainerBuilder<Updates<D>>;
+    let mut builder = OperatorBuilder::new(name, rows.inner.scope());
+    let mut rows_in = builder.new_input(rows.inner, Pipeline);
+    let mut dials_in = builder.new_input(dials.inner, Pipeline);
+    let (passing, passing_stream) = builder.new_output();
+    let (ended, ended_stream) = builder.new_output();
+    let mut passing = OutputBuilder::<_, Builder<R>>::from(passing);
+    let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut open: BTreeMap<Epoch, Gathered<R, T::Dial>> = BTreeMap::new();
+        move |frontiers| {
+            rows_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let time = update.1;
+                    let new = || Gathered::new(|port| capability.delayed(&time, port));
+                    open.entry(time).or_insert_with(new).rows.push(update);
+                }
+            });
+            dials_in.for_each(|capability, updates| {
+                for update in updates.drain(..) {
+                    let time = update.1;
+                    let new = || Gathered::new(|port| capability.delayed(&time, port));
+                    open.entry(time).or_insert_with(new).dials.push(update);
+                }
+            });
+            let (mut passing, mut ended) = (passing.activate(), ended.activate());
+            while let Some(epoch) = open.first_entry() {
+                let time = *epoch.key();
+                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
+                    break;
+                }
+                let mut gathered = epoch.remove();
+                let mut passing = passing.session(&gathered.rows_out);
+                let mut ended = ended.session(&gathered.ended_out);
+                let say = |row: &R, side: Side, diff: isize| match side {
+                    Side::Passes => passing.give((row.clone(), time, diff)),
+                    Side::HeldBack { dial, score } => {
+                        let why = Why::Gated { dial, score };
+                        ended.give((Ended { place: row.place(), why }, time, diff));
+                    }
+                };
+                consolidate_updates(&mut gathered.dials);
+                consolidate_updates(&mut gathered.rows);
+                // A turn takes away where the dial stood and adds where it stands.
+                let dials = gathered.dials.into_iter().filter(|(.., diff)| *diff > 0).map(|(dial, ..)| dial);
+                gate.work_off(dials, gathered.rows, say);
+            }
+        }
+    });
+    (passing_stream.as_collection(), ended_stream.as_collection())
+}
