@@ -96,8 +96,7 @@ impl Detect {
         }
         let texts = texts.filter(|_| matches!(model.kind(), Vocabulary::Asked { .. }));
         let mut plan = SessionPlan::new(backend, model.bytes(), cores);
-        // On a CPU one picture a run: kernels are chosen by shape and round differently, and what is found in a picture may not
-        // depend on its neighbours in a batch.
+        // One on a CPU, as everywhere: what is found in a picture may not depend on which others it was asked with.
         plan.most_a_batch = model.fixed_batch().unwrap_or(if backend.on_gpu() { 16 } else { 1 });
         let opened = model.clone();
         let pool = SessionPool::open(

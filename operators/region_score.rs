@@ -2,7 +2,7 @@
 //!
 //! Both look at the picture cut out by the region's mask, white around it. clip_score is the share of "X" in a softmax of 100
 //! times the cosines of the cut-out with the texts "X" and "not X"; aes_score is the aesthetic scorer's. The regions of one
-//! picture that are asked about at the same time share its decoding, and go through the models together.
+//! picture that are asked about at the same time share its decoding.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ impl RegionScore {
         let clip = ClipModel::open(clip, backend)?;
         let aesthetic = AestheticModel::open(aesthetic, backend)?;
         let mut plan = SessionPlan::new(backend, clip.bytes() + aesthetic.bytes(), cores);
-        // Pictures; their regions are what a run is full of.
+        // Pictures, each with all its regions.
         plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
         let (vision, scorer) = (clip.clone(), aesthetic.clone());
         let opens = move |place, threads| {
@@ -306,7 +306,7 @@ impl Operator for RegionScore {
     }
 }
 
-/// Regions that go through the models at once.
+/// Regions that are laid out for the models at once; a GPU takes them in one run.
 const MOST_CUTS: usize = 32;
 
 #[cfg(test)]

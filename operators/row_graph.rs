@@ -1,7 +1,7 @@
 //! Graphs that turn rows into rows: N rows of floats in at one input, N rows of floats out at one output.
 //!
-//! What scorers, heads and towers have in common stands here once: a batch that the graph may fix, filled up with repetitions;
-//! inputs that belong to a graph's other half; and crops written as pixels.
+//! What scorers, heads and towers have in common stands here once: one row a run on a CPU, all rows a run on a GPU, and the batch
+//! of a graph that fixes it, filled up with repetitions; inputs that belong to a graph's other half; crops written as pixels.
 
 use std::path::Path;
 
@@ -66,8 +66,8 @@ pub(crate) struct RowSession {
 }
 
 impl RowSession {
-    /// Runs `rows` rows of `row_shape`, which `values` holds one after the other and may be given more of, to fill a batch up; gives
-    /// the outputs of those rows, one after the other.
+    /// Runs `rows` rows of `row_shape`, which `values` holds one after the other and may be given more of, where they don't fill
+    /// the batch that the graph fixes; gives the outputs of those rows, one after the other.
     pub(crate) fn run(
         &mut self,
         values: &mut Vec<f32>,

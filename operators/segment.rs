@@ -1,8 +1,8 @@
 //! `segment`: the mask of every region, by SAM 2 prompted with the region's box.
 //!
 //! The model's arithmetic is in [`segment_model`](crate::segment_model); here it is made an operator. The regions of one
-//! picture that are asked about at the same time share one run of the encoder and one of the decoder. The answer is the
-//! mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
+//! picture that are asked about at the same time share one run of the encoder, and go through the decoder a few at a time. The
+//! answer is the mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
 
 use std::path::Path;
 
@@ -83,7 +83,7 @@ impl Segment {
     pub fn open(folder: &Path, backend: &Backend, cores: usize, records: Records) -> Result<Self, OnnxError> {
         let model = SegmentModel::open(folder, backend)?;
         let mut plan = SessionPlan::new(backend, model.bytes(), cores);
-        // One picture a run: its boxes are the batch.
+        // One picture a run of the encoder; the decoder has batches of its own, of that picture's boxes.
         plan.most_a_batch = 1;
         let opened = model.clone();
         let pool = SessionPool::open(

@@ -1,10 +1,10 @@
 //! A loaded detector: questions into runs, and what the runs give back to the questions.
 //!
-//! A run takes pictures with vocabularies of different lengths. The shorter ones are filled up with repetitions of the picture's
-//! own last noun: the graph's neck mixes the words by taking the best match, which a repetition doesn't change, and the
-//! repetition's scores are left out. (Zero rows or another picture's nouns would change it.) Where the graph has a
-//! text_mask, repetitions are masked as well. Where it fixes the number of nouns, longer vocabularies take several runs, in
-//! each of which only the nouns of that run are mixed.
+//! A run of several pictures (a CPU is given one at a time) has vocabularies of different lengths. The shorter ones are filled up
+//! with repetitions of the picture's own last noun: the graph's neck mixes the words by taking the best match, which a repetition
+//! doesn't change, and the repetition's scores are left out. (Zero rows or another picture's nouns would change it.) Where the
+//! graph has a text_mask, repetitions are masked as well. Where it fixes the number of nouns, longer vocabularies take several
+//! runs, in each of which only the nouns of that run are mixed.
 
 use std::path::PathBuf;
 

@@ -19,7 +19,7 @@ pub struct SessionPlan {
     pub threads: usize,
     /// Where sessions are opened: each goes where the fewest are, in this order. Not empty.
     pub places: Vec<Place>,
-    /// How many questions go into one run.
+    /// How many questions a session is handed at once. A GPU takes them in one run; on a CPU most models run them one by one.
     pub most_a_batch: usize,
 }
 
