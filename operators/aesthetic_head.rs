@@ -11,8 +11,7 @@ use threshflow::shard::Picture;
 use crate::aesthetic::{Aesthetic, finite};
 use crate::aesthetic_model::{AestheticHead, HeadScorer};
 use crate::clip::EmbeddingSource;
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 
 /// Raise this when the code changes what a score is.
 const VERSION: &[u8] = b"aesthetic_head/1";
@@ -49,10 +48,11 @@ impl HeadOnClip {
 impl Operator for HeadOnClip {
     type Answer = Score<Aesthetic>;
     type Prepared = Vec<f32>;
-    type Session = Pooled<HeadScorer>;
 
     const LOOKS: Looks = Looks::AtTheRow;
     const QUESTIONS_A_JOB: usize = 64;
+
+    sessions_of_the_pool!(HeadScorer);
 
     fn name(&self) -> &'static str {
         "aesthetic"
@@ -69,10 +69,6 @@ impl Operator for HeadOnClip {
         format!("ONNX head {} on the CLIP embedding", &self.head.content_hash().to_string()[..8])
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         0
     }
@@ -85,18 +81,6 @@ impl Operator for HeadOnClip {
         let question = subject.questions.first();
         let question = question.ok_or_else(|| Refusal::new("no_picture", "there is nothing to score"))?;
         self.clip.embedding(question)
-    }
-
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Self::Session, String> {
-        self.pool.session().map_err(|error| error.to_string())
     }
 
     fn answer(

@@ -13,8 +13,7 @@ use threshflow::shard::Picture;
 use crate::clip_model::{ClipModel, VisionTower};
 use crate::decode::{decode, decoded_bytes_of};
 use crate::embedding::{from_f16_bytes, to_f16_bytes};
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 
 /// Raise this when the code changes what an embedding is.
 const VERSION: &[u8] = b"clip/1";
@@ -87,7 +86,8 @@ impl Operator for Clip {
     type Answer = Embedded;
     /// A crop of `3 * crop * crop` bytes.
     type Prepared = Vec<u8>;
-    type Session = Pooled<VisionTower>;
+
+    sessions_of_the_pool!(VisionTower);
 
     fn name(&self) -> &'static str {
         "clip"
@@ -102,10 +102,6 @@ impl Operator for Clip {
 
     fn model(&self) -> String {
         format!("ONNX vision tower {}", &self.model.content_hash().to_string()[..8])
-    }
-
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
@@ -123,18 +119,6 @@ impl Operator for Clip {
         };
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         self.model.preprocess().crop_u8(&rgb)
-    }
-
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Self::Session, String> {
-        self.pool.session().map_err(|error| error.to_string())
     }
 
     fn answer(

@@ -17,8 +17,7 @@ use crate::decode::{decode, decoded_bytes_of};
 use crate::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
 use crate::letterbox::Boxed;
 use crate::nouns::{NounList, NounSource};
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
 use crate::texts::Texts;
 
@@ -165,9 +164,10 @@ impl Finds for Detect {
 impl Operator for Detect {
     type Answer = Score<FoundRegions>;
     type Prepared = Asked;
-    type Session = Pooled<Detector>;
 
     const KEY: Key = Key::Row;
+
+    sessions_of_the_pool!(Detector);
 
     fn name(&self) -> &'static str {
         "detect"
@@ -217,10 +217,6 @@ impl Operator for Detect {
         nouns.is_empty().then(|| Ok(self.reply(Vec::new())))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         decoded_bytes_of(bytes, width, height, picture.format, self.model.purpose()) + self.bytes_prepared(1)
@@ -247,21 +243,9 @@ impl Operator for Detect {
         Ok(Asked { picture, nouns, embeddings })
     }
 
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Pooled<Detector>, String> {
-        self.pool.session().map_err(|error| error.to_string())
-    }
-
     fn answer(
         &self,
-        session: &mut Pooled<Detector>,
+        session: &mut Self::Session,
         batch: &[Asked],
     ) -> Vec<Result<Reply<Score<FoundRegions>>, Refusal>> {
         let rows: Vec<Vec<&[f32]>> =

@@ -17,8 +17,7 @@ use crate::clip_model::{ClipModel, VisionTower};
 use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 use crate::embedding::share_of_first;
 use crate::nouns::NounSource;
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
 use crate::region_crop::{Channels, crop_by_mask};
 use crate::segment::MaskSource;
@@ -203,10 +202,11 @@ type Answers = Vec<Result<Reply<RegionScores>, Refusal>>;
 impl Operator for RegionScore {
     type Answer = RegionScores;
     type Prepared = Cuts;
-    type Session = Pooled<Models>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
+
+    sessions_of_the_pool!(Models);
 
     fn name(&self) -> &'static str {
         "region_score"
@@ -245,10 +245,6 @@ impl Operator for RegionScore {
             .then(|| Ok(RegionScores { clip, aesthetic }.into()))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         // The picture, a cut-out as large, and a mask of one byte a pixel.
@@ -269,19 +265,7 @@ impl Operator for RegionScore {
         Ok(subject.questions.iter().map(|question| self.one(&rgb, question)).collect())
     }
 
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Pooled<Models>, String> {
-        self.pool.session().map_err(|error| error.to_string())
-    }
-
-    fn answer(&self, session: &mut Pooled<Models>, batch: &[Cuts]) -> Answers {
+    fn answer(&self, session: &mut Self::Session, batch: &[Cuts]) -> Answers {
         let cuts: Vec<&Cut> = batch.iter().flatten().filter_map(|cut| cut.as_ref().ok()).collect();
         let mut scores = Vec::with_capacity(cuts.len());
         for chunk in cuts.chunks(MOST_CUTS) {

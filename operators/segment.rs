@@ -13,8 +13,7 @@ use threshflow::shard::{Catalogue, Picture};
 
 use crate::decode::{decode, decoded_bytes_of};
 use crate::mask::Mask;
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
 use crate::rle;
 use crate::segment_model::{SegmentModel, Segmenter};
@@ -125,10 +124,11 @@ fn segment(segmenter: &mut Segmenter, picture: &Boxes) -> Result<Answers, OnnxEr
 impl Operator for Segment {
     type Answer = Score<MaskScore>;
     type Prepared = Boxes;
-    type Session = Pooled<Segmenter>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
+
+    sessions_of_the_pool!(Segmenter);
 
     fn name(&self) -> &'static str {
         "segment"
@@ -164,10 +164,6 @@ impl Operator for Segment {
         Some(mask.map(|mask| reply(value_of(released.mask_score.as_ref()), counts, mask.area())))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         let decoded = decoded_bytes_of(bytes, width, height, picture.format, self.model.purpose());
@@ -192,19 +188,7 @@ impl Operator for Segment {
         Ok(Boxes { pixels: self.model.prepare(&rgb)?, size, boxes })
     }
 
-    fn most_a_batch(&self) -> usize {
-        self.pool.plan().most_a_batch
-    }
-
-    fn sessions(&self) -> usize {
-        self.pool.plan().sessions
-    }
-
-    fn open_session(&self) -> Result<Pooled<Segmenter>, String> {
-        self.pool.session().map_err(|error| error.to_string())
-    }
-
-    fn answer(&self, session: &mut Pooled<Segmenter>, batch: &[Boxes]) -> Answers {
+    fn answer(&self, session: &mut Self::Session, batch: &[Boxes]) -> Answers {
         let pictures: Vec<&Boxes> = batch.iter().collect();
         let answers = self.pool.run(session, &pictures, |segmenter, pictures| {
             pictures.iter().map(|picture| segment(segmenter, picture)).collect()

@@ -172,6 +172,31 @@ where
     }
 }
 
+/// In an `impl Operator`: the sessions of its field `pool`, and which of its refusals tell of the content. Takes the type of what
+/// the pool holds.
+macro_rules! sessions_of_the_pool {
+    ($session:ty) => {
+        type Session = $crate::onnx::Pooled<$session>;
+
+        fn is_of_the_content(&self, refusal: &threshflow::row::Refusal) -> bool {
+            $crate::passing::tells_of_the_content(refusal)
+        }
+
+        fn most_a_batch(&self) -> usize {
+            self.pool.plan().most_a_batch
+        }
+
+        fn sessions(&self) -> usize {
+            self.pool.plan().sessions
+        }
+
+        fn open_session(&self) -> Result<Self::Session, String> {
+            self.pool.session().map_err(|error| error.to_string())
+        }
+    };
+}
+pub(crate) use sessions_of_the_pool;
+
 /// How many sessions there are on each place: one that a thread lost is opened again where it was.
 #[derive(Clone)]
 struct Seats {
