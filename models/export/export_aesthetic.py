@@ -22,21 +22,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _common import (
-    Card,
-    ExportError,
-    Folder,
-    Graph,
-    as_module,
-    count_parameters,
-    need,
-    need_one_of,
-    noise,
-    parser_of,
-    run,
-    sha256,
-)
-from export_clip import at, licence_of, load_clip, preprocessing, random_clip, vision_graph
+from _common import Card, ExportError, Folder, Graph, need, need_all, parser_of, run
+from _modules import as_module, count_parameters, noise
+from _sources import at, file_source, need_one_of, random_source
+from export_clip import licence_of, load_clip, preprocessing, random_clip, vision_graph
 
 if TYPE_CHECKING:
     import torch
@@ -58,9 +47,7 @@ Layer = "tuple[Tensor, Tensor]"
 def main() -> None:
     args = arguments()
     need_one_of(args.head, args.random, "--head")
-    transformers = need("transformers", REQUIREMENTS)
-    need("torch", REQUIREMENTS)
-    need("onnxruntime", REQUIREMENTS)
+    need_all(["transformers", "torch", "onnxruntime"], REQUIREMENTS)
     layers = random_layers(args.seed) if args.random else load_layers(args.head)
     head = folded_and_checked(layers, args.seed)
     with Folder(args.out) as folder:
@@ -71,7 +58,7 @@ def main() -> None:
             check_widths(clip, head)
             card.parameters += count_parameters(clip.vision_model) + count_parameters(clip.visual_projection)
             # OpenAI's own code scored the pictures that the head was fitted to, so its crop is the right one.
-            config = preprocessing(transformers, None if args.random else args.clip, clip)
+            config = preprocessing(None if args.random else args.clip, clip)
             folder.write_json("preprocessor_config.json", {**config, "family": "openai"})
         if args.kind == "fused":
             folder.add(fused_graph(clip, head, args.seed), card)
@@ -197,14 +184,14 @@ def card_of(args: argparse.Namespace) -> Card:
     card = Card(
         title="Aesthetic scorer",
         operator="aesthetic",
-        checkpoint=f"none: random weights ({args.random}, seed {args.seed})",
+        checkpoint=random_source(args),
         licence="none: random weights",
         packages=PACKAGES,
         random_weights=args.random is not None,
         notes=["the head's layers, affine all of them, are folded into one"],
     )
     if not args.random:
-        card.checkpoint = f"head {args.head.name} (sha256 {sha256(args.head)})"
+        card.checkpoint = f"head {file_source(args.head)}"
         card.licence = "of the head: see the repository that it came from"
         if args.kind != "head":
             card.checkpoint += f"; CLIP {at(args.clip, None)}"

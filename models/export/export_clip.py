@@ -12,25 +12,12 @@ checkpoint's context, 77) are free. Neither output is normalised; who compares t
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from _common import (
-    CLIP_MEAN,
-    CLIP_STD,
-    Card,
-    ExportError,
-    Folder,
-    Graph,
-    as_module,
-    count_parameters,
-    need,
-    need_one_of,
-    noise,
-    parser_of,
-    run,
-    shake,
-)
+from _common import CLIP_MEAN, CLIP_STD, Card, ExportError, Folder, Graph, need, need_all, parser_of, run
+from _modules import as_module, count_parameters, noise, shake
+from _sources import add_checkpoint, load_pretrained, need_one_of, source_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,40 +35,37 @@ LICENCES = {
 def main() -> None:
     args = arguments()
     need_one_of(args.checkpoint, args.random)
-    transformers = need("transformers", REQUIREMENTS)
-    need("torch", REQUIREMENTS)
-    need("onnxruntime", REQUIREMENTS)
+    need_all(["transformers", "torch", "onnxruntime"], REQUIREMENTS)
     with Folder(args.out) as folder:
         model = random_clip(args.random, args.seed) if args.random else load_clip(args.checkpoint)
         card = card_of(args, model)
         if args.part != "text":
             folder.add(vision_graph(model, args.seed), card)
-            folder.write_json("preprocessor_config.json", preprocessing(transformers, args.checkpoint, model))
+            folder.write_json("preprocessor_config.json", preprocessing(args.checkpoint, model))
         if args.part != "vision":
             folder.add(text_graph(model, args.seed), card)
-            write_tokenizer(transformers, args.checkpoint, folder, card)
+            write_tokenizer(args.checkpoint, folder, card)
         folder.finish(card)
 
 
 def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
-    parser.add_argument("--checkpoint", help="name on the Hugging Face hub, or a folder that save_pretrained wrote")
-    parser.add_argument(
-        "--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)"
-    )
+    add_checkpoint(parser)
+    add_part(parser)
     parser.add_argument("--licence", help="of the checkpoint, for the card; known for OpenAI's and LAION's")
     return parser.parse_args()
 
 
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """The argument --part."""
+    parser.add_argument(
+        "--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)"
+    )
+
+
 def load_clip(checkpoint: str) -> CLIPModel:
-    """A checkpoint in 32-bit floats, with the attention that traces plainly."""
-    transformers = need("transformers", REQUIREMENTS)
-    torch = need("torch", REQUIREMENTS)
-    try:
-        model = transformers.CLIPModel.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"cannot load {checkpoint} as a CLIP model: {error}") from error
-    return model.eval()
+    """A checkpoint of the hub, or a folder."""
+    return load_pretrained("CLIPModel", checkpoint, "a CLIP model", REQUIREMENTS)
 
 
 def random_clip(size: str, seed: int) -> CLIPModel:
@@ -120,14 +104,21 @@ def vision_graph(model: CLIPModel, seed: int) -> Graph:
     def forward(pixel_values: Tensor) -> Tensor:
         return model.visual_projection(model.vision_model(pixel_values=pixel_values).pooler_output)
 
-    edge = model.config.vision_config.image_size
+    def reference(pixel_values: Tensor) -> Tensor:
+        return pooled(model.get_image_features(pixel_values=pixel_values))
+
+    return tower_graph(as_module(model, forward), reference, model.config.vision_config.image_size, seed)
+
+
+def tower_graph(module: Any, reference: Callable[[Tensor], Tensor], edge: int, seed: int) -> Graph:
+    """The graph of a vision tower that takes squares of this edge."""
     return Graph(
         file="vision_model.onnx",
-        module=as_module(model, forward),
+        module=module,
         feeds=[{"pixel_values": noise((n, 3, edge, edge), seed + n)} for n in (2, 1, 3)],
         outputs=["image_embeds"],
         dynamic={"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}},
-        reference=lambda pixel_values: pooled(model.get_image_features(pixel_values=pixel_values)),
+        reference=reference,
     )
 
 
@@ -168,7 +159,7 @@ def texts(rows: int, length: int, seed: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def preprocessing(transformers: Any, checkpoint: str | None, model: CLIPModel) -> dict[str, Any]:
+def preprocessing(checkpoint: str | None, model: CLIPModel) -> dict[str, Any]:
     """The checkpoint's own preprocessing, in the fields that matter; CLIP's usual one for random weights."""
     edge = model.config.vision_config.image_size
     usual = {
@@ -185,6 +176,7 @@ def preprocessing(transformers: Any, checkpoint: str | None, model: CLIPModel) -
     }
     if checkpoint is None:
         return usual
+    transformers = need("transformers", REQUIREMENTS)
     try:
         theirs = transformers.AutoImageProcessor.from_pretrained(checkpoint).to_dict()
     except (OSError, ValueError) as error:
@@ -203,11 +195,12 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, int) else value
 
 
-def write_tokenizer(transformers: Any, checkpoint: str | None, folder: Folder, card: Card) -> None:
+def write_tokenizer(checkpoint: str | None, folder: Folder, card: Card) -> None:
     """The checkpoint's tokeniser as tokenizer.json, once it has shown that it speaks CLIP's tokens."""
     if checkpoint is None:
         card.notes.append("no tokenizer.json: random weights understand no words")
         return
+    transformers = need("transformers", REQUIREMENTS)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
@@ -226,13 +219,10 @@ def write_tokenizer(transformers: Any, checkpoint: str | None, folder: Folder, c
 def card_of(args: argparse.Namespace, model: CLIPModel) -> Card:
     """What the folder says of itself."""
     operators = {"vision": "aesthetic (with a head.onnx)", "text": "detect (its text)", "both": "clip, region_score"}
-    commit = getattr(model.config, "_commit_hash", None)
     return Card(
         title="CLIP",
         operator=operators[args.part],
-        checkpoint=f"none: random weights ({args.random}, seed {args.seed})"
-        if args.random
-        else at(args.checkpoint, commit),
+        checkpoint=source_of(args, model),
         licence="none: random weights" if args.random else licence_of(args.checkpoint, args.licence),
         packages=PACKAGES,
         random_weights=args.random is not None,
@@ -244,12 +234,6 @@ def licence_of(checkpoint: str, given: str | None) -> str:
     """As told, or as known of the checkpoint's maker."""
     known = (licence for start, licence in LICENCES.items() if checkpoint.startswith(start))
     return given or next(known, "see the checkpoint's own card")
-
-
-def at(checkpoint: str, commit: str | None) -> str:
-    """A checkpoint's name without the path of this machine, and its revision."""
-    name = f"local folder {Path(checkpoint).name}" if Path(checkpoint).exists() else checkpoint
-    return f"{name} at {commit}" if commit else name
 
 
 if __name__ == "__main__":

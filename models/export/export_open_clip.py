@@ -17,24 +17,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import (
-    CLIP_MEAN,
-    CLIP_STD,
-    Card,
-    ExportError,
-    Folder,
-    Graph,
-    as_module,
-    count_parameters,
-    need,
-    need_one_of,
-    noise,
-    parser_of,
-    run,
-    sha256,
-    shake,
-)
-from export_clip import END, START, texts
+from _common import CLIP_MEAN, CLIP_STD, Card, ExportError, Folder, Graph, need, need_all, parser_of, run
+from _modules import as_module, count_parameters, shake
+from _sources import file_source, need_one_of, random_source
+from export_clip import END, START, add_part, texts, tower_graph
 
 if TYPE_CHECKING:
     import torch
@@ -56,9 +42,7 @@ RESAMPLES = {"nearest": 0, "bilinear": 2, "bicubic": 3}
 def main() -> None:
     args = arguments()
     need_one_of(args.pretrained, args.random, "--pretrained")
-    need("torch", REQUIREMENTS)
-    need("onnxruntime", REQUIREMENTS)
-    need("open_clip", REQUIREMENTS)
+    need_all(["torch", "onnxruntime", "open_clip"], REQUIREMENTS)
     with Folder(args.out) as folder:
         model = random_model(args.model, args.random, args.seed) if args.random else load(args)
         card = card_of(args, model)
@@ -80,9 +64,7 @@ def arguments() -> argparse.Namespace:
         choices=["shortest", "squash"],
         help="how pictures become squares; for --pretrained FILE, which does not say (default: as the tag says, else shortest)",
     )
-    parser.add_argument(
-        "--part", choices=["both", "vision", "text"], default="both", help="which graphs (default both)"
-    )
+    add_part(parser)
     parser.add_argument("--licence", default="see the checkpoint's own card", help="of the checkpoint, for the card")
     return parser.parse_args()
 
@@ -135,15 +117,7 @@ def random_model(name: str, size: str, seed: int) -> torch.nn.Module:
 
 def vision_graph(model: torch.nn.Module, seed: int) -> Graph:
     """pixel_values -> image_embeds."""
-    edge = edge_of(model)
-    return Graph(
-        file="vision_model.onnx",
-        module=as_module(model.visual, model.visual),
-        feeds=[{"pixel_values": noise((n, 3, edge, edge), seed + n)} for n in (2, 1, 3)],
-        outputs=["image_embeds"],
-        dynamic={"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}},
-        reference=model.encode_image,
-    )
+    return tower_graph(as_module(model.visual, model.visual), model.encode_image, edge_of(model), seed)
 
 
 def text_graph(model: torch.nn.Module, seed: int) -> Graph:
@@ -252,13 +226,12 @@ def tokenizer_of(theirs: Any) -> Any:
 def card_of(args: argparse.Namespace, model: torch.nn.Module) -> Card:
     """What the folder says of itself."""
     file = Path(args.pretrained) if args.pretrained and Path(args.pretrained).is_file() else None
-    source = f"file {file.name} (sha256 {sha256(file)})" if file else args.pretrained
-    random = f"none: random weights ({args.random}, seed {args.seed})"
+    source = f"file {file_source(file)}" if file else args.pretrained
     squash = resize_mode(model, args.resize) == "squash"
     return Card(
         title=f"CLIP {args.model}",
         operator="clip, region_score",
-        checkpoint=f"open_clip {args.model}, {random if args.random else source}",
+        checkpoint=f"open_clip {args.model}, {random_source(args) if args.random else source}",
         licence="none: random weights" if args.random else args.licence,
         packages=PACKAGES,
         random_weights=args.random is not None,

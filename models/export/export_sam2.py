@@ -16,21 +16,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from _common import (
-    Card,
-    ExportError,
-    Folder,
-    Graph,
-    as_module,
-    count_parameters,
-    need,
-    need_one_of,
-    noise,
-    parser_of,
-    run,
-    shake,
-)
-from export_clip import at
+from _common import Card, Folder, Graph, need, need_all, parser_of, run
+from _modules import as_module, count_parameters, noise, shake
+from _sources import add_checkpoint, load_pretrained, need_one_of, source_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,9 +34,7 @@ OUTPUTS = ["pred_masks", "iou_scores", "object_score_logits"]
 def main() -> None:
     args = arguments()
     need_one_of(args.checkpoint, args.random)
-    need("transformers", REQUIREMENTS)
-    need("torch", REQUIREMENTS)
-    need("onnxruntime", REQUIREMENTS)
+    need_all(["transformers", "torch", "onnxruntime"], REQUIREMENTS)
     with Folder(args.out) as folder:
         model = random_sam2(args.random, args.seed) if args.random else load_sam2(args.checkpoint)
         card = card_of(args, model)
@@ -60,19 +46,13 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
-    parser.add_argument("--checkpoint", help="name on the Hugging Face hub, or a folder that save_pretrained wrote")
+    add_checkpoint(parser)
     return parser.parse_args()
 
 
 def load_sam2(checkpoint: str) -> Sam2Model:
-    """A checkpoint in 32-bit floats, with the attention that traces plainly."""
-    transformers = need("transformers", REQUIREMENTS)
-    torch = need("torch", REQUIREMENTS)
-    try:
-        model = transformers.Sam2Model.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"cannot load {checkpoint} as a SAM 2 model: {error}") from error
-    return model.eval()
+    """A checkpoint of the hub, or a folder."""
+    return load_pretrained("Sam2Model", checkpoint, "a SAM 2 model", REQUIREMENTS)
 
 
 def random_sam2(size: str, seed: int) -> Sam2Model:
@@ -164,13 +144,10 @@ def preprocessing(model: Sam2Model) -> dict[str, Any]:
 
 def card_of(args: argparse.Namespace, model: Sam2Model) -> Card:
     """What the folder says of itself."""
-    commit = getattr(model.config, "_commit_hash", None)
     return Card(
         title="SAM 2",
         operator="segment",
-        checkpoint=f"none: random weights ({args.random}, seed {args.seed})"
-        if args.random
-        else at(args.checkpoint, commit),
+        checkpoint=source_of(args, model),
         licence="none: random weights" if args.random else LICENCE,
         packages=PACKAGES,
         random_weights=args.random is not None,

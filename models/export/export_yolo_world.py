@@ -30,21 +30,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import (
-    Card,
-    ExportError,
-    Folder,
-    Graph,
-    as_module,
-    count_parameters,
-    need,
-    need_one_of,
-    noise,
-    parser_of,
-    run,
-    sha256,
-    shake,
-)
+from _common import Card, ExportError, Folder, Graph, need, need_all, parser_of, run
+from _modules import as_module, count_parameters, noise, shake
+from _sources import file_source, need_one_of
 
 if TYPE_CHECKING:
     import torch
@@ -69,8 +57,7 @@ def main() -> None:
         )
     if args.labels and args.text_mask:
         raise ExportError("--text-mask belongs to texts that are an input, and --labels makes them part of the graph")
-    need("torch", REQUIREMENTS)
-    need("onnxruntime", REQUIREMENTS)
+    need_all(["torch", "onnxruntime"], REQUIREMENTS)
     labels = read_labels(args.labels) if args.labels else None
     with Folder(args.out) as folder:
         world = load(args.checkpoint or SIZES[args.random])
@@ -345,7 +332,7 @@ def preprocessing(edge: int) -> dict[str, Any]:
 def card_of(args: argparse.Namespace, world: torch.nn.Module, labels: list[str] | None) -> Card:
     """What the folder says of itself."""
     file = Path(args.checkpoint) if args.checkpoint else None
-    known = f"{file.name} (sha256 {sha256(file)})" if file and file.is_file() else args.checkpoint
+    known = file_source(file) if file and file.is_file() else args.checkpoint
     random = f"none: random weights ({args.random}: {SIZES.get(args.random)}, seed {args.seed})"
     return Card(
         title="YOLO-World",
