@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use benches::go_on;
 use benches::rows::{DIALS, Taste, image, insert, taste};
+use benches::turns::bench_turns;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use differential_dataflow::input::InputSession;
-use threshflow::flow::{Engine, EngineOptions, touched_records};
+use threshflow::flow::{Engine, EngineOptions};
 use threshflow::row::Score;
 
 /// Between these stands one row in a hundred.
@@ -18,27 +18,8 @@ const MILLIONS: [u32; 2] = [1, 10];
 fn gate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gate");
     group.sample_size(10);
-    for millions in MILLIONS {
-        let name = BenchmarkId::new("turn", format!("{millions}M"));
-        // Filled when the bench is really to run.
-        let mut engine = None;
-        let mut turns = (0..).map(|turn| ENDS[(turn + 1) % 2]);
-        group.bench_function(name, |bench| {
-            let engine = engine.get_or_insert_with(|| gated(millions * 1_000_000));
-            let mut turn = || {
-                let begin = Instant::now();
-                engine.turn(0, turns.next().expect("endless"), &mut go_on).expect("turns");
-                engine.settle(&mut go_on).expect("settles");
-                begin.elapsed()
-            };
-            bench.iter_custom(|times| (0..times).map(|_| turn()).sum());
-        });
-        if let (Some(mut engine), Some(at)) = (engine, turns.next()) {
-            let before = touched_records();
-            engine.turn(0, at, &mut go_on).expect("turns");
-            engine.settle(&mut go_on).expect("settles");
-            println!("{} records touched by a turn over {millions} M rows", touched_records() - before);
-        }
+    for rows in MILLIONS.map(|millions| millions * 1_000_000) {
+        bench_turns(&mut group, rows, ENDS, || gated(rows));
     }
     for millions in MILLIONS {
         let name = BenchmarkId::new("plain_join_turn", format!("{millions}M"));

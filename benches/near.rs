@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use benches::go_on;
 use benches::rows::{content, insert, taste};
+use benches::turns::bench_turns;
 use criterion::{Criterion, criterion_group, criterion_main};
-use threshflow::flow::{Comparison, DialSpec, Engine, EngineOptions, NearestBetter, touched_records};
+use threshflow::flow::{Comparison, DialSpec, Engine, EngineOptions, NearestBetter};
 use threshflow::lane::Answer;
 use threshflow::row::{Image, PerceptualHash, RowId, Unit};
 use threshflow::shard::ShardNames;
 
 const ROWS: u32 = 1_000_000;
+const ENDS: [f32; 2] = [3.0, 2.0];
 const DIALS: [DialSpec; 1] = [DialSpec {
     name: "duplicate_distance",
     unit: NearestBetter::UNIT,
@@ -36,7 +37,7 @@ fn hash(id: RowId) -> PerceptualHash {
 }
 
 fn hashed() -> Engine {
-    Engine::start(EngineOptions::default(), &DIALS, &[3.0], |images, maker| {
+    Engine::start(EngineOptions::default(), &DIALS, &ENDS[..1], |images, maker| {
         let dial = maker.dial::<NearestBetter>(&DIALS[0]);
         let rows = images.each(|image: Image| hash(image.id).attach(taste(image)));
         rows.nearest_better(&ShardNames::default(), |row| row.score).gate(&dial)
@@ -47,32 +48,15 @@ fn hashed() -> Engine {
 fn near(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("near");
     group.sample_size(10);
-    let mut engine = None;
-    let mut turns = (0..).map(|turn| [2.0, 3.0][turn % 2]);
-    group.bench_function("turn/1M", |bench| {
-        let engine = engine.get_or_insert_with(|| {
-            let mut engine = hashed();
-            let (before, begin) = (resident_bytes(), Instant::now());
-            insert(&mut engine, ROWS);
-            let took = begin.elapsed().as_secs_f64();
-            let a_row = resident_bytes().saturating_sub(before) / u64::from(ROWS);
-            println!("{:.0} rows/s on one worker, {a_row} bytes a row", f64::from(ROWS) / took);
-            engine
-        });
-        let mut turn = || {
-            let begin = Instant::now();
-            engine.turn(0, turns.next().expect("endless"), &mut go_on).expect("turns");
-            engine.settle(&mut go_on).expect("settles");
-            begin.elapsed()
-        };
-        bench.iter_custom(|times| (0..times).map(|_| turn()).sum());
+    bench_turns(&mut group, ROWS, ENDS, || {
+        let mut engine = hashed();
+        let (before, begin) = (resident_bytes(), Instant::now());
+        insert(&mut engine, ROWS);
+        let took = begin.elapsed().as_secs_f64();
+        let a_row = resident_bytes().saturating_sub(before) / u64::from(ROWS);
+        println!("{:.0} rows/s on one worker, {a_row} bytes a row", f64::from(ROWS) / took);
+        engine
     });
-    if let (Some(mut engine), Some(at)) = (engine, turns.next()) {
-        let before = touched_records();
-        engine.turn(0, at, &mut go_on).expect("turns");
-        engine.settle(&mut go_on).expect("settles");
-        println!("{} records touched by a turn over {ROWS} rows", touched_records() - before);
-    }
     group.finish();
 }
 

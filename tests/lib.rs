@@ -1,8 +1,10 @@
 //! What the whole-pipeline tests share: shards that they make, a pipeline whose only stage is a plain function of
-//! a picture's bytes and one that finds regions so, from-scratch oracles of both, and a live session on the engine.
+//! a picture's bytes and one that finds regions so, from-scratch oracles of both, a live session on the engine, and random
+//! histories of it.
 
 pub mod curate;
 pub mod ground;
+pub mod history;
 pub mod live;
 pub mod program;
 pub mod shards;

@@ -1,9 +1,12 @@
 //! The two back-ends side by side on the demo's scenes, and devices that are not there.
 
+mod native;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use native::native;
 use operators::aesthetic_model::AestheticModel;
 use operators::decode::Rgb;
 use operators::onnx::{Backend, BackendChoice, Device, Place};
@@ -31,20 +34,6 @@ fn command(desk: &Desk, flags: &str) -> Command {
     command
 }
 
-/// Whether a library of ONNX Runtime is there; it must be where THRESHFLOW_REQUIRE_ORT=1 says so.
-fn has_library() -> bool {
-    match Backend::find(BackendChoice::OnnxRuntime, Device::Cpu) {
-        Ok(_) => true,
-        Err(error) if std::env::var_os("THRESHFLOW_REQUIRE_ORT").is_some_and(|v| v == "1") => {
-            panic!("{error}")
-        }
-        Err(error) => {
-            println!("SKIPPED the part with ONNX Runtime: {error}");
-            false
-        }
-    }
-}
-
 fn scores(out: &Path) -> BTreeMap<String, f32> {
     let score = |key: String| match find_verdict(out, &key).unwrap().unwrap().ended {
         Ended::Kept(kept) => (key, kept.scores.iter().find(|(name, _)| name == "aesthetic").unwrap().1),
@@ -67,7 +56,7 @@ fn both_backends_give_the_same_scores_and_neither_takes_the_others() {
     let allowed = "--max-error-rate 0.5";
     let (first, said, embedded) = asked(&format!("--backend embedded {allowed}"));
     assert!(first > 10 && embedded.len() > 10 && said.contains("embedded (rten"), "{first} asked: {said}");
-    if !has_library() {
+    if native().is_none() {
         return;
     }
     let (second, said, native) = asked(&format!("--backend onnxruntime {allowed}"));
@@ -95,7 +84,7 @@ fn a_device_that_is_not_there_is_never_replaced() {
         assert!(!desk.path("out").exists(), "{flags}: something was published");
     };
     failed("--backend embedded --device cuda:0", &["cuda:0", "the embedded back-end runs on the CPU only"]);
-    if has_library() {
+    if native().is_some() {
         // No machine has this one.
         failed("--device cuda:250", &["cuda:250"]);
         failed("--backend onnxruntime --device cuda:250", &["cuda:250"]);

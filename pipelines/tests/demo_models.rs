@@ -1,10 +1,13 @@
 //! The demo's detector and its CLIP-like pair: that both back-ends agree on them, and that they know the demo's scenes.
 
+mod native;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
+use native::native;
 use operators::onnx::{Backend, BackendChoice, Device, ModelFolder, Place, Session, TensorIn, TensorOut};
 use pipelines::demo::{HELD_OUT_SEED, Scene};
 
@@ -20,17 +23,10 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo").join(name)
 }
 
-/// The embedded back-end, and ONNX Runtime where its library is there; it must be where THRESHFLOW_REQUIRE_ORT=1 says so.
+/// The embedded back-end, and ONNX Runtime where it is there.
 fn backends() -> Vec<Backend> {
-    let mut found = vec![Backend::find(BackendChoice::Embedded, Device::Cpu).unwrap()];
-    match Backend::find(BackendChoice::OnnxRuntime, Device::Cpu) {
-        Ok(native) => found.push(native),
-        Err(error) if std::env::var_os("THRESHFLOW_REQUIRE_ORT").is_some_and(|v| v == "1") => {
-            panic!("{error}")
-        }
-        Err(error) => println!("SKIPPED the part with ONNX Runtime: {error}"),
-    }
-    found
+    let embedded = Backend::find(BackendChoice::Embedded, Device::Cpu).unwrap();
+    std::iter::once(embedded).chain(native()).collect()
 }
 
 fn open(backend: &Backend, name: &str, graph: &str) -> Session {

@@ -1,9 +1,12 @@
 //! The demo's segmenter: its masks are right on scenes that it wasn't made from, and both back-ends give the same.
 
+mod native;
+
 use std::path::Path;
 
 use image::imageops::FilterType;
 use image::{GrayImage, RgbImage};
+use native::native;
 use operators::onnx::{Backend, BackendChoice, Device, ModelFolder, Place, Session, TensorIn, TensorOut};
 use pipelines::demo::{HELD_OUT_SEED, Scene, Truth};
 
@@ -22,6 +25,10 @@ struct Segmenter {
 }
 
 impl Segmenter {
+    fn embedded() -> Self {
+        Segmenter::open(&Backend::find(BackendChoice::Embedded, Device::Cpu).unwrap())
+    }
+
     fn open(backend: &Backend) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/segment");
         let folder = ModelFolder::open(&folder).unwrap();
@@ -49,19 +56,6 @@ impl Segmenter {
             .collect();
         feeds.push(("input_boxes", TensorIn::F32 { shape: &shape, data: numbers }));
         self.decoder.run(&feeds).unwrap()
-    }
-}
-
-fn backend(choice: BackendChoice) -> Option<Backend> {
-    match Backend::find(choice, Device::Cpu) {
-        Ok(backend) => Some(backend),
-        Err(error) if std::env::var_os("THRESHFLOW_REQUIRE_ORT").is_some_and(|v| v == "1") => {
-            panic!("{error}")
-        }
-        Err(error) => {
-            println!("SKIPPED the part with ONNX Runtime: {error}");
-            None
-        }
     }
 }
 
@@ -101,7 +95,7 @@ fn overlap(logits: &[f32], side: usize, mask: &GrayImage) -> f32 {
 
 #[test]
 fn masks_fit_the_objects_that_boxes_are_about() {
-    let mut segmenter = Segmenter::open(&backend(BackendChoice::Embedded).unwrap());
+    let mut segmenter = Segmenter::embedded();
     let mut found = Vec::new();
     for n in 0..3 {
         let (picture, truth, boxes) = scene(n);
@@ -124,8 +118,8 @@ fn masks_fit_the_objects_that_boxes_are_about() {
 
 #[test]
 fn both_backends_give_the_same_for_one_box_and_for_many() {
-    let Some(native) = backend(BackendChoice::OnnxRuntime) else { return };
-    let mut embedded = Segmenter::open(&backend(BackendChoice::Embedded).unwrap());
+    let Some(native) = native() else { return };
+    let mut embedded = Segmenter::embedded();
     let mut native = Segmenter::open(&native);
     let (picture, _, boxes) = scene(1);
     let whole = [0.0, 0.0, SIDE as f32, SIDE as f32];
@@ -142,7 +136,7 @@ fn both_backends_give_the_same_for_one_box_and_for_many() {
 
 #[test]
 fn a_mask_does_not_depend_on_the_other_boxes() {
-    let mut segmenter = Segmenter::open(&backend(BackendChoice::Embedded).unwrap());
+    let mut segmenter = Segmenter::embedded();
     let (picture, _, boxes) = scene(1);
     let embeddings = segmenter.encode(&picture);
     let together = segmenter.decode(&embeddings, &boxes);

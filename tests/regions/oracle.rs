@@ -4,151 +4,85 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tests::ground::{Args, At, Ground, Plain, pictures, plain};
+use tests::history::{History, play_all};
 use tests::live::{Live, Options};
-use tests::shards::{Sample, write};
-use tests::{Rng, trees};
+use tests::shards::Sample;
 
 use crate::{DEFAULTS, published_records, settle_and_compare, some_value};
 
 const SEQUENCES: u64 = 160;
 const STEPS: usize = 10;
-/// Shards a sequence plays with.
-const SHARDS: usize = 4;
 
-struct History {
-    folder: tempfile::TempDir,
-    rng: Rng,
-    values: Vec<f32>,
-    /// Which version of each shard is in, if any.
-    versions: BTreeMap<usize, u64>,
-    seed: u64,
+/// Neighbours hold the same pictures, some with other words.
+fn samples(seed: u64, shard: usize, version: u64) -> Vec<Sample> {
+    let start = shard as u64 * 6 + version * 2;
+    pictures(seed % 5, start..start + 9 + version % 5, (shard as u64 + version) % 2)
 }
 
-fn name(shard: usize) -> String {
-    format!("{shard:05}")
+fn wanted(history: &History) -> Plain {
+    let shards: Vec<(String, Vec<Sample>)> = history.shards().collect();
+    let shards = shards.iter().map(|(name, samples)| (name.as_str(), samples.as_slice()));
+    plain(shards, At(&history.values), None)
 }
 
-impl History {
-    /// Neighbours hold the same pictures, some with other words.
-    fn samples(&self, shard: usize, version: u64) -> Vec<Sample> {
-        let start = shard as u64 * 6 + version * 2;
-        pictures(self.seed % 5, start..start + 9 + version % 5, (shard as u64 + version) % 2)
-    }
+fn start(history: &mut History) -> Live<Ground> {
+    let options = Options {
+        workers: [1, 2, 4][history.rng.below(3)],
+        rows_an_epoch: 1 + history.rng.below(12),
+        window: 1 + history.rng.below(6),
+        pool_queue: [1, 3, 32][history.rng.below(3)],
+        ..Options::default()
+    };
+    let mut live = Live::open(&history.store(), &options, &Args::default(), &history.values, None);
+    history.insert_into(&mut live);
+    live
+}
 
-    fn path(&self, shard: usize) -> std::path::PathBuf {
-        self.folder.path().join(format!("{}.tar", name(shard)))
-    }
+fn turn(history: &mut History, live: &mut Live<Ground>) {
+    let dial = history.rng.below(DEFAULTS.len());
+    let value = if history.rng.below(4) == 0 { DEFAULTS[dial] } else { some_value(dial, &mut history.rng) };
+    history.values[dial] = value;
+    live.turn(dial, value);
+}
 
-    fn plain(&self) -> Plain {
-        let shards = self.versions.iter();
-        let shards: Vec<(String, Vec<Sample>)> =
-            shards.map(|(shard, version)| (name(*shard), self.samples(*shard, *version))).collect();
-        let shards = shards.iter().map(|(name, samples)| (name.as_str(), samples.as_slice()));
-        plain(shards, At(&self.values), None)
-    }
-
-    fn start(&mut self) -> Live<Ground> {
-        let options = Options {
-            workers: [1, 2, 4][self.rng.below(3)],
-            rows_an_epoch: 1 + self.rng.below(12),
-            window: 1 + self.rng.below(6),
-            pool_queue: [1, 3, 32][self.rng.below(3)],
-            ..Options::default()
-        };
-        let store = self.folder.path().join("store");
-        let mut live = Live::open(&store, &options, &Args::default(), &self.values, None);
-        let mut shards: Vec<usize> = self.versions.keys().copied().collect();
-        if self.rng.below(2) == 0 {
-            shards.reverse();
-        }
-        for shard in shards {
-            live.insert(&self.path(shard));
-        }
-        live
-    }
-
-    fn turn(&mut self, live: &mut Live<Ground>) {
-        let dial = self.rng.below(DEFAULTS.len());
-        let value = if self.rng.below(4) == 0 { DEFAULTS[dial] } else { some_value(dial, &mut self.rng) };
-        self.values[dial] = value;
-        live.turn(dial, value);
-    }
-
-    fn step(&mut self, mut live: Live<Ground>) -> Live<Ground> {
-        match self.rng.below(8) {
-            // Several turns while answers are under way.
-            0..=3 => (0..1 + self.rng.below(4)).for_each(|_| self.turn(&mut live)),
-            4 | 5 => self.toggle(&mut live),
-            6 => live.settle(),
-            _ => {
-                // A restart: what was not settled is worked out again. One at a time: memos have one writer.
-                live.lanes.stop();
-                drop(live);
-                live = self.start();
-            }
-        }
-        live
-    }
-
-    /// A shard comes, or goes, or comes back as another version of itself.
-    fn toggle(&mut self, live: &mut Live<Ground>) {
-        let shard = self.rng.below(SHARDS);
-        if self.versions.remove(&shard).is_some() {
-            live.remove(&name(shard));
-            live.settle();
-        }
-        if self.rng.below(3) > 0 {
-            let version = self.rng.next() % 3;
-            write(&self.path(shard), &self.samples(shard, version));
-            self.versions.insert(shard, version);
-            live.insert(&self.path(shard));
+fn step(history: &mut History, mut live: Live<Ground>) -> Live<Ground> {
+    match history.rng.below(8) {
+        // Several turns while answers are under way.
+        0..=3 => (0..1 + history.rng.below(4)).for_each(|_| turn(history, &mut live)),
+        4 | 5 => history.toggle(&mut live),
+        6 => live.settle(),
+        _ => {
+            // A restart: what was not settled is worked out again. One at a time: memos have one writer.
+            live.lanes.stop();
+            drop(live);
+            live = start(history);
         }
     }
+    live
 }
 
 fn play(seed: u64) {
-    let folder = tests::scratch();
-    let mut history =
-        History { folder, rng: Rng(seed), values: DEFAULTS.to_vec(), versions: BTreeMap::new(), seed };
-    for shard in 0..2 {
-        write(&history.path(shard), &history.samples(shard, 0));
-        history.versions.insert(shard, 0);
-    }
-    let mut live = history.start();
-    let out = history.folder.path().join("out");
-    for step in 0..STEPS {
-        live = history.step(live);
-        if history.rng.below(3) == 0 || step == STEPS - 1 {
-            settle_and_compare(&mut live, &history.plain(), &format!("seed {seed}, step {step}"));
+    let mut history = History::new(seed, &DEFAULTS, samples);
+    let mut live = start(&mut history);
+    let out = history.out();
+    for number in 0..STEPS {
+        live = step(&mut history, live);
+        if history.rng.below(3) == 0 || number == STEPS - 1 {
+            settle_and_compare(&mut live, &wanted(&history), &format!("seed {seed}, step {number}"));
         }
-        if history.rng.below(6) == 0 || step == STEPS - 1 {
+        if history.rng.below(6) == 0 || number == STEPS - 1 {
             live.settle();
             live.commit(&out);
-            assert_eq!(published_records(&out), history.plain().records, "seed {seed}, step {step}");
+            assert_eq!(published_records(&out), wanted(&history).records, "seed {seed}, step {number}");
         }
     }
     drop(live);
-    let scratch = tests::scratch();
-    let store = scratch.path().join("store");
-    let mut fresh =
-        Live::<Ground>::open(&store, &Options::default(), &Args::default(), &history.values, None);
-    for shard in history.versions.keys() {
-        fresh.insert(&history.path(*shard));
-    }
-    fresh.settle();
-    fresh.commit(&scratch.path().join("out"));
-    trees::assert_same(&out, &scratch.path().join("out"), &format!("seed {seed}"));
-    assert!(out.join("manifest.json").exists());
+    history.assert_as_fresh::<Ground>(&Args::default());
 }
 
 #[test]
 fn any_history_publishes_what_a_fresh_run_publishes() {
-    let threads = 4;
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            scope.spawn(move || (0..SEQUENCES).filter(|seed| seed % threads == thread).for_each(play));
-        }
-    });
+    play_all(SEQUENCES, play);
 }
 
 #[test]
