@@ -35,6 +35,23 @@ unit!(/** How good a mask is, 0 to 1. */ Quality, "quality", 1.0);
 unit!(/** How well a region shows its word, 0 to 1. */ Clip, "clip", 1.0);
 unit!(/** How pleasing a region is, 0 to 10. */ Pleasing, "pleasing", 10.0);
 
+/// In an `impl Operator`: that so many threads answer, without a model.
+macro_rules! needs_no_model {
+    (most_a_batch: $most_a_batch:literal, threads: $threads:literal) => {
+        type Session = ();
+
+        fn most_a_batch(&self) -> usize {
+            $most_a_batch
+        }
+        fn sessions(&self) -> usize {
+            $threads
+        }
+        fn open_session(&self) -> Result<(), String> {
+            Ok(())
+        }
+    };
+}
+
 /// The words of a sidecar.
 pub struct Words;
 impl Topic for Words {
@@ -81,10 +98,10 @@ pub struct ReadWords {
 impl Operator for ReadWords {
     type Answer = Handle<Words>;
     type Prepared = Vec<String>;
-    type Session = ();
     const LOOKS: Looks = Looks::AtTheSidecar;
     const KEY: Key = Key::Sample;
     const QUESTIONS_A_JOB: usize = 4;
+    needs_no_model!(most_a_batch: 16, threads: 1);
 
     fn name(&self) -> &'static str {
         "words"
@@ -104,15 +121,6 @@ impl Operator for ReadWords {
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<String>, Refusal> {
         self.log.note("words", contents(subject.questions));
         plainly::words(subject.sidecar.and_then(|sidecar| sidecar.json.as_deref()))
-    }
-    fn most_a_batch(&self) -> usize {
-        16
-    }
-    fn sessions(&self) -> usize {
-        1
-    }
-    fn open_session(&self) -> Result<(), String> {
-        Ok(())
     }
     fn answer(&self, _: &mut (), batch: &[Vec<String>]) -> Vec<Result<Reply<Handle<Words>>, Refusal>> {
         let reply = |words: &Vec<String>| {
@@ -157,8 +165,8 @@ impl Finds for Find {
 impl Operator for Find {
     type Answer = Score<FoundRegions>;
     type Prepared = (ContentHash, Vec<String>, Vec<Arc<[u8]>>);
-    type Session = ();
     const KEY: Key = Key::Row;
+    needs_no_model!(most_a_batch: 4, threads: 2);
 
     fn name(&self) -> &'static str {
         "find"
@@ -190,15 +198,6 @@ impl Operator for Find {
             missing.iter().map(|place| Ok(plainly::spelled(&words[*place]))).collect()
         });
         Ok((seen(subject)?, words, spelled.into_iter().collect::<Result<_, _>>()?))
-    }
-    fn most_a_batch(&self) -> usize {
-        4
-    }
-    fn sessions(&self) -> usize {
-        2
-    }
-    fn open_session(&self) -> Result<(), String> {
-        Ok(())
     }
     fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
         std::thread::sleep(Duration::from_millis(self.args.slow));
@@ -238,9 +237,9 @@ fn starts(content: ContentHash, with: &Option<String>) -> bool {
 impl Operator for Mask {
     type Answer = Score<Quality>;
     type Prepared = (ContentHash, Vec<ContentHash>);
-    type Session = ();
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
+    needs_no_model!(most_a_batch: 3, threads: 2);
 
     fn name(&self) -> &'static str {
         "mask"
@@ -265,15 +264,6 @@ impl Operator for Mask {
             return Err(Refusal::new("torn", "the picture is torn"));
         }
         Ok((picture, contents(subject.questions).collect()))
-    }
-    fn most_a_batch(&self) -> usize {
-        3
-    }
-    fn sessions(&self) -> usize {
-        2
-    }
-    fn open_session(&self) -> Result<(), String> {
-        Ok(())
     }
     fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
         std::thread::sleep(Duration::from_millis(self.args.slow));
@@ -329,9 +319,9 @@ impl Judge {
 impl Operator for Judge {
     type Answer = Both;
     type Prepared = Vec<Result<ContentHash, Refusal>>;
-    type Session = ();
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
+    needs_no_model!(most_a_batch: 2, threads: 1);
 
     fn name(&self) -> &'static str {
         "judge"
@@ -359,15 +349,6 @@ impl Operator for Judge {
             }
         };
         Ok(subject.questions.iter().map(one).collect())
-    }
-    fn most_a_batch(&self) -> usize {
-        2
-    }
-    fn sessions(&self) -> usize {
-        1
-    }
-    fn open_session(&self) -> Result<(), String> {
-        Ok(())
     }
     fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Both>, Refusal>> {
         std::thread::sleep(Duration::from_millis(self.args.slow));
