@@ -11,6 +11,7 @@ use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::socket::{Heard, Socket};
 use super::*;
 use crate::mask::Mask;
 use fake::{Ending, Fake, Reply};
@@ -140,16 +141,21 @@ fn a_websocket_that_dies_or_never_answers_costs_nothing() {
 }
 
 #[test]
-fn the_end_is_heard_and_not_waited_for() {
-    let fake = Fake::new(Ending::Picture);
-    let editor = editor_with(vec![fake.address.clone()], |settings| {
-        settings.most_between_looks = Duration::from_secs(60);
-        settings.prompt_timeout = Duration::from_secs(120);
-    });
-    for _ in 0..5 {
-        assert!(edit(&editor).is_ok());
-    }
-    assert_eq!(fake.prompts(), 5);
+fn the_end_is_heard_over_the_websocket() {
+    let heard = |ending: Ending, id: Option<&str>, patience: Duration| {
+        let fake = Fake::new(ending);
+        let mut socket = Socket::connect(&fake.address, "me", Duration::from_secs(5)).unwrap();
+        let client = Client::new(&fake.address, Duration::from_secs(5), 1 << 20);
+        let (own, _) = client.prompt(&json!({}), "me").unwrap();
+        socket.listen(id.unwrap_or(&own), Instant::now() + patience)
+    };
+    let (long, short) = (Duration::from_secs(30), Duration::from_millis(50));
+    assert_eq!(heard(Ending::Picture, None, long), Heard::Over);
+    assert_eq!(heard(Ending::Error("a", "b"), None, long), Heard::Over);
+    assert_eq!(heard(Ending::Interrupted, None, long), Heard::Over);
+    assert_eq!(heard(Ending::SocketDies, None, long), Heard::Gone);
+    assert_eq!(heard(Ending::Never, None, short), Heard::Nothing);
+    assert_eq!(heard(Ending::Picture, Some("another's"), short), Heard::Nothing);
 }
 
 #[test]

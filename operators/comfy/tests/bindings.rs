@@ -184,7 +184,7 @@ const STRUCTURES: [(&str, &str); 8] = [
     (
         "flux_inpaint",
         "8 VAEDecode samples=@37\n9 SaveImage images=@49\n10 Encode positive=@29 pixels=@48\n11 LoadImage image=a\n\
-         29 TextFlux clip_l=@54 t5xxl=@54\n37 Sampler noise_seed=1 positive=@10\n48 Crop image=@50 mask=@11\n\
+         23 PreviewImage images=@49\n29 TextFlux clip_l=@54 t5xxl=@54\n37 Sampler noise_seed=1 positive=@10\n48 Crop image=@50 mask=@11\n\
          49 Stitch stitcher=@48 image=@8\n50 Scale image=@11\n54 Refiner prompt=a\n55 SaveImage images=@50\n58 Print anything=@54",
     ),
     (

@@ -124,3 +124,10 @@ fn many_passes_over_two_servers() {
     let prompts = fakes.map(|fake| fake.prompts());
     assert!(prompts[0] + prompts[1] == 12 && prompts[0] > 2 && prompts[1] > 2, "{prompts:?}");
 }
+
+#[test]
+fn a_server_that_speaks_no_tls_is_no_server() {
+    let fake = Fake::new(Ending::Picture);
+    let editor = editor_with(vec![fake.address.replace("http:", "https:")], |_| ());
+    assert_eq!(verdict(&fake, &editor), ("unreachable".to_owned(), false, 0));
+}
