@@ -50,7 +50,11 @@ impl Tars {
             findings.push(refused(name, &place, &refusal));
         }
         let number = self.tars.len() as u32;
-        for file in listing.files {
+        for mut file in listing.files {
+            // As `tar cf all.tar ./results` writes them.
+            if let Some(plain) = file.path.strip_prefix("./") {
+                file.path = plain.to_owned();
+            }
             let place = Place { tar: number, offset: file.offset, len: file.len };
             if let Some(first) = self.places.get(&file.path).copied() {
                 let other = self.tars.get(first.tar as usize).map_or(name.as_str(), |(name, _)| name);
@@ -66,6 +70,13 @@ impl Tars {
 
     pub fn has(&self, path: &str) -> bool {
         self.places.contains_key(path)
+    }
+
+    /// A member of the same folder and name, that lies elsewhere.
+    pub fn like(&self, path: &str) -> Option<&str> {
+        let (folder, file) = path.rsplit_once('/')?;
+        let end = format!("/{}/{file}", folder.rsplit('/').next()?);
+        self.places.keys().filter(|path| path.ends_with(&end)).min().map(String::as_str)
     }
 
     /// The bytes of a member; `None` where no tar has it.
