@@ -16,6 +16,7 @@
 //! | `missing_mask`, `empty_mask`, `mask_misfit`, `box_outside` | masks and boxes are not of their picture |
 //! | `empty_instruction`, `unnamed_object`, `prompt_differs` | the instruction does not fit the task |
 //! | `swapped`, `not_the_original` | the source picture is on the wrong side, or nowhere |
+//! | `broken_chain` | a later turn starts from what no earlier turn came to (of others' folders a note) |
 //! | `bad_task`, `bad_scores`, `details_differ` | `result.json`, the scores and `Details/` do not fit the rest |
 //! | notes: `not_in_parquet`, `more_columns`, `no_rows` | nobody is hurt by these |
 

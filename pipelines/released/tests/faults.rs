@@ -194,6 +194,24 @@ fn swapped_pictures_are_found() {
 }
 
 #[test]
+fn a_turn_that_starts_from_nowhere_is_found() {
+    let swap = |edit: &mut ReleasedEdit| {
+        let turn = &mut edit.turns[1];
+        std::mem::swap(&mut turn.input, &mut turn.output);
+    };
+    let origin =
+        |turn: usize| format!("results_content_understanding_laion_00001/00_000_1/origin_{turn}.png");
+    found_with(
+        EditType::ContentUnderstanding,
+        swap,
+        &[
+            ("broken_chain", &origin(1), "is not what an earlier turn came to"),
+            ("broken_chain", &origin(2), "is not what an earlier turn came to"),
+        ],
+    );
+}
+
+#[test]
 fn a_missing_piece_is_found_by_name() {
     let mut made_up = MadeUp::new();
     made_up.keep(&[EditType::Remove]);

@@ -317,6 +317,31 @@ fn what_is_missing_or_half_put_in_place_is_mended() {
 }
 
 #[test]
+fn an_export_that_breaks_off_halfway_names_only_what_is_whole() {
+    let (whole, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut made_up = MadeUp::new();
+    made_up.keep(&[EditType::Add, EditType::Style, EditType::ContentMemory]);
+    made_up.release_to(to.path());
+    made_up.change(EditType::Add, |edit| edit.scores.clear());
+    made_up.change(EditType::Style, |edit| edit.scores.clear());
+    made_up.release_to(whole.path());
+    // A folder where a file is to go: the renames before it are done, those after it are not.
+    let in_the_way = to.path().join("Parquet/style_part1.parquet");
+    std::fs::remove_file(&in_the_way).unwrap();
+    std::fs::create_dir(&in_the_way).unwrap();
+    let error = release(to.path(), &made_up, DEFAULT_PIECE_BYTES).unwrap_err().to_string();
+    assert!(error.starts_with("cannot rename to") && error.contains("style_part1.parquet"), "{error}");
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(to.path().join("manifest.json")).unwrap()).unwrap();
+    let named: Vec<&str> =
+        manifest["parts"].as_array().unwrap().iter().filter_map(|it| it["part"].as_str()).collect();
+    assert_eq!(named, ["add_part3", "style_part3", "content_memory_part1", "content_memory_part3"]);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    made_up.release_to(to.path());
+    assert!(bytes(to.path()) == bytes(whole.path()));
+}
+
+#[test]
 fn folders_of_others_are_refused() {
     let to = tempfile::tempdir().unwrap();
     std::fs::write(to.path().join("thesis.txt"), "three years").unwrap();
