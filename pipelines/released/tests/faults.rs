@@ -88,6 +88,14 @@ fn a_sound_set_is_clean_ours_or_a_download() {
 }
 
 #[test]
+fn folders_that_pyarrow_pandas_and_tarfile_wrote_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/released");
+    let path = "results_remove_laion_part5/00094_00030_000000001/result.png";
+    found(&folder, &[("missing_picture", path, "Parquet/remove_part5.parquet row 1")]);
+    assert_eq!(check(&folder).len(), 1);
+}
+
+#[test]
 fn a_picture_that_no_tar_has_is_found() {
     let to = released(&MadeUp::new());
     as_download(&to);
