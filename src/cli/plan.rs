@@ -143,11 +143,16 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     }
     let verdicts = opened.engine.verdicts();
     let undecided = verdicts.iter().filter_map(|(id, verdict)| {
-        let may_change = |of| {
-            let open = open_pieces.get(&(id, of)).map_or(0, HashSet::len);
-            open > 0 && may_change::<P>((of, open), &verdict, opened.engine.score_names(), values)
+        let open = |of| open_pieces.get(&(id, of)).map_or(0, HashSet::len);
+        let tried = verdicts.found_in(Of::Edits, id) as usize;
+        let of_edits = match open(Of::Regions) {
+            0 => Open::More(open(Of::Edits)),
+            // Among other regions other edits may be chosen.
+            _ => Open::Any(tried),
         };
-        Of::PIECES.into_iter().any(may_change).then_some(id)
+        let names = opened.engine.score_names();
+        let changes = [(Of::Regions, Open::More(open(Of::Regions))), (Of::Edits, of_edits)];
+        changes.iter().any(|(of, open)| may_change::<P>((*of, open), &verdict, names, values)).then_some(id)
     });
     standing.undecided.extend(undecided);
     standing.kept.retain(|id| !standing.undecided.contains(id));
@@ -166,10 +171,18 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     standing
 }
 
-/// Whether a picture's verdict may be another one when `open` more pieces of it are looked at: a dial that counts
-/// them may then say otherwise.
+/// What may become of the count of a picture's pieces.
+enum Open {
+    /// Up to so many more.
+    More(usize),
+    /// Any number up to this.
+    Any(usize),
+}
+
+/// Whether a picture's verdict may be another one when pieces that are open were looked at: a dial that counts them may then
+/// say otherwise.
 fn may_change<P: App>(
-    (of, open): (Of, usize),
+    (of, open): (Of, &Open),
     verdict: &Verdict,
     score_names: &[&str],
     values: &[f32],
@@ -196,7 +209,11 @@ fn may_change<P: App>(
         dials.clone().all(|(spec, at)| spec.comparison.passes(score(count), score(*at)))
     };
     // Every count on the way, since two dials may leave a gap between them.
-    (1..=open).any(|more| passes(count + more as f32) != passes(count))
+    let counts = match open {
+        Open::More(more) => (1..=*more).map(|more| count + more as f32).collect::<Vec<_>>(),
+        Open::Any(most) => (0..=*most).map(|count| count as f32).collect(),
+    };
+    counts.into_iter().any(|other| passes(other) != passes(count))
 }
 
 fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
