@@ -33,6 +33,8 @@ pub struct Book {
     under_way: Mutex<HashSet<ContentHash>>,
     answered: Condvar,
     kept: Mutex<Kept>,
+    /// In USD; `None` where nothing is paid for.
+    cost: Mutex<Option<f64>>,
     asked: AtomicU64,
     remembered: AtomicU64,
     nanos: AtomicU64,
@@ -59,6 +61,7 @@ impl Book {
             under_way: Mutex::default(),
             answered: Condvar::new(),
             kept: Mutex::default(),
+            cost: Mutex::default(),
             asked: AtomicU64::new(0),
             remembered: AtomicU64::new(0),
             nanos: AtomicU64::new(0),
@@ -69,6 +72,11 @@ impl Book {
 
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Notes what an answer cost, in USD. With 0, that answers are paid for.
+    pub fn charge(&self, cost: f64) {
+        *lock(&self.cost).get_or_insert(0.0) += cost;
     }
 
     /// Whether this was answered or refused before.
@@ -210,6 +218,7 @@ impl Watched for Book {
             waiting_for_a_batch: 0,
             prepare_seconds: 0.0,
             answer_seconds: seconds,
+            cost: *lock(&self.cost),
             wall_seconds: seconds,
         }
     }
