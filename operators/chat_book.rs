@@ -13,6 +13,7 @@ use crate::http::Host;
 
 /// A chat model behind a book of its answers.
 pub struct ChatBook {
+    name: &'static str,
     chat: Chat,
     host: Arc<Host>,
     book: Arc<Book>,
@@ -27,16 +28,16 @@ impl ChatBook {
         host: Arc<Host>,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
-        let stamp = stamp_of(&model);
+        let stamp = stamp_of(name, &model);
         let described = format!("{} at {}", model.model, host.settings().base_url);
         let of_the_content = |refusal: &Refusal| is_of_the_content(&refusal.class);
         let book = Book::open(name, stamp, described, of_the_content, lanes)?;
         let chat = Chat::new(model, host.clone());
-        Ok(Arc::new(ChatBook { chat, host, book }))
+        Ok(Arc::new(ChatBook { name, chat, host, book }))
     }
 
     pub fn stamp(&self) -> Stamp {
-        stamp_of(self.chat.model())
+        stamp_of(self.name, self.chat.model())
     }
 
     /// For people.
@@ -55,8 +56,10 @@ impl ChatBook {
     }
 }
 
-fn stamp_of(model: &ChatModel) -> Stamp {
-    let parts = model.stamp_parts();
+/// With the book's name: operators that ask the same model have a book each, so that each can be told of and cleaned away.
+fn stamp_of(book: &str, model: &ChatModel) -> Stamp {
+    let mut parts = model.stamp_parts();
+    parts.push(("book", book.as_bytes().to_vec()));
     let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     Stamp::of(&parts)
 }
