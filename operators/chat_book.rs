@@ -14,6 +14,7 @@ use crate::http::{CallError, Host, Tokens};
 
 /// A chat model behind a book of its answers.
 pub struct ChatBook {
+    name: &'static str,
     chat: Chat,
     host: Arc<Host>,
     book: Arc<Book>,
@@ -53,14 +54,14 @@ impl ChatBook {
         host: Arc<Host>,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
-        let stamp = stamp_of(&model);
+        let stamp = stamp_of(name, &model);
         let described = format!("{} at {}", model.model, host.settings().base_url);
         let of_the_content = |refusal: &Refusal| is_of_the_content(&refusal.class);
         let book = Book::open(name, stamp, described, of_the_content, lanes)?;
         book.charge(0.0);
         let metered = Metered { host: host.clone(), book: book.clone() };
         let chat = Chat::new(model, Arc::new(metered));
-        Ok(Arc::new(ChatBook { chat, host, book }))
+        Ok(Arc::new(ChatBook { name, chat, host, book }))
     }
 
     /// What answering these questions would ask, for plans: so many calls each. Their contents are stand-ins, since the real ones
@@ -79,7 +80,7 @@ impl ChatBook {
     }
 
     pub fn stamp(&self) -> Stamp {
-        stamp_of(self.chat.model())
+        stamp_of(self.name, self.chat.model())
     }
 
     /// For people.
@@ -98,8 +99,10 @@ impl ChatBook {
     }
 }
 
-fn stamp_of(model: &ChatModel) -> Stamp {
-    let parts = model.stamp_parts();
+/// With the book's name: operators that ask the same model have a book each, so that each can be told of and cleaned away.
+fn stamp_of(book: &str, model: &ChatModel) -> Stamp {
+    let mut parts = model.stamp_parts();
+    parts.push(("book", book.as_bytes().to_vec()));
     let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     Stamp::of(&parts)
 }

@@ -106,7 +106,10 @@ impl Store {
             let record = self.record.stamps.entry(stage.stamp.to_string()).or_default();
             record.stage = stage.name.to_owned();
             record.model.clone_from(&stage.model);
-            record.used_by.push(pipeline.to_owned());
+            // Two books may share a stamp.
+            if !record.used_by.iter().any(|user| user == pipeline) {
+                record.used_by.push(pipeline.to_owned());
+            }
             // Too few to tell a rate from: the session's opening would be most of it.
             if stage.asked.asked >= 16 || record.asked == 0 && stage.asked.asked > 0 {
                 record.asked += stage.asked.asked;

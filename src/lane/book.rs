@@ -24,7 +24,7 @@ struct Kept {
 pub struct Book {
     name: &'static str,
     model: String,
-    memo: Memo,
+    memo: Arc<Memo>,
     is_of_the_content: fn(&Refusal) -> bool,
     log: Option<AskLog>,
     /// Held while questions are asked: whoever comes meanwhile with the same one finds it answered.
@@ -50,7 +50,7 @@ impl Book {
         is_of_the_content: fn(&Refusal) -> bool,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
-        let memo = Memo::open(&lanes.memos, stamp, lanes.generation, lanes.access())?;
+        let memo = lanes.memo(stamp)?;
         let book = Arc::new(Book {
             name,
             model,
@@ -344,6 +344,27 @@ mod tests {
         let ask = || book.look_up_one(question, || panic!("tested"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
         assert_eq!(*book.look_up_one(question, || Ok(vec![7])).unwrap(), [7]);
+    }
+
+    #[test]
+    fn books_of_one_stamp_keep_one_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = |n: u8| vec![n; 500 + 70 * usize::from(n)];
+        for run in 0..2 {
+            let lanes = lanes(folder.path());
+            let books = [open(&lanes, |_| true), open(&lanes, |_| true)];
+            for n in 0..40_u8 {
+                let book = &books[usize::from(n % 2)];
+                let said = book.look_up_one(ContentHash::of(&[n]), || {
+                    assert_eq!(run, 0, "{n} was lost");
+                    Ok(answer(n))
+                });
+                assert_eq!(*said.unwrap(), answer(n));
+            }
+            // What one was told the other knows.
+            let said = books[1].look_up_one(ContentHash::of(&[0]), || panic!("it is known"));
+            assert_eq!(*said.unwrap(), answer(0));
+        }
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(super) struct Counters {
 /// An operator at work. Opened once a process and shared by all workers.
 pub struct Stage<O: Operator> {
     pub(super) operator: O,
-    memo: Memo,
+    memo: Arc<Memo>,
     desk: Mutex<Desk>,
     pub(super) batches: Batches<Waiting<O::Prepared>>,
     pub(super) counters: Counters,
@@ -110,7 +110,7 @@ pub struct Stage<O: Operator> {
 impl<O: Operator> Stage<O> {
     /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
     pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
-        let memo = Memo::open(&lanes.memos, stamp_of(&operator, lanes), lanes.generation, lanes.access())?;
+        let memo = lanes.memo(stamp_of(&operator, lanes))?;
         let capacity = operator.most_a_batch() * operator.sessions().max(1) * 2;
         let stage = Arc::new(Stage {
             memo,
