@@ -6,6 +6,8 @@ mod demo_run;
 pub mod distinct;
 pub mod edit_record;
 pub mod illustrate;
+pub mod imgedit_release;
+pub mod imgedit_verbs;
 pub mod prepare;
 mod prepare_demo;
 mod recap_demo;
