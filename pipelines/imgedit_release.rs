@@ -5,31 +5,29 @@
 //! name. A shard of which everything was held back is one of them, so that no dial moves a number; a shard that is added or
 //! taken away moves those behind it.
 
+mod files;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
-use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{ImageFormat, RgbImage};
-use operators::decode::{Purpose, decode};
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
-use operators::instruct::REFERENCE_SIDE;
-use operators::paint;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo};
 use threshflow::publish::{Manifest, Part, PartKind, PublishError, Table, TableError, read_manifest};
 use threshflow::row::{ContentHash, Stamp};
-use threshflow::shard::{Catalogue, Format, Picture, ReadOptions, Sample, Shard, ShardError, content_of};
+use threshflow::shard::{Catalogue, ReadOptions, ShardError};
 
 use crate::edit_record::{EditRecord, RecordedObject, RecordedTurn};
 use crate::released::{
     EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
     StageStamp, Turn,
 };
+use files::{OpenShard, picture_file, reference};
 
 /// Most bytes of records that are held at once; what does not fit is read again.
 const MOST_HELD: usize = 64 << 20;
@@ -86,12 +84,6 @@ struct Records {
     by_key: HashMap<String, String>,
     /// That of the edit which was asked for last, whose pictures are asked for next.
     last: Option<Arc<EditRecord>>,
-}
-
-struct OpenShard {
-    shard: Arc<Shard>,
-    /// The samples that have a picture, by key.
-    places: HashMap<String, u32>,
 }
 
 impl PublishedEdits {
@@ -193,9 +185,7 @@ impl PublishedEdits {
         }
         let shard = self.catalogue.by_name(name, self.source(name)?.fingerprint);
         let shard = shard.map_err(|error| error.to_string())?;
-        let samples = shard.index.samples.iter().zip(0..).filter(|(sample, _)| sample.picture.is_ok());
-        let places = samples.map(|(sample, place)| (sample.key.clone(), place)).collect();
-        Ok(open.insert(Arc::new(OpenShard { shard, places })).clone())
+        Ok(open.insert(Arc::new(OpenShard::new(shard))).clone())
     }
 
     /// A picture that an editor made, out of its memo.
@@ -214,8 +204,8 @@ impl PublishedEdits {
             }),
             _ => Err(format!(
                 "the store remembers no picture of pass {number}, {} by {} (stamp {stamp}, key {key}, in {}): name the \
-                 store that it was published with; if that was cleaned, drop what it holds of the stage `edit`, too, so \
-                 that the next run makes the pictures again",
+                 store that it was published with; if that was cleaned, `clean --drop` the stage `edit`, too, so that the next \
+                 run makes the pictures again",
                 pass.operation.name(),
                 pass.editor,
                 self.memos.display()
@@ -242,63 +232,23 @@ impl Release for PublishedEdits {
     fn edit(&self, shard: &str, listed: &ListedEdit) -> Result<ReleasedEdit, String> {
         let (record, text) = self.record(shard, listed.edit_type, &listed.key)?;
         let open = self.open_shard(shard)?;
-        let (_, _, picture) = open.sample(&listed.key)?;
-        Ok(released(&record, digest(&text, &picture.content.to_string())))
+        let content = open.picture(&listed.key)?.content.to_string();
+        Ok(released(&record, digest(&text, &content)))
     }
 
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
         match picture {
             PictureRef::Shown(Shown::Original) => self.open_shard(&edit.shard)?.original(&edit.key),
             PictureRef::Shown(Shown::EndFrame) => self.open_shard(&edit.shard)?.end_frame(&edit.key),
-            PictureRef::Shown(Shown::Made(number)) => self.made(&*self.record_of(edit)?, *number),
-            PictureRef::Reference => reference(&*self.record_of(edit)?),
+            PictureRef::Shown(Shown::Made(number)) => {
+                let record = self.record_of(edit)?;
+                self.made(&record, *number)
+            }
+            PictureRef::Reference => {
+                let record = self.record_of(edit)?;
+                reference(&record)
+            }
         }
-    }
-}
-
-impl OpenShard {
-    fn sample(&self, key: &str) -> Result<(u32, &Sample, &Picture), String> {
-        let found = self.places.get(key).and_then(|&place| {
-            let sample = self.shard.index.samples.get(place as usize)?;
-            Some((place, sample, sample.picture.as_ref().ok()?))
-        });
-        found.ok_or_else(|| "the shard has no such sample any more".to_owned())
-    }
-
-    /// The sample's own file where it is shown as it lies, else its picture upright.
-    fn original(&self, key: &str) -> Result<PictureFile, String> {
-        let (place, _, picture) = self.sample(key)?;
-        let [bytes, _] = self.files(key)?;
-        if picture.orientation == 1 {
-            return Ok(PictureFile { bytes, extension: extension_of(picture.format) });
-        }
-        let refused = |refusal: threshflow::row::Refusal| format!("sample {place} of the shard: {refusal}");
-        let upright = decode(&bytes, picture.format, picture.orientation, Purpose::Full).map_err(refused)?;
-        let upright = RgbImage::from_raw(upright.width, upright.height, upright.pixels);
-        as_png(&upright.ok_or("the source picture has other pixels than its size says")?)
-    }
-
-    fn end_frame(&self, key: &str) -> Result<PictureFile, String> {
-        let [_, end] = self.files(key)?;
-        match end.is_empty() {
-            true => Err("the sample has no second frame (KEY.end.jpg) any more".to_owned()),
-            false => picture_file(end).map_err(|why| format!("the sample's second frame: {why}")),
-        }
-    }
-
-    /// The picture and its end frame, empty where there is none: the bytes that the published set knows, or an error.
-    fn files(&self, key: &str) -> Result<[Vec<u8>; 2], String> {
-        let (place, sample, picture) = self.sample(key)?;
-        let refused = |refusal: threshflow::row::Refusal| refusal.to_string();
-        let bytes = self.shard.picture_bytes(place).map_err(refused)?.into_owned();
-        let end = sample.end_frame().map(|member| self.shard.member_bytes(member));
-        let end = end.transpose().map_err(refused)?;
-        let found = content_of(ContentHash::of(&bytes), end.as_deref().map(ContentHash::of));
-        if found != picture.content {
-            let content = picture.content;
-            return Err(format!("the source picture's bytes hash to {found}, and {content} was recorded"));
-        }
-        Ok([bytes, end.map_or_else(Vec::new, |end| end.into_owned())])
     }
 }
 
@@ -434,46 +384,6 @@ fn object(object: &RecordedObject) -> EditedObject {
         bbox: object.bbox,
         mask: object.mask.clone(),
         scores: object.scores.clone(),
-    }
-}
-
-/// What the editor was shown for a `visual`, drawn again.
-fn reference(record: &EditRecord) -> Result<PictureFile, String> {
-    let name = record.reference.as_deref().ok_or("its record names no reference")?;
-    as_png(&paint::reference(name, REFERENCE_SIDE).map_err(|refusal| refusal.to_string())?)
-}
-
-fn as_png(picture: &RgbImage) -> Result<PictureFile, String> {
-    let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).map_err(|error| format!("as PNG: {error}"))?;
-    Ok(PictureFile { bytes: png.into_inner(), extension: "png" })
-}
-
-/// A file whose first bytes say what it is.
-fn picture_file(bytes: Vec<u8>) -> Result<PictureFile, String> {
-    let extension = match image::guess_format(&bytes) {
-        Ok(ImageFormat::Jpeg) => "jpg",
-        Ok(ImageFormat::Png) => "png",
-        Ok(ImageFormat::WebP) => "webp",
-        Ok(ImageFormat::Gif) => "gif",
-        Ok(ImageFormat::Bmp) => "bmp",
-        Ok(ImageFormat::Tiff) => "tiff",
-        _ => {
-            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(12)]).into_owned();
-            return Err(format!("{} bytes that begin with {start:?} are no picture", bytes.len()));
-        }
-    };
-    Ok(PictureFile { bytes, extension })
-}
-
-fn extension_of(format: Format) -> &'static str {
-    match format {
-        Format::Jpeg => "jpg",
-        Format::Png => "png",
-        Format::WebP => "webp",
-        Format::Gif => "gif",
-        Format::Bmp => "bmp",
-        Format::Tiff => "tiff",
     }
 }
 
