@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{ImageDecoder, ImageFormat, Rgb, RgbImage};
 use operators::edit_plan::Operation;
 use operators::judgement::Judgement;
 use operators::mask::Mask;
 use operators::{paint, rle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use threshflow::cli::Failure;
 use threshflow::memo::{Inline, Written};
 use threshflow::publish::{Nested, PublishedPieces, TableWriter};
 use threshflow::row::RegionKind;
@@ -17,6 +18,7 @@ use threshflow::shard::find;
 
 use super::*;
 use crate::edit_record::RecordedPass;
+use crate::imgedit_verbs;
 use crate::released::{DEFAULT_PIECE_BYTES, check, release};
 
 const STAMP: &str = "00112233445566778899aabbccddeeff";
@@ -163,9 +165,13 @@ impl Desk {
         }
     }
 
-    /// Indexes the shard and publishes what there is.
     fn publish(&mut self) {
-        let catalogue = Catalogue::open(&self.path("store"), ReadOptions::default(), false).unwrap();
+        self.publish_with(ReadOptions::default());
+    }
+
+    /// Indexes the shard and publishes what there is.
+    fn publish_with(&mut self, options: ReadOptions) {
+        let catalogue = Catalogue::open(&self.path("store"), options, false).unwrap();
         let source = find(&[self.path("b.tar").display().to_string()]).unwrap();
         let shard = catalogue.load(&source[0]).unwrap();
         let contents = shard.index.samples.iter();
@@ -267,6 +273,56 @@ fn a_picture_that_exif_turns_is_released_upright() {
     assert_eq!(upright.dimensions(), pillow.dimensions());
     let most = upright.as_raw().iter().zip(pillow.as_raw()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
     assert!(most <= 8, "{most} levels of 255");
+}
+
+#[test]
+fn where_exif_was_not_followed_no_reader_turns_the_picture() {
+    let mut desk = Desk::new();
+    desk.publish_with(ReadOptions { exif_orientation: false, ..ReadOptions::default() });
+    desk.release();
+    let original = &desk.members("style_part2")["original.png"];
+    let mut shown =
+        image::ImageReader::with_format(Cursor::new(original), ImageFormat::Png).into_decoder().unwrap();
+    let pillow = image::open(fixtures().join("decoded/exif_6.png")).unwrap().into_rgb8();
+    assert_eq!(shown.dimensions(), (pillow.height(), pillow.width()), "as it lies");
+    assert_eq!(shown.orientation().unwrap(), image::metadata::Orientation::NoTransforms);
+}
+
+/// What the program does when it is called so.
+fn ask(words: &[&str]) -> Result<(), Failure> {
+    let program = clap::Command::new("imgedit").subcommands(imgedit_verbs::verbs());
+    let matches = program.try_get_matches_from([&["imgedit"], words].concat());
+    let matches = matches.map_err(|error| Failure::Usage(error.to_string()))?;
+    let (name, own) = matches.subcommand().unwrap();
+    imgedit_verbs::verb(name, own)
+}
+
+#[test]
+fn the_verbs_release_and_check() {
+    let mut desk = Desk::new();
+    desk.edits.retain(|edit| edit.edit_type != EditType::Style);
+    desk.publish();
+    let [out, store, to] = ["out", "store", "to"].map(|name| desk.path(name).display().to_string());
+    let release = ["release", "--out", &out, "--store", &store, "--to", &to];
+    ask(&[&release[..], &["--piece-bytes", "4096", "--json"]].concat()).unwrap();
+    let second = desk.path("to/Singleturn/visual_part2.tar.split.001");
+    assert_eq!(std::fs::metadata(second.with_extension("000")).unwrap().len(), 4096);
+    ask(&["check", &to]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let told = ask(&["check", &to, "--json"]).unwrap_err();
+    assert!(told.exit_code() == 1 && told.to_string().contains("faults"), "{told}");
+    ask(&release).unwrap();
+    ask(&["check", &to]).unwrap();
+    for wrong in [
+        &["check", "nowhere"][..],
+        &[&release[..], &["--piece-bytes", "0"]].concat(),
+        &["release", "--store", "nowhere", "--out", &out, "--to", &to],
+        &["release", "--store", &store, "--out", &out],
+    ] {
+        assert_eq!(ask(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+    }
+    let taken = ask(&["release", "--store", &store, "--out", &out, "--to", &out]).unwrap_err();
+    assert!(taken.exit_code() == 1 && taken.to_string().contains("choose an empty folder"), "{taken}");
 }
 
 #[test]
