@@ -133,7 +133,8 @@ pub fn choose_pair<'a>(
     let mut lowest = None;
     for (at, (first_order, first)) in ranked.iter().enumerate() {
         for (second_order, second) in &ranked[at + 1..] {
-            if first.noun == second.noun || !(gap(first.bbox, second.bbox) > pixels_apart) {
+            let apart = gap(first.bbox, second.bbox) > pixels_apart;
+            if first.noun == second.noun || !apart {
                 continue;
             }
             let order = (mixed(first_order.0, second_order.0), *first_order, *second_order);
@@ -198,7 +199,9 @@ pub fn operations(edit_type: EditType, pick: u64) -> Vec<Operation> {
             let two = [Replace, Adjust];
             vec![two[(pick % 2) as usize], two[(pick / 2 % 2) as usize]]
         }
-        EditType::ContentUnderstanding => vec![Add, Adjust, if pick % 2 == 0 { Remove } else { Replace }],
+        EditType::ContentUnderstanding => {
+            vec![Add, Adjust, if pick.is_multiple_of(2) { Remove } else { Replace }]
+        }
         EditType::VersionBacktracking => vec![Add, Replace, Adjust],
     }
 }

@@ -1,7 +1,7 @@
 //! An editor that is ComfyUI: one or several servers, and workflows that the user brings, each with a small binding file.
 //!
-//! A folder holds workflows in API format, `NAME.json`, and beside each a `NAME.binding.json`, whose keys the file
-//! `comfy/binding.rs` lists. All is checked when the editor is opened: operations, nodes, inputs, templates.
+//! A folder holds workflows in API format, `NAME.json`, and beside each a `NAME.binding.json`, whose keys
+//! [`binding`] lists. All is checked when the editor is opened: operations, nodes, inputs, templates.
 //!
 //! A pass connects the websocket under an id of its own, uploads picture, mask and reference, puts the prompt into the queue,
 //! waits until the websocket tells of its end, and believes the history alone (so a run that was over before anyone
@@ -19,7 +19,7 @@
 //!
 //! Formats: ComfyUI's HTTP and websocket interface as of version 0.3.64.
 
-mod binding;
+pub mod binding;
 mod client;
 mod endpoints;
 mod pictures;

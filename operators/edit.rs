@@ -380,6 +380,17 @@ pub struct EditPictures {
     pub edits: Arc<Stage<Edit>>,
 }
 
+/// A pass, and where what it made is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadePass {
+    pub operation: Operation,
+    /// The editor's [name](Editor::name).
+    pub editor: &'static str,
+    /// The memo's.
+    pub stamp: Stamp,
+    pub key: ContentHash,
+}
+
 /// A picture of an edit as it is published.
 pub enum EditPicture {
     /// The sample's own file.
@@ -408,6 +419,24 @@ impl EditPictures {
         };
         let turns = passes(planned.plan.edit_type, &operations).turns;
         turns.into_iter().map(|(before, after)| Ok([picture(before)?, picture(after)?])).collect()
+    }
+
+    /// What the turns of the edit show, as numbers of passes, and where what each pass made is remembered.
+    pub fn made(
+        &self,
+        question: &Question,
+        planned: &Planned,
+    ) -> Result<(Vec<(Shown, Shown)>, Vec<MadePass>), Refusal> {
+        let editors = &self.edits.operator().editors;
+        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
+        let made = |(operation, key): &(Operation, [u8; 16])| {
+            let kept = editors.who_can(*operation)?;
+            let stamp = pass_stamp(&*kept.editor, editors.seed);
+            Ok(MadePass { operation: *operation, editor: kept.editor.name(), stamp, key: ContentHash(*key) })
+        };
+        let made = stored.passes.iter().map(made).collect::<Result<_, Refusal>>()?;
+        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
+        Ok((passes(planned.plan.edit_type, &operations).turns, made))
     }
 
     /// What is remembered of the edit's instruction and of its pictures.

@@ -174,3 +174,8 @@ pub(crate) fn end_frame(bytes: Option<&[u8]>) -> Result<RgbImage, Refusal> {
     };
     pixels_of_file(bytes)
 }
+
+/// Operations by their names.
+pub fn operations_text(operations: &[Operation]) -> Vec<&'static str> {
+    operations.iter().map(|operation| operation.name()).collect()
+}

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::Value;
+use threshflow::lane::Remote;
 use ureq::http::{HeaderMap, Method};
 
 pub use call_error::{CallClass, CallError, is_of_the_content};
@@ -163,6 +164,21 @@ impl Host {
 
     pub fn report(&self) -> HostReport {
         HostReport { most_in_flight: self.gate.most_seen(), ..self.counters.report() }
+    }
+}
+
+impl Remote for Host {
+    fn name(&self) -> String {
+        self.settings.base_url.clone()
+    }
+    fn stop(&self) {
+        Host::stop(self);
+    }
+    fn report(&self) -> Value {
+        serde_json::to_value(Host::report(self)).unwrap_or_default()
+    }
+    fn line(&self) -> String {
+        Host::report(self).to_string()
     }
 }
 

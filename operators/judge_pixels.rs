@@ -5,12 +5,12 @@
 //!
 //! | operation | follows | natural |
 //! |---|---|---|
-//! | remove | `1 + 4 sqrt(up(change, 0.05) up(changed, 0.5))` | `1 + 4 stayed (0.4 + 0.6 familiar)` |
+//! | remove | `1 + 4 sqrt(up(change, 0.05) up(changed, 0.5))` | `1 + 4 stayed (0.3 + 0.5 familiar + 0.2 even)` |
 //! | add, replace, visual, background | the same | `1 + 4 stayed` |
-//! | adjust | `1 + 4 sqrt(up(change, 0.05) up(changed, 0.5)) (0.5 + 0.5 kept)` | `1 + 4 stayed` |
+//! | adjust | `1 + 4 sqrt(up(change, 0.05) up(changed, 0.5)) (0.7 + 0.3 kept)` | `1 + 4 stayed` |
 //! | style | `1 + 4 sqrt(up(change, 0.05) up(changed, 0.5))` | `1 + 4 kept` |
 //! | action | `1 + 4 up(changed, 0.02)` | `1 + 4 ssim` |
-//! | extract | `1 + 4 clean intact` | `1 + 4 intact` |
+//! | extract | `1 + 4 clean intact` | `1 + 4 intact`, with `intact = up(1 - changed, 0.8)` |
 //!
 //! with `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where nothing is outside). Of an edit of several
 //! steps the least counts.
@@ -75,19 +75,18 @@ pub fn of_step(operation: Operation, measured: &Measured) -> Judgement {
     let changed = (up(measured.change, 0.05) * up(measured.changed, 0.5)).sqrt();
     let stayed = up(measured.psnr_outside - 20.0, 20.0) * one(measured.ssim_outside);
     let (follows, natural, matches) = match operation {
-        Operation::Remove => (changed, stayed * (0.4 + 0.6 * one(measured.familiar)), measured.focus >= 0.8),
+        Operation::Remove => {
+            let fits = 0.3 + 0.5 * one(measured.familiar) + 0.2 * one(measured.even);
+            (changed, stayed * fits, measured.focus >= 0.8)
+        }
         Operation::Add | Operation::Replace | Operation::Visual | Operation::Background => {
             (changed, stayed, measured.focus >= 0.8)
         }
-        Operation::Adjust => (
-            changed * (0.5 + 0.5 * one(measured.kept)),
-            stayed,
-            measured.focus >= 0.8 && measured.kept >= 0.3,
-        ),
-        Operation::Style => (changed, one(measured.kept), measured.changed >= 0.5),
+        Operation::Adjust => (changed * (0.7 + 0.3 * one(measured.kept)), stayed, measured.focus >= 0.8),
+        Operation::Style => (changed, one(measured.kept), measured.changed >= 0.3),
         Operation::Action => (up(measured.changed, 0.02), one(measured.ssim), measured.kept >= 0.3),
         Operation::Extract => {
-            let intact = up(measured.psnr - 10.0, 20.0);
+            let intact = up(1.0 - measured.changed, 0.8);
             (one(measured.clean) * intact, intact, intact >= 0.8)
         }
     };
@@ -112,9 +111,9 @@ fn reason(operation: Operation, measured: &Measured) -> String {
             )
         }
         Operation::Extract => format!(
-            "{} % of the ground is clean; the object differs at {:.0} dB PSNR.",
+            "{} % of the ground is clean; {} % of the object's pixels changed.",
             share(measured.clean),
-            measured.psnr
+            share(measured.changed)
         ),
         _ => format!(
             "{} % of the region changed, by {} levels on average; outside PSNR is {:.0} dB.",

@@ -1,17 +1,17 @@
 //! Takes objects out of pictures by an ONNX inpainting model: a picture and a hole in, a picture out (LaMa and its like).
 //!
 //! Taken are graphs with two inputs and a picture as output: `image`, f32 `[1,3,H,W]`, RGB from 0 to 1, and `mask`, f32 `[1,1,H,W]`, 1
-//! where the hole is; under other names if the numbers of channels tell them apart. `H` and `W` are one fixed edge (512 for
-//! the exports of LaMa that are about, Carve/LaMa-ONNX and OpenCV's zoo), or both free. The output `[1,3,H,W]` is in 0..1 or 0..255.
-//! Which, an `inpaint.json` in the model's folder says:
+//! where the hole is; under other names if the numbers of channels tell them apart; or one input `[1,4,H,W]` of both. `H` and `W`
+//! are one fixed edge (512 for the exports of LaMa that are about, Carve/LaMa-ONNX and OpenCV's zoo), or both free. The output
+//! `[1,3,H,W]` is in 0..1 or 0..255. Which, an `inpaint.json` in the model's folder says:
 //!
 //! ```json
 //! {"output": "0..255", "multiple": 8}
 //! ```
 //!
 //! Both are optional. `multiple` is what the sides of a free graph must be multiples of, 8 if not told. Where `output` isn't told, the
-//! model is shown an even grey with a hole when it is opened: outside the hole that comes back as about 0.5 or as about 127.5, or the
-//! model is refused.
+//! model is shown an even grey with a hole when it is opened: outside the hole that comes back as 0.5 or as 127.5, give or take a half
+//! of that, or the model is refused.
 //!
 //! The hole is the region's mask, widened, with a rim over which the filling fades into the picture. The model sees a part of
 //! the picture that is twice as wide and high as the hole's longer side, made smaller where it is larger than the model's edge, and filled
@@ -182,8 +182,8 @@ impl OnnxInpaint {
     }
 }
 
-/// What a run of an inpainting network holds beside its weights: an estimate, 4 KiB for each pixel of the canvas, from LaMa's 512
-/// channels at an eighth of the side and its wider layers above them. It keeps a machine of many cores from opening more than fit.
+/// What a run of an inpainting network holds beside its weights: 4 KiB for each pixel of the canvas. A graph of Big-LaMa's structure
+/// took 0.5 GB (embedded) to 0.9 GB (ONNX Runtime) at 512 x 512. So machines of many cores don't open more sessions than fit.
 fn bytes_of_a_run(canvas: Canvas) -> u64 {
     let edge = match canvas {
         Canvas::Fixed(edge) => edge,

@@ -16,7 +16,8 @@
 //! | style | the whole picture is filtered | a result of [`styles`] |
 //! | extract | all but the region becomes white | a mask |
 //!
-//! Where there is a mask, no pixel changes further from it than [`reach`] says; extract changes none inside of it.
+//! Where there is a mask, no pixel changes further from it than [`reach`] says (adjust keeps to the mask itself, background to one
+//! pixel around it); extract is the other way round: what is in the mask stays.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ImageEncoder, RgbImage, RgbaImage};
@@ -165,7 +166,7 @@ enum With {
 }
 
 /// What is to stand in the region.
-fn thing(pass: &Pass<'_>, with: With) -> Result<RgbaImage, Refusal> {
+fn thing(pass: &Pass<'_>, mask: &Mask, with: With) -> Result<RgbaImage, Refusal> {
     match pass.reference {
         Some(reference) if reference.width() > 0 && reference.height() > 0 => {
             return Ok(paste::cut_out(reference));
@@ -180,14 +181,15 @@ fn thing(pass: &Pass<'_>, with: With) -> Result<RgbaImage, Refusal> {
         // Without a colour any will do, so that it be the same in every run.
         let any = COLOURS[(pass.seed % COLOURS.len() as u64) as usize];
         let (_, colour) = names::colour_in(pass.result).unwrap_or(any);
-        pictogram::draw(name, colour, 512)
+        let side = mask.bounds().map_or(16, |[left, top, right, bottom]| (right - left).max(bottom - top));
+        pictogram::draw(name, colour, side.clamp(16, 512))
     });
     found.ok_or_else(|| names::unknown("thing that it can draw", pass.result, drawable()))
 }
 
 fn replaced(pass: &Pass<'_>, with: With) -> Result<RgbImage, Refusal> {
     let mask = region(pass)?;
-    let thing = thing(pass, with)?;
+    let thing = thing(pass, mask, with)?;
     let mut picture = removed(pass)?;
     put(&mut picture, mask, &thing)?;
     Ok(picture)
@@ -195,7 +197,7 @@ fn replaced(pass: &Pass<'_>, with: With) -> Result<RgbImage, Refusal> {
 
 fn added(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
     let mask = region(pass)?;
-    let thing = thing(pass, With::ReferenceOrPictogram)?;
+    let thing = thing(pass, mask, With::ReferenceOrPictogram)?;
     let mut picture = pass.picture.clone();
     put(&mut picture, mask, &thing)?;
     Ok(picture)
@@ -244,3 +246,6 @@ fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
         })?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

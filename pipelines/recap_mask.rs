@@ -3,16 +3,12 @@
 //! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was
 //! found: gates that come before a question save it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use operators::detect_model::DetectSettings;
-use operators::letterbox::LetterboxFamily;
-use operators::onnx::{Backend, BackendChoice, Device, OnnxError};
-use operators::region_crop::Channels;
-use operators::region_score::Before;
+use operators::nouns::NounSource;
 use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
-    NounsFromSidecar, Records, RegionAesthetic, RegionScore, Segment, ShortSide, Texts, area, short_side,
+    NounsFromSidecar, RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,
 };
 use threshflow::cli::{App, Failure, Output, Workbench};
 use threshflow::flow::RegionCount;
@@ -21,6 +17,7 @@ use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 use threshflow::row::{Region, RegionKind, Told};
 
+use crate::ground::{Ground, GroundArgs, Opening};
 use crate::illustrate::Illustrate;
 use crate::recap_record::RecapRecorder;
 
@@ -131,102 +128,21 @@ fn region_area(region: &Judged) -> Score<Area> {
     region.row.row.row.score
 }
 
-/// Flags of `recap_mask run` and `recap_mask plan`.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Args {
-    /// The aesthetic scorer, of pictures and of regions: a folder with model.onnx, or with vision_model.onnx and head.onnx
-    #[arg(long, value_name = "MODEL")]
-    pub aesthetic: PathBuf,
-    /// Take a picture's score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
-    #[arg(long, value_name = "FIELD")]
-    pub aesthetic_from_sidecar: Option<String>,
-    /// The sidecar's field of nouns: {"object": [...], "background": [...]}, or a list of objects
-    #[arg(long, value_name = "FIELD", default_value = "tags")]
-    pub nouns_from: String,
-    /// The detector: a folder with model.onnx (YOLO-World with text as input, or with a baked vocabulary and labels.txt)
-    #[arg(long, value_name = "FOLDER")]
-    pub detector: PathBuf,
-    /// The text tower that embeds nouns for the detector [default: the detector's own folder]
-    #[arg(long, value_name = "FOLDER")]
-    pub detector_text: Option<PathBuf>,
-    /// How the detector's pictures are letterboxed: mmyolo or ultralytics [default: as its folder says, else mmyolo]
-    #[arg(long, value_name = "FAMILY")]
-    pub letterbox: Option<LetterboxFamily>,
-    /// The segmenter: a folder with encoder.onnx and decoder.onnx (SAM 2)
-    #[arg(long, value_name = "FOLDER")]
-    pub segmenter: PathBuf,
-    /// The CLIP that holds regions against their nouns: a folder with vision_model.onnx, text_model.onnx, tokenizer.json
-    #[arg(long, value_name = "FOLDER")]
-    pub clip: PathBuf,
-    /// Colours of what CLIP and the scorer see of a region: rgb, or swapped (red for blue, as ImgEdit's own scores were made)
-    #[arg(long, default_value = "rgb")]
-    pub region_channels: Channels,
-    /// Released records to go on from: tars of jsons/, joined to the pictures by their path; what they say is not asked
-    #[arg(long, value_name = "PATTERN", num_args = 1..)]
-    pub records: Vec<String>,
-    /// Where models run: cpu, cuda:0,1 or tensorrt:0
-    #[arg(long, default_value = "cpu")]
-    pub device: Device,
-    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime where its library is found)
-    #[arg(long, default_value = "auto")]
-    pub backend: BackendChoice,
-}
-
 impl App for RecapMask {
     const ABOUT: &'static str =
         "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
-    type Args = Args;
+    type Args = GroundArgs;
 
-    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
-        let failed = |error: OnnxError| Failure::Failed(error.to_string());
-        let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
-        workbench.note(&backend.description());
-        let records = Records::open(&args.records, &Default::default())?;
-        if records.is_some() {
-            workbench.note(&format!("released records: {}", records.describe()));
-        }
-        let (lanes, cores) = (&workbench.lanes, workbench.cores);
-        let scorer = AestheticScorer::open(&args.aesthetic, &backend, cores).map_err(failed)?;
+    fn open(args: &GroundArgs, workbench: &Workbench) -> Result<Self, Failure> {
+        let opening = Opening::of(args, workbench)?;
+        let nouns = NounsFromSidecar::new(&args.nouns_from, opening.records.clone());
+        let nouns = Stage::open(nouns, &workbench.lanes)?;
+        let source: Arc<dyn NounSource> = nouns.clone();
+        let Ground { detect, segment, region_score } = opening.ground(&source)?;
+        let records = opening.records.clone();
+        let recorder = RecapRecorder::new(None, source, detect.clone(), segment.clone(), records);
+        let aesthetic = opening.aesthetic.clone();
         let sidecar_score = args.aesthetic_from_sidecar.clone();
-        let scorer = if sidecar_score.is_some() { scorer.or_sidecar() } else { scorer };
-        let aesthetic = Stage::open(scorer, lanes)?;
-        let nouns = Stage::open(NounsFromSidecar::new(&args.nouns_from, records.clone()), lanes)?;
-        let texts = |name, folder: &Path| {
-            Texts::open(name, folder, &backend, cores, lanes)
-                .map_err(|error| Failure::Failed(error.to_string()))
-        };
-        let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
-        // A baked vocabulary needs no text tower; `Detect` says so where one is missing.
-        let nouns_embedded =
-            match detector_text.join("text_model.onnx").is_file() || args.detector_text.is_some() {
-                true => Some(texts("noun_text", detector_text)?),
-                false => None,
-            };
-        let settings = DetectSettings { letterbox: args.letterbox, ..DetectSettings::default() };
-        let detect = Detect::open(
-            &args.detector,
-            &backend,
-            cores,
-            settings,
-            nouns.clone(),
-            nouns_embedded,
-            records.clone(),
-        )
-        .map_err(failed)?;
-        let detect = Stage::open(detect, lanes)?;
-        let segment = Segment::open(&args.segmenter, &backend, cores, records.clone()).map_err(failed)?;
-        let segment = Stage::open(segment, lanes)?;
-        let before = Before {
-            nouns: nouns.clone(),
-            masks: segment.clone(),
-            texts: texts("clip_text", &args.clip)?,
-            records: records.clone(),
-        };
-        let models = (args.clip.as_path(), args.aesthetic.as_path());
-        let region_score =
-            RegionScore::open(models, &backend, cores, before, args.region_channels).map_err(failed)?;
-        let region_score = Stage::open(region_score, lanes)?;
-        let recorder = RecapRecorder::new(nouns.clone(), detect.clone(), segment.clone(), records);
         Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
     }
 

@@ -5,22 +5,25 @@
 
 use std::sync::Arc;
 
+use operators::caption::{CaptionSource, Captioned};
 use operators::nouns::{NounList, NounSource};
 use operators::record::{Record, RecordParts, Region, RegionParts};
 use operators::records::Records;
 use operators::segment::StoredMask;
-use operators::{Detect, Nouns, NounsFromSidecar, Segment};
+use operators::{Detect, Nouns, Segment};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{Handle, Image, Score, Stamp, Told};
+use threshflow::row::{ContentHash, Handle, Image, Row, Score, Stamp, Told};
 
 /// Raise this when the code changes what a record is.
 const VERSION: &[u8] = b"recap_record/1";
 
 /// Writes records out of what the stages remember.
 pub struct RecapRecorder {
-    nouns: Arc<Stage<NounsFromSidecar>>,
+    /// Where a captioner's words are remembered; `None` where nobody captions.
+    captions: Option<Arc<dyn CaptionSource>>,
+    nouns: Arc<dyn NounSource>,
     detect: Arc<Stage<Detect>>,
     segment: Arc<Stage<Segment>>,
     records: Records,
@@ -28,12 +31,13 @@ pub struct RecapRecorder {
 
 impl RecapRecorder {
     pub fn new(
-        nouns: Arc<Stage<NounsFromSidecar>>,
+        captions: Option<Arc<dyn CaptionSource>>,
+        nouns: Arc<dyn NounSource>,
         detect: Arc<Stage<Detect>>,
         segment: Arc<Stage<Segment>>,
         records: Records,
     ) -> Self {
-        RecapRecorder { nouns, detect, segment, records }
+        RecapRecorder { captions, nouns, detect, segment, records }
     }
 
     /// The record that came in with the picture: the released one, else the sidecar, if it has that form.
@@ -43,7 +47,8 @@ impl RecapRecorder {
         released.or_else(sidecar).unwrap_or_default()
     }
 
-    fn nouns_and_found(&self, picture: &KeptPicture<'_>) -> Result<(NounList, Vec<Found>), String> {
+    /// What is remembered of a picture.
+    pub fn looked(&self, picture: &KeptPicture<'_>) -> Result<Looked, String> {
         let image = Image {
             id: picture.id,
             content: picture.picture.content,
@@ -52,10 +57,23 @@ impl RecapRecorder {
             given: Score::of(f32::NAN),
         };
         let said = |refusal: threshflow::row::Refusal| refusal.to_string();
-        let nouns = self.nouns.nouns(&Question::about(&image, Key::Sample)).map_err(said)?;
-        let told = Told::new(image, Handle::<Nouns>::of(&nouns.to_bytes()));
-        let found = self.detect.body(&Question::about(&told, Key::Row)).map_err(said)?;
-        Ok((nouns, self.detect.operator().found(&found).map_err(said)?))
+        let question = Question::about(&image, Key::Sample);
+        let caption = self.captions.as_ref().map(|captions| captions.caption(&question)).transpose();
+        let caption = caption.map_err(said)?;
+        let nouns = self.nouns.nouns(&question).map_err(said)?;
+        let handle = Handle::<Nouns>::of(&nouns.to_bytes());
+        let content = match &caption {
+            Some(caption) => {
+                let captioned = Told::new(image.clone(), Handle::<Captioned>::of(caption.as_bytes()));
+                Told::new(captioned, handle).content()
+            }
+            None => Told::new(image.clone(), handle).content(),
+        };
+        let mut asked = question;
+        asked.row = content;
+        let found = self.detect.body(&asked).map_err(said)?;
+        let found = self.detect.operator().found(&found).map_err(said)?;
+        Ok(Looked { image, content, caption, nouns, found })
     }
 
     fn region(
@@ -87,6 +105,16 @@ impl RecapRecorder {
     }
 }
 
+/// A picture as it came to its regions.
+pub struct Looked {
+    pub image: Image,
+    /// The content of its row.
+    pub content: ContentHash,
+    pub caption: Option<String>,
+    pub nouns: NounList,
+    pub found: Vec<Found>,
+}
+
 /// The regions of a record that came in keep the fields that this program does not know.
 fn keep_unknown_keys(mine: &mut Option<Vec<Region>>, theirs: Option<&Vec<Region>>) {
     for region in mine.iter_mut().flatten() {
@@ -99,10 +127,12 @@ fn keep_unknown_keys(mine: &mut Option<Vec<Region>>, theirs: Option<&Vec<Region>
 
 impl Recorder for RecapRecorder {
     fn stamp(&self) -> Stamp {
-        let stamps = [self.nouns.memo().stamp(), self.detect.memo().stamp(), self.segment.memo().stamp()];
+        let stamps = [self.nouns.stamp(), self.detect.memo().stamp(), self.segment.memo().stamp()];
         let records = self.records.stamp();
         let mut parts: Vec<(&str, &[u8])> = vec![("recorder", VERSION), ("records", &records)];
         parts.extend(stamps.iter().map(|stamp| ("stage", stamp.0.0.as_slice())));
+        let captions = self.captions.as_ref().map(|captions| captions.stamp());
+        parts.extend(captions.iter().map(|stamp| ("captions", stamp.0.0.as_slice())));
         Stamp::of(&parts)
     }
 
@@ -143,7 +173,7 @@ impl Recorder for RecapRecorder {
     }
 
     fn record(&self, picture: &KeptPicture<'_>) -> Result<String, String> {
-        let (nouns, found) = self.nouns_and_found(picture)?;
+        let Looked { caption, nouns, found, .. } = self.looked(picture)?;
         let region = |region: &PublishedPiece<'_>| {
             let found = found.get(usize::from(region.number));
             let found = found.ok_or_else(|| format!("region {} is not remembered", region.number))?;
@@ -152,13 +182,13 @@ impl Recorder for RecapRecorder {
         let aes = picture.scores.iter().find(|(name, _)| *name == "aesthetic").map(|(_, score)| *score);
         let built = RecordParts {
             path: format!("{}/{}", picture.shard, picture.file),
-            captions: picture.sidecar.caption.iter().cloned().collect(),
+            captions: caption.or_else(|| picture.sidecar.caption.clone()).into_iter().collect(),
             height: picture.picture.height.into(),
             width: picture.picture.width.into(),
             aes,
             background_nouns: nouns.backgrounds.clone(),
             object_nouns: nouns.objects.clone(),
-            summary: None,
+            summary: Some(nouns.summary.clone()).filter(|summary| !summary.is_empty()),
             regions: picture.regions.iter().map(region).collect::<Result<_, _>>()?,
         };
         let built = built.build().map_err(|error| error.to_string())?;

@@ -58,6 +58,8 @@ def main() -> None:
     if args.labels and args.text_mask:
         raise ExportError("--text-mask belongs to texts that are an input, and --labels makes them part of the graph")
     need_all(["torch", "onnxruntime"], REQUIREMENTS)
+    # ultralytics draws the weights of an architecture itself.
+    need("torch", REQUIREMENTS).manual_seed(args.seed)
     labels = read_labels(args.labels) if args.labels else None
     with Folder(args.out) as folder:
         world = load(args.checkpoint or SIZES[args.random])

@@ -23,9 +23,10 @@ pub(super) enum TokensKey {
 }
 
 /// What servers say, in lower case, that take no schemas: by name, or that a field is unknown.
-pub(super) const SAID_OF_SCHEMAS: [&str; 10] = [
+pub(super) const SAID_OF_SCHEMAS: [&str; 11] = [
     "response_format",
     "json_schema",
+    "json schema",
     "structured output",
     "guided",
     "grammar",
@@ -46,7 +47,9 @@ pub(super) fn body(model: &ChatModel, request: &ChatRequest, form: Form) -> Valu
     };
     body.insert(tokens.into(), json!(model.max_tokens));
     if let Some(temperature) = model.temperature {
-        body.insert("temperature".into(), json!(temperature));
+        // As it is written, not as the next double: 0.7 and not 0.699999988.
+        let written = temperature.to_string().parse().unwrap_or(f64::from(temperature));
+        body.insert("temperature".into(), json!(written));
     }
     if let Some(seed) = model.seed {
         body.insert("seed".into(), json!(seed));

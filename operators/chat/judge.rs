@@ -58,28 +58,34 @@ impl Rubric {
     }
 }
 
-/// Asks about a pair; both pictures as [`encode`](super::encode) made them. `earlier` is what was said before this turn of a
-/// conversation, its premise first: without it nobody knows what `it` is.
-pub fn request(
-    before: Part,
-    after: Part,
-    instruction: &str,
-    earlier: &[&str],
-    rubric: Rubric,
-) -> ChatRequest {
+/// The pictures of an edit, or of one turn, each as [`encode`](super::encode) made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub before: Part,
+    pub after: Part,
+    /// Of `visual`: what was to be put in.
+    pub reference: Option<Part>,
+}
+
+/// Asks about a pair. `earlier` is what was said before this turn of a conversation, its premise first: without it nobody knows
+/// what `it` is.
+pub fn request(pair: Pair, instruction: &str, earlier: &[&str], rubric: Rubric) -> ChatRequest {
     let earlier = match earlier {
         [] => String::new(),
         said => format!("Said earlier in this conversation:\n- {}\n\n", said.join("\n- ")),
     };
     let gaps =
         [("earlier", earlier.as_str()), ("instruction", instruction), ("rubric", rubric.text().trim_end())];
-    let parts = vec![
+    let mut parts = vec![
         Part::Text("The picture before the edit:".into()),
-        before,
+        pair.before,
         Part::Text("The picture after the edit:".into()),
-        after,
-        Part::Text(fill(PROMPT, &gaps)),
+        pair.after,
     ];
+    if let Some(reference) = pair.reference {
+        parts.extend([Part::Text("The reference picture:".into()), reference]);
+    }
+    parts.push(Part::Text(fill(PROMPT, &gaps)));
     ChatRequest { system: String::new(), parts, schema: Some(("judgement", schema())), again: None }
 }
 
@@ -101,6 +107,8 @@ fn schema() -> Value {
 pub fn parse(answer: &str) -> Result<Judgement, String> {
     let object = match object_in(answer) {
         Ok(object) => object,
+        // Broken JSON is complained about, not picked to pieces.
+        Err(why) if answer.contains('{') => return Err(why),
         Err(why) => lines(answer).ok_or(why)?,
     };
     let reason = match object.get("reason") {

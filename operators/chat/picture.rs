@@ -61,6 +61,9 @@ impl PixelRange {
 /// beyond 65,535 pixels), `bad_picture`.
 pub fn encode(picture: &RgbImage, range: PixelRange) -> Result<Part, Refusal> {
     let bad = |why: String| Refusal::new("bad_picture", format!("the picture can't be sent: {why}"));
+    if picture.width() == 0 || picture.height() == 0 {
+        return Err(bad("it has no pixels".to_owned()));
+    }
     let (width, height) = range.fit(picture.width(), picture.height());
     if width.max(height) > LONGEST_SIDE {
         let (from, to) = (picture.width(), picture.height());
@@ -85,4 +88,70 @@ pub fn encode(picture: &RgbImage, range: PixelRange) -> Result<Part, Refusal> {
         .write_image(pixels, width, height, ExtendedColorType::Rgb8)
         .map_err(|error| bad(error.to_string()))?;
     Ok(Part::Picture { bytes, mime: "image/jpeg" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 251) as u8, (y % 241) as u8, 77]))
+    }
+
+    #[test]
+    fn every_size_comes_into_the_range_and_keeps_its_shape() {
+        let sides = [1, 2, 3, 7, 27, 100, 333, 999, 1007, 1008, 1164, 1344, 2000, 4001, 9999, 30_000];
+        for range in [PixelRange::OF_A_JUDGE, PixelRange::OF_A_WRITER] {
+            for width in sides {
+                for height in sides {
+                    let (to_width, to_height) = range.fit(width, height);
+                    let pixels = u64::from(to_width) * u64::from(to_height);
+                    let inside = u64::from(range.least)..=u64::from(range.most);
+                    assert!(inside.contains(&pixels), "{width} x {height}: {to_width} x {to_height}");
+                    let shape = f64::from(width) / f64::from(height);
+                    let change = shape / (f64::from(to_width) / f64::from(to_height));
+                    let slender = to_width.min(to_height) < 100;
+                    assert!(
+                        slender || (change - 1.0).abs() < 0.01,
+                        "{width} x {height}: {to_width} x {to_height}"
+                    );
+                    assert_eq!(range.fit(to_width, to_height), (to_width, to_height));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_is_sent_as_a_jpeg_of_its_size() {
+        for (range, expected) in [(PixelRange::OF_A_JUDGE, (1426, 713)), (PixelRange::OF_A_WRITER, (60, 30))]
+        {
+            let sent = encode(&drawn(60, 30), range);
+            let Ok(Part::Picture { bytes, mime }) = &sent else { panic!("{sent:?}") };
+            assert_eq!(*mime, "image/jpeg");
+            let decoded = image::load_from_memory(bytes).expect("decodes").to_rgb8();
+            assert_eq!(decoded.dimensions(), expected);
+            assert_eq!(sent, encode(&drawn(60, 30), range));
+        }
+    }
+
+    #[test]
+    fn the_pixels_are_those_of_the_picture() {
+        // Left dark, right light: the halves must still be there.
+        let halves = RgbImage::from_fn(40, 40, |x, _| image::Rgb([if x < 20 { 10 } else { 240 }; 3]));
+        let Ok(Part::Picture { bytes, .. }) = encode(&halves, PixelRange::OF_A_JUDGE) else {
+            panic!("encodes")
+        };
+        let sent = image::load_from_memory(&bytes).expect("decodes").to_rgb8();
+        for (x, level) in [(sent.width() / 4, 10), (3 * sent.width() / 4, 240)] {
+            let [red, ..] = sent.get_pixel(x, sent.height() / 2).0;
+            assert!(red.abs_diff(level) <= 3, "{red} at {x}");
+        }
+    }
+
+    #[test]
+    fn a_thread_of_a_picture_is_refused() {
+        let refusal = encode(&RgbImage::new(100_000, 1), PixelRange::OF_A_WRITER).expect_err("too long");
+        assert_eq!(refusal.class, "too_long_picture");
+        assert!(encode(&RgbImage::new(0, 0), PixelRange::OF_A_WRITER).is_err());
+    }
 }

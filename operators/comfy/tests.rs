@@ -11,6 +11,7 @@ use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::socket::{Heard, Socket};
 use super::*;
 use crate::mask::Mask;
 use fake::{Ending, Fake, Reply};
@@ -47,13 +48,13 @@ fn folder(files: &[(&str, Value)]) -> TempDir {
     folder
 }
 
-/// An editor whose patience is short.
+/// An editor that tries again soon.
 fn editor_with(addresses: Vec<String>, change: impl FnOnce(&mut ComfySettings)) -> Comfy {
     let folder = folder(&[("inpaint.json", workflow()), ("inpaint.binding.json", binding())]);
     let mut settings = ComfySettings::new(addresses, folder.path().to_owned());
     settings.prompt_timeout = Duration::from_secs(5);
-    settings.call_timeout = Duration::from_millis(300);
-    settings.give_up_after = Duration::from_millis(60);
+    settings.call_timeout = Duration::from_secs(5);
+    settings.give_up_after = Duration::from_secs(5);
     settings.lost_after = Duration::from_millis(40);
     settings.most_between_looks = Duration::from_millis(20);
     settings.first_aside = Duration::from_millis(5);
@@ -64,6 +65,13 @@ fn editor_with(addresses: Vec<String>, change: impl FnOnce(&mut ComfySettings)) 
 
 fn editor(fakes: &[&Fake]) -> Comfy {
     editor_with(fakes.iter().map(|fake| fake.address.clone()).collect(), |_| ())
+}
+
+/// An editor that doesn't wait for servers that hang.
+fn hasty_editor(fakes: &[&Fake]) -> Comfy {
+    editor_with(fakes.iter().map(|fake| fake.address.clone()).collect(), |settings| {
+        settings.call_timeout = Duration::from_millis(200);
+    })
 }
 
 /// Replaces the upper left pixel of a small picture.
@@ -135,21 +143,26 @@ fn a_websocket_that_dies_or_never_answers_costs_nothing() {
     assert!(edit(&editor(&[&fake])).is_ok());
     assert_eq!(fake.prompts(), 1);
     let fake = Fake::scripted(Ending::Picture, |request, _| request.is("GET", "/ws").then_some(Reply::Hang));
-    assert!(edit(&editor(&[&fake])).is_ok());
+    assert!(edit(&hasty_editor(&[&fake])).is_ok());
     assert_eq!(fake.prompts(), 1);
 }
 
 #[test]
-fn the_end_is_heard_and_not_waited_for() {
-    let fake = Fake::new(Ending::Picture);
-    let editor = editor_with(vec![fake.address.clone()], |settings| {
-        settings.most_between_looks = Duration::from_secs(60);
-        settings.prompt_timeout = Duration::from_secs(120);
-    });
-    for _ in 0..5 {
-        assert!(edit(&editor).is_ok());
-    }
-    assert_eq!(fake.prompts(), 5);
+fn the_end_is_heard_over_the_websocket() {
+    let heard = |ending: Ending, id: Option<&str>, patience: Duration| {
+        let fake = Fake::new(ending);
+        let mut socket = Socket::connect(&fake.address, "me", Duration::from_secs(5)).unwrap();
+        let client = Client::new(&fake.address, Duration::from_secs(5), 1 << 20);
+        let (own, _) = client.prompt(&json!({}), "me").unwrap();
+        socket.listen(id.unwrap_or(&own), Instant::now() + patience)
+    };
+    let (long, short) = (Duration::from_secs(30), Duration::from_millis(50));
+    assert_eq!(heard(Ending::Picture, None, long), Heard::Over);
+    assert_eq!(heard(Ending::Error("a", "b"), None, long), Heard::Over);
+    assert_eq!(heard(Ending::Interrupted, None, long), Heard::Over);
+    assert_eq!(heard(Ending::SocketDies, None, long), Heard::Gone);
+    assert_eq!(heard(Ending::Never, None, short), Heard::Nothing);
+    assert_eq!(heard(Ending::Picture, Some("another's"), short), Heard::Nothing);
 }
 
 #[test]
@@ -226,7 +239,7 @@ fn a_prompt_whose_answer_is_lost_is_found_and_not_sent_again() {
         for lost in replies {
             let fake = Fake::new(ending.clone());
             fake.state().instead_of_the_id = Some(lost);
-            assert!(edit(&editor(&[&fake])).is_ok());
+            assert!(edit(&hasty_editor(&[&fake])).is_ok());
             assert_eq!(fake.prompts(), 1);
         }
     }

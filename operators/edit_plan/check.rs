@@ -27,7 +27,7 @@
 //! way round.
 
 use super::place::{Place, Size, without};
-use super::words::{count, head, names, same_kind, telling, words};
+use super::words::{count, head, names, parts, same_kind, telling, words};
 use super::{EditPlan, EditType, Instruction, Operation, PlannedObject, PlannedStep};
 
 /// Words of a prompt of one operation, at most.
@@ -54,8 +54,20 @@ pub const WITHDRAWING: [&str; 17] = [
     "drop", "previous", "scrap", "reverse", "rollback", "unmake", "ignore",
 ];
 /// Words that say that an object is cut out.
-pub const CUTTING: [&str; 9] =
-    ["cut", "cutout", "extract", "isolate", "separate", "lift", "background", "backdrop", "segment"];
+pub const CUTTING: [&str; 12] = [
+    "cut",
+    "cutout",
+    "extract",
+    "extracted",
+    "isolate",
+    "isolated",
+    "separate",
+    "lift",
+    "background",
+    "backdrop",
+    "segment",
+    "transparent",
+];
 const ADDING: [&str; 5] = ["add", "insert", "introduce", "place", "put"];
 const REMOVING: [&str; 6] = ["remove", "delete", "erase", "eliminate", "clear", "take"];
 
@@ -249,48 +261,16 @@ fn check_hybrid(instruction: &Instruction, steps: &[PlannedStep]) -> Result<(), 
 
 /// No telling word of the premise stands in a turn, but for the objects' own names.
 fn check_premise(instruction: &Instruction, steps: &[PlannedStep]) -> Result<(), String> {
-    const OF_EVERY_PREMISE: [&str; 36] = [
-        "every",
-        "everything",
-        "edit",
-        "edits",
-        "edited",
-        "change",
-        "changes",
-        "changed",
-        "must",
-        "should",
-        "object",
-        "objects",
-        "turn",
-        "turns",
-        "following",
-        "keep",
-        "make",
-        "made",
-        "new",
-        "from",
-        "now",
-        "conversation",
-        "item",
-        "items",
-        "thing",
-        "things",
-        "whatever",
-        "will",
-        "shall",
-        "adjust",
-        "replace",
-        "replaced",
-        "adjusted",
-        "throughout",
-        "always",
-        "result",
-    ];
+    /// Says nothing of what all turns obey.
+    const OF_EVERY_PREMISE: &str = "you your we i please when which also use become becomes give given another different other others \
+        kind look looks like appear appearance remember next both every everything edit edits edited change \
+        changes changed must should object objects turn turns following keep make made new from now \
+        conversation item items thing things whatever will shall adjust replace replaced adjusted throughout \
+        always result";
     let premise = instruction.premise.as_deref().unwrap_or_default();
     let nouns: Vec<String> =
         steps.iter().filter_map(|step| step.object.as_ref()).flat_map(|object| words(&object.noun)).collect();
-    let own = |word: &String| !OF_EVERY_PREMISE.contains(&word.as_str()) && !nouns.contains(word);
+    let own = |word: &String| OF_EVERY_PREMISE.split(' ').all(|known| known != word) && !nouns.contains(word);
     let telling: Vec<String> = telling(premise).into_iter().filter(own).collect();
     if telling.is_empty() {
         return Err("the premise does not say what all turns obey".into());
@@ -375,7 +355,7 @@ fn object(step: &PlannedStep) -> Result<&PlannedObject, String> {
 }
 
 fn has_one_of(prompt: &str, known: &[&str]) -> bool {
-    words(prompt).iter().any(|word| known.contains(&word.as_str()))
+    parts(prompt).iter().any(|word| known.contains(&word.as_str()))
 }
 
 fn is_article(word: &str) -> bool {

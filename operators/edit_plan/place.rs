@@ -2,7 +2,7 @@
 //!
 //! Rough on purpose: a picture has nine fields, and a box lies in the one that its middle falls into.
 
-use super::words::{names, words};
+use super::words::{names, parts, words};
 
 /// One of the nine fields of a picture, each a third of its width and of its height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Place {
     /// Whether the text tells this place: it has a word of it, and none of its opposite that it doesn't also have. Text about a
     /// box on the left may say `left` and not `right`; either `top` or `left` is enough for the corner.
     pub fn told_by(self, text: &str) -> Result<(), String> {
-        let said = words(text);
+        let said = parts(text);
         let any = |known: &[&str]| said.iter().any(|word| known.contains(&word.as_str()));
         let axes = [(self.column(), &COLUMNS), (self.row(), &ROWS)];
         for (third, sides) in axes {
@@ -105,8 +105,9 @@ pub enum Size {
     Large,
 }
 
-const SMALL: [&str; 5] = ["small", "little", "tiny", "smaller", "smallest"];
-const LARGE: [&str; 6] = ["large", "big", "huge", "larger", "largest", "biggest"];
+const SMALL: [&str; 7] = ["small", "little", "tiny", "smaller", "smallest", "mini", "miniature"];
+const LARGE: [&str; 9] =
+    ["large", "big", "huge", "larger", "largest", "biggest", "giant", "massive", "enormous"];
 
 impl Size {
     /// Of a box (left, top, right, bottom, in pixels) in a picture of this size.
@@ -132,7 +133,7 @@ impl Size {
     /// Whether the text tells this size: it has a word of it, and none of its opposite. What is neither small nor large needs
     /// no word.
     pub fn told_by(self, text: &str) -> Result<(), String> {
-        let said = words(text);
+        let said = parts(text);
         let any = |known: &[&str]| said.iter().any(|word| known.contains(&word.as_str()));
         let (own, other) = match self {
             Size::Small => (any(&SMALL), any(&LARGE)),
@@ -202,6 +203,9 @@ mod tests {
             }
         }
         assert_eq!(Place::TopLeft.told_by("the kite in the upper part"), Ok(()));
+        assert_eq!(Place::TopLeft.told_by("in the top-left corner"), Ok(()));
+        assert!(Place::TopLeft.told_by("in the bottom-left corner").is_err());
+        assert_eq!(Place::Right.told_by("on the right-hand side"), Ok(()));
         assert_eq!(Place::Centre.told_by("in the CENTER of the picture"), Ok(()));
         assert_eq!(Place::Left.told_by("on the left, right beside the door"), Ok(()));
         assert!(Place::Left.told_by("on the right").unwrap_err().contains("on the left"));

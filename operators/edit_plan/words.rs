@@ -12,6 +12,12 @@ pub fn words(text: &str) -> Vec<String> {
     lower.split(part).map(trim).filter(|word| !word.is_empty()).collect()
 }
 
+/// As [`words`], with what hyphens join taken apart: `top-left` tells of both.
+pub fn parts(text: &str) -> Vec<String> {
+    let apart = |word: String| word.split('-').map(str::to_owned).collect::<Vec<_>>();
+    words(text).into_iter().flat_map(apart).filter(|part| !part.is_empty()).collect()
+}
+
 /// How many words there are between blanks: what limits are counted in.
 pub fn count(text: &str) -> usize {
     text.split_whitespace().count()
@@ -67,6 +73,7 @@ mod tests {
         assert!(names("the dog\u{2019}s tail", "dog"));
         assert!(!names("a hotdog", "dog") && !names("a bow and a tie", "bow tie") && !names("dog", " "));
         assert!(names("a T-shirt", "t-shirt"));
+        assert_eq!(parts("top-left, right-hand"), ["top", "left", "right", "hand"]);
         assert_eq!(count(" one  two-three four. "), 3);
     }
 

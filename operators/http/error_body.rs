@@ -95,7 +95,9 @@ const CONTENT_FILTER: [&str; 8] = [
     "responsibleai",
     "safety system",
 ];
-const CONTEXT: [&str; 8] = [
+const CONTEXT: [&str; 10] = [
+    "maximum model length",
+    "max_model_len",
     "context_length",
     "context length",
     "contextwindow",
@@ -105,7 +107,8 @@ const CONTEXT: [&str; 8] = [
     "prompt is too long",
     "string_above_max_length",
 ];
-const QUOTA: [&str; 3] = ["insufficient_quota", "exceeded your current quota", "billing"];
+/// Codes only: the words of a bound a minute speak of quotas and billing as well.
+const QUOTA: [&str; 3] = ["insufficient_quota", "billing_hard_limit", "billing_not_active"];
 /// Of the picture: what is wrong with a request's form would be wrong with every request.
 const INPUT: [&str; 14] = [
     "invalid_image",

@@ -243,16 +243,21 @@ struct Owed {
 }
 
 /// Fills evenly, and holds ten seconds' worth: in no minute do more than 7/6 of the bound pass (and one more, by rounding).
-struct Bucket {
-    limiter: RateLimiter<NotKeyed, InMemoryState, SinceMade>,
-    clock: SinceMade,
+struct Bucket<C: Clock<Instant = Nanos> = SinceMade> {
+    limiter: RateLimiter<NotKeyed, InMemoryState, C>,
+    clock: C,
     holds: NonZeroU32,
 }
 
 impl Bucket {
     fn a_minute(bound: NonZeroU32) -> Option<Self> {
+        Bucket::with_clock(bound, SinceMade(Instant::now()))
+    }
+}
+
+impl<C: Clock<Instant = Nanos> + Clone> Bucket<C> {
+    fn with_clock(bound: NonZeroU32, clock: C) -> Option<Self> {
         let holds = NonZeroU32::new(bound.get().div_ceil(6))?;
-        let clock = SinceMade(Instant::now());
         let limiter =
             RateLimiter::direct_with_clock(Quota::per_minute(bound).allow_burst(holds), clock.clone());
         Some(Bucket { limiter, clock, holds })
@@ -261,7 +266,7 @@ impl Bucket {
 
 /// Takes what is owed; says how long to wait where the bucket has not enough. What is more than a bucket holds is taken
 /// bite by bite.
-fn pay(bucket: Option<&Bucket>, owed: &mut u64) -> Option<Duration> {
+fn pay<C: Clock<Instant = Nanos>>(bucket: Option<&Bucket<C>>, owed: &mut u64) -> Option<Duration> {
     let bucket = bucket?;
     while let Some(bite) = NonZeroU32::new(u32::try_from(*owed).unwrap_or(u32::MAX).min(bucket.holds.get())) {
         match bucket.limiter.check_n(bite) {
@@ -282,3 +287,6 @@ impl Clock for SinceMade {
         self.0.elapsed().into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,9 @@ use super::{CallClass, HostSettings, HttpError, Part};
 /// A connection that isn't there after this long won't be.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 
+/// Servers close what is idle, many after five seconds: a connection that is about to be closed is not sent by.
+const LONGEST_IDLE: Duration = Duration::from_secs(4);
+
 /// What is sent.
 #[derive(Clone, Copy)]
 pub(super) enum Payload<'a> {
@@ -63,13 +66,15 @@ pub(super) fn agent(settings: &HostSettings) -> Result<Agent, HttpError> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_connect(Some(LONGEST_CONNECT))
+        .max_idle_age(LONGEST_IDLE)
         .max_idle_connections(settings.most_in_flight)
         .max_idle_connections_per_host(settings.most_in_flight)
         .user_agent(concat!("threshflow/", env!("CARGO_PKG_VERSION")));
     if is_loopback(&settings.base_url) {
         config = config.proxy(None);
     }
-    if let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
+    let roots = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
+    if let Some(path) = roots.filter(|_| !settings.base_url.starts_with("http:")) {
         let roots = RootCerts::from(certificates(&PathBuf::from(path))?);
         config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
     }
@@ -219,6 +224,11 @@ fn broken(error: &Error, timeout: Duration, most_bytes: u64) -> Fault {
             format!("the answer is larger than {most_bytes} bytes, the cap on bodies"),
             false,
         ),
+        _ if is_distrust(error) => (
+            CallClass::Unreachable,
+            format!("{}; name the PEM file of its authority in SSL_CERT_FILE if you trust it", error),
+            false,
+        ),
         Error::Io(_)
         | Error::HostNotFound
         | Error::ConnectionFailed
@@ -237,6 +247,12 @@ fn broken(error: &Error, timeout: Duration, most_bytes: u64) -> Fault {
     };
     let went = if class == CallClass::TooLarge { Went::Well } else { Went::Badly };
     Fault { class, words, status: None, retry, pause: None, went, may_have_cost: !unasked }
+}
+
+/// Certificates come as errors of input.
+fn is_distrust(error: &Error) -> bool {
+    matches!(error, Error::Io(inner) if inner.kind() == std::io::ErrorKind::InvalidData
+        && inner.to_string().contains("certificate"))
 }
 
 /// `1.5 s`.

@@ -156,7 +156,9 @@ impl HostSettings {
         if uri.host().is_none_or(str::is_empty) {
             return Err(bad("which names no host"));
         }
-        Ok(url.trim_end_matches('/').to_owned())
+        // The scheme in small letters, as whoever looks at it expects.
+        let scheme = uri.scheme_str().unwrap_or_default();
+        Ok(format!("{scheme}{}", url.trim_end_matches('/').get(scheme.len()..).unwrap_or_default()))
     }
 
     fn bad_header(&self, header: &str, wrong: &'static str) -> HttpError {

@@ -256,21 +256,25 @@ fn what_the_endpoint_says_of_the_question_is_remembered_and_what_ails_it_is_not(
 
 #[test]
 fn what_an_edit_cost_is_told_by_its_answer() {
-    let mut answer = b64(&edited());
-    answer["usage"] = json!({"input_tokens": 30, "output_tokens": 40});
-    let server = Server::start(vec![Answer::json(200, &answer)]);
+    let answer = json!({
+        "data": [{"url": "/files/1.jpg"}],
+        "usage": {"input_tokens": 30, "output_tokens": 40}
+    });
+    let file = Answer::bytes(200, "image/jpeg", edited());
+    let server = Server::start(vec![Answer::json(200, &answer), file]);
     let spending = Spending::new(Some(1), None);
     let editor = editor_over(
         HostSettings { spending: Arc::clone(&spending), ..host_settings(&server) },
         HttpEditSettings::new("imgedit-e1"),
     );
-    edit(&editor).unwrap();
+    // The budget is used up by then, and what was paid for comes all the same.
+    assert_eq!(edit(&editor).unwrap().bytes, edited());
     let report = editor.endpoint().host().report();
     assert_eq!((report.prompt_tokens, report.completion_tokens), (30, 40));
     let refusal = edit(&editor).unwrap_err();
     assert_eq!(refusal.class, "over_budget");
     assert!(!editor.is_of_the_content(&refusal));
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]

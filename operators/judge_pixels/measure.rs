@@ -30,6 +30,9 @@ pub struct Measured {
     /// Which part of the region's pixels have, after, a colour that stands in its surroundings too, 0 to 1 (to a sixteenth of
     /// each channel's range, give or take one).
     pub familiar: f32,
+    /// How alike the region and its surroundings are in how much neighbouring pixels differ, after: the lesser mean over the
+    /// greater, 0 to 1; 1 for the whole picture.
+    pub even: f32,
     /// Of all that changed outside of the other masks, which part lies in the region, 0 to 1; 1 where nothing changed.
     pub focus: f32,
     /// PSNR outside, dB, at most 99; 99 where nothing is outside.
@@ -82,6 +85,7 @@ impl Measured {
             psnr: region.psnr(),
             kept: region.correlation(),
             familiar: places.familiar(after, mask),
+            even: places.even(after, mask),
             focus: ratio(region.differences as f64, all as f64, 1.0),
             psnr_outside: outside.psnr(),
             ssim_outside,
@@ -92,6 +96,15 @@ impl Measured {
 
 fn ratio(part: f64, whole: f64, of_nothing: f32) -> f32 {
     if whole > 0.0 { (part / whole) as f32 } else { of_nothing }
+}
+
+/// The mask's bounds and as much around them as counts as its surroundings.
+fn surroundings(picture: &RgbImage, mask: Option<&Mask>) -> Option<[u32; 4]> {
+    let [left, top, right, bottom] = mask.and_then(Mask::bounds)?;
+    let more = |length: u32| (length as f32 * AROUND) as u32 + 4;
+    let (across, down) = (more(right - left), more(bottom - top));
+    let (right, bottom) = ((right + across).min(picture.width()), (bottom + down).min(picture.height()));
+    Some([left.saturating_sub(across), top.saturating_sub(down), right, bottom])
 }
 
 /// Which pixels are of the region, and which of no mask.
@@ -152,12 +165,32 @@ impl Places {
         (ratio(inside.0, inside.1, 1.0), ratio(outside.0, outside.1, 1.0))
     }
 
+    fn even(&self, after: &RgbImage, mask: Option<&Mask>) -> f32 {
+        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
+        // Sums and counts, outside and in the region. A level is added to the means: on flat grounds nothing is uneven.
+        let mut sums = [(0.0, 0.0); 2];
+        for y in top..bottom.saturating_sub(1) {
+            for x in left..right.saturating_sub(1) {
+                let at = y as usize * self.width + x as usize;
+                let owner = usize::from(self.owners[at]);
+                if owner < 2
+                    && self.owners[at + 1] == self.owners[at]
+                    && self.owners[at + self.width] == self.owners[at]
+                {
+                    let light = |x: u32, y: u32| light(after.get_pixel(x, y).0);
+                    let here = light(x, y);
+                    let steps =
+                        u32::from(here.abs_diff(light(x + 1, y))) + u32::from(here.abs_diff(light(x, y + 1)));
+                    sums[owner] = (sums[owner].0 + f64::from(steps), sums[owner].1 + 1.0);
+                }
+            }
+        }
+        let [outside, region] = sums.map(|(sum, count)| ratio(sum, count, 0.0) + 1.0);
+        outside.min(region) / outside.max(region)
+    }
+
     fn familiar(&self, after: &RgbImage, mask: Option<&Mask>) -> f32 {
-        let Some([left, top, right, bottom]) = mask.and_then(Mask::bounds) else { return 1.0 };
-        let more = |length: u32| (length as f32 * AROUND) as u32 + 4;
-        let (across, down) = (more(right - left), more(bottom - top));
-        let (right, bottom) = ((right + across).min(after.width()), (bottom + down).min(after.height()));
-        let (left, top) = (left.saturating_sub(across), top.saturating_sub(down));
+        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
         let at = |x: u32, y: u32| y as usize * self.width + x as usize;
         let places = || (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
         let mut seen = vec![false; 16 * 16 * 16];

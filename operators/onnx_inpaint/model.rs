@@ -57,7 +57,8 @@ pub(super) struct InpaintModel {
 #[derive(Clone, Debug)]
 struct Ports {
     image: Port,
-    mask: Port,
+    /// `None` where the mask is the fourth channel of the image.
+    mask: Option<Port>,
     output: Port,
 }
 
@@ -122,7 +123,7 @@ fn config(folder: &ModelFolder) -> Result<Config, OnnxError> {
 }
 
 impl Ports {
-    /// Told by the names `image` and `mask`; where a graph has others, by the number of channels.
+    /// Told by the names `image` and `mask`; where a graph has others, by the number of channels. One input of four channels is both.
     fn of(model: &Model) -> Result<Self, OnnxError> {
         let planes = |count: usize| [Axis::Is(1), Axis::Is(count), Axis::Any("H"), Axis::Any("W")];
         let wanted = |name, count| Wanted::f32(name, &[&planes(count)]);
@@ -137,13 +138,20 @@ impl Ports {
             true => "output",
             false => "",
         };
+        if let [only] = &model.signature.inputs[..]
+            && axis(only, 1) == Some(4)
+        {
+            let (ins, outs) = model.fit(&[wanted("", 4)], &[wanted(output, 3)])?;
+            return Ok(Ports { image: ins[0].clone(), mask: None, output: outs[0].clone() });
+        }
         let (ins, outs) = model.fit(&inputs, &[wanted(output, 3)])?;
-        Ok(Ports { image: ins[0].clone(), mask: ins[1].clone(), output: outs[0].clone() })
+        Ok(Ports { image: ins[0].clone(), mask: Some(ins[1].clone()), output: outs[0].clone() })
     }
 
     /// The edge of the square that the graph takes; `None` where it takes any size.
     fn edge(&self, model: &Model) -> Result<Option<u32>, OnnxError> {
-        let sides = [&self.image, &self.mask].map(|port| (axis(port, 2), axis(port, 3)));
+        let sides = [&self.image, self.mask.as_ref().unwrap_or(&self.image)];
+        let sides = sides.map(|port| (axis(port, 2), axis(port, 3)));
         match sides {
             [(None, None), (None, None)] => Ok(None),
             [(Some(height), Some(width)), mask]
@@ -184,9 +192,18 @@ impl Inpainter {
         mask: &[f32],
     ) -> Result<Vec<f32>, OnnxError> {
         let (width, height) = (width as usize, height as usize);
-        let image = TensorIn::F32 { shape: &[1, 3, height, width], data: image };
-        let mask = TensorIn::F32 { shape: &[1, 1, height, width], data: mask };
-        let outputs = self.session.run(&[(&self.ports.image.name, image), (&self.ports.mask.name, mask)])?;
+        let name = &self.ports.image.name;
+        let outputs = match &self.ports.mask {
+            Some(port) => {
+                let image = TensorIn::F32 { shape: &[1, 3, height, width], data: image };
+                let mask = TensorIn::F32 { shape: &[1, 1, height, width], data: mask };
+                self.session.run(&[(name, image), (&port.name, mask)])?
+            }
+            None => {
+                let both = [image, mask].concat();
+                self.session.run(&[(name, TensorIn::F32 { shape: &[1, 4, height, width], data: &both })])?
+            }
+        };
         let output = outputs.into_iter().find(|output| output.name == self.ports.output.name);
         let failed = |why: String| OnnxError::Run { path: self.path.clone(), why };
         let name = &self.ports.output.name;
@@ -199,7 +216,7 @@ impl Inpainter {
     }
 
     /// Which range the model answers in, by what it makes of an even grey with a hole: what is outside the hole comes back as it
-    /// was, about 0.5 or about 127.5.
+    /// was, as 0.5 or as 127.5, give or take a half of that, since some models repaint all of it.
     pub(super) fn look(&mut self, canvas: Canvas) -> Result<Range, OnnxError> {
         let edge = match canvas {
             Canvas::Fixed(edge) => edge,
@@ -218,8 +235,8 @@ impl Inpainter {
         let (count, sum) = known.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
         let mean = sum / f64::from(count);
         match mean {
-            0.4..=0.6 => Ok(Range::One),
-            102.0..=153.0 => Ok(Range::Bytes),
+            0.25..=0.75 => Ok(Range::One),
+            63.75..=191.25 => Ok(Range::Bytes),
             _ => Err(OnnxError::Contract {
                 path: self.path.clone(),
                 wanted: format!(

@@ -106,9 +106,8 @@ impl Canvas {
         let patches =
             self.noise(right * 7.0, away * 9.0, 42) * 0.6 + self.noise(right * 21.0, away * 26.0, 47) * 0.4;
         let grass = mixed(grass, Rgb([40, 108, 40]), 0.6 * smooth((patches - 0.4) * 2.5));
-        // Blades stand upright and are thinner where they are far.
-        let size = self.side() / 420.0 / away;
-        let blades = self.noise(x / (size * 1.6).max(1.0), y / (size * 7.0).max(2.0), 41);
+        let size = self.side() / 400.0;
+        let blades = self.noise(x / size.max(1.0), y / (size * 4.5).max(2.0), 41);
         let grass = mixed(grass, Rgb([204, 226, 120]), 0.42 * ((blades - 0.5) * 2.0).max(0.0));
         let (column, row) = ((right * 34.0).floor(), (away * 40.0).floor());
         let of = |salt: u64| dice::at(self.seed ^ salt, column as i32, row as i32);

@@ -3,8 +3,10 @@
 //! Coarse to fine: at each size of the picture every little square that touches the hole looks for the square outside of it
 //! that is most like it, and what is in the hole becomes the mean of what these squares say (Wexler, Shechtman and Irani,
 //! "Space-time completion of video", 2007; the search is that of Barnes et al., "PatchMatch", 2009). At the coarsest size
-//! it starts from a smooth fill, which is all there is to it where nothing but a smooth ground is around. Where the hole is big the finest sizes look for nothing more: they copy from where the coarser
+//! it starts from a fill from the outside inwards, lines first (see `peel`); or from a smooth fill, which is all there is to it where nothing but a smooth ground is around. Where the hole is big the finest sizes look for nothing more: they copy from where the coarser
 //! one found it, so that the time hardly grows with the picture.
+//!
+//! What shows colours that don't stand right around the hole is not copied: it would be another thing.
 //!
 //! Written here since no crate does it that the project may use: `inpaint` (Telea's method, which also smears across big
 //! holes) is under the EUPL, and nothing else on crates.io fills holes.
@@ -16,15 +18,16 @@ use super::dice::Dice;
 use crate::mask::Mask;
 
 mod level;
+mod peel;
 mod search;
 
 use level::Level;
 use search::Matches;
 
 /// A level whose hole touches more squares than this only copies.
-const MOST_SEARCHED: usize = 60_000;
+const MOST_SEARCHED: usize = 30_000;
 /// A hole that is nowhere deeper than this, in pixels, is the coarsest level.
-const SHALLOW: u32 = 5;
+const SHALLOW: u32 = 6;
 /// With fewer squares outside of the hole there is nothing to choose from.
 const LEAST_SOURCES: usize = 64;
 
@@ -61,7 +64,10 @@ pub fn fill(picture: &mut RgbImage, hole: &Mask, seed: u64) {
                 matches.vote(level);
                 matches
             }
-            None => Matches::at_random(level, &mut dice),
+            None => {
+                peel::fill_inwards(level);
+                Matches::at_random(level, &mut dice)
+            }
         };
         let rounds = if !searches {
             0

@@ -15,7 +15,7 @@ use flatten::flattened;
 pub fn apply(name: &str, picture: &RgbImage, seed: u64) -> RgbImage {
     match name {
         "pencil sketch" => sketch(picture),
-        "oil painting" => strokes::painted(picture, brush(picture, 55.0), seed),
+        "oil painting" => strokes::painted(picture, brush(picture, 26.0), seed),
         "watercolour" => watercolour(picture, seed),
         "pixel art" => pixel_art(picture),
         "black and white photograph" => map_light(picture, |light| Rgb([contrast(light); 3])),
@@ -29,7 +29,7 @@ pub fn apply(name: &str, picture: &RgbImage, seed: u64) -> RgbImage {
 /// A brush so many times smaller than the picture's longer side, in pixels.
 fn brush(picture: &RgbImage, smaller: f32) -> u32 {
     let side = picture.width().max(picture.height()) as f32;
-    (side / smaller).round().clamp(1.0, 24.0) as u32
+    (side / smaller).round().clamp(1.0, 80.0) as u32
 }
 
 fn map_light(picture: &RgbImage, to: impl Fn(u8) -> Rgb<u8>) -> RgbImage {

@@ -78,6 +78,11 @@ fn clear_ground(cut: &mut RgbaImage, ground: Rgb<u8>) {
         let near = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
         open.extend(near.into_iter().filter(|&(x, y)| x < width && y < height));
     }
+    // Where this editor cut the thing out, what is clean within it is ground too, as in the handle of a cup.
+    if ground == CLEAN {
+        let [r, g, b] = CLEAN.0;
+        cut.pixels_mut().filter(|pixel| pixel.0 == [r, g, b, 255]).for_each(|pixel| pixel.0[3] = 0);
+    }
 }
 
 fn soften_edges(cut: &mut RgbaImage) {

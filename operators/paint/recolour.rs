@@ -93,9 +93,9 @@ fn is_on_stripe([x, y]: [f32; 2], side: f32) -> bool {
 fn is_on_spot([x, y]: [f32; 2], side: f32, seed: u64) -> bool {
     let step = (side / 4.5).max(6.0);
     let (column, row) = ((x / step) as i32, (y / step) as i32);
-    let moved = |salt: u64| 0.5 + 0.24 * (dice::at(seed ^ salt, column, row) - 0.5);
+    let moved = |salt: u64| 0.5 + 0.16 * (dice::at(seed ^ salt, column, row) - 0.5);
     let (across, down) = (x / step - column as f32 - moved(1), y / step - row as f32 - moved(2));
-    let radius = 0.24 + 0.09 * dice::at(seed ^ 3, column, row);
+    let radius = 0.34 + 0.07 * dice::at(seed ^ 3, column, row);
     across * across + down * down < radius * radius
 }
 

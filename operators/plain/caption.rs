@@ -2,7 +2,7 @@
 
 use threshflow::row::RegionKind;
 
-use super::phrase::{is_plural, list, number, plural, spaced, with_article};
+use super::phrase::{list, number, plural, spaced, with_article};
 use crate::edit_plan::place::{Place, Size};
 use crate::edit_plan::words::words;
 
@@ -26,7 +26,7 @@ pub struct Seen<'a> {
 
 /// What is in a picture of this size, in sentences. Objects come before backgrounds, and both in the order of their surest
 /// find. Every noun that is told stands in the caption to the letter, between blanks or punctuation; of things that there are
-/// several of, the plural besides. Empty where nothing was found. The order of the finds is of no account.
+/// several of, the plural besides if the noun is one word. Empty where nothing was found. The order of the finds is of no account.
 ///
 /// ```
 /// use operators::plain::{Seen, caption};
@@ -38,7 +38,7 @@ pub struct Seen<'a> {
 /// ];
 /// assert_eq!(
 ///     caption(&finds, 300, 300),
-///     "There is a red car in the bottom left corner. The background is a large sky at the top."
+///     "The picture shows a red car in the bottom left corner. The background shows the sky at the top."
 /// );
 /// ```
 pub fn caption(finds: &[Seen<'_>], width: u32, height: u32) -> String {
@@ -62,23 +62,28 @@ pub fn caption(finds: &[Seen<'_>], width: u32, height: u32) -> String {
         }
         groups.truncate(NOUNS_TOLD);
         let (several, single): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(_, group)| group.len() > 1);
-        let told: Vec<String> = single.iter().map(|(_, group)| one(group[0], width, height)).collect();
         if kind == RegionKind::Object {
-            let be = single.first().is_some_and(|(noun, _)| is_plural(noun)) || told.len() > 1;
+            let told: Vec<String> = single.iter().map(|(_, group)| one(group[0], width, height)).collect();
             sentences.extend(told.chunks(4).enumerate().map(|(at, some)| match at {
-                0 => format!("There {} {}.", if be { "are" } else { "is" }, list(some)),
+                0 => format!("The picture shows {}.", list(some)),
                 _ => format!("It also shows {}.", list(some)),
             }));
             sentences.extend(several.iter().map(|(noun, group)| many(noun, group, width, height)));
         } else {
             let told: Vec<String> =
-                several.iter().map(|(_, group)| one(group[0], width, height)).chain(told).collect();
+                single.iter().chain(&several).map(|(_, group)| behind(group[0], width, height)).collect();
             if !told.is_empty() {
-                sentences.push(format!("The background is {}.", list(&told)));
+                sentences.push(format!("The background shows {}.", list(&told)));
             }
         }
     }
     sentences.join(" ")
+}
+
+/// `the blue sky at the top`: a background has no size to speak of.
+fn behind(seen: &Seen<'_>, width: u32, height: u32) -> String {
+    let place = Place::of(seen.bbox, width, height).phrase();
+    format!("the {} {place}", coloured(seen))
 }
 
 /// `a small red car on the left`
@@ -89,11 +94,19 @@ fn one(seen: &Seen<'_>, width: u32, height: u32) -> String {
 
 /// `small red car`
 fn described(seen: &Seen<'_>, width: u32, height: u32) -> String {
-    let size = Size::of(seen.bbox, width, height).word().unwrap_or_default();
-    let said = words(seen.noun);
-    let new = |word: &&str| !said.iter().any(|said| said == word);
-    let colour = seen.colour.filter(new).unwrap_or_default();
-    spaced(&[Some(size).filter(new).unwrap_or_default(), colour, seen.noun])
+    let size = Size::of(seen.bbox, width, height).word().filter(|word| !in_noun(seen, word));
+    spaced(&[size.unwrap_or_default(), &coloured(seen)])
+}
+
+/// `red car`
+fn coloured(seen: &Seen<'_>) -> String {
+    let colour = seen.colour.filter(|word| !in_noun(seen, word));
+    spaced(&[colour.unwrap_or_default(), seen.noun])
+}
+
+/// An orange orange is an orange.
+fn in_noun(seen: &Seen<'_>, word: &str) -> bool {
+    words(seen.noun).iter().any(|said| said == word)
 }
 
 /// `There are five cars: a red car on the left, a car at the top and three more.`
@@ -103,7 +116,9 @@ fn many(noun: &str, group: &[&Seen<'_>], width: u32, height: u32) -> String {
     if group.len() > TOLD_OF_ONE_NOUN {
         told.push(format!("{} more", number(group.len() - TOLD_OF_ONE_NOUN)));
     }
-    format!("There are {} {}: {}.", number(group.len()), plural(noun), list(&told))
+    // The plural of several words would hide them from a noun finder: of `ice creams` it finds the ice.
+    let kind = if words(noun).len() == 1 { plural(noun) } else { "of one kind".to_owned() };
+    format!("There are {} {kind}: {}.", number(group.len()), list(&told))
 }
 
 #[cfg(test)]
@@ -125,7 +140,7 @@ mod tests {
         ];
         assert_eq!(
             caption(&finds, 300, 300),
-            "There are a small fire truck in the centre and a large orange in the centre. There are two cars: a red car on \
+            "The picture shows a small fire truck in the centre and a large orange in the centre. There are two cars: a red car on \
              the left and a blue car on the right."
         );
         let many: Vec<Seen<'_>> =
@@ -146,8 +161,10 @@ mod tests {
             .iter()
             .enumerate()
             .flat_map(|(at, noun)| {
-                let bbox = [at as f32 * 30.0, 20.0, at as f32 * 30.0 + 20.0, 200.0];
-                vec![object(noun, bbox, 0.5, None); 1 + at % 3]
+                (0..1 + at % 3).map(move |row| {
+                    let (left, top) = (at as f32 * 30.0, row as f32 * 120.0);
+                    object(noun, [left, top, left + 20.0, top + 50.0], 0.5, None)
+                })
             })
             .collect();
         finds.push(Seen { kind: RegionKind::Background, ..object("hills", [f32::NAN; 4], f32::NAN, None) });

@@ -145,15 +145,14 @@ fn find(before: &Grid, after: &Grid, patch: [i32; 4]) -> Option<Found> {
     if still < LEAST_CHANGE {
         return None;
     }
-    let mut best: Option<((u64, i32, i32), (i32, i32, i32))> = None;
+    let mut best = None;
     for quarters in ZOOMS {
         for dy in -REACH..=REACH {
             for dx in -REACH..=REACH {
                 let Some(fit) = difference(before, after, patch, (dx, dy), quarters) else { continue };
                 let order = (fit, (quarters - 4).abs(), dx * dx + dy * dy);
-                if best.is_none_or(|(known, _)| order < known) {
-                    best = Some((order, (dx, dy, quarters)));
-                }
+                let here = (order, (dx, dy, quarters));
+                best = Some(best.map_or(here, |known| here.min(known)));
             }
         }
     }
@@ -237,7 +236,7 @@ mod tests {
         let things = [("car", as_box(CAR))];
         assert_eq!(motion_of(&first, &first, &things), None);
         assert_eq!(motion_of(&first, &first, &[]), None);
-        // A pixel or two are no motion, nor is another picture, nor another light.
+        // A pixel or two are no motion, nor is another picture.
         assert_eq!(motion_of(&first, &frame([102, 100, 162, 150]), &things), None);
         let noise = |seed: u32| {
             RgbImage::from_fn(384, 288, |x, y| {

@@ -160,6 +160,7 @@ mod tests {
 
     #[test]
     fn what_the_embedded_captioner_says_is_found_again() {
+        use crate::plain::phrase::plural;
         use crate::plain::{Seen, caption};
         for noun in Vocabulary::embedded().iter() {
             for count in 1..6 {
@@ -174,8 +175,14 @@ mod tests {
                 let finds: Vec<Seen<'_>> = (0..count).map(seen).collect();
                 let caption = caption(&finds, 100, 100);
                 let found = nouns(&caption, Vocabulary::embedded());
-                let list = if kind == RegionKind::Object { found.objects } else { found.backgrounds };
-                assert_eq!(list, [noun], "{caption}");
+                let (list, other) = match kind {
+                    RegionKind::Object => (found.objects, found.backgrounds),
+                    RegionKind::Background => (found.backgrounds, found.objects),
+                };
+                // Some plurals are nouns of their own: clouds.
+                let single = |found: &&String| **found == noun || !plural(noun).ends_with(found.as_str());
+                assert_eq!(list.iter().filter(single).collect::<Vec<_>>(), [noun], "{caption}");
+                assert_eq!(other.iter().find(single), None, "{caption}");
             }
         }
     }

@@ -15,13 +15,9 @@ pub(super) fn with_article(phrase: &str) -> String {
 fn article(word: &str) -> &'static str {
     const AN: [&str; 4] = ["hour", "heir", "honest", "honour"];
     const A: [&str; 6] = ["uni", "use", "eu", "one", "ukulele", "uk"];
-    let opens = |known: &&str| word.starts_with(*known);
+    let opens = |known: &[&str]| known.iter().any(|known| word.starts_with(known));
     let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u']);
-    if AN.iter().any(|known| opens(&known)) || (vowel && !A.iter().any(|known| opens(&known))) {
-        "an"
-    } else {
-        "a"
-    }
+    if opens(&AN) || (vowel && !opens(&A)) { "an" } else { "a" }
 }
 
 /// Whether a noun looks like a plural: `mountains`, not `bus` nor `glass`.
@@ -34,12 +30,41 @@ pub(super) fn is_plural(noun: &str) -> bool {
     PLURALS.contains(&last.as_str()) || (ending && !single && !SINGULARS.contains(&last.as_str()))
 }
 
-/// The plural of a noun: its letters with an ending, so that the noun stands in front of it. What isn't spelt in small Latin
-/// letters, or is a plural already, stays as it is.
+/// The plural of a noun. What isn't spelt in small Latin letters, or is a plural already, stays as it is.
 pub(super) fn plural(noun: &str) -> String {
+    const IRREGULAR: [(&str, &str); 21] = [
+        ("man", "men"),
+        ("woman", "women"),
+        ("child", "children"),
+        ("person", "people"),
+        ("foot", "feet"),
+        ("tooth", "teeth"),
+        ("goose", "geese"),
+        ("mouse", "mice"),
+        ("knife", "knives"),
+        ("shelf", "shelves"),
+        ("bookshelf", "bookshelves"),
+        ("leaf", "leaves"),
+        ("wolf", "wolves"),
+        ("calf", "calves"),
+        ("scarf", "scarves"),
+        ("sheep", "sheep"),
+        ("deer", "deer"),
+        ("moose", "moose"),
+        ("fish", "fish"),
+        ("potato", "potatoes"),
+        ("tomato", "tomatoes"),
+    ];
+    if let Some((kind, of)) = noun.split_once(" of ") {
+        return format!("{} of {of}", plural(kind));
+    }
     let latin = noun.ends_with(|letter: char| letter.is_ascii_lowercase());
     if !latin || is_plural(noun) {
         return noun.to_owned();
+    }
+    let (before, last) = noun.rsplit_once(' ').unwrap_or(("", noun));
+    if let Some((_, plural)) = IRREGULAR.iter().find(|(single, _)| *single == last) {
+        return spaced(&[before, plural]);
     }
     let hissing = ["s", "x", "z", "ch", "sh"].iter().any(|ending| noun.ends_with(ending));
     let before_y = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
@@ -111,6 +136,8 @@ mod tests {
             ("hills", "hills"),
             ("猫", "猫"),
             ("BMX", "BMX"),
+            ("old man", "old men"),
+            ("glass of water", "glasses of water"),
         ];
         for (noun, phrase) in known {
             assert_eq!(plural(noun), phrase);

@@ -124,9 +124,9 @@ pub struct PictureFile {
     pub extension: &'static str,
 }
 
-/// Where released edits come from. Asked for one edit at a time, from one thread, and for its pictures one at a time, so that
-/// no more than a sample is held.
-pub trait Release {
+/// Where released edits come from. Asked for one edit at a time, and for its pictures one at a time, so that no more than a sample
+/// is held; by several threads, each of which works on a part.
+pub trait Release: Sync {
     /// Everything that is to be there, and nothing else: what is not listed is removed.
     fn shards(&self) -> Vec<ReleasedShard>;
     /// An edit in full. Asked only where its part is written anew.

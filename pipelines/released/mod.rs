@@ -33,7 +33,7 @@ mod task;
 mod tests;
 mod write;
 
-pub use check::{Finding, Severity, check, report};
+pub use check::{CheckOutcome, Finding, Severity, check, check_folder, report};
 pub use edit::{
     EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
     StageStamp, Turn,

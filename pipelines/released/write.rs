@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use operators::edit_plan::EditType;
 use serde_json::Value;
@@ -109,6 +111,9 @@ fn digest(part: &str, edits: &[(&ListedEdit, String)], piece_bytes: u64) -> Stri
     Stamp::of(&parts).0.to_string()
 }
 
+/// Each holds a sample, and its files are on one disk.
+const MOST_WRITERS: usize = 8;
+
 struct Writer<'a, R> {
     folder: &'a Folder,
     release: &'a R,
@@ -119,16 +124,24 @@ struct Writer<'a, R> {
 impl<R: Release> Writer<'_, R> {
     fn write(&mut self, planned: &[PlannedPart<'_>]) -> Result<Released, ReleaseError> {
         let kept = self.kept(planned);
-        let is_kept: HashMap<&str, &Part> =
+        let kept_parts: HashMap<&str, &Part> =
             kept.parts.iter().map(|part| (part.part.as_str(), part)).collect();
+        let is_new = |part: &&PlannedPart<'_>| !kept_parts.contains_key(part.part.as_str());
+        let new: Vec<&PlannedPart<'_>> = planned.iter().filter(is_new).collect();
+        let mut written = self.write_parts(&new)?.into_iter();
+        let parts_written = new.len();
         let mut after = Manifest::empty();
         for part in planned {
-            after.parts.push(match is_kept.get(part.part.as_str()) {
-                Some(&same) => same.clone(),
-                None => self.write_part(part)?,
-            });
+            match kept_parts.get(part.part.as_str()) {
+                Some(&same) => after.parts.push(same.clone()),
+                None => {
+                    for (part, staged) in written.by_ref().take(1) {
+                        after.parts.push(part);
+                        self.staged.extend(staged);
+                    }
+                }
+            }
         }
-        let parts_written = after.parts.len() - kept.parts.len();
         for edit_type in EditType::ALL {
             after.details.extend(self.details(edit_type, &kept, &after)?);
         }
@@ -141,13 +154,42 @@ impl<R: Release> Writer<'_, R> {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
         let before = &self.folder.before.parts;
-        let gone = |part: &&Part| !after.parts.iter().any(|it| it.part == part.part);
+        let now: HashSet<&str> = after.parts.iter().map(|part| part.part.as_str()).collect();
         Ok(Released {
             parts_written,
-            parts_removed: before.iter().filter(gone).count(),
+            parts_removed: before.iter().filter(|part| !now.contains(part.part.as_str())).count(),
             parts_unchanged: kept.parts.len(),
             bytes_written: self.staged.iter().map(|staged| staged.file.bytes).sum(),
         })
+    }
+
+    /// Writes parts, several at a time; gives them in their order, each with its files.
+    fn write_parts(&self, parts: &[&PlannedPart<'_>]) -> Result<Vec<(Part, Vec<StagedFile>)>, ReleaseError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let work = || {
+            let mut done = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(part) = parts.get(number) else { break };
+                done.push((
+                    number,
+                    self.write_part(part).inspect_err(|_| stop.store(true, Ordering::Relaxed))?,
+                ));
+            }
+            Ok::<_, ReleaseError>(done)
+        };
+        let ended: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..threads.min(MOST_WRITERS).min(parts.len())).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+        let mut written = Vec::with_capacity(parts.len());
+        for ended in ended {
+            written.extend(ended.unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        written.sort_by_key(|(number, _)| *number);
+        Ok(written.into_iter().map(|(_, part)| part).collect())
     }
 
     /// What of the folder stays as it is: the details of types of which nothing changed, and parts of the same digest
@@ -191,7 +233,7 @@ impl<R: Release> Writer<'_, R> {
     }
 
     /// Writes a part's tar, its table, and the rows that its type's details will have of it.
-    fn write_part(&mut self, part: &PlannedPart<'_>) -> Result<Part, ReleaseError> {
+    fn write_part(&self, part: &PlannedPart<'_>) -> Result<(Part, Vec<StagedFile>), ReleaseError> {
         let tar_path = format!("{}/{}.tar.split", tar_folder(part.edit_type), part.part);
         let tar_staged = self.folder.staged(&tar_path)?;
         let mut tar = PlainTar::new(SplitFile::create(tar_staged.clone(), self.piece_bytes));
@@ -219,19 +261,18 @@ impl<R: Release> Writer<'_, R> {
         rows.flush().map_err(rows_failed)?;
         let pieces = tar.finish().and_then(SplitFile::finish);
         let pieces = pieces.map_err(ReleaseError::io("write", &tar_staged))?;
-        let mut files: Vec<NamedFile> = Vec::new();
-        for (number, piece) in pieces.into_iter().enumerate() {
-            files.push(self.stage(format!("{tar_path}.{number:03}"), piece));
-        }
-        files.push(self.finish_table(table, table_path)?);
-        Ok(Part {
+        let piece = |(number, piece)| staged_file(format!("{tar_path}.{number:03}"), piece);
+        let mut staged: Vec<StagedFile> = (0..).zip(pieces).map(|it: (u32, Piece)| piece(it)).collect();
+        staged.push(finish_table(table, table_path)?);
+        let part = Part {
             part: part.part.clone(),
             edit_type: part.edit_type.name().to_owned(),
             shard: part.shard.to_owned(),
             edits: part.edits.len(),
             digest: part.digest.clone(),
-            files,
-        })
+            files: staged.iter().map(|staged| staged.file.clone()).collect(),
+        };
+        Ok((part, staged))
     }
 
     /// The details of a type: as they are, or of the rows of its parts, new and old.
@@ -253,24 +294,40 @@ impl<R: Release> Writer<'_, R> {
         let (columns, old) = (tables::details(), self.folder.root.join(&path));
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let mut table = self.table(&path, &columns)?;
-        for part in parts {
-            if kept.parts.iter().any(|kept| kept.part == part.part) {
-                each_row(&old, &names, |row| match row[0] == part.part {
-                    true => table.0.push(row).map_err(ReleaseError::table(&table.1)),
-                    false => Ok(()),
-                })?;
-                continue;
-            }
-            let rows_path = self.rows_path(&part.part)?;
-            let rows = File::open(&rows_path).map_err(ReleaseError::io("read", &rows_path))?;
-            for line in BufReader::new(rows).lines() {
-                let line = line.map_err(ReleaseError::io("read", &rows_path))?;
-                let row: Vec<Value> = serde_json::from_str(&line)
-                    .map_err(|error| ReleaseError::io("read", &rows_path)(error.into()))?;
-                table.0.push(&row).map_err(ReleaseError::table(&table.1))?;
-            }
+        let is_kept: HashSet<&str> = kept.parts.iter().map(|part| part.part.as_str()).collect();
+        let mut rows = 0;
+        let mut push = |row: &[Value]| {
+            rows += 1;
+            table.0.push(row).map_err(ReleaseError::table(&table.1))
+        };
+        // Old rows are in the order of the parts, too: new parts go before, between and behind them.
+        let mut left = parts.iter().peekable();
+        let mut write_new =
+            |until: Option<&str>, push: &mut dyn FnMut(&[Value]) -> Result<(), ReleaseError>| {
+                while let Some(part) = left.next_if(|part| Some(part.part.as_str()) != until) {
+                    if !is_kept.contains(part.part.as_str()) {
+                        each_new_row(&self.rows_path(&part.part)?, &mut *push)?;
+                    }
+                }
+                Ok::<_, ReleaseError>(())
+            };
+        if parts.iter().any(|part| is_kept.contains(part.part.as_str())) {
+            each_row(&old, &names, |row| {
+                let part = row[0].as_str().filter(|part| is_kept.contains(part));
+                part.map_or(Ok(()), |part| write_new(Some(part), &mut push).and_then(|()| push(row)))
+            })?;
         }
-        let file = self.finish_table(table, path)?;
+        write_new(None, &mut push)?;
+        let edits: usize = parts.iter().map(|part| part.edits).sum();
+        if rows != edits {
+            let why = format!(
+                "has other rows than were written: delete it and export again ({rows} for {edits} edits)"
+            );
+            return Err(ReleaseError::Manifest { path: old, why });
+        }
+        let staged = finish_table(table, path)?;
+        let file = staged.file.clone();
+        self.staged.push(staged);
         Ok(Some(Details { edit_type: name.to_owned(), file }))
     }
 
@@ -287,7 +344,10 @@ impl<R: Release> Writer<'_, R> {
             each_row(&path, &SCORE_COLUMNS, |row| scores.push(row).map_err(failed))?;
         }
         let piece = scores.finish().and_then(HashedFile::finish).map_err(failed)?;
-        Ok(self.stage(SCORES.to_owned(), piece))
+        let staged = staged_file(SCORES.to_owned(), piece);
+        let file = staged.file.clone();
+        self.staged.push(staged);
+        Ok(file)
     }
 
     fn rows_path(&self, part: &str) -> Result<PathBuf, ReleaseError> {
@@ -303,22 +363,17 @@ impl<R: Release> Writer<'_, R> {
         let file = HashedFile::create(staged.clone()).map_err(ReleaseError::io("make", &staged))?;
         Ok((TableWriter::new(file, columns).map_err(ReleaseError::table(&staged))?, staged))
     }
+}
 
-    fn finish_table(
-        &mut self,
-        (table, staged): StagedTable,
-        path: String,
-    ) -> Result<NamedFile, ReleaseError> {
-        let file = table.finish().map_err(ReleaseError::table(&staged))?;
-        let piece = file.finish().map_err(ReleaseError::io("write", &staged))?;
-        Ok(self.stage(path, piece))
-    }
+fn finish_table((table, staged): StagedTable, path: String) -> Result<StagedFile, ReleaseError> {
+    let file = table.finish().map_err(ReleaseError::table(&staged))?;
+    let piece = file.finish().map_err(ReleaseError::io("write", &staged))?;
+    Ok(staged_file(path, piece))
+}
 
-    fn stage(&mut self, path: String, piece: Piece) -> NamedFile {
-        let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string() };
-        self.staged.push(StagedFile { staged: piece.path, file: file.clone() });
-        file
-    }
+fn staged_file(path: String, piece: Piece) -> StagedFile {
+    let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string() };
+    StagedFile { staged: piece.path, file }
 }
 
 /// With where it lies until it is put into its place.
@@ -345,4 +400,19 @@ fn each_row(
         Err(error) => ControlFlow::Break(error),
     });
     failed.map_err(ReleaseError::table(path))?.map_or(Ok(()), Err)
+}
+
+/// The rows that a part's writing left for its type's details.
+fn each_new_row(
+    path: &Path,
+    mut see: impl FnMut(&[Value]) -> Result<(), ReleaseError>,
+) -> Result<(), ReleaseError> {
+    let rows = File::open(path).map_err(ReleaseError::io("read", path))?;
+    for line in BufReader::new(rows).lines() {
+        let line = line.map_err(ReleaseError::io("read", path))?;
+        let row: Vec<Value> =
+            serde_json::from_str(&line).map_err(|error| ReleaseError::io("read", path)(error.into()))?;
+        see(&row)?;
+    }
+    Ok(())
 }

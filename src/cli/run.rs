@@ -295,7 +295,8 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     synced?;
     noted?;
     let dials = settings::<P>(&values);
-    let summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
+    let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
+    summary.tell_of(&opened.lanes.remotes());
     let failure = too_many_refused(options, &summary);
     let mut report =
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };

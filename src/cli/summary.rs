@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::flow::{PieceVerdict, Verdicts};
-use crate::lane::StageStatus;
+use crate::lane::{Remote, StageStatus};
 use crate::publish::{DialSetting, PieceSummary, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
@@ -41,12 +42,18 @@ pub struct Summary {
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
     pub models: BTreeMap<&'static str, String>,
+    /// What the endpoints outside did: calls, retries, tokens, cost, latency.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<serde_json::Value>,
     pub seconds: f64,
     pub images_per_second: f64,
     pub peak_rss_bytes: u64,
     /// Dials that rows meet, in the order of their declaration, for people.
     #[serde(skip)]
     pub dial_order: Vec<&'static str>,
+    /// The endpoints, for people.
+    #[serde(skip)]
+    pub endpoint_lines: Vec<String>,
     /// The first message of each class, for people.
     #[serde(skip)]
     pub examples: BTreeMap<(String, String), String>,
@@ -94,10 +101,12 @@ impl Summary {
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
+            endpoints: Vec::new(),
             seconds: 0.0,
             images_per_second: 0.0,
             peak_rss_bytes: 0,
             dial_order: of_rows().map(|dial| dial.name).collect(),
+            endpoint_lines: Vec::new(),
             examples: BTreeMap::new(),
         };
         for (id, verdict) in verdicts.iter() {
@@ -128,6 +137,12 @@ impl Summary {
             summary.asks.insert(stage.name, asks);
         }
         summary
+    }
+
+    /// Fills in what the endpoints outside did.
+    pub fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
+        self.endpoints = endpoints.iter().map(|endpoint| endpoint.report()).collect();
+        self.endpoint_lines = endpoints.iter().map(|endpoint| endpoint.line()).collect();
     }
 
     /// Fills in what the clock and the operating system say.
@@ -214,6 +229,9 @@ impl fmt::Display for Summary {
             if let Some(model) = self.models.get(stage) {
                 writeln!(f, "{:>10} by {model}", "")?;
             }
+        }
+        for line in &self.endpoint_lines {
+            writeln!(f, "{:>10} {line}", "")?;
         }
         write!(
             f,

@@ -132,12 +132,12 @@ impl<R: Row> Turning<R> for Standing<R> {
         &mut self,
         dials: impl Iterator<Item = Self::Dial>,
         rows: Updates<R>,
-        say: &mut impl FnMut(&R, Side, isize),
+        mut say: impl FnMut(&R, Side, isize),
     ) {
         for (slot, at) in dials {
-            self.turn(slot as usize, at, say);
+            self.turn(slot as usize, at, &mut say);
         }
-        self.take_in(rows, say);
+        self.take_in(rows, &mut say);
     }
 }
 

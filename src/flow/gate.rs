@@ -126,10 +126,10 @@ impl<R: Row, U: Unit> Turning<Scored<R, U>> for OneDial<R, U> {
         &mut self,
         mut dials: impl Iterator<Item = Score<U>>,
         rows: Updates<Scored<R, U>>,
-        say: &mut impl FnMut(&Scored<R, U>, Side, isize),
+        mut say: impl FnMut(&Scored<R, U>, Side, isize),
     ) {
         let dial = self.index;
-        let mut say = |row: &Scored<R, U>, passes: bool, diff: isize| match passes {
+        let mut say = move |row: &Scored<R, U>, passes: bool, diff: isize| match passes {
             true => say(row, Side::Passes, diff),
             false => say(row, Side::HeldBack { dial, score: Score::of(row.score.get()) }, diff),
         };

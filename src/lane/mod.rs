@@ -13,6 +13,7 @@ mod desk;
 mod operator;
 mod pool;
 mod recall;
+mod remote;
 mod stage;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use desk::{Mailbox, Question};
 pub use operator::{Answer, Key, Looks, Operator, Reply, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
+pub use remote::Remote;
 pub(crate) use stage::decode_answer;
 pub use stage::{Asked, Stage, StageStatus};
 
@@ -82,6 +84,7 @@ pub struct Lanes {
     pub(crate) log: Option<AskLog>,
     pub(crate) trouble: Arc<Trouble>,
     stages: Mutex<Vec<Arc<dyn Watched>>>,
+    remotes: Mutex<Vec<Arc<dyn Remote>>>,
     stopped: AtomicBool,
 }
 
@@ -114,6 +117,7 @@ impl Lanes {
             log: options.log,
             trouble,
             stages: Mutex::default(),
+            remotes: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         if lanes.pool.threads() == 0 {
@@ -132,6 +136,19 @@ impl Lanes {
 
     pub(crate) fn register(&self, stage: Arc<dyn Watched>) {
         lock(&self.stages).push(stage);
+    }
+
+    /// Ends this endpoint's waiting when the lanes stop, and tells of it in summaries. Once is enough.
+    pub fn watch(&self, remote: Arc<dyn Remote>) {
+        let mut remotes = lock(&self.remotes);
+        if !remotes.iter().any(|known| known.name() == remote.name()) {
+            remotes.push(remote);
+        }
+    }
+
+    /// The endpoints that stages ask.
+    pub fn remotes(&self) -> Vec<Arc<dyn Remote>> {
+        lock(&self.remotes).clone()
     }
 
     /// How every stage stands, in the order they were opened.
@@ -200,6 +217,7 @@ impl Lanes {
         self.budget.open_wide();
         let stages = lock(&self.stages).clone();
         stages.iter().for_each(|stage| stage.stop());
+        self.remotes().iter().for_each(|remote| remote.stop());
     }
 }
 

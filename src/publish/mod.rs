@@ -54,7 +54,7 @@ pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::record_of_row;
-pub use split::{HashedFile, Piece, SplitFile};
+pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::row::ContentHash;
 
@@ -58,6 +58,13 @@ impl HashedFile {
         self.file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
         Ok(Piece { path: self.path, bytes: self.bytes, hash: ContentHash::from_hasher(&self.hasher) })
     }
+}
+
+/// The hash that [`HashedFile`] would tell of a file that is there, in bounded memory.
+pub fn hash_of_file(path: &Path) -> io::Result<ContentHash> {
+    let mut hasher = blake3::Hasher::new();
+    io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(ContentHash::from_hasher(&hasher))
 }
 
 impl Write for HashedFile {
@@ -142,6 +149,7 @@ mod tests {
                 assert!(piece.path.to_str().unwrap().ends_with(&format!("{most}.split.{number:03}")));
                 let bytes = std::fs::read(&piece.path).unwrap();
                 assert_eq!((bytes.len() as u64, ContentHash::of(&bytes)), (piece.bytes, piece.hash));
+                assert_eq!(hash_of_file(&piece.path).unwrap(), piece.hash);
                 joined.extend(bytes);
             }
             assert_eq!(joined, text);

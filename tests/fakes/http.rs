@@ -1,5 +1,6 @@
 //! An HTTP/1.1 server on a thread, whose every answer is a closure's: well, badly, late, or not at all.
 
+use std::io::ErrorKind::{TimedOut, WouldBlock};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -239,7 +240,14 @@ impl Shared {
     /// Until the client goes, or the server.
     fn hang(&self, mut stream: &TcpStream) {
         let _ = stream.set_read_timeout(Some(Duration::from_millis(10)));
-        while !self.ending.load(SeqCst) && !matches!(stream.read(&mut [0]), Ok(0)) {}
+        while !self.ending.load(SeqCst) {
+            // Zero is the end; an error is that nothing came yet, or that the connection broke.
+            match stream.read(&mut [0]) {
+                Ok(1..) => {}
+                Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {}
+                _ => return,
+            }
+        }
     }
 }
 

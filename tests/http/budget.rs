@@ -63,8 +63,8 @@ fn money_is_kept_to_where_estimates_are_upper_bounds() {
         open(HostSettings { spending: Arc::clone(&spending), most_in_flight: 16, ..settings(&server) });
     let errors = spend(&host, Tokens { prompt: 1000, completion: 100 });
     assert!(spending.cost() <= 0.1, "{}", spending.cost());
-    // 28 of 0.0035 USD are 0.098, and leave no room for one more of 0.0045; fewer where others had theirs reserved then.
-    assert!((13..=28).contains(&server.count()), "{}", server.count());
+    // 28 of 0.0035 USD leave no room for one more of 0.0045; 22 are as many as fit if all were under way at their estimates.
+    assert!((22..=28).contains(&server.count()), "{}", server.count());
     assert_eq!((spending.cost() / 0.0035).round() as usize, server.count());
     assert_eq!(errors.len(), 800 - server.count());
     assert!(errors[0].message.contains("--max-cost"), "{}", errors[0]);
@@ -87,7 +87,7 @@ fn what_nobody_answered_costs_nothing_and_what_was_lost_its_estimate() {
     let server =
         FakeServer::with_answers([Action::text(429, ""), Action::text(500, ""), Action::Hang, good()]);
     let spending = Spending::unlimited();
-    let call_timeout = Duration::from_millis(150);
+    let call_timeout = Duration::from_millis(400);
     let host = open(HostSettings { spending: Arc::clone(&spending), call_timeout, ..settings(&server) });
     let answered = host.post_json("/x", &question(), ESTIMATE).expect("the fourth time");
     assert_eq!(spending.cost(), 0.0045, "the one that hung may have been worked on");

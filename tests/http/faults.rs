@@ -10,7 +10,7 @@ use tests::fakes::http::{Action, FakeServer};
 use super::{ask, good, open, settings};
 
 /// Longer than any answer that comes takes, and short enough to be waited for.
-const SOON: Duration = Duration::from_millis(150);
+const SOON: Duration = Duration::from_millis(400);
 const LATE: Duration = Duration::from_secs(10);
 
 /// After one such answer, a good one is asked for and had.
@@ -111,7 +111,7 @@ fn a_failing_server_is_left_alone_and_tried_by_one_call() {
     // Who has no time to wait is told what it waited for.
     let server = FakeServer::with_answers([Action::text(500, "")]);
     let breaker = Breaker { failures: 2, pause: LATE };
-    let deadline = Duration::from_millis(100);
+    let deadline = Duration::from_secs(1);
     let host = open(HostSettings { breaker, deadline, most_retries: 10, ..settings(&server) });
     let error = ask(&host).expect_err("it stays open");
     assert_eq!((error.class, error.attempts, server.count()), (CallClass::CircuitOpen, 2, 2), "{error}");

@@ -4,6 +4,7 @@
 mod bounds;
 mod budget;
 mod faults;
+mod proxy;
 mod secrets;
 mod shapes;
 

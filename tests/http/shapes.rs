@@ -37,6 +37,9 @@ fn error(status: u16, message: &str, kind: &str, code: &str) -> Action {
 #[test]
 fn what_may_heal_is_asked_again() {
     heals(error(429, "a rate limit", "throttling_error", "429"), CallClass::RateLimited, "a rate limit");
+    // A bound a minute may speak of money.
+    let words = "Rate limit reached. Add a payment method at https://host/account/billing.";
+    heals(error(429, words, "requests", "rate_limit_exceeded"), CallClass::RateLimited, words);
     heals(
         error(500, "litellm.InternalServerError", "internal_server_error", "500"),
         CallClass::ServerError,

@@ -40,7 +40,9 @@ fn a_server_that_starts_anew_is_asked_again() {
 #[test]
 fn when_none_is_well_the_pass_is_refused_after_a_while() {
     let fake = Fake::new(Ending::Dies);
-    let editor = editor_with(vec![fake.address.clone(), nobody()], |_| ());
+    let editor = editor_with(vec![fake.address.clone(), nobody()], |settings| {
+        settings.give_up_after = Duration::from_millis(60);
+    });
     assert_eq!(verdict(&fake, &editor), ("unreachable".to_owned(), false, 1));
     let refusal = edit(&editor).unwrap_err();
     assert_eq!(refusal.class, "unreachable");
@@ -62,7 +64,7 @@ fn a_pass_that_fells_every_server_ends() {
 fn goes_elsewhere(path: &'static str, reply: fn() -> Reply) {
     let bad = Fake::scripted(Ending::Picture, move |request, _| request.path.starts_with(path).then(reply));
     let good = Fake::new(Ending::Picture);
-    assert!(edit(&editor(&[&bad, &good])).is_ok(), "{path}");
+    assert!(edit(&hasty_editor(&[&bad, &good])).is_ok(), "{path}");
     assert_eq!((bad.prompts(), good.prompts()), (0, 1), "{path}");
 }
 
@@ -105,7 +107,8 @@ fn a_hiccup_in_the_middle_is_sat_out() {
         count.extend(look.then_some(0));
         (look && count.len() < 3).then(|| text(500, "", "oh"))
     });
-    assert!(edit(&editor(&[&fake])).is_ok());
+    let patient = |settings: &mut ComfySettings| settings.lost_after = Duration::from_secs(5);
+    assert!(edit(&editor_with(vec![fake.address.clone()], patient)).is_ok());
     assert_eq!(fake.prompts(), 1);
 }
 
@@ -123,4 +126,14 @@ fn many_passes_over_two_servers() {
     });
     let prompts = fakes.map(|fake| fake.prompts());
     assert!(prompts[0] + prompts[1] == 12 && prompts[0] > 2 && prompts[1] > 2, "{prompts:?}");
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_no_server() {
+    let fake = Fake::new(Ending::Picture);
+    let editor = editor_with(vec![fake.address.replace("http:", "https:")], |settings| {
+        settings.call_timeout = Duration::from_millis(50);
+        settings.give_up_after = Duration::from_millis(60);
+    });
+    assert_eq!(verdict(&fake, &editor), ("unreachable".to_owned(), false, 0));
 }

@@ -44,7 +44,9 @@ fn holds(plan: &EditPlan, instruction: &Instruction, wrong: &str) {
 fn single_edits() {
     use Operation::*;
     let (left, right) = (SMALL_LEFT, LARGE_RIGHT);
-    let table: &[(Operation, &str, [f32; 4], &str, &str, &str)] = &[
+    /// Operation, noun, box, prompt, result, and what is wrong.
+    type Case = (Operation, &'static str, [f32; 4], &'static str, &'static str, &'static str);
+    let table: &[Case] = &[
         (Remove, "red kite", left, "Remove the small Red Kite on the left.", "", ""),
         (Remove, "red kite", left, "Remove the small kite on the left.", "", "to the letter"),
         (Remove, "kite", left, "Remove the kite on the left.", "", "small"),
@@ -84,7 +86,9 @@ fn single_edits() {
         (Adjust, "red car", left, "Paint the red car blue.", "make the car blue", "noun phrase"),
         (Adjust, "red car", left, "Paint the red car blue.", "A blue car.", "noun phrase"),
         (Extract, "dog", left, "Cut the dog out onto a clean white ground.", "", ""),
+        (Extract, "dog", left, "A cut-out of the dog on white.", "", ""),
         (Extract, "dog", left, "Show the dog.", "", "cut out"),
+        (Remove, "kite", left, "Remove the small-sized kite on the left-hand side.", "", ""),
         (Visual, "dog", left, "Put the animal of the reference picture in the dog's place.", "tabby cat", ""),
         (Visual, "dog", left, "Put a cat in the dog's place.", "tabby cat", "reference"),
         (Background, "sky", right, "Change the sky to a starry night.", "starry night", ""),
@@ -145,6 +149,7 @@ fn a_premise_is_obeyed_and_not_repeated() {
     let premise = Some("From now on everything that is changed must be of wood.");
     let turns = ["Replace the chair with a stool.", "Now give the table another look."];
     holds(&plan, &said(&turns, &results, premise), "");
+    holds(&plan, &said(&turns, &results, Some("Whatever you change must look like wood.")), "");
     holds(&plan, &said(&turns, &results, None), "premise is missing");
     holds(&plan, &said(&turns, &results, Some("All must be changed")), "obey");
     let repeats = ["Replace the chair with a stool.", "Make the table of wood too."];

@@ -3,6 +3,7 @@
 use image::RgbImage;
 
 use crate::mask::Mask;
+use crate::paint::zone::widened;
 
 /// Squares are `2 * HALF + 1` pixels wide.
 pub const HALF: usize = 3;
@@ -20,21 +21,37 @@ pub struct Level {
     pub height: usize,
     pub pixels: Vec<u8>,
     pub hole: Vec<bool>,
+    /// Pixels of a colour that doesn't touch the hole: other things.
+    strange: Vec<bool>,
+    /// For the square around each pixel: how many strange pixels are in it.
+    strangers: Vec<u8>,
     /// For the square around each pixel: how many pixels of the hole are in it, or `BEYOND` where it sticks out of the picture.
     holes: Vec<u8>,
 }
 
 const BEYOND: u8 = u8::MAX;
+/// So many of a square's 49 pixels may be of other things: the soft edge of a line, not a thing itself.
+const MOST_STRANGE: u8 = 7;
+/// With fewer squares that show nothing else, all will do.
+const LEAST_FAMILIAR: usize = 400;
+/// Colours touch the hole within so many pixels.
+const RIM: u32 = 7;
 
 impl Level {
     pub fn new(picture: &RgbImage, hole: &Mask) -> Self {
-        let hole = hole.bits.iter().map(|&bit| bit != 0).collect();
-        Self::of(picture.width() as usize, picture.height() as usize, picture.as_raw().clone(), hole)
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let bits = hole.bits.iter().map(|&bit| bit != 0).collect();
+        Self::of(width, height, picture.as_raw().clone(), bits, strange(picture, hole))
     }
 
-    fn of(width: usize, height: usize, pixels: Vec<u8>, hole: Vec<bool>) -> Self {
-        let holes = holes_of_squares(width, height, &hole);
-        Level { width, height, pixels, hole, holes }
+    fn of(width: usize, height: usize, pixels: Vec<u8>, hole: Vec<bool>, strange: Vec<bool>) -> Self {
+        let holes = count_in_squares(width, height, &hole);
+        let strangers = count_in_squares(width, height, &strange);
+        let mut level = Level { width, height, pixels, hole, strange, strangers, holes };
+        if level.sources() < LEAST_FAMILIAR {
+            level.strangers.fill(0);
+        }
+        level
     }
 
     /// Half as wide and high; `None` where that would be too small. A pixel is in the hole where half of its four are.
@@ -45,19 +62,21 @@ impl Level {
         }
         let mut pixels = vec![0; width * height * 3];
         let mut hole = vec![false; width * height];
+        let mut strange = vec![false; width * height];
         for (n, (pixel, hole)) in pixels.chunks_exact_mut(3).zip(&mut hole).enumerate() {
             let at = (n / width * 2) * self.width + n % width * 2;
             let four = [at, at + 1, at + self.width, at + self.width + 1];
             let known = four.iter().filter(|&&at| !self.hole[at]).count();
             *hole = known <= 2;
-            for channel in 0..3 {
+            strange[n] = four.iter().filter(|&&at| self.strange[at]).count() >= 2;
+            for (channel, ink) in pixel.iter_mut().enumerate() {
                 let of = |at: &usize| u32::from(self.pixels[at * 3 + channel]);
                 let sum: u32 = four.iter().filter(|&&at| !self.hole[at]).map(of).sum();
-                pixel[channel] = ((sum + known as u32 / 2) / (known as u32).max(1)) as u8;
+                *ink = ((sum + known as u32 / 2) / (known as u32).max(1)) as u8;
             }
         }
         // A hole that covers all of it would leave nothing to start from.
-        hole.contains(&false).then(|| Self::of(width, height, pixels, hole))
+        hole.contains(&false).then(|| Self::of(width, height, pixels, hole, strange))
     }
 
     /// How deep the hole is: the greatest number of steps (straight or diagonal) to a pixel outside of it.
@@ -90,9 +109,9 @@ impl Level {
         !matches!(self.holes[at], 0 | BEYOND)
     }
 
-    /// Whether the square around this pixel is in the picture and wholly outside of the hole.
+    /// Whether the square around this pixel is in the picture, wholly outside of the hole, and shows little of other things.
     pub fn is_source(&self, at: usize) -> bool {
-        self.holes[at] == 0
+        self.holes[at] == 0 && self.strangers[at] <= MOST_STRANGE
     }
 
     pub fn targets(&self) -> usize {
@@ -214,12 +233,32 @@ pub fn fill_smoothly(levels: &mut [Level]) {
 
 /// The two places of a row half as long that a place lies between, and how near it is to the second: 0 to 1.
 fn between(at: usize, length: usize) -> ([usize; 2], f32) {
-    let low = (at + 1) / 2;
+    let low = at.div_ceil(2);
     let share = if at.is_multiple_of(2) { 0.75 } else { 0.25 };
     ([low.saturating_sub(1).min(length - 1), low.min(length - 1)], share)
 }
 
-fn holes_of_squares(width: usize, height: usize, hole: &[bool]) -> Vec<u8> {
+/// Which pixels have a colour that doesn't stand right around the hole, to a sixteenth of each channel's range, give or take one.
+fn strange(picture: &RgbImage, hole: &Mask) -> Vec<bool> {
+    let rim = widened(hole, RIM);
+    let mut seen = vec![false; 16 * 16 * 16];
+    let place = |[r, g, b]: [usize; 3]| (r * 16 + g) * 16 + b;
+    for ((pixel, bit), near) in picture.pixels().zip(&hole.bits).zip(&rim.bits) {
+        if *bit == 0 && *near != 0 {
+            let steps = pixel.0.map(|ink| usize::from(ink / 16));
+            for n in 0..27 {
+                let moved: [usize; 3] = std::array::from_fn(|c| steps[c] + n / 3usize.pow(c as u32) % 3);
+                if moved.iter().all(|step| (1..=16).contains(step)) {
+                    seen[place(moved.map(|step| step - 1))] = true;
+                }
+            }
+        }
+    }
+    picture.pixels().map(|pixel| !seen[place(pixel.0.map(|ink| usize::from(ink / 16)))]).collect()
+}
+
+/// How many pixels of a kind are in the square around each pixel, or `BEYOND`.
+fn count_in_squares(width: usize, height: usize, kind: &[bool]) -> Vec<u8> {
     let side = 2 * HALF + 1;
     let mut counts = vec![BEYOND; width * height];
     if width < side || height < side {
@@ -229,7 +268,7 @@ fn holes_of_squares(width: usize, height: usize, hole: &[bool]) -> Vec<u8> {
     for y in 0..height {
         for x in HALF..width - HALF {
             let row = y * width + x;
-            along[row] = hole[row - HALF..=row + HALF].iter().map(|&hole| u8::from(hole)).sum();
+            along[row] = kind[row - HALF..=row + HALF].iter().map(|&is| u8::from(is)).sum();
         }
     }
     for y in HALF..height - HALF {

@@ -7,13 +7,13 @@ use crate::judge_pixels::light;
 use crate::paint::dice::Dice;
 use crate::paint::zone::mixed;
 
-/// The picture in strokes: a layer of broad ones `brush` pixels long, then two of smaller ones. Each has the colour that stands
+/// The picture in strokes: a layer of ones `brush` pixels long, then one of half of that. Each has the colour that stands
 /// in its middle, a little lighter or darker, and runs along the edge that is there.
 pub fn painted(picture: &RgbImage, brush: u32, seed: u64) -> RgbImage {
-    let calm = flattened(picture, (brush / 6).max(1));
+    let calm = flattened(picture, (brush / 12).max(1));
     let mut canvas = calm.clone();
     let mut dice = Dice::of(seed);
-    for (long, unlike) in [(brush, 26), (brush * 2 / 3, 20), (brush / 3, 14)] {
+    for (long, unlike) in [(brush, 46), (brush / 2, 36)] {
         layer(&mut canvas, &calm, long.max(3) as i32, unlike, &mut dice);
     }
     canvas
@@ -21,7 +21,7 @@ pub fn painted(picture: &RgbImage, brush: u32, seed: u64) -> RgbImage {
 
 fn layer(canvas: &mut RgbImage, calm: &RgbImage, long: i32, unlike: i32, dice: &mut Dice) {
     let (width, height) = (canvas.width() as i32, canvas.height() as i32);
-    let step = (long / 3).max(2);
+    let step = (long / 4).max(2);
     let mut places: Vec<(i32, i32)> = Vec::new();
     for y in (0..height).step_by(step as usize) {
         places.extend((0..width).step_by(step as usize).map(|x| (x, y)));

@@ -63,7 +63,7 @@ impl<'a> Subject<'a> {
     }
 
     /// `a small red car on the left`
-    pub fn new(&self) -> String {
+    pub fn introduced(&self) -> String {
         spaced(&[&with_article(&self.described(&[self.size, self.tint])), self.place])
     }
 

@@ -47,10 +47,11 @@ impl<'a> Writer<'a> {
         let subjects: Vec<Subject<'a>> = plan
             .steps
             .iter()
-            .filter_map(|step| {
+            .enumerate()
+            .filter_map(|(number, step)| {
                 // Turns about one object speak of one colour.
-                let number = plan.steps.iter().position(|other| other.object == step.object)?;
-                let colour = known.colours.get(number).copied().flatten();
+                let first = plan.steps.iter().position(|other| other.object == step.object);
+                let colour = known.colours.get(first.unwrap_or(number)).copied().flatten();
                 step.object.as_ref().map(|object| Subject::of(object, plan, colour, terse))
             })
             .collect();
@@ -94,7 +95,7 @@ impl<'a> Writer<'a> {
         of(slot(self.pick, &format!("wording {what}")), wordings).cloned().unwrap_or_default()
     }
 
-    fn from<'b>(&self, what: &str, list: &[&'b String]) -> &'b str {
+    fn entry<'b>(&self, what: &str, list: &[&'b String]) -> &'b str {
         of(slot(self.pick, what), list).map_or("", |entry| entry.as_str())
     }
 
@@ -107,7 +108,7 @@ impl<'a> Writer<'a> {
             })
         };
         let free: Vec<&String> = self.lexicon.colours.iter().filter(|colour| !had(colour)).collect();
-        self.from(&format!("colour {what}"), &free).to_owned()
+        self.entry(&format!("colour {what}"), &free).to_owned()
     }
 
     /// What a step's object is to look like: a colour, and one time in four something else if there is anything else.
@@ -117,7 +118,7 @@ impl<'a> Writer<'a> {
         if free.is_empty() || !slot(self.pick, &format!("look or colour {step}")).is_multiple_of(4) {
             return self.colour(&step.to_string(), &[step]);
         }
-        self.from(&format!("look {step}"), &free).to_owned()
+        self.entry(&format!("look {step}"), &free).to_owned()
     }
 
     /// What takes a step's object's place, without an article, and perhaps a colour: another kind of thing.
@@ -125,7 +126,7 @@ impl<'a> Writer<'a> {
         let kind = head(self.subjects[step].noun).unwrap_or_default();
         let other = |thing: &&String| head(thing).is_some_and(|head| !same_kind(&head, &kind));
         let others: Vec<&String> = self.lexicon.things.iter().filter(other).collect();
-        self.from(&format!("thing {step}"), &others).to_owned()
+        self.entry(&format!("thing {step}"), &others).to_owned()
     }
 
     /// Two times in three with a colour.
@@ -136,7 +137,7 @@ impl<'a> Writer<'a> {
         }
         let colours: Vec<&String> =
             self.lexicon.colours.iter().filter(|colour| !words(&thing).contains(colour)).collect();
-        format!("{} {thing}", self.from(&format!("thing's colour {step}"), &colours)).trim_start().to_owned()
+        format!("{} {thing}", self.entry(&format!("thing's colour {step}"), &colours)).trim_start().to_owned()
     }
 
     /// A step that names its object, as a clause.
@@ -145,7 +146,7 @@ impl<'a> Writer<'a> {
         let what = format!("clause {step}");
         match self.plan.steps[step].operation {
             Operation::Add => {
-                let new = subject.new();
+                let new = subject.introduced();
                 said(
                     self.wording(
                         &what,
@@ -287,7 +288,7 @@ impl<'a> Writer<'a> {
 
     fn style(&self) -> Said {
         let styles: Vec<&String> = self.lexicon.styles.iter().collect();
-        let style = self.from("style", &styles).to_owned();
+        let style = self.entry("style", &styles).to_owned();
         let words = self.wording(
             "style",
             &[
@@ -342,7 +343,7 @@ impl<'a> Writer<'a> {
             !(same_kind && same_colour) && bare(said) != bare(words(subject.noun))
         };
         let grounds: Vec<&String> = self.lexicon.grounds.iter().filter(another).collect();
-        let result = self.from("ground", &grounds).to_owned();
+        let result = self.entry("ground", &grounds).to_owned();
         let the = subject.bare();
         let words = self.wording(
             "background",

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
+use threshflow::publish::hash_of_file;
+
 use super::rows;
 use super::tars::Tars;
 use super::task::Object;
@@ -26,18 +28,21 @@ pub fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Maker {
         }
     };
     for file in manifest.files() {
-        let found = std::fs::metadata(folder.join(&file.path)).map(|found| found.len());
-        let class = if file.path.contains(".tar.split.") { "missing_piece" } else { "missing_file" };
-        let message = match found {
-            Ok(bytes) if bytes == file.bytes => continue,
-            Ok(bytes) => {
-                format!("has {bytes} bytes, and {} were written: fetch or export it again", file.bytes)
+        let path = folder.join(&file.path);
+        let found = std::fs::metadata(&path).map(|found| found.len());
+        let lost = if file.path.contains(".tar.split.") { "missing_piece" } else { "missing_file" };
+        let (class, message) = match found {
+            Err(error) => (lost, format!("is not there ({error}), and the manifest names it")),
+            Ok(bytes) if bytes != file.bytes => {
+                ("changed_file", format!("has {bytes} bytes, and {} were written", file.bytes))
             }
-            Err(error) => {
-                format!("is not there ({error}), and the manifest names it: fetch or export it again")
-            }
+            Ok(_) => match hash_of_file(&path) {
+                Ok(hash) if hash.to_string() == file.hash => continue,
+                Ok(hash) => ("changed_file", format!("hashes to {hash}, and {} was written", file.hash)),
+                Err(error) => ("unreadable", format!("cannot be read ({error})")),
+            },
         };
-        findings.push(Finding::fault(class, &file.path, message));
+        findings.push(Finding::fault(class, &file.path, message + ": fetch or export it again"));
     }
     Maker::Us
 }

@@ -8,7 +8,7 @@
 //! | `no_tars`, `no_parquet` | there is nothing to check |
 //! | `missing_piece` | a piece of a split tar is not there, by name |
 //! | `damaged_tar`, `bad_member`, `duplicate_member` | a tar breaks off, holds what is no plain file, or a path twice |
-//! | `missing_file` | the manifest names a file that is not there, or of another length |
+//! | `missing_file`, `changed_file` | the manifest names a file that is not there, or is another |
 //! | `damaged_parquet`, `wrong_schema`, `bad_row`, `duplicate_row` | of a parquet file |
 //! | `missing_picture` | a parquet file names what no tar has |
 //! | `broken_picture`, `unreadable` | a picture does not decode, or cannot be read |
@@ -16,6 +16,7 @@
 //! | `missing_mask`, `empty_mask`, `mask_misfit`, `box_outside` | masks and boxes are not of their picture |
 //! | `empty_instruction`, `unnamed_object`, `prompt_differs` | the instruction does not fit the task |
 //! | `swapped`, `not_the_original` | the source picture is on the wrong side, or nowhere |
+//! | `broken_chain` | a later turn starts from what no earlier turn came to (of others' folders a note) |
 //! | `bad_task`, `bad_scores`, `details_differ` | `result.json`, the scores and `Details/` do not fit the rest |
 //! | notes: `not_in_parquet`, `more_columns`, `no_rows` | nobody is hurt by these |
 
@@ -75,7 +76,7 @@ pub fn check(folder: &Path) -> Vec<Finding> {
             missing.extend(checked.missing.into_iter().map(|path| (path, row.place.as_str())));
             all.add(row, checked.hashes, &mut findings);
         }
-        tell_missing(&path.display().to_string(), missing, &mut findings);
+        tell_missing(&path.display().to_string(), missing, &tars, &mut findings);
     }
     all.compare(&mut findings);
     tars.note_strays(|sample| all.samples.contains(sample), &mut findings);
@@ -86,6 +87,21 @@ pub fn check(folder: &Path) -> Vec<Finding> {
     findings.sort();
     findings.dedup();
     findings
+}
+
+/// What a program says of a folder: the findings in words, and how many are faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckOutcome {
+    pub text: String,
+    /// 0: the folder is clean, whatever the notes.
+    pub faults: usize,
+}
+
+/// [`check`] and [`report`] in one: what a command `check FOLDER` prints, and whether it ends with an error.
+pub fn check_folder(folder: &Path) -> CheckOutcome {
+    let findings = check(folder);
+    let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
+    CheckOutcome { text: report(&findings), faults }
 }
 
 /// The rows, checked on as many threads as the machine has, in their order.
@@ -112,15 +128,19 @@ fn check_rows(tars: &Tars, rows: &[Row], maker: Maker) -> Vec<Checked> {
 }
 
 /// One by one where they are few; else in a sentence, for a tar that was not fetched is missing with all of its pictures.
-fn tell_missing(parquet: &str, missing: Vec<(String, &str)>, findings: &mut Vec<Finding>) {
-    const NEXT: &str = "fetch the tar that has it, or export again";
+fn tell_missing(parquet: &str, missing: Vec<(String, &str)>, tars: &Tars, findings: &mut Vec<Finding>) {
+    let next = |path: &str| match tars.like(path) {
+        Some(other) => format!("a tar has {other}, so the paths of one of the two must change"),
+        None => "fetch the tar that has it, or export again".to_owned(),
+    };
     if missing.len() > MOST_MISSING {
         let (count, first) = (missing.len(), &missing[0].0);
-        let message = format!("{count} pictures that it names are in no tar, the first is {first}: {NEXT}");
+        let next = next(first);
+        let message = format!("{count} pictures that it names are in no tar, the first is {first}: {next}");
         return findings.push(Finding::fault("missing_picture", parquet, message));
     }
     for (path, place) in missing {
-        let message = format!("is in no tar, and {place} names it: {NEXT}");
+        let message = format!("is in no tar, and {place} names it: {}", next(&path));
         findings.push(Finding::fault("missing_picture", path, message));
     }
 }

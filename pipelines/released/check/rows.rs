@@ -158,8 +158,17 @@ pub fn read(path: &Path, table: &Table, schema: Schema, findings: &mut Vec<Findi
     });
     findings.append(&mut bad);
     if let Err(error) = done {
-        let message = format!("cannot be read to its end: {error}; fetch or export it again");
-        findings.push(Finding::fault("damaged_parquet", shown, message));
+        let error = error.to_string();
+        // The library's words for a codec that this program was built without.
+        let next = match error.contains("Disabled feature") {
+            true => "write it with snappy, zstd or no compression",
+            false => "fetch or export it again",
+        };
+        findings.push(Finding::fault(
+            "damaged_parquet",
+            shown,
+            format!("cannot be read to its end: {error}; {next}"),
+        ));
     }
     rows
 }

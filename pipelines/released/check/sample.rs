@@ -29,10 +29,12 @@ pub fn check_sample(tars: &Tars, row: &Row, maker: Maker) -> Checked {
         tars,
         row,
         folder: row.turns.first().and_then(|turn| turn.inputs.first()).map_or("", |path| folder_of(path)),
+        maker,
+        outputs: Vec::new(),
         checked: Checked { findings: Vec::new(), missing: Vec::new(), hashes: None },
     };
     let task = sample.task();
-    let mask = sample.mask(task.as_ref(), maker);
+    let mask = sample.mask(task.as_ref());
     let mut sizes = Vec::new();
     for (number, turn) in row.turns.iter().enumerate() {
         sample.turn(number, turn, task.as_ref(), mask.as_ref(), &mut sizes);
@@ -46,6 +48,9 @@ struct Sample<'a> {
     tars: &'a Tars,
     row: &'a Row,
     folder: &'a str,
+    maker: Maker,
+    /// Of the pixels of the turns' outputs so far.
+    outputs: Vec<ContentHash>,
     checked: Checked,
 }
 
@@ -76,12 +81,12 @@ impl Sample<'_> {
         Some(task)
     }
 
-    fn mask(&mut self, task: Option<&Task>, maker: Maker) -> Option<Shown> {
+    fn mask(&mut self, task: Option<&Task>) -> Option<Shown> {
         let path = format!("{}/mask.png", self.folder);
         let has_region =
             task.is_some_and(|task| task.objects.iter().any(|(_, object)| object.mask.is_some()));
         if !self.tars.has(&path) {
-            if has_region && maker == Maker::Us {
+            if has_region && self.maker == Maker::Us {
                 self.fault(
                     "missing_mask",
                     &path,
@@ -145,10 +150,29 @@ impl Sample<'_> {
             );
             self.fault("unchanged_object", output_path, message);
         }
+        self.chain(number, turn, &input);
+        self.outputs.push(ContentHash::of(&output.rgb.pixels));
         let hashes = [input.hash, output.hash];
         if number == 0 {
             self.swapped(turn, task, hashes);
             self.checked.hashes = (self.row.turns.len() == 1).then_some(hashes);
+        }
+    }
+
+    /// A later turn starts from what an earlier one came to.
+    fn chain(&mut self, number: usize, turn: &TurnPaths, input: &Shown) {
+        // A turn that could not be read has said so.
+        if number == 0 || self.outputs.len() < number {
+            return;
+        }
+        if !self.outputs.contains(&ContentHash::of(&input.rgb.pixels)) {
+            let path = &turn.inputs[0];
+            let message = "is not what an earlier turn came to, which is what a later turn starts from: fetch or export it again";
+            match self.maker {
+                Maker::Us => self.fault("broken_chain", path, message),
+                // Whether others stored it twice with loss, nobody can tell.
+                Maker::Others => self.checked.findings.push(Finding::note("broken_chain", path, message)),
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! The tars of a released folder, pieces joined, and where every member lies.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use threshflow::row::Refusal;
 use threshflow::shard::{ReadOptions, ShardSource, TarFiles, find};
@@ -11,9 +12,14 @@ use super::Finding;
 
 /// All tars of a folder. Holds every member's path and place, and no bytes.
 pub struct Tars {
-    tars: Vec<(String, TarFiles)>,
+    sources: Vec<ShardSource>,
     places: HashMap<String, Place>,
+    /// The tars that were used last, by number, the latest behind: a set has more pieces than a process may open files.
+    open: Mutex<VecDeque<(u32, Arc<TarFiles>)>>,
 }
+
+/// Most files that are open at once, but for a tar that has more pieces by itself.
+const MOST_OPEN_FILES: usize = 128;
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -25,7 +31,7 @@ struct Place {
 impl Tars {
     /// Walks the headers of every `*.tar` and `*.tar.split.NNN` at any depth.
     pub fn open(folder: &Path, findings: &mut Vec<Finding>) -> Self {
-        let mut all = Tars { tars: Vec::new(), places: HashMap::new() };
+        let mut all = Tars { sources: Vec::new(), places: HashMap::new(), open: Mutex::default() };
         match find(&[folder.to_string_lossy().into_owned()]) {
             Ok(sources) => {
                 for source in sources.iter().filter(|source| !is_hidden(&source.name)) {
@@ -49,11 +55,15 @@ impl Tars {
         for (place, refusal) in listing.refused {
             findings.push(refused(name, &place, &refusal));
         }
-        let number = self.tars.len() as u32;
-        for file in listing.files {
+        let number = self.sources.len() as u32;
+        for mut file in listing.files {
+            // As `tar cf all.tar ./results` writes them.
+            if let Some(plain) = file.path.strip_prefix("./") {
+                file.path = plain.to_owned();
+            }
             let place = Place { tar: number, offset: file.offset, len: file.len };
             if let Some(first) = self.places.get(&file.path).copied() {
-                let other = self.tars.get(first.tar as usize).map_or(name.as_str(), |(name, _)| name);
+                let other = self.sources.get(first.tar as usize).map_or(name, |source| &source.name);
                 let message =
                     format!("stands in {other} and in {name}; which one is meant cannot be told: keep one");
                 findings.push(Finding::fault("duplicate_member", file.path, message));
@@ -61,18 +71,47 @@ impl Tars {
             }
             self.places.insert(file.path, place);
         }
-        self.tars.push((name.clone(), tar));
+        self.sources.push(source.clone());
     }
 
     pub fn has(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
+    /// A member of the same folder and name, that lies elsewhere.
+    pub fn like(&self, path: &str) -> Option<&str> {
+        let (folder, file) = path.rsplit_once('/')?;
+        let end = format!("/{}/{file}", folder.rsplit('/').next()?);
+        self.places.keys().filter(|path| path.ends_with(&end)).min().map(String::as_str)
+    }
+
     /// The bytes of a member; `None` where no tar has it.
-    pub fn bytes(&self, path: &str) -> Option<Result<Cow<'_, [u8]>, Refusal>> {
+    pub fn bytes(&self, path: &str) -> Option<Result<Vec<u8>, Refusal>> {
         let place = self.places.get(path)?;
-        let (_, tar) = self.tars.get(place.tar as usize)?;
-        Some(tar.bytes(place.offset, place.len))
+        let bytes =
+            self.tar(place.tar).and_then(|tar| tar.bytes(place.offset, place.len).map(Cow::into_owned));
+        Some(bytes)
+    }
+
+    fn tar(&self, number: u32) -> Result<Arc<TarFiles>, Refusal> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = open.iter().position(|(known, _)| *known == number)
+            && let Some(used) = open.remove(at)
+        {
+            open.push_back(used.clone());
+            return Ok(used.1);
+        }
+        let unreadable = |why: String| Refusal::new("unreadable", why);
+        let source = self.sources.get(number as usize).ok_or_else(|| unreadable("no such tar".to_owned()))?;
+        let tar =
+            TarFiles::open(source, &ReadOptions::default()).map_err(|error| unreadable(error.to_string()))?;
+        let tar = Arc::new(tar);
+        open.push_back((number, Arc::clone(&tar)));
+        while open.len() > 1 && open.iter().map(|(_, tar)| tar.open_files()).sum::<usize>() > MOST_OPEN_FILES
+        {
+            open.pop_front();
+        }
+        Ok(tar)
     }
 
     /// A note a tar that has members in folders which `is_named` denies.
@@ -86,7 +125,7 @@ impl Tars {
             }
         }
         for (tar, (count, first)) in strays {
-            let name = self.tars.get(tar as usize).map_or("", |(name, _)| name);
+            let name = self.sources.get(tar as usize).map_or("", |source| source.name.as_str());
             let message = format!(
                 "{count} of its files are of samples that no parquet file names, the first is {first}"
             );
@@ -112,5 +151,34 @@ fn refused(tar: &str, place: &str, refusal: &Refusal) -> Finding {
         "damaged_tar" if message.contains("may be missing") => Finding::fault("missing_piece", tar, message),
         "damaged_tar" => Finding::fault("damaged_tar", tar, format!("{message}; fetch or export it again")),
         _ => Finding::fault("bad_member", tar, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use threshflow::publish::{PlainTar, SplitFile};
+
+    use super::*;
+
+    #[test]
+    fn a_set_of_many_pieces_needs_few_open_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..30 {
+            let pieces = SplitFile::create(folder.path().join(format!("{number}.tar.split")), 128);
+            let mut tar = PlainTar::new(pieces);
+            tar.append(&format!("{number}/a.txt"), format!("this is {number}").as_bytes()).unwrap();
+            tar.finish().and_then(SplitFile::finish).unwrap();
+        }
+        let mut findings = Vec::new();
+        let tars = Tars::open(folder.path(), &mut findings);
+        assert_eq!((findings, tars.sources.len()), (vec![], 30));
+        for number in (0..30).chain([3, 29, 0]) {
+            let bytes = tars.bytes(&format!("{number}/a.txt")).unwrap().unwrap();
+            assert_eq!(String::from_utf8(bytes).unwrap(), format!("this is {number}"));
+            let open: usize = tars.open.lock().unwrap().iter().map(|(_, tar)| tar.open_files()).sum();
+            // Each has 16 pieces.
+            assert!((16..=MOST_OPEN_FILES).contains(&open), "{open}");
+        }
+        assert!(tars.bytes("30/a.txt").is_none());
     }
 }

@@ -24,7 +24,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// Without what makes a plural of it, again and again: `glasses`, `glass` and `glas` are one.
 fn stem(word: &str) -> &str {
     let without = |end: &&str| word.strip_suffix(*end).filter(|stem| stem.len() >= 2);
-    ["ies", "es", "s", "y", "e"].iter().find_map(|end| without(&end)).map_or(word, stem)
+    ["ies", "es", "s", "y", "e"].iter().find_map(without).map_or(word, stem)
 }
 
 #[cfg(test)]

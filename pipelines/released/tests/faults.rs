@@ -8,7 +8,7 @@ use operators::edit_plan::EditType;
 use operators::{mask::Mask, rle};
 use serde_json::json;
 use tempfile::TempDir;
-use threshflow::publish::{Nested, PlainTar, TableWriter};
+use threshflow::publish::{Nested, TableWriter};
 
 use super::super::*;
 use super::made_up::MadeUp;
@@ -60,8 +60,15 @@ fn change_tar(path: &Path, change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) {
         members.push((name, bytes));
     }
     change(&mut members);
-    let mut tar = PlainTar::new(File::create(path).unwrap());
-    members.iter().for_each(|(name, bytes)| assert!(tar.append(name, bytes).is_ok()));
+    let mut tar = tar::Builder::new(File::create(path).unwrap());
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        // As it is: `set_path` would leave out a `./`.
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(bytes.len() as u64);
+        header.set_cksum();
+        tar.append(&header, &bytes[..]).unwrap();
+    }
     tar.finish().unwrap();
 }
 
@@ -78,6 +85,14 @@ fn a_sound_set_is_clean_ours_or_a_download() {
     let add = deep.join("Singleturn/add_part1.tar.split.000");
     std::fs::rename(&add, deep.join("Singleturn/results_add_part1.tar")).unwrap();
     assert_eq!(check(to.path()), []);
+}
+
+#[test]
+fn folders_that_pyarrow_pandas_and_tarfile_wrote_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/released");
+    let path = "results_remove_laion_part5/00094_00030_000000001/result.png";
+    found(&folder, &[("missing_picture", path, "Parquet/remove_part5.parquet row 1")]);
+    assert_eq!(check(&folder).len(), 1);
 }
 
 #[test]
@@ -187,6 +202,24 @@ fn swapped_pictures_are_found() {
 }
 
 #[test]
+fn a_turn_that_starts_from_nowhere_is_found() {
+    let swap = |edit: &mut ReleasedEdit| {
+        let turn = &mut edit.turns[1];
+        std::mem::swap(&mut turn.input, &mut turn.output);
+    };
+    let origin =
+        |turn: usize| format!("results_content_understanding_laion_00001/00_000_1/origin_{turn}.png");
+    found_with(
+        EditType::ContentUnderstanding,
+        swap,
+        &[
+            ("broken_chain", &origin(1), "is not what an earlier turn came to"),
+            ("broken_chain", &origin(2), "is not what an earlier turn came to"),
+        ],
+    );
+}
+
+#[test]
 fn a_missing_piece_is_found_by_name() {
     let mut made_up = MadeUp::new();
     made_up.keep(&[EditType::Remove]);
@@ -237,4 +270,41 @@ fn nothing_to_check_is_a_fault() {
     let classes: Vec<_> = check(empty.path()).iter().map(|it| it.class).collect();
     assert_eq!(classes, ["no_parquet", "no_tars"]);
     assert!(check(&empty.path().join("not there")).iter().any(|it| it.class == "no_tars"));
+}
+
+#[test]
+fn what_was_touched_after_writing_is_found() {
+    let mut made_up = MadeUp::new();
+    made_up.keep(&[EditType::Extract]);
+    let to = released(&made_up);
+    let path = "Singleturn/extract_part3.tar.split.000";
+    let mut bytes = std::fs::read(to.path().join(path)).unwrap();
+    // In the words of a picture's file, where no check sum of the tar looks.
+    let at = bytes.windows(9).position(|it| it == b"red box\",").unwrap();
+    bytes[at + 4] = b'f';
+    std::fs::write(to.path().join(path), bytes).unwrap();
+    let task = "results_extract_laion_00003/00_000_1";
+    found(
+        to.path(),
+        &[("changed_file", path, "was written"), ("unnamed_object", task, "does not name \"red fox\"")],
+    );
+}
+
+#[test]
+fn paths_with_another_folder_before_them_are_told() {
+    let mut made_up = MadeUp::new();
+    made_up.keep(&[EditType::Style]);
+    let to = released(&made_up);
+    as_download(&to);
+    let tar = to.path().join("Singleturn/style_part1.tar.split.000");
+    change_tar(&tar, |members| members.iter_mut().for_each(|(name, _)| *name = format!("./{name}")));
+    assert_eq!(check(to.path()), []);
+    change_tar(&tar, |members| {
+        members.iter_mut().for_each(|(name, _)| *name = name.replace("./", "mnt/data/"))
+    });
+    let path = "results_style_laion_00001/00_000_1/original.png";
+    let findings = check(to.path());
+    assert_eq!(findings.iter().filter(|it| it.severity == Severity::Fault).count(), 4);
+    let told = format!("a tar has mnt/data/{path}");
+    assert!(findings.iter().any(|it| it.path == path && it.message.contains(&told)), "{}", report(&findings));
 }

@@ -1,8 +1,8 @@
 //! Edits of drawn pictures: a red box on a gradient, and what editors might make of it.
 
-use std::cell::RefCell;
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::Mutex;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use operators::edit_plan::passes::{Shown, passes};
@@ -21,7 +21,7 @@ pub struct MadeUp {
     pub shards: Vec<(String, Vec<ReleasedEdit>)>,
     /// Changes the bytes of a picture before they are handed out.
     pub spoil: fn(&ReleasedEdit, &PictureRef, &mut Vec<u8>),
-    pub asked: RefCell<Vec<String>>,
+    pub asked: Mutex<Vec<String>>,
 }
 
 pub const SINGLE: [(EditType, &[Operation]); 10] = [
@@ -53,7 +53,7 @@ impl MadeUp {
         };
         let shard = |name: &str| (name.to_owned(), edits(name));
         let shards = vec![shard("laion/00001"), ("laion/00002".to_owned(), Vec::new()), shard("laion/00003")];
-        MadeUp { shards, spoil: |_, _, _| {}, asked: RefCell::default() }
+        MadeUp { shards, spoil: |_, _, _| {}, asked: Mutex::default() }
     }
 
     /// The edit of that type of the first picture of the first shard, changed.
@@ -95,7 +95,7 @@ impl Release for MadeUp {
     }
 
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
-        self.asked.borrow_mut().push(format!("{} {} {}", edit.shard, edit.key, edit.edit_type));
+        self.asked.lock().unwrap().push(format!("{} {} {}", edit.shard, edit.key, edit.edit_type));
         let mut bytes = draw(edit, picture);
         (self.spoil)(edit, picture, &mut bytes);
         Ok(PictureFile { bytes, extension: "png" })

@@ -78,10 +78,9 @@ fn a_released_set_has_imgedits_layout() {
     let done = MadeUp::new().release_to(to.path());
     assert_eq!((done.parts_written, done.parts_unchanged, done.parts_removed), (26, 0, 0));
     let files = files(to.path());
-    assert_eq!(
-        files.values().map(|(bytes, ..)| bytes.len()).sum::<usize>() as u64 > done.bytes_written,
-        true
-    );
+    let notes: usize = [".lock", "manifest.json"].iter().map(|name| files[*name].0.len()).sum();
+    let all: usize = files.values().map(|(bytes, ..)| bytes.len()).sum();
+    assert_eq!(done.bytes_written, (all - notes) as u64);
     for part in ["Singleturn/add_part1", "Singleturn/hybrid_part3", "Multiturn/version_backtracking_part3"] {
         assert!(files.contains_key(&format!("{part}.tar.split.000")), "{part}");
     }
@@ -178,10 +177,13 @@ fn an_export_writes_only_what_changed() {
     let to = tempfile::tempdir().unwrap();
     let mut made_up = MadeUp::new();
     made_up.release_to(to.path());
-    let nothing = touched(to.path(), || drop(made_up.release_to(to.path())));
+    let nothing = touched(to.path(), || {
+        let unchanged = Released { parts_unchanged: 26, ..Released::default() };
+        assert_eq!(made_up.release_to(to.path()), unchanged);
+    });
     assert_eq!(nothing, (vec![], vec![]));
 
-    made_up.asked.borrow_mut().clear();
+    made_up.asked.lock().unwrap().clear();
     made_up.change(EditType::Replace, |edit| edit.turns[0].prompt = "Replace the red box, please".into());
     let (written, gone) = touched(to.path(), || {
         let done = made_up.release_to(to.path());
@@ -195,10 +197,19 @@ fn an_export_writes_only_what_changed() {
         "manifest.json",
     ];
     assert_eq!((written, gone), (changed.map(str::to_owned).to_vec(), vec![]));
-    let asked = made_up.asked.take();
+    let asked = std::mem::take(&mut *made_up.asked.lock().unwrap());
     assert!(
         asked.len() == 4 && asked.iter().all(|it| it.starts_with("laion/00001") && it.ends_with("replace"))
     );
+
+    // A part between two that stay, and the last of three.
+    let mut second = made_up.shards[0].clone();
+    second.0 = "laion/00002".to_owned();
+    second.1.iter_mut().for_each(|edit| edit.shard = "laion/00002".to_owned());
+    made_up.shards[1] = second;
+    made_up.shards[2].1.retain(|edit| edit.edit_type != EditType::Style || edit.key.ends_with('2'));
+    let done = made_up.release_to(to.path());
+    assert_eq!((done.parts_written, done.parts_unchanged, done.parts_removed), (14, 25, 0));
 
     // However it came about, the same edits are the same bytes.
     let fresh = tempfile::tempdir().unwrap();
@@ -303,6 +314,31 @@ fn what_is_missing_or_half_put_in_place_is_mended() {
     let error = release(whole.path(), &made_up, DEFAULT_PIECE_BYTES).unwrap_err().to_string();
     assert!(error.contains("00/000/1, hybrid: it has 0 turns"), "{error}");
     assert!(bytes(whole.path()) == before);
+}
+
+#[test]
+fn an_export_that_breaks_off_halfway_names_only_what_is_whole() {
+    let (whole, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut made_up = MadeUp::new();
+    made_up.keep(&[EditType::Add, EditType::Style, EditType::ContentMemory]);
+    made_up.release_to(to.path());
+    made_up.change(EditType::Add, |edit| edit.scores.clear());
+    made_up.change(EditType::Style, |edit| edit.scores.clear());
+    made_up.release_to(whole.path());
+    // A folder where a file is to go: the renames before it are done, those after it are not.
+    let in_the_way = to.path().join("Parquet/style_part1.parquet");
+    std::fs::remove_file(&in_the_way).unwrap();
+    std::fs::create_dir(&in_the_way).unwrap();
+    let error = release(to.path(), &made_up, DEFAULT_PIECE_BYTES).unwrap_err().to_string();
+    assert!(error.starts_with("cannot rename to") && error.contains("style_part1.parquet"), "{error}");
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(to.path().join("manifest.json")).unwrap()).unwrap();
+    let named: Vec<&str> =
+        manifest["parts"].as_array().unwrap().iter().filter_map(|it| it["part"].as_str()).collect();
+    assert_eq!(named, ["add_part3", "style_part3", "content_memory_part1", "content_memory_part3"]);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    made_up.release_to(to.path());
+    assert!(bytes(to.path()) == bytes(whole.path()));
 }
 
 #[test]

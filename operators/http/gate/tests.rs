@@ -1,0 +1,83 @@
+//! The order at the door, and what passes in a minute, by a clock that the test turns.
+
+use std::sync::mpsc;
+use std::thread;
+
+use governor::clock::FakeRelativeClock;
+
+use super::*;
+
+const NEVER: Breaker = Breaker { failures: u32::MAX, pause: Duration::ZERO };
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+#[test]
+fn who_came_first_goes_first() {
+    let gate = Gate::new(1, None, None, NEVER);
+    let first = gate.enter(0, far()).unwrap_or_else(|reason| panic!("{reason:?}"));
+    let (entered, order) = mpsc::channel();
+    thread::scope(|scope| {
+        for number in 0..20 {
+            let (gate, entered) = (&gate, entered.clone());
+            scope.spawn(move || {
+                let permit = gate.enter(0, far());
+                entered.send(number).expect("somebody listens");
+                drop(permit);
+            });
+            while gate.lock().waiting.len() <= number {
+                thread::yield_now();
+            }
+        }
+        drop((first, entered));
+    });
+    assert!(order.iter().eq(0..20));
+    assert_eq!(gate.most_seen(), 1);
+}
+
+#[test]
+fn who_has_no_time_leaves_no_gap() {
+    let gate = Gate::new(1, None, None, NEVER);
+    let first = gate.enter(0, far()).unwrap_or_else(|reason| panic!("{reason:?}"));
+    assert_eq!(gate.enter(0, Instant::now()).err(), Some(NotLetIn::Full));
+    assert!(gate.lock().waiting.is_empty());
+    drop(first);
+    assert!(gate.enter(0, Instant::now()).is_ok());
+    assert_eq!(gate.lock().in_flight, 0);
+}
+
+#[test]
+fn in_no_minute_do_more_pass_than_the_bound_and_a_sixth() {
+    for bound in [1, 5, 60, 100, 1000] {
+        let clock = FakeRelativeClock::default();
+        let bucket =
+            Bucket::with_clock(NonZeroU32::new(bound).expect("positive"), clock.clone()).expect("a bucket");
+        let (step, minutes) = (Duration::from_millis(10), 4);
+        // How many pass in each step, for one who takes whatever there is.
+        let passed: Vec<u32> = (0..minutes * 6000)
+            .map(|_| {
+                clock.advance(step);
+                (0..).take_while(|_| pay(Some(&bucket), &mut 1).is_none()).count() as u32
+            })
+            .collect();
+        let most = passed.windows(6000).map(|minute| minute.iter().sum::<u32>()).max().expect("windows");
+        assert!(most <= bound * 7 / 6 + 1, "{most} of {bound} in a minute");
+        let all: u32 = passed.iter().sum();
+        assert!(all >= bound * (minutes as u32), "{all} of {bound} a minute: what may pass does");
+    }
+}
+
+#[test]
+fn more_than_a_bucket_holds_is_taken_bite_by_bite() {
+    let clock = FakeRelativeClock::default();
+    let bucket =
+        Bucket::with_clock(NonZeroU32::new(600).expect("positive"), clock.clone()).expect("a bucket");
+    let (mut owed, mut waited) = (1000, Duration::ZERO);
+    while let Some(wait) = pay(Some(&bucket), &mut owed) {
+        waited += wait;
+        clock.advance(wait);
+    }
+    // A hundred were there; the rest came at ten a second.
+    assert!(waited.abs_diff(Duration::from_secs(90)) < Duration::from_millis(200), "{waited:?}");
+}

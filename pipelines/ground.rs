@@ -1,0 +1,137 @@
+//! What the pipelines that find, mask and score regions share: their flags, and the opening of their stages.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use operators::detect_model::DetectSettings;
+use operators::letterbox::LetterboxFamily;
+use operators::nouns::NounSource;
+use operators::onnx::{Backend, BackendChoice, Device, OnnxError};
+use operators::region_crop::Channels;
+use operators::region_score::Before;
+use operators::{AestheticScorer, Detect, Records, RegionScore, Segment, Texts};
+use threshflow::cli::{Failure, Workbench};
+use threshflow::lane::Stage;
+
+/// Flags of `run` and `plan`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct GroundArgs {
+    /// The aesthetic scorer, of pictures and of regions: a folder with model.onnx, or with vision_model.onnx and head.onnx
+    #[arg(long, value_name = "MODEL")]
+    pub aesthetic: PathBuf,
+    /// Take a picture's score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
+    #[arg(long, value_name = "FIELD")]
+    pub aesthetic_from_sidecar: Option<String>,
+    /// The sidecar's field of nouns: {"object": [...], "background": [...]}, or a list of objects
+    #[arg(long, value_name = "FIELD", default_value = "tags")]
+    pub nouns_from: String,
+    /// The detector: a folder with model.onnx (YOLO-World with text as input, or with a baked vocabulary and labels.txt)
+    #[arg(long, value_name = "FOLDER")]
+    pub detector: PathBuf,
+    /// The text tower that embeds nouns for the detector [default: the detector's own folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub detector_text: Option<PathBuf>,
+    /// How the detector's pictures are letterboxed: mmyolo or ultralytics [default: as its folder says, else mmyolo]
+    #[arg(long, value_name = "FAMILY")]
+    pub letterbox: Option<LetterboxFamily>,
+    /// The segmenter: a folder with encoder.onnx and decoder.onnx (SAM 2)
+    #[arg(long, value_name = "FOLDER")]
+    pub segmenter: PathBuf,
+    /// The CLIP that holds regions against their nouns: a folder with vision_model.onnx, text_model.onnx, tokenizer.json
+    #[arg(long, value_name = "FOLDER")]
+    pub clip: PathBuf,
+    /// Colours of what CLIP and the scorer see of a region: rgb, or swapped (red for blue, as ImgEdit's own scores were made)
+    #[arg(long, default_value = "rgb")]
+    pub region_channels: Channels,
+    /// Released records to go on from: tars of jsons/, joined to the pictures by their path; what they say is not asked
+    #[arg(long, value_name = "PATTERN", num_args = 1..)]
+    pub records: Vec<String>,
+    /// Where models run: cpu, cuda:0,1 or tensorrt:0
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime where its library is found)
+    #[arg(long, default_value = "auto")]
+    pub backend: BackendChoice,
+}
+
+/// The back-end and what comes before any noun is known.
+pub struct Opening<'a> {
+    args: &'a GroundArgs,
+    workbench: &'a Workbench,
+    pub backend: Backend,
+    pub records: Records,
+    pub aesthetic: Arc<Stage<AestheticScorer>>,
+    noun_texts: Option<Arc<Texts>>,
+}
+
+/// The stages of regions.
+pub struct Ground {
+    pub detect: Arc<Stage<Detect>>,
+    pub segment: Arc<Stage<Segment>>,
+    pub region_score: Arc<Stage<RegionScore>>,
+}
+
+fn failed(error: OnnxError) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+impl<'a> Opening<'a> {
+    pub fn of(args: &'a GroundArgs, workbench: &'a Workbench) -> Result<Self, Failure> {
+        let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
+        workbench.note(&backend.description());
+        let records = Records::open(&args.records, &Default::default())?;
+        if records.is_some() {
+            workbench.note(&format!("released records: {}", records.describe()));
+        }
+        let scorer = AestheticScorer::open(&args.aesthetic, &backend, workbench.cores).map_err(failed)?;
+        let scorer = if args.aesthetic_from_sidecar.is_some() { scorer.or_sidecar() } else { scorer };
+        let aesthetic = Stage::open(scorer, &workbench.lanes)?;
+        let mut opening = Opening { args, workbench, backend, records, aesthetic, noun_texts: None };
+        let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
+        // A baked vocabulary needs no text tower; `Detect` says so where one is missing.
+        if detector_text.join("text_model.onnx").is_file() || args.detector_text.is_some() {
+            opening.noun_texts = Some(opening.texts("noun_text", detector_text)?);
+        }
+        Ok(opening)
+    }
+
+    fn texts(&self, name: &'static str, folder: &Path) -> Result<Arc<Texts>, Failure> {
+        Texts::open(name, folder, &self.backend, self.workbench.cores, &self.workbench.lanes)
+            .map_err(|error| Failure::Failed(error.to_string()))
+    }
+
+    /// The detector, looking for the nouns of `nouns`.
+    pub fn detector(&self, nouns: Arc<dyn NounSource>, records: Records) -> Result<Detect, Failure> {
+        let settings = DetectSettings { letterbox: self.args.letterbox, ..DetectSettings::default() };
+        let texts = self.noun_texts.clone();
+        Detect::open(
+            &self.args.detector,
+            &self.backend,
+            self.workbench.cores,
+            settings,
+            nouns,
+            texts,
+            records,
+        )
+        .map_err(failed)
+    }
+
+    /// The stages that find, mask and score the regions of `nouns`.
+    pub fn ground(&self, nouns: &Arc<dyn NounSource>) -> Result<Ground, Failure> {
+        let (lanes, cores) = (&self.workbench.lanes, self.workbench.cores);
+        let detect = Stage::open(self.detector(nouns.clone(), self.records.clone())?, lanes)?;
+        let segment = Segment::open(&self.args.segmenter, &self.backend, cores, self.records.clone());
+        let segment = Stage::open(segment.map_err(failed)?, lanes)?;
+        let before = Before {
+            nouns: nouns.clone(),
+            masks: segment.clone(),
+            texts: self.texts("clip_text", &self.args.clip)?,
+            records: self.records.clone(),
+        };
+        let models = (self.args.clip.as_path(), self.args.aesthetic.as_path());
+        let channels = self.args.region_channels;
+        let region_score =
+            RegionScore::open(models, &self.backend, cores, before, channels).map_err(failed)?;
+        Ok(Ground { detect, segment, region_score: Stage::open(region_score, lanes)? })
+    }
+}
