@@ -10,7 +10,7 @@ use threshflow::memo::Inline;
 use threshflow::row::{Refusal, Row, Score, Scored, Stamp, Told, Unit};
 use threshflow::shard::Picture;
 
-use crate::chat::judge::Rubric;
+use crate::chat::judge::{Pair, Rubric};
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decoder_stamp};
@@ -167,7 +167,11 @@ fn request(
     let instruction = said.prompts.get(turn).map_or("", String::as_str);
     let earlier = earlier(said.premise.as_deref(), &said.prompts, turn);
     let rubric = Rubric::of(planned.plan.edit_type, operation);
-    Ok(chat::judge::request(encode(before)?, encode(after)?, instruction, &earlier, rubric))
+    let reference = stored.reference_picture()?;
+    let reference =
+        reference.as_ref().map(|picture| chat::encode(picture, PixelRange::OF_A_WRITER)).transpose()?;
+    let pair = Pair { before: encode(before)?, after: encode(after)?, reference };
+    Ok(chat::judge::request(pair, instruction, &earlier, rubric))
 }
 
 impl Operator for Judge {
