@@ -6,13 +6,13 @@
 //! taken away moves those behind it.
 
 mod files;
+mod recent;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
@@ -28,9 +28,13 @@ use crate::released::{
     StageStamp, Turn,
 };
 use files::{OpenShard, picture_file, reference};
+use recent::Recent;
 
-/// Most bytes of records that are held at once; what does not fit is read again.
-const MOST_HELD: usize = 64 << 20;
+/// Most bytes of a part's records that are held at once; what does not fit is read again.
+const MOST_HELD: usize = 16 << 20;
+/// Most parts and shards that are held, at least as many as threads ask; and most memos, of which there is one an editor.
+const MOST_PARTS: usize = 8;
+const MOST_MEMOS: usize = 16;
 
 /// What keeps a published set from being read.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +68,9 @@ pub struct PublishedEdits {
     catalogue: Catalogue,
     listed: Vec<ReleasedShard>,
     sources: HashMap<String, Source>,
-    records: RefCell<Records>,
-    shard: RefCell<Option<Arc<OpenShard>>>,
-    opened: RefCell<HashMap<Stamp, Arc<Memo>>>,
+    records: Recent<(String, EditType), Mutex<Records>>,
+    shards: Recent<String, OpenShard>,
+    opened: Recent<Stamp, Memo>,
     /// No run publishes into the folder as long as this lives.
     _lock: Option<File>,
 }
@@ -77,10 +81,9 @@ struct Source {
     fingerprint: ContentHash,
 }
 
-/// Records as they were read last: those of one type from one shard, as far as they fit.
+/// Records of one type from one shard, as they were read last and as far as they fit.
 #[derive(Default)]
 struct Records {
-    of: Option<(String, EditType)>,
     by_key: HashMap<String, String>,
     /// That of the edit which was asked for last, whose pictures are asked for next.
     last: Option<Arc<EditRecord>>,
@@ -107,9 +110,9 @@ impl PublishedEdits {
             catalogue,
             listed,
             sources,
-            records: RefCell::default(),
-            shard: RefCell::default(),
-            opened: RefCell::default(),
+            records: Recent::new(MOST_PARTS),
+            shards: Recent::new(MOST_PARTS),
+            opened: Recent::new(MOST_MEMOS),
             _lock: lock,
         })
     }
@@ -120,18 +123,18 @@ impl PublishedEdits {
             .ok_or_else(|| format!("{} publishes no edits of the shard", self.out.display()))
     }
 
-    /// An edit's record, of the ones that are held or out of its table.
+    /// An edit's record and its text, of the ones that are held or out of its table.
     fn record(
         &self,
         shard: &str,
         edit_type: EditType,
         key: &str,
     ) -> Result<(Arc<EditRecord>, String), String> {
-        let mut records = self.records.borrow_mut();
-        let of = (shard.to_owned(), edit_type);
-        if records.of.as_ref() != Some(&of) || !records.by_key.contains_key(key) {
+        let records =
+            self.records.get((shard.to_owned(), edit_type), || Ok::<_, String>(Mutex::default()))?;
+        let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
+        if !records.by_key.contains_key(key) {
             records.by_key = self.read_from(shard, edit_type, key)?;
-            records.of = Some(of);
         }
         let text = records.by_key.get(key).ok_or("what is published has no such edit any more")?.clone();
         let record: EditRecord =
@@ -168,24 +171,20 @@ impl PublishedEdits {
     }
 
     fn record_of(&self, edit: &ReleasedEdit) -> Result<Arc<EditRecord>, String> {
-        let last = self.records.borrow().last.clone();
-        let is_it = |last: &Arc<EditRecord>| {
-            (&last.shard, last.edit_type, &last.key) == (&edit.shard, edit.edit_type, &edit.key)
-        };
-        match last.filter(is_it) {
+        let of = (edit.shard.clone(), edit.edit_type);
+        let records = self.records.get(of, || Ok::<_, String>(Mutex::default()))?;
+        let last = records.lock().unwrap_or_else(PoisonError::into_inner).last.clone();
+        match last.filter(|last| last.key == edit.key) {
             Some(last) => Ok(last),
             None => Ok(self.record(&edit.shard, edit.edit_type, &edit.key)?.0),
         }
     }
 
     fn open_shard(&self, name: &str) -> Result<Arc<OpenShard>, String> {
-        let mut open = self.shard.borrow_mut();
-        if let Some(open) = open.as_ref().filter(|open| open.shard.name == name) {
-            return Ok(open.clone());
-        }
-        let shard = self.catalogue.by_name(name, self.source(name)?.fingerprint);
-        let shard = shard.map_err(|error| error.to_string())?;
-        Ok(open.insert(Arc::new(OpenShard::new(shard))).clone())
+        self.shards.get(name.to_owned(), || {
+            let shard = self.catalogue.by_name(name, self.source(name)?.fingerprint);
+            Ok(OpenShard::new(shard.map_err(|error| error.to_string())?))
+        })
     }
 
     /// A picture that an editor made, out of its memo.
@@ -214,13 +213,9 @@ impl PublishedEdits {
     }
 
     fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, String> {
-        let mut opened = self.opened.borrow_mut();
-        if let Some(memo) = opened.get(&stamp) {
-            return Ok(memo.clone());
-        }
         // Answers are of every generation.
-        let memo = Memo::open(&self.memos, stamp, 0, Access::ReadOnly).map_err(|error| error.to_string())?;
-        Ok(opened.entry(stamp).or_insert(Arc::new(memo)).clone())
+        let open = || Memo::open(&self.memos, stamp, 0, Access::ReadOnly).map_err(|error| error.to_string());
+        self.opened.get(stamp, open)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::released::PictureFile;
 
 /// An open shard and where in it each picture lies.
 pub struct OpenShard {
-    pub shard: Arc<Shard>,
+    shard: Arc<Shard>,
     /// The samples that have a picture, by key.
     places: HashMap<String, u32>,
 }
