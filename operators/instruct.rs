@@ -62,7 +62,7 @@ impl StoredInstruction {
 }
 
 /// Pixels of a side of a drawn reference.
-const REFERENCE_SIDE: u32 = 512;
+pub const REFERENCE_SIDE: u32 = 512;
 
 /// Puts edits in words.
 pub struct Instruct {
