@@ -9,6 +9,7 @@ pub mod ground;
 pub mod illustrate;
 pub mod imgedit;
 mod imgedit_demo;
+mod imgedit_flags;
 mod imgedit_open;
 mod imgedit_record;
 pub mod imgedit_release;
