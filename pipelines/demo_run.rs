@@ -82,7 +82,7 @@ impl<'a, P: App> DemoRun<'a, P> {
         let DemoParts { models, flags, scenes } = *parts;
         let more = Vec::new();
         let demo = DemoRun { folder, output, flags, more, pipeline: PhantomData, begin: Instant::now() };
-        for part in ["store", "out"].into_iter().chain(models.iter().map(|model| model.name)) {
+        for part in ["store", "out", "released"].into_iter().chain(models.iter().map(|model| model.name)) {
             let path = folder.join(part);
             if path.is_dir() {
                 fs::remove_dir_all(&path).map_err(failed("an earlier demo's", &path))?;

@@ -8,6 +8,8 @@ use threshflow::cli::{Failure, Output, print_json};
 use crate::demo::VOCABULARY;
 use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
 use crate::imgedit::ImgEdit;
+use crate::imgedit_verbs::release_to;
+use crate::released::{self, DEFAULT_PIECE_BYTES, Severity};
 
 const FLAGS: [(&str, &str); 6] = [
     ("--aesthetic", "aesthetic"),
@@ -48,6 +50,7 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
     for settings in TURNS {
         runs.push(demo.turn(settings)?.summary);
     }
+    release(&demo, folder)?;
     match output {
         Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
         Output::Text => {
@@ -58,5 +61,21 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
             );
             Ok(())
         }
+    }
+}
+
+/// Writes what is published then in ImgEdit's own layout, and looks it over.
+fn release(demo: &DemoRun<'_, ImgEdit>, folder: &Path) -> Result<(), Failure> {
+    let [to, out, store] = ["released", "out", "store"].map(|part| folder.join(part));
+    let folders = format!("--store {} --out {} --to {}", store.display(), out.display(), to.display());
+    demo.say(&format!("$ imgedit release {folders}"));
+    let done = release_to(&to, [&out, &store], DEFAULT_PIECE_BYTES)?;
+    demo.say(&format!("{} files, {:.1} MB", done.parts_written, done.bytes_written as f64 / 1e6));
+    demo.say(&format!("$ imgedit check {}", to.display()));
+    let findings = released::check(&to);
+    demo.say(released::report(&findings).trim_end());
+    match findings.iter().any(|finding| finding.severity == Severity::Fault) {
+        false => Ok(()),
+        true => Err(Failure::Failed("what was released has faults; please report this".into())),
     }
 }
