@@ -84,6 +84,14 @@ impl Book {
         self.memo.get(content).is_some()
     }
 
+    /// The answer to a question that was asked before; refused as `not_remembered` where it was not.
+    pub fn read(&self, content: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        match self.knows(content) {
+            true => self.answer(content),
+            false => Err(Refusal::new("not_remembered", format!("{} was never asked this", self.name))),
+        }
+    }
+
     /// The answers to `questions`, in order. Those that were never asked are handed to `ask` together (as places in
     /// `questions`, each content once), which answers as many in their order; its answers are remembered.
     pub fn look_up(
