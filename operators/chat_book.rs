@@ -40,6 +40,16 @@ impl ChatBook {
         stamp_of(self.name, self.chat.model())
     }
 
+    /// Of its book.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether this was answered before: no request would be sent for it.
+    pub fn knows(&self, request: &ChatRequest) -> bool {
+        self.book.knows(&request.content())
+    }
+
     /// For people.
     pub fn description(&self) -> String {
         self.chat.model().model.clone()

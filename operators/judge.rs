@@ -7,7 +7,7 @@ use std::time::Duration;
 use image::RgbImage;
 use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::memo::Inline;
-use threshflow::row::{Refusal, Row, Score, Scored, Stamp, Told, Unit};
+use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Told, Unit};
 use threshflow::shard::Picture;
 
 use crate::chat::judge::{Pair, Rubric};
@@ -18,6 +18,7 @@ use crate::edit::{EditPicture, EditPictures, at_size_of, mask_of_step, operation
 use crate::edit_source::{
     BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, pixels_of, pixels_of_file,
 };
+use crate::edit_plan::EditType;
 use crate::judge_pixels;
 use crate::judgement::Judgement;
 use crate::mask::Mask;
@@ -297,6 +298,18 @@ impl Operator for Judge {
             }
         };
         batch.iter().map(one).collect()
+    }
+
+    /// A request a turn.
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let JudgeBy::Chat(chat) = &self.by else { return Vec::new() };
+        let turns = |question: &Question| {
+            let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
+            let content = question.content;
+            let turn = move |turn: usize| ContentHash::of(&[content.0.as_slice(), &turn.to_le_bytes()].concat());
+            (0..edit_type.map_or(0, EditType::turns)).map(move |number| (chat.name(), turn(number)))
+        };
+        questions.iter().flat_map(turns).collect()
     }
 }
 

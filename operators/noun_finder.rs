@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
-use threshflow::row::{Handle, Refusal, Stamp};
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::caption::CaptionSource;
@@ -175,5 +175,18 @@ impl Operator for NounFinder {
             Ok(reply(&nouns))
         };
         batch.iter().map(one).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        let NounsBy::Chat(chat) = &self.by else { return Vec::new() };
+        let request = |question: &Question| match self.captions.caption(question) {
+            Ok(caption) => {
+                let request = chat::noun_finder::request(&caption);
+                (!chat.knows(&request)).then(|| (chat.name(), request.content()))
+            }
+            // Which caption there will be is not known yet.
+            Err(_) => Some((chat.name(), question.content)),
+        };
+        questions.iter().filter_map(request).collect()
     }
 }
