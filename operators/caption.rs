@@ -273,7 +273,10 @@ impl Operator for Caption {
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         match &self.by {
             CaptionBy::Finds(detect) => detect.asks_in_turn(questions),
-            CaptionBy::Chat(chat) => chat.calls(questions, |_| 1),
+            // One request for each picture.
+            CaptionBy::Chat(chat) => {
+                questions.iter().map(|question| (chat.name(), question.image)).collect()
+            }
         }
     }
 }

@@ -246,10 +246,13 @@ fn result_of<'a>(pass: &PlannedPass, stored: &'a StoredInstruction) -> &'a str {
 /// The words of a pass: its turn's, of an edit of one turn the only ones. An object that is taken out for `add` is no part of the
 /// instruction: what is published is its opposite.
 fn instruction_of<'a>(pass: &PlannedPass, planned: &Planned, stored: &'a StoredInstruction) -> &'a str {
-    let adds = planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add);
     let prompts = &stored.instruction.prompts;
     let turn = if prompts.len() == planned.plan.steps.len() { pass.step } else { 0 };
-    if adds { "" } else { prompts.get(turn).map_or("", String::as_str) }
+    if is_added(pass, planned) { "" } else { prompts.get(turn).map_or("", String::as_str) }
+}
+
+fn is_added(pass: &PlannedPass, planned: &Planned) -> bool {
+    planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add)
 }
 
 /// Within 2^53, so that JSON carries it.
@@ -356,20 +359,34 @@ impl Operator for Edit {
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        let unmade = |question: &Question| -> Result<Vec<(&'static str, ContentHash)>, Refusal> {
-            let planned = self.source.planned(question)?;
-            let stored = self.instructions.instruction(question)?;
-            let keyed = self.keyed(question, &planned, &stored)?;
-            let mut unmade = Vec::new();
-            for (pass, key) in keyed.passes.passes.iter().zip(keyed.keys) {
-                let kept = self.editors.who_can(pass.operation)?;
-                if !kept.book.knows(&key) {
-                    unmade.push((kept.editor.name(), key));
-                }
+        questions.iter().flat_map(|question| self.unmade(question).unwrap_or_default()).collect()
+    }
+}
+
+impl Edit {
+    /// The passes of an edit that nobody made yet, by editor. A pass that is shaped by words which are not written yet is taken
+    /// for one of its own.
+    fn unmade(&self, question: &Question) -> Result<Vec<(&'static str, ContentHash)>, Refusal> {
+        let planned = self.source.planned(question)?;
+        let written = self.instructions.instruction(question).ok();
+        let open = written.is_none();
+        let keyed = self.keyed(question, &planned, &written.unwrap_or_default())?;
+        let mut shaped = vec![false; keyed.keys.len()];
+        let mut unmade = Vec::new();
+        for (number, (pass, key)) in keyed.passes.passes.iter().zip(&keyed.keys).enumerate() {
+            let kept = self.editors.who_can(pass.operation)?;
+            let by_words = pass.operation.has_result()
+                || kept.editor.reads_the_instruction() && !is_added(pass, &planned);
+            let from_one = matches!(pass.from, Shown::Made(from) if shaped[from]);
+            shaped[number] = open && (by_words || from_one);
+            let own = || ContentHash::of(&[question.content.0.as_slice(), &number.to_le_bytes()].concat());
+            match shaped[number] {
+                true => unmade.push((kept.editor.name(), own())),
+                false if !kept.book.knows(key) => unmade.push((kept.editor.name(), *key)),
+                false => {}
             }
-            Ok(unmade)
-        };
-        questions.iter().flat_map(|question| unmade(question).unwrap_or_default()).collect()
+        }
+        Ok(unmade)
     }
 }
 

@@ -219,6 +219,8 @@ impl<'a> Endpoints<'a> {
             tokens_a_minute: chat.tokens_a_minute,
             call_timeout: seconds(chat.call_timeout, "--call-timeout")?,
             deadline: seconds(chat.call_deadline, "--call-deadline")?,
+            // The deadline is the bound that the user sets: a server that turns every second request away loses no row.
+            most_retries: 12,
             spending: self.spending.clone(),
             prices: self.prices.clone(),
             ..HostSettings::new(url, url)
