@@ -273,7 +273,7 @@ impl Operator for Caption {
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         match &self.by {
             CaptionBy::Finds(detect) => detect.asks_in_turn(questions),
-            CaptionBy::Chat(_) => Vec::new(),
+            CaptionBy::Chat(chat) => chat.calls(questions, |_| 1),
         }
     }
 }

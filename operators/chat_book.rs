@@ -4,18 +4,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threshflow::lane::{Book, Lanes};
+use serde_json::Value;
+use threshflow::lane::{Book, Lanes, Question};
 use threshflow::memo::MemoError;
-use threshflow::row::{Refusal, Stamp};
+use threshflow::row::{ContentHash, Refusal, Stamp};
 
-use crate::chat::{Chat, ChatModel, ChatRequest, Raw, is_of_the_content};
-use crate::http::Host;
+use crate::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw, is_of_the_content};
+use crate::http::{CallError, Host, Tokens};
 
 /// A chat model behind a book of its answers.
 pub struct ChatBook {
+    name: &'static str,
     chat: Chat,
     host: Arc<Host>,
     book: Arc<Book>,
+}
+
+/// A host whose answers are charged to a book.
+struct Metered {
+    host: Arc<Host>,
+    book: Arc<Book>,
+}
+
+impl Endpoint for Metered {
+    fn post_json(
+        &self,
+        path: &str,
+        body: &Value,
+        estimated: Tokens,
+        used: &dyn Fn(&Value) -> Option<Tokens>,
+    ) -> Result<Value, CallError> {
+        let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
+        let used = |answer: &Value| {
+            let tokens = used(answer);
+            let cost = self.host.settings().prices.cost(model, tokens.unwrap_or(estimated));
+            self.book.charge(cost.unwrap_or(0.0));
+            tokens
+        };
+        Endpoint::post_json(&*self.host, path, body, estimated, &used)
+    }
 }
 
 impl ChatBook {
@@ -27,16 +54,33 @@ impl ChatBook {
         host: Arc<Host>,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
-        let stamp = stamp_of(&model);
+        let stamp = stamp_of(name, &model);
         let described = format!("{} at {}", model.model, host.settings().base_url);
         let of_the_content = |refusal: &Refusal| is_of_the_content(&refusal.class);
         let book = Book::open(name, stamp, described, of_the_content, lanes)?;
-        let chat = Chat::new(model, host.clone());
-        Ok(Arc::new(ChatBook { chat, host, book }))
+        book.charge(0.0);
+        let metered = Metered { host: host.clone(), book: book.clone() };
+        let chat = Chat::new(model, Arc::new(metered));
+        Ok(Arc::new(ChatBook { name, chat, host, book }))
+    }
+
+    /// What answering these questions would ask, for plans: so many calls each. Their contents are stand-ins, since the real ones
+    /// need the pictures; that an earlier parser asked some of them already is not seen.
+    pub fn calls(
+        &self,
+        questions: &[Question],
+        calls: impl Fn(&Question) -> usize,
+    ) -> Vec<(&'static str, ContentHash)> {
+        let of_question = |question: &Question| {
+            let content = question.content;
+            let call = move |call: usize| ContentHash::of(&[&content.0[..], &call.to_le_bytes()].concat());
+            (0..calls(question)).map(call).collect::<Vec<_>>()
+        };
+        questions.iter().flat_map(of_question).map(|content| (self.book.name(), content)).collect()
     }
 
     pub fn stamp(&self) -> Stamp {
-        stamp_of(self.chat.model())
+        stamp_of(self.name, self.chat.model())
     }
 
     /// For people.
@@ -55,8 +99,10 @@ impl ChatBook {
     }
 }
 
-fn stamp_of(model: &ChatModel) -> Stamp {
-    let parts = model.stamp_parts();
+/// With the book's name: operators that ask the same model have a book each, so that each can be told of and cleaned away.
+fn stamp_of(book: &str, model: &ChatModel) -> Stamp {
+    let mut parts = model.stamp_parts();
+    parts.push(("book", book.as_bytes().to_vec()));
     let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     Stamp::of(&parts)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
-use threshflow::row::{Handle, Refusal, Row, Stamp, Topic};
+use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Topic};
 use threshflow::shard::Picture;
 
 use crate::chat::{self, ChatRequest, PixelRange};
@@ -62,7 +62,7 @@ impl StoredInstruction {
 }
 
 /// Pixels of a side of a drawn reference.
-const REFERENCE_SIDE: u32 = 512;
+pub const REFERENCE_SIDE: u32 = 512;
 
 /// Puts edits in words.
 pub struct Instruct {
@@ -258,6 +258,13 @@ impl Operator for Instruct {
             }
         };
         batch.iter().map(one).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        match &self.by {
+            InstructBy::Plain(_) => Vec::new(),
+            InstructBy::Chat(chat) => chat.calls(questions, |_| 1),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use image::RgbImage;
 use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::memo::Inline;
-use threshflow::row::{Refusal, Row, Score, Scored, Stamp, Told, Unit};
+use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Told, Unit};
 use threshflow::shard::Picture;
 
 use crate::chat::judge::{Pair, Rubric};
@@ -15,6 +15,7 @@ use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, mask_of_step, operations_of_turn};
+use crate::edit_plan::EditType;
 use crate::edit_source::{
     BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, pixels_of, pixels_of_file,
 };
@@ -298,6 +299,19 @@ impl Operator for Judge {
         };
         batch.iter().map(one).collect()
     }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        match &self.by {
+            JudgeBy::Pixels => Vec::new(),
+            JudgeBy::Chat(chat) => chat.calls(questions, turns_of),
+        }
+    }
+}
+
+/// A call a turn.
+fn turns_of(question: &Question) -> usize {
+    let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
+    edit_type.map_or(1, EditType::turns)
 }
 
 /// The judgements of an edit, turn by turn, read back.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
-use threshflow::row::{Handle, Refusal, Stamp};
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::caption::CaptionSource;
@@ -175,5 +175,12 @@ impl Operator for NounFinder {
             Ok(reply(&nouns))
         };
         batch.iter().map(one).collect()
+    }
+
+    fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
+        match &self.by {
+            NounsBy::Plain(_) => Vec::new(),
+            NounsBy::Chat(chat) => chat.calls(questions, |_| 1),
+        }
     }
 }

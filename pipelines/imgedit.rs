@@ -195,4 +195,12 @@ impl App for ImgEdit {
     fn demo(folder: &Path, output: Output) -> Result<(), Failure> {
         crate::imgedit_demo::run(folder, output)
     }
+
+    fn verbs() -> Vec<clap::Command> {
+        crate::imgedit_verbs::verbs()
+    }
+
+    fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
+        crate::imgedit_verbs::verb(name, matches)
+    }
 }

@@ -12,6 +12,8 @@ mod imgedit_demo;
 mod imgedit_flags;
 mod imgedit_open;
 mod imgedit_record;
+pub mod imgedit_release;
+pub mod imgedit_verbs;
 pub mod prepare;
 mod prepare_demo;
 mod recap_demo;

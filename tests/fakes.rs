@@ -1,3 +1,5 @@
 //! Servers that answer as they are told to, and badly when they are told to.
 
 pub mod http;
+pub mod models;
+pub mod writer;

@@ -20,6 +20,9 @@ pub struct StampRecord {
     /// Questions asked so far by runs of this store, and the seconds that they took.
     pub asked: u64,
     pub seconds: f64,
+    /// In USD, of stages that are paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -103,11 +106,17 @@ impl Store {
             let record = self.record.stamps.entry(stage.stamp.to_string()).or_default();
             record.stage = stage.name.to_owned();
             record.model.clone_from(&stage.model);
-            record.used_by.push(pipeline.to_owned());
+            // Two books may share a stamp.
+            if !record.used_by.iter().any(|user| user == pipeline) {
+                record.used_by.push(pipeline.to_owned());
+            }
             // Too few to tell a rate from: the session's opening would be most of it.
             if stage.asked.asked >= 16 || record.asked == 0 && stage.asked.asked > 0 {
                 record.asked += stage.asked.asked;
                 record.seconds += stage.wall_seconds;
+                if let Some(cost) = stage.cost {
+                    record.cost = Some(record.cost.unwrap_or(0.0) + cost);
+                }
             }
         }
         self.save()

@@ -24,7 +24,7 @@ struct Kept {
 pub struct Book {
     name: &'static str,
     model: String,
-    memo: Memo,
+    memo: Arc<Memo>,
     is_of_the_content: fn(&Refusal) -> bool,
     log: Option<AskLog>,
     /// Held while questions are asked: whoever comes meanwhile with the same one finds it answered.
@@ -33,6 +33,8 @@ pub struct Book {
     under_way: Mutex<HashSet<ContentHash>>,
     answered: Condvar,
     kept: Mutex<Kept>,
+    /// In USD; `None` where nothing is paid for.
+    cost: Mutex<Option<f64>>,
     asked: AtomicU64,
     remembered: AtomicU64,
     nanos: AtomicU64,
@@ -48,7 +50,7 @@ impl Book {
         is_of_the_content: fn(&Refusal) -> bool,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
-        let memo = Memo::open(&lanes.memos, stamp, lanes.generation, lanes.access())?;
+        let memo = lanes.memo(stamp)?;
         let book = Arc::new(Book {
             name,
             model,
@@ -59,6 +61,7 @@ impl Book {
             under_way: Mutex::default(),
             answered: Condvar::new(),
             kept: Mutex::default(),
+            cost: Mutex::default(),
             asked: AtomicU64::new(0),
             remembered: AtomicU64::new(0),
             nanos: AtomicU64::new(0),
@@ -69,6 +72,11 @@ impl Book {
 
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Notes what an answer cost, in USD. With 0, that answers are paid for.
+    pub fn charge(&self, cost: f64) {
+        *lock(&self.cost).get_or_insert(0.0) += cost;
     }
 
     /// Whether this was answered or refused before.
@@ -210,6 +218,7 @@ impl Watched for Book {
             waiting_for_a_batch: 0,
             prepare_seconds: 0.0,
             answer_seconds: seconds,
+            cost: *lock(&self.cost),
             wall_seconds: seconds,
         }
     }
@@ -335,6 +344,27 @@ mod tests {
         let ask = || book.look_up_one(question, || panic!("tested"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
         assert_eq!(*book.look_up_one(question, || Ok(vec![7])).unwrap(), [7]);
+    }
+
+    #[test]
+    fn books_of_one_stamp_keep_one_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = |n: u8| vec![n; 500 + 70 * usize::from(n)];
+        for run in 0..2 {
+            let lanes = lanes(folder.path());
+            let books = [open(&lanes, |_| true), open(&lanes, |_| true)];
+            for n in 0..40_u8 {
+                let book = &books[usize::from(n % 2)];
+                let said = book.look_up_one(ContentHash::of(&[n]), || {
+                    assert_eq!(run, 0, "{n} was lost");
+                    Ok(answer(n))
+                });
+                assert_eq!(*said.unwrap(), answer(n));
+            }
+            // What one was told the other knows.
+            let said = books[1].look_up_one(ContentHash::of(&[0]), || panic!("it is known"));
+            assert_eq!(*said.unwrap(), answer(0));
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod recall;
 mod remote;
 mod stage;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,8 +32,8 @@ pub use remote::Remote;
 pub(crate) use stage::decode_answer;
 pub use stage::{Asked, Stage, StageStatus};
 
-use crate::memo::{Access, MemoError};
-use crate::row::ContentHash;
+use crate::memo::{Access, Memo, MemoError};
+use crate::row::{ContentHash, Stamp};
 use crate::shard::{Catalogue, ShardNames};
 
 /// Called from any thread to say: look again.
@@ -85,6 +86,7 @@ pub struct Lanes {
     pub(crate) trouble: Arc<Trouble>,
     stages: Mutex<Vec<Arc<dyn Watched>>>,
     remotes: Mutex<Vec<Arc<dyn Remote>>>,
+    open_memos: Mutex<HashMap<ContentHash, Arc<Memo>>>,
     stopped: AtomicBool,
 }
 
@@ -118,6 +120,7 @@ impl Lanes {
             trouble,
             stages: Mutex::default(),
             remotes: Mutex::default(),
+            open_memos: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         if lanes.pool.threads() == 0 {
@@ -132,6 +135,17 @@ impl Lanes {
             Mode::Ask => Access::ReadWrite,
             Mode::Plan => Access::ReadOnly,
         }
+    }
+
+    /// The memo of a stamp: one for all stages and books of that stamp, since a log has one writer.
+    pub(crate) fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, MemoError> {
+        let mut open = lock(&self.open_memos);
+        if let Some(known) = open.get(&stamp.0) {
+            return Ok(known.clone());
+        }
+        let memo = Arc::new(Memo::open(&self.memos, stamp, self.generation, self.access())?);
+        open.insert(stamp.0, memo.clone());
+        Ok(memo)
     }
 
     pub(crate) fn register(&self, stage: Arc<dyn Watched>) {

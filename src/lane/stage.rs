@@ -59,6 +59,9 @@ pub struct StageStatus {
     /// Thread-seconds spent preparing and answering.
     pub prepare_seconds: f64,
     pub answer_seconds: f64,
+    /// What its answers cost in this process, in USD; `None` where none is paid for. Each question of a stage that is paid for
+    /// is a call to a server, as `plan` counts them.
+    pub cost: Option<f64>,
     /// Seconds that the questions asked took of a run that did nothing else, by the threads that there are.
     pub wall_seconds: f64,
 }
@@ -89,7 +92,7 @@ pub(super) struct Counters {
 /// An operator at work. Opened once a process and shared by all workers.
 pub struct Stage<O: Operator> {
     pub(super) operator: O,
-    memo: Memo,
+    memo: Arc<Memo>,
     desk: Mutex<Desk>,
     pub(super) batches: Batches<Waiting<O::Prepared>>,
     pub(super) counters: Counters,
@@ -107,7 +110,7 @@ pub struct Stage<O: Operator> {
 impl<O: Operator> Stage<O> {
     /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
     pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
-        let memo = Memo::open(&lanes.memos, stamp_of(&operator, lanes), lanes.generation, lanes.access())?;
+        let memo = lanes.memo(stamp_of(&operator, lanes))?;
         let capacity = operator.most_a_batch() * operator.sessions().max(1) * 2;
         let stage = Arc::new(Stage {
             memo,
@@ -462,6 +465,7 @@ impl<O: Operator> Watched for Stage<O> {
             waiting_for_a_batch: self.batches.len(),
             prepare_seconds,
             answer_seconds,
+            cost: None,
             // On the CPU both share the cores; with a GPU they overlap, and this is an upper bound.
             wall_seconds: prepare_seconds / preparers as f64
                 + answer_seconds / self.operator.sessions().max(1) as f64,

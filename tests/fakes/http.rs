@@ -97,6 +97,7 @@ pub struct FakeServer {
 struct Shared {
     script: Box<dyn Fn(&Asked) -> Action + Send + Sync>,
     asked: Mutex<Vec<Asked>>,
+    sent: Mutex<Vec<usize>>,
     connections: AtomicUsize,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -110,6 +111,7 @@ impl FakeServer {
         let shared = Arc::new(Shared {
             script: Box::new(script),
             asked: Mutex::default(),
+            sent: Mutex::default(),
             connections: AtomicUsize::default(),
             at_once: AtomicUsize::default(),
             most_at_once: AtomicUsize::default(),
@@ -149,6 +151,11 @@ impl FakeServer {
         self.shared.asked.lock().expect("no one panicked").len()
     }
 
+    /// The numbers of the requests whose answer the system took whole, in the order of the answers.
+    pub fn sent(&self) -> Vec<usize> {
+        self.shared.sent.lock().expect("no one panicked").clone()
+    }
+
     pub fn connections(&self) -> usize {
         self.shared.connections.load(SeqCst)
     }
@@ -181,6 +188,9 @@ impl Shared {
             }
             let action = (self.script)(&asked);
             let stays = self.act(stream, &action);
+            if stays.is_some() {
+                self.sent.lock().expect("no one panicked").push(asked.number);
+            }
             if stays.is_none() {
                 return;
             }

@@ -1,0 +1,98 @@
+//! A folder with small scenes, and `imgedit` over them with fake models behind an address.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use pipelines::demo::{DemoOptions, write_demo_shards};
+use pipelines::imgedit::ImgEdit;
+use tests::fakes::models::Models;
+use threshflow::cli::{Plan, RunReport, invoke};
+
+const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
+
+/// What each stage asked, or is foretold to ask; without those that ask nothing.
+pub type Asks = BTreeMap<String, u64>;
+
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+/// Where the dials of these tests stand if nothing else is said.
+const DIALS: [(&str, &str); 3] = [("short_side", "0"), ("aesthetic", "0"), ("detection", "0.4")];
+
+impl Desk {
+    pub fn new() -> Self {
+        let folder = tests::scratch();
+        let options = DemoOptions { scenes: 24, shrink: 8, threads: 2, ..DemoOptions::default() };
+        write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
+        Desk { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `more` is split at blanks.
+    pub fn command(&self, verb: &str, url: &str, more: &str) -> Vec<String> {
+        let path = |part: &str| self.path(part).to_string_lossy().into_owned();
+        // Sidecars bring nouns along: nobody would be asked.
+        let mut command: Vec<String> =
+            format!("{verb} --max-error-rate=1 --backend=embedded --cores=2 --nouns-from=none")
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+        for (flag, model) in [
+            ("--aesthetic", "aesthetic"),
+            ("--detector", "detect"),
+            ("--detector-text", "clip"),
+            ("--segmenter", "segment"),
+            ("--clip", "clip"),
+        ] {
+            command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+        }
+        for (flag, part) in [("--shards", "shards"), ("--store", "store"), ("--out", "out")] {
+            command.extend([flag.to_owned(), path(part)]);
+        }
+        let set = |dial: &str| more.contains(&format!("--set={dial}="));
+        let dials = DIALS.iter().filter(|(dial, _)| !set(dial));
+        command.extend(dials.map(|(dial, value)| format!("--set={dial}={value}")));
+        for flag in ["--chat-url", "--edit-url"] {
+            command.extend([flag.to_owned(), url.to_owned()]);
+        }
+        command.extend("--chat-model=writer --edit-model=painter".split(' ').map(str::to_owned));
+        command.extend(more.split_whitespace().map(str::to_owned));
+        command
+    }
+
+    pub fn run(&self, models: &Models, more: &str) -> RunReport {
+        let report = invoke::run::<ImgEdit>(&self.command("run", &models.url(), more)).expect("runs");
+        report.check().expect("is done");
+        report
+    }
+
+    pub fn plan(&self, models: &Models, more: &str) -> Plan {
+        invoke::plan::<ImgEdit>(&self.command("plan", &models.url(), more)).expect("plans")
+    }
+
+    /// The program itself.
+    pub fn program(&self, models: &Models, more: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgedit"));
+        command.args(self.command("run", &models.url(), more)).current_dir(self.folder());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+pub fn asked(report: &RunReport) -> Asks {
+    let asks = report.summary.asks.iter().filter(|(_, asks)| asks.asked > 0);
+    asks.map(|(stage, asks)| ((*stage).to_owned(), asks.asked)).collect()
+}
+
+pub fn planned(plan: &Plan) -> Asks {
+    plan.total.asks.iter().map(|(stage, asks)| ((*stage).to_owned(), *asks)).collect()
+}
