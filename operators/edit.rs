@@ -455,6 +455,11 @@ impl EditPictures {
         Ok((passes(planned.plan.edit_type, &operations).turns, made))
     }
 
+    /// The file that a pass made, by its [key](MadePass::key).
+    pub fn made_by(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        self.edits.operator().editors.made(operation, key)
+    }
+
     /// What is remembered of the edit's instruction and of its pictures.
     fn bodies(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
         let no_edit = || Refusal::new("no_edit", "only edits have pictures");

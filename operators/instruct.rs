@@ -18,7 +18,7 @@ use crate::edit_plan::{EditType, Instruction};
 use crate::edit_source::{BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, pixels_of};
 use crate::paint;
 use crate::passing::tells_of_the_question;
-use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
+use crate::plain::{self, Known, Lexicon, Motion, colour_of, motion_of};
 
 /// The instruction of an edit.
 pub struct Instructed;
@@ -27,7 +27,7 @@ impl Topic for Instructed {
 }
 
 /// Raise this when the code changes what an instruction is.
-const VERSION: &[u8] = b"instruct/1";
+const VERSION: &[u8] = b"instruct/2";
 
 /// Who writes.
 pub enum InstructBy {
@@ -93,7 +93,7 @@ impl Instruct {
         let colours: Vec<Option<&str>> = masks.iter().map(|mask| colour_of(picture, mask)).collect();
         let of_step = |step: usize| colours.get(if colours.len() == 1 { 0 } else { step }).copied().flatten();
         let colours: Vec<Option<&str>> = (0..planned.plan.steps.len()).map(of_step).collect();
-        let motion = end.and_then(|end| motion_of(picture, end, &[]));
+        let motion = end.and_then(|end| motion_between(picture, end, planned));
         let objects: Vec<&str> = planned.objects.iter().map(String::as_str).collect();
         let known = Known {
             colours: &colours,
@@ -104,6 +104,13 @@ impl Instruct {
         let instruction = plain::instruct(lexicon, &planned.plan, &known)?;
         Ok(StoredInstruction { instruction, reference })
     }
+}
+
+/// What moved between two frames: a thing that was found in the first, or else something.
+fn motion_between(first: &RgbImage, second: &RgbImage, planned: &Planned) -> Option<Motion> {
+    let things: Vec<(&str, [f32; 4])> =
+        planned.sure.iter().map(|(noun, bbox)| (noun.as_str(), *bbox)).collect();
+    motion_of(first, second, &things).or_else(|| motion_of(first, second, &[]))
 }
 
 /// What the reference picture of a plan shows: something that the embedded editor can draw, in some colour.

@@ -23,7 +23,7 @@ use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 use threshflow::row::{Region, RegionKind, Told};
 
-use crate::illustrate::Illustrate;
+use crate::illustrate::IllustrateEdits;
 use crate::imgedit_open::{self, Args};
 use crate::imgedit_record::ImgEditRecorder;
 
@@ -89,6 +89,7 @@ pub struct ImgEdit {
     pub(crate) edit: Arc<Stage<Edit>>,
     pub(crate) judge: Arc<Stage<Judge>>,
     pub(crate) recorder: ImgEditRecorder,
+    pub(crate) illustrator: IllustrateEdits,
     pub(crate) sidecar_score: Option<String>,
 }
 
@@ -144,7 +145,7 @@ impl Pipeline for ImgEdit {
     }
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {
-        Some(&Illustrate)
+        Some(&self.illustrator)
     }
 
     fn sidecar_score(&self) -> Option<&str> {

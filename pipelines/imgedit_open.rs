@@ -31,6 +31,7 @@ use threshflow::row::RegionKind;
 
 use crate::edit_record::RecordedStamp;
 use crate::ground::{Ground, GroundArgs, Opening};
+use crate::illustrate::IllustrateEdits;
 use crate::imgedit::ImgEdit;
 use crate::imgedit_flags as flags;
 use crate::imgedit_record::ImgEditRecorder;
@@ -382,6 +383,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     };
     let judge = Stage::open(Judge::new(by, pictures.clone()), lanes)?;
 
+    let illustrator = IllustrateEdits { pictures: pictures.clone() };
     let recorder = ImgEditRecorder {
         recap: RecapRecorder::new(
             Some(captions),
@@ -417,6 +419,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
         edit,
         judge,
         recorder,
+        illustrator,
         sidecar_score: args.ground.aesthetic_from_sidecar.clone(),
     })
 }

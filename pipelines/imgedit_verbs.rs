@@ -1,14 +1,14 @@
 //! The verbs that `imgedit` has beside those of every pipeline: `release` writes a published set in ImgEdit's own layout, `check`
 //! looks such a folder over.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 use threshflow::cli::{Failure, print_json};
 
 use crate::imgedit_release::{OpenError, PublishedEdits};
-use crate::released::{self, DEFAULT_PIECE_BYTES, Finding, Severity};
+use crate::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
 
 #[derive(Args)]
 struct ReleaseOptions {
@@ -57,15 +57,20 @@ pub fn verb(name: &str, matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
-fn release(options: &ReleaseOptions) -> Result<(), Failure> {
+/// Releases what lies in `out` to the folder `to`.
+pub(crate) fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
     let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
     // Before the tables are read, not after.
-    released::check_release(&options.to).map_err(failed)?;
-    let published = PublishedEdits::open(&options.out, &options.store).map_err(|error| match error {
+    released::check_release(to).map_err(failed)?;
+    let published = PublishedEdits::open(out, store).map_err(|error| match error {
         OpenError::NoStore(_) => Failure::Usage(error.to_string()),
         error => Failure::Failed(error.to_string()),
     })?;
-    let done = released::release(&options.to, &published, options.piece_bytes).map_err(failed)?;
+    released::release(to, &published, piece_bytes).map_err(failed)
+}
+
+fn release(options: &ReleaseOptions) -> Result<(), Failure> {
+    let done = release_to(&options.to, [&options.out, &options.store], options.piece_bytes)?;
     if options.json {
         return print_json(&json!({
             "to": options.to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
