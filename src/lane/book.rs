@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::stage::StageStatus;
-use super::{AskLog, Asked, Lanes, Question, Watched, lock};
+use super::{AskLog, Asked, Lanes, Question, StageStatus, Watched, lock};
 use crate::memo::{Inline, Memo, MemoError, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
