@@ -173,6 +173,9 @@ fn loading(parts: &[Part]) -> String {
         kept = load_dataset(\"parquet\", data_files=\"data/*.parquet\", split=\"train\")\n\
         rejected = load_dataset(\"parquet\", data_files=\"rejected/*.parquet\", split=\"train\")\n"
         .to_owned();
+    if parts.iter().any(|part| part.kind == PartKind::Edits) {
+        text.push_str("edits = load_dataset(\"parquet\", data_files=\"edits/*.parquet\", split=\"train\")\n");
+    }
     if parts.iter().any(|part| part.kind == PartKind::RegionsRejected) {
         text.push_str(
             "regions = load_dataset(\"parquet\", data_files=\"regions_rejected/*.parquet\", split=\"train\")\n",
