@@ -97,7 +97,15 @@ fn films(folder: &Path, count: usize) -> DemoFrames {
 fn every_type_is_made_and_nothing_is_asked_twice() {
     let folder = scenes(48);
     films(folder.path(), 4);
-    let first = run(folder.path(), &["--set=aesthetic=5"]);
+    let page = folder.path().join("report.html");
+    let first = run(folder.path(), &["--set=aesthetic=5", "--report", &page.to_string_lossy()]);
+    let page = std::fs::read_to_string(page).expect("a page");
+    for edit_type in EditType::ALL {
+        let heading = format!("<h3 id=\"edits-{}\" class=\"sort\">{edit_type} ", edit_type.number());
+        assert!(page.contains(&heading), "the page shows no {edit_type}");
+    }
+    assert!(!page.contains("cannot be shown"), "every edit is drawn");
+    assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
     assert!(first.summary.asks["edit"].asked > 50, "{:?}", first.summary.asks);
     let made = edits(folder.path());
     assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
