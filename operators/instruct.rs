@@ -73,7 +73,6 @@ pub struct Instruct {
 }
 
 /// Words that are there already, or what is asked for them.
-#[expect(clippy::large_enum_variant, reason = "one a waiting question")]
 pub enum ToWrite {
     Written(StoredInstruction),
     Ask { request: ChatRequest, planned: Box<Planned>, reference: Option<String> },

@@ -345,7 +345,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
         Some(chat) => CaptionBy::Chat(chat),
         None => {
             let nouns = Arc::new(FixedVocabulary(nouns_of(&vocabulary)?));
-            CaptionBy::Finds(opening.detector(nouns, Records::default())?)
+            CaptionBy::Finds(Box::new(opening.detector(nouns, Records::default())?))
         }
     };
     let caption = Stage::open(Caption::new(by, sidecars), lanes)?;

@@ -11,6 +11,9 @@ use crate::edit_plan::passes::{Shown, passes};
 use crate::edit_source::{EditSource, Planned};
 use crate::instruct::{Instructed, StoredInstruction};
 
+/// What each turn starts from, and what came of it.
+pub type Turns = Vec<(Shown, Shown)>;
+
 /// The pictures of edits, read back.
 #[derive(Clone)]
 pub struct EditPictures {
@@ -59,11 +62,7 @@ impl EditPictures {
     }
 
     /// What the turns of the edit show, as numbers of passes, and where what each pass made is remembered.
-    pub fn made(
-        &self,
-        question: &Question,
-        planned: &Planned,
-    ) -> Result<(Vec<(Shown, Shown)>, Vec<MadePass>), Refusal> {
+    pub fn made(&self, question: &Question, planned: &Planned) -> Result<(Turns, Vec<MadePass>), Refusal> {
         let editors = &self.edits.operator().editors;
         let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
         let made = |(operation, key): &(Operation, [u8; 16])| {

@@ -133,7 +133,7 @@ fn figure(edit: &EditShown) -> String {
     for Panel { caption, illustration } in &drawn.panels {
         let caption = escape(caption);
         let picture = gallery::drawing(illustration, &caption);
-        let _ = write!(text, "<div class=\"panel\">{picture}<span class=\"soft\">{caption}</span></div>\n");
+        let _ = writeln!(text, "<div class=\"panel\">{picture}<span class=\"soft\">{caption}</span></div>");
     }
     text.push_str("</div>\n<figcaption>");
     for (label, words) in &drawn.words {
