@@ -90,7 +90,7 @@ impl CaptionSource for Stage<Caption> {
 /// A picture made ready for whoever captions it.
 pub enum ToCaption {
     Look(Box<Asked>, [u32; 2]),
-    Ask(ChatRequest),
+    Ask(Box<ChatRequest>),
 }
 
 pub enum Session {
@@ -210,7 +210,7 @@ impl Operator for Caption {
             CaptionBy::Chat(_) => {
                 let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
                 let picture = chat::encode(&crate::edit_source::as_image(rgb)?, PixelRange::OF_A_WRITER)?;
-                Ok(ToCaption::Ask(chat::caption::request(picture)))
+                Ok(ToCaption::Ask(Box::new(chat::caption::request(picture))))
             }
         }
     }
