@@ -94,7 +94,7 @@ pub enum ToCaption {
 }
 
 pub enum Session {
-    Detector(Pooled<Detector>),
+    Detector(Box<Pooled<Detector>>),
     Chat,
 }
 
@@ -245,7 +245,7 @@ impl Operator for Caption {
 
     fn open_session(&self) -> Result<Session, String> {
         match &self.by {
-            CaptionBy::Finds(detect) => detect.open_session().map(Session::Detector),
+            CaptionBy::Finds(detect) => detect.open_session().map(|session| Session::Detector(Box::new(session))),
             CaptionBy::Chat(_) => Ok(Session::Chat),
         }
     }
