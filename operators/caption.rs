@@ -245,7 +245,9 @@ impl Operator for Caption {
 
     fn open_session(&self) -> Result<Session, String> {
         match &self.by {
-            CaptionBy::Finds(detect) => detect.open_session().map(|session| Session::Detector(Box::new(session))),
+            CaptionBy::Finds(detect) => {
+                detect.open_session().map(|session| Session::Detector(Box::new(session)))
+            }
             CaptionBy::Chat(_) => Ok(Session::Chat),
         }
     }

@@ -444,8 +444,8 @@ impl<O: Operator> Watched for Stage<O> {
         let contents: Vec<ContentHash> =
             lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
         let seconds = deadline.as_secs_f64();
-        let message =
-            format!("no answer after {seconds} s; the next run asks again, and --deadline allows longer");
+        let longer = if self.operator.deadline().is_none() { ", and --deadline allows longer" } else { "" };
+        let message = format!("no answer after {seconds} s; the next run asks again{longer}");
         for content in contents {
             self.refuse_for_now(content, Refusal::new("deadline", message.clone()));
         }

@@ -122,8 +122,7 @@ fn columns(wanted: &Wanted<'_>) -> String {
     format!(
         "## Columns\n\n`data/`: one row a picture. `shard` and `key` name the sample. The picture, whose file name is \
          `picture`, is the `length` bytes at `offset` of the shard's tar (of its pieces joined, where it is in pieces); \
-         `content` is the start of the BLAKE3 hash of those bytes (128 bits), of a sample with an end frame (`KEY.end.jpg`) \
-         that of both files' hashes. `width` and `height` are in pixels, as the \
+         `content` is the start of the BLAKE3 hash of those bytes (128 bits). `width` and `height` are in pixels, as the \
          picture is shown.{scores} `caption` is the sample's caption; `sidecar` is its `.json` as text, and \
          `sidecar_error` says why it could not be read.\n\n\
          `rejected/`: one row a sample that was not kept. `stage` is where it ended; with `dial`, `score` and \
@@ -137,7 +136,8 @@ fn piece_columns(pieces: &WantedPieces<'_>) -> String {
         "`jsons/`: one tar a shard, with the record of each kept picture as `jsons/<key>.json`. The fields of the record \
          that are columns of `data/`, too, stand below; what a record lacks is null there. `regions_kept` (and `edits_kept`) \
          list the pieces that are published with the picture: their numbers among all that were found in it, their content \
-         hashes, their scores (null where one is no finite number).\n\n| column | type |\n|---|---|\n"
+         hashes, their scores (null where one is no finite number). Of a sample with an end frame (`KEY.end.jpg`), `content` is the \
+         hash of both files' hashes.\n\n| column | type |\n|---|---|\n"
             .to_owned();
     for (name, holds) in pieces.sorts.iter().map(own).chain(pieces.recorder.columns()) {
         let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
