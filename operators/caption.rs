@@ -274,9 +274,7 @@ impl Operator for Caption {
         match &self.by {
             CaptionBy::Finds(detect) => detect.asks_in_turn(questions),
             // One request for each picture.
-            CaptionBy::Chat(chat) => {
-                questions.iter().map(|question| (chat.name(), question.image)).collect()
-            }
+            CaptionBy::Chat(chat) => questions.iter().map(|question| (chat.name(), question.image)).collect(),
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::chat_book::ChatBook;
 use crate::choice;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::{EditType, Instruction};
-use crate::edit_source::{BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, pixels_of};
+use crate::edit_source::{
+    BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, pixels_of,
+};
 use crate::paint;
 use crate::passing::tells_of_the_question;
 use crate::plain::{self, Known, Lexicon, colour_of, motion_of};

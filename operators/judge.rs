@@ -15,10 +15,10 @@ use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, mask_of_step, operations_of_turn};
+use crate::edit_plan::EditType;
 use crate::edit_source::{
     BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, pixels_of, pixels_of_file,
 };
-use crate::edit_plan::EditType;
 use crate::judge_pixels;
 use crate::judgement::Judgement;
 use crate::mask::Mask;
@@ -306,7 +306,8 @@ impl Operator for Judge {
         let turns = |question: &Question| {
             let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
             let content = question.content;
-            let turn = move |turn: usize| ContentHash::of(&[content.0.as_slice(), &turn.to_le_bytes()].concat());
+            let turn =
+                move |turn: usize| ContentHash::of(&[content.0.as_slice(), &turn.to_le_bytes()].concat());
             (0..edit_type.map_or(0, EditType::turns)).map(move |number| (chat.name(), turn(number)))
         };
         questions.iter().flat_map(turns).collect()

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::socket::{Heard, Socket};
 use super::*;
 use crate::mask::Mask;
-use tests::fakes::comfy::{Ending, Fake, Reply, png};
+use ::tests::fakes::comfy::{Ending, Fake, Reply, png};
 
 fn workflow() -> Value {
     json!({

@@ -124,7 +124,8 @@ fn fault(faults: Faults, number: usize) -> Option<Action> {
     let drawn = dice.below(100);
     let Faults { too_many, broken, hang } = faults;
     if drawn < too_many {
-        let refused = Action::json(429, &json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}));
+        let refused =
+            Action::json(429, &json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}));
         return Some(if drawn.is_multiple_of(2) { refused.with("retry-after", "0.05") } else { refused });
     }
     if drawn < too_many + broken {

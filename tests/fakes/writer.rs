@@ -3,7 +3,19 @@
 use serde_json::{Map, Value, json};
 
 const OBJECTS: [&str; 13] = [
-    "house", "tree", "boat", "ball", "cup", "apple", "vase", "lamp", "car", "lighthouse", "kite", "sun", "moon",
+    "house",
+    "tree",
+    "boat",
+    "ball",
+    "cup",
+    "apple",
+    "vase",
+    "lamp",
+    "car",
+    "lighthouse",
+    "kite",
+    "sun",
+    "moon",
 ];
 const BACKGROUNDS: [&str; 9] =
     ["sky", "mountains", "hills", "meadow", "sea", "beach", "wall", "table", "street"];
@@ -27,9 +39,8 @@ pub fn caption(hash: u64) -> String {
 /// The nouns that stand in a question's caption.
 pub fn nouns(question: &str) -> Value {
     let caption = question.split("\"\"\"").nth(1).unwrap_or_default();
-    let stands = |noun: &&&str| {
-        caption.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == **noun)
-    };
+    let stands =
+        |noun: &&&str| caption.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == **noun);
     let of = |nouns: &'static [&'static str]| nouns.iter().filter(stands).collect::<Vec<_>>();
     json!({"objects": of(&OBJECTS), "background": of(&BACKGROUNDS), "summary": "A drawn scene."})
 }
@@ -118,7 +129,8 @@ pub fn instruction(question: &str, hash: u64) -> Value {
         let value = match (key, number) {
             ("premise", _) => "All that comes new must be striped.".to_owned(),
             ("instruction", _) if steps.len() == 2 => {
-                let [first, second] = [0, 1].map(|number| words(number, false).trim_end_matches('.').to_lowercase());
+                let [first, second] =
+                    [0, 1].map(|number| words(number, false).trim_end_matches('.').to_lowercase());
                 format!("{first} and {second}.")
             }
             ("instruction", _) => words(0, false),

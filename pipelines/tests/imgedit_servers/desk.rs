@@ -41,11 +41,10 @@ impl Desk {
     pub fn command(&self, verb: &str, url: &str, more: &str) -> Vec<String> {
         let path = |part: &str| self.path(part).to_string_lossy().into_owned();
         // Sidecars bring nouns along: nobody would be asked.
-        let mut command: Vec<String> =
-            format!("{verb} --backend=embedded --cores=2 --nouns-from=none")
-                .split(' ')
-                .map(str::to_owned)
-                .collect();
+        let mut command: Vec<String> = format!("{verb} --backend=embedded --cores=2 --nouns-from=none")
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
         for (flag, model) in [
             ("--aesthetic", "aesthetic"),
             ("--detector", "detect"),

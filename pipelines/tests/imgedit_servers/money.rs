@@ -16,9 +16,10 @@ fn a_budget_ends_the_asking_and_the_next_run_asks_the_rest() {
     let report = desk.run(&models, &format!("--edits=remove --max-calls={MOST} --max-error-rate=0.3"));
     assert_eq!(models.server().count(), MOST);
     let edits = report.summary.edits.as_ref().expect("edits are tried");
-    let over = |refused: &std::collections::BTreeMap<String, std::collections::BTreeMap<String, u64>>| -> u64 {
-        refused.values().filter_map(|classes| classes.get("over_budget")).sum()
-    };
+    let over =
+        |refused: &std::collections::BTreeMap<String, std::collections::BTreeMap<String, u64>>| -> u64 {
+            refused.values().filter_map(|classes| classes.get("over_budget")).sum()
+        };
     let (rows, pieces) = (over(&report.summary.refused), over(&edits.refused));
     println!("{rows} pictures and {pieces} edits were not asked about");
     assert!(rows + pieces > 0);

@@ -8,7 +8,8 @@ use tests::trees;
 use crate::desk::{Asks, Desk, asked, planned};
 
 const EDITS: &str = "--edits=remove,replace,hybrid";
-const BASE: &str = "--set=aesthetic=4.75 --set=detection=0.5 --set=object_clip=0.9 --set=follows=3 --set=natural=2";
+const BASE: &str =
+    "--set=aesthetic=4.75 --set=detection=0.5 --set=object_clip=0.9 --set=follows=3 --set=natural=2";
 
 /// A turn, and the stages whose asking it foretells to the number: all of them, where no list is given.
 type Turn = (&'static str, Option<&'static [&'static str]>);

@@ -14,10 +14,14 @@ fn script(asked: &Asked, task: Task) -> Option<Action> {
     let words = serde_json::json!({"error": {"message": format!("what is {echoed}?"), "code": "bad"}});
     match (task, key(asked) % 4) {
         (Task::Caption, 0) => Some(Action::json(400, &words)),
-        (Task::Caption, 1) => Some(said(&format!("A car stands before a house, and {echoed} stands below the sky."))),
+        (Task::Caption, 1) => {
+            Some(said(&format!("A car stands before a house, and {echoed} stands below the sky.")))
+        }
         (Task::Instruct, 0) => Some(Action::json(422, &words)),
         (Task::Edit, 0) => Some(Action::json(400, &words)),
-        (Task::Judge, 0) => Some(said(&format!("{{\"follows\": 3, \"natural\": 4, \"match\": true, \"reason\": \"{echoed}\"}}"))),
+        (Task::Judge, 0) => Some(said(&format!(
+            "{{\"follows\": 3, \"natural\": 4, \"match\": true, \"reason\": \"{echoed}\"}}"
+        ))),
         (Task::Judge, 1) => Some(said(&echoed)),
         (Task::Judge, 2) => Some(Action::json(500, &words)),
         _ => None,
