@@ -86,7 +86,8 @@ impl Editors {
         feed(pass.object.as_bytes());
         feed(pass.result.as_bytes());
         feed(pass.reference.unwrap_or_default().as_bytes());
-        if editor.reads_the_instruction() {
+        // Where there is nothing else to say, the instruction is what every editor is told.
+        if editor.reads_the_instruction() || pass.object.is_empty() && pass.result.is_empty() {
             feed(pass.instruction.as_bytes());
         }
         Ok(ContentHash::from_hasher(&hasher))

@@ -27,8 +27,8 @@ fn a_server_that_dies_in_the_middle_costs_its_own_prompt() {
     std::fs::write(folder.join("inpaint.json"), workflow.to_string()).expect("writes");
     std::fs::write(folder.join("inpaint.binding.json"), binding.to_string()).expect("writes");
     let lives = Fake::new(Ending::Picture);
-    let dies = Fake::scripted(Ending::Picture, |_, state| {
-        if state.prompts.len() == BEFORE {
+    let dies = Fake::scripted(Ending::Picture, |request, state| {
+        if request.is("POST", "/prompt") && state.prompts.len() == BEFORE {
             state.ending = Ending::Dies;
         }
         None
