@@ -20,7 +20,7 @@ use crate::edit_source::{
 };
 use crate::paint;
 use crate::passing::tells_of_the_question;
-use crate::plain::{self, Known, Lexicon, Motion, colour_of, motion_of};
+use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
 
 /// The instruction of an edit.
 pub struct Instructed;
@@ -94,7 +94,9 @@ impl Instruct {
         let colours: Vec<Option<&str>> = masks.iter().map(|mask| colour_of(picture, mask)).collect();
         let of_step = |step: usize| colours.get(if colours.len() == 1 { 0 } else { step }).copied().flatten();
         let colours: Vec<Option<&str>> = (0..planned.plan.steps.len()).map(of_step).collect();
-        let motion = end.and_then(|end| motion_between(picture, end, planned));
+        let sure: Vec<(&str, [f32; 4])> =
+            planned.sure.iter().map(|(noun, bbox)| (noun.as_str(), *bbox)).collect();
+        let motion = end.and_then(|end| motion_of(picture, end, &sure));
         let objects: Vec<&str> = planned.objects.iter().map(String::as_str).collect();
         let known = Known {
             colours: &colours,
@@ -105,13 +107,6 @@ impl Instruct {
         let instruction = plain::instruct(lexicon, &planned.plan, &known)?;
         Ok(StoredInstruction { instruction, reference })
     }
-}
-
-/// What moved between two frames: a thing that was found in the first, or else something.
-fn motion_between(first: &RgbImage, second: &RgbImage, planned: &Planned) -> Option<Motion> {
-    let things: Vec<(&str, [f32; 4])> =
-        planned.sure.iter().map(|(noun, bbox)| (noun.as_str(), *bbox)).collect();
-    motion_of(first, second, &things).or_else(|| motion_of(first, second, &[]))
 }
 
 /// What the reference picture of a plan shows: something that the embedded editor can draw, in some colour.

@@ -10,7 +10,7 @@ use super::writing::{LETTER, write};
 const GAP: u32 = 8;
 /// Pixels around an edit.
 const MARGIN: u32 = 14;
-/// Columns of panels of a row: the edits of several turns have one for themselves.
+/// Columns of panels of a row: an edit of more than half of them has a row for itself.
 const PANELS: u32 = 6;
 /// Pixels that a panel is wide, and at most high.
 const PANEL: [u32; 2] = [250, 204];
@@ -58,20 +58,22 @@ fn width_of(panels: u32) -> u32 {
     panels * (PANEL[0] + GAP) - GAP
 }
 
-/// One edit: its sort, its pictures with their captions, its words.
+/// One edit: its sort, its pictures with their captions, and its words: below three pictures, beside more.
 fn block(edit: &DrawnEdit) -> Result<RgbImage, String> {
     let drawn: Vec<RgbImage> = edit.panels.iter().map(small).collect::<Result<_, _>>()?;
-    // A visual has four panels: two rows of three would be lower than one of six.
-    let panels = (drawn.len() as u32).max(PANELS / 2);
-    let width = if panels > PANELS / 2 { width_of(PANELS) } else { width_of(panels) };
+    let panels = drawn.len() as u32;
+    let beside = panels > PANELS / 2;
+    let width = if beside { width_of(PANELS) } else { width_of(PANELS / 2) };
     let high = drawn.iter().map(RgbImage::height).max().unwrap_or(0);
-    let letters = (width / LETTER[0]) as usize;
+    let text_left = if beside { (panels * (PANEL[0] + GAP)).min(width_of(PANELS - 1) + GAP) } else { 0 };
+    let text_top = if beside { LINE } else { LINE + high + LINE };
+    let letters = ((width - text_left) / LETTER[0]) as usize;
     let said = edit.words.iter().flat_map(|(label, words)| match label.is_empty() {
         true => wrapped(words, letters),
         false => wrapped(&format!("{label} {words}"), letters),
     });
     let said: Vec<String> = said.collect();
-    let height = LINE + high + LINE + said.len() as u32 * LINE;
+    let height = (LINE + high + LINE).max(text_top + said.len() as u32 * LINE);
     let mut block = RgbImage::from_pixel(width, height, Rgb([255; 3]));
     let scores = edit.scores.iter().map(|(name, score)| format!("{name} {score:.1}"));
     let scores = scores.collect::<Vec<_>>().join("  ");
@@ -80,12 +82,11 @@ fn block(edit: &DrawnEdit) -> Result<RgbImage, String> {
     write(&mut block, &scores, [right, 0], SOFT);
     for ((picture, panel), column) in drawn.iter().zip(&edit.panels).zip(0u32..) {
         let left = column * (PANEL[0] + GAP);
-        let inner = (PANEL[0] - picture.width().min(PANEL[0])) / 2;
-        imageops::replace(&mut block, picture, i64::from(left + inner), i64::from(LINE));
+        imageops::replace(&mut block, picture, i64::from(left), i64::from(LINE));
         write(&mut block, &panel.caption, [left, LINE + high + 3], SOFT);
     }
     for (line, number) in said.iter().zip(0u32..) {
-        write(&mut block, line, [0, LINE + high + LINE + number * LINE + 2], INK);
+        write(&mut block, line, [text_left, text_top + number * LINE + 2], INK);
     }
     Ok(block)
 }

@@ -15,7 +15,10 @@ use threshflow::publish::Table;
 
 const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
 /// What sizes are divided by.
-const SHRINK: u32 = 4;
+const SHRINK: u32 = 5;
+/// Of every type some, but for those that few pictures allow.
+const EDITS: &str = "--edits=add=0.5,remove=0.5,replace=0.5,adjust=0.5,action,style=0.3,extract=0.5,visual=0.5,background,\
+                     hybrid=0.5,content_memory=0.5,content_understanding=0.3,version_backtracking=0.3";
 
 fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
     let path = |part: &str| folder.join(part).to_string_lossy().into_owned();
@@ -23,7 +26,7 @@ fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
         verb,
         "--backend=embedded",
         "--max-error-rate=1",
-        "--pixels-apart=25",
+        "--pixels-apart=20",
         "--set=short_side=0",
         "--set=detection=0.4",
     ]
@@ -95,10 +98,10 @@ fn films(folder: &Path, count: usize) -> DemoFrames {
 
 #[test]
 fn every_type_is_made_and_nothing_is_asked_twice() {
-    let folder = scenes(48);
-    films(folder.path(), 4);
+    let folder = scenes(30);
+    films(folder.path(), 3);
     let page = folder.path().join("report.html");
-    let first = run(folder.path(), &["--set=aesthetic=5", "--report", &page.to_string_lossy()]);
+    let first = run(folder.path(), &[EDITS, "--report", &page.to_string_lossy()]);
     let page = std::fs::read_to_string(page).expect("a page");
     for edit_type in EditType::ALL {
         let heading = format!("<h3 id=\"edits-{}\" class=\"sort\">{edit_type} ", edit_type.number());
@@ -106,7 +109,7 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     }
     assert!(!page.contains("cannot be shown"), "every edit is drawn");
     assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
-    assert!(first.summary.asks["edit"].asked > 50, "{:?}", first.summary.asks);
+    assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
     let made = edits(folder.path());
     assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
     let types: BTreeSet<EditType> = made.iter().map(|edit| edit.edit_type).collect();
@@ -119,15 +122,15 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
             assert!(scores.iter().all(|score| (1.0..=5.0).contains(score)), "{judgement:?}");
         }
     }
-    run_unasked(folder.path(), &["--set=aesthetic=5"]);
-    let tighter = ["--set=aesthetic=6", "--set=follows=4", "--set=natural=3"];
+    run_unasked(folder.path(), &[EDITS]);
+    let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=3"];
     run_unasked(folder.path(), &tighter);
     let left = edits(folder.path());
     assert_eq!(left.len() as u64, published(folder.path()));
     assert!(!left.is_empty() && left.len() < made.len(), "{} of {}", left.len(), made.len());
     let least = |edit: &EditRecord| edit.turns.iter().map(|turn| turn.judgement.follows).fold(9.0, f32::min);
     assert!(left.iter().all(|edit| least(edit) > 3.999));
-    run_unasked(folder.path(), &["--set=aesthetic=5"]);
+    run_unasked(folder.path(), &[EDITS]);
     assert_eq!(edits(folder.path()).len(), made.len(), "back where they began");
 }
 
