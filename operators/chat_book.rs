@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use threshflow::lane::{Book, Lanes, Question};
+use threshflow::lane::{Book, Lanes};
 use threshflow::memo::MemoError;
-use threshflow::row::{ContentHash, Refusal, Stamp};
+use threshflow::row::{Refusal, Stamp};
 
 use crate::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw, is_of_the_content};
 use crate::http::{CallError, Host, Tokens};
@@ -64,23 +64,18 @@ impl ChatBook {
         Ok(Arc::new(ChatBook { name, chat, host, book }))
     }
 
-    /// What answering these questions would ask, for plans: so many calls each. Their contents are stand-ins, since the real ones
-    /// need the pictures; that an earlier parser asked some of them already is not seen.
-    pub fn calls(
-        &self,
-        questions: &[Question],
-        calls: impl Fn(&Question) -> usize,
-    ) -> Vec<(&'static str, ContentHash)> {
-        let of_question = |question: &Question| {
-            let content = question.content;
-            let call = move |call: usize| ContentHash::of(&[&content.0[..], &call.to_le_bytes()].concat());
-            (0..calls(question)).map(call).collect::<Vec<_>>()
-        };
-        questions.iter().flat_map(of_question).map(|content| (self.book.name(), content)).collect()
-    }
-
     pub fn stamp(&self) -> Stamp {
         stamp_of(self.name, self.chat.model())
+    }
+
+    /// Of its book.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether this was answered before: no request would be sent for it.
+    pub fn knows(&self, request: &ChatRequest) -> bool {
+        self.book.knows(&request.content())
     }
 
     /// For people.

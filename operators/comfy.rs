@@ -193,17 +193,12 @@ impl Editor for Comfy {
     }
 
     fn reads_the_instruction(&self) -> bool {
-        true
+        self.workflows.iter().any(Workflow::reads_the_instruction)
     }
 
     fn description(&self) -> String {
-        let count =
-            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-        format!(
-            "ComfyUI at {}, {}",
-            count(self.endpoints.count(), "endpoint"),
-            count(self.workflows.len(), "workflow")
-        )
+        let count = self.workflows.len();
+        format!("ComfyUI, {count} workflow{}", if count == 1 { "" } else { "s" })
     }
 
     fn can(&self, operation: Operation) -> bool {

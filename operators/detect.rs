@@ -202,6 +202,8 @@ impl Operator for Detect {
     ) -> Option<Result<Reply<Score<FoundRegions>>, Refusal>> {
         let nouns = match self.vocabulary(question) {
             Ok(nouns) => nouns,
+            // Whoever only counts questions may know no nouns yet.
+            Err(refusal) if refusal.class == "not_remembered" => return None,
             Err(refusal) => return Some(Err(refusal)),
         };
         if let Some(record) = self.records.of(question, shards) {

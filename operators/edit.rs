@@ -2,14 +2,16 @@
 //! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
 //! killed between two passes repeats neither.
 
+mod pictures;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Subject};
 use threshflow::memo::MemoError;
-use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told, Topic};
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
 use crate::decode::{Purpose, decoder_stamp};
@@ -17,9 +19,11 @@ use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
 use crate::edit_source::{EditSource, Planned, bytes_to_decode, pixels_of, pixels_of_file};
 use crate::editor::{Editor, Pass};
-use crate::instruct::{Instructed, InstructionSource, StoredInstruction};
+use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::mask::Mask;
 use crate::passing::tells_of_the_content;
+
+pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
 pub struct Edited;
@@ -82,7 +86,8 @@ impl Editors {
         feed(pass.object.as_bytes());
         feed(pass.result.as_bytes());
         feed(pass.reference.unwrap_or_default().as_bytes());
-        if editor.reads_the_instruction() {
+        // Where there is nothing else to say, the instruction is what every editor is told.
+        if editor.reads_the_instruction() || pass.object.is_empty() && pass.result.is_empty() {
             feed(pass.instruction.as_bytes());
         }
         Ok(ContentHash::from_hasher(&hasher))
@@ -90,8 +95,7 @@ impl Editors {
 
     /// A picture that a pass made.
     pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
-        let lost = || Err(Refusal::new("not_remembered", "what a pass made is lost"));
-        self.who_can(operation)?.book.look_up_one(*key, lost)
+        self.who_can(operation)?.book.read(key)
     }
 
     fn stamps(&self) -> Vec<(&'static str, ContentHash)> {
@@ -247,10 +251,13 @@ fn result_of<'a>(pass: &PlannedPass, stored: &'a StoredInstruction) -> &'a str {
 /// The words of a pass: its turn's, of an edit of one turn the only ones. An object that is taken out for `add` is no part of the
 /// instruction: what is published is its opposite.
 fn instruction_of<'a>(pass: &PlannedPass, planned: &Planned, stored: &'a StoredInstruction) -> &'a str {
-    let adds = planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add);
     let prompts = &stored.instruction.prompts;
     let turn = if prompts.len() == planned.plan.steps.len() { pass.step } else { 0 };
-    if adds { "" } else { prompts.get(turn).map_or("", String::as_str) }
+    if is_added(pass, planned) { "" } else { prompts.get(turn).map_or("", String::as_str) }
+}
+
+fn is_added(pass: &PlannedPass, planned: &Planned) -> bool {
+    planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add)
 }
 
 /// Within 2^53, so that JSON carries it.
@@ -357,118 +364,34 @@ impl Operator for Edit {
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        let unmade = |question: &Question| -> Result<Vec<(&'static str, ContentHash)>, Refusal> {
-            let planned = self.source.planned(question)?;
-            let stored = self.instructions.instruction(question)?;
-            let keyed = self.keyed(question, &planned, &stored)?;
-            let mut unmade = Vec::new();
-            for (pass, key) in keyed.passes.passes.iter().zip(keyed.keys) {
-                let kept = self.editors.who_can(pass.operation)?;
-                if !kept.book.knows(&key) {
-                    unmade.push((kept.editor.name(), key));
-                }
+        questions.iter().flat_map(|question| self.unmade(question).unwrap_or_default()).collect()
+    }
+}
+
+impl Edit {
+    /// The passes of an edit that nobody made yet, by editor. A pass that is shaped by words which are not written yet is taken
+    /// for one of its own.
+    fn unmade(&self, question: &Question) -> Result<Vec<(&'static str, ContentHash)>, Refusal> {
+        let planned = self.source.planned(question)?;
+        let written = self.instructions.instruction(question).ok();
+        let open = written.is_none();
+        let keyed = self.keyed(question, &planned, &written.unwrap_or_default())?;
+        let mut shaped = vec![false; keyed.keys.len()];
+        let mut unmade = Vec::new();
+        for (number, (pass, key)) in keyed.passes.passes.iter().zip(&keyed.keys).enumerate() {
+            let kept = self.editors.who_can(pass.operation)?;
+            let by_words = pass.operation.has_result()
+                || kept.editor.reads_the_instruction() && !is_added(pass, &planned);
+            let from_one = matches!(pass.from, Shown::Made(from) if shaped[from]);
+            shaped[number] = open && (by_words || from_one);
+            let own = || ContentHash::of(&[question.content.0.as_slice(), &number.to_le_bytes()].concat());
+            match shaped[number] {
+                true => unmade.push((kept.editor.name(), own())),
+                false if !kept.book.knows(key) => unmade.push((kept.editor.name(), *key)),
+                false => {}
             }
-            Ok(unmade)
-        };
-        questions.iter().flat_map(|question| unmade(question).unwrap_or_default()).collect()
-    }
-}
-
-/// The pictures of edits, read back.
-#[derive(Clone)]
-pub struct EditPictures {
-    pub edits: Arc<Stage<Edit>>,
-}
-
-/// A pass, and where what it made is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MadePass {
-    pub operation: Operation,
-    /// The editor's [name](Editor::name).
-    pub editor: &'static str,
-    /// The memo's.
-    pub stamp: Stamp,
-    pub key: ContentHash,
-}
-
-/// A picture of an edit as it is published.
-pub enum EditPicture {
-    /// The sample's own file.
-    Original,
-    /// The sample's second frame.
-    EndFrame,
-    /// A file that an editor made.
-    Made(Arc<[u8]>),
-}
-
-impl EditPictures {
-    /// What the turns of the edit show, with the pictures that were made for them. `edit_type` and `operations` are those of
-    /// the edit's plan.
-    pub fn of(&self, question: &Question, planned: &Planned) -> Result<Vec<[EditPicture; 2]>, Refusal> {
-        let operator = self.edits.operator();
-        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
-        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
-        let picture = |shown: Shown| match shown {
-            Shown::Original => Ok(EditPicture::Original),
-            Shown::EndFrame => Ok(EditPicture::EndFrame),
-            Shown::Made(number) => {
-                let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");
-                let (operation, key) = stored.passes.get(number).ok_or_else(lost)?;
-                operator.editors.made(*operation, &ContentHash(*key)).map(EditPicture::Made)
-            }
-        };
-        let turns = passes(planned.plan.edit_type, &operations).turns;
-        turns.into_iter().map(|(before, after)| Ok([picture(before)?, picture(after)?])).collect()
-    }
-
-    /// What the turns of the edit show, as numbers of passes, and where what each pass made is remembered.
-    pub fn made(
-        &self,
-        question: &Question,
-        planned: &Planned,
-    ) -> Result<(Vec<(Shown, Shown)>, Vec<MadePass>), Refusal> {
-        let editors = &self.edits.operator().editors;
-        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
-        let made = |(operation, key): &(Operation, [u8; 16])| {
-            let kept = editors.who_can(*operation)?;
-            let stamp = pass_stamp(&*kept.editor, editors.seed);
-            Ok(MadePass { operation: *operation, editor: kept.editor.name(), stamp, key: ContentHash(*key) })
-        };
-        let made = stored.passes.iter().map(made).collect::<Result<_, Refusal>>()?;
-        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
-        Ok((passes(planned.plan.edit_type, &operations).turns, made))
-    }
-
-    /// The file that a pass made, by its [key](MadePass::key).
-    pub fn made_by(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
-        self.edits.operator().editors.made(operation, key)
-    }
-
-    /// What is remembered of the edit's instruction and of its pictures.
-    fn bodies(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
-        let no_edit = || Refusal::new("no_edit", "only edits have pictures");
-        let edit = question.edit.as_ref().ok_or_else(no_edit)?;
-        let words = self.edits.operator().instructions.instruction_bytes(question)?;
-        let mut asked = question.clone();
-        asked.row = Told::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
-        let edited = self.edits.body(&asked)?;
-        Ok((words, edited))
-    }
-
-    /// The handles that the edit's row was told.
-    pub fn handles(&self, question: &Question) -> Result<(Handle<Instructed>, Handle<Edited>), Refusal> {
-        let (words, edited) = self.bodies(question)?;
-        Ok((Handle::of(&words), Handle::of(&edited)))
-    }
-
-    /// See [`InstructionSource`].
-    pub fn instruction(&self, question: &Question) -> Result<StoredInstruction, Refusal> {
-        self.edits.operator().instructions.instruction(question)
-    }
-
-    /// The source of plans that the edits were made by.
-    pub fn source(&self) -> &EditSource {
-        &self.edits.operator().source
+        }
+        Ok(unmade)
     }
 }
 

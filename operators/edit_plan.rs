@@ -193,7 +193,7 @@ pub struct PlannedObject {
 }
 
 /// An edit in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instruction {
     /// As many as the type has [turns](EditType::turns).
     pub prompts: Vec<String>,

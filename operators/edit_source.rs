@@ -176,12 +176,12 @@ fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedReg
 
 /// The picture's own end frame as it lies in a shard; refused as `no_end_frame` where the sample has none.
 pub(crate) fn end_frame(bytes: Option<&[u8]>) -> Result<RgbImage, Refusal> {
-    let Some(bytes) = bytes else {
-        let message =
-            "the sample has no second frame; an action is shown by two: put KEY.end.jpg beside KEY.jpg";
-        return Err(Refusal::new("no_end_frame", message));
-    };
-    pixels_of_file(bytes)
+    bytes.map_or_else(|| Err(no_end_frame()), pixels_of_file)
+}
+
+pub(crate) fn no_end_frame() -> Refusal {
+    let message = "the sample has no second frame; an action is shown by two: put KEY.end.jpg beside KEY.jpg";
+    Refusal::new("no_end_frame", message)
 }
 
 /// Operations by their names.

@@ -40,9 +40,11 @@ pub trait Editor: Send + Sync + 'static {
     fn stamp(&self) -> Stamp;
     /// The name of the book that its passes are kept in, as summaries show it: `edit_embedded`.
     fn name(&self) -> &'static str;
-    /// Whether the instruction's words shape what it makes; else passes that differ in them alone are one pass.
+    /// Whether the instruction's words shape what it makes, even where a pass has an object or a result; else passes that differ in
+    /// them alone are one pass.
     fn reads_the_instruction(&self) -> bool;
-    /// For people: `embedded`, `ComfyUI at 2 endpoints`.
+    /// For people, and published: what makes the pictures, `embedded`, `ComfyUI, 3 workflows`; not where it is reached, nor how
+    /// many there are of it.
     fn description(&self) -> String;
     /// Whether it can do this; what it can't is refused before anything is asked.
     fn can(&self, operation: Operation) -> bool;

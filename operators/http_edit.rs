@@ -198,11 +198,11 @@ impl<S: SendForm> Editor for HttpEdit<S> {
     }
 
     fn reads_the_instruction(&self) -> bool {
-        true
+        self.settings.wording == Wording::Instruction
     }
 
     fn description(&self) -> String {
-        format!("{} at {}", self.settings.model, self.endpoint.name())
+        self.settings.model.clone()
     }
 
     /// All but action, which is two frames and nobody's edit.

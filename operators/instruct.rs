@@ -8,14 +8,16 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Topic};
-use threshflow::shard::Picture;
+use threshflow::shard::{Catalogue, Picture};
 
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::choice;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::{EditType, Instruction};
-use crate::edit_source::{BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, pixels_of};
+use crate::edit_source::{
+    BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, pixels_of,
+};
 use crate::paint;
 use crate::passing::tells_of_the_question;
 use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
@@ -36,7 +38,7 @@ pub enum InstructBy {
 }
 
 /// An instruction as it is remembered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredInstruction {
     pub instruction: Instruction,
     /// What the reference picture of a `visual` shows: a colour and a thing that can be drawn.
@@ -71,7 +73,6 @@ pub struct Instruct {
 }
 
 /// Words that are there already, or what is asked for them.
-#[expect(clippy::large_enum_variant, reason = "one a waiting question")]
 pub enum ToWrite {
     Written(StoredInstruction),
     Ask { request: ChatRequest, planned: Box<Planned>, reference: Option<String> },
@@ -177,6 +178,24 @@ impl Operator for Instruct {
         }
     }
 
+    /// An action that no second frame shows is refused without decoding anything.
+    fn known(
+        &self,
+        question: &Question,
+        shards: &Catalogue,
+    ) -> Option<Result<Reply<Handle<Instructed>>, Refusal>> {
+        let edit = question.edit.as_ref()?;
+        if EditType::from_number(edit.number) != Some(EditType::Action) {
+            return None;
+        }
+        let shard = shards.shard(question.id.shard).ok()?;
+        let sample = shard.index.samples.get(question.id.member as usize)?;
+        match sample.end_frame() {
+            Some(_) => None,
+            None => Some(Err(no_end_frame())),
+        }
+    }
+
     fn is_of_the_content(&self, refusal: &Refusal) -> bool {
         tells_of_the_question(refusal)
     }
@@ -263,10 +282,8 @@ impl Operator for Instruct {
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        match &self.by {
-            InstructBy::Plain(_) => Vec::new(),
-            InstructBy::Chat(chat) => chat.calls(questions, |_| 1),
-        }
+        let InstructBy::Chat(chat) = &self.by else { return Vec::new() };
+        questions.iter().map(|question| (chat.name(), question.content)).collect()
     }
 }
 

@@ -300,18 +300,18 @@ impl Operator for Judge {
         batch.iter().map(one).collect()
     }
 
+    /// A request a turn.
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        match &self.by {
-            JudgeBy::Pixels => Vec::new(),
-            JudgeBy::Chat(chat) => chat.calls(questions, turns_of),
-        }
+        let JudgeBy::Chat(chat) = &self.by else { return Vec::new() };
+        let turns = |question: &Question| {
+            let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
+            let content = question.content;
+            let turn =
+                move |turn: usize| ContentHash::of(&[content.0.as_slice(), &turn.to_le_bytes()].concat());
+            (0..edit_type.map_or(0, EditType::turns)).map(move |number| (chat.name(), turn(number)))
+        };
+        questions.iter().flat_map(turns).collect()
     }
-}
-
-/// A call a turn.
-fn turns_of(question: &Question) -> usize {
-    let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
-    edit_type.map_or(1, EditType::turns)
 }
 
 /// The judgements of an edit, turn by turn, read back.

@@ -178,9 +178,15 @@ impl Operator for NounFinder {
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        match &self.by {
-            NounsBy::Plain(_) => Vec::new(),
-            NounsBy::Chat(chat) => chat.calls(questions, |_| 1),
-        }
+        let NounsBy::Chat(chat) = &self.by else { return Vec::new() };
+        let request = |question: &Question| match self.captions.caption(question) {
+            Ok(caption) => {
+                let request = chat::noun_finder::request(&caption);
+                (!chat.knows(&request)).then(|| (chat.name(), request.content()))
+            }
+            // Which caption there will be is not known yet.
+            Err(_) => Some((chat.name(), question.content)),
+        };
+        questions.iter().filter_map(request).collect()
     }
 }

@@ -213,7 +213,7 @@ impl Editor for OnnxInpaint {
 
     fn description(&self) -> String {
         let content = self.model.model.content.to_string();
-        format!("ONNX inpainting {}, {}", &content[..8], self.model.backend.description())
+        format!("ONNX inpainting {} ({})", &content[..8], self.model.backend.stamp_class())
     }
 
     fn can(&self, operation: Operation) -> bool {

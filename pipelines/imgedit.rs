@@ -132,7 +132,7 @@ impl Pipeline for ImgEdit {
 
         // 5. Judge: what is good enough to be trained on.
         let edits = edits.ask(&self.judge);
-        let edits = edits.each(|edit| edit).gate_either([vec![
+        let edits = edits.gate_either([vec![
             dial.follows.on(follows),
             dial.natural.on(natural),
             dial.object_match.on(matches),

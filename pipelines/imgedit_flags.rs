@@ -71,11 +71,14 @@ pub fn check(args: &Args) -> Result<(), Failure> {
             chat.chat_url
         ));
     }
-    let of_endpoints = [
-        ("--azure", chat.azure.is_some()),
-        ("--key-file", chat.key_file.is_some()),
-        ("--prices", args.spending.prices.is_some()),
-    ];
+    if let (Some(path), false) = (&chat.key_file, chats) {
+        return usage(format!(
+            "--key-file {} is for chat models, and none is named; add --chat-model, or leave it out (the key of an editing \
+             model comes from the environment variable EDIT_API_KEY)",
+            path.display()
+        ));
+    }
+    let of_endpoints = [("--azure", chat.azure.is_some()), ("--prices", args.spending.prices.is_some())];
     if let Some((flag, _)) = of_endpoints.iter().find(|(_, given)| *given && models.is_empty()) {
         return usage(format!(
             "{flag} is about endpoints, and no model of one is named; add --chat-model, or --edit-url and --edit-model, \
@@ -160,7 +163,8 @@ mod tests {
             ("--chat-url http://a/v1", "--chat-model"),
             ("--chat-url http://a/v1 --edit-url http://b/v1 --edit-model m", "--chat-model"),
             ("--azure 2024-10-21", "--chat-model"),
-            ("--key-file key", "--edit-url"),
+            ("--key-file key", "--chat-model"),
+            ("--key-file key --edit-url http://a/v1 --edit-model m", "EDIT_API_KEY"),
             ("--comfyui http://a:8188", "--workflows"),
             ("--workflows w", "--comfyui"),
             ("--edit-url http://a/v1", "--edit-model"),
@@ -173,7 +177,7 @@ mod tests {
             "--judge-url http://a/v1 --judge-model m",
             "--judge-url http://a/v1 --chat-model m",
             "--chat-url http://a/v1 --judge-model m",
-            "--key-file key --edit-url http://a/v1 --edit-model m",
+            "--key-file key --chat-model m",
             "--comfyui http://a:8188 http://b:8188 --workflows w",
         ] {
             assert_eq!(said(line), "", "{line}");

@@ -81,8 +81,8 @@ pub struct ChatArgs {
     /// The endpoint of the judge, where it is another
     #[arg(long, value_name = "URL")]
     pub judge_url: Option<String>,
-    /// A file that holds the key, which every endpoint that is named is sent [default: the environment variable
-    /// OPENAI_API_KEY]
+    /// A file that holds the chat models' key [default: the environment variable OPENAI_API_KEY]. Endpoints elsewhere have
+    /// keys of their own: JUDGE_API_KEY, EDIT_API_KEY
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Azure's dialect, with this api-version
@@ -166,10 +166,16 @@ fn said(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())
 }
 
+/// The key in an environment variable. Servers at home want none; those that do say so.
+fn key_in(variable: &str) -> Result<Option<Key>, Failure> {
+    std::env::var_os(variable).map(|_| Key::from_environment(variable).map_err(said)).transpose()
+}
+
 /// Opens endpoints, each once.
 struct Endpoints<'a> {
     args: &'a Args,
     workbench: &'a Workbench,
+    /// Of the chat models' endpoint. No other endpoint is sent it.
     key: Option<Key>,
     spending: Arc<Spending>,
     prices: Arc<Prices>,
@@ -180,11 +186,7 @@ impl<'a> Endpoints<'a> {
     fn of(args: &'a Args, workbench: &'a Workbench) -> Result<Self, Failure> {
         let key = match &args.chat.key_file {
             Some(path) => Some(Key::from_file(path).map_err(said)?),
-            None => match std::env::var_os("OPENAI_API_KEY") {
-                Some(_) => Some(Key::from_environment("OPENAI_API_KEY").map_err(said)?),
-                // Servers at home want none; those that do say so.
-                None => None,
-            },
+            None => key_in("OPENAI_API_KEY")?,
         };
         let prices = match &args.spending.prices {
             Some(path) => Prices::read(path).map_err(said)?,
@@ -201,25 +203,31 @@ impl<'a> Endpoints<'a> {
         })
     }
 
-    fn host(&mut self, url: &str) -> Result<Arc<Host>, Failure> {
+    /// The host at `url`. Where that is not the chat models' own, its key comes from the environment variable `variable`: a key is
+    /// never sent to a server that it is not for.
+    fn host(&mut self, url: &str, variable: &str) -> Result<Arc<Host>, Failure> {
         let known = self.open.iter().find(|host| host.settings().base_url == url.trim_end_matches('/'));
         if let Some(host) = known {
             return Ok(host.clone());
         }
         let chat = &self.args.chat;
+        let is_the_chats = url.trim_end_matches('/') == chat.chat_url.trim_end_matches('/');
+        let key = if is_the_chats { self.key.clone() } else { key_in(variable)? };
         let seconds = |seconds: f64, flag: &str| {
             Duration::try_from_secs_f64(seconds)
                 .map_err(|error| Failure::Usage(format!("{flag} {seconds}: {error}; give seconds above 0")))
         };
         let azure = chat.azure.is_some();
         let settings = HostSettings {
-            key: self.key.clone(),
+            key,
             key_header: if azure { KeyHeader::Named("api-key".into()) } else { KeyHeader::default() },
             most_in_flight: chat.in_flight,
             requests_a_minute: chat.requests_a_minute,
             tokens_a_minute: chat.tokens_a_minute,
             call_timeout: seconds(chat.call_timeout, "--call-timeout")?,
             deadline: seconds(chat.call_deadline, "--call-deadline")?,
+            // The deadline is the bound that the user sets: a server that turns every second request away loses no row.
+            most_retries: 12,
             spending: self.spending.clone(),
             prices: self.prices.clone(),
             ..HostSettings::new(url, url)
@@ -249,7 +257,7 @@ impl<'a> Endpoints<'a> {
             style,
             ..ChatModel::new(model.as_str())
         };
-        let host = self.host(url.unwrap_or(&chat.chat_url))?;
+        let host = self.host(url.unwrap_or(&chat.chat_url), "JUDGE_API_KEY")?;
         self.workbench.lanes.watch(host.clone());
         Ok(Some(ChatBook::open(name, model, host, &self.workbench.lanes)?))
     }
@@ -305,7 +313,7 @@ fn editors(
         editors.push(Arc::new(Comfy::open(settings).map_err(said)?));
     }
     if let (Some(url), Some(model)) = (&wanted.edit_url, &wanted.edit_model) {
-        let host = endpoints.host(url)?;
+        let host = endpoints.host(url, "EDIT_API_KEY")?;
         workbench.lanes.watch(host.clone());
         // A guess that the first answer's own count replaces: a picture in, a picture out.
         let estimated = Tokens { prompt: 1_500, completion: 5_000 };
@@ -343,7 +351,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
         Some(chat) => CaptionBy::Chat(chat),
         None => {
             let nouns = Arc::new(FixedVocabulary(nouns_of(&vocabulary)?));
-            CaptionBy::Finds(opening.detector(nouns, Records::default())?)
+            CaptionBy::Finds(Box::new(opening.detector(nouns, Records::default())?))
         }
     };
     let caption = Stage::open(Caption::new(by, sidecars), lanes)?;

@@ -227,7 +227,10 @@ impl App for Curate {
     fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
         match matches.get_one::<String>("words") {
             Some(words) if words == "rude" => Err(Failure::Failed(format!("{name}: these are rude words"))),
-            words => Ok(println!("{}", words.map_or("", String::as_str))),
+            words => {
+                println!("{}", words.map_or("", String::as_str));
+                Ok(())
+            }
         }
     }
 }

@@ -46,10 +46,6 @@ impl Endpoints {
         self.clients.len() * self.at_once
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.clients.len()
-    }
-
     /// An endpoint that is free and well, or has been aside for long enough to be tried again, by one prompt at first. `None`
     /// when `until` is past and not one of them is well.
     pub(super) fn take(&self, until: Instant) -> Option<Lease<'_>> {

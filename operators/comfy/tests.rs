@@ -2,28 +2,18 @@
 //! queue twice unless the first was lost.
 
 mod bindings;
-mod fake;
 mod several;
 
 use std::time::Duration;
 
-use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::socket::{Heard, Socket};
 use super::*;
 use crate::mask::Mask;
-use fake::{Ending, Fake, Reply};
-
-fn png(width: u32, height: u32) -> Vec<u8> {
-    let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8 * 5, y as u8 * 7, 90]));
-    let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes)
-        .write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
-        .unwrap();
-    bytes
-}
+use ::tests::fakes::comfy::{Ending, Fake, Reply, png};
 
 fn workflow() -> Value {
     json!({

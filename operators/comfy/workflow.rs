@@ -131,6 +131,13 @@ impl Workflow {
         self.binding.seeds.iter().for_each(|to| put(to, json!(pass.seed & MOST_SEED)));
         Value::Object(graph)
     }
+
+    /// Whether a template of it has a place for the instruction.
+    pub(super) fn reads_the_instruction(&self) -> bool {
+        let words = [&self.binding.prompt, &self.binding.negative];
+        let texts = words.into_iter().flatten().flat_map(|words| words.text_of.values().chain([&words.text]));
+        texts.into_iter().any(|text| text.contains("{instruction}"))
+    }
 }
 
 /// Larger integers are rounded by whatever reads JSON numbers as doubles, ComfyUI's page among them.

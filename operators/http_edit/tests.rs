@@ -305,7 +305,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     assert!(
         Operation::ALL.into_iter().all(|operation| editor.can(operation) == (operation != Operation::Action))
     );
-    assert_eq!((editor.at_once(), editor.description()), (4, "imgedit-e1 at editor".to_string()));
+    assert_eq!((editor.at_once(), editor.description()), (4, "imgedit-e1".to_string()));
     assert_eq!(server.requests().len(), 0);
 }
 

@@ -81,13 +81,15 @@ impl<'s, R: Row> Flow<'s, R> {
                 Why::Unasked(unasked) => Some(unasked.question),
                 _ => None,
             });
-            // Scores shape no question: what would be asked of these rows next is known without their answers.
-            if let Some(earlier) = self.unanswered {
-                ended = ended.concat(unasked(earlier.clone(), stage, name));
-                unanswered = (!O::Answer::SHAPES_QUESTIONS).then(|| fresh.concat(earlier));
-            } else if !O::Answer::SHAPES_QUESTIONS {
-                unanswered = Some(fresh);
-            }
+            // What these rows would be asked next is one question each. Scores don't shape it; of an answer that does, nobody
+            // knows yet which question it comes to, and the row as it is stands for it.
+            unanswered = Some(match self.unanswered {
+                Some(earlier) => {
+                    ended = ended.concat(unasked(earlier.clone(), stage, name));
+                    fresh.concat(earlier)
+                }
+                None => fresh,
+            });
         }
         Flow { rows, ended, unanswered, pieces: self.pieces, wired: self.wired }
     }

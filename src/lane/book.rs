@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::stage::StageStatus;
-use super::{AskLog, Asked, Lanes, Question, Watched, lock};
+use super::{AskLog, Asked, Lanes, Question, StageStatus, Watched, lock};
 use crate::memo::{Inline, Memo, MemoError, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
@@ -82,6 +81,14 @@ impl Book {
     /// Whether this was answered or refused before.
     pub fn knows(&self, content: &ContentHash) -> bool {
         self.memo.get(content).is_some()
+    }
+
+    /// The answer to a question that was asked before; refused as `not_remembered` where it was not.
+    pub fn read(&self, content: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        match self.knows(content) {
+            true => self.answer(content),
+            false => Err(Refusal::new("not_remembered", format!("{} was never asked this", self.name))),
+        }
     }
 
     /// The answers to `questions`, in order. Those that were never asked are handed to `ask` together (as places in

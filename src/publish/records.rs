@@ -151,8 +151,8 @@ pub fn edits_published(wanted: &Wanted<'_>, shard: &WantedShard<'_>, member: u32
     published.into_iter().map(|piece| piece.number).collect()
 }
 
-/// An edit's number, and its row as the recorder gives it.
-pub type NumberedEdit = (u16, Map<String, Value>);
+/// An edit's number and its row.
+pub type NumberedRow = (u16, Map<String, Value>);
 
 /// The edits of a row as they are published, by their numbers; none of a row that is not kept.
 ///
@@ -162,7 +162,7 @@ pub fn edits_of_row(
     shard: &WantedShard<'_>,
     open: &Shard,
     member: u32,
-) -> Result<Vec<NumberedEdit>, PublishError> {
+) -> Result<Vec<NumberedRow>, PublishError> {
     let (Some(pieces), Some(Verdict::Kept(scores)), Some(sample)) =
         (&wanted.pieces, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
     else {

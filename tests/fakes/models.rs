@@ -146,7 +146,8 @@ fn task(asked: &Asked) -> Task {
     }
 }
 
-fn answer(asked: &Asked, task: Task) -> Action {
+/// What the models answer.
+pub fn answer(asked: &Asked, task: Task) -> Action {
     let hash = key(asked);
     match task {
         Task::Edit => edited(hash),

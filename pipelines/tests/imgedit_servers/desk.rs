@@ -41,11 +41,10 @@ impl Desk {
     pub fn command(&self, verb: &str, url: &str, more: &str) -> Vec<String> {
         let path = |part: &str| self.path(part).to_string_lossy().into_owned();
         // Sidecars bring nouns along: nobody would be asked.
-        let mut command: Vec<String> =
-            format!("{verb} --max-error-rate=1 --backend=embedded --cores=2 --nouns-from=none")
-                .split(' ')
-                .map(str::to_owned)
-                .collect();
+        let mut command: Vec<String> = format!("{verb} --backend=embedded --cores=2 --nouns-from=none")
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
         for (flag, model) in [
             ("--aesthetic", "aesthetic"),
             ("--detector", "detect"),
@@ -57,6 +56,9 @@ impl Desk {
         }
         for (flag, part) in [("--shards", "shards"), ("--store", "store"), ("--out", "out")] {
             command.extend([flag.to_owned(), path(part)]);
+        }
+        if !more.contains("--max-error-rate") {
+            command.push("--max-error-rate=1".to_owned());
         }
         let set = |dial: &str| more.contains(&format!("--set={dial}="));
         let dials = DIALS.iter().filter(|(dial, _)| !set(dial));

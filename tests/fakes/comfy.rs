@@ -8,6 +8,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use serde_json::{Value, json};
 use tungstenite::handshake::server::{Request as WsRequest, Response as WsResponse};
 use tungstenite::{Message, accept_hdr};
@@ -85,6 +87,16 @@ pub struct State {
     sockets: BTreeMap<String, Sender<Option<Value>>>,
 }
 
+/// A drawn picture as a file.
+pub fn png(width: u32, height: u32) -> Vec<u8> {
+    let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8 * 5, y as u8 * 7, 90]));
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
+        .expect("a picture is encoded");
+    bytes
+}
+
 /// A server on a port of its own; its threads end with the tests.
 pub struct Fake {
     pub address: String,
@@ -109,7 +121,7 @@ impl Fake {
             prompts: Vec::new(),
             uploads: BTreeMap::new(),
             instead_of_the_id: None,
-            picture: super::png(24, 16),
+            picture: png(24, 16),
             dead: false,
             running: Vec::new(),
             pending: Vec::new(),
@@ -385,6 +397,5 @@ fn read_chunk(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 fn pause(milliseconds: u64) {
-    #[expect(clippy::disallowed_methods, reason = "a thread of the fake server")]
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
