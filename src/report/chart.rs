@@ -100,7 +100,9 @@ pub(super) fn histogram(spec: &DialSpec, at: f32, buckets: &[u64]) -> String {
         // What is there is seen, however little it is.
         let high = ((BOTTOM - TOP) * rows as f64 / most as f64).max(1.5);
         let end = (start + view.a_bar).min(view.buckets.end);
-        let (left, right) = (x_of(start as f64), x_of(end as f64) - 0.7);
+        let left = x_of(start as f64);
+        // The last bar may be of one bucket, and narrower than the gap.
+        let right = (x_of(end as f64) - 0.7).max(left);
         // A bar that the dial cuts is of two colours.
         let cut = dial_x.clamp(left, right);
         for ((from, to), fill) in [(left, cut), (cut, right)].into_iter().zip(colours) {
