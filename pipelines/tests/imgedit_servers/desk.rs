@@ -66,7 +66,10 @@ impl Desk {
         for flag in ["--chat-url", "--edit-url"] {
             command.extend([flag.to_owned(), url.to_owned()]);
         }
-        command.extend("--chat-model=writer --edit-model=painter".split(' ').map(str::to_owned));
+        command.push("--edit-model=painter".to_owned());
+        if !more.contains("--instruct-model") {
+            command.push("--chat-model=writer".to_owned());
+        }
         command.extend(more.split_whitespace().map(str::to_owned));
         command
     }
