@@ -34,7 +34,7 @@ const LEAST_SCORE: f32 = 0.3;
 /// Who captions.
 pub enum CaptionBy {
     /// A detector that looks for the nouns of a [`FixedVocabulary`].
-    Finds(Detect),
+    Finds(Box<Detect>),
     Chat(Arc<ChatBook>),
 }
 
@@ -88,14 +88,13 @@ impl CaptionSource for Stage<Caption> {
 }
 
 /// A picture made ready for whoever captions it.
-#[expect(clippy::large_enum_variant, reason = "one a waiting question")]
 pub enum ToCaption {
-    Look(Asked, [u32; 2]),
-    Ask(ChatRequest),
+    Look(Box<Asked>, [u32; 2]),
+    Ask(Box<ChatRequest>),
 }
 
 pub enum Session {
-    Detector(Pooled<Detector>),
+    Detector(Box<Pooled<Detector>>),
     Chat,
 }
 
@@ -206,12 +205,12 @@ impl Operator for Caption {
         match &self.by {
             CaptionBy::Finds(detect) => {
                 let size = [picture.width, picture.height].map(u32::from);
-                Ok(ToCaption::Look(detect.prepare(subject)?, size))
+                Ok(ToCaption::Look(Box::new(detect.prepare(subject)?), size))
             }
             CaptionBy::Chat(_) => {
                 let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
                 let picture = chat::encode(&crate::edit_source::as_image(rgb)?, PixelRange::OF_A_WRITER)?;
-                Ok(ToCaption::Ask(chat::caption::request(picture)))
+                Ok(ToCaption::Ask(Box::new(chat::caption::request(picture))))
             }
         }
     }
@@ -246,7 +245,9 @@ impl Operator for Caption {
 
     fn open_session(&self) -> Result<Session, String> {
         match &self.by {
-            CaptionBy::Finds(detect) => detect.open_session().map(Session::Detector),
+            CaptionBy::Finds(detect) => {
+                detect.open_session().map(|session| Session::Detector(Box::new(session)))
+            }
             CaptionBy::Chat(_) => Ok(Session::Chat),
         }
     }
@@ -259,7 +260,8 @@ impl Operator for Caption {
         let one = |picture: &ToCaption| match (picture, &self.by, &mut *session) {
             (ToCaption::Look(asked, size), CaptionBy::Finds(detect), Session::Detector(detector)) => {
                 let lost = || Refusal::new("wrong_count", "the detector gave no answer");
-                let found = detect.answer(detector, std::slice::from_ref(asked)).pop().ok_or_else(lost)??;
+                let found =
+                    detect.answer(detector, std::slice::from_ref(&**asked)).pop().ok_or_else(lost)??;
                 from_finds(detect, &found.body.unwrap_or_default(), *size).map(reply)
             }
             (ToCaption::Ask(request), CaptionBy::Chat(chat), _) => {

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use threshflow::lane::{Book, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{Refusal, Stamp};
 
-use crate::chat::{Chat, ChatModel, ChatRequest, Raw, is_of_the_content};
-use crate::http::Host;
+use crate::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw, is_of_the_content};
+use crate::http::{CallError, Host, Tokens};
 
 /// A chat model behind a book of its answers.
 pub struct ChatBook {
@@ -17,6 +18,31 @@ pub struct ChatBook {
     chat: Chat,
     host: Arc<Host>,
     book: Arc<Book>,
+}
+
+/// A host whose answers are charged to a book.
+struct Metered {
+    host: Arc<Host>,
+    book: Arc<Book>,
+}
+
+impl Endpoint for Metered {
+    fn post_json(
+        &self,
+        path: &str,
+        body: &Value,
+        estimated: Tokens,
+        used: &dyn Fn(&Value) -> Option<Tokens>,
+    ) -> Result<Value, CallError> {
+        let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
+        let used = |answer: &Value| {
+            let tokens = used(answer);
+            let cost = self.host.settings().prices.cost(model, tokens.unwrap_or(estimated));
+            self.book.charge(cost.unwrap_or(0.0));
+            tokens
+        };
+        Endpoint::post_json(&*self.host, path, body, estimated, &used)
+    }
 }
 
 impl ChatBook {
@@ -32,7 +58,9 @@ impl ChatBook {
         let described = format!("{} at {}", model.model, host.settings().base_url);
         let of_the_content = |refusal: &Refusal| is_of_the_content(&refusal.class);
         let book = Book::open(name, stamp, described, of_the_content, lanes)?;
-        let chat = Chat::new(model, host.clone());
+        book.charge(0.0);
+        let metered = Metered { host: host.clone(), book: book.clone() };
+        let chat = Chat::new(model, Arc::new(metered));
         Ok(Arc::new(ChatBook { name, chat, host, book }))
     }
 

@@ -2,14 +2,16 @@
 //! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
 //! killed between two passes repeats neither.
 
+mod pictures;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Subject};
 use threshflow::memo::MemoError;
-use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told, Topic};
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
 use crate::decode::{Purpose, decoder_stamp};
@@ -17,9 +19,11 @@ use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
 use crate::edit_source::{EditSource, Planned, bytes_to_decode, pixels_of, pixels_of_file};
 use crate::editor::{Editor, Pass};
-use crate::instruct::{Instructed, InstructionSource, StoredInstruction};
+use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::mask::Mask;
 use crate::passing::tells_of_the_content;
+
+pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
 pub struct Edited;
@@ -91,8 +95,7 @@ impl Editors {
 
     /// A picture that a pass made.
     pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
-        let lost = || Err(Refusal::new("not_remembered", "what a pass made is lost"));
-        self.who_can(operation)?.book.look_up_one(*key, lost)
+        self.who_can(operation)?.book.read(key)
     }
 
     fn stamps(&self) -> Vec<(&'static str, ContentHash)> {
@@ -389,99 +392,6 @@ impl Edit {
             }
         }
         Ok(unmade)
-    }
-}
-
-/// The pictures of edits, read back.
-#[derive(Clone)]
-pub struct EditPictures {
-    pub edits: Arc<Stage<Edit>>,
-}
-
-/// A pass, and where what it made is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MadePass {
-    pub operation: Operation,
-    /// The editor's [name](Editor::name).
-    pub editor: &'static str,
-    /// The memo's.
-    pub stamp: Stamp,
-    pub key: ContentHash,
-}
-
-/// A picture of an edit as it is published.
-pub enum EditPicture {
-    /// The sample's own file.
-    Original,
-    /// The sample's second frame.
-    EndFrame,
-    /// A file that an editor made.
-    Made(Arc<[u8]>),
-}
-
-impl EditPictures {
-    /// What the turns of the edit show, with the pictures that were made for them. `edit_type` and `operations` are those of
-    /// the edit's plan.
-    pub fn of(&self, question: &Question, planned: &Planned) -> Result<Vec<[EditPicture; 2]>, Refusal> {
-        let operator = self.edits.operator();
-        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
-        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
-        let picture = |shown: Shown| match shown {
-            Shown::Original => Ok(EditPicture::Original),
-            Shown::EndFrame => Ok(EditPicture::EndFrame),
-            Shown::Made(number) => {
-                let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");
-                let (operation, key) = stored.passes.get(number).ok_or_else(lost)?;
-                operator.editors.made(*operation, &ContentHash(*key)).map(EditPicture::Made)
-            }
-        };
-        let turns = passes(planned.plan.edit_type, &operations).turns;
-        turns.into_iter().map(|(before, after)| Ok([picture(before)?, picture(after)?])).collect()
-    }
-
-    /// What the turns of the edit show, as numbers of passes, and where what each pass made is remembered.
-    pub fn made(
-        &self,
-        question: &Question,
-        planned: &Planned,
-    ) -> Result<(Vec<(Shown, Shown)>, Vec<MadePass>), Refusal> {
-        let editors = &self.edits.operator().editors;
-        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
-        let made = |(operation, key): &(Operation, [u8; 16])| {
-            let kept = editors.who_can(*operation)?;
-            let stamp = pass_stamp(&*kept.editor, editors.seed);
-            Ok(MadePass { operation: *operation, editor: kept.editor.name(), stamp, key: ContentHash(*key) })
-        };
-        let made = stored.passes.iter().map(made).collect::<Result<_, Refusal>>()?;
-        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
-        Ok((passes(planned.plan.edit_type, &operations).turns, made))
-    }
-
-    /// What is remembered of the edit's instruction and of its pictures.
-    fn bodies(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
-        let no_edit = || Refusal::new("no_edit", "only edits have pictures");
-        let edit = question.edit.as_ref().ok_or_else(no_edit)?;
-        let words = self.edits.operator().instructions.instruction_bytes(question)?;
-        let mut asked = question.clone();
-        asked.row = Told::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
-        let edited = self.edits.body(&asked)?;
-        Ok((words, edited))
-    }
-
-    /// The handles that the edit's row was told.
-    pub fn handles(&self, question: &Question) -> Result<(Handle<Instructed>, Handle<Edited>), Refusal> {
-        let (words, edited) = self.bodies(question)?;
-        Ok((Handle::of(&words), Handle::of(&edited)))
-    }
-
-    /// See [`InstructionSource`].
-    pub fn instruction(&self, question: &Question) -> Result<StoredInstruction, Refusal> {
-        self.edits.operator().instructions.instruction(question)
-    }
-
-    /// The source of plans that the edits were made by.
-    pub fn source(&self) -> &EditSource {
-        &self.edits.operator().source
     }
 }
 

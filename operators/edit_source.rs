@@ -63,7 +63,12 @@ pub struct Planned {
     pub regions: Vec<PlannedRegion>,
     /// The nouns of all that was found as objects, each once.
     pub objects: Vec<String>,
+    /// The objects that the detector was sure of, noun and box: among them is what moves in a film.
+    pub sure: Vec<(String, [f32; 4])>,
 }
+
+/// How sure the detector must be of what an instruction speaks of unasked.
+const SURE: f32 = 0.3;
 
 /// A chosen region.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +130,7 @@ impl EditSource {
             },
             regions,
             objects: Vec::new(),
+            sure: Vec::new(),
         };
         let step = |(number, operation): (usize, Operation)| PlannedStep {
             operation,
@@ -134,6 +140,9 @@ impl EditSource {
         for one in found.iter().filter(|one| one.kind == RegionKind::Object) {
             if !planned.objects.contains(&one.noun_text) {
                 planned.objects.push(one.noun_text.clone());
+            }
+            if one.score >= SURE {
+                planned.sure.push((one.noun_text.clone(), one.bbox));
             }
         }
         Ok(planned)

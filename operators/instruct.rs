@@ -29,7 +29,7 @@ impl Topic for Instructed {
 }
 
 /// Raise this when the code changes what an instruction is.
-const VERSION: &[u8] = b"instruct/1";
+const VERSION: &[u8] = b"instruct/2";
 
 /// Who writes.
 pub enum InstructBy {
@@ -64,7 +64,7 @@ impl StoredInstruction {
 }
 
 /// Pixels of a side of a drawn reference.
-const REFERENCE_SIDE: u32 = 512;
+pub const REFERENCE_SIDE: u32 = 512;
 
 /// Puts edits in words.
 pub struct Instruct {
@@ -73,7 +73,6 @@ pub struct Instruct {
 }
 
 /// Words that are there already, or what is asked for them.
-#[expect(clippy::large_enum_variant, reason = "one a waiting question")]
 pub enum ToWrite {
     Written(StoredInstruction),
     Ask { request: ChatRequest, planned: Box<Planned>, reference: Option<String> },
@@ -95,7 +94,9 @@ impl Instruct {
         let colours: Vec<Option<&str>> = masks.iter().map(|mask| colour_of(picture, mask)).collect();
         let of_step = |step: usize| colours.get(if colours.len() == 1 { 0 } else { step }).copied().flatten();
         let colours: Vec<Option<&str>> = (0..planned.plan.steps.len()).map(of_step).collect();
-        let motion = end.and_then(|end| motion_of(picture, end, &[]));
+        let sure: Vec<(&str, [f32; 4])> =
+            planned.sure.iter().map(|(noun, bbox)| (noun.as_str(), *bbox)).collect();
+        let motion = end.and_then(|end| motion_of(picture, end, &sure));
         let objects: Vec<&str> = planned.objects.iter().map(String::as_str).collect();
         let known = Known {
             colours: &colours,

@@ -1,7 +1,7 @@
 //! What the pipelines' demos share: data that they make, models that travel inside the program, and commands that the
 //! user could type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::time::Instant;
 use threshflow::cli::{App, Failure, Output, Plan, RunReport, invoke};
 use threshflow::publish;
 
-use crate::demo::{DemoOptions, DemoShards, write_demo_shards};
+use crate::demo::{DEMO_SEED, DemoFrames, DemoOptions, DemoShards, write_demo_frames, write_demo_shards};
 
 /// A model that travels inside the program: its folder's name, and its files.
 pub struct Packed {
@@ -56,8 +56,19 @@ pub struct DemoRun<'a, P> {
     output: Output,
     /// Flags of the pipeline and the folders of models that follow them.
     flags: &'a [(&'a str, &'a str)],
+    /// What else every command says.
+    more: Vec<String>,
     pipeline: PhantomData<fn() -> P>,
     begin: Instant,
+}
+
+/// What a demo is made of.
+pub struct DemoParts<'a> {
+    pub models: &'a [Packed],
+    /// Flags of the pipeline and the parts of the demo's folder that follow them.
+    pub flags: &'a [(&'a str, &'a str)],
+    /// How many scenes are drawn.
+    pub scenes: usize,
 }
 
 impl<'a, P: App> DemoRun<'a, P> {
@@ -66,19 +77,20 @@ impl<'a, P: App> DemoRun<'a, P> {
     pub fn start(
         folder: &'a Path,
         output: Output,
-        models: &[Packed],
-        flags: &'a [(&'a str, &'a str)],
+        parts: &DemoParts<'a>,
     ) -> Result<(Self, DemoShards), Failure> {
-        let demo = DemoRun { folder, output, flags, pipeline: PhantomData, begin: Instant::now() };
-        for part in ["store", "out"].into_iter().chain(models.iter().map(|model| model.name)) {
+        let DemoParts { models, flags, scenes } = *parts;
+        let more = Vec::new();
+        let demo = DemoRun { folder, output, flags, more, pipeline: PhantomData, begin: Instant::now() };
+        for part in ["store", "out", "released"].into_iter().chain(models.iter().map(|model| model.name)) {
             let path = folder.join(part);
             if path.is_dir() {
                 fs::remove_dir_all(&path).map_err(failed("an earlier demo's", &path))?;
             }
         }
         let shards = folder.join("shards");
-        let made = write_demo_shards(&shards, &DemoOptions::default())
-            .map_err(failed("the demo's shards", &shards))?;
+        let options = DemoOptions { scenes, ..DemoOptions::default() };
+        let made = write_demo_shards(&shards, &options).map_err(failed("the demo's shards", &shards))?;
         demo.say(&format!(
             "Drew {} scenes into {} files, {:.0} MB, in {:.1} s: {}",
             made.samples,
@@ -89,6 +101,31 @@ impl<'a, P: App> DemoRun<'a, P> {
         ));
         models.iter().try_for_each(|model| model.unpack(folder))?;
         Ok((demo, made))
+    }
+
+    /// Draws films of two frames, which every command of the demo reads beside the shards.
+    pub fn add_films(&mut self, count: usize) -> Result<DemoFrames, Failure> {
+        let folder = self.folder.join("films");
+        let made = write_demo_frames(&folder, DEMO_SEED, count, 1);
+        let made = made.map_err(failed("the demo's films", &folder))?;
+        self.say(&format!(
+            "Drew {count} films of two frames, {:.0} MB: {}",
+            made.bytes as f64 / 1e6,
+            made.file.display()
+        ));
+        self.more.extend(["--shards".to_owned(), folder.to_string_lossy().into_owned()]);
+        Ok(made)
+    }
+
+    /// Writes a file into the demo's folder.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).map_err(failed("the demo's file", &path))
+    }
+
+    /// Words that every command says besides.
+    pub fn always_say(&mut self, words: &[&str]) {
+        self.more.extend(words.iter().map(|word| (*word).to_owned()));
     }
 
     pub fn say(&self, line: &str) {
@@ -108,6 +145,7 @@ impl<'a, P: App> DemoRun<'a, P> {
         for (flag, part) in places {
             command.extend([flag.to_owned(), path(part)]);
         }
+        command.extend_from_slice(&self.more);
         command.extend(settings.iter().map(|setting| format!("--set={setting}")));
         command
     }
@@ -132,6 +170,35 @@ impl<'a, P: App> DemoRun<'a, P> {
             plan.print(Output::Text)?;
         }
         Ok(plan)
+    }
+
+    /// Turns dials: the plan first, then the run; an error where the run asked other questions than were planned.
+    pub fn turn(&self, settings: &[&str]) -> Result<RunReport, Failure> {
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let plan = self.plan(&settings)?;
+        let report = self.run(&settings, &[])?;
+        let asks = report.summary.asks.iter().map(|(stage, asks)| (*stage, asks.asked));
+        let asked: BTreeMap<&str, u64> = asks.filter(|(_, asked)| *asked > 0).collect();
+        let planned: BTreeMap<&str, u64> =
+            plan.total.asks.iter().map(|(stage, asks)| (*stage, *asks)).collect();
+        let said = |asks: &BTreeMap<&str, u64>| match asks.is_empty() {
+            true => "nothing".to_owned(),
+            false => {
+                asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect::<Vec<_>>().join(", ")
+            }
+        };
+        self.say(&format!(
+            "Turned to {}: asked {}; the plan had said {}.\n",
+            settings.join(" "),
+            said(&asked),
+            said(&planned)
+        ));
+        match asked == planned {
+            true => Ok(report),
+            false => {
+                Err(Failure::Failed("turned dials did not ask what was planned; please report this".into()))
+            }
+        }
     }
 
     /// The flags by which a run writes its page.

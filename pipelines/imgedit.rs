@@ -23,7 +23,7 @@ use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 use threshflow::row::{Region, RegionKind, Told};
 
-use crate::illustrate::Illustrate;
+use crate::illustrate::IllustrateEdits;
 use crate::imgedit_open::{self, Args};
 use crate::imgedit_record::ImgEditRecorder;
 
@@ -89,6 +89,7 @@ pub struct ImgEdit {
     pub(crate) edit: Arc<Stage<Edit>>,
     pub(crate) judge: Arc<Stage<Judge>>,
     pub(crate) recorder: ImgEditRecorder,
+    pub(crate) illustrator: IllustrateEdits,
     pub(crate) sidecar_score: Option<String>,
 }
 
@@ -131,7 +132,7 @@ impl Pipeline for ImgEdit {
 
         // 5. Judge: what is good enough to be trained on.
         let edits = edits.ask(&self.judge);
-        let edits = edits.each(|edit| edit).gate_either([vec![
+        let edits = edits.gate_either([vec![
             dial.follows.on(follows),
             dial.natural.on(natural),
             dial.object_match.on(matches),
@@ -144,7 +145,7 @@ impl Pipeline for ImgEdit {
     }
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {
-        Some(&Illustrate)
+        Some(&self.illustrator)
     }
 
     fn sidecar_score(&self) -> Option<&str> {
@@ -194,5 +195,13 @@ impl App for ImgEdit {
 
     fn demo(folder: &Path, output: Output) -> Result<(), Failure> {
         crate::imgedit_demo::run(folder, output)
+    }
+
+    fn verbs() -> Vec<clap::Command> {
+        crate::imgedit_verbs::verbs()
+    }
+
+    fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
+        crate::imgedit_verbs::verb(name, matches)
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use operators::caption::{Caption, CaptionBy, CaptionSource, FixedVocabulary, Sidecars};
 use operators::chat::{ChatModel, Style};
 use operators::chat_book::ChatBook;
@@ -30,9 +31,14 @@ use threshflow::row::RegionKind;
 
 use crate::edit_record::RecordedStamp;
 use crate::ground::{Ground, GroundArgs, Opening};
+use crate::illustrate::IllustrateEdits;
 use crate::imgedit::ImgEdit;
+use crate::imgedit_flags as flags;
 use crate::imgedit_record::ImgEditRecorder;
 use crate::recap_record::RecapRecorder;
+
+/// Where chat models are, where nobody says.
+pub const DEFAULT_CHAT_URL: &str = "https://api.openai.com/v1";
 
 /// Flags of `imgedit run` and `imgedit plan`.
 #[derive(clap::Args, Clone, Debug)]
@@ -43,10 +49,10 @@ pub struct Args {
     #[arg(long, value_name = "TYPES", default_value = "all")]
     pub edits: Shares,
     /// Shapes every choice: of objects, of operations, of words, of pixels
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     pub seed: u64,
     /// How far apart the two objects of hybrid and content_memory must be, in pixels
-    #[arg(long, default_value_t = PIXELS_APART)]
+    #[arg(long, default_value_t = PIXELS_APART, value_name = "PIXELS", value_parser = flags::pixels)]
     pub pixels_apart: f32,
     /// Take a sample's own caption where it has one; ask only where it is missing
     #[arg(long)]
@@ -67,55 +73,62 @@ pub struct Args {
 
 /// Chat models.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Chat models")]
 pub struct ChatArgs {
     /// The endpoint of chat models, OpenAI-compatible
-    #[arg(long, value_name = "URL", env = "OPENAI_BASE_URL", default_value = "https://api.openai.com/v1")]
+    #[arg(long, value_name = "URL", env = "OPENAI_BASE_URL", default_value = DEFAULT_CHAT_URL)]
     pub chat_url: String,
     /// The endpoint of the judge, where it is another
     #[arg(long, value_name = "URL")]
     pub judge_url: Option<String>,
-    /// A file that holds the endpoints' key [default: the environment variable OPENAI_API_KEY]
+    /// A file that holds the chat models' key [default: the environment variable OPENAI_API_KEY]. Endpoints elsewhere have
+    /// keys of their own: JUDGE_API_KEY, EDIT_API_KEY
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Azure's dialect, with this api-version
     #[arg(long, value_name = "VERSION")]
     pub azure: Option<String>,
     /// The model for all that is written and judged, where no other is named; without it the embedded defaults write and judge
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     pub chat_model: Option<String>,
-    #[arg(long, value_name = "MODEL")]
+    /// Captions pictures
+    #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     pub caption_model: Option<String>,
-    #[arg(long, value_name = "MODEL")]
+    /// Finds the nouns of captions
+    #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     pub nouns_model: Option<String>,
-    #[arg(long, value_name = "MODEL")]
+    /// Puts edits in words
+    #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     pub instruct_model: Option<String>,
-    #[arg(long, value_name = "MODEL")]
+    /// Judges edits: ImgEdit-Judge, or any model that looks at pictures
+    #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     pub judge_model: Option<String>,
     /// 0 to 2, of all chat models
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = flags::temperature)]
     pub temperature: f32,
     /// The most tokens of an answer
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 1024, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: u32,
     /// Requests under way at once, of an endpoint
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_name = "REQUESTS", value_parser = flags::at_least_one)]
     pub in_flight: usize,
     /// Seconds that one request may take
-    #[arg(long, default_value_t = 120.0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 120.0, value_name = "SECONDS", value_parser = flags::seconds)]
     pub call_timeout: f64,
     /// Seconds that a question may take with all its retries
-    #[arg(long, default_value_t = 600.0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = flags::seconds)]
     pub call_deadline: f64,
-    /// Of an endpoint
-    #[arg(long)]
+    /// The most requests that an endpoint is sent in a minute
+    #[arg(long, value_name = "REQUESTS")]
     pub requests_a_minute: Option<NonZeroU32>,
-    /// Of an endpoint
-    #[arg(long)]
+    /// The most tokens that an endpoint is asked for in a minute, by estimate
+    #[arg(long, value_name = "TOKENS")]
     pub tokens_a_minute: Option<NonZeroU32>,
 }
 
 /// Editors, in the order in which they are asked whether they can.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Editors")]
 pub struct EditorArgs {
     /// ComfyUI servers, which share one queue
     #[arg(long, value_name = "URL", num_args = 1..)]
@@ -126,7 +139,8 @@ pub struct EditorArgs {
     /// The endpoint of an editing model: OpenAI-style images/edits
     #[arg(long, value_name = "URL", requires = "edit_model")]
     pub edit_url: Option<String>,
-    #[arg(long, value_name = "MODEL", requires = "edit_url")]
+    /// The editing model, as its endpoint names it
+    #[arg(long, value_name = "MODEL", requires = "edit_url", value_parser = NonEmptyStringValueParser::new())]
     pub edit_model: Option<String>,
     /// An ONNX inpainter for what is taken out (LaMa): a folder with model.onnx
     #[arg(long, value_name = "FOLDER")]
@@ -135,12 +149,13 @@ pub struct EditorArgs {
 
 /// What a run may cost.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Spending")]
 pub struct SpendingArgs {
     /// The most requests to endpoints; what is left then is asked by the next run
-    #[arg(long)]
+    #[arg(long, value_name = "REQUESTS")]
     pub max_calls: Option<u64>,
-    /// The most that requests may cost, in USD
-    #[arg(long, value_name = "USD")]
+    /// The most that requests may cost, in USD; every model needs a price then
+    #[arg(long, value_name = "USD", value_parser = flags::dollars)]
     pub max_cost: Option<f64>,
     /// Prices by model, in USD per million tokens: {"MODEL": {"prompt": 2.5, "completion": 10.0}}
     #[arg(long, value_name = "FILE")]
@@ -151,10 +166,16 @@ fn said(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())
 }
 
+/// The key in an environment variable. Servers at home want none; those that do say so.
+fn key_in(variable: &str) -> Result<Option<Key>, Failure> {
+    std::env::var_os(variable).map(|_| Key::from_environment(variable).map_err(said)).transpose()
+}
+
 /// Opens endpoints, each once.
 struct Endpoints<'a> {
     args: &'a Args,
     workbench: &'a Workbench,
+    /// Of the chat models' endpoint. No other endpoint is sent it.
     key: Option<Key>,
     spending: Arc<Spending>,
     prices: Arc<Prices>,
@@ -165,16 +186,13 @@ impl<'a> Endpoints<'a> {
     fn of(args: &'a Args, workbench: &'a Workbench) -> Result<Self, Failure> {
         let key = match &args.chat.key_file {
             Some(path) => Some(Key::from_file(path).map_err(said)?),
-            None => match std::env::var_os("OPENAI_API_KEY") {
-                Some(_) => Some(Key::from_environment("OPENAI_API_KEY").map_err(said)?),
-                // Servers at home want none; those that do say so.
-                None => None,
-            },
+            None => key_in("OPENAI_API_KEY")?,
         };
         let prices = match &args.spending.prices {
             Some(path) => Prices::read(path).map_err(said)?,
             None => Prices::embedded(),
         };
+        flags::check_prices(args, &prices)?;
         Ok(Endpoints {
             args,
             workbench,
@@ -185,19 +203,23 @@ impl<'a> Endpoints<'a> {
         })
     }
 
-    fn host(&mut self, url: &str) -> Result<Arc<Host>, Failure> {
+    /// The host at `url`. Where that is not the chat models' own, its key comes from the environment variable `variable`: a key is
+    /// never sent to a server that it is not for.
+    fn host(&mut self, url: &str, variable: &str) -> Result<Arc<Host>, Failure> {
         let known = self.open.iter().find(|host| host.settings().base_url == url.trim_end_matches('/'));
         if let Some(host) = known {
             return Ok(host.clone());
         }
         let chat = &self.args.chat;
+        let is_the_chats = url.trim_end_matches('/') == chat.chat_url.trim_end_matches('/');
+        let key = if is_the_chats { self.key.clone() } else { key_in(variable)? };
         let seconds = |seconds: f64, flag: &str| {
             Duration::try_from_secs_f64(seconds)
                 .map_err(|error| Failure::Usage(format!("{flag} {seconds}: {error}; give seconds above 0")))
         };
         let azure = chat.azure.is_some();
         let settings = HostSettings {
-            key: self.key.clone(),
+            key,
             key_header: if azure { KeyHeader::Named("api-key".into()) } else { KeyHeader::default() },
             most_in_flight: chat.in_flight,
             requests_a_minute: chat.requests_a_minute,
@@ -235,7 +257,7 @@ impl<'a> Endpoints<'a> {
             style,
             ..ChatModel::new(model.as_str())
         };
-        let host = self.host(url.unwrap_or(&chat.chat_url))?;
+        let host = self.host(url.unwrap_or(&chat.chat_url), "JUDGE_API_KEY")?;
         self.workbench.lanes.watch(host.clone());
         Ok(Some(ChatBook::open(name, model, host, &self.workbench.lanes)?))
     }
@@ -245,8 +267,12 @@ fn vocabulary(args: &Args) -> Result<Vocabulary, Failure> {
     match &args.vocabulary {
         None => Ok(Vocabulary::embedded().clone()),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| said(format!("the vocabulary {}: {error}", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                said(format!(
+                    "the vocabulary {} can't be read: {error}; name a text file, a noun a line",
+                    path.display()
+                ))
+            })?;
             Vocabulary::parse(&text).map_err(said)
         }
     }
@@ -256,8 +282,12 @@ fn lexicon(args: &Args) -> Result<Lexicon, Failure> {
     match &args.lexicon {
         None => Ok(Lexicon::embedded()),
         Some(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|error| said(format!("the lexicon {}: {error}", path.display())))?;
+            let bytes = std::fs::read(path).map_err(|error| {
+                said(format!(
+                    "the lexicon {} can't be read: {error}; name a JSON file of lists",
+                    path.display()
+                ))
+            })?;
             Lexicon::from_json(&bytes).map_err(said)
         }
     }
@@ -281,12 +311,9 @@ fn editors(
     if let Some(workflows) = &wanted.workflows {
         let settings = ComfySettings::new(wanted.comfyui.clone(), workflows.clone());
         editors.push(Arc::new(Comfy::open(settings).map_err(said)?));
-    } else if !wanted.comfyui.is_empty() {
-        let message = "--comfyui needs --workflows, the folder of workflows and bindings: see models/comfyui";
-        return Err(Failure::Usage(message.to_owned()));
     }
     if let (Some(url), Some(model)) = (&wanted.edit_url, &wanted.edit_model) {
-        let host = endpoints.host(url)?;
+        let host = endpoints.host(url, "EDIT_API_KEY")?;
         workbench.lanes.watch(host.clone());
         // A guess that the first answer's own count replaces: a picture in, a picture out.
         let estimated = Tokens { prompt: 1_500, completion: 5_000 };
@@ -313,6 +340,7 @@ fn stamp_of<O: Operator>(stage: &Stage<O>) -> RecordedStamp {
 
 /// Opens all stages.
 pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
+    flags::check(args)?;
     let lanes = &workbench.lanes;
     let opening = Opening::of(&args.ground, workbench)?;
     let mut endpoints = Endpoints::of(args, workbench)?;
@@ -323,7 +351,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
         Some(chat) => CaptionBy::Chat(chat),
         None => {
             let nouns = Arc::new(FixedVocabulary(nouns_of(&vocabulary)?));
-            CaptionBy::Finds(opening.detector(nouns, Records::default())?)
+            CaptionBy::Finds(Box::new(opening.detector(nouns, Records::default())?))
         }
     };
     let caption = Stage::open(Caption::new(by, sidecars), lanes)?;
@@ -361,6 +389,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     };
     let judge = Stage::open(Judge::new(by, pictures.clone()), lanes)?;
 
+    let illustrator = IllustrateEdits { pictures: pictures.clone() };
     let recorder = ImgEditRecorder {
         recap: RecapRecorder::new(
             Some(captions),
@@ -396,6 +425,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
         edit,
         judge,
         recorder,
+        illustrator,
         sidecar_score: args.ground.aesthetic_from_sidecar.clone(),
     })
 }

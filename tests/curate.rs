@@ -218,6 +218,21 @@ impl App for Curate {
         let judge = Judge { args: args.clone(), log, preparing: AtomicUsize::new(0) };
         Ok(Curate { judge: Stage::open(judge, &workbench.lanes)? })
     }
+
+    fn verbs() -> Vec<clap::Command> {
+        let words = clap::Arg::new("words").required(true).help("What is to be said");
+        vec![clap::Command::new("say").about("Says words that are not \"rude\"").arg(words)]
+    }
+
+    fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
+        match matches.get_one::<String>("words") {
+            Some(words) if words == "rude" => Err(Failure::Failed(format!("{name}: these are rude words"))),
+            words => {
+                println!("{}", words.map_or("", String::as_str));
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Where a sample must end, worked out from its bytes alone.

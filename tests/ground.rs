@@ -1,5 +1,6 @@
 //! A pipeline for tests that finds regions: words from sidecars, boxes, masks and scores, all plain functions of bytes.
 
+mod edits;
 mod operators;
 mod plainly;
 mod recorder;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use threshflow::cli::{App, Failure, Workbench};
-use threshflow::flow::RegionCount;
+use threshflow::flow::{EditCount, RegionCount};
 use threshflow::lane::Book;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -17,6 +18,7 @@ use threshflow::row::{Of, Region, RegionKind, Stamp, Told};
 pub use crate::curate::ShortSide;
 use crate::live::Live;
 use crate::shards::{Sample, corpus};
+pub use edits::{Choose, Made, Make};
 pub use operators::{Clip, Find, FoundRegions, Judge, Mask, Pleasing, Quality, ReadWords, Sure, Words};
 pub use plainly::{At, Plain, has_no_mask, plain};
 use recorder::GroundRecorder;
@@ -55,6 +57,10 @@ dials! {
         background_pleasing: Pleasing >= 7,
         /// How many regions must be left.
         regions: RegionCount >= 1,
+        /// How well an edit came out.
+        made: Made >= 0.25,
+        /// How many edits must be left.
+        edits: EditCount >= 0,
     }
 }
 
@@ -86,6 +92,8 @@ pub struct Ground {
     pub find: Arc<Stage<Find>>,
     pub mask: Arc<Stage<Mask>>,
     pub judge: Arc<Stage<Judge>>,
+    pub choose: Arc<Choose>,
+    pub make: Arc<Stage<Make>>,
     recorder: GroundRecorder,
 }
 
@@ -106,7 +114,8 @@ fn is_object<R: Row>(row: &R) -> bool {
 impl Pipeline for Ground {
     const NAME: &'static str = "ground";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Scored<Told<Scored<Image, ShortSide>, Words>, FoundRegions>, RegionCount>;
+    type Output =
+        Scored<Scored<Scored<Told<Scored<Image, ShortSide>, Words>, FoundRegions>, RegionCount>, EditCount>;
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
         let pictures = images.each(crate::curate::short_side).gate(&dial.short_side);
@@ -125,7 +134,11 @@ impl Pipeline for Ground {
             vec![dial.background_clip.on(clip), dial.quality.on(quality)],
             vec![dial.background_pleasing.on(|region: &Judged| region.score)],
         ]);
-        pictures.with(objects.and(backgrounds)).gate(&dial.regions)
+        let regions = objects.and(backgrounds);
+        let candidates = regions.candidates();
+        let pictures = pictures.with(regions).gate(&dial.regions);
+        let (pictures, edits) = pictures.edits(candidates, &self.choose);
+        pictures.with_edits(edits.ask(&self.make).gate(&dial.made)).gate(&dial.edits)
     }
 
     fn recorder(&self) -> Option<&dyn Recorder> {
@@ -161,7 +174,8 @@ impl App for Ground {
         let mask = Stage::open(Mask::new(args.clone(), log.clone()), lanes)?;
         let judge = Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes)?;
         let recorder = GroundRecorder::new(words.clone(), find.clone(), mask.clone());
-        Ok(Ground { words, find, mask, judge, recorder })
+        let make = Stage::open(Make, lanes)?;
+        Ok(Ground { words, find, mask, judge, choose: Arc::new(Choose), make, recorder })
     }
 }
 
@@ -187,15 +201,15 @@ pub fn pictures(seed: u64, range: std::ops::Range<u64>, sidecars: u64) -> Vec<Sa
     range.clone().zip(corpus(seed, range)).map(tell).collect()
 }
 
-/// Where every region stands, by `shard/key#place/number`.
-pub fn region_verdicts(live: &Live<Ground>) -> BTreeMap<String, String> {
+/// Where every region, or every edit, stands, by `shard/key#place/number`.
+pub fn piece_verdicts(live: &Live<Ground>, of: Of) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for shard in live.shards.values() {
         for (member, sample) in shard.index.samples.iter().enumerate() {
             let id = threshflow::row::RowId { shard: shard.seq, member: member as u32 };
-            for (number, verdict) in live.engine.verdicts().pieces_of(Of::Regions, id) {
+            for (number, verdict) in live.engine.verdicts().pieces_of(of, id) {
                 let name = format!("{}/{}#{member}/{number}", shard.name, sample.key);
-                all.insert(name, plainly::of_region(verdict));
+                all.insert(name, plainly::of_piece(verdict));
             }
         }
     }

@@ -51,7 +51,12 @@ pub(super) fn read_folder(folder: &Path) -> Result<Vec<Workflow>, Vec<String>> {
     for name in bound {
         let read = |ending: &str| {
             let path = folder.join(format!("{name}{ending}"));
-            std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+            std::fs::read(&path).map_err(|error| {
+                format!(
+                    "{}: {error}; a workflow and its binding lie side by side, or neither",
+                    path.display()
+                )
+            })
         };
         match (read(".json"), read(ENDING)) {
             (Ok(workflow), Ok(binding)) => match Workflow::new(name, workflow, binding) {

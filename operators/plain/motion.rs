@@ -12,8 +12,12 @@ const CELLS: u32 = 96;
 const REACH: i32 = 24;
 /// A move of fewer cells is none.
 const LEAST_MOVE: i32 = 3;
-/// A patch at its new place must fit so many times better than where it was.
+/// A known thing at its new place must fit so many times better than where it was ...
 const BETTER: u64 = 2;
+/// ... and any other patch so many times: of so many places one fits by chance.
+const BETTER_IF_UNKNOWN: u64 = 4;
+/// A part says nothing of how its thing grew.
+const NO_ZOOM: [i32; 1] = [4];
 /// A mean difference of the patch, in grey levels, below which nothing happened where it was.
 const LEAST_CHANGE: u64 = 8;
 /// About so many cells of a patch are compared, on a grid.
@@ -35,30 +39,43 @@ pub struct Motion {
 }
 
 /// The motion between two frames of one size. `things` are what the first frame shows: noun and box (left, top, right, bottom,
-/// in pixels); where there are none, the area that changed is the thing. `None` where the sizes differ, nothing changed, or
+/// in pixels); where none of them is found again, the area that changed is looked for, and what stands there is the thing. `None` where the sizes differ, nothing changed, or
 /// nothing that is seen in the first frame is found again at another place.
 pub fn motion_of(first: &RgbImage, second: &RgbImage, things: &[(&str, [f32; 4])]) -> Option<Motion> {
     if first.dimensions() != second.dimensions() || first.width() == 0 || first.height() == 0 {
         return None;
     }
     let (before, after) = (Grid::of(first), Grid::of(second));
-    let mut patches: Vec<(Option<&str>, [i32; 4])> = things
+    let boxed: Vec<(&str, [i32; 4])> = things
         .iter()
-        .filter_map(|(noun, bbox)| Some((Some(*noun), before.cells(*bbox, first.width(), first.height())?)))
+        .filter_map(|(noun, bbox)| Some((*noun, before.cells(*bbox, first.width(), first.height())?)))
         .collect();
-    if patches.is_empty() {
-        patches.extend(blocks(&before, &after).map(|block| (None, block)));
-    }
-    let (noun, found) = patches
-        .into_iter()
-        .filter_map(|(noun, patch)| Some((noun, find(&before, &after, patch)?)))
-        .max_by(|(a_noun, a), (b_noun, b)| (a.gain, b_noun).cmp(&(b.gain, a_noun)))?;
+    let best = |patches: Vec<(Option<&'_ str>, [i32; 4])>, how: (&[i32], u64)| {
+        let found = patches
+            .into_iter()
+            .filter_map(|(noun, patch)| Some((noun.map(str::to_owned), find(&before, &after, patch, how)?)));
+        found.max_by(|(a_noun, a), (b_noun, b)| (a.gain, b_noun).cmp(&(b.gain, a_noun)))
+    };
+    let known = best(boxed.iter().map(|(noun, patch)| (Some(*noun), *patch)).collect(), (&ZOOMS, BETTER));
+    // A box that shows more ground than thing fits nowhere; a part of the thing does.
+    let changed = || blocks(&before, &after).map(|block| (holder(&boxed, block), block)).collect();
+    let (noun, found) = known.or_else(|| best(changed(), (&NO_ZOOM, BETTER_IF_UNKNOWN)))?;
     Some(Motion {
         dx: found.dx as f32 / before.width as f32,
         dy: found.dy as f32 / before.height as f32,
         zoom: found.quarters as f32 / 4.0,
-        of: noun.map(str::to_owned),
+        of: noun,
     })
+}
+
+/// The noun of the smallest box that holds a block's middle.
+fn holder<'a>(boxed: &[(&'a str, [i32; 4])], [left, top, right, bottom]: [i32; 4]) -> Option<&'a str> {
+    let (x, y) = ((left + right) / 2, (top + bottom) / 2);
+    let holds =
+        |[left, top, right, bottom]: [i32; 4]| (left..right).contains(&x) && (top..bottom).contains(&y);
+    let cells = |[left, top, right, bottom]: [i32; 4]| (right - left) * (bottom - top);
+    let holders = boxed.iter().filter(|(_, bbox)| holds(*bbox));
+    holders.min_by_key(|(noun, bbox)| (cells(*bbox), *noun)).map(|(noun, _)| *noun)
 }
 
 /// A frame in grey, shrunk.
@@ -140,13 +157,13 @@ struct Found {
 }
 
 /// Where a patch went: the best fit, and of equal ones the nearest without a zoom.
-fn find(before: &Grid, after: &Grid, patch: [i32; 4]) -> Option<Found> {
+fn find(before: &Grid, after: &Grid, patch: [i32; 4], (zooms, better): (&[i32], u64)) -> Option<Found> {
     let still = difference(before, after, patch, (0, 0), 4)?;
     if still < LEAST_CHANGE {
         return None;
     }
     let mut best = None;
-    for quarters in ZOOMS {
+    for &quarters in zooms {
         for dy in -REACH..=REACH {
             for dx in -REACH..=REACH {
                 let Some(fit) = difference(before, after, patch, (dx, dy), quarters) else { continue };
@@ -159,7 +176,7 @@ fn find(before: &Grid, after: &Grid, patch: [i32; 4]) -> Option<Found> {
     let ((fit, ..), (dx, dy, quarters)) = best?;
     let moved = dx.abs().max(dy.abs()) >= LEAST_MOVE || quarters != 4;
     let cells = (patch[2] - patch[0]) as u64 * (patch[3] - patch[1]) as u64;
-    (moved && fit * BETTER <= still).then(|| Found { dx, dy, quarters, gain: (still - fit) * cells })
+    (moved && fit * better <= still).then(|| Found { dx, dy, quarters, gain: (still - fit) * cells })
 }
 
 /// The mean absolute difference, in grey levels, between a patch and what lies in the other frame where it would be, moved and
@@ -221,6 +238,16 @@ mod tests {
                 assert_eq!(motion.of.as_deref(), things.first().map(|_| "car"));
             }
         }
+    }
+
+    #[test]
+    fn what_stands_in_too_wide_a_box_is_named_all_the_same() {
+        let (first, second) = (frame(CAR), frame([180, 100, 240, 150]));
+        // Of the box, the ground is the most, and stays; the other box is where nothing moved.
+        let things = [("tree", [300.0, 150.0, 350.0, 250.0]), ("car", [20.0, 10.0, 330.0, 270.0])];
+        let motion = motion_of(&first, &second, &things).unwrap();
+        assert!(motion.dx > 0.1 && motion.dy.abs() < 0.03, "{motion:?}");
+        assert_eq!(motion.of.as_deref(), Some("car"));
     }
 
     #[test]

@@ -8,11 +8,13 @@
 //!   object's noun, colour, box and exact mask, and those of each part of the background (but for a colour).
 //! - [`Palette`] is where good and bad taste come from; [`Scene::harmony`] puts it in a number, which the
 //!   demo's scorer in `models/demo/aesthetic` learns to read from the pixels.
-//! - [`write_demo_shards`] draws a few hundred scenes into tars and reports what it planted in them.
+//! - [`write_demo_shards`] draws a few hundred scenes into tars and reports what it planted in them; [`write_demo_frames`]
+//!   draws films of two frames, and says what moves in them.
 
 mod colour;
 mod dice;
 mod draw;
+mod frames;
 mod palette;
 mod places;
 mod scene;
@@ -21,6 +23,7 @@ mod sheet;
 mod things;
 
 pub use colour::Rgb;
+pub use frames::{DemoFrames, FramePair, Move, write_demo_frames};
 pub use palette::Palette;
 pub use scene::{Ground, Object, Scene, Truth};
 pub use shards::{DemoOptions, DemoShards, Planted, write_demo_shards};
@@ -32,3 +35,33 @@ pub const DEMO_SEED: u64 = 1;
 pub const TRAINING_SEED: u64 = 1001;
 /// The seed of the scenes that measure the models: neither training nor any choice made for them saw them.
 pub const HELD_OUT_SEED: u64 = 2002;
+
+/// Every noun of the scenes, as the plain captioner takes it: `--vocabulary`.
+pub const VOCABULARY: &str = "\
+# What the demo draws.
+[objects]
+apple
+ball
+boat
+car
+cup
+house
+kite
+lamp
+lighthouse
+moon
+sun
+tree
+vase
+[backgrounds]
+beach
+hills
+meadow
+mountains
+sea
+sky
+street
+table
+wall
+window
+";

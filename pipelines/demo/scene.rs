@@ -5,6 +5,7 @@ use image::{GrayImage, Luma, RgbImage};
 use super::colour::Rgb;
 use super::dice::Dice;
 use super::draw::{Board, Placing};
+use super::frames::Move;
 use super::palette::Palette;
 use super::places;
 use super::things::{Part, Thing};
@@ -154,6 +155,23 @@ impl Scene {
         let objects = self.objects.iter().enumerate().filter_map(object).collect();
         let grounds = self.background.iter().enumerate().filter_map(ground).collect();
         Truth { objects, grounds, width, height, owners }
+    }
+
+    /// The scene with one of its objects moved, and grown about its foot.
+    pub(super) fn with_moved(&self, object: &Object, by: Move) -> Scene {
+        let mut moved = self.clone();
+        for layer in moved.layers.iter_mut().filter(|layer| layer.owner == object.owner) {
+            if let Frame::At { x, y, size } = &mut layer.frame {
+                (*x, *y, *size) = (*x + by.dx, *y + by.dy, *size * by.zoom);
+            }
+        }
+        moved
+    }
+
+    /// How many pixels are seen of an object of this scene, or of one that it was moved from.
+    pub(super) fn seen_of(&self, object: &Object, width: u32, height: u32) -> Option<u32> {
+        let truth = self.objects(width, height);
+        truth.objects.iter().find(|known| known.owner == object.owner).map(|known| known.area)
     }
 
     /// What its objects are, each noun once, from back to front.
@@ -370,6 +388,17 @@ mod tests {
         assert!(
             counts[0] < 500 && counts[0] > counts[1] + 40 && counts[1] > counts[2] + 40 && counts[2] > 150
         );
+    }
+
+    #[test]
+    fn the_vocabulary_has_every_noun() {
+        let (objects, backgrounds) = super::super::VOCABULARY.split_once("[backgrounds]").unwrap();
+        let listed = |list: &str, noun: &str| list.lines().any(|line| line == noun);
+        for n in 0..300 {
+            let scene = Scene::number(1, n);
+            assert!(scene.nouns().iter().all(|noun| listed(objects, noun)), "{:?}", scene.nouns());
+            assert!(scene.background.iter().all(|noun| listed(backgrounds, noun)), "{:?}", scene.background);
+        }
     }
 
     #[test]

@@ -252,7 +252,7 @@ impl Plan {
     }
 }
 
-fn jpeg(scene: &Scene, (width, height): (u32, u32)) -> io::Result<Vec<u8>> {
+pub(super) fn jpeg(scene: &Scene, (width, height): (u32, u32)) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     scene.draw(width, height).write_with_encoder(encoder).map_err(io::Error::other)?;
@@ -285,7 +285,7 @@ fn draw_all(plans: &[Plan], options: &DemoOptions) -> io::Result<Vec<Members>> {
 }
 
 /// Appends a file to a tar, with a header that says nothing about this machine or this moment.
-fn append(tar: &mut Vec<u8>, path: &str, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn append(tar: &mut Vec<u8>, path: &str, bytes: &[u8]) -> io::Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_path(path)?;
     header.set_size(bytes.len() as u64);

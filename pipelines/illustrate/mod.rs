@@ -3,6 +3,8 @@
 //! Nothing is needed but the picture's bytes and its record, the text that is published as ImgEdit's original-data JSON.
 
 mod colours;
+mod edit_sheet;
+mod edits;
 mod masks;
 mod sheet;
 mod writing;
@@ -16,6 +18,7 @@ use operators::record::{Measure, Record, Region, Segmentation};
 use threshflow::report::{Illustration, Illustrator, Mark, OnSheet, Shown};
 use threshflow::row::{Refusal, RegionKind};
 
+pub use edits::IllustrateEdits;
 pub use sheet::annotated_sheet;
 
 /// The longer side of a small picture, in pixels.
@@ -35,7 +38,7 @@ impl Illustrator for Illustrate {
         let purpose = Purpose::ShortSideAtLeast(SIDE);
         let decoded = decode(shown.bytes, picture.format, picture.orientation, purpose)?;
         let full = [decoded.full_width, decoded.full_height];
-        let mut small = make_small(&decoded)?;
+        let mut small = make_small(&decoded, SIDE)?;
         drop(decoded);
         let regions = shown.record.map_or_else(Vec::new, regions_of);
         for (place, (_, region)) in regions.iter().enumerate() {
@@ -67,13 +70,13 @@ impl Illustrator for Illustrate {
     }
 }
 
-/// The picture with its longer side [`SIDE`] pixels long, or as it is where that is longer.
-fn make_small(decoded: &Rgb) -> Result<RgbImage, Refusal> {
+/// The picture with its longer side `longest` pixels long, or as it is where that is longer.
+fn make_small(decoded: &Rgb, longest: u32) -> Result<RgbImage, Refusal> {
     let failed = |error: String| Refusal::new("not_drawn", format!("it could not be made small: {error}"));
     let longer = decoded.full_width.max(decoded.full_height).max(1);
-    let shrunk = |side: u32| match longer > SIDE {
+    let shrunk = |side: u32| match longer > longest {
         true => {
-            ((u64::from(side) * u64::from(SIDE) + u64::from(longer) / 2) / u64::from(longer)).max(1) as u32
+            ((u64::from(side) * u64::from(longest) + u64::from(longer) / 2) / u64::from(longer)).max(1) as u32
         }
         false => side,
     };

@@ -45,7 +45,7 @@ pub fn annotated_sheet(pictures: &[&OnSheet<'_>], columns: usize) -> Result<RgbI
 }
 
 /// The picture with its boxes and labels.
-fn marked(illustration: &Illustration) -> Result<RgbImage, String> {
+pub(super) fn marked(illustration: &Illustration) -> Result<RgbImage, String> {
     let format = ImageFormat::from_mime_type(illustration.media_type)
         .ok_or_else(|| format!("{} is no kind of picture that is known", illustration.media_type))?;
     let decoded = image::load_from_memory_with_format(&illustration.bytes, format);

@@ -1,4 +1,5 @@
-//! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, bench.
+//! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, bench; and after these,
+//! the pipeline's own verbs.
 
 mod clean;
 mod describe;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, Plan};
@@ -113,6 +114,16 @@ pub trait App: Pipeline + Sized {
     /// `bench`: throughput on the user's shards, beside the limit that decoding and the model set.
     fn bench(_args: &Self::Args, _options: &BenchOptions) -> Result<(), Failure> {
         Err(Failure::Usage(format!("{} has no bench", Self::NAME)))
+    }
+
+    /// Verbs that this pipeline alone has, for `--help`; none is named as one of those that every pipeline has.
+    fn verbs() -> Vec<Command> {
+        Vec::new()
+    }
+
+    /// Does one of [`App::verbs`], with what the command line says after its name.
+    fn verb(name: &str, _matches: &ArgMatches) -> Result<(), Failure> {
+        Err(Failure::Usage(format!("{} has no verb {name}", Self::NAME)))
     }
 }
 
@@ -234,10 +245,15 @@ pub fn main<P: App>() -> ExitCode {
 
 fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let command = <Cli<P::Args> as clap::CommandFactory>::command().name(P::NAME).about(P::ABOUT);
-    let cli = match command.try_get_matches_from(args).and_then(|m| Cli::<P::Args>::from_arg_matches(&m)) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(), // 2, or 0 for --help and --version
-    };
+    // Ends with 2, or with 0 for --help and --version.
+    let matches =
+        command.subcommands(P::verbs()).try_get_matches_from(args).unwrap_or_else(|error| error.exit());
+    if let Some((name, own)) = matches.subcommand()
+        && P::verbs().iter().any(|verb| verb.get_name() == name)
+    {
+        return P::verb(name, own);
+    }
+    let cli = Cli::<P::Args>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let output = |json: bool| if json { Output::Json } else { Output::Text };
     match cli.verb {
         Verb::Run { options, app } => {

@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::run::{Opened, open, stopped};
-use super::store::Store;
 use super::{App, Failure, Output, RunOptions, print_json};
 use crate::dial;
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
@@ -31,6 +30,11 @@ pub struct Effect {
     pub undecided_edits: u64,
     /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
     pub asks: BTreeMap<&'static str, u64>,
+    /// Of these, calls to servers that are paid for. An answer that does not parse is asked for once more, which nobody can
+    /// foretell.
+    pub calls: u64,
+    /// What these calls would cost in USD, by what such calls cost in this store so far; absent where none was made yet.
+    pub cost: Option<f64>,
     /// From the rates measured in this store; absent where a stage was never asked.
     pub seconds: Option<f64>,
 }
@@ -89,7 +93,7 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
         opened.engine.settle(&mut tick).map_err(stopped)?;
         let mut values = from.clone();
         values[dial] = wanted[dial];
-        let effect = effect(&before, &standing(&opened, &values), &opened.store);
+        let effect = effect(&before, &standing(&opened, &values), &opened);
         moved.push(Moved { dial: specs[dial].name, from: from[dial], to: wanted[dial], effect });
         turn(&mut opened, dial, from[dial]).map_err(stopped)?;
     }
@@ -97,7 +101,7 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let total = effect(&before, &standing(&opened, &wanted), &opened.store);
+    let total = effect(&before, &standing(&opened, &wanted), &opened);
     let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
     Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
@@ -143,11 +147,16 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     }
     let verdicts = opened.engine.verdicts();
     let undecided = verdicts.iter().filter_map(|(id, verdict)| {
-        let may_change = |of| {
-            let open = open_pieces.get(&(id, of)).map_or(0, HashSet::len);
-            open > 0 && may_change::<P>((of, open), &verdict, opened.engine.score_names(), values)
+        let open = |of| open_pieces.get(&(id, of)).map_or(0, HashSet::len);
+        let tried = verdicts.found_in(Of::Edits, id) as usize;
+        let of_edits = match open(Of::Regions) {
+            0 => Open::More(open(Of::Edits)),
+            // Among other regions other edits may be chosen.
+            _ => Open::Any(tried),
         };
-        Of::PIECES.into_iter().any(may_change).then_some(id)
+        let names = opened.engine.score_names();
+        let changes = [(Of::Regions, Open::More(open(Of::Regions))), (Of::Edits, of_edits)];
+        changes.iter().any(|(of, open)| may_change::<P>((*of, open), &verdict, names, values)).then_some(id)
     });
     standing.undecided.extend(undecided);
     standing.kept.retain(|id| !standing.undecided.contains(id));
@@ -166,10 +175,18 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     standing
 }
 
-/// Whether a picture's verdict may be another one when `open` more pieces of it are looked at: a dial that counts
-/// them may then say otherwise.
+/// What may become of the count of a picture's pieces.
+enum Open {
+    /// Up to so many more.
+    More(usize),
+    /// Any number up to this.
+    Any(usize),
+}
+
+/// Whether a picture's verdict may be another one when pieces that are open were looked at: a dial that counts them may then
+/// say otherwise.
 fn may_change<P: App>(
-    (of, open): (Of, usize),
+    (of, open): (Of, &Open),
     verdict: &Verdict,
     score_names: &[&str],
     values: &[f32],
@@ -196,20 +213,33 @@ fn may_change<P: App>(
         dials.clone().all(|(spec, at)| spec.comparison.passes(score(count), score(*at)))
     };
     // Every count on the way, since two dials may leave a gap between them.
-    (1..=open).any(|more| passes(count + more as f32) != passes(count))
+    let counts = match open {
+        Open::More(more) => (1..=*more).map(|more| count + more as f32).collect::<Vec<_>>(),
+        Open::Any(most) => (0..=*most).map(|count| count as f32).collect(),
+    };
+    counts.into_iter().any(|other| passes(other) != passes(count))
 }
 
-fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
+fn effect<P: App>(before: &Published, after: &Standing, opened: &Opened<P>) -> Effect {
     let asks: BTreeMap<&'static str, u64> =
         after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
-    let rate = |stage: &str| {
-        let records =
-            store.record().stamps.values().filter(|record| record.stage == stage && record.asked > 0);
-        records
-            .max_by_key(|record| !record.used_by.is_empty())
-            .map(|record| record.seconds / record.asked as f64)
+    let record = |stage: &str| {
+        let records = opened.store.record().stamps.values();
+        let records = records.filter(|record| record.stage == stage && record.asked > 0);
+        records.max_by_key(|record| !record.used_by.is_empty())
     };
-    let seconds = asks.iter().map(|(stage, asks)| rate(stage).map(|rate| rate * *asks as f64)).sum();
+    let seconds = asks
+        .iter()
+        .map(|(stage, asks)| record(stage).map(|record| record.seconds / record.asked as f64 * *asks as f64));
+    let seconds = seconds.sum();
+    let paid: Vec<&str> =
+        opened.lanes.status().iter().filter(|stage| stage.cost.is_some()).map(|stage| stage.name).collect();
+    let calls = asks.iter().filter(|(stage, _)| paid.contains(stage));
+    let cost = calls.clone().map(|(stage, asks)| {
+        let record = record(stage)?;
+        Some(record.cost? / record.asked as f64 * *asks as f64)
+    });
+    let (calls, cost) = (calls.clone().map(|(_, asks)| asks).sum(), cost.sum());
     let undecided = |of| after.undecided_pieces.iter().filter(|place| place.of == of).count() as u64;
     Effect {
         enter: after.kept.difference(&before.kept).count() as u64,
@@ -222,6 +252,8 @@ fn effect(before: &Published, after: &Standing, store: &Store) -> Effect {
         undecided: after.undecided.len() as u64,
         undecided_regions: undecided(Of::Regions),
         undecided_edits: undecided(Of::Edits),
+        calls,
+        cost: if paid.is_empty() { None } else { cost },
         asks,
         seconds,
     }
@@ -246,8 +278,15 @@ impl fmt::Display for Effect {
         }
         write!(f, "; would ask {}", asks.join(", "))?;
         match self.seconds {
-            Some(seconds) => write!(f, ", about {seconds:.1} s"),
-            None => write!(f, " (how long that takes was never measured in this store)"),
+            Some(seconds) => write!(f, ", about {seconds:.1} s")?,
+            None => write!(f, " (how long that takes was never measured in this store)")?,
+        }
+        match (self.calls, self.cost) {
+            (0, _) => Ok(()),
+            (calls, Some(cost)) => write!(f, "; {calls} calls are paid for, about {cost:.4} USD"),
+            (calls, None) => {
+                write!(f, "; {calls} calls are paid for (what such calls cost was never seen in this store)")
+            }
         }
     }
 }

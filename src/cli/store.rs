@@ -20,6 +20,9 @@ pub struct StampRecord {
     /// Questions asked so far by runs of this store, and the seconds that they took.
     pub asked: u64,
     pub seconds: f64,
+    /// In USD, of stages that are paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,6 +114,9 @@ impl Store {
             if stage.asked.asked >= 16 || record.asked == 0 && stage.asked.asked > 0 {
                 record.asked += stage.asked.asked;
                 record.seconds += stage.wall_seconds;
+                if let Some(cost) = stage.cost {
+                    record.cost = Some(record.cost.unwrap_or(0.0) + cost);
+                }
             }
         }
         self.save()

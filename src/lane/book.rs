@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::stage::StageStatus;
-use super::{AskLog, Asked, Lanes, Question, Watched, lock};
+use super::{AskLog, Asked, Lanes, Question, StageStatus, Watched, lock};
 use crate::memo::{Inline, Memo, MemoError, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
@@ -33,6 +32,8 @@ pub struct Book {
     under_way: Mutex<HashSet<ContentHash>>,
     answered: Condvar,
     kept: Mutex<Kept>,
+    /// In USD; `None` where nothing is paid for.
+    cost: Mutex<Option<f64>>,
     asked: AtomicU64,
     remembered: AtomicU64,
     nanos: AtomicU64,
@@ -59,6 +60,7 @@ impl Book {
             under_way: Mutex::default(),
             answered: Condvar::new(),
             kept: Mutex::default(),
+            cost: Mutex::default(),
             asked: AtomicU64::new(0),
             remembered: AtomicU64::new(0),
             nanos: AtomicU64::new(0),
@@ -71,9 +73,22 @@ impl Book {
         self.name
     }
 
+    /// Notes what an answer cost, in USD. With 0, that answers are paid for.
+    pub fn charge(&self, cost: f64) {
+        *lock(&self.cost).get_or_insert(0.0) += cost;
+    }
+
     /// Whether this was answered or refused before.
     pub fn knows(&self, content: &ContentHash) -> bool {
         self.memo.get(content).is_some()
+    }
+
+    /// The answer to a question that was asked before; refused as `not_remembered` where it was not.
+    pub fn read(&self, content: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        match self.knows(content) {
+            true => self.answer(content),
+            false => Err(Refusal::new("not_remembered", format!("{} was never asked this", self.name))),
+        }
     }
 
     /// The answers to `questions`, in order. Those that were never asked are handed to `ask` together (as places in
@@ -210,6 +225,7 @@ impl Watched for Book {
             waiting_for_a_batch: 0,
             prepare_seconds: 0.0,
             answer_seconds: seconds,
+            cost: *lock(&self.cost),
             wall_seconds: seconds,
         }
     }

@@ -15,6 +15,7 @@ mod pool;
 mod recall;
 mod remote;
 mod stage;
+mod status;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,8 +30,9 @@ pub use operator::{Answer, Key, Looks, Operator, Reply, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
 pub use remote::Remote;
+pub use stage::Stage;
 pub(crate) use stage::decode_answer;
-pub use stage::{Asked, Stage, StageStatus};
+pub use status::{Asked, StageStatus};
 
 use crate::memo::{Access, Memo, MemoError};
 use crate::row::{ContentHash, Stamp};

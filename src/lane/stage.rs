@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::batch::Batches;
 use super::desk::{Desk, Flight, Letter, Mailbox, Question, address};
 use super::pool::Job;
+use super::status::{Asked, StageStatus};
 use super::{Answer, Lanes, Looks, Mode, Operator, Permit, Reply, Subject, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Refusal, Stamp};
@@ -42,39 +43,6 @@ impl Drop for AtWork<'_> {
 
 /// The bytes of a question could not be had: a refusal for this process, not one to remember.
 struct Unreadable(Refusal);
-
-/// What a stage did and how it stands.
-#[derive(Clone, Debug)]
-pub struct StageStatus {
-    pub name: &'static str,
-    pub stamp: Stamp,
-    pub model: String,
-    pub asked: Asked,
-    /// Questions taken by the lane and not yet answered.
-    pub in_flight: usize,
-    /// Threads that prepare or answer at this moment.
-    pub at_work: usize,
-    /// Of the questions in flight, how many wait for a batch.
-    pub waiting_for_a_batch: usize,
-    /// Thread-seconds spent preparing and answering.
-    pub prepare_seconds: f64,
-    pub answer_seconds: f64,
-    /// Seconds that the questions asked took of a run that did nothing else, by the threads that there are.
-    pub wall_seconds: f64,
-}
-
-/// How the questions of a stage were answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Questions that were worked on: answers, refusals and all.
-    pub asked: u64,
-    /// Of these, how many were answered, refused or given up on.
-    pub answered: u64,
-    /// Rows that the memo answered.
-    pub remembered: u64,
-    /// Rows that brought their answer along.
-    pub given: u64,
-}
 
 #[derive(Default)]
 pub(super) struct Counters {
@@ -462,6 +430,7 @@ impl<O: Operator> Watched for Stage<O> {
             waiting_for_a_batch: self.batches.len(),
             prepare_seconds,
             answer_seconds,
+            cost: None,
             // On the CPU both share the cores; with a GPU they overlap, and this is an upper bound.
             wall_seconds: prepare_seconds / preparers as f64
                 + answer_seconds / self.operator.sessions().max(1) as f64,
@@ -475,8 +444,8 @@ impl<O: Operator> Watched for Stage<O> {
         let contents: Vec<ContentHash> =
             lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
         let seconds = deadline.as_secs_f64();
-        let message =
-            format!("no answer after {seconds} s; the next run asks again, and --deadline allows longer");
+        let longer = if self.operator.deadline().is_none() { ", and --deadline allows longer" } else { "" };
+        let message = format!("no answer after {seconds} s; the next run asks again{longer}");
         for content in contents {
             self.refuse_for_now(content, Refusal::new("deadline", message.clone()));
         }

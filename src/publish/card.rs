@@ -122,8 +122,7 @@ fn columns(wanted: &Wanted<'_>) -> String {
     format!(
         "## Columns\n\n`data/`: one row a picture. `shard` and `key` name the sample. The picture, whose file name is \
          `picture`, is the `length` bytes at `offset` of the shard's tar (of its pieces joined, where it is in pieces); \
-         `content` is the start of the BLAKE3 hash of those bytes (128 bits), of a sample with an end frame (`KEY.end.jpg`) \
-         that of both files' hashes. `width` and `height` are in pixels, as the \
+         `content` is the start of the BLAKE3 hash of those bytes (128 bits). `width` and `height` are in pixels, as the \
          picture is shown.{scores} `caption` is the sample's caption; `sidecar` is its `.json` as text, and \
          `sidecar_error` says why it could not be read.\n\n\
          `rejected/`: one row a sample that was not kept. `stage` is where it ended; with `dial`, `score` and \
@@ -133,12 +132,13 @@ fn columns(wanted: &Wanted<'_>) -> String {
 
 fn piece_columns(pieces: &WantedPieces<'_>) -> String {
     let own = |(of, names): &(Of, Vec<_>)| (pieces_kept_column(*of), pieces_kept(names));
-    let mut text = format!(
+    let mut text =
         "`jsons/`: one tar a shard, with the record of each kept picture as `jsons/<key>.json`. The fields of the record \
          that are columns of `data/`, too, stand below; what a record lacks is null there. `regions_kept` (and `edits_kept`) \
          list the pieces that are published with the picture: their numbers among all that were found in it, their content \
-         hashes, their scores (null where one is no finite number).\n\n| column | type |\n|---|---|\n"
-    );
+         hashes, their scores (null where one is no finite number). Of a sample with an end frame (`KEY.end.jpg`), `content` is the \
+         hash of both files' hashes.\n\n| column | type |\n|---|---|\n"
+            .to_owned();
     for (name, holds) in pieces.sorts.iter().map(own).chain(pieces.recorder.columns()) {
         let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
     }
@@ -173,6 +173,9 @@ fn loading(parts: &[Part]) -> String {
         kept = load_dataset(\"parquet\", data_files=\"data/*.parquet\", split=\"train\")\n\
         rejected = load_dataset(\"parquet\", data_files=\"rejected/*.parquet\", split=\"train\")\n"
         .to_owned();
+    if parts.iter().any(|part| part.kind == PartKind::Edits) {
+        text.push_str("edits = load_dataset(\"parquet\", data_files=\"edits/*.parquet\", split=\"train\")\n");
+    }
     if parts.iter().any(|part| part.kind == PartKind::RegionsRejected) {
         text.push_str(
             "regions = load_dataset(\"parquet\", data_files=\"regions_rejected/*.parquet\", split=\"train\")\n",

@@ -53,7 +53,7 @@ pub use manifest::{
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
-pub use records::record_of_row;
+pub use records::{edits_of_row, edits_published, record_of_row};
 pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
 
 use crate::flow::Verdicts;

@@ -144,6 +144,37 @@ pub fn record_of_row(
     record_of(wanted, pieces, shard.name, &row).map(Some)
 }
 
+/// The numbers of the edits that are published of a kept row.
+pub fn edits_published(wanted: &Wanted<'_>, shard: &WantedShard<'_>, member: u32) -> Vec<u16> {
+    let Some(pieces) = &wanted.pieces else { return Vec::new() };
+    let published = published_pieces(pieces, Of::Edits, shard.row_id(member as usize));
+    published.into_iter().map(|piece| piece.number).collect()
+}
+
+/// An edit's number and its row.
+pub type NumberedRow = (u16, Map<String, Value>);
+
+/// The edits of a row as they are published, by their numbers; none of a row that is not kept.
+///
+/// `shard` is one of the wanted, and `open` the same shard, open.
+pub fn edits_of_row(
+    wanted: &Wanted<'_>,
+    shard: &WantedShard<'_>,
+    open: &Shard,
+    member: u32,
+) -> Result<Vec<NumberedRow>, PublishError> {
+    let (Some(pieces), Some(Verdict::Kept(scores)), Some(sample)) =
+        (&wanted.pieces, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
+    else {
+        return Ok(Vec::new());
+    };
+    let sidecar = open.sidecar(member);
+    let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
+    let picture = kept_picture(wanted, pieces, shard.name, &row);
+    let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, &row, &why))?;
+    Ok(picture.edits.iter().map(|piece| piece.number).zip(edits).collect())
+}
+
 fn record_of(
     wanted: &Wanted<'_>,
     pieces: &WantedPieces<'_>,

@@ -76,7 +76,7 @@ fn gated(dial: &DialSetting, score: f32) -> String {
 }
 
 /// The picture with boxes and labels over it.
-fn drawing(illustration: &Illustration, alt: &str) -> String {
+pub(super) fn drawing(illustration: &Illustration, alt: &str) -> String {
     let Illustration { media_type, bytes, width, height, marks } = illustration;
     let (wide, high) = (*width as f32, *height as f32);
     let mut svg = format!(

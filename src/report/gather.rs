@@ -75,17 +75,26 @@ fn get_all(
     catalogue: &Catalogue,
     chosen: &[Chosen],
 ) -> Result<Vec<Pictured>, ReportError> {
-    let (next, alone) = (AtomicUsize::new(0), Mutex::new(()));
-    let got: Vec<Mutex<Option<Result<Pictured, PublishError>>>> =
-        chosen.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|threads| {
-        for _ in 0..report.threads.clamp(1, chosen.len().max(1)) {
-            threads.spawn(|| {
+    let alone = Mutex::new(());
+    on_threads(report.threads, chosen, |row| get(report, catalogue, *row, &alone))
+}
+
+/// Works on every item on a few threads; the answers are in the order of the items.
+pub(super) fn on_threads<T: Sync, A: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> Result<A, PublishError> + Sync,
+) -> Result<Vec<A>, ReportError> {
+    let next = AtomicUsize::new(0);
+    let got: Vec<Mutex<Option<Result<A, PublishError>>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, items.len().max(1)) {
+            scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(row), Some(slot)) = (chosen.get(place), got.get(place)) else { return };
-                    let pictured = get(report, catalogue, *row, &alone);
-                    *crate::lane::lock(slot) = Some(pictured);
+                    let (Some(item), Some(slot)) = (items.get(place), got.get(place)) else { return };
+                    let answer = work(item);
+                    *crate::lane::lock(slot) = Some(answer);
                 }
             });
         }

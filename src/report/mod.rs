@@ -6,6 +6,7 @@
 
 mod chart;
 mod choose;
+mod edits;
 mod funnel;
 mod gallery;
 mod gather;
@@ -38,6 +39,54 @@ pub trait Illustrator: Send + Sync {
     fn sheet(&self, _pictures: &[OnSheet<'_>]) -> Option<Result<Vec<u8>, String>> {
         None
     }
+
+    /// Whether [`Illustrator::edit`] draws edits.
+    fn shows_edits(&self) -> bool {
+        false
+    }
+
+    /// An edit of a kept picture, drawn.
+    fn edit(&self, _edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
+        Err(Refusal::new("not_drawn", "this pipeline draws no edits"))
+    }
+
+    /// Edits one below the other, as the bytes of a PNG: where there are edits, the sheet beside the page.
+    fn edit_sheet(&self, _edits: &[&DrawnEdit]) -> Option<Result<Vec<u8>, String>> {
+        None
+    }
+}
+
+/// An edit that is to be shown.
+pub struct ShownEdit<'a> {
+    /// The picture that was edited.
+    pub picture: &'a Picture,
+    /// Of that picture, as they lie in the shard.
+    pub bytes: &'a [u8],
+    /// The sample's second frame, where it has one.
+    pub end_frame: Option<&'a [u8]>,
+    /// The edit's row as it is published: see [`Recorder::edit_columns`](crate::publish::Recorder::edit_columns).
+    pub row: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+/// An edit in pictures and words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrawnEdit {
+    /// What all edits of this number are called: a heading of the page.
+    pub sort: String,
+    /// From left to right.
+    pub panels: Vec<Panel>,
+    /// What was said, in order: a label, which may be empty, and the words.
+    pub words: Vec<(String, String)>,
+    pub scores: Vec<(String, f32)>,
+    /// What else is to be known: a judge's reasons.
+    pub notes: Vec<String>,
+}
+
+/// A picture of an edit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    pub caption: String,
+    pub illustration: Illustration,
 }
 
 /// A picture that is to be shown.
@@ -158,10 +207,9 @@ pub fn sheet_path(page: &Path) -> PathBuf {
 pub fn write(path: &Path, report: &Report<'_>, catalogue: &Catalogue) -> Result<Written, ReportError> {
     let facts = page::Facts::of(report)?;
     let pictures = gather::gather(report, catalogue)?;
-    replace(path, page::page(report, &facts, &pictures).as_bytes())?;
-    let on_sheet: Vec<OnSheet<'_>> = pictures.kept.iter().filter_map(gather::Pictured::on_sheet).collect();
-    let sheet = report.illustrator.filter(|_| !on_sheet.is_empty()).and_then(|it| it.sheet(&on_sheet));
-    let sheet = match sheet {
+    let edits = edits::gather(report, catalogue)?;
+    replace(path, page::page(report, &facts, &pictures, &edits).as_bytes())?;
+    let sheet = match sheet(report, &pictures, &edits) {
         None => None,
         Some(made) => {
             let sheet = sheet_path(path);
@@ -171,6 +219,20 @@ pub fn write(path: &Path, report: &Report<'_>, catalogue: &Catalogue) -> Result<
     };
     let dropped = pictures.dropped.iter().map(|group| group.pictures.len()).sum();
     Ok(Written { page: path.to_owned(), sheet, shown: [pictures.kept.len(), dropped] })
+}
+
+/// The sheet beside the page: of edits where the pipeline makes one of them, else of kept pictures.
+fn sheet(
+    report: &Report<'_>,
+    pictures: &gather::Pictures,
+    edits: &[edits::SortOfEdits],
+) -> Option<Result<Vec<u8>, String>> {
+    let illustrator = report.illustrator?;
+    let drawn = edits.iter().flat_map(|sort| &sort.edits).filter_map(|edit| edit.drawn.as_ref().ok());
+    let drawn: Vec<&DrawnEdit> = drawn.collect();
+    let of_edits = if drawn.is_empty() { None } else { illustrator.edit_sheet(&drawn) };
+    let on_sheet: Vec<OnSheet<'_>> = pictures.kept.iter().filter_map(gather::Pictured::on_sheet).collect();
+    of_edits.or_else(|| if on_sheet.is_empty() { None } else { illustrator.sheet(&on_sheet) })
 }
 
 /// Writes a file whole or not at all.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::choose::Reason;
+use super::edits::{self, SortOfEdits};
 use super::gather::{Dropped, Pictures};
 use super::html::{count, escape, frame, number, percent};
 use super::{Report, ReportError, chart, funnel, gallery};
@@ -36,7 +37,12 @@ impl Facts {
 }
 
 /// The page's text.
-pub(super) fn page(report: &Report<'_>, facts: &Facts, pictures: &Pictures) -> String {
+pub(super) fn page(
+    report: &Report<'_>,
+    facts: &Facts,
+    pictures: &Pictures,
+    of_edits: &[SortOfEdits],
+) -> String {
     let Summary { rows, kept, regions, edits, .. } = &facts.summary;
     let pipeline = report.wanted.pipeline;
     let title = format!("{pipeline}: {} of {} pictures kept", count(*kept), count(*rows));
@@ -47,12 +53,13 @@ pub(super) fn page(report: &Report<'_>, facts: &Facts, pictures: &Pictures) -> S
     let _ = write!(
         body,
         "<p>{} of the pictures passed every dial.{with_pieces}</p>\n\
-         <nav><a href=\"#funnel\">Funnel</a>{}{}<a href=\"#dials\">Dials</a>\
+         <nav><a href=\"#funnel\">Funnel</a>{}{}{}<a href=\"#dials\">Dials</a>\
          <a href=\"#kept\">Kept pictures</a><a href=\"#dropped\">Dropped pictures</a>\
          <a href=\"#models\">Models</a></nav>\n",
         percent(*kept, *rows),
         if regions.is_some() { "<a href=\"#regions\">Regions</a>" } else { "" },
         if edits.is_some() { "<a href=\"#edits\">Edits</a>" } else { "" },
+        if of_edits.is_empty() { "" } else { "<a href=\"#edit-pairs\">Edits, type by type</a>" },
     );
     body.push_str("<h2 id=\"funnel\">The funnel of pictures</h2>\n");
     body.push_str(&funnel::funnel("pictures", &facts.pictures));
@@ -63,6 +70,9 @@ pub(super) fn page(report: &Report<'_>, facts: &Facts, pictures: &Pictures) -> S
     if edits.is_some() {
         body.push_str("<h2 id=\"edits\">The funnel of edits</h2>\n");
         body.push_str(&funnel::funnel("edits", &facts.edits));
+    }
+    if !of_edits.is_empty() {
+        body.push_str(&edits::section(of_edits));
     }
     body.push_str(&dials(report, facts));
     let _ = write!(

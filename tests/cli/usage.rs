@@ -32,6 +32,18 @@ fn what_cannot_be_meant_is_told_with_exit_code_2_and_changes_nothing() {
 }
 
 #[test]
+fn a_pipeline_has_verbs_of_its_own_beside_those_of_all() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_curate"));
+    let help = desk.ask("--help").expect(0, &[]).stdout;
+    assert!(help.contains("say ") && help.contains("Says words") && help.contains("explain"), "{help}");
+    assert_eq!(desk.ask("say hello").expect(0, &[]).stdout, "hello\n");
+    desk.ask("say rude").expect(1, &["say: these are rude words"]);
+    desk.ask("say").expect(2, &["<words>"]);
+    desk.ask("say hello --loud").expect(2, &["--loud"]);
+    desk.ask("sai hello").expect(2, &["sai"]);
+}
+
+#[test]
 fn two_shards_of_one_name_are_not_one() {
     let desk = Desk::new(env!("CARGO_BIN_EXE_curate"));
     for folder in ["x", "y"] {

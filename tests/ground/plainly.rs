@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use threshflow::flow::{Found, PieceVerdict};
+use threshflow::flow::{Chosen, Found, PieceVerdict};
 use threshflow::row::{
-    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Told, Verdict,
+    ContentHash, Edit, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Told, Verdict,
 };
 
 use super::Words;
+use super::edits::choose;
 use crate::shards::Sample;
 
 /// The words that a sidecar tells; none where it tells of none, and refused where that is no list.
@@ -129,6 +130,15 @@ pub fn judged(region: ContentHash) -> Result<(f32, f32), Refusal> {
     Ok((clip, pleasing))
 }
 
+/// How well an edit came out; one in 13 is refused.
+pub fn made(edit: ContentHash) -> Result<f32, Refusal> {
+    match number(edit, 1) {
+        n if n.is_multiple_of(13) => Err(Refusal::new("unmade", "it cannot be made")),
+        n if n % 11 == 4 => Ok(f32::NAN),
+        n => Ok((n % 5) as f32 / 4.0),
+    }
+}
+
 /// A picture's record.
 pub fn record(words: &[String], regions: &[(u16, &str, String)]) -> String {
     let region = |(number, word, mask): &(u16, &str, String)| serde_json::json!({ "number": number, "word": word, "mask": mask });
@@ -157,7 +167,7 @@ pub fn of_picture(verdict: &Verdict) -> String {
     }
 }
 
-pub fn of_region(verdict: &PieceVerdict) -> String {
+pub fn of_piece(verdict: &PieceVerdict) -> String {
     match verdict {
         PieceVerdict::Kept { content, scores } => format!("{} {content}", kept(scores)),
         PieceVerdict::Gated { dial, score } => gated(dial, *score),
@@ -176,6 +186,8 @@ pub struct Plain {
     pub pictures: BTreeMap<String, String>,
     /// By `shard/key#place/number`.
     pub regions: BTreeMap<String, String>,
+    /// Likewise, of edits.
+    pub edits: BTreeMap<String, String>,
     /// The records of what is published, by `shard/key`.
     pub records: BTreeMap<String, String>,
     /// What has to be asked, by stage. Of `words`, something that stands for every sample.
@@ -241,7 +253,7 @@ impl Plain {
         }
         let spelling: Vec<Vec<u8>> = words.iter().map(|word| spelled(word)).collect();
         let found = find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
-        let mut kept_regions = Vec::new();
+        let (mut kept_regions, mut candidates) = (Vec::new(), Vec::new());
         for (number, one) in found.iter().enumerate() {
             let noun = (one.noun, one.noun_text.as_str());
             let region = Region::new(image.clone(), number as u16, one.kind, noun, one.bbox);
@@ -249,6 +261,7 @@ impl Plain {
             if let Ok(content) = &verdict.1 {
                 let mask = String::from_utf8(mask(*content)).expect("a mask is text");
                 kept_regions.push((number as u16, one.noun_text.as_str(), mask));
+                candidates.push(region.clone());
             }
             self.regions.insert(format!("{name}/{number}"), verdict.0);
         }
@@ -256,8 +269,34 @@ impl Plain {
         if count < at.0[10] {
             return Ok(gated("regions", count));
         }
+        let told = Told::<_, Words>::new(image, Handle::of(&body));
+        let edits = self.edits_of(name, &told, &candidates, at);
+        if edits < at.0[12] {
+            return Ok(gated("edits", edits));
+        }
         self.records.insert(format!("{shard}/{}", sample.key), record(&words, &kept_regions));
-        Ok(kept(&[side, found.len() as f32, count]))
+        Ok(kept(&[side, found.len() as f32, count, edits]))
+    }
+
+    /// Where the edits of a picture end; gives how many of them are left.
+    fn edits_of(&mut self, name: &str, told: &Told<Image, Words>, candidates: &[Region], at: At<'_>) -> f32 {
+        let mut left = 0.0;
+        for Chosen { number, choice } in choose(candidates) {
+            let verdict = choice.map_err(|was| refused("choose", &was.class)).and_then(|choice| {
+                let chosen = choice.regions().filter_map(|n| candidates.iter().find(|one| one.number == n));
+                let contents: Vec<ContentHash> = chosen.map(Region::content).collect();
+                let edit = Edit::new(told.row.clone(), told.content(), number, choice, &contents);
+                self.ask("make", edit.content());
+                let made = made(edit.content()).map_err(|was| refused("make", &was.class))?;
+                match made >= at.0[11] {
+                    true => Ok(format!("{} {}", kept(&[made]), edit.content())),
+                    false => Err(gated("made", made)),
+                }
+            });
+            left += f32::from(u8::from(verdict.is_ok()));
+            self.edits.insert(format!("{name}/{number}"), verdict.unwrap_or_else(|ended| ended));
+        }
+        left
     }
 
     /// Where a region ends, and its content, if that is with its picture.

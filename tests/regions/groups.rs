@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tests::ground::{Args, At, Ground, picture_verdicts, pictures, plain, region_verdicts};
+use tests::ground::{Args, At, Ground, picture_verdicts, pictures, piece_verdicts, plain};
 use tests::live::{Live, Options};
 use tests::shards::{Sample, write};
 use threshflow::row::ContentHash;
+use threshflow::row::Of;
 
 use crate::DEFAULTS;
 
@@ -54,7 +55,7 @@ fn hundreds_of_regions_in_one_picture_are_prepared_once() {
     for pool_queue in [2, 64] {
         let (_folder, live) = run(&samples, &Options { pool_queue, ..Options::default() }, &args);
         assert_eq!(
-            (region_verdicts(&live), picture_verdicts(&live)),
+            (piece_verdicts(&live, Of::Regions), picture_verdicts(&live)),
             (wanted.regions.clone(), wanted.pictures.clone())
         );
         let prepared = by_picture(&live.pipeline.mask.operator().prepared.lock().unwrap());
@@ -76,7 +77,7 @@ fn one_fails(args: impl Fn(String) -> Args, verdict: &str) {
     assert!(regions_of(failing).count() > 3);
     let picture = ContentHash::of(&samples[failing].picture).to_string();
     let (_folder, live) = run(&samples, &Options::default(), &args(picture));
-    for (name, is) in region_verdicts(&live) {
+    for (name, is) in piece_verdicts(&live, Of::Regions) {
         let wanted = &wanted.regions[&name];
         match name.starts_with(&name_of(failing)) && asked(wanted) {
             true => assert_eq!(is, verdict, "{name}"),

@@ -13,10 +13,10 @@ use std::path::Path;
 use tests::ground::Ground;
 use tests::live::Live;
 use threshflow::lane::AskLog;
-use threshflow::row::ContentHash;
+use threshflow::row::{ContentHash, Of};
 
 /// The defaults of the dials.
-const DEFAULTS: [f32; 11] = [10.0, 0.25, 0.0625, 0.75, 0.125, 0.625, 0.25, 0.5, 0.375, 7.0, 1.0];
+const DEFAULTS: [f32; 13] = [10.0, 0.25, 0.0625, 0.75, 0.125, 0.625, 0.25, 0.5, 0.375, 7.0, 1.0, 0.25, 0.0];
 /// The places of some dials in their declaration.
 const SURE: usize = 1;
 
@@ -47,7 +47,9 @@ fn some_value(dial: usize, rng: &mut tests::Rng) -> f32 {
         2 | 3 | 4 | 6 => rng.below(17) as f32 / 16.0,
         7 => rng.below(5) as f32 / 4.0,
         9 => rng.below(11) as f32,
-        _ => rng.below(6) as f32,
+        10 => rng.below(6) as f32,
+        11 => rng.below(5) as f32 / 4.0,
+        _ => rng.below(4) as f32,
     }
 }
 
@@ -79,6 +81,7 @@ fn settle_and_compare(live: &mut Live<Ground>, plain: &tests::ground::Plain, con
             panic!("{context}: {what} {name} is {:?}, not {:?}", is.get(name), wanted.get(name));
         }
     };
-    compare("region", tests::ground::region_verdicts(live), &plain.regions);
+    compare("region", tests::ground::piece_verdicts(live, Of::Regions), &plain.regions);
+    compare("edit", tests::ground::piece_verdicts(live, Of::Edits), &plain.edits);
     compare("picture", tests::ground::picture_verdicts(live), &plain.pictures);
 }

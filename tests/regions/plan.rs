@@ -81,7 +81,7 @@ fn a_plan_says_what_the_run_then_does() {
     let mut rng = Rng(5);
     (values[0], values[1]) = (19.0, 0.875);
     desk.run(&values);
-    let (mut exact, mut regions_undecided, mut pictures_undecided) = (0, 0, 0);
+    let (mut exact, mut regions_undecided, mut pictures_undecided, mut edits_foretold) = (0, 0, 0, 0);
     for turn in 0..30 {
         for _ in 0..1 + rng.below(3) {
             // Of the dials before a question, ever wider ones: there must be something left to ask.
@@ -120,6 +120,11 @@ fn a_plan_says_what_the_run_then_does() {
                 false => assert!(asks(&planned, stage) <= asked[stage] + lost, "{context}: {stage}"),
             }
         }
+        // Among regions that were not looked at, other edits may be chosen.
+        if !unseen && planned.undecided_regions == 0 {
+            assert_eq!(asks(&planned, "make"), asked["make"], "{context}: make");
+            edits_foretold += u64::from(asked["make"] > 0);
+        }
         let now = desk.published();
         let (came, left) = (now.difference(&before).count() as u64, before.difference(&now).count() as u64);
         let undecided = planned.undecided;
@@ -134,6 +139,7 @@ fn a_plan_says_what_the_run_then_does() {
         "{exact} exact, {regions_undecided} with regions and {pictures_undecided} with pictures undecided"
     );
     assert!(exact > 5 && regions_undecided > 3 && pictures_undecided > 1, "too few of one kind");
+    assert!(edits_foretold > 0, "edits were foretold {edits_foretold} times");
 }
 
 #[test]

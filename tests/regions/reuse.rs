@@ -76,9 +76,11 @@ fn every_question_is_asked_once_whatever_the_dials_do() {
         assert!((10..=21).contains(&count(&first, "spelling")), "a word is asked once over all pictures");
 
         let nothing = Asks::new();
-        assert_eq!(session.turn(SURE, 0.75), nothing, "tightening asks nothing");
+        let tighter = session.turn(SURE, 0.75);
+        // Where the object of an edit leaves, another is chosen: the one question that tightening asks.
+        assert!(tighter.keys().all(|stage| *stage == "make"), "tightening asks nothing, not {tighter:?}");
         let wider = session.turn(SURE, 0.0);
-        assert_eq!(wider.keys().collect::<Vec<_>>(), ["judge", "mask"].iter().collect::<Vec<_>>());
+        assert_eq!(wider.keys().collect::<Vec<_>>(), ["judge", "make", "mask"].iter().collect::<Vec<_>>());
         assert_eq!(session.turn(SURE, 0.25), nothing);
 
         let mut rng = Rng(workers as u64);

@@ -14,6 +14,8 @@ use crate::plain::phrase::with_article;
 
 /// A share of the frame below which a way is not told, where there is a longer one.
 const LEAST_WAY: f32 = 0.02;
+/// The same of what came closer, or went away.
+const LEAST_WAY_OF_GROWN: f32 = 0.08;
 
 /// Writes one filling of a plan's slots.
 pub(super) struct Writer<'a> {
@@ -381,7 +383,9 @@ impl<'a> Writer<'a> {
 /// `further to the right`, `up and to the left`, `closer`; `None` where it is no way at all.
 fn way(motion: &Motion) -> Option<String> {
     let (across, down) = (motion.dx.abs(), motion.dy.abs());
-    let least = LEAST_WAY.max(across.max(down) * 0.4);
+    // What grows about its foot has a middle that rises.
+    let least = if motion.zoom == 1.0 { LEAST_WAY } else { LEAST_WAY_OF_GROWN };
+    let least = least.max(across.max(down) * 0.4);
     let side = if motion.dx > 0.0 { "to the right" } else { "to the left" };
     let rise = if motion.dy > 0.0 { "down" } else { "up" };
     let near = match motion.zoom {

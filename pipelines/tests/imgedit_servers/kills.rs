@@ -39,11 +39,13 @@ fn a_run_that_is_killed_while_it_edits_pays_for_nothing_again() {
         while edits(&models, first) < all * share / 3 {
             assert!(begin.elapsed() < Duration::from_secs(120), "the edits never came");
             assert!(child.try_wait().expect("can be waited for").is_none(), "it ended before the kill");
+            #[expect(clippy::disallowed_methods, reason = "the test waits for a process")]
             std::thread::sleep(Duration::from_millis(5));
         }
         child.kill().expect("is killed");
         child.wait().expect("is reaped");
         // The threads of the server find out that nobody is there.
+        #[expect(clippy::disallowed_methods, reason = "the test waits for a process")]
         std::thread::sleep(Duration::from_millis(200));
         println!("killed after {} requests", models.server().count() - before);
     }

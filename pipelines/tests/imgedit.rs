@@ -1,0 +1,167 @@
+//! `imgedit` with its embedded defaults, from the demo's scenes to published edits: all types, nothing asked twice, and what films
+//! show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use operators::edit_plan::EditType;
+use pipelines::demo::{DEMO_SEED, DemoFrames, DemoOptions, VOCABULARY, write_demo_frames, write_demo_shards};
+use pipelines::edit_record::EditRecord;
+use pipelines::imgedit::ImgEdit;
+use threshflow::cli::{RunReport, invoke};
+use threshflow::lane::AskLog;
+use threshflow::publish::Table;
+
+const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
+/// What sizes are divided by.
+const SHRINK: u32 = 5;
+/// Of every type some, but for those that few pictures allow.
+const EDITS: &str = "--edits=add=0.5,remove=0.5,replace=0.5,adjust=0.5,action,style=0.3,extract=0.5,visual=0.5,background,\
+                     hybrid=0.5,content_memory=0.5,content_understanding=0.3,version_backtracking=0.3";
+
+fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
+    let path = |part: &str| folder.join(part).to_string_lossy().into_owned();
+    let mut command: Vec<String> = [
+        verb,
+        "--backend=embedded",
+        "--max-error-rate=1",
+        "--pixels-apart=20",
+        "--set=short_side=0",
+        "--set=detection=0.4",
+    ]
+    .map(str::to_owned)
+    .into();
+    for (flag, model) in [
+        ("--aesthetic", "aesthetic"),
+        ("--detector", "detect"),
+        ("--detector-text", "clip"),
+        ("--segmenter", "segment"),
+        ("--clip", "clip"),
+    ] {
+        command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+    }
+    let places =
+        [("--shards", "shards"), ("--store", "store"), ("--out", "out"), ("--vocabulary", "vocabulary.txt")];
+    for (flag, part) in places {
+        command.extend([flag.to_owned(), path(part)]);
+    }
+    command.extend(more.iter().map(|word| (*word).to_owned()));
+    command
+}
+
+fn run(folder: &Path, more: &[&str]) -> RunReport {
+    invoke::run::<ImgEdit>(&command(folder, "run", more)).expect("runs")
+}
+
+/// Runs again, and panics if anything is asked.
+fn run_unasked(folder: &Path, more: &[&str]) -> RunReport {
+    let log = AskLog::default();
+    let report = invoke::run_logged::<ImgEdit>(&command(folder, "run", more), log.clone()).expect("runs");
+    let asked = log.lock().expect("nobody panicked").clone();
+    assert!(asked.is_empty(), "{more:?} asked {:?}", asked.first());
+    report
+}
+
+/// Every published edit, as its record.
+fn edits(folder: &Path) -> Vec<EditRecord> {
+    let mut edits = Vec::new();
+    for part in std::fs::read_dir(folder.join("out/edits")).expect("edits are published") {
+        let table = Table::open(&part.expect("a file").path()).expect("a table");
+        let stopped = table.read(&["record"], |_, row| {
+            let text = row[0].as_str().expect("every edit has a record");
+            edits.push(serde_json::from_str(text).expect("a record"));
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(stopped.expect("reads").is_none());
+    }
+    edits
+}
+
+fn published(folder: &Path) -> u64 {
+    let summary = std::fs::read(folder.join("out/summary.json")).expect("a summary");
+    let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
+    summary["edits"]["published"].as_u64().expect("a count")
+}
+
+fn scenes(count: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = DemoOptions { scenes: count, shrink: SHRINK, ..DemoOptions::default() };
+    write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
+    std::fs::write(folder.path().join("vocabulary.txt"), VOCABULARY).expect("a vocabulary");
+    folder
+}
+
+fn films(folder: &Path, count: usize) -> DemoFrames {
+    write_demo_frames(&folder.join("shards"), DEMO_SEED, count, SHRINK).expect("films are written")
+}
+
+#[test]
+fn every_type_is_made_and_nothing_is_asked_twice() {
+    let folder = scenes(30);
+    films(folder.path(), 3);
+    let page = folder.path().join("report.html");
+    let first = run(folder.path(), &[EDITS, "--report", &page.to_string_lossy()]);
+    let page = std::fs::read_to_string(page).expect("a page");
+    for edit_type in EditType::ALL {
+        let heading = format!("<h3 id=\"edits-{}\" class=\"sort\">{edit_type} ", edit_type.number());
+        assert!(page.contains(&heading), "the page shows no {edit_type}");
+    }
+    assert!(!page.contains("cannot be shown"), "every edit is drawn");
+    assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
+    assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
+    let made = edits(folder.path());
+    assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
+    let types: BTreeSet<EditType> = made.iter().map(|edit| edit.edit_type).collect();
+    assert_eq!(types, EditType::ALL.into_iter().collect());
+    for edit in &made {
+        assert_eq!(edit.turns.len(), edit.edit_type.turns(), "{edit:?}");
+        let judged = edit.turns.iter().map(|turn| &turn.judgement);
+        for judgement in judged {
+            let scores = [judgement.follows, judgement.natural];
+            assert!(scores.iter().all(|score| (1.0..=5.0).contains(score)), "{judgement:?}");
+        }
+    }
+    run_unasked(folder.path(), &[EDITS]);
+    let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=3"];
+    run_unasked(folder.path(), &tighter);
+    let left = edits(folder.path());
+    assert_eq!(left.len() as u64, published(folder.path()));
+    assert!(!left.is_empty() && left.len() < made.len(), "{} of {}", left.len(), made.len());
+    let least = |edit: &EditRecord| edit.turns.iter().map(|turn| turn.judgement.follows).fold(9.0, f32::min);
+    assert!(left.iter().all(|edit| least(edit) > 3.999));
+    run_unasked(folder.path(), &[EDITS]);
+    assert_eq!(edits(folder.path()).len(), made.len(), "back where they began");
+}
+
+#[test]
+fn an_action_says_what_moved_and_where_to() {
+    let folder = scenes(24);
+    let films = films(folder.path(), 12);
+    run(folder.path(), &["--edits=action"]);
+    let made: BTreeMap<String, EditRecord> =
+        edits(folder.path()).into_iter().map(|edit| (edit.key.clone(), edit)).collect();
+    let (mut named, mut true_ways) = (0, 0);
+    for film in &films.pairs {
+        let Some(edit) = made.get(&film.key) else { continue };
+        let said = &edit.turns[0].prompt;
+        let way = match film.by {
+            by if by.zoom > 1.0 => "closer",
+            by if by.dx < 0.0 => "to the left",
+            by if by.dx > 0.0 => "to the right",
+            by if by.dy < 0.0 => "up",
+            _ => "down",
+        };
+        println!("{}: {} moves {way}: {said}", film.key, film.noun);
+        named += usize::from(said.contains(&format!("the {} ", film.noun)));
+        true_ways += usize::from(said.contains(way));
+    }
+    assert!(
+        made.len() * 4 >= films.pairs.len() * 3,
+        "{} of {} films tell a motion",
+        made.len(),
+        films.pairs.len()
+    );
+    assert!(true_ways * 10 >= made.len() * 9, "{true_ways} of {} ways are true", made.len());
+    assert!(named * 10 >= made.len() * 7, "{named} of {} things are named", made.len());
+}

@@ -1,0 +1,39 @@
+//! How stages and books stand: what progress, summaries and plans are made of.
+
+use crate::row::Stamp;
+
+/// What a stage did and how it stands.
+#[derive(Clone, Debug)]
+pub struct StageStatus {
+    pub name: &'static str,
+    pub stamp: Stamp,
+    pub model: String,
+    pub asked: Asked,
+    /// Questions taken by the lane and not yet answered.
+    pub in_flight: usize,
+    /// Threads that prepare or answer at this moment.
+    pub at_work: usize,
+    /// Of the questions in flight, how many wait for a batch.
+    pub waiting_for_a_batch: usize,
+    /// Thread-seconds spent preparing and answering.
+    pub prepare_seconds: f64,
+    pub answer_seconds: f64,
+    /// What its answers cost in this process, in USD; `None` where none is paid for. Each question of a stage that is paid for
+    /// is a call to a server, as `plan` counts them.
+    pub cost: Option<f64>,
+    /// Seconds that the questions asked took of a run that did nothing else, by the threads that there are.
+    pub wall_seconds: f64,
+}
+
+/// How the questions of a stage were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Questions that were worked on: answers, refusals and all.
+    pub asked: u64,
+    /// Of these, how many were answered, refused or given up on.
+    pub answered: u64,
+    /// Rows that the memo answered.
+    pub remembered: u64,
+    /// Rows that brought their answer along.
+    pub given: u64,
+}

@@ -1,0 +1,125 @@
+//! The pipeline's file is the documentation: what README says of `pipelines/imgedit.rs` is what stands there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const PIPELINE: &str = "pipelines/imgedit.rs";
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
+/// The lines of `fn wire`, from its head to the brace that closes it.
+fn wire(source: &str) -> Vec<&str> {
+    let lines: Vec<&str> = source.lines().collect();
+    let Some(begin) = lines.iter().position(|line| line.trim_start().starts_with("fn wire")) else {
+        return Vec::new();
+    };
+    let indent = lines[begin].len() - lines[begin].trim_start().len();
+    let closes = |line: &&str| line.trim() == "}" && line.len() == indent + 1;
+    let length = lines[begin..].iter().position(closes).map_or(lines.len() - begin, |length| length + 1);
+    lines[begin..begin + length].to_vec()
+}
+
+/// What `wire` takes from the pipeline: every name behind `self.`.
+fn stages_of_the_file(source: &str) -> BTreeSet<String> {
+    let code = wire(source).into_iter().map(without_comment).collect::<Vec<_>>().join("\n");
+    let name = |(at, _): (usize, &str)| -> String {
+        let rest = &code[at + "self.".len()..];
+        rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    };
+    code.match_indices("self.").map(name).collect()
+}
+
+/// The first cells of README's table of stages, in code marks.
+fn stages_of_the_table(readme: &str) -> Vec<String> {
+    let table = readme.lines().skip_while(|line| !line.starts_with("| stage |"));
+    let rows = table.skip(2).take_while(|line| line.starts_with('|'));
+    let first = |row: &str| row.split('|').nth(1).unwrap_or_default().trim().trim_matches('`').to_owned();
+    rows.map(first).collect()
+}
+
+/// The block of Rust in which README shows the wiring.
+fn block_of_wire(readme: &str) -> Vec<&str> {
+    let mut blocks = readme.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.find(|block| block.starts_with("fn wire")).map(|block| block.lines().collect()).unwrap_or_default()
+}
+
+/// Everything that README says otherwise than the file.
+fn wrong(readme: &str, source: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (file, table) = (stages_of_the_file(source), stages_of_the_table(readme));
+    let named: BTreeSet<String> = table.iter().cloned().collect();
+    if file.is_empty() {
+        wrong.push(format!("{PIPELINE} asks nothing"));
+    }
+    if named.len() != table.len() {
+        wrong.push("README's table names a stage twice".to_owned());
+    }
+    wrong.extend(
+        named.difference(&file).map(|name| format!("{name} stands in README's table, not in `wire`")),
+    );
+    wrong.extend(
+        file.difference(&named).map(|name| format!("{name} stands in `wire`, not in README's table")),
+    );
+    // What is left out is marked by a line of its own; the rest is the file's, in its order.
+    let block = block_of_wire(readme);
+    if block.is_empty() {
+        wrong.push("README shows no `fn wire`".to_owned());
+    }
+    let mut lines = wire(source).into_iter().map(str::trim);
+    for line in block.into_iter().map(str::trim).filter(|line| !line.is_empty() && *line != "// …") {
+        if !lines.any(|known| known == line) {
+            wrong.push(format!("README shows {line:?}, which {PIPELINE} has not, or not there"));
+            break;
+        }
+    }
+    wrong
+}
+
+#[test]
+fn readme_tells_of_the_pipeline_as_it_is() {
+    let wrong = wrong(&read("README.md"), &read(PIPELINE));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_differs_is_found() {
+    let source = "impl Pipeline for P {\n    fn wire(&self) {\n        // self.commented\n        \
+        a.ask(&self.caption)\n            .ask(&self.judge)\n    }\n\n    fn other(&self) {\n        self.recorder\n    }\n}\n";
+    let readme = |rows: &str, block: &str| {
+        format!(
+            "```rust\nfn wire(&self) {{\n{block}}}\n```\n| stage | does |\n|---|---|\n{rows}\n| `no` | row |\n"
+        )
+    };
+    let (rows, block) = ("| `caption` | x |\n| `judge` | y |\n", "    a.ask(&self.caption)\n    // …\n");
+    let found = |rows: &str, block: &str| wrong(&readme(rows, block), source);
+    assert_eq!(found(rows, block), Vec::<String>::new());
+    for (rows, block, words) in [
+        ("| `caption` | x |\n", block, "judge stands in `wire`"),
+        ("| `caption` | x |\n| `judge` | y |\n| `edit` | z |\n", block, "edit stands in README's table"),
+        ("| `caption` | x |\n| `judge` | y |\n| `judge` | z |\n", block, "twice"),
+        (rows, "    a.ask(&self.captions)\n", "README shows"),
+        (rows, "    .ask(&self.judge)\n    a.ask(&self.caption)\n", "README shows"),
+    ] {
+        let found = found(rows, block);
+        assert!(found.len() == 1 && found[0].contains(words), "{found:?} instead of {words:?}");
+    }
+    assert!(!wrong("", source).is_empty() && !wrong(&readme(rows, block), "").is_empty());
+}
+
+#[test]
+fn the_first_command_of_readme_runs_the_pipeline_that_it_shows() {
+    let first = "cargo run --release -- demo";
+    assert!(read("README.md").lines().take(8).any(|line| line.starts_with(first)), "README begins otherwise");
+    let manifest = read("pipelines/Cargo.toml");
+    assert!(
+        manifest.lines().any(|line| line == "default-run = \"imgedit\""),
+        "another program is run by default"
+    );
+}
