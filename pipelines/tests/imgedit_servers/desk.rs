@@ -23,8 +23,12 @@ const DIALS: [(&str, &str); 3] = [("short_side", "0"), ("aesthetic", "0"), ("det
 
 impl Desk {
     pub fn new() -> Self {
+        Desk::of(24, 8)
+    }
+
+    pub fn of(scenes: usize, shrink: u32) -> Self {
         let folder = tests::scratch();
-        let options = DemoOptions { scenes: 24, shrink: 8, threads: 2, ..DemoOptions::default() };
+        let options = DemoOptions { scenes, shrink, threads: 2, ..DemoOptions::default() };
         write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
         Desk { folder }
     }
@@ -66,7 +70,10 @@ impl Desk {
         for flag in ["--chat-url", "--edit-url"] {
             command.extend([flag.to_owned(), url.to_owned()]);
         }
-        command.extend("--chat-model=writer --edit-model=painter".split(' ').map(str::to_owned));
+        command.push("--edit-model=painter".to_owned());
+        if !more.contains("--instruct-model") {
+            command.push("--chat-model=writer".to_owned());
+        }
         command.extend(more.split_whitespace().map(str::to_owned));
         command
     }
