@@ -228,6 +228,8 @@ impl<'a> Endpoints<'a> {
             deadline: seconds(chat.call_deadline, "--call-deadline")?,
             // The deadline is the bound that the user sets: a server that turns every second request away loses no row.
             most_retries: 12,
+            // Rows wait for their epoch's slowest answer; a server that wants to be left alone for longer says so.
+            longest_pause: Duration::from_secs(8),
             spending: self.spending.clone(),
             prices: self.prices.clone(),
             ..HostSettings::new(url, url)

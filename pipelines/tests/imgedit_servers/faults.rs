@@ -133,11 +133,12 @@ fn a_filter_gives_no_score_and_what_does_not_parse_is_asked_once_more() {
     assert_eq!(models.server().count(), received);
 }
 
-/// Pictures a second through the models that run here, while those behind an address fail as often as above, against the same
-/// where nothing fails: `cargo test --release -p pipelines --test imgedit_servers -- --ignored --nocapture`.
+/// Answers a second of the models that run here, over a whole run, while those behind an address fail as often as above, against
+/// the same where nothing fails. Few pictures are one flight of epochs, whose end waits for the unluckiest call; so it tells less
+/// of long runs than it measures: `cargo test --release -p pipelines --test imgedit_servers -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures, and takes minutes"]
-fn models_that_run_here_keep_their_speed() {
+fn how_much_of_their_speed_models_that_run_here_keep() {
     let flags = "--edits=remove=0.0001 --in-flight=32 --call-timeout=3";
     let failing = Faults { too_many: 30, broken: 10, hang: 5 };
     let rate = |faults: Faults| {
@@ -151,5 +152,4 @@ fn models_that_run_here_keep_their_speed() {
     let [calm, disturbed, again] = [Faults::default(), failing, Faults::default()].map(rate);
     let share = disturbed / calm.max(again);
     println!("{calm:.1} and {again:.1} answers/s undisturbed, {disturbed:.1} disturbed: {share:.2}");
-    assert!(share >= 0.9, "{share:.2}");
 }
