@@ -125,18 +125,18 @@ mod tests {
     #[test]
     fn films_are_what_they_say_and_the_same_again() {
         let folder = tempfile::tempdir().unwrap();
-        let made = write_demo_frames(folder.path(), super::super::DEMO_SEED, 8, 16).unwrap();
-        assert_eq!(made.pairs.len(), 8);
+        let made = write_demo_frames(folder.path(), super::super::DEMO_SEED, 32, 16).unwrap();
+        assert_eq!(made.pairs.len(), 32);
         let zooms = made.pairs.iter().filter(|pair| pair.by.zoom > 1.0).count();
         let left = made.pairs.iter().filter(|pair| pair.by.dx < 0.0).count();
-        assert!(zooms > 0 && left > 0 && left + zooms < 8, "{:?}", made.pairs);
+        assert!(zooms > 0 && left > 0 && left + zooms < 32, "{:?}", made.pairs);
         let names: Vec<String> = tar::Archive::new(fs::File::open(&made.file).unwrap())
             .entries()
             .unwrap()
             .map(|entry| entry.unwrap().path().unwrap().display().to_string())
             .collect();
         assert_eq!(&names[..3], ["film0000.end.jpg", "film0000.jpg", "film0000.json"]);
-        assert_eq!(names.len(), 24);
-        assert_eq!(write_demo_frames(folder.path(), super::super::DEMO_SEED, 8, 16).unwrap(), made);
+        assert_eq!(names.len(), 96);
+        assert_eq!(write_demo_frames(folder.path(), super::super::DEMO_SEED, 32, 16).unwrap(), made);
     }
 }
