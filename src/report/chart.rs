@@ -232,4 +232,21 @@ mod tests {
         assert!(!svg.contains(PASSING) && svg.contains(HELD_BACK), "{svg}");
         assert!(svg.contains("&gt;= 0.5"), "{svg}");
     }
+
+    #[test]
+    fn a_last_bar_narrower_than_the_gap_is_drawn() {
+        let spec = DialSpec {
+            name: "narrow",
+            unit: "",
+            comparison: Comparison::AtLeast,
+            default: 0.5,
+            low: 0.0,
+            high: 1.0,
+            about: "",
+        };
+        // Up to the scale's end, where the last bar is of what is left.
+        for first in (0..4096).step_by(5) {
+            assert!(histogram(&spec, 0.9, &buckets(&[first, 4095])).ends_with("</svg>\n"));
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Grouping: nothing merged, nothing lost, every bad thing one row.
 
 use super::*;
+use crate::row::ContentHash;
+use crate::shard::content_of;
 
 fn small() -> Vec<u8> {
     png(4, 4, 9)
@@ -21,6 +23,28 @@ fn files_side_by_side_with_one_key_are_a_sample() {
     let extensions: Vec<&str> = index.samples[1].members.iter().map(|m| m.extension.as_str()).collect();
     assert_eq!(extensions, ["png", "seg.png", "json", "txt"]);
     assert!(index.samples[0].picture.as_ref().unwrap_err().message.contains("\"jpg.png\""));
+}
+
+#[test]
+fn a_second_frame_is_part_of_what_a_sample_is() {
+    let frames = |end: Option<(&str, u8)>| {
+        let mut members = vec![file("a.png", small())];
+        members.extend(end.map(|(name, shade)| file(name, png(4, 4, shade))));
+        let index = walked(&tar_of(&members));
+        assert_eq!(outcome(&index), ["a"]);
+        let sample = &index.samples[0];
+        let end = sample.end_frame().map(|member| member.extension.clone());
+        (end, sample.picture.as_ref().unwrap().content)
+    };
+    let alone = frames(None);
+    assert_eq!(alone, (None, ContentHash::of(&small())));
+    let (end, content) = frames(Some(("a.END.png", 3)));
+    assert_eq!(end.as_deref(), Some("end.png"));
+    assert_eq!(content, content_of(alone.1, Some(ContentHash::of(&png(4, 4, 3)))));
+    // Another end is another sample; what is no picture is no frame.
+    assert_ne!(frames(Some(("a.end.png", 4))).1, content);
+    assert_eq!(frames(Some(("a.end.txt", 3))), alone);
+    assert_eq!(frames(Some(("a.seg.png", 3))), alone);
 }
 
 #[test]
