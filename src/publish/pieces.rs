@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::digest::Digest;
 use super::parquet::{Cell, Column, ColumnType, Presence};
 use super::record::{Nested, PublishedPiece};
-use super::wanted::Reason;
+use super::wanted::{Reason, reason_columns};
 use super::{PublishError, Wanted, WantedPieces, WantedShard};
 use crate::flow::PieceVerdict;
 use crate::row::{Of, RowId};
@@ -53,22 +53,10 @@ pub(super) fn published_pieces<'a>(pieces: &WantedPieces<'a>, of: Of, id: RowId)
 
 /// The columns of `regions_rejected/` or `edits_rejected/`.
 pub(super) fn pieces_rejected_columns(of: Of) -> Vec<Column> {
-    use ColumnType::{Float32, Int32, Text};
-    use Presence::{Always, Nullable};
-    [
-        ("key", Text, Always),
-        ("shard", Text, Always),
-        (of.singular(), Int32, Always),
-        ("stage", Text, Always),
-        ("dial", Text, Nullable),
-        ("score", Float32, Nullable),
-        ("threshold", Float32, Nullable),
-        ("class", Text, Nullable),
-        ("message", Text, Nullable),
-    ]
-    .into_iter()
-    .map(|(name, holds, presence)| Column::new(name, holds, presence))
-    .collect()
+    use ColumnType::{Int32, Text};
+    let whose = [("key", Text), ("shard", Text), (of.singular(), Int32)];
+    let whose = whose.map(|(name, holds)| Column::new(name, holds, Presence::Always));
+    whose.into_iter().chain(reason_columns()).collect()
 }
 
 /// Shows `see` every piece of the shard that was held back or refused, in the order of pictures and of numbers.

@@ -134,14 +134,7 @@ pub fn record_of_row(
     open: &Shard,
     member: u32,
 ) -> Result<Option<String>, PublishError> {
-    let (Some(pieces), Some(Verdict::Kept(scores)), Some(sample)) =
-        (&wanted.pieces, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
-    else {
-        return Ok(None);
-    };
-    let sidecar = open.sidecar(member);
-    let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
-    record_of(wanted, pieces, shard.name, &row).map(Some)
+    with_kept_row(wanted, shard, open, member, |pieces, row| record_of(wanted, pieces, shard.name, row))
 }
 
 /// The numbers of the edits that are published of a kept row.
@@ -163,16 +156,30 @@ pub fn edits_of_row(
     open: &Shard,
     member: u32,
 ) -> Result<Vec<NumberedRow>, PublishError> {
+    let edits = with_kept_row(wanted, shard, open, member, |pieces, row| {
+        let picture = kept_picture(wanted, pieces, shard.name, row);
+        let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, row, &why))?;
+        Ok(picture.edits.iter().map(|piece| piece.number).zip(edits).collect())
+    });
+    edits.map(Option::unwrap_or_default)
+}
+
+/// What `tell` makes of a row; `None` for one that is not kept, and where no pieces are published.
+fn with_kept_row<T>(
+    wanted: &Wanted<'_>,
+    shard: &WantedShard<'_>,
+    open: &Shard,
+    member: u32,
+    tell: impl FnOnce(&WantedPieces<'_>, &KeptRow<'_>) -> Result<T, PublishError>,
+) -> Result<Option<T>, PublishError> {
     let (Some(pieces), Some(Verdict::Kept(scores)), Some(sample)) =
         (&wanted.pieces, shard.verdicts.get(member as usize), open.index.samples.get(member as usize))
     else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let sidecar = open.sidecar(member);
     let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
-    let picture = kept_picture(wanted, pieces, shard.name, &row);
-    let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, &row, &why))?;
-    Ok(picture.edits.iter().map(|piece| piece.number).zip(edits).collect())
+    tell(pieces, &row).map(Some)
 }
 
 fn record_of(

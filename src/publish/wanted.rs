@@ -71,22 +71,25 @@ fn no_name_twice(columns: Vec<Column>) -> Result<Vec<Column>, PublishError> {
 
 /// The columns of `rejected/`.
 pub(super) fn rejected_columns() -> Vec<Column> {
+    use ColumnType::Text;
+    let sample = ["key", "shard"].map(|name| Column::new(name, Text, Presence::Always));
+    let sidecar_error = Column::new("sidecar_error", Text, Presence::Nullable);
+    sample.into_iter().chain(reason_columns()).chain([sidecar_error]).collect()
+}
+
+/// The columns that say why a row or a piece of one is not kept: those of [`Reason::cells`].
+pub(super) fn reason_columns() -> [Column; 6] {
     use ColumnType::{Float32, Text};
     use Presence::{Always, Nullable};
     [
-        ("key", Text, Always),
-        ("shard", Text, Always),
         ("stage", Text, Always),
         ("dial", Text, Nullable),
         ("score", Float32, Nullable),
         ("threshold", Float32, Nullable),
         ("class", Text, Nullable),
         ("message", Text, Nullable),
-        ("sidecar_error", Text, Nullable),
     ]
-    .into_iter()
     .map(|(name, holds, presence)| Column::new(name, holds, presence))
-    .collect()
 }
 
 /// The parts of one shard that have rows, with their digests.
@@ -396,7 +399,7 @@ impl<'a> Reason<'a> {
         }
     }
 
-    /// Of the columns `stage`, `dial`, `score`, `threshold`, `class` and `message`.
+    /// In the order of [`reason_columns`].
     pub(super) fn cells(&self, wanted: &Wanted<'_>) -> [Cell<'a>; 6] {
         use Cell::{Float32, Missing, Text};
         match *self {
