@@ -98,8 +98,7 @@ impl ChatBook {
 fn stamp_of(book: &str, model: &ChatModel) -> Stamp {
     let mut parts = model.stamp_parts();
     parts.push(("book", book.as_bytes().to_vec()));
-    let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-    Stamp::of(&parts)
+    Stamp::of_gathered(&parts)
 }
 
 impl Raw for ChatBook {

@@ -17,10 +17,9 @@ use threshflow::shard::Picture;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{EditSource, Planned, bytes_to_decode, pixels_of, pixels_of_file};
+use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of, pixels_of_file};
 use crate::editor::{Editor, Pass};
 use crate::instruct::{InstructionSource, StoredInstruction};
-use crate::mask::Mask;
 use crate::passing::tells_of_the_content;
 
 pub use pictures::{EditPicture, EditPictures, MadePass};
@@ -178,11 +177,10 @@ impl Edit {
                 Shown::Made(number) => keys[number],
                 Shown::Original | Shown::EndFrame => question.image,
             };
-            let region = if masks.len() > 1 { pass.step } else { 0 };
             keys.push(self.editors.key(&Asked {
                 planned: *pass,
                 from,
-                mask: masks.get(region).map_or("", String::as_str),
+                mask: of_step(&masks, pass.step).map_or("", String::as_str),
                 object: planned.region_of(pass.step).map_or("", |region| &region.object.noun),
                 result: result_of(pass, stored),
                 reference: stored.reference.as_deref(),
@@ -198,7 +196,6 @@ impl Edit {
         let mut stored = StoredEdit { passes: Vec::new() };
         for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
             let kept = self.editors.who_can(pass.operation)?;
-            let region = if masks.len() > 1 { pass.step } else { 0 };
             let make = || {
                 let picture = match pass.from {
                     Shown::Made(number) => Arc::new(self.picture(&stored, number, &edit.original)?),
@@ -207,7 +204,7 @@ impl Edit {
                 let made = kept.editor.edit(&Pass {
                     operation: pass.operation,
                     picture: &picture,
-                    mask: masks.get(region).filter(|_| pass.operation != Operation::Style),
+                    mask: of_step(&masks, pass.step).filter(|_| pass.operation != Operation::Style),
                     reference: reference.as_ref(),
                     object: edit.planned.region_of(pass.step).map_or("", |region| &region.object.noun),
                     instruction: instruction_of(pass, &edit.planned, &edit.stored),
@@ -302,8 +299,7 @@ impl Operator for Edit {
         ];
         parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
         parts.extend(self.editors.stamps().into_iter().map(|(name, stamp)| (name, stamp.0.to_vec())));
-        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        Stamp::of(&parts)
+        Stamp::of_gathered(&parts)
     }
 
     fn model(&self) -> String {
@@ -402,9 +398,4 @@ pub fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operati
         EditType::Hybrid => steps.collect(),
         _ => steps.filter(|(step, _)| *step == turn).collect(),
     }
-}
-
-/// The mask of a pass at the picture's size, for those who judge it.
-pub fn mask_of_step(masks: &[Mask], step: usize) -> Option<&Mask> {
-    if masks.len() > 1 { masks.get(step) } else { masks.first() }
 }

@@ -83,12 +83,13 @@ pub struct PlannedRegion {
 impl Planned {
     /// The region that step `step` is about.
     pub fn region_of(&self, step: usize) -> Option<&PlannedRegion> {
-        match self.regions.len() {
-            0 => None,
-            1 => self.regions.first(),
-            _ => self.regions.get(step),
-        }
+        of_step(&self.regions, step)
     }
+}
+
+/// What belongs to step `step`, of things that there is one of for each chosen region: the steps of an edit of one region share it.
+pub fn of_step<T>(all: &[T], step: usize) -> Option<&T> {
+    if all.len() > 1 { all.get(step) } else { all.first() }
 }
 
 impl EditSource {

@@ -16,7 +16,7 @@ use crate::choice;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::{EditType, Instruction};
 use crate::edit_source::{
-    BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, pixels_of,
+    BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, of_step, pixels_of,
 };
 use crate::paint;
 use crate::passing::tells_of_the_question;
@@ -92,8 +92,9 @@ impl Instruct {
     ) -> Result<StoredInstruction, Refusal> {
         let masks = self.source.masks(planned)?;
         let colours: Vec<Option<&str>> = masks.iter().map(|mask| colour_of(picture, mask)).collect();
-        let of_step = |step: usize| colours.get(if colours.len() == 1 { 0 } else { step }).copied().flatten();
-        let colours: Vec<Option<&str>> = (0..planned.plan.steps.len()).map(of_step).collect();
+        let steps = 0..planned.plan.steps.len();
+        let colours: Vec<Option<&str>> =
+            steps.map(|step| of_step(&colours, step).copied().flatten()).collect();
         let sure: Vec<(&str, [f32; 4])> =
             planned.sure.iter().map(|(noun, bbox)| (noun.as_str(), *bbox)).collect();
         let motion = end.and_then(|end| motion_of(picture, end, &sure));
@@ -167,8 +168,7 @@ impl Operator for Instruct {
                 parts.extend(EditType::ALL.into_iter().flat_map(chat::instruct::stamp_parts));
             }
         }
-        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        Stamp::of(&parts)
+        Stamp::of_gathered(&parts)
     }
 
     fn model(&self) -> String {

@@ -14,10 +14,10 @@ use crate::chat::judge::{Pair, Rubric};
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decoder_stamp};
-use crate::edit::{EditPicture, EditPictures, at_size_of, mask_of_step, operations_of_turn};
+use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
 use crate::edit_plan::EditType;
 use crate::edit_source::{
-    BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, pixels_of, pixels_of_file,
+    BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of, pixels_of_file,
 };
 use crate::judge_pixels;
 use crate::judgement::Judgement;
@@ -128,9 +128,8 @@ impl Judge {
         turn: usize,
         [before, after]: [&RgbImage; 2],
     ) -> Result<Judgement, Refusal> {
-        let widened = |step: usize| {
-            mask_of_step(masks, step).map(|mask| paint::widened(mask, paint::reach(mask.area())))
-        };
+        let widened =
+            |step: usize| of_step(masks, step).map(|mask| paint::widened(mask, paint::reach(mask.area())));
         let steps = operations_of_turn(planned, turn);
         let masks: Vec<Option<Mask>> = steps.iter().map(|(step, _)| widened(*step)).collect();
         let steps = steps.iter().zip(&masks);
@@ -201,8 +200,7 @@ impl Operator for Judge {
                 parts.extend(Rubric::ALL.into_iter().flat_map(chat::judge::stamp_parts));
             }
         }
-        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        Stamp::of(&parts)
+        Stamp::of_gathered(&parts)
     }
 
     fn model(&self) -> String {
@@ -238,9 +236,9 @@ impl Operator for Judge {
             EditPicture::Made(bytes) => pixels_of_file(bytes),
         };
         let turns = self.pictures.of(question, &planned)?.into_iter().enumerate();
-        let masks = self.pictures.source().masks(&planned)?;
         match &self.by {
             JudgeBy::Pixels => {
+                let masks = self.pictures.source().masks(&planned)?;
                 let judged = turns.map(|(turn, [before, after])| {
                     let (before, after) = (at_size_of(&original, pixels(&before)?), pixels(&after)?);
                     self.turn(&planned, &masks, turn, [&before, &after])

@@ -83,8 +83,7 @@ impl Operator for NounFinder {
                 parts.extend(chat::noun_finder::stamp_parts());
             }
         }
-        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        Stamp::of(&parts)
+        Stamp::of_gathered(&parts)
     }
 
     fn model(&self) -> String {

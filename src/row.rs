@@ -82,6 +82,12 @@ impl Stamp {
         }
         Stamp(ContentHash::from_hasher(&hasher))
     }
+
+    /// The same of parts that were gathered.
+    pub fn of_gathered(parts: &[(&str, Vec<u8>)]) -> Self {
+        let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        Stamp::of(&parts)
+    }
 }
 
 impl fmt::Display for Stamp {
