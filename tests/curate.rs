@@ -111,7 +111,7 @@ impl std::str::FromStr for Trouble {
 pub struct Judge {
     args: Args,
     log: Option<File>,
-    preparing: AtomicUsize,
+    pub preparing: AtomicUsize,
 }
 
 impl Judge {
@@ -190,7 +190,7 @@ impl Operator for Judge {
 }
 
 pub struct Curate {
-    judge: Arc<Stage<Judge>>,
+    pub judge: Arc<Stage<Judge>>,
 }
 
 pub fn short_side(image: Image) -> Scored<Image, ShortSide> {

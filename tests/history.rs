@@ -70,6 +70,7 @@ impl History {
             live.remove(&name(shard));
             // Only now: a shard that is replaced under a run's feet is another test's business.
             live.settle();
+            live.rest();
         }
         if self.rng.below(3) > 0 {
             let version = self.rng.next() % 3;

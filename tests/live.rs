@@ -19,6 +19,8 @@ pub struct Options {
     pub workers: usize,
     pub window: usize,
     pub rows_an_epoch: usize,
+    /// In the dataflow at once.
+    pub rows: usize,
     pub pool_threads: usize,
     /// Questions that may wait for the pool.
     pub pool_queue: usize,
@@ -31,6 +33,7 @@ impl Default for Options {
             workers: 1,
             window: 4,
             rows_an_epoch: 16,
+            rows: 32_768,
             pool_threads: 2,
             pool_queue: 32,
             decoded_bytes: 1 << 20,
@@ -91,6 +94,7 @@ impl<P: App> Live<P> {
             workers: options.workers,
             window: options.window,
             most_rows_an_epoch: options.rows_an_epoch,
+            most_rows: options.rows,
         };
         let engine = start(pipeline.clone(), engine, values).expect("the engine starts");
         Live { engine, pipeline, lanes, catalogue, shards: BTreeMap::new(), values: values.to_vec() }
@@ -115,6 +119,13 @@ impl<P: App> Live<P> {
 
     pub fn settle(&mut self) {
         self.engine.settle(&mut watch(&self.lanes)).expect("settles");
+    }
+
+    /// Waits until nothing reads the shards: a question that was withdrawn may still be at work when all has settled.
+    pub fn rest(&self) {
+        while self.lanes.status().iter().any(|stage| stage.at_work > 0) {
+            std::thread::yield_now();
+        }
     }
 
     /// Every row's verdict, by `shard/key#place`.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tests::curate::{Args, asked};
+use std::sync::atomic::Ordering;
+
+use tests::curate::{Args, asked, plainly, verdict};
 use tests::live::{Live, Options};
 use tests::shards::{Sample, corpus, write};
 use threshflow::lane::AskLog;
@@ -159,4 +161,34 @@ fn rows_that_leave_while_they_are_asked_about_leave_nothing_behind() {
     live.settle();
     assert_eq!(take(&log), minus(&asked(&data.a, 12.0), &asked_before));
     let _: Arc<_> = live.lanes.clone();
+}
+
+/// A question that was withdrawn may still be at work when its shard is written over: what it then reads is not what it
+/// was asked about, and must not be remembered as if it were.
+#[test]
+fn what_is_read_of_a_shard_that_was_written_over_is_not_remembered() {
+    let folder = tests::scratch();
+    let path = folder.path().join("a.tar");
+    let mut samples = corpus(1, 0..40);
+    write(&path, &samples);
+    let args = Args { slow_prepare: 150, ..Args::default() };
+    let options = Options { pool_threads: 4, ..Options::default() };
+    let mut live = Live::start(&folder.path().join("store"), &options, &args, &[0.0, 4.5], None);
+    live.insert(&path);
+    while live.pipeline.judge.operator().preparing.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    live.remove("a");
+    live.settle();
+    samples.reverse();
+    write(&path, &samples);
+    // What is still at work reads the new bytes; whoever asks before it is done would wait with it, and be refused.
+    live.rest();
+    live.insert(&path);
+    live.settle();
+    let standing = live.verdicts();
+    for (place, sample) in samples.iter().enumerate() {
+        let name = format!("a/{}#{place}", sample.key);
+        assert_eq!(plainly(&standing[&name]), verdict(sample, 0.0, 4.5), "{name}");
+    }
 }

@@ -12,6 +12,7 @@ mod budget;
 mod desk;
 mod operator;
 mod pool;
+mod preparing;
 mod recall;
 mod remote;
 mod stage;

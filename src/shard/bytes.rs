@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,16 @@ pub(super) struct PieceStamp {
     mtime_ns: i64,
 }
 
+/// A clock that stamps files may tick every 10 ms: within a tick, a change goes unnoticed.
+const A_TICK: Duration = Duration::from_millis(20);
+
 impl PieceStamp {
+    /// How long ago the file was written, where that is not in the future.
+    fn age(&self) -> Option<Duration> {
+        let written = Duration::new(self.mtime_s.try_into().ok()?, self.mtime_ns.try_into().ok()?);
+        SystemTime::now().duration_since(UNIX_EPOCH + written).ok()
+    }
+
     fn of(metadata: &std::fs::Metadata) -> Self {
         PieceStamp { len: metadata.len(), mtime_s: metadata.mtime(), mtime_ns: metadata.mtime_nsec() }
     }
@@ -101,6 +111,16 @@ impl Bytes {
 
     pub(super) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Waits until no change of the pieces can go unnoticed: after that, what is read is what the stamps stand for.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file that is written this very moment, and then milliseconds"
+    )]
+    pub(super) fn let_age(&self) {
+        let youngest = self.stamps.iter().filter_map(PieceStamp::age).min();
+        std::thread::sleep(youngest.map_or(Duration::ZERO, |age| A_TICK.saturating_sub(age)));
     }
 
     pub(super) fn stamps(&self) -> &[PieceStamp] {

@@ -133,7 +133,10 @@ impl Catalogue {
         let index_path = index_file::path_of(&self.store, source);
         let (index, kept) = match self.read_index(&index_path, &bytes) {
             Some(index) => (index, None),
-            None => self.walk(&bytes, &index_path)?,
+            None => {
+                bytes.let_age();
+                self.walk(&bytes, &index_path)?
+            }
         };
         let seq = self.number_of(&source.name, index.fingerprint)?;
         self.names.insert(seq, &source.name);

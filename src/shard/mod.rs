@@ -223,6 +223,20 @@ impl Shard {
         }
     }
 
+    /// Whether its files still look as they did when it was opened: what was read since is what the index tells of.
+    pub fn unchanged(&self) -> bool {
+        self.bytes.unchanged()
+    }
+
+    /// What to say of a question whose bytes were read while they changed.
+    pub fn changed(&self) -> Refusal {
+        let message = format!(
+            "the shard {:?} changed while it was read; leave shards alone while they are read, then run again",
+            self.name
+        );
+        Refusal::new("changed_while_read", message)
+    }
+
     /// The bytes of any member.
     pub fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
         self.bytes.slice(member.offset, member.len)
