@@ -106,20 +106,26 @@ impl Pipeline for ImgEdit {
 
         // 2. Ground: boxes, masks and scores of what the nouns name; the candidates among them.
         let (pictures, regions) = pictures.ask(&self.detect).regions(&self.detect);
-        let (objects, backgrounds) = regions.gate(&dial.detection).each(area).split(is_object);
-        let objects = objects.gate(&dial.object_area).gate(&dial.object_area_most);
-        let backgrounds = backgrounds.gate(&dial.background_area).gate(&dial.background_area_most);
-        let regions = objects.and(backgrounds).ask(&self.segment).ask(&self.region_score);
-        let (objects, backgrounds) = regions.split(is_object);
-        let objects = objects.gate_either([
-            vec![dial.object_clip.on(clip)],
-            vec![dial.object_area_sure.on(region_area), dial.object_mask.on(mask)],
-        ]);
-        let backgrounds = backgrounds.gate_either([
-            vec![dial.background_clip.on(clip)],
-            vec![dial.background_area_sure.on(region_area), dial.background_mask.on(mask)],
-        ]);
-        let regions = objects.and(backgrounds);
+        let regions = regions.gate(&dial.detection).each(area);
+        let regions = regions
+            .only(is_object, |objects| objects.gate(&dial.object_area).gate(&dial.object_area_most))
+            .only(is_background, |backgrounds| {
+                backgrounds.gate(&dial.background_area).gate(&dial.background_area_most)
+            });
+        let regions = regions.ask(&self.segment).ask(&self.region_score);
+        let regions = regions
+            .only(is_object, |objects| {
+                objects.gate_either([
+                    vec![dial.object_clip.on(clip)],
+                    vec![dial.object_area_sure.on(region_area), dial.object_mask.on(mask)],
+                ])
+            })
+            .only(is_background, |backgrounds| {
+                backgrounds.gate_either([
+                    vec![dial.background_clip.on(clip)],
+                    vec![dial.background_area_sure.on(region_area), dial.background_mask.on(mask)],
+                ])
+            });
         let candidates = regions.candidates();
         let pictures = pictures.with(regions).gate(&dial.regions);
 
@@ -155,6 +161,10 @@ impl Pipeline for ImgEdit {
 
 fn is_object<R: Row>(row: &R) -> bool {
     row.region().is_some_and(|region| region.kind == RegionKind::Object)
+}
+
+fn is_background<R: Row>(row: &R) -> bool {
+    row.region().is_some_and(|region| region.kind == RegionKind::Background)
 }
 
 fn clip(region: &Judged) -> Score<ClipScore> {

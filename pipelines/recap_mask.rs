@@ -82,21 +82,27 @@ impl Pipeline for RecapMask {
             images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
         let (pictures, regions) = pictures.ask(&self.nouns).ask(&self.detect).regions(&self.detect);
 
-        let (objects, backgrounds) = regions.gate(&dial.detection).each(area).split(is_object);
-        let objects = objects.gate(&dial.object_area).gate(&dial.object_area_most);
-        let backgrounds = backgrounds.gate(&dial.background_area).gate(&dial.background_area_most);
-
-        let regions = objects.and(backgrounds).ask(&self.segment).ask(&self.region_score);
-        let (objects, backgrounds) = regions.split(is_object);
-        let objects = objects.gate_either([
-            vec![dial.object_clip.on(clip)],
-            vec![dial.object_area_sure.on(region_area), dial.object_mask.on(mask)],
-        ]);
-        let backgrounds = backgrounds.gate_either([
-            vec![dial.background_clip.on(clip)],
-            vec![dial.background_area_sure.on(region_area), dial.background_mask.on(mask)],
-        ]);
-        pictures.with(objects.and(backgrounds)).gate(&dial.regions)
+        let regions = regions.gate(&dial.detection).each(area);
+        let regions = regions
+            .only(is_object, |objects| objects.gate(&dial.object_area).gate(&dial.object_area_most))
+            .only(is_background, |backgrounds| {
+                backgrounds.gate(&dial.background_area).gate(&dial.background_area_most)
+            });
+        let regions = regions.ask(&self.segment).ask(&self.region_score);
+        let regions = regions
+            .only(is_object, |objects| {
+                objects.gate_either([
+                    vec![dial.object_clip.on(clip)],
+                    vec![dial.object_area_sure.on(region_area), dial.object_mask.on(mask)],
+                ])
+            })
+            .only(is_background, |backgrounds| {
+                backgrounds.gate_either([
+                    vec![dial.background_clip.on(clip)],
+                    vec![dial.background_area_sure.on(region_area), dial.background_mask.on(mask)],
+                ])
+            });
+        pictures.with(regions).gate(&dial.regions)
     }
 
     fn recorder(&self) -> Option<&dyn Recorder> {
@@ -114,6 +120,10 @@ impl Pipeline for RecapMask {
 
 fn is_object<R: Row>(row: &R) -> bool {
     row.region().is_some_and(|region| region.kind == RegionKind::Object)
+}
+
+fn is_background<R: Row>(row: &R) -> bool {
+    row.region().is_some_and(|region| region.kind == RegionKind::Background)
 }
 
 fn clip(region: &Judged) -> Score<ClipScore> {

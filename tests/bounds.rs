@@ -102,6 +102,21 @@ fn the_source_waits_for_the_window_and_the_bytes() {
 }
 
 #[test]
+fn the_source_waits_for_the_rows_where_epochs_are_large() {
+    let folder = tests::scratch();
+    let path = folder.path().join("a.tar");
+    write(&path, &corpus(3, 0..400));
+    let args = Args { slow: 2, ..Args::default() };
+    let options = Options { window: 100, rows_an_epoch: 16, rows: 50, ..Options::default() };
+    let mut live = Live::start(&folder.path().join("store"), &options, &args, &[0.0, 0.0], None);
+    live.insert(&path);
+    live.settle();
+    let progress = live.engine.progress();
+    assert_eq!(progress.peak_rows_in_flight, 48, "three epochs of 16 rows");
+    assert!(progress.window_waits > 10, "the source was seen waiting {} times", progress.window_waits);
+}
+
+#[test]
 fn a_row_is_small() {
     assert_eq!(std::mem::size_of::<Image>(), 32);
     assert_eq!(std::mem::size_of::<Scored<Scored<Image, Taste>, Taste>>(), 40);

@@ -78,6 +78,9 @@ pub struct Args {
     /// Masks of the picture whose hash starts so are refused before they are drawn
     #[arg(long)]
     pub refuse_preparing: Option<String>,
+    /// The words of the picture whose hash starts so are not told before there is a file `released` beside the log of asks
+    #[arg(long, requires = "log_asks")]
+    pub hold_words: Option<String>,
     /// Masks of the picture whose hash starts so panic
     #[arg(long)]
     pub panic_answering: Option<String>,
@@ -111,6 +114,10 @@ fn is_object<R: Row>(row: &R) -> bool {
     row.region().is_some_and(|region| region.kind == RegionKind::Object)
 }
 
+fn is_background<R: Row>(row: &R) -> bool {
+    !is_object(row)
+}
+
 impl Pipeline for Ground {
     const NAME: &'static str = "ground";
     type Dials<'s> = Dials<'s>;
@@ -120,21 +127,24 @@ impl Pipeline for Ground {
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
         let pictures = images.each(crate::curate::short_side).gate(&dial.short_side);
         let (pictures, regions) = pictures.ask(&self.words).ask(&self.find).regions(&self.find);
-        let (objects, backgrounds) = regions.gate(&dial.sure).each(with_area).split(is_object);
-        // One gate more for objects than for backgrounds: they come to the next question at different times.
-        let objects = objects.gate(&dial.object_area).gate(&dial.object_area_most);
-        let backgrounds = backgrounds.gate(&dial.background_area);
-        let (objects, backgrounds) =
-            objects.and(backgrounds).ask(&self.mask).ask(&self.judge).split(is_object);
-        let objects = objects.gate_either([
-            vec![dial.object_clip.on(clip)],
-            vec![dial.object_large.on(area_of), dial.quality.on(quality)],
-        ]);
-        let backgrounds = backgrounds.gate_either([
-            vec![dial.background_clip.on(clip), dial.quality.on(quality)],
-            vec![dial.background_pleasing.on(|region: &Judged| region.score)],
-        ]);
-        let regions = objects.and(backgrounds);
+        let regions = regions.gate(&dial.sure).each(with_area);
+        let regions = regions
+            .only(is_object, |objects| objects.gate(&dial.object_area).gate(&dial.object_area_most))
+            .only(is_background, |backgrounds| backgrounds.gate(&dial.background_area));
+        let regions = regions.ask(&self.mask).ask(&self.judge);
+        let regions = regions
+            .only(is_object, |objects| {
+                objects.gate_either([
+                    vec![dial.object_clip.on(clip)],
+                    vec![dial.object_large.on(area_of), dial.quality.on(quality)],
+                ])
+            })
+            .only(is_background, |backgrounds| {
+                backgrounds.gate_either([
+                    vec![dial.background_clip.on(clip), dial.quality.on(quality)],
+                    vec![dial.background_pleasing.on(|region: &Judged| region.score)],
+                ])
+            });
         let candidates = regions.candidates();
         let pictures = pictures.with(regions).gate(&dial.regions);
         let (pictures, edits) = pictures.edits(candidates, &self.choose);
@@ -166,7 +176,7 @@ impl App for Ground {
         let lanes = &workbench.lanes;
         let log = operators::AskFile::open(args.log_asks.as_deref())
             .map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
-        let words = Stage::open(ReadWords { log: log.clone() }, lanes)?;
+        let words = Stage::open(ReadWords { args: args.clone(), log: log.clone() }, lanes)?;
         // Another finder has another book.
         let stamp = Stamp::of(&[("operator", b"spelling/1"), ("finder", &operators::finder(args))]);
         let book = Book::open("spelling", stamp, "spelling".into(), |_| true, lanes)?;

@@ -104,8 +104,12 @@ impl Run {
     fn start(workers: usize, rng: &mut Rng, values: &[f32]) -> Self {
         let names = ShardNames::default();
         let known = names.clone();
-        let options =
-            EngineOptions { workers, window: 1 + rng.below(5), most_rows_an_epoch: 1 + rng.below(40) };
+        let options = EngineOptions {
+            workers,
+            window: 1 + rng.below(5),
+            most_rows_an_epoch: 1 + rng.below(40),
+            most_rows: 1 + rng.below(200),
+        };
         let engine = Engine::start(options, Dials::SPECS, values, move |images, maker| {
             let dials = Dials::make(maker);
             let worth = |image: Image| Scored::<_, Worth> { score: Score::of(image.given.get()), row: image };

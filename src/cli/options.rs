@@ -59,8 +59,9 @@ pub struct RunOptions {
     /// Most bytes of decoded pictures at once
     #[arg(long, default_value_t = 1 << 30, value_name = "BYTES")]
     pub decoded_bytes: u64,
-    /// Most epochs in the dataflow at once: the source waits beyond that
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Most epochs in the dataflow at once: the source waits beyond that. Epochs have 64 rows or more; slow servers need many
+    /// under way to keep the models busy that run here
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub window: u16,
     /// Seconds that one answer may take
     #[arg(long, default_value_t = 600.0, value_name = "SECONDS")]

@@ -4,15 +4,18 @@
 //! As in a [`gate`](super::gate), rows are kept by the bucket that a score falls in; here once for every condition,
 //! by number, so that any of the dials can be turned and only the rows in its band are looked at.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashTable;
+
 use super::gate::{NAN_BUCKET, Side, TOUCHED, Turning, Updates, bucket};
 use super::histogram::Histogram;
 use super::{Collection, Dial, DialSpec, Flow, Wired};
-use crate::row::{Given, Place, Row, Score, Unit};
+use crate::row::{Given, Row, Score, Unit};
 
 /// Reads a score off a row.
 type ScoreOf<R> = Rc<dyn Fn(&R) -> Score<Given>>;
@@ -48,6 +51,12 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Dials may stand in several lists. Panics where there is no list, or one without conditions: a fault of the
     /// pipeline's file that its first start shows.
     pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
+        let Either { name, dials, gate } = self.either(lists);
+        self.gated_by(name, dials, gate)
+    }
+
+    /// The gate of these lists, wired but not laid into the flow.
+    pub(super) fn either<const N: usize>(&self, lists: [Vec<Condition<'s, R>>; N]) -> Either<'s, R> {
         assert!(N > 0 && lists.iter().all(|list| !list.is_empty()), "every list has a condition");
         let (mut standing, mut dials) = (Standing::default(), Vec::new());
         for list in lists {
@@ -78,9 +87,15 @@ impl<'s, R: Row> Flow<'s, R> {
         let first = dials.next().expect("there is a condition");
         let dials = dials.fold(first, |all, dial| all.concat(dial));
         let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.spec.name).collect();
-        let name = format!("Gate {}", names.join(" "));
-        self.gated_by(name, dials, standing)
+        Either { name: format!("Gate {}", names.join(" ")), dials, gate: standing }
     }
+}
+
+/// A gate of several lists, before it is laid into a flow.
+pub(super) struct Either<'s, R: Row> {
+    pub(super) name: String,
+    pub(super) dials: Collection<'s, (u16, Score<Given>)>,
+    pub(super) gate: Standing<R>,
 }
 
 /// A condition and the rows by its score.
@@ -100,15 +115,17 @@ struct Standpoint {
     at: Option<Score<Given>>,
 }
 
-/// A gate's rows as of the last complete epoch, and where its dials stand.
-struct Standing<R> {
+/// A gate's rows as far as they have come, and where its dials stand.
+pub(super) struct Standing<R> {
     dials: Vec<Standpoint>,
     conditions: Vec<Watched<R>>,
     /// Places in `conditions`.
     alternatives: Vec<Vec<usize>>,
     rows: Vec<Option<R>>,
     free: Vec<u32>,
-    places: HashMap<Place, u32>,
+    /// Where each row is in `rows`, by the row itself: what a picture's edit was may leave after what it is has come.
+    places: HashTable<u32>,
+    hasher: RandomState,
 }
 
 impl<R> Default for Standing<R> {
@@ -119,7 +136,8 @@ impl<R> Default for Standing<R> {
             alternatives: Vec::new(),
             rows: Vec::new(),
             free: Vec::new(),
-            places: HashMap::new(),
+            places: HashTable::new(),
+            hasher: RandomState::new(),
         }
     }
 }
@@ -183,15 +201,15 @@ impl<R: Row> Standing<R> {
     }
 
     /// Takes in what came and what left, each row once.
-    fn take_in(&mut self, mut updates: Updates<R>, say: &mut impl FnMut(&R, Side, isize)) {
-        // What leaves first: a region may come back in the same epoch with another score.
-        updates.sort_by_key(|(.., diff)| *diff);
+    fn take_in(&mut self, updates: Updates<R>, say: &mut impl FnMut(&R, Side, isize)) {
         let mut leaving = BTreeSet::new();
         let mut touched: BTreeSet<(usize, u16)> = BTreeSet::new();
         let (out, come): (Vec<_>, Vec<_>) = updates.into_iter().partition(|(.., diff)| *diff < 0);
         for (row, _, diff) in out {
             say(&row, self.side(&row), diff);
-            if let Some(place) = self.places.remove(&row.place()) {
+            let here = |place: &u32| self.rows[*place as usize].as_ref() == Some(&row);
+            if let Ok(entry) = self.places.find_entry(self.hasher.hash_one(&row), here) {
+                let (place, _) = entry.remove();
                 for (number, condition) in self.conditions.iter().enumerate() {
                     let bucket = (condition.bucket)((condition.score)(&row));
                     condition.histogram.iter().for_each(|histogram| histogram.count(bucket, -1));
@@ -217,8 +235,12 @@ impl<R: Row> Standing<R> {
                 condition.histogram.iter().for_each(|histogram| histogram.count(bucket, 1));
                 condition.buckets[bucket as usize].push(place);
             }
-            self.places.insert(row.place(), place);
+            let hash = self.hasher.hash_one(&row);
             self.rows[place as usize] = Some(row);
+            let (rows, hasher) = (&self.rows, &self.hasher);
+            self.places.insert_unique(hash, place, |place| {
+                rows[*place as usize].as_ref().map_or(0, |row| hasher.hash_one(row))
+            });
         }
     }
 }

@@ -19,11 +19,15 @@ pub struct EngineOptions {
     pub window: usize,
     /// The most rows of one epoch.
     pub most_rows_an_epoch: usize,
+    /// The most rows in the dataflow at once; an epoch that is larger goes alone.
+    pub most_rows: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { workers: 1, window: 8, most_rows_an_epoch: 4_096 }
+        // While servers are asked, epochs are small, and each waits for its slowest answers: many must be under way for the
+        // models that run here to be kept busy. While a memo replays, epochs are large, and the rows are the bound.
+        EngineOptions { workers: 1, window: 64, most_rows_an_epoch: 4_096, most_rows: 32_768 }
     }
 }
 
@@ -35,6 +39,8 @@ pub struct Progress {
     /// The most epochs that were in flight at once.
     pub peak_epochs_in_flight: usize,
     pub rows_in_flight: usize,
+    /// The most rows that were in flight at once.
+    pub peak_rows_in_flight: usize,
     /// How often the source had rows to give and had to wait for the window.
     pub window_waits: u64,
 }
@@ -213,7 +219,7 @@ impl Engine {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.wait_for_room(tick)?;
+            self.wait_for_room(batch.len(), tick)?;
             let (epoch, count) = (self.next_epoch(batch.len()), batch.len());
             self.progress.rows_fed += count as u64;
             self.tell(&Command::Feed { epoch, rows: Arc::new(batch), diff });
@@ -223,7 +229,7 @@ impl Engine {
     /// Turns a dial, at an epoch of its own.
     pub fn turn(&mut self, dial: usize, value: f32, tick: Tick<'_>) -> Result<(), Stopped> {
         assert!(dial < self.dials.len(), "there are {} dials", self.dials.len());
-        self.wait_for_room(tick)?;
+        self.wait_for_room(0, tick)?;
         let epoch = self.next_epoch(0);
         self.tell(&Command::Turn { epoch, dial, value });
         Ok(())
@@ -252,17 +258,25 @@ impl Engine {
     fn count_in_flight(&mut self) {
         self.progress.epochs_in_flight = self.in_flight.len();
         self.progress.rows_in_flight = self.in_flight.iter().map(|(_, rows, _)| rows).sum();
-        self.progress.peak_epochs_in_flight = self.progress.peak_epochs_in_flight.max(self.in_flight.len());
+        let progress = &mut self.progress;
+        progress.peak_epochs_in_flight = progress.peak_epochs_in_flight.max(progress.epochs_in_flight);
+        progress.peak_rows_in_flight = progress.peak_rows_in_flight.max(progress.rows_in_flight);
     }
 
-    fn wait_for_room(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
-        if self.in_flight.len() >= self.options.window {
+    /// Waits until an epoch of so many rows has room.
+    fn wait_for_room(&mut self, rows: usize, tick: Tick<'_>) -> Result<(), Stopped> {
+        if !self.has_room(rows) {
             self.take_in_what_is_there();
         }
-        if self.in_flight.len() >= self.options.window {
+        if !self.has_room(rows) {
             self.progress.window_waits += 1;
         }
-        self.wait_while(tick, |engine| engine.in_flight.len() >= engine.options.window)
+        self.wait_while(tick, |engine| !engine.has_room(rows))
+    }
+
+    fn has_room(&self, rows: usize) -> bool {
+        let fits = self.progress.rows_in_flight + rows <= self.options.most_rows;
+        self.in_flight.is_empty() || (self.in_flight.len() < self.options.window && fits)
     }
 
     fn take_in_what_is_there(&mut self) {

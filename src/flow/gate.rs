@@ -1,8 +1,8 @@
 //! `gate`: keeps the rows whose score passes a dial, at a cost that follows the rows between the old and the new dial.
 //!
 //! The operator keeps its rows by the bucket that their score falls in, and looks only at the buckets between the
-//! old dial and the new one. Epochs are totally ordered, and each is worked off when it is complete, so what counts
-//! is where things stand, not how they came to: a differential arrangement, which can answer for every past time,
+//! old dial and the new one. Epochs are totally ordered, and a dial is turned when all rows of earlier epochs have come, so
+//! what counts is where things stand, not how they came to: a differential arrangement, which can answer for every past time,
 //! took twice the memory and several times as long per turn. A join of every row with the dial would be three lines
 //! and look at every row at every turn: the benches have it, to compare with.
 
@@ -106,15 +106,20 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     ///
     /// Rows stay on the worker that they are on: nothing is exchanged.
     pub fn gate(self, dial: &Dial<'s, U>) -> Self {
+        let gate = self.one_dial(dial);
+        self.gated_by(format!("Gate {}", dial.spec.name), dial.at.clone(), gate)
+    }
+
+    /// The gate of this dial, wired but not laid into the flow.
+    pub(super) fn one_dial(&self, dial: &Dial<'s, U>) -> OneDial<R, U> {
         self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name, of: R::OF });
         let standing = Standing::new(dial.spec.comparison, dial.histogram.clone());
-        let gate = OneDial { index: dial.index, standing };
-        self.gated_by(format!("Gate {}", dial.spec.name), dial.at.clone(), gate)
+        OneDial { index: dial.index, standing }
     }
 }
 
 /// One dial, and the rows that are held against it.
-struct OneDial<R, U> {
+pub(super) struct OneDial<R, U> {
     index: u16,
     standing: Standing<R, U>,
 }
@@ -140,7 +145,7 @@ impl<R: Row, U: Unit> Turning<Scored<R, U>> for OneDial<R, U> {
     }
 }
 
-/// A gate's rows as of the last complete epoch, by bucket, and where its dial stands.
+/// A gate's rows as far as they have come, by bucket, and where its dial stands.
 struct Standing<R, U> {
     comparison: Comparison,
     at: Option<Score<U>>,

@@ -1,5 +1,5 @@
 //! From pictures to their regions and back: `regions` makes a row of every region that was found, `with` counts those
-//! that are left and publishes them with their picture; `split` and `and` part and join flows.
+//! that are left and publishes them with their picture.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -75,32 +75,9 @@ impl<'s, R: Row> Flow<'s, R> {
         Flow { rows, ended, unanswered: None, pieces: joined, wired: self.wired }
     }
 
-    /// The rows that `first` says yes to, and the others; what ended before stays with the first flow.
-    pub fn split(self, first: impl Fn(&R) -> bool + Clone + 'static) -> (Self, Self) {
-        let (yes, no) = (first.clone(), first);
-        let ones = self.rows.clone().filter(move |row| yes(row));
-        let others = self.rows.filter(move |row| !no(row));
-        let nothing = self.ended.clone().filter(|_| false);
-        let wired = self.wired.clone();
-        let others = Flow { rows: others, ended: nothing, unanswered: None, pieces: Vec::new(), wired };
-        (Flow { rows: ones, unanswered: None, ..self }, others)
-    }
-
     /// The regions of this flow as what edits may be chosen from; the flow goes on.
     pub fn candidates(&self) -> Candidates<'s> {
         Candidates(self.rows.clone().flat_map(|row| row.region().cloned()))
-    }
-
-    /// The rows of both flows, and what ended in either. An epoch's rows come together, when there will be no more of
-    /// them: questions about one picture's regions that are asked together are prepared once, whatever their kind.
-    pub fn and(self, other: Self) -> Self {
-        let both = self.rows.concat(other.rows);
-        Flow {
-            rows: at_complete_epochs("And", both, |rows, joined| *joined = rows),
-            ended: self.ended.concat(other.ended),
-            unanswered: None,
-            ..self
-        }
     }
 }
 

@@ -92,7 +92,21 @@ fn seen(subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
 
 /// Reads the words out of sidecars.
 pub struct ReadWords {
+    pub args: Args,
     pub log: AskFile,
+}
+
+impl ReadWords {
+    /// Waits where it was told to.
+    fn hold(&self, questions: &[Question]) {
+        let (Some(held), Some(log)) = (&self.args.hold_words, &self.args.log_asks) else { return };
+        if questions.iter().any(|question| question.image.to_string().starts_with(held)) {
+            let since = std::time::Instant::now();
+            while !log.with_file_name("released").exists() && since.elapsed() < Duration::from_secs(60) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
 }
 
 impl Operator for ReadWords {
@@ -120,6 +134,7 @@ impl Operator for ReadWords {
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<String>, Refusal> {
         self.log.note("words", contents(subject.questions));
+        self.hold(subject.questions);
         plainly::words(subject.sidecar.and_then(|sidecar| sidecar.json.as_deref()))
     }
     fn answer(&self, _: &mut (), batch: &[Vec<String>]) -> Vec<Result<Reply<Handle<Words>>, Refusal>> {

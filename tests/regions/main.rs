@@ -5,6 +5,7 @@ mod kill;
 mod oracle;
 mod plan;
 mod reuse;
+mod slow;
 mod stall;
 
 use std::collections::{BTreeMap, BTreeSet};

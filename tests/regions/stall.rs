@@ -28,6 +28,7 @@ fn dials_turned_while_regions_are_asked_about_never_stall() {
                 pool_threads: 1 + round % 4,
                 pool_queue: 1 + round % 4,
                 decoded_bytes: 4000,
+                ..Options::default()
             };
             let store = folder.path().join(format!("store{round}"));
             let mut live = Live::<Ground>::open(&store, &options, &Args::default(), &DEFAULTS, None);

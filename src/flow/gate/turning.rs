@@ -1,5 +1,8 @@
 //! The dataflow operator behind every gate: rows come in beside the dials that they are held against; what passes and
-//! what is held back go out. An epoch is worked off when it is complete, its dials before its rows.
+//! what is held back go out.
+//!
+//! A row is let through as it comes, once it is known where the dials stand at its time: it need not wait for the others
+//! of its epoch, of which some may wait for slow answers. A turned dial waits until all rows of earlier epochs have come.
 
 use std::collections::BTreeMap;
 
@@ -23,12 +26,12 @@ pub(in crate::flow) enum Side {
     HeldBack { dial: u16, score: Score<Given> },
 }
 
-/// A gate's rows and dials as of the last complete epoch.
+/// A gate's rows and dials, as far as they have come.
 pub(in crate::flow) trait Turning<R>: 'static {
     /// Where a dial was turned to, and which one where there are several.
     type Dial: Clone + Ord + 'static;
 
-    /// Takes in what a complete epoch brought: the dials that were turned, then the rows that came and left, each once.
+    /// Takes in the dials that were turned, then rows that came and left, each once: an epoch's, or some of them.
     /// Whatever comes to a side or leaves it is said. `say` is given away: behind a reference, a turn took 2 % longer.
     fn work_off(
         &mut self,
@@ -52,7 +55,7 @@ impl<'s, R: Row> Flow<'s, R> {
     }
 }
 
-/// What came of an epoch that is not complete, and the right to say what follows from it.
+/// What came of an epoch and was not looked at yet, and the right to say what follows from it.
 struct Gathered<R, D> {
     rows_out: Capability<Epoch>,
     ended_out: Capability<Epoch>,
@@ -101,7 +104,10 @@ fn turning<'s, R: Row, T: Turning<R>>(
             let (mut passing, mut ended) = (passing.activate(), ended.activate());
             while let Some(epoch) = open.first_entry() {
                 let time = *epoch.key();
-                if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
+                // A dial may still be turned at this time; or one was, and rows that came before may still be on their way.
+                let (rows_to_come, dials_to_come) = (&frontiers[0], &frontiers[1]);
+                let turned = !epoch.get().dials.is_empty();
+                if dials_to_come.less_equal(&time) || (turned && rows_to_come.less_than(&time)) {
                     break;
                 }
                 let mut gathered = epoch.remove();

@@ -1,0 +1,63 @@
+//! `only`: gates that some rows of a flow go through, and the others pass by.
+//!
+//! The others stay in step with those: what is asked next about all of a picture's regions is asked together.
+
+use super::gate::{Side, Turning, Updates};
+use super::{Condition, Dial, Flow};
+use crate::row::{Row, Scored, Unit};
+
+/// A flow of which only some rows are held against the gates that are laid into it: see [`Flow::only`].
+pub struct Only<'s, R: Row, F> {
+    flow: Flow<'s, R>,
+    which: F,
+}
+
+impl<'s, R: Row> Flow<'s, R> {
+    /// Lays gates into the flow for the rows that `which` says yes to; the others pass by. `which` is pure.
+    pub fn only<F>(self, which: F, gates: impl FnOnce(Only<'s, R, F>) -> Only<'s, R, F>) -> Self
+    where
+        F: Fn(&R) -> bool + Clone + 'static,
+    {
+        gates(Only { flow: self, which }).flow
+    }
+}
+
+impl<'s, R: Row, F: Fn(&R) -> bool + Clone + 'static> Only<'s, R, F> {
+    /// As [`Flow::gate_either`].
+    pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
+        let either = self.flow.either(lists);
+        let gate = OnlySome { which: self.which.clone(), gate: either.gate };
+        Only { flow: self.flow.gated_by(either.name, either.dials, gate), which: self.which }
+    }
+}
+
+impl<'s, R: Row, U: Unit, F: Fn(&Scored<R, U>) -> bool + Clone + 'static> Only<'s, Scored<R, U>, F> {
+    /// As [`Flow::gate`].
+    pub fn gate(self, dial: &Dial<'s, U>) -> Self {
+        let gate = OnlySome { which: self.which.clone(), gate: self.flow.one_dial(dial) };
+        let name = format!("Gate {}", dial.spec.name);
+        Only { flow: self.flow.gated_by(name, dial.at.clone(), gate), which: self.which }
+    }
+}
+
+/// A gate, and which rows it is for.
+struct OnlySome<F, G> {
+    which: F,
+    gate: G,
+}
+
+impl<R: Row, F: Fn(&R) -> bool + 'static, G: Turning<R>> Turning<R> for OnlySome<F, G> {
+    type Dial = G::Dial;
+
+    fn work_off(
+        &mut self,
+        dials: impl Iterator<Item = G::Dial>,
+        rows: Updates<R>,
+        mut say: impl FnMut(&R, Side, isize),
+    ) {
+        let (held, passing): (Updates<R>, Updates<R>) =
+            rows.into_iter().partition(|(row, ..)| (self.which)(row));
+        passing.into_iter().for_each(|(row, _time, diff)| say(&row, Side::Passes, diff));
+        self.gate.work_off(dials, held, say);
+    }
+}
