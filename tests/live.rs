@@ -11,7 +11,7 @@ use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
 use threshflow::pipeline::start;
 use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedPieces, WantedShard};
 use threshflow::row::Verdict;
-use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
+use threshflow::shard::{Catalogue, ReadOptions, Shard, ShardSource, find};
 
 use crate::curate::{Args, Curate};
 
@@ -102,6 +102,10 @@ impl<P: App> Live<P> {
 
     pub fn insert(&mut self, path: &Path) {
         let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
+        self.insert_source(source);
+    }
+
+    pub fn insert_source(&mut self, source: ShardSource) {
         let shard = self.catalogue.load(&source).expect("loads");
         self.engine.insert(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes in");
         self.shards.insert(source.name, shard);

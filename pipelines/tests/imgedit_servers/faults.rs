@@ -132,24 +132,3 @@ fn a_filter_gives_no_score_and_what_does_not_parse_is_asked_once_more() {
     assert_eq!(asked(&desk.run(&models, "--edits=remove,replace")).len(), 0);
     assert_eq!(models.server().count(), received);
 }
-
-/// Answers a second of the models that run here, over a whole run, while those behind an address fail as often as above, against
-/// the same where nothing fails. Few pictures are one flight of epochs, whose end waits for the unluckiest call; so it tells less
-/// of long runs than it measures: `cargo test --release -p pipelines --test imgedit_servers -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures, and takes minutes"]
-fn how_much_of_their_speed_models_that_run_here_keep() {
-    let flags = "--edits=remove=0.0001 --in-flight=32 --call-timeout=3";
-    let failing = Faults { too_many: 30, broken: 10, hang: 5 };
-    let rate = |faults: Faults| {
-        let (desk, models) = (Desk::of(240, 4), Models::failing(faults));
-        let report = desk.run(&models, flags);
-        let asked = asked(&report);
-        let here = ["aesthetic", "detect", "segment", "region_score"];
-        let answers: u64 = here.iter().map(|stage| asked[*stage]).sum();
-        answers as f64 / report.summary.seconds
-    };
-    let [calm, disturbed, again] = [Faults::default(), failing, Faults::default()].map(rate);
-    let share = disturbed / calm.max(again);
-    println!("{calm:.1} and {again:.1} answers/s undisturbed, {disturbed:.1} disturbed: {share:.2}");
-}
