@@ -7,6 +7,7 @@
 //! A picture that is wanted small need not be decoded large: see [`Purpose`]. How it was decoded shapes the pixels,
 //! so [`decoder_stamp`] belongs into the stamp of every answer that rests on them.
 
+mod exact;
 mod jpeg;
 mod orient;
 mod raster;
@@ -21,8 +22,8 @@ use threshflow::shard::Format;
 /// What the pixels are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Every pixel. A JPEG is Pillow's to the bit with the cargo feature `scaled-jpeg`. Without it, it is off by 0.4 levels of 255
-    /// on average, and by up to 8 at hard edges where chroma was subsampled (up to 2 elsewhere): one rounding more.
+    /// Every pixel. A JPEG is Pillow's to the bit, if it is grey, or RGB or YCbCr with the usual samplings (4:4:4, 4:2:2, 4:4:0,
+    /// 4:2:0), and undamaged. Others are off by a level of 255 or two, and by up to 8 at hard edges of subsampled chroma.
     Full,
     /// The picture will be shrunk until its shorter side has this many pixels, or more: it may come smaller than it is,
     /// but never with a shorter side below this. Only JPEGs do, and only with the cargo feature `scaled-jpeg`.
@@ -120,7 +121,7 @@ pub fn decoded_bytes_of(bytes: &[u8], width: u32, height: u32, format: Format, p
     let is_baseline =
         format == Format::Jpeg && jpeg::frame(bytes).is_some_and(|frame| frame.is_plain_baseline());
     if is_baseline {
-        // Our pixels, once more if they are turned, and rows of blocks.
+        // Our pixels, once more as planes before or turned after, and rows of blocks.
         (u64::from(width) + 32) * (u64::from(height) + 32) * 6 + SLACK
     } else {
         decoded_bytes(width, height, format, purpose)
@@ -134,11 +135,11 @@ const SLACK: u64 = 1 << 20;
 pub fn decoder_stamp(purpose: Purpose) -> String {
     match purpose {
         #[cfg(feature = "scaled-jpeg")]
-        Purpose::ShortSideAtLeast(_) => format!("decode/1 jpeg=libjpeg-turbo-3 {}", turbo::SCALES_STAMP),
+        Purpose::ShortSideAtLeast(_) => format!("decode/2 jpeg=libjpeg-turbo-3 {}", turbo::SCALES_STAMP),
         #[cfg(feature = "scaled-jpeg")]
-        Purpose::Full => "decode/1 jpeg=libjpeg-turbo-3 full".to_string(),
+        Purpose::Full => "decode/2 jpeg=libjpeg-turbo-3 full".to_string(),
         #[cfg(not(feature = "scaled-jpeg"))]
-        _ => "decode/1 jpeg=zune-jpeg-0.5 full".to_string(),
+        _ => "decode/2 jpeg=libjpeg-turbo-rs-0.9 full".to_string(),
     }
 }
 

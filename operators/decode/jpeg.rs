@@ -1,7 +1,7 @@
-//! JPEG: zune-jpeg in full, or libjpeg-turbo at the scale that is wanted (feature `scaled-jpeg`).
+//! JPEG: libjpeg-turbo's pixels, by its port to Rust in full, or by itself at the scale that is wanted (feature `scaled-jpeg`).
 //!
-//! Where libjpeg-turbo finds anything to complain about, zune-jpeg decodes the picture in full and has the last word. So a build with
-//! the feature takes every JPEG that one without it takes (and rare kinds more, arithmetic coding for one).
+//! Where they find anything to complain about, and for rare kinds, zune-jpeg decodes the picture in full and has the last word. So a
+//! build with the feature takes every JPEG that one without it takes (and rare kinds more, arithmetic coding for one).
 
 use threshflow::row::Refusal;
 use zune_core::bytestream::ZCursor;
@@ -31,7 +31,10 @@ pub(super) fn decode(bytes: &[u8], purpose: Purpose) -> Result<Rgb, Refusal> {
     }
     #[cfg(not(feature = "scaled-jpeg"))]
     let _ = purpose;
-    decode_full(bytes, &frame)
+    match super::exact::decode(bytes, &frame) {
+        Some(decoded) => Ok(decoded),
+        None => decode_full(bytes, &frame),
+    }
 }
 
 /// What a JPEG's headers tell without decoding.
