@@ -366,7 +366,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     let sidecar = NounsFromSidecar::new(&args.ground.nouns_from, opening.records.clone());
     let nouns = Stage::open(NounFinder::new(by, captions.clone(), sidecar), lanes)?;
     let noun_source: Arc<dyn NounSource> = nouns.clone();
-    let Ground { detect, segment, region_score } = opening.ground(&noun_source)?;
+    let Ground { detect, segment, region_score, clip_texts } = opening.ground(&noun_source)?;
 
     let source = EditSource {
         captions: captions.clone(),
@@ -387,7 +387,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     let judge_url = args.chat.judge_url.as_deref();
     let by = match endpoints.chat("judge_chat", &args.chat.judge_model, judge_url)? {
         Some(chat) => JudgeBy::Chat(chat),
-        None => JudgeBy::Pixels,
+        None => JudgeBy::Pixels(Some(Box::new(opening.judge_clip(clip_texts)?))),
     };
     let judge = Stage::open(Judge::new(by, pictures.clone()), lanes)?;
 
