@@ -20,6 +20,7 @@ use crate::edit_plan::{EditType, Operation};
 use crate::edit_source::{
     BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of, pixels_of_file,
 };
+use crate::instruct::StoredInstruction;
 use crate::judge_clip::{JudgeClip, ToSee};
 use crate::judge_pixels::{self, Agreement, Measured};
 use crate::judgement::Judgement;
@@ -220,7 +221,7 @@ fn earlier<'a>(premise: Option<&'a str>, prompts: &'a [String], turn: usize) -> 
 
 fn request(
     planned: &Planned,
-    stored: &crate::instruct::StoredInstruction,
+    (stored, reference): (&StoredInstruction, Option<&RgbImage>),
     turn: usize,
     [before, after]: [&RgbImage; 2],
 ) -> Result<ChatRequest, Refusal> {
@@ -232,9 +233,7 @@ fn request(
     let instruction = said.prompts.get(turn).map_or("", String::as_str);
     let earlier = earlier(said.premise.as_deref(), &said.prompts, turn);
     let rubric = Rubric::of(planned.plan.edit_type, operation);
-    let reference = stored.reference_picture()?;
-    let reference =
-        reference.as_ref().map(|picture| chat::encode(picture, PixelRange::OF_A_WRITER)).transpose()?;
+    let reference = reference.map(|picture| chat::encode(picture, PixelRange::OF_A_WRITER)).transpose()?;
     let pair = Pair { before: encode(before)?, after: encode(after)?, reference };
     Ok(chat::judge::request(pair, instruction, &earlier, rubric))
 }
@@ -286,8 +285,8 @@ impl Operator for Judge {
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
-        // Both pictures, a mask, and what SSIM keeps.
-        bytes_to_decode(picture, bytes) * 4 + BYTES_OF_A_REQUEST
+        // The original, both pictures, masks, what SSIM keeps, and a cut-out.
+        bytes_to_decode(picture, bytes) * 5 + BYTES_OF_A_REQUEST
     }
 
     fn bytes_prepared(&self, _questions: usize) -> u64 {
@@ -323,8 +322,10 @@ impl Operator for Judge {
                 measured.collect::<Result<_, _>>().map(ToJudge::Measured)
             }
             JudgeBy::Chat(_) => {
+                let reference = self.pictures.source().reference_picture(&stored.reference)?;
+                let said = (&stored, reference.as_ref());
                 let asked = turns.map(|(turn, [before, after])| {
-                    request(&planned, &stored, turn, [&pixels(&before)?, &pixels(&after)?])
+                    request(&planned, said, turn, [&pixels(&before)?, &pixels(&after)?])
                 });
                 asked.collect::<Result<_, _>>().map(ToJudge::Ask)
             }

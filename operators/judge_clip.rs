@@ -190,4 +190,4 @@ fn mask_of_box(bbox: [f32; 4], (width, height): (u32, u32)) -> Mask {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

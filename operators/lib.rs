@@ -54,6 +54,7 @@ mod passing;
 pub mod plain;
 pub mod record;
 pub mod records;
+pub mod references;
 pub mod region_clip;
 pub mod region_crop;
 pub mod region_score;

@@ -13,8 +13,8 @@ use crate::judge_pixels::{self, Step};
 use crate::judgement::Judgement;
 use crate::onnx::tests::backends;
 
-/// The CLIP, on each back-end that is there.
-fn clips(folder: &Path) -> Vec<JudgeClip> {
+/// Lanes over a store in `folder`.
+pub(crate) fn lanes(folder: &Path) -> Arc<Lanes> {
     let catalogue = Catalogue::open(folder, ReadOptions::default(), false).unwrap();
     let options = LaneOptions {
         mode: Mode::Ask,
@@ -26,7 +26,12 @@ fn clips(folder: &Path) -> Vec<JudgeClip> {
         memos: folder.join("memo"),
         log: None,
     };
-    let (lanes, colours) = (Lanes::open(options, Arc::new(catalogue)), fixtures().join("colours"));
+    Lanes::open(options, Arc::new(catalogue))
+}
+
+/// The CLIP, on each back-end that is there.
+fn clips(folder: &Path) -> Vec<JudgeClip> {
+    let (lanes, colours) = (lanes(folder), fixtures().join("colours"));
     let open = |backend: Backend| {
         let texts = Texts::open("clip_text", &colours, &backend, 1, &lanes).unwrap();
         JudgeClip::open(&colours, &backend, 1, texts, Channels::Rgb).unwrap()
