@@ -209,6 +209,7 @@ fn references_are_the_users_own() {
     let [out, store, to] = ["out", "store", "released"].map(|part| folder.path().join(part));
     let published = PublishedEdits::open(&out, &store).expect("what was published");
     released::release(&to, &published, 1 << 30).expect("a release");
+    drop(published);
     assert!(released::check(&to).is_empty(), "{}", released::report(&released::check(&to)));
     run(folder.path(), &["--edits=visual"]);
     let drawn = edits(folder.path());
