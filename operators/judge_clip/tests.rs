@@ -157,6 +157,16 @@ fn where_no_region_is_known_nothing_is_seen() {
 }
 
 #[test]
+fn a_stamp_names_model_precision_texts_and_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = clips(folder.path()).remove(0).stamp_parts();
+    let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
+    let wanted = ["model", "preprocess", "backend", "texts", "template", "channels"];
+    assert!(wanted.iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(parts.contains(&("template", b"X, not X".to_vec())));
+}
+
+#[test]
 fn texts_are_asked_once_and_foretold() {
     let folder = tempfile::tempdir().unwrap();
     let clip = clips(folder.path()).remove(0);

@@ -171,6 +171,49 @@ fn a_seam_is_the_ratio_of_neighbours_differences() {
 }
 
 #[test]
+fn a_clip_shifts_scores_by_a_quarter_at_most() {
+    // All of the region changed by half of 0.05, so that did = sqrt(0.5) = 0.70711; nothing else did; structure kept by half.
+    let measured = Measured {
+        change: 0.025,
+        changed: 1.0,
+        ssim: 0.5,
+        psnr: 30.0,
+        kept: 0.5,
+        familiar: 1.0,
+        even: 1.0,
+        seam: 0.6,
+        focus: 1.0,
+        psnr_outside: 99.0,
+        ssim_outside: 1.0,
+        clean: 1.0,
+    };
+    // A noun that fell: of the two crops the one after is it by 0.3, and 1 - 2 x 0.3 = 0.4, so that clip = 0.85. Of what it is now
+    // 0.2 is left where 0.5 were enough: 0.4 again.
+    let told = Told { cosines: [0.3, 0.29], after: 0.3 };
+    let agreement = Agreement { noun: told, target: None, shows: [0.9, 0.2] };
+    let scores = |operation| {
+        let said = of_step(operation, &measured, Some(&agreement));
+        [said.follows, said.natural]
+    };
+    let near = |found: [f32; 2], wanted: [f32; 2]| {
+        let far = |n: usize| (found[n] - wanted[n]).abs();
+        assert!(far(0) < 1e-4 && far(1) < 1e-4, "{found:?} instead of {wanted:?}");
+    };
+    near(scores(Operation::Remove), [1.0 + 4.0 * 0.707_11 * 0.85, 5.0]);
+    // seamless = 0.75 + 0.25 x 0.6 = 0.9; the noun did not rise, so that clip = 0.75.
+    near(scores(Operation::Add), [1.0 + 4.0 * 0.707_11 * 0.75, 4.6]);
+    near(scores(Operation::Replace), [1.0 + 4.0 * 0.707_11 * 0.85, 4.6]);
+    near(scores(Operation::Adjust), [1.0 + 4.0 * 0.707_11 * 0.85, 1.0 + 4.0 * 0.9 * 0.85]);
+    near(scores(Operation::Style), [1.0 + 4.0 * 0.707_11, 1.0 + 4.0 * 0.5 * 0.85]);
+    near(scores(Operation::Action), [5.0, 3.0]);
+    // Without a CLIP, as before.
+    let alone = of_step(Operation::Remove, &measured, None);
+    assert!((alone.follows - 3.828_43).abs() < 1e-4 && !alone.reason.contains("CLIP"), "{alone:?}");
+    assert!(alone.matches && of_step(Operation::Remove, &measured, Some(&agreement)).matches);
+    assert!(!of_step(Operation::Add, &measured, Some(&agreement)).matches, "nothing rose");
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused() {
     let (before, mask, _) = disc();
     let class = |after: &RgbImage, mask: &Mask| {
