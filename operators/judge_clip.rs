@@ -149,7 +149,8 @@ impl JudgeClip {
             steps.filter_map(|(n, step)| target_of(step.operation, results.get(n).map(String::as_str)));
         let targets: Vec<String> = targets.collect();
         let chosen = planned.regions.iter().map(|region| region.object.noun.as_str());
-        let sure = planned.sure.first().filter(|_| planned.regions.is_empty());
+        let styled = planned.plan.steps.iter().any(|step| step.operation == Operation::Style);
+        let sure = planned.sure.first().filter(|_| styled);
         let nouns = chosen.chain(sure.map(|(noun, _)| noun.as_str()));
         let mut unknown = self.region.unknown_nouns(nouns);
         unknown.extend(self.region.unknown_texts(targets.iter().map(String::as_str)));
