@@ -172,9 +172,9 @@ fn a_seam_is_the_ratio_of_neighbours_differences() {
 
 #[test]
 fn a_clip_shifts_scores_by_a_quarter_at_most() {
-    // All of the region changed by half of 0.05, so that did = sqrt(0.5) = 0.70711; nothing else did; structure kept by half.
+    // All of the region changed by 0.36 of 0.05, so that did = sqrt(0.36) = 0.6; nothing else did; structure kept by half.
     let measured = Measured {
-        change: 0.025,
+        change: 0.018,
         changed: 1.0,
         ssim: 0.5,
         psnr: 30.0,
@@ -199,16 +199,16 @@ fn a_clip_shifts_scores_by_a_quarter_at_most() {
         let far = |n: usize| (found[n] - wanted[n]).abs();
         assert!(far(0) < 1e-4 && far(1) < 1e-4, "{found:?} instead of {wanted:?}");
     };
-    near(scores(Operation::Remove), [1.0 + 4.0 * 0.707_11 * 0.85, 5.0]);
+    near(scores(Operation::Remove), [1.0 + 4.0 * 0.6 * 0.85, 5.0]);
     // seamless = 0.75 + 0.25 x 0.6 = 0.9; the noun did not rise, so that clip = 0.75.
-    near(scores(Operation::Add), [1.0 + 4.0 * 0.707_11 * 0.75, 4.6]);
-    near(scores(Operation::Replace), [1.0 + 4.0 * 0.707_11 * 0.85, 4.6]);
-    near(scores(Operation::Adjust), [1.0 + 4.0 * 0.707_11 * 0.85, 1.0 + 4.0 * 0.9 * 0.85]);
-    near(scores(Operation::Style), [1.0 + 4.0 * 0.707_11, 1.0 + 4.0 * 0.5 * 0.85]);
+    near(scores(Operation::Add), [1.0 + 4.0 * 0.6 * 0.75, 4.6]);
+    near(scores(Operation::Replace), [1.0 + 4.0 * 0.6 * 0.85, 4.6]);
+    near(scores(Operation::Adjust), [1.0 + 4.0 * 0.6 * 0.85, 1.0 + 4.0 * 0.9 * 0.85]);
+    near(scores(Operation::Style), [1.0 + 4.0 * 0.6, 1.0 + 4.0 * 0.5 * 0.85]);
     near(scores(Operation::Action), [5.0, 3.0]);
     // Without a CLIP, as before.
     let alone = of_step(Operation::Remove, &measured, None);
-    assert!((alone.follows - 3.828_43).abs() < 1e-4 && !alone.reason.contains("CLIP"), "{alone:?}");
+    assert!((alone.follows - 3.4).abs() < 1e-4 && !alone.reason.contains("CLIP"), "{alone:?}");
     assert!(alone.matches && of_step(Operation::Remove, &measured, Some(&agreement)).matches);
     assert!(!of_step(Operation::Add, &measured, Some(&agreement)).matches, "nothing rose");
 }
