@@ -84,7 +84,7 @@ impl Editors {
         feed(pass.mask.as_bytes());
         feed(pass.object.as_bytes());
         feed(pass.result.as_bytes());
-        feed(pass.reference.unwrap_or_default().as_bytes());
+        feed(pass.reference.as_bytes());
         // Where there is nothing else to say, the instruction is what every editor is told.
         if editor.reads_the_instruction() || pass.object.is_empty() && pass.result.is_empty() {
             feed(pass.instruction.as_bytes());
@@ -116,7 +116,8 @@ struct Asked<'a> {
     mask: &'a str,
     object: &'a str,
     result: &'a str,
-    reference: Option<&'a str>,
+    /// Its [key](crate::edit_source::StoredReference::key).
+    reference: &'a str,
     instruction: &'a str,
 }
 
@@ -171,6 +172,7 @@ impl Edit {
         let passes = passes(planned.plan.edit_type, &operations);
         let masks = planned.regions.iter().map(|region| self.source.stored_mask(&region.content));
         let masks: Vec<String> = masks.map(|mask| Ok(mask?.counts)).collect::<Result<_, Refusal>>()?;
+        let reference = stored.reference.key();
         let mut keys: Vec<ContentHash> = Vec::new();
         for pass in &passes.passes {
             let from = match pass.from {
@@ -183,7 +185,7 @@ impl Edit {
                 mask: of_step(&masks, pass.step).map_or("", String::as_str),
                 object: planned.region_of(pass.step).map_or("", |region| &region.object.noun),
                 result: result_of(pass, stored),
-                reference: stored.reference.as_deref(),
+                reference: &reference,
                 instruction: instruction_of(pass, planned, stored),
             })?);
         }
@@ -192,7 +194,7 @@ impl Edit {
 
     fn make(&self, edit: &ToEdit) -> Result<StoredEdit, Refusal> {
         let masks = self.source.masks(&edit.planned)?;
-        let reference = edit.stored.reference_picture()?;
+        let reference = self.source.reference_picture(&edit.stored.reference)?;
         let mut stored = StoredEdit { passes: Vec::new() };
         for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
             let kept = self.editors.who_can(pass.operation)?;

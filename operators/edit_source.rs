@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Question, Stage};
 use threshflow::row::{ContentHash, Refusal, Region, RegionKind, Row};
@@ -15,6 +16,8 @@ use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
 use crate::detect::Detect;
 use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
 use crate::mask::Mask;
+use crate::paint;
+use crate::references::{LOST_REFERENCE, Reference, References};
 use crate::segment::{Segment, StoredMask};
 
 /// Pictures that wait to be sent, encoded: those of one question, roughly.
@@ -46,6 +49,27 @@ pub(crate) fn pixels_of_file(bytes: &[u8]) -> Result<RgbImage, Refusal> {
     reader.decode().map(|picture| picture.to_rgb8()).map_err(bad)
 }
 
+/// Pixels of a side of a drawn reference.
+pub const REFERENCE_SIDE: u32 = 512;
+
+/// What an instruction remembers of the reference picture of a `visual`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredReference {
+    /// What it shows: a colour and a thing that can be drawn, or the name of a user's picture.
+    #[serde(rename = "reference", default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<String>,
+    /// The hash of the user's file, 32 hex digits; `None` for one that is drawn.
+    #[serde(rename = "reference_content", default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+impl StoredReference {
+    /// What tells it from others: empty where there is none.
+    pub fn key(&self) -> String {
+        [self.shows.as_deref(), self.content.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\0")
+    }
+}
+
 /// Where what shapes an edit is remembered.
 #[derive(Clone)]
 pub struct EditSource {
@@ -54,6 +78,8 @@ pub struct EditSource {
     pub masks: Arc<Stage<Segment>>,
     /// Shapes picks among words and pixels.
     pub seed: u64,
+    /// The pictures that a `visual` shows, where the user brought some; else one is drawn.
+    pub references: Option<Arc<References>>,
 }
 
 /// An edit's plan and what is behind it.
@@ -97,7 +123,43 @@ impl EditSource {
     pub fn stamps(&self) -> Vec<ContentHash> {
         let seed = ContentHash::of(&self.seed.to_le_bytes());
         let stamps = [self.captions.stamp(), self.detect.memo().stamp(), self.masks.memo().stamp()];
-        stamps.into_iter().map(|stamp| stamp.0).chain([seed]).collect()
+        let references = self.references.as_ref().map(|references| references.content_hash());
+        stamps.into_iter().map(|stamp| stamp.0).chain([seed]).chain(references).collect()
+    }
+
+    /// What the reference picture of a plan shows; `None` but for a `visual`. Of the user's pictures one, else something that
+    /// the embedded editor can draw, in some colour.
+    pub fn choose_reference(&self, planned: &Planned) -> Result<StoredReference, Refusal> {
+        let pick = |what: &str| choice::slot(planned.plan.pick, what);
+        let drawn = || {
+            let thing = choice::of(pick("reference"), paint::drawable())?;
+            let colour = choice::of(pick("reference colour"), &paint::COLOURS)?;
+            Some(format!("{} {thing}", colour.0))
+        };
+        match &self.references {
+            _ if planned.plan.edit_type != EditType::Visual => Ok(StoredReference::default()),
+            None => Ok(StoredReference { shows: drawn(), content: None }),
+            Some(references) => {
+                let chosen = references.choose(pick("reference"))?;
+                Ok(StoredReference { shows: Some(chosen.name), content: Some(chosen.content) })
+            }
+        }
+    }
+
+    /// A reference as a picture, where there is one.
+    pub fn reference_picture(&self, reference: &StoredReference) -> Result<Option<RgbImage>, Refusal> {
+        let Some(name) = &reference.shows else { return Ok(None) };
+        match (&reference.content, &self.references) {
+            (None, _) => paint::reference(name, REFERENCE_SIDE).map(Some),
+            (Some(content), Some(references)) => {
+                let reference = Reference { name: name.clone(), content: content.clone() };
+                references.picture(&reference).map(Some)
+            }
+            (Some(content), None) => {
+                let message = format!("{name:?} ({content}) is one of --references, and there are none now");
+                Err(Refusal::new(LOST_REFERENCE, message))
+            }
+        }
     }
 
     /// The plan of the edit that the question is about. Reads memos: not for a worker thread.

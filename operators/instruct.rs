@@ -12,13 +12,12 @@ use threshflow::shard::{Catalogue, Picture};
 
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
-use crate::choice;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::{EditType, Instruction};
 use crate::edit_source::{
-    BYTES_OF_A_REQUEST, EditSource, Planned, bytes_to_decode, end_frame, no_end_frame, of_step, pixels_of,
+    BYTES_OF_A_REQUEST, EditSource, Planned, StoredReference, bytes_to_decode, end_frame, no_end_frame,
+    of_step, pixels_of,
 };
-use crate::paint;
 use crate::passing::tells_of_the_question;
 use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
 
@@ -41,9 +40,9 @@ pub enum InstructBy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredInstruction {
     pub instruction: Instruction,
-    /// What the reference picture of a `visual` shows: a colour and a thing that can be drawn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
+    /// Of a `visual`.
+    #[serde(flatten)]
+    pub reference: StoredReference,
 }
 
 impl StoredInstruction {
@@ -56,15 +55,7 @@ impl StoredInstruction {
         let body = serde_json::to_vec(self).unwrap_or_default();
         Reply::with_body(Handle::of(&body), body)
     }
-
-    /// The reference as a picture, where there is one.
-    pub fn reference_picture(&self) -> Result<Option<RgbImage>, Refusal> {
-        self.reference.as_deref().map(|name| paint::reference(name, REFERENCE_SIDE)).transpose()
-    }
 }
-
-/// Pixels of a side of a drawn reference.
-pub const REFERENCE_SIDE: u32 = 512;
 
 /// Puts edits in words.
 pub struct Instruct {
@@ -75,7 +66,7 @@ pub struct Instruct {
 /// Words that are there already, or what is asked for them.
 pub enum ToWrite {
     Written(StoredInstruction),
-    Ask { request: ChatRequest, planned: Box<Planned>, reference: Option<String> },
+    Ask { request: ChatRequest, planned: Box<Planned>, reference: StoredReference },
 }
 
 impl Instruct {
@@ -88,7 +79,7 @@ impl Instruct {
         lexicon: &Lexicon,
         planned: &Planned,
         (picture, end): (&RgbImage, Option<&RgbImage>),
-        reference: Option<String>,
+        reference: StoredReference,
     ) -> Result<StoredInstruction, Refusal> {
         let masks = self.source.masks(planned)?;
         let colours: Vec<Option<&str>> = masks.iter().map(|mask| colour_of(picture, mask)).collect();
@@ -102,7 +93,7 @@ impl Instruct {
         let known = Known {
             colours: &colours,
             motion: motion.as_ref(),
-            reference: reference.as_deref(),
+            reference: reference.shows.as_deref(),
             objects: &objects,
         };
         let instruction = plain::instruct(lexicon, &planned.plan, &known)?;
@@ -110,20 +101,10 @@ impl Instruct {
     }
 }
 
-/// What the reference picture of a plan shows: something that the embedded editor can draw, in some colour.
-fn reference_of(planned: &Planned) -> Option<String> {
-    if planned.plan.edit_type != EditType::Visual {
-        return None;
-    }
-    let thing = choice::of(choice::slot(planned.plan.pick, "reference"), paint::drawable())?;
-    let colour = choice::of(choice::slot(planned.plan.pick, "reference colour"), &paint::COLOURS)?;
-    Some(format!("{} {thing}", colour.0))
-}
-
 fn request(
     planned: &Planned,
     (picture, end): (&RgbImage, Option<&RgbImage>),
-    reference: Option<&str>,
+    reference: Option<&RgbImage>,
 ) -> Result<ChatRequest, Refusal> {
     let encode = |picture: &RgbImage| chat::encode(picture, PixelRange::OF_A_WRITER);
     let crop = |region: &crate::edit_source::PlannedRegion| {
@@ -133,11 +114,10 @@ fn request(
         let height = bottom.saturating_sub(top).clamp(1, picture.height() - top);
         encode(&image::imageops::crop_imm(picture, left, top, width, height).to_image())
     };
-    let reference = reference.map(|name| paint::reference(name, REFERENCE_SIDE)).transpose()?;
     let seen = chat::instruct::Seen {
         picture: Some(encode(picture)?),
         crops: planned.regions.iter().map(crop).collect::<Result<_, _>>()?,
-        reference: reference.as_ref().map(encode).transpose()?,
+        reference: reference.map(encode).transpose()?,
         end_frame: end.map(encode).transpose()?,
     };
     Ok(chat::instruct::request(&planned.plan, &seen))
@@ -219,14 +199,15 @@ impl Operator for Instruct {
             _ => None,
         };
         let pixels = pixels_of(picture, bytes)?;
-        let reference = reference_of(&planned);
+        let reference = self.source.choose_reference(&planned)?;
         let seen = (&pixels, end.as_ref());
         match &self.by {
             InstructBy::Plain(lexicon) => {
                 self.plainly(lexicon, &planned, seen, reference).map(ToWrite::Written)
             }
             InstructBy::Chat(_) => {
-                let request = request(&planned, seen, reference.as_deref())?;
+                let drawn = self.source.reference_picture(&reference)?;
+                let request = request(&planned, seen, drawn.as_ref())?;
                 Ok(ToWrite::Ask { request, planned: Box::new(planned), reference })
             }
         }

@@ -1,5 +1,5 @@
 //! `judge`: whether an edit did what its instruction says, and whether it looks natural: by a chat model that sees both pictures, or
-//! from pixels. An edit of several turns is judged turn by turn; its scores are those of its weakest turn.
+//! from pixels and what a CLIP says of them. An edit of several turns is judged turn by turn; its scores are those of its weakest turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,19 @@ use threshflow::shard::Picture;
 use crate::chat::judge::{Pair, Rubric};
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
+use crate::clip_model::VisionTower;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
-use crate::edit_plan::EditType;
+use crate::edit_plan::{EditType, Operation};
 use crate::edit_source::{
     BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of, pixels_of_file,
 };
-use crate::judge_pixels;
+use crate::instruct::StoredInstruction;
+use crate::judge_clip::{JudgeClip, ToSee};
+use crate::judge_pixels::{self, Agreement, Measured};
 use crate::judgement::Judgement;
 use crate::mask::Mask;
+use crate::onnx::Pooled;
 use crate::paint;
 use crate::passing::tells_of_the_question;
 
@@ -53,7 +57,7 @@ impl Unit for ObjectMatch {
 }
 
 /// Raise this when the code changes what a judgement is.
-const VERSION: &[u8] = b"judge/1";
+const VERSION: &[u8] = b"judge/2";
 
 /// The scores of an edit, as they ride.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +66,9 @@ pub struct EditScores {
     pub natural: f32,
     pub matches: bool,
 }
+
+/// What the embedded judge goes by, for people.
+const PIXELS: &str = "pixels: change inside the mask, none outside";
 
 /// Scores ride in thousandths.
 const STEPS: f32 = 1000.0;
@@ -100,7 +107,8 @@ impl Answer for EditScores {
 
 /// Who judges.
 pub enum JudgeBy {
-    Pixels,
+    /// Pixels, and what a CLIP says of them where there is one.
+    Pixels(Option<Box<JudgeClip>>),
     Chat(Arc<ChatBook>),
 }
 
@@ -110,10 +118,17 @@ pub struct Judge {
     pictures: EditPictures,
 }
 
-/// An edit made ready: judged already, or what is asked of each turn.
+/// An edit made ready: its turns as they were measured, or what is asked of each.
 pub enum ToJudge {
-    Judged(Vec<Judgement>),
+    Measured(Vec<Vec<MeasuredStep>>),
     Ask(Vec<ChatRequest>),
+}
+
+/// A step of a turn: what pixels say of it, and what a CLIP is still to see.
+pub struct MeasuredStep {
+    operation: Operation,
+    measured: Measured,
+    to_see: Option<ToSee>,
 }
 
 impl Judge {
@@ -124,21 +139,72 @@ impl Judge {
     fn turn(
         &self,
         planned: &Planned,
-        masks: &[Mask],
+        (masks, results): (&[Mask], &[String]),
         turn: usize,
         [before, after]: [&RgbImage; 2],
-    ) -> Result<Judgement, Refusal> {
+    ) -> Result<Vec<MeasuredStep>, Refusal> {
+        let after = &at_size_of(before, after.clone());
         let widened =
             |step: usize| of_step(masks, step).map(|mask| paint::widened(mask, paint::reach(mask.area())));
-        let steps = operations_of_turn(planned, turn);
-        let masks: Vec<Option<Mask>> = steps.iter().map(|(step, _)| widened(*step)).collect();
-        let steps = steps.iter().zip(&masks);
-        let steps: Vec<judge_pixels::Step<'_>> = steps
+        let operations = operations_of_turn(planned, turn);
+        let widened: Vec<Option<Mask>> = operations.iter().map(|(step, _)| widened(*step)).collect();
+        let steps: Vec<judge_pixels::Step<'_>> = operations
+            .iter()
+            .zip(&widened)
             .map(|((_, operation), mask)| judge_pixels::Step { operation: *operation, mask: mask.as_ref() })
             .collect();
-        judge_pixels::judge(before, &at_size_of(before, after.clone()), &steps)
+        let measured = judge_pixels::measure(before, after, &steps)?;
+        let step = |((step, operation), measured): ((usize, Operation), Measured)| {
+            let to_see = match &self.by {
+                JudgeBy::Pixels(Some(clip)) => {
+                    let result = results.get(step).map(String::as_str);
+                    clip.prepare(planned, (step, operation), masks, result, [before, after])?
+                }
+                _ => None,
+            };
+            Ok(MeasuredStep { operation, measured, to_see })
+        };
+        operations.into_iter().zip(measured).map(step).collect()
+    }
+
+    /// What the CLIP, where one is there to see, says of all that is to be seen of these edits: their turns' steps, in order.
+    fn seen(&self, session: &mut JudgeSession, batch: &[ToJudge]) -> Vec<Result<Agreement, Refusal>> {
+        let turns = batch.iter().filter_map(|edit| match edit {
+            ToJudge::Measured(turns) => Some(turns),
+            ToJudge::Ask(_) => None,
+        });
+        let to_see: Vec<&ToSee> = turns.flatten().flatten().filter_map(|step| step.to_see.as_ref()).collect();
+        match (&self.by, session) {
+            (JudgeBy::Pixels(Some(clip)), Some(session)) => clip.see(session, &to_see),
+            _ => Vec::new(),
+        }
+    }
+
+    fn unknown_texts(&self, clip: &JudgeClip, question: &Question) -> Vec<(&'static str, ContentHash)> {
+        let Ok(planned) = self.pictures.source().planned(question) else { return Vec::new() };
+        let stored = self.pictures.instruction(question).unwrap_or_default();
+        clip.unknown(&planned, &stored.instruction.results)
     }
 }
+
+/// The turns of an edit, judged by what was measured, and by what was seen of its steps that are to be seen.
+fn judged(
+    turns: &[Vec<MeasuredStep>],
+    seen: &mut impl Iterator<Item = Result<Agreement, Refusal>>,
+) -> Result<Vec<Judgement>, Refusal> {
+    let steps = turns.iter().flatten().filter(|step| step.to_see.is_some()).count();
+    // All are taken off, whatever came of the first.
+    let seen: Vec<Result<Agreement, Refusal>> = seen.by_ref().take(steps).collect();
+    let mut seen = seen.into_iter().collect::<Result<Vec<Agreement>, Refusal>>()?.into_iter();
+    let mut of_step = |step: &MeasuredStep| {
+        let agreement = step.to_see.as_ref().and_then(|_| seen.next());
+        judge_pixels::of_step(step.operation, &step.measured, agreement.as_ref())
+    };
+    turns.iter().map(|turn| judge_pixels::worst(turn.iter().map(&mut of_step))).collect()
+}
+
+/// The CLIP's session, where there is one.
+pub type JudgeSession = Option<Pooled<VisionTower>>;
 
 fn body(judgements: &[Judgement]) -> Vec<u8> {
     serde_json::to_vec(judgements).unwrap_or_default()
@@ -155,7 +221,7 @@ fn earlier<'a>(premise: Option<&'a str>, prompts: &'a [String], turn: usize) -> 
 
 fn request(
     planned: &Planned,
-    stored: &crate::instruct::StoredInstruction,
+    (stored, reference): (&StoredInstruction, Option<&RgbImage>),
     turn: usize,
     [before, after]: [&RgbImage; 2],
 ) -> Result<ChatRequest, Refusal> {
@@ -167,9 +233,7 @@ fn request(
     let instruction = said.prompts.get(turn).map_or("", String::as_str);
     let earlier = earlier(said.premise.as_deref(), &said.prompts, turn);
     let rubric = Rubric::of(planned.plan.edit_type, operation);
-    let reference = stored.reference_picture()?;
-    let reference =
-        reference.as_ref().map(|picture| chat::encode(picture, PixelRange::OF_A_WRITER)).transpose()?;
+    let reference = reference.map(|picture| chat::encode(picture, PixelRange::OF_A_WRITER)).transpose()?;
     let pair = Pair { before: encode(before)?, after: encode(after)?, reference };
     Ok(chat::judge::request(pair, instruction, &earlier, rubric))
 }
@@ -177,7 +241,7 @@ fn request(
 impl Operator for Judge {
     type Answer = EditScores;
     type Prepared = ToJudge;
-    type Session = ();
+    type Session = JudgeSession;
 
     const LOOKS: Looks = Looks::AtBothFrames;
     const KEY: Key = Key::Row;
@@ -194,7 +258,10 @@ impl Operator for Judge {
             ("decode", decoder_stamp(Purpose::Full).into_bytes()),
         ];
         match &self.by {
-            JudgeBy::Pixels => parts.push(("pixels", judge_pixels::VERSION.to_vec())),
+            JudgeBy::Pixels(clip) => {
+                parts.push(("pixels", judge_pixels::VERSION.to_vec()));
+                parts.extend(clip.iter().flat_map(|clip| clip.stamp_parts()));
+            }
             JudgeBy::Chat(chat) => {
                 parts.push(("chat", chat.stamp().0.0.to_vec()));
                 parts.extend(Rubric::ALL.into_iter().flat_map(chat::judge::stamp_parts));
@@ -205,7 +272,10 @@ impl Operator for Judge {
 
     fn model(&self) -> String {
         match &self.by {
-            JudgeBy::Pixels => "pixels: change inside the mask, none outside".to_owned(),
+            JudgeBy::Pixels(None) => PIXELS.to_owned(),
+            JudgeBy::Pixels(Some(clip)) => {
+                format!("{PIXELS}; {}: the noun before and after", clip.description())
+            }
             JudgeBy::Chat(chat) => chat.description(),
         }
     }
@@ -215,12 +285,17 @@ impl Operator for Judge {
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
-        // Both pictures, a mask, and what SSIM keeps.
-        bytes_to_decode(picture, bytes) * 4 + BYTES_OF_A_REQUEST
+        // The original, both pictures, masks, what SSIM keeps, and a cut-out.
+        bytes_to_decode(picture, bytes) * 5 + BYTES_OF_A_REQUEST
     }
 
     fn bytes_prepared(&self, _questions: usize) -> u64 {
-        BYTES_OF_A_REQUEST
+        match &self.by {
+            // Three turns of a step each, or one of two.
+            JudgeBy::Pixels(Some(clip)) => clip.bytes_of_steps(3),
+            JudgeBy::Pixels(None) => 0,
+            JudgeBy::Chat(_) => BYTES_OF_A_REQUEST,
+        }
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToJudge, Refusal> {
@@ -237,17 +312,20 @@ impl Operator for Judge {
         };
         let turns = self.pictures.of(question, &planned)?.into_iter().enumerate();
         match &self.by {
-            JudgeBy::Pixels => {
+            JudgeBy::Pixels(_) => {
                 let masks = self.pictures.source().masks(&planned)?;
-                let judged = turns.map(|(turn, [before, after])| {
+                let said = (masks.as_slice(), stored.instruction.results.as_slice());
+                let measured = turns.map(|(turn, [before, after])| {
                     let (before, after) = (at_size_of(&original, pixels(&before)?), pixels(&after)?);
-                    self.turn(&planned, &masks, turn, [&before, &after])
+                    self.turn(&planned, said, turn, [&before, &after])
                 });
-                judged.collect::<Result<_, _>>().map(ToJudge::Judged)
+                measured.collect::<Result<_, _>>().map(ToJudge::Measured)
             }
             JudgeBy::Chat(_) => {
+                let reference = self.pictures.source().reference_picture(&stored.reference)?;
+                let said = (&stored, reference.as_ref());
                 let asked = turns.map(|(turn, [before, after])| {
-                    request(&planned, &stored, turn, [&pixels(&before)?, &pixels(&after)?])
+                    request(&planned, said, turn, [&pixels(&before)?, &pixels(&after)?])
                 });
                 asked.collect::<Result<_, _>>().map(ToJudge::Ask)
             }
@@ -255,52 +333,70 @@ impl Operator for Judge {
     }
 
     fn most_a_batch(&self) -> usize {
-        1
+        match &self.by {
+            JudgeBy::Pixels(Some(clip)) => clip.plan().most_a_batch,
+            JudgeBy::Pixels(None) | JudgeBy::Chat(_) => 1,
+        }
     }
 
     fn sessions(&self) -> usize {
         match &self.by {
-            JudgeBy::Pixels => 1,
+            JudgeBy::Pixels(Some(clip)) => clip.plan().sessions,
+            JudgeBy::Pixels(None) => 1,
             JudgeBy::Chat(chat) => chat.at_once(),
         }
     }
 
     fn most_in_flight(&self) -> Option<usize> {
         match &self.by {
-            JudgeBy::Pixels => None,
+            JudgeBy::Pixels(_) => None,
             JudgeBy::Chat(chat) => Some(chat.at_once() * 2),
         }
     }
 
     fn deadline(&self) -> Option<Duration> {
         match &self.by {
-            JudgeBy::Pixels => None,
+            JudgeBy::Pixels(_) => None,
             // A call a turn.
             JudgeBy::Chat(chat) => Some(chat.deadline() * 3),
         }
     }
 
-    fn open_session(&self) -> Result<(), String> {
-        Ok(())
+    fn open_session(&self) -> Result<JudgeSession, String> {
+        match &self.by {
+            JudgeBy::Pixels(Some(clip)) => clip.session().map(Some).map_err(|error| error.to_string()),
+            JudgeBy::Pixels(None) | JudgeBy::Chat(_) => Ok(None),
+        }
     }
 
-    fn answer(&self, _session: &mut (), batch: &[ToJudge]) -> Vec<Result<Reply<EditScores>, Refusal>> {
+    fn answer(
+        &self,
+        session: &mut JudgeSession,
+        batch: &[ToJudge],
+    ) -> Vec<Result<Reply<EditScores>, Refusal>> {
+        let mut seen = self.seen(session, batch).into_iter();
         let one = |edit: &ToJudge| match (edit, &self.by) {
-            (ToJudge::Judged(judged), _) => Ok(reply(judged)),
+            (ToJudge::Measured(turns), _) => judged(turns, &mut seen).map(|judged| reply(&judged)),
             (ToJudge::Ask(requests), JudgeBy::Chat(chat)) => {
                 let asked = requests.iter().map(|request| chat::ask(&**chat, request, chat::judge::parse));
                 asked.collect::<Result<Vec<_>, _>>().map(|judged| reply(&judged))
             }
-            (ToJudge::Ask(_), JudgeBy::Pixels) => {
+            (ToJudge::Ask(_), JudgeBy::Pixels(_)) => {
                 Err(Refusal::new("wrong_session", "the question was made ready for a chat model"))
             }
         };
         batch.iter().map(one).collect()
     }
 
-    /// A request a turn.
+    /// A request a turn; by a CLIP, the texts that it was never asked for.
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        let JudgeBy::Chat(chat) = &self.by else { return Vec::new() };
+        let chat = match &self.by {
+            JudgeBy::Chat(chat) => chat,
+            JudgeBy::Pixels(None) => return Vec::new(),
+            JudgeBy::Pixels(Some(clip)) => {
+                return questions.iter().flat_map(|question| self.unknown_texts(clip, question)).collect();
+            }
+        };
         let turns = |question: &Question| {
             let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
             let content = question.content;

@@ -2,10 +2,14 @@
 
 use threshflow::row::Refusal;
 
+use crate::references::LOST_REFERENCE;
+
 /// Whether a refusal says something of what was asked about, and is remembered for good.
 pub fn tells_of_the_content(refusal: &Refusal) -> bool {
     const OF_THE_STORE: [&str; 4] = ["unwritable_memo", "unreadable_memo", "not_remembered", "wrong_count"];
-    crate::onnx::tells_of_the_content(refusal) && !OF_THE_STORE.contains(&&*refusal.class)
+    crate::onnx::tells_of_the_content(refusal)
+        && !OF_THE_STORE.contains(&&*refusal.class)
+        && refusal.class != LOST_REFERENCE
 }
 
 /// The same where a chat model was asked: what its server did says nothing of the question either.

@@ -7,9 +7,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use image::RgbImage;
 use threshflow::row::Refusal;
 
 use crate::decode::Rgb;
+use crate::mask::Mask;
 use crate::onnx::OnnxError;
 
 /// In which order a crop's channels stand.
@@ -71,15 +73,42 @@ const OUTSIDE: u8 = 255;
 /// assert_eq!(crop.pixels, [3, 4, 5, 255, 255, 255, 12, 13, 14, 15, 16, 17]);
 /// ```
 pub fn crop_by_mask(picture: &Rgb, mask: &[u8], channels: Channels) -> Result<Rgb, Refusal> {
-    let (width, height) = (picture.width as usize, picture.height as usize);
-    let (full_width, full_height) = (picture.full_width, picture.full_height);
-    if mask.len() != width * height || (picture.width, picture.height) != (full_width, full_height) {
-        let message = format!(
-            "a mask of {} pixels for a picture of {full_width} x {full_height}, decoded to {width} x {height}: all must agree",
-            mask.len()
-        );
-        return Err(Refusal::new("bad_mask", message));
+    if (picture.width, picture.height) != (picture.full_width, picture.full_height) {
+        return Err(bad_mask(
+            mask,
+            (picture.full_width, picture.full_height),
+            (picture.width, picture.height),
+        ));
     }
+    cut((&picture.pixels, picture.width, picture.height), mask, channels)
+}
+
+/// [`crop_by_mask`] of a picture that is pixels already.
+pub fn crop_image_by_mask(picture: &RgbImage, mask: &Mask, channels: Channels) -> Result<Rgb, Refusal> {
+    let (width, height) = picture.dimensions();
+    if (mask.width, mask.height) != (width, height) {
+        return Err(bad_mask(&mask.bits, (mask.width, mask.height), (width, height)));
+    }
+    cut((picture.as_raw(), width, height), &mask.bits, channels)
+}
+
+fn bad_mask(mask: &[u8], full: (u32, u32), held: (u32, u32)) -> Refusal {
+    let message = format!(
+        "a mask of {} pixels for a picture of {} x {}, decoded to {} x {}: all must agree",
+        mask.len(),
+        full.0,
+        full.1,
+        held.0,
+        held.1
+    );
+    Refusal::new("bad_mask", message)
+}
+
+fn cut((picture, width, height): (&[u8], u32, u32), mask: &[u8], channels: Channels) -> Result<Rgb, Refusal> {
+    if mask.len() as u64 != u64::from(width) * u64::from(height) {
+        return Err(bad_mask(mask, (width, height), (width, height)));
+    }
+    let width = width as usize;
     let Some(bounds) = bounds(mask, width) else {
         let message =
             format!("no pixel of {width} x {height} is inside the mask; there is nothing to cut out");
@@ -89,7 +118,7 @@ pub fn crop_by_mask(picture: &Rgb, mask: &[u8], channels: Channels) -> Result<Rg
     let mut pixels = Vec::with_capacity(3 * across * down);
     for row in bounds.top..=bounds.bottom {
         let line = row * width + bounds.left..row * width + bounds.right + 1;
-        let colours = picture.pixels[3 * line.start..3 * line.end].chunks_exact(3);
+        let colours = picture[3 * line.start..3 * line.end].chunks_exact(3);
         for (colour, inside) in colours.zip(&mask[line]) {
             pixels.extend_from_slice(&match (inside, channels) {
                 (0, _) => [OUTSIDE; 3],
@@ -151,6 +180,20 @@ mod tests {
         let swapped = crop_by_mask(&picture, &mask, Channels::Swapped).unwrap();
         let back: Vec<u8> = swapped.pixels.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
         assert!(back == recorded.pixels && swapped.pixels != recorded.pixels);
+    }
+
+    #[test]
+    fn a_picture_of_pixels_is_cut_the_same_way() {
+        let (picture, bits) = ring();
+        let pixels = RgbImage::from_raw(23, 17, picture.pixels.clone()).unwrap();
+        let mask = Mask { width: 23, height: 17, bits };
+        for channels in [Channels::Rgb, Channels::Swapped] {
+            let wanted = crop_by_mask(&picture, &mask.bits, channels).unwrap();
+            assert_eq!(crop_image_by_mask(&pixels, &mask, channels).unwrap(), wanted);
+        }
+        let turned = Mask { width: 17, height: 23, ..mask };
+        let refused = crop_image_by_mask(&pixels, &turned, Channels::Rgb).unwrap_err();
+        assert_eq!(refused.class, "bad_mask");
     }
 
     #[test]

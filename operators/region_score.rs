@@ -19,7 +19,8 @@ use crate::embedding::share_of_first;
 use crate::nouns::NounSource;
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
-use crate::region_crop::{Channels, crop_by_mask};
+use crate::region_clip::{NounTexts, RegionClip};
+use crate::region_crop::Channels;
 use crate::segment::MaskSource;
 use crate::texts::Texts;
 
@@ -76,12 +77,11 @@ impl Answer for RegionScores {
 
 /// Scores the regions that were masked.
 pub struct RegionScore {
-    clip: ClipModel,
+    region: RegionClip,
     aesthetic: AestheticModel,
     pool: SessionPool<Models>,
-    /// What comes before: the regions' nouns, masks, and the texts' embeddings.
+    /// What comes before: the regions' nouns and masks.
     before: Before,
-    channels: Channels,
 }
 
 /// What a region's scores rest on.
@@ -123,25 +123,20 @@ impl RegionScore {
         };
         let warms_up = |models: &mut Models, most: usize| models.aesthetic.warm_up(most);
         let pool = SessionPool::open(plan, opens, warms_up)?;
-        Ok(RegionScore { clip, aesthetic, pool, before, channels })
+        let region = RegionClip::new(clip, before.texts.clone(), channels);
+        Ok(RegionScore { region, aesthetic, pool, before })
     }
 
     fn one(&self, picture: &Rgb, question: &Question) -> Result<Cut, Refusal> {
         let noun = self.noun(question)?;
         let mask = self.before.masks.mask(question)?.mask(picture.width, picture.height)?;
-        let cut = crop_by_mask(picture, &mask.bits, self.channels)?;
-        let texts: Vec<Vec<f32>> = self
-            .before
-            .texts
-            .embed(&phrases(&noun).each_ref().map(String::as_str))
-            .into_iter()
-            .collect::<Result<_, _>>()?;
-        let [noun, not] = <[Vec<f32>; 2]>::try_from(texts)
-            .map_err(|_| Refusal::new("wrong_count", "two texts have two embeddings"))?;
-        let clip = self.clip.preprocess().crop_u8(&cut)?;
-        let same = self.clip.preprocess() == self.aesthetic.preprocess();
+        let cut = self.region.cut_out(picture, &mask)?;
+        let texts = self.region.noun(&noun)?;
+        let preprocess = self.region.model().preprocess();
+        let clip = preprocess.crop_u8(&cut)?;
+        let same = preprocess == self.aesthetic.preprocess();
         let aesthetic = if same { None } else { Some(self.aesthetic.preprocess().crop_u8(&cut)?) };
-        Ok(Cut { clip, aesthetic, noun, not })
+        Ok(Cut { clip, aesthetic, texts })
     }
 
     fn noun(&self, question: &Question) -> Result<String, Refusal> {
@@ -165,7 +160,7 @@ impl RegionScore {
         let seen: Vec<&[u8]> = cuts.iter().map(|cut| cut.aesthetic.as_deref().unwrap_or(&cut.clip)).collect();
         let pleasing = models.aesthetic.score(&seen)?;
         let scores = cuts.iter().zip(embedded).zip(pleasing).map(|((cut, embedding), aesthetic)| {
-            let clip = share_of_first(&embedding, &cut.noun, &cut.not);
+            let clip = share_of_first(&embedding, &cut.texts.noun, &cut.texts.not);
             match clip.is_finite() && aesthetic.is_finite() {
                 true => Ok(RegionScores { clip, aesthetic }),
                 false => Err(Refusal::new(
@@ -180,18 +175,12 @@ impl RegionScore {
     }
 }
 
-/// The two texts that a region is held against.
-fn phrases(noun: &str) -> [String; 2] {
-    [noun.to_owned(), format!("not {noun}")]
-}
-
 /// A region, cut out and made ready.
 pub struct Cut {
     clip: Vec<u8>,
     /// `None` where the scorer takes the same pixels.
     aesthetic: Option<Vec<u8>>,
-    noun: Vec<f32>,
-    not: Vec<f32>,
+    texts: NounTexts,
 }
 
 /// A picture's regions in the order of the questions; those that could not be cut out are refused on their own.
@@ -213,7 +202,7 @@ impl Operator for RegionScore {
     }
 
     fn stamp(&self) -> Stamp {
-        let (clip, aesthetic) = (self.clip.vision_stamp_parts(), self.aesthetic.stamp_parts());
+        let (clip, aesthetic) = (self.region.model().vision_stamp_parts(), self.aesthetic.stamp_parts());
         let records = self.before.records.stamp();
         let before = [self.before.nouns.stamp(), self.before.masks.stamp(), self.before.texts.stamp()];
         let decode = decoder_stamp(Purpose::Full);
@@ -221,7 +210,7 @@ impl Operator for RegionScore {
             ("operator", VERSION),
             ("records", &records),
             ("decode in full", decode.as_bytes()),
-            ("channels", self.channels.stamp().as_bytes()),
+            ("channels", self.region.channels().stamp().as_bytes()),
         ];
         all.extend(before.iter().map(|stamp| ("before", stamp.0.0.as_slice())));
         all.extend(clip.iter().chain(&aesthetic).map(|(name, value)| (*name, value.as_slice())));
@@ -231,7 +220,7 @@ impl Operator for RegionScore {
     fn model(&self) -> String {
         let records = if self.before.records.is_some() { "released records, else " } else { "" };
         let [clip, aesthetic] =
-            [self.clip.content_hash(), self.aesthetic.content_hash()].map(|hash| hash.to_string());
+            [self.region.model().content_hash(), self.aesthetic.content_hash()].map(|hash| hash.to_string());
         format!("{records}ONNX CLIP {} and scorer {}", &clip[..8], &aesthetic[..8])
     }
 
@@ -253,7 +242,7 @@ impl Operator for RegionScore {
     }
 
     fn bytes_prepared(&self, questions: usize) -> u64 {
-        let crops = self.clip.preprocess().crop_bytes() + self.aesthetic.preprocess().crop_bytes();
+        let crops = self.region.model().preprocess().crop_bytes() + self.aesthetic.preprocess().crop_bytes();
         crops as u64 * questions as u64
     }
 
@@ -282,9 +271,8 @@ impl Operator for RegionScore {
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         let unknown = |question: &Question| {
-            let phrases = self.noun(question).map(|noun| phrases(&noun)).ok();
-            let texts: Vec<String> = phrases.into_iter().flatten().collect();
-            self.before.texts.unknown(texts.iter().map(String::as_str))
+            let noun = self.noun(question).ok();
+            self.region.unknown_nouns(noun.as_deref())
         };
         questions.iter().flat_map(unknown).collect()
     }

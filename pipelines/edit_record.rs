@@ -26,9 +26,12 @@ pub struct EditRecord {
     pub results: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub premise: Option<String>,
-    /// What the reference picture of a `visual` shows, as the embedded editor draws it.
+    /// What the reference picture of a `visual` shows: as the embedded editor draws it, unless it was the user's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Where the store remembers that picture, if it was the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_picture: Option<RecordedPicture>,
     /// One a step that is about a region.
     pub objects: Vec<RecordedObject>,
     /// What [`Shown::Made`] counts.
@@ -70,6 +73,14 @@ pub struct RecordedPass {
     /// The editor's book: `edit_embedded`.
     pub editor: String,
     /// The memo's stamp, and the key in it, as 32 hex digits each.
+    pub stamp: String,
+    pub key: String,
+}
+
+/// A reference picture that the user brought along: where the store remembers it, as PNG.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedPicture {
+    /// The memo's stamp, and the key in it (the hash of the user's file), as 32 hex digits each.
     pub stamp: String,
     pub key: String,
 }

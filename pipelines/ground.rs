@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use operators::detect_model::DetectSettings;
+use operators::judge_clip::JudgeClip;
 use operators::letterbox::LetterboxFamily;
 use operators::nouns::NounSource;
 use operators::onnx::{Backend, BackendChoice, Device, OnnxError};
@@ -69,6 +70,8 @@ pub struct Ground {
     pub detect: Arc<Stage<Detect>>,
     pub segment: Arc<Stage<Segment>>,
     pub region_score: Arc<Stage<RegionScore>>,
+    /// Of the CLIP that regions are held against.
+    pub clip_texts: Arc<Texts>,
 }
 
 fn failed(error: OnnxError) -> Failure {
@@ -122,16 +125,23 @@ impl<'a> Opening<'a> {
         let detect = Stage::open(self.detector(nouns.clone(), self.records.clone())?, lanes)?;
         let segment = Segment::open(&self.args.segmenter, &self.backend, cores, self.records.clone());
         let segment = Stage::open(segment.map_err(failed)?, lanes)?;
+        let clip_texts = self.texts("clip_text", &self.args.clip)?;
         let before = Before {
             nouns: nouns.clone(),
             masks: segment.clone(),
-            texts: self.texts("clip_text", &self.args.clip)?,
+            texts: clip_texts.clone(),
             records: self.records.clone(),
         };
         let models = (self.args.clip.as_path(), self.args.aesthetic.as_path());
         let channels = self.args.region_channels;
         let region_score =
             RegionScore::open(models, &self.backend, cores, before, channels).map_err(failed)?;
-        Ok(Ground { detect, segment, region_score: Stage::open(region_score, lanes)? })
+        Ok(Ground { detect, segment, region_score: Stage::open(region_score, lanes)?, clip_texts })
+    }
+
+    /// The CLIP that regions are held against, for the embedded judge of edits.
+    pub fn judge_clip(&self, texts: Arc<Texts>) -> Result<JudgeClip, Failure> {
+        let (clip, channels) = (&self.args.clip, self.args.region_channels);
+        JudgeClip::open(clip, &self.backend, self.workbench.cores, texts, channels).map_err(failed)
     }
 }

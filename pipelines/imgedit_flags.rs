@@ -1,5 +1,6 @@
 //! What the values of `imgedit`'s flags may be, and which flags go together: said before anything is opened or asked.
 
+use operators::edit_plan::EditType;
 use operators::http::Prices;
 use threshflow::cli::Failure;
 
@@ -83,6 +84,12 @@ pub fn check(args: &Args) -> Result<(), Failure> {
         return usage(format!(
             "{flag} is about endpoints, and no model of one is named; add --chat-model, or --edit-url and --edit-model, \
              or leave {flag} out"
+        ));
+    }
+    if let (Some(folder), true) = (&args.references, args.edits.of(EditType::Visual) <= 0.0) {
+        return usage(format!(
+            "--references {} is for visual edits, and --edits tries none; add visual to --edits, or leave it out",
+            folder.display()
         ));
     }
     if !args.editors.comfyui.is_empty() && args.editors.workflows.is_none() {
@@ -169,6 +176,7 @@ mod tests {
             ("--workflows w", "--comfyui"),
             ("--edit-url http://a/v1", "--edit-model"),
             ("--edit-model m", "--edit-url"),
+            ("--references r --edits add,style", "add visual to --edits"),
         ] {
             assert!(said(line).contains(next), "{line}: {}", said(line));
         }
@@ -179,6 +187,8 @@ mod tests {
             "--chat-url http://a/v1 --judge-model m",
             "--key-file key --chat-model m",
             "--comfyui http://a:8188 http://b:8188 --workflows w",
+            "--references r",
+            "--references r --edits add,visual=0.1",
         ] {
             assert_eq!(said(line), "", "{line}");
         }

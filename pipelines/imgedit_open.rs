@@ -24,9 +24,10 @@ use operators::nouns::{NounList, NounSource};
 use operators::onnx_inpaint::{InpaintSettings, OnnxInpaint};
 use operators::paint::Paint;
 use operators::plain::{Lexicon, Vocabulary};
+use operators::references::References;
 use operators::{NounsFromSidecar, Records};
 use threshflow::cli::{Failure, Workbench};
-use threshflow::lane::{Operator, Stage};
+use threshflow::lane::{Lanes, Operator, Stage};
 use threshflow::row::RegionKind;
 
 use crate::edit_record::RecordedStamp;
@@ -63,6 +64,10 @@ pub struct Args {
     /// What the embedded grammar may name: colours, things, styles, grounds, as JSON
     #[arg(long, value_name = "FILE")]
     pub lexicon: Option<PathBuf>,
+    /// What `visual` edits show: a folder of PNG, JPEG or WebP pictures, each named for what is on it (blue_teapot.png)
+    /// [default: pictograms that are drawn]
+    #[arg(long, value_name = "FOLDER")]
+    pub references: Option<PathBuf>,
     #[command(flatten)]
     pub chat: ChatArgs,
     #[command(flatten)]
@@ -295,6 +300,10 @@ fn lexicon(args: &Args) -> Result<Lexicon, Failure> {
     }
 }
 
+fn references(args: &Args, lanes: &Arc<Lanes>) -> Result<Option<Arc<References>>, Failure> {
+    args.references.as_ref().map(|folder| References::open(folder, lanes).map_err(said)).transpose()
+}
+
 fn nouns_of(vocabulary: &Vocabulary) -> Result<NounList, Failure> {
     let of = |kind: RegionKind| {
         vocabulary.iter().filter(move |noun| vocabulary.get(noun).is_some_and(|(_, known)| known == kind))
@@ -366,13 +375,14 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     let sidecar = NounsFromSidecar::new(&args.ground.nouns_from, opening.records.clone());
     let nouns = Stage::open(NounFinder::new(by, captions.clone(), sidecar), lanes)?;
     let noun_source: Arc<dyn NounSource> = nouns.clone();
-    let Ground { detect, segment, region_score } = opening.ground(&noun_source)?;
+    let Ground { detect, segment, region_score, clip_texts } = opening.ground(&noun_source)?;
 
     let source = EditSource {
         captions: captions.clone(),
         detect: detect.clone(),
         masks: segment.clone(),
         seed: args.seed,
+        references: references(args, lanes)?,
     };
     let choose =
         Arc::new(Choose { seed: args.seed, shares: args.edits.clone(), pixels_apart: args.pixels_apart });
@@ -387,7 +397,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     let judge_url = args.chat.judge_url.as_deref();
     let by = match endpoints.chat("judge_chat", &args.chat.judge_model, judge_url)? {
         Some(chat) => JudgeBy::Chat(chat),
-        None => JudgeBy::Pixels,
+        None => JudgeBy::Pixels(Some(Box::new(opening.judge_clip(clip_texts)?))),
     };
     let judge = Stage::open(Judge::new(by, pictures.clone()), lanes)?;
 

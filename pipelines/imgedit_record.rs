@@ -8,13 +8,16 @@ use operators::edit::EditPictures;
 use operators::edit_source::{PlannedRegion, operations_text};
 use operators::judge::{Judge, judgements};
 use operators::judgement::Judgement;
+use operators::references;
 use serde_json::{Map, Value, json};
 use threshflow::flow::{Chooser, Found};
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
 use threshflow::row::{ContentHash, Edit, Image, Refusal, Region, Row, Stamp};
 
-use crate::edit_record::{EditRecord, RecordedObject, RecordedPass, RecordedStamp, RecordedTurn};
+use crate::edit_record::{
+    EditRecord, RecordedObject, RecordedPass, RecordedPicture, RecordedStamp, RecordedTurn,
+};
 use crate::recap_record::RecapRecorder;
 
 /// Raise this when the code changes what a row of an edit is.
@@ -103,7 +106,11 @@ impl ImgEditRecorder {
             operations: planned.plan.steps.iter().map(|step| step.operation).collect(),
             results: stored.instruction.results.clone(),
             premise: stored.instruction.premise.clone(),
-            reference: stored.reference.clone(),
+            reference: stored.reference.shows.clone(),
+            reference_picture: stored.reference.content.as_ref().map(|content| RecordedPicture {
+                stamp: references::book_stamp().to_string(),
+                key: content.clone(),
+            }),
             objects: objects.map(object).collect::<Result<_, Refusal>>()?,
             passes: passes
                 .into_iter()

@@ -27,7 +27,7 @@ use crate::released::{
     EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
     StageStamp, Turn,
 };
-use files::{OpenShard, picture_file, reference};
+use files::{OpenShard, drawn_reference, picture_file};
 use recent::Recent;
 
 /// Most bytes of a part's records that are held at once; what does not fit is read again.
@@ -192,24 +192,45 @@ impl PublishedEdits {
         let pass = record.passes.get(number).ok_or_else(|| {
             format!("it shows what pass {number} made, and its record names {} passes", record.passes.len())
         })?;
-        let hash = |text: &str| {
-            hash_of_hex(text).ok_or_else(|| format!("its record names {text:?}, which is not 32 hex digits"))
-        };
-        let (stamp, key) = (Stamp(hash(&pass.stamp)?), hash(&pass.key)?);
-        let memo = self.memo(stamp)?;
-        match memo.read(&key).map_err(|error| error.to_string())? {
-            Some(Ok(bytes)) => picture_file(bytes).map_err(|why| {
+        match self.remembered(&pass.stamp, &pass.key)? {
+            Some(bytes) => picture_file(bytes).map_err(|why| {
                 format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
             }),
-            _ => Err(format!(
-                "the store remembers no picture of pass {number}, {} by {} (stamp {stamp}, key {key}, in {}): name the \
-                 store that it was published with; if that was cleaned, `clean --drop` the stage `edit`, too, so that the next \
-                 run makes the pictures again",
+            None => Err(format!(
+                "the store remembers no picture of pass {number}, {} by {} (stamp {}, key {}, in {}): name the store that it \
+                 was published with; if that was cleaned, `clean --drop` the stage `edit`, too, so that the next run makes the \
+                 pictures again",
                 pass.operation.name(),
                 pass.editor,
+                pass.stamp,
+                pass.key,
                 self.memos.display()
             )),
         }
+    }
+
+    /// What the editor was shown for a `visual`: the user's picture out of the store, or one that is drawn again.
+    fn reference(&self, record: &EditRecord) -> Result<PictureFile, String> {
+        let Some(kept) = &record.reference_picture else { return drawn_reference(record) };
+        let bytes = self.remembered(&kept.stamp, &kept.key)?.ok_or_else(|| {
+            format!(
+                "the store remembers no reference picture {} (stamp {}, in {}): name the store that it was published with",
+                kept.key,
+                kept.stamp,
+                self.memos.display()
+            )
+        })?;
+        picture_file(bytes).map_err(|why| format!("the reference picture {}: {why}", kept.key))
+    }
+
+    /// What lies in the store under a stamp and a key, 32 hex digits each; `None` where it doesn't.
+    fn remembered(&self, stamp: &str, key: &str) -> Result<Option<Vec<u8>>, String> {
+        let hash = |text: &str| {
+            hash_of_hex(text).ok_or_else(|| format!("its record names {text:?}, which is not 32 hex digits"))
+        };
+        let (stamp, key) = (Stamp(hash(stamp)?), hash(key)?);
+        let answer = self.memo(stamp)?.read(&key).map_err(|error| error.to_string())?;
+        Ok(answer.and_then(Result::ok))
     }
 
     fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, String> {
@@ -241,7 +262,7 @@ impl Release for PublishedEdits {
             }
             PictureRef::Reference => {
                 let record = self.record_of(edit)?;
-                reference(&record)
+                self.reference(&record)
             }
         }
     }

@@ -148,7 +148,7 @@ impl App for RecapMask {
         let nouns = NounsFromSidecar::new(&args.nouns_from, opening.records.clone());
         let nouns = Stage::open(nouns, &workbench.lanes)?;
         let source: Arc<dyn NounSource> = nouns.clone();
-        let Ground { detect, segment, region_score } = opening.ground(&source)?;
+        let Ground { detect, segment, region_score, .. } = opening.ground(&source)?;
         let records = opening.records.clone();
         let recorder = RecapRecorder::new(None, source, detect.clone(), segment.clone(), records);
         let aesthetic = opening.aesthetic.clone();

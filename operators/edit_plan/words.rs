@@ -41,6 +41,21 @@ pub fn head(phrase: &str) -> Option<String> {
     words[..end].last().cloned()
 }
 
+/// A phrase without the article that it opens with.
+///
+/// ```
+/// use operators::edit_plan::words::without_article;
+/// assert_eq!(without_article("A blue star"), "blue star");
+/// assert_eq!(without_article("anchor"), "anchor");
+/// ```
+pub fn without_article(phrase: &str) -> &str {
+    let article = |word: &&str| ["a", "an", "the"].contains(&word.to_lowercase().as_str());
+    match phrase.split_once(' ') {
+        Some((first, rest)) if article(&first) => rest.trim_start(),
+        _ => phrase,
+    }
+}
+
 /// Whether two words are one but for a plural's ending.
 pub fn same_kind(a: &str, b: &str) -> bool {
     let stem = |word: &str| {

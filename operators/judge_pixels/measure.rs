@@ -10,6 +10,9 @@ use crate::mask::Mask;
 const CHANGED: u8 = 10;
 /// What PSNR is where nothing differs, in dB.
 const ALIKE: f32 = 99.0;
+/// Added to differences of neighbouring pixels where borders are compared, in levels of 255: on a flat ground an edge of so many
+/// levels, which an eye just takes for one, halves the number.
+const EDGE: f64 = 8.0;
 /// How far around a mask its surroundings reach, in parts of its own width and height.
 const AROUND: f32 = 0.5;
 
@@ -33,6 +36,10 @@ pub struct Measured {
     /// How alike the region and its surroundings are in how much neighbouring pixels differ, after: the lesser mean over the
     /// greater, 0 to 1; 1 for the whole picture.
     pub even: f32,
+    /// Whether the region's border is no harsher than it was and than what stands around it, 0 to 1: the greater of two mean
+    /// differences of neighbouring pixels (across the border before; outside of all masks, in the surroundings, after) over
+    /// that across the border after, eight levels added to each. 1 where the region has no border.
+    pub seam: f32,
     /// Of all that changed outside of the other masks, which part lies in the region, 0 to 1; 1 where nothing changed.
     pub focus: f32,
     /// PSNR outside, dB, at most 99; 99 where nothing is outside.
@@ -86,6 +93,7 @@ impl Measured {
             kept: region.correlation(),
             familiar: places.familiar(after, mask),
             even: places.even(after, mask),
+            seam: places.seam(before, after, mask),
             focus: ratio(region.differences as f64, all as f64, 1.0),
             psnr_outside: outside.psnr(),
             ssim_outside,
@@ -187,6 +195,38 @@ impl Places {
         }
         let [outside, region] = sums.map(|(sum, count)| ratio(sum, count, 0.0) + 1.0);
         outside.min(region) / outside.max(region)
+    }
+
+    fn seam(&self, before: &RgbImage, after: &RgbImage, mask: Option<&Mask>) -> f32 {
+        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
+        // Sums and counts: across the border before and after, and outside after.
+        let mut sums = [(0.0, 0.0); 3];
+        let mut add = |sum: usize, picture: &RgbImage, one: (u32, u32), other: (u32, u32)| {
+            let (one, other) = (picture.get_pixel(one.0, one.1).0, picture.get_pixel(other.0, other.1).0);
+            let far: u32 = one.iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(b))).sum();
+            sums[sum] = (sums[sum].0 + f64::from(far) / 3.0, sums[sum].1 + 1.0);
+        };
+        for y in top..bottom {
+            for x in left..right {
+                let at = y as usize * self.width + x as usize;
+                let neighbours = [(x + 1, y, at + 1), (x, y + 1, at + self.width)];
+                for (u, v, next) in neighbours.into_iter().filter(|&(u, v, _)| u < right && v < bottom) {
+                    match (self.owners[at], self.owners[next]) {
+                        (0, 1) | (1, 0) => {
+                            add(0, before, (x, y), (u, v));
+                            add(1, after, (x, y), (u, v));
+                        }
+                        (0, 0) => add(2, after, (x, y), (u, v)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if sums[1].1 == 0.0 {
+            return 1.0;
+        }
+        let [before, after, around] = sums.map(|(sum, count)| f64::from(ratio(sum, count, 0.0)) + EDGE);
+        (before.max(around) / after).min(1.0) as f32
     }
 
     fn familiar(&self, after: &RgbImage, mask: Option<&Mask>) -> f32 {

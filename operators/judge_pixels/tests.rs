@@ -80,7 +80,7 @@ fn other_operations_are_looked_at_in_their_own_way() {
         pixel.0.swap(0, 1);
     }
     let adjusted = said(Operation::Adjust, &before, &green, Some(&mask));
-    assert!(adjusted.natural == 5.0, "{adjusted:?}");
+    assert!(adjusted.natural > 4.9, "{adjusted:?}");
     let styled = said(Operation::Style, &before, &image::imageops::huerotate(&before, 90), None);
     let noise = RgbImage::from_fn(96, 80, |x, y| Rgb([(x * 67 + y * 129) as u8; 3]));
     let noise = said(Operation::Style, &before, &noise, None);
@@ -115,7 +115,102 @@ fn of_two_steps_the_least_counts_and_neither_sees_the_other() {
         .filter(|(_, bit)| **bit != 0)
         .for_each(|(p, _)| *p = Rgb([0, 0, 200]));
     let both = judge(&before, &after, &steps).unwrap();
-    assert!(both.follows > 4.9 && both.natural > 4.9 && both.matches, "{both:?}");
+    assert!(both.follows > 4.9 && both.natural > 4.0 && both.matches, "{both:?}");
+}
+
+/// A patch laid over a ground: the more of it, the further inside its rectangle; fully from `soft` pixels on.
+fn pasted(ground: &RgbImage, soft: u32) -> (RgbImage, Mask) {
+    let (mut picture, mut mask) = (ground.clone(), Mask::empty(96, 80));
+    for y in 20..60 {
+        for x in 28..72 {
+            let deep = 1 + (x - 28).min(71 - x).min(y - 20).min(59 - y);
+            let share = (deep as f32 / (soft + 1) as f32).min(1.0);
+            let mix = |from: u8, to: u8| (f32::from(from) + (f32::from(to) - f32::from(from)) * share) as u8;
+            let Rgb([r, g, b]) = *picture.get_pixel(x, y);
+            picture.put_pixel(x, y, Rgb([mix(r, 60), mix(g, 170), mix(b, 90)]));
+            mask.bits[(y * 96 + x) as usize] = 1;
+        }
+    }
+    (picture, mask)
+}
+
+#[test]
+fn a_patch_with_a_hard_edge_looks_less_natural_than_one_with_a_soft_edge() {
+    let (_, _, slope) = disc();
+    for operation in [Operation::Replace, Operation::Add, Operation::Visual, Operation::Background] {
+        let natural = |soft: u32| {
+            let (after, mask) = pasted(&slope, soft);
+            said(operation, &slope, &after, Some(&mask)).natural
+        };
+        let [hard, softer, soft] = [natural(0), natural(3), natural(9)];
+        assert!(hard < softer && softer < soft, "{operation:?}: {hard}, {softer}, {soft}");
+        assert!(soft > hard + 0.4 && soft > 4.5 && hard > 4.0, "{operation:?}: {hard}, {soft}");
+    }
+    // Among edges as hard it is none.
+    let stripes = RgbImage::from_fn(96, 80, |x, _| Rgb(if x / 2 % 2 == 0 { [30; 3] } else { [200; 3] }));
+    let (after, mask) = pasted(&stripes, 0);
+    assert!(said(Operation::Replace, &stripes, &after, Some(&mask)).natural > 4.9);
+    // Where the object ends inside of the widened mask, its own outline is no seam.
+    let (with_disc, mask, slope) = disc();
+    let wide = crate::paint::widened(&mask, 3);
+    assert!(said(Operation::Replace, &slope, &with_disc, Some(&wide)).natural > 4.9);
+}
+
+#[test]
+fn a_seam_is_the_ratio_of_neighbours_differences() {
+    // Flat grey of 100; after, a block of 160: 60 levels across all of its border, none before, none around.
+    let before = RgbImage::from_pixel(40, 40, Rgb([100; 3]));
+    let (mut after, mut mask) = (before.clone(), Mask::empty(40, 40));
+    for (x, y) in (15..25).flat_map(|y| (15..25).map(move |x| (x, y))) {
+        after.put_pixel(x, y, Rgb([160; 3]));
+        mask.bits[(y * 40 + x) as usize] = 1;
+    }
+    let seam = |before, after| Measured::of(before, after, Some(&mask), &[]).unwrap().seam;
+    assert!((seam(&before, &after) - 8.0 / 68.0).abs() < 1e-6);
+    assert_eq!([seam(&before, &before), seam(&after, &after), seam(&after, &before)], [1.0; 3]);
+}
+
+#[test]
+fn a_clip_shifts_scores_by_a_quarter_at_most() {
+    // All of the region changed by 0.36 of 0.05, so that did = sqrt(0.36) = 0.6; nothing else did; structure kept by half.
+    let measured = Measured {
+        change: 0.018,
+        changed: 1.0,
+        ssim: 0.5,
+        psnr: 30.0,
+        kept: 0.5,
+        familiar: 1.0,
+        even: 1.0,
+        seam: 0.6,
+        focus: 1.0,
+        psnr_outside: 99.0,
+        ssim_outside: 1.0,
+        clean: 1.0,
+    };
+    // A noun that fell: of the two crops the one after is it by 0.3, and 1 - 2 x 0.3 = 0.4, so that clip = 0.85. Of what it is now
+    // 0.2 is left where 0.5 were enough: 0.4 again.
+    let told = Told { cosines: [0.3, 0.29], after: 0.3 };
+    let agreement = Agreement { noun: told, target: None, shows: [0.9, 0.2] };
+    let scores = |operation| {
+        let said = of_step(operation, &measured, Some(&agreement));
+        [said.follows, said.natural]
+    };
+    let near = |found: [f32; 2], wanted: [f32; 2]| {
+        let far = |n: usize| (found[n] - wanted[n]).abs();
+        assert!(far(0) < 1e-4 && far(1) < 1e-4, "{found:?} instead of {wanted:?}");
+    };
+    near(scores(Operation::Remove), [1.0 + 4.0 * 0.6 * 0.85, 5.0]);
+    // seamless = 0.75 + 0.25 x 0.6 = 0.9; the noun did not rise, so that clip = 0.75.
+    near(scores(Operation::Add), [1.0 + 4.0 * 0.6 * 0.75, 4.6]);
+    near(scores(Operation::Replace), [1.0 + 4.0 * 0.6 * 0.85, 4.6]);
+    near(scores(Operation::Adjust), [1.0 + 4.0 * 0.6 * 0.85, 1.0 + 4.0 * 0.9 * 0.85]);
+    near(scores(Operation::Style), [1.0 + 4.0 * 0.6, 1.0 + 4.0 * 0.5 * 0.85]);
+    near(scores(Operation::Action), [5.0, 3.0]);
+    // Without a CLIP, as before.
+    let alone = of_step(Operation::Remove, &measured, None);
+    assert!((alone.follows - 3.4).abs() < 1e-4 && !alone.reason.contains("CLIP"), "{alone:?}");
+    assert!(alone.matches && of_step(Operation::Remove, &measured, Some(&agreement)).matches);
+    assert!(!of_step(Operation::Add, &measured, Some(&agreement)).matches, "nothing rose");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! How edits are shown in reports: the picture, what the steps are about, and what came of each turn.
 
-use image::RgbImage;
+use image::{DynamicImage, RgbImage};
 use operators::decode::{Purpose, decode};
 use operators::edit::EditPictures;
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
+use operators::edit_source::StoredReference;
 use operators::paint;
 use serde_json::Value;
 use threshflow::report::{DrawnEdit, Illustration, Illustrator, Mark, OnSheet, Panel, ShownEdit};
@@ -49,7 +50,10 @@ impl Illustrator for IllustrateEdits {
             }
         }
         if let Some(reference) = &record.reference {
-            let drawn = paint::reference(reference, SIDE)?;
+            let drawn = match &record.reference_picture {
+                None => paint::reference(reference, SIDE)?,
+                Some(kept) => self.of_the_user(reference, &kept.key)?,
+            };
             panels.push(panel(&format!("reference: {reference}"), &drawn, Vec::new())?);
         }
         for (turn, number) in record.turns.iter().zip(1..) {
@@ -95,6 +99,16 @@ impl IllustrateEdits {
     }
 }
 
+impl IllustrateEdits {
+    /// A reference picture that the user brought along, made small.
+    fn of_the_user(&self, name: &str, content: &str) -> Result<RgbImage, Refusal> {
+        let stored = StoredReference { shows: Some(name.to_owned()), content: Some(content.to_owned()) };
+        let lost = || Refusal::new("lost_reference", "the reference picture is lost");
+        let picture = self.pictures.source().reference_picture(&stored)?.ok_or_else(lost)?;
+        Ok(small(picture.into()))
+    }
+}
+
 /// From 32 hex digits.
 fn hash_of(text: &str) -> Option<ContentHash> {
     let mut bytes = [0; 16];
@@ -106,10 +120,13 @@ fn hash_of(text: &str) -> Option<ContentHash> {
 /// A file that needs no turning, made small.
 fn shrunk(bytes: &[u8]) -> Result<RgbImage, Refusal> {
     let bad = |error: image::ImageError| Refusal::new("bad_picture", format!("it does not decode: {error}"));
-    let picture = image::load_from_memory(bytes).map_err(bad)?;
+    image::load_from_memory(bytes).map(small).map_err(bad)
+}
+
+fn small(picture: DynamicImage) -> RgbImage {
     match picture.width().max(picture.height()) > SIDE {
-        true => Ok(picture.thumbnail(SIDE, SIDE).into_rgb8()),
-        false => Ok(picture.into_rgb8()),
+        true => picture.thumbnail(SIDE, SIDE).into_rgb8(),
+        false => picture.into_rgb8(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use operators::decode::{Purpose, decode};
-use operators::instruct::REFERENCE_SIDE;
+use operators::edit_source::REFERENCE_SIDE;
 use operators::paint;
 use threshflow::row::{ContentHash, Refusal};
 use threshflow::shard::{Picture, Sample, Shard, content_of};
@@ -80,7 +80,7 @@ impl OpenShard {
 }
 
 /// What the editor was shown for a `visual`, drawn again.
-pub fn reference(record: &EditRecord) -> Result<PictureFile, String> {
+pub fn drawn_reference(record: &EditRecord) -> Result<PictureFile, String> {
     let name = record.reference.as_deref().ok_or("its record names no reference")?;
     as_png(&paint::reference(name, REFERENCE_SIDE).map_err(|refusal| refusal.to_string())?)
 }

@@ -102,6 +102,7 @@ fn record(edit_type: EditType, operation: Operation, turn: (Shown, Shown)) -> Ed
         results: vec![if operation.has_result() { "a blue star" } else { "" }.to_owned()],
         premise: None,
         reference: None,
+        reference_picture: None,
         objects: if edit_type.objects() > 0 { vec![object] } else { Vec::new() },
         passes: Vec::new(),
         scores: vec![("judge".to_owned(), 4.5)],

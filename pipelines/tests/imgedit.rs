@@ -9,6 +9,8 @@ use operators::edit_plan::EditType;
 use pipelines::demo::{DEMO_SEED, DemoFrames, DemoOptions, VOCABULARY, write_demo_frames, write_demo_shards};
 use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
+use pipelines::imgedit_release::PublishedEdits;
+use pipelines::released;
 use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
 use threshflow::publish::Table;
@@ -78,6 +80,12 @@ fn edits(folder: &Path) -> Vec<EditRecord> {
     edits
 }
 
+/// What a page shows of edits.
+fn of_edits(page: &str) -> &str {
+    let (_, of_edits) = page.split_once("id=\"edit-pairs\"").expect("a section");
+    of_edits.split_once("id=\"dials\"").expect("the next section").0
+}
+
 fn published(folder: &Path) -> u64 {
     let summary = std::fs::read(folder.join("out/summary.json")).expect("a summary");
     let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
@@ -107,9 +115,7 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
         let heading = format!("<h3 id=\"edits-{}\" class=\"sort\">{edit_type} ", edit_type.number());
         assert!(page.contains(&heading), "the page shows no {edit_type}");
     }
-    let (_, of_edits) = page.split_once("id=\"edit-pairs\"").expect("a section");
-    let (of_edits, _) = of_edits.split_once("id=\"dials\"").expect("the next section");
-    assert!(!of_edits.contains("cannot be shown"), "every edit is drawn");
+    assert!(!of_edits(&page).contains("cannot be shown"), "every edit is drawn");
     assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
     assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
     let made = edits(folder.path());
@@ -124,6 +130,7 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
             assert!(scores.iter().all(|score| (1.0..=5.0).contains(score)), "{judgement:?}");
         }
     }
+    told_by_clip(&made);
     run_unasked(folder.path(), &[EDITS]);
     let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=3"];
     run_unasked(folder.path(), &tighter);
@@ -134,6 +141,79 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     assert!(left.iter().all(|edit| least(edit) > 3.999));
     run_unasked(folder.path(), &[EDITS]);
     assert_eq!(edits(folder.path()).len(), made.len(), "back where they began");
+}
+
+/// Every region that was edited was held against its noun, and what was taken out is gone.
+fn told_by_clip(made: &[EditRecord]) {
+    let mut told: BTreeMap<EditType, [usize; 2]> = BTreeMap::new();
+    for edit in made {
+        let reasons = edit.turns.iter().map(|turn| &turn.judgement.reason);
+        let [all, seen] = told.entry(edit.edit_type).or_default();
+        for reason in reasons {
+            assert!(reason.split_whitespace().count() <= 20, "{reason}");
+            *all += 1;
+            *seen += usize::from(reason.contains("CLIP: "));
+        }
+    }
+    for (edit_type, [all, seen]) in told {
+        // No region of an action is known; nothing need be sure in a picture whose style is changed.
+        match edit_type {
+            EditType::Action => assert_eq!(seen, 0),
+            EditType::Style => assert!(seen * 2 > all, "{seen} of {all}"),
+            _ => assert_eq!(seen, all, "{edit_type}"),
+        }
+    }
+    // What the editor takes out is gone, says the CLIP of most; the demo's is a small one.
+    let taken = made.iter().filter(|edit| edit.edit_type == EditType::Remove);
+    let fell = |edit: &&EditRecord| {
+        let (_, told) = edit.turns[0].judgement.reason.split_once("noun ").expect("it tells of the noun");
+        let numbers: Vec<f32> =
+            told.trim_end_matches('.').split(" to ").map(|text| text.parse().expect("a cosine")).collect();
+        numbers[1] < numbers[0]
+    };
+    let (all, fell) = (taken.clone().count(), taken.filter(fell).count());
+    assert!(all >= 3 && fell * 4 >= all * 3, "of {all} nouns that were taken out {fell} fell");
+}
+
+#[test]
+fn references_are_the_users_own() {
+    let folder = scenes(12);
+    let pictures = folder.path().join("references");
+    std::fs::create_dir(&pictures).expect("a folder");
+    let names = ["purple_plate", "silver spoon"];
+    for (name, colour) in names.iter().zip([[130, 20, 140], [190, 190, 200]]) {
+        let mut picture = image::RgbImage::from_pixel(80, 60, image::Rgb([255; 3]));
+        for (x, y) in (15..45).flat_map(|y| (20..60).map(move |x| (x, y))) {
+            picture.put_pixel(x, y, image::Rgb(colour));
+        }
+        picture.save(pictures.join(format!("{name}.png"))).expect("a picture");
+    }
+    let flag = format!("--references={}", pictures.to_string_lossy());
+    let page = folder.path().join("report.html");
+    run(folder.path(), &["--edits=visual", &flag, "--report", &page.to_string_lossy()]);
+    let made = edits(folder.path());
+    assert!(made.len() >= 3, "{} edits", made.len());
+    let shown: BTreeSet<&str> = made.iter().filter_map(|edit| edit.reference.as_deref()).collect();
+    assert!(shown.iter().all(|name| ["purple plate", "silver spoon"].contains(name)), "{shown:?}");
+    for edit in &made {
+        let (name, prompt) = (edit.reference.as_deref().expect("a name"), &edit.turns[0].prompt);
+        assert!(prompt.contains(&format!("the {name} from the reference picture")), "{prompt}");
+        assert!(edit.reference_picture.is_some() && edit.results[0].contains(name), "{edit:?}");
+    }
+    let page = std::fs::read_to_string(page).expect("a page");
+    let shown = of_edits(&page);
+    assert!(shown.contains("reference: ") && !shown.contains("cannot be shown"), "the page shows them");
+    run_unasked(folder.path(), &["--edits=visual", &flag]);
+    // Released from the store, also when the folder is gone.
+    std::fs::remove_dir_all(&pictures).expect("removed");
+    let [out, store, to] = ["out", "store", "released"].map(|part| folder.path().join(part));
+    let published = PublishedEdits::open(&out, &store).expect("what was published");
+    released::release(&to, &published, 1 << 30).expect("a release");
+    drop(published);
+    assert!(released::check(&to).is_empty(), "{}", released::report(&released::check(&to)));
+    run(folder.path(), &["--edits=visual"]);
+    let drawn = edits(folder.path());
+    assert!(drawn.iter().all(|edit| edit.reference_picture.is_none()), "drawn again");
 }
 
 #[test]
