@@ -115,17 +115,23 @@ fn cut((picture, width, height): (&[u8], u32, u32), mask: &[u8], channels: Chann
         return Err(Refusal::new("empty_mask", message));
     };
     let (across, down) = (bounds.right - bounds.left + 1, bounds.bottom - bounds.top + 1);
-    let mut pixels = Vec::with_capacity(3 * across * down);
-    for row in bounds.top..=bounds.bottom {
+    let mut pixels = vec![OUTSIDE; 3 * across * down];
+    for (row, out) in (bounds.top..=bounds.bottom).zip(pixels.chunks_exact_mut(3 * across)) {
         let line = row * width + bounds.left..row * width + bounds.right + 1;
-        let colours = picture[3 * line.start..3 * line.end].chunks_exact(3);
-        for (colour, inside) in colours.zip(&mask[line]) {
-            pixels.extend_from_slice(&match (inside, channels) {
-                (0, _) => [OUTSIDE; 3],
-                (_, Channels::Rgb) => [colour[0], colour[1], colour[2]],
-                (_, Channels::Swapped) => [colour[2], colour[1], colour[0]],
-            });
+        let colours = &picture[3 * line.start..3 * line.end];
+        // Runs are long, and copied as a whole.
+        let mut start = 0;
+        for run in mask[line].chunk_by(|one, next| (*one != 0) == (*next != 0)) {
+            let place = 3 * start..3 * (start + run.len());
+            if run[0] != 0 {
+                out[place.clone()].copy_from_slice(&colours[place]);
+            }
+            start += run.len();
         }
+    }
+    if channels == Channels::Swapped {
+        // White stays white.
+        pixels.chunks_exact_mut(3).for_each(|colour| colour.swap(0, 2));
     }
     // No longer than the picture's own edges, which are 32-bit.
     Rgb::full(across as u32, down as u32, pixels)
@@ -143,13 +149,18 @@ fn bounds(mask: &[u8], width: usize) -> Option<Bounds> {
     let is_inside = |inside: &u8| *inside != 0;
     let mut found: Option<Bounds> = None;
     for (row, line) in mask.chunks_exact(width).enumerate() {
-        let (Some(left), Some(right)) = (line.iter().position(is_inside), line.iter().rposition(is_inside))
-        else {
+        // Most lines are empty, and seen to be so many bytes at a time.
+        if line.iter().fold(0, |any, inside| any | inside) == 0 {
             continue;
-        };
-        let bounds = found.get_or_insert(Bounds { left, top: row, right, bottom: row });
-        bounds.left = bounds.left.min(left);
-        bounds.right = bounds.right.max(right);
+        }
+        let bounds = found.get_or_insert(Bounds { left: width, top: row, right: 0, bottom: row });
+        // Only what lies beyond the bounds so far can move them.
+        if let Some(left) = line[..bounds.left].iter().position(is_inside) {
+            bounds.left = left;
+        }
+        if let Some(beyond) = line[bounds.right..].iter().rposition(is_inside) {
+            bounds.right += beyond;
+        }
         bounds.bottom = row;
     }
     found
@@ -205,6 +216,36 @@ mod tests {
         assert_eq!((crop.width, crop.height), (1, 1));
         assert_eq!(crop.pixels, picture.pixels[picture.pixels.len() - 3..]);
         assert_eq!(crop_by_mask(&picture, &vec![1; mask.len()], Channels::Rgb).unwrap(), picture);
+    }
+
+    /// Noise, so that runs of every length start and end everywhere, against a walk from pixel to pixel.
+    #[test]
+    fn any_mask_cuts_out_what_is_inside() {
+        let (picture, _) = ring();
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let mut state = 1u32;
+        for round in 1..200u32 {
+            let mut draw = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state >> 16
+            };
+            let mask: Vec<u8> = (0..width * height).map(|_| (draw() % 600 < round * 3) as u8 * 7).collect();
+            let inside: Vec<usize> = (0..mask.len()).filter(|&at| mask[at] != 0).collect();
+            let Some((top, bottom)) = inside.first().zip(inside.last()).map(|(a, b)| (a / width, b / width))
+            else {
+                continue;
+            };
+            let left = inside.iter().map(|at| at % width).min().unwrap();
+            let right = inside.iter().map(|at| at % width).max().unwrap();
+            let mut wanted: Vec<u8> = Vec::new();
+            for at in (top..=bottom).flat_map(|row| row * width + left..=row * width + right) {
+                let colour = &picture.pixels[3 * at..3 * at + 3];
+                wanted.extend_from_slice(if mask[at] == 0 { &[255; 3] } else { colour });
+            }
+            let crop = crop_by_mask(&picture, &mask, Channels::Rgb).unwrap();
+            assert_eq!((crop.width as usize, crop.height as usize), (right + 1 - left, bottom + 1 - top));
+            assert_eq!(crop.pixels, wanted, "round {round}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use threshflow::shard::Format;
 
 use super::*;
-use crate::decode::decode;
+use crate::decode::{Rgb, decode};
 use crate::letterbox::Boxed;
 use crate::onnx::tests::backends;
 
@@ -233,6 +233,29 @@ fn what_is_no_number_costs_one_picture() {
             assert_near(answers[at].as_ref().unwrap(), &cases[1].expected("mmyolo"), TOLERANCE);
         }
     }
+}
+
+/// The detectors of make_odd_detectors.py.
+#[test]
+fn odd_answers_are_nothing_found_or_a_refusal() {
+    let odd = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/odd_detectors").join(name);
+        DetectModel::open(&folder, &backends()[0], DetectSettings::default()).unwrap()
+    };
+    let picture = Rgb::full(320, 240, vec![90; 320 * 240 * 3]).unwrap();
+    let ask = |name: &str| {
+        let model = odd(name);
+        let boxed = model.letterbox().fit(&picture).unwrap();
+        let question = Question { picture: &boxed, nouns: &[] };
+        model.open_session(Place::Cpu, 1).unwrap().detect(&[question]).unwrap().remove(0)
+    };
+    assert_eq!(ask("nothing"), Ok(vec![]));
+    for name in ["no_number_score", "no_number_box"] {
+        assert_eq!(ask(name).unwrap_err().class, "not_a_number", "{name}");
+    }
+    // Five of six have no area, or none in the picture; the last reaches over its lower edge. The picture's 320 x 240 pixels lie
+    // in 64 x 48 of the letterbox, with 8 above and below.
+    assert_eq!(ask("no_area"), Ok(vec![Found { class: 1, bbox: [100.0, 60.0, 220.0, 240.0], score: 0.5 }]));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! ([`Backend::stamp_class_for`]).
 
 mod backend;
+mod bound;
 mod constant;
 mod contract;
 mod cubic;

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::OnceLock;
 
 use half::f16;
@@ -11,10 +12,14 @@ use half::slice::HalfFloatSliceExt;
 use ort::environment::Environment;
 use ort::ep;
 use ort::logging::LogLevel;
+use ort::memory::AllocationDevice;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, PrimitiveTensorElementType, Tensor, TensorElementType, TensorRef, ValueType};
+use ort::value::{
+    DynTensorValueType, DynValue, PrimitiveTensorElementType, Tensor, TensorElementType, TensorRef, ValueType,
+};
 
 use super::OnnxError;
+use super::bound::{self, Bound};
 use super::contract::Feed;
 use super::device::Place;
 use super::find;
@@ -129,6 +134,8 @@ fn version_of(path: &Path) -> Result<String, String> {
 
 /// A session of ONNX Runtime.
 pub(super) struct OrtRunner {
+    /// On a GPU: what inputs and outputs go through. On a CPU the session reads the caller's memory where it lies.
+    bound: Option<Bound>,
     session: Session,
 }
 
@@ -155,10 +162,19 @@ impl OrtRunner {
                 let text = |error| format!("{DEVICE_FAILED}{}", ort::Error::<()>::from(error));
                 builder = builder.with_execution_providers(providers(place)).map_err(text)?;
             }
-            builder.commit_from_file(&model.path).map_err(|error| error.to_string())
+            let session = builder.commit_from_file(&model.path).map_err(|error| error.to_string())?;
+            let bound = match place {
+                Place::Cpu => None,
+                Place::Cuda(gpu) | Place::TensorRt(gpu) => Some(
+                    bound::page_locked(&session, gpu)
+                        .and_then(|memory| Bound::new(&session, memory))
+                        .map_err(|why| format!("{DEVICE_FAILED}{why}"))?,
+                ),
+            };
+            Ok(OrtRunner { bound, session })
         });
         match result {
-            Ok(session) => Ok(OrtRunner { session }),
+            Ok(runner) => Ok(runner),
             Err(why) => Err(match why.strip_prefix(DEVICE_FAILED) {
                 Some(why) => OnnxError::Device {
                     device: place.to_string(),
@@ -172,6 +188,24 @@ impl OrtRunner {
                 None => OnnxError::Model { path, why },
             }),
         }
+    }
+}
+
+/// For tests, which have no GPU.
+#[cfg(test)]
+impl OrtRunner {
+    /// Binds the session to `memory` as it is to page-locked memory on a GPU.
+    pub(super) fn bind_to(&mut self, memory: ort::memory::Allocator) -> Result<(), String> {
+        self.bound = Some(Bound::new(&self.session, memory)?);
+        Ok(())
+    }
+
+    pub(super) fn bound(&self) -> Option<&Bound> {
+        self.bound.as_ref()
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 }
 
@@ -192,6 +226,9 @@ fn providers(place: Place) -> Vec<ep::ExecutionProviderDispatch> {
 
 impl Runner for OrtRunner {
     fn run(&mut self, inputs: &[Feed<'_>]) -> Result<Vec<TensorOut>, String> {
+        if let Some(bound) = &mut self.bound {
+            return quietly(|| bound.run(&mut self.session, inputs));
+        }
         let mut feeds: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
         for (port, tensor) in inputs {
             feeds.push((&port.name, feed((port, *tensor))?));
@@ -218,7 +255,8 @@ fn feed<'a>((port, tensor): Feed<'a>) -> Result<SessionInputValue<'a>, String> {
     .map_err(|error| error.to_string())
 }
 
-fn read(name: &str, value: &DynValue) -> Result<TensorOut, String> {
+/// An output in the caller's own numbers.
+pub(super) fn read(name: &str, value: &DynValue) -> Result<TensorOut, String> {
     let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
         return Err(format!("output `{name}` is no tensor"));
     };
@@ -238,8 +276,27 @@ fn read(name: &str, value: &DynValue) -> Result<TensorOut, String> {
     Ok(TensorOut { name: name.to_string(), shape: shape.iter().map(|&d| d as usize).collect(), data })
 }
 
+/// The numbers of a tensor that the CPU can read where it lies. (ort's own view takes page-locked memory for a device's.)
 fn numbers<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T], String> {
-    value.try_extract_tensor::<T>().map(|(_, numbers)| numbers).map_err(|error| error.to_string())
+    let tensor = value.view().downcast::<DynTensorValueType>().map_err(|error| error.to_string())?;
+    let lies_in = tensor.memory_info().allocation_device();
+    if ![AllocationDevice::CPU, AllocationDevice::CUDA_PINNED].contains(&lies_in) {
+        return Err(format!("an output was left in the memory of {}", lies_in.as_str()));
+    }
+    let wanted = T::into_tensor_element_type();
+    if *tensor.data_type() != wanted {
+        return Err(format!("an output of {} was to be read as {wanted}", tensor.data_type()));
+    }
+    let (start, length) = (tensor.data_ptr().cast::<T>(), tensor.shape().num_elements());
+    if length == 0 {
+        return Ok(&[]);
+    }
+    if start.is_null() {
+        return Err(format!("an output of {length} numbers has no memory"));
+    }
+    // SAFETY: the tensor is of this type and holds so many, in memory that the CPU can read. The runtime wrote them all, has
+    // been waited for, and leaves them alone for as long as the value is borrowed.
+    Ok(unsafe { slice::from_raw_parts(start, length) })
 }
 
 fn widened<T: Copy + Into<i64>>(numbers: &[T]) -> Vec<i64> {

@@ -1,7 +1,7 @@
 //! `recap_mask` from shards to records: how well the demo's models find what was drawn, what reruns ask, and pictures whose
 //! nouns are odd.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use operators::record::tars::JsonsTars;
@@ -27,7 +27,9 @@ fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
         ("--segmenter", "segment"),
         ("--clip", "clip"),
     ] {
-        command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+        if !more.contains(&flag) {
+            command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+        }
     }
     for (flag, part) in [("--shards", "shards"), ("--store", "store"), ("--out", "out")] {
         command.extend([flag.to_owned(), path(part)]);
@@ -47,6 +49,10 @@ fn records(folder: &Path) -> BTreeMap<String, Record> {
     let tars = JsonsTars::open(&[pattern], &ReadOptions::default()).expect("the tars of records open");
     assert!(tars.unusable().is_empty(), "{:?}", tars.unusable().first());
     tars.records().map(|(name, record)| (name, record.expect("parses"))).collect()
+}
+
+fn keys(folder: &Path) -> BTreeSet<String> {
+    records(folder).into_keys().collect()
 }
 
 fn shards(scenes: usize, shrink: u32, seed: u64) -> tempfile::TempDir {
@@ -172,16 +178,29 @@ fn dials_turned_twenty_times_ask_nothing_and_end_where_they_began() {
     assert!(first.summary.asks["segment"].asked > 0 && first.summary.asks["region_score"].asked > 0);
     let (out, before) = (folder.path().join("out"), folder.path().join("before"));
     copy(&out, &before);
+    let mut moved = 0;
     for (dial, value) in TURNS {
         for setting in [Some(format!("--set={dial}={value}")), None] {
             let log = AskLog::default();
             let more: Vec<&str> = setting.as_deref().into_iter().collect();
+            let planned =
+                invoke::plan::<RecapMask>(&command(folder.path(), "plan", &more)).expect("plans").total;
+            let published = keys(folder.path());
             invoke::run_logged::<RecapMask>(&command(folder.path(), "run", &more), log.clone())
                 .expect("runs");
             let asked = log.lock().expect("nobody panicked").clone();
             assert!(asked.is_empty(), "{dial} to {setting:?} asked {:?}", asked.first());
+            // The plan knew all of it.
+            let now = keys(folder.path());
+            let came = now.difference(&published).count() as u64;
+            let left = published.difference(&now).count() as u64;
+            assert_eq!((planned.enter, planned.leave), (came, left), "{dial} to {setting:?}");
+            assert_eq!((planned.undecided, planned.undecided_regions), (0, 0), "{dial} to {setting:?}");
+            assert!(planned.asks.is_empty(), "{dial} to {setting:?}: {:?}", planned.asks);
+            moved += came + left;
         }
     }
+    assert!(moved > 0, "no picture came or left");
     tests::trees::assert_same(&out, &before, "back where they began");
 }
 
@@ -201,10 +220,11 @@ fn a_dial_loosened_asks_exactly_what_was_planned() {
 #[test]
 fn workers_sessions_and_the_way_there_leave_no_trace() {
     let one = shards(48, 4, 1);
-    run(one.path(), &["--workers=1"]);
+    run(one.path(), &["--workers=1", "--cores=1"]);
+    // A session of each model on every core.
     let many = shards(48, 4, 1);
-    run(many.path(), &["--workers=3", "--set=detection=0.6"]);
-    run(many.path(), &["--workers=2"]);
+    run(many.path(), &["--workers=3", "--cores=2", "--set=detection=0.6"]);
+    run(many.path(), &["--workers=2", "--cores=2"]);
     tests::trees::assert_same(&one.path().join("out"), &many.path().join("out"), "another way there");
 }
 
@@ -261,6 +281,49 @@ fn odd_nouns_end_in_a_defined_verdict_each() {
     // And with a dial that wants a region, those without one are held back by it.
     let held = run(folder.path(), &["--set=aesthetic=0", "--set=regions=1"]);
     assert!(held.summary.gated["regions"] >= 2, "{:?}", held.summary.gated);
+}
+
+/// What became of six scenes by a detector of tests/fixtures/odd_detectors.
+fn by_odd_detector(name: &str) -> (tempfile::TempDir, RunReport) {
+    let scenes: Vec<(String, String)> = (0..6).map(|n| (n.to_string(), "{}".to_owned())).collect();
+    let folder =
+        odd_nouns(&scenes.iter().map(|(name, json)| (name.as_str(), json.clone())).collect::<Vec<_>>());
+    let detector = format!("{}/../tests/fixtures/odd_detectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    let wide = ["object_area=0", "object_area_most=1", "object_clip=0", "aesthetic=0"]
+        .map(|dial| format!("--set={dial}"));
+    let mut more = vec!["--detector", &detector];
+    more.extend(wide.iter().map(String::as_str));
+    let report = run(folder.path(), &more);
+    (folder, report)
+}
+
+#[test]
+fn a_detector_that_finds_nothing_leaves_pictures_without_regions() {
+    let (folder, report) = by_odd_detector("nothing");
+    assert_eq!((report.summary.rows, report.summary.kept), (6, 6));
+    assert_eq!(report.summary.regions.as_ref().expect("it finds regions").found, 0);
+    assert_eq!((report.summary.asks["detect"].asked, report.summary.asks["segment"].asked), (6, 0));
+    assert_eq!(records(folder.path()).len(), 6);
+}
+
+#[test]
+fn a_detector_whose_answer_is_no_number_is_a_refusal_a_picture() {
+    for name in ["no_number_score", "no_number_box"] {
+        let (_folder, report) = by_odd_detector(name);
+        assert_eq!((report.summary.rows, report.summary.kept), (6, 0), "{name}");
+        let refused = &report.summary.refused["detect"];
+        assert_eq!(refused.iter().collect::<Vec<_>>(), [(&"not_a_number".to_owned(), &6)], "{name}");
+    }
+}
+
+#[test]
+fn boxes_of_no_area_and_outside_of_the_picture_are_not_found() {
+    let (_folder, report) = by_odd_detector("no_area");
+    let regions = report.summary.regions.as_ref().expect("it finds regions");
+    assert_eq!((report.summary.kept, regions.found), (6, 6), "the one that reaches over the edge");
+    assert!(report.summary.refused.is_empty() && report.summary.asks["segment"].asked == 6);
+    let refused: u64 = regions.refused.values().flat_map(|classes| classes.values()).sum();
+    assert_eq!(regions.kept + regions.gated.values().sum::<u64>() + refused, 6, "{regions:?}");
 }
 
 #[test]
