@@ -55,6 +55,7 @@ pub mod record;
 pub mod records;
 pub mod region_crop;
 pub mod region_score;
+pub mod resize;
 pub mod rle;
 mod row_graph;
 pub mod segment;
