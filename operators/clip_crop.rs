@@ -8,11 +8,10 @@
 
 pub(crate) mod config;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use threshflow::row::Refusal;
 
-use crate::decode::Rgb;
+use crate::decode::{Rgb, Window};
+use crate::resize::{FilterType, RgbBytes, resize};
 
 pub use config::PreprocessError;
 
@@ -138,13 +137,9 @@ impl Preprocess {
         out_height: u32,
     ) -> Result<Vec<u8>, Refusal> {
         let failed = |why: String| Refusal::new("bad_picture", format!("resizing {width} x {height}: {why}"));
-        let source = ImageRef::new(width, height, pixels, PixelType::U8x3)
-            .map_err(|error| failed(error.to_string()))?;
-        let filter = ResizeAlg::Convolution(self.resample.filter());
-        let options = ResizeOptions::new().resize_alg(filter).crop(window.0, window.1, window.2, window.3);
-        let mut out = Image::new(self.crop, out_height, PixelType::U8x3);
-        Resizer::new().resize(&source, &mut out, &options).map_err(|error| failed(error.to_string()))?;
-        Ok(out.into_vec())
+        let window = Window { left: window.0, top: window.1, width: window.2, height: window.3 };
+        let source = RgbBytes { width, height, pixels };
+        resize(source, window, (self.crop, out_height), self.resample.filter()).map_err(failed)
     }
 
     /// Writes one crop as float32, channel by channel (all of R, then G, then B): `3 * crop * crop` values, one slot of a batch.

@@ -58,6 +58,7 @@ pub mod references;
 pub mod region_clip;
 pub mod region_crop;
 pub mod region_score;
+pub mod resize;
 pub mod rle;
 mod row_graph;
 pub mod segment;

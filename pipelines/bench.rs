@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use operators::AestheticScorer;
 use operators::onnx::Backend;
-use threshflow::cli::{BenchOptions, Failure, invoke, print_json};
+use threshflow::cli::{BenchOptions, Commands, Failure, print_json};
 use threshflow::lane::{Operator, Subject};
 use threshflow::shard::{Catalogue, Shard, find};
 
-use crate::prepare::{Args, Prepare};
+use crate::prepare::Args;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())
@@ -57,7 +57,7 @@ fn cpu_seconds() -> f64 {
 /// A picture of an open shard.
 type Place = (Arc<Shard>, u32);
 
-pub fn throughput(args: &Args, options: &BenchOptions) -> Result<(), Failure> {
+pub fn throughput(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
     let Some(model) = &args.aesthetic else {
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };
@@ -74,7 +74,7 @@ pub fn throughput(args: &Args, options: &BenchOptions) -> Result<(), Failure> {
     let (crops, decode) = decode_alone(&scorer, &places, cores)?;
     let model = model_alone(&scorer, crops, cores)?;
     let clock = Clock::start();
-    let (images, seconds) = end_to_end(args, options, scratch.path())?;
+    let (images, seconds) = end_to_end(args, options, commands, scratch.path())?;
     let whole = Took { wall: seconds, cpu: clock.took().cpu };
     let images_a_second = images as f64 / whole.wall;
     let result = Throughput {
@@ -234,7 +234,12 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
 }
 
 /// A whole run, on an empty store: pictures asked, and seconds.
-fn end_to_end(args: &Args, options: &BenchOptions, scratch: &std::path::Path) -> Result<(u64, f64), Failure> {
+fn end_to_end(
+    args: &Args,
+    options: &BenchOptions,
+    commands: Commands,
+    scratch: &std::path::Path,
+) -> Result<(u64, f64), Failure> {
     let path = |part: &str| scratch.join(part).to_string_lossy().into_owned();
     let model = args.aesthetic.as_ref().map(|model| model.to_string_lossy().into_owned()).unwrap_or_default();
     let mut command: Vec<String> = vec!["run".into(), "--aesthetic".into(), model];
@@ -255,7 +260,7 @@ fn end_to_end(args: &Args, options: &BenchOptions, scratch: &std::path::Path) ->
     command.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).to_owned()));
     command.push("--shards".into());
     command.extend(options.source.shards.iter().cloned());
-    let report = invoke::run::<Prepare>(&command)?;
+    let report = (commands.run)(&command)?;
     let asked = report.summary.asks.get("aesthetic").map_or(0, |asks| asks.asked);
     Ok((asked, report.summary.seconds))
 }

@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Instant;
 
-use threshflow::cli::{App, Failure, Output, Plan, RunReport, invoke};
+use threshflow::cli::{Commands, Failure, Output, Plan, RunReport};
 use threshflow::publish;
 
 use crate::demo::{DEMO_SEED, DemoFrames, DemoOptions, DemoShards, write_demo_frames, write_demo_shards};
@@ -50,15 +49,15 @@ fn failed(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
     move |error| Failure::Failed(format!("{place}: {error}; --folder names another place"))
 }
 
-/// A demo of the pipeline `P` at work in its folder.
-pub struct DemoRun<'a, P> {
+/// A pipeline's demo at work in its folder.
+pub struct DemoRun<'a> {
     folder: &'a Path,
     output: Output,
     /// Flags of the pipeline and the folders of models that follow them.
     flags: &'a [(&'a str, &'a str)],
     /// What else every command says.
     more: Vec<String>,
-    pipeline: PhantomData<fn() -> P>,
+    commands: Commands,
     begin: Instant,
 }
 
@@ -71,17 +70,18 @@ pub struct DemoParts<'a> {
     pub scenes: usize,
 }
 
-impl<'a, P: App> DemoRun<'a, P> {
+impl<'a> DemoRun<'a> {
     /// Removes what an earlier demo left, but for the shards, which are written anew only where they differ; draws them, and
     /// unpacks the models.
     pub fn start(
         folder: &'a Path,
         output: Output,
+        commands: Commands,
         parts: &DemoParts<'a>,
     ) -> Result<(Self, DemoShards), Failure> {
         let DemoParts { models, flags, scenes } = *parts;
         let more = Vec::new();
-        let demo = DemoRun { folder, output, flags, more, pipeline: PhantomData, begin: Instant::now() };
+        let demo = DemoRun { folder, output, flags, more, commands, begin: Instant::now() };
         for part in ["store", "out", "released"].into_iter().chain(models.iter().map(|model| model.name)) {
             let path = folder.join(part);
             if path.is_dir() {
@@ -153,8 +153,8 @@ impl<'a, P: App> DemoRun<'a, P> {
     pub fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
         let mut command = self.command("run", settings);
         command.extend_from_slice(more);
-        self.say(&format!("$ {} {}", P::NAME, command.join(" ")));
-        let report = invoke::run::<P>(&command)?;
+        self.say(&format!("$ {} {}", self.commands.name, command.join(" ")));
+        let report = (self.commands.run)(&command)?;
         if self.output == Output::Text {
             report.print(Output::Text);
         }
@@ -164,9 +164,9 @@ impl<'a, P: App> DemoRun<'a, P> {
 
     pub fn plan(&self, settings: &[String]) -> Result<Plan, Failure> {
         let command = self.command("plan", settings);
-        let plan = invoke::plan::<P>(&command)?;
+        let plan = (self.commands.plan)(&command)?;
         if self.output == Output::Text {
-            println!("$ {} {}", P::NAME, command.join(" "));
+            println!("$ {} {}", self.commands.name, command.join(" "));
             plan.print(Output::Text)?;
         }
         Ok(plan)
@@ -234,7 +234,7 @@ impl<'a, P: App> DemoRun<'a, P> {
     }
 
     pub fn farewell(&self, made: &DemoShards) {
-        let (folder, name) = (self.folder.display(), P::NAME);
+        let (folder, name) = (self.folder.display(), self.commands.name);
         println!(
             "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",
             self.seconds()

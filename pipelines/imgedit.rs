@@ -16,7 +16,7 @@ use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
     RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Failure, Output, Workbench};
+use threshflow::cli::{App, Commands, Failure, Output, Workbench};
 use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -203,8 +203,8 @@ impl App for ImgEdit {
         imgedit_open::open(args, workbench)
     }
 
-    fn demo(folder: &Path, output: Output) -> Result<(), Failure> {
-        crate::imgedit_demo::run(folder, output)
+    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+        crate::imgedit_demo::run(folder, output, commands)
     }
 
     fn verbs() -> Vec<clap::Command> {

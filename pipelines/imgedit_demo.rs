@@ -3,11 +3,10 @@
 
 use std::path::Path;
 
-use threshflow::cli::{Failure, Output, print_json};
+use threshflow::cli::{Commands, Failure, Output, print_json};
 
 use crate::demo::VOCABULARY;
 use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
-use crate::imgedit::ImgEdit;
 use crate::imgedit_verbs::release_to;
 use crate::released::{self, DEFAULT_PIECE_BYTES, Severity};
 
@@ -38,9 +37,9 @@ const TURNS: [&[&str]; 3] = [
 ];
 
 /// Makes data, runs, turns dials, and says what happened.
-pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
+pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
     let parts = DemoParts { models: &[AESTHETIC, DETECT, SEGMENT, CLIP], flags: &FLAGS, scenes: SCENES };
-    let (mut demo, made) = DemoRun::<ImgEdit>::start(folder, output, &parts)?;
+    let (mut demo, made) = DemoRun::start(folder, output, commands, &parts)?;
     demo.add_films(FILMS)?;
     demo.write("vocabulary.txt", VOCABULARY)?;
     // The few scenes hold as many broken ones as more would.
@@ -66,7 +65,7 @@ pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
 }
 
 /// Writes what is published then in ImgEdit's own layout, and looks it over.
-fn release(demo: &DemoRun<'_, ImgEdit>, folder: &Path) -> Result<(), Failure> {
+fn release(demo: &DemoRun<'_>, folder: &Path) -> Result<(), Failure> {
     let [to, out, store] = ["released", "out", "store"].map(|part| folder.join(part));
     let folders = format!("--store {} --out {} --to {}", store.display(), out.display(), to.display());
     demo.say(&format!("$ imgedit release {folders}"));

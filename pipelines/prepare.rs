@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use operators::onnx::{Backend, BackendChoice, Device};
 use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
-use threshflow::cli::{App, BenchOptions, Failure, Output, Workbench};
+use threshflow::cli::{App, BenchOptions, Commands, Failure, Output, Workbench};
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
 
@@ -119,11 +119,11 @@ impl App for Prepare {
         Ok(Prepare { aesthetic, sidecar_score })
     }
 
-    fn demo(folder: &std::path::Path, output: Output) -> Result<(), Failure> {
-        crate::prepare_demo::run(folder, output)
+    fn demo(folder: &std::path::Path, output: Output, commands: Commands) -> Result<(), Failure> {
+        crate::prepare_demo::run(folder, output, commands)
     }
 
-    fn bench(args: &Args, options: &BenchOptions) -> Result<(), Failure> {
-        crate::bench::throughput(args, options)
+    fn bench(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
+        crate::bench::throughput(args, options, commands)
     }
 }

@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use threshflow::cli::{Failure, Output, print_json};
+use threshflow::cli::{Commands, Failure, Output, print_json};
 
 use crate::demo_run::{AESTHETIC, DemoParts, DemoRun};
-use crate::prepare::Prepare;
 
 /// What the two turns set the dial to; a first run leaves it at its default of 4.75.
 const TURNS: [f32; 2] = [5.5, 4.0];
 
 /// Makes data, runs, turns the threshold twice, and says what happened.
-pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
+pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
     let flags = [("--aesthetic", "aesthetic")];
     let parts = DemoParts { models: &[AESTHETIC], flags: &flags, scenes: 240 };
-    let (demo, made) = DemoRun::<Prepare>::start(folder, output, &parts)?;
+    let (demo, made) = DemoRun::start(folder, output, commands, &parts)?;
     let first = demo.run(&[], &[])?;
     let mut before = demo.published()?;
     demo.check_planted(&made, &first)?;

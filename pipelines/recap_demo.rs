@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
-use threshflow::cli::{Failure, Output, print_json};
+use threshflow::cli::{Commands, Failure, Output, print_json};
 
 use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
-use crate::recap_mask::RecapMask;
 
 const FLAGS: [(&str, &str); 5] = [
     ("--aesthetic", "aesthetic"),
@@ -24,9 +23,9 @@ const TURNS: [&[&str]; 3] = [
 ];
 
 /// Makes data, runs, turns dials, and says what happened.
-pub fn run(folder: &Path, output: Output) -> Result<(), Failure> {
+pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
     let parts = DemoParts { models: &[AESTHETIC, DETECT, SEGMENT, CLIP], flags: &FLAGS, scenes: 240 };
-    let (demo, made) = DemoRun::<RecapMask>::start(folder, output, &parts)?;
+    let (demo, made) = DemoRun::start(folder, output, commands, &parts)?;
     let first: Vec<String> = TURNS[0].iter().map(|setting| (*setting).to_owned()).collect();
     let report = demo.run(&first, &demo.report())?;
     demo.check_planted(&made, &report)?;

@@ -10,7 +10,7 @@ use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
     NounsFromSidecar, RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Failure, Output, Workbench};
+use threshflow::cli::{App, Commands, Failure, Output, Workbench};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -156,7 +156,7 @@ impl App for RecapMask {
         Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
     }
 
-    fn demo(folder: &Path, output: Output) -> Result<(), Failure> {
-        crate::recap_demo::run(folder, output)
+    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+        crate::recap_demo::run(folder, output, commands)
     }
 }

@@ -1,13 +1,12 @@
 //! Pictures as they are sent: resized to a range of pixels that the model is at home with, and encoded anew. The same pixels
 //! give the same bytes, on which a question's hash rests.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use threshflow::row::Refusal;
 
 use super::Part;
+use crate::resize::{FilterType, RgbBytes, resize};
 
 /// Raise this when the code changes a picture's bytes.
 pub(super) const VERSION: &str = "catmull-rom, jpeg 92/1";
@@ -75,12 +74,8 @@ pub fn encode(picture: &RgbImage, range: PixelRange) -> Result<Part, Refusal> {
     let resized;
     let mut pixels = picture.as_raw().as_slice();
     if (width, height) != picture.dimensions() {
-        let source = ImageRef::new(picture.width(), picture.height(), pixels, PixelType::U8x3)
-            .map_err(|error| bad(error.to_string()))?;
-        let mut target = Image::new(width, height, PixelType::U8x3);
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-        Resizer::new().resize(&source, &mut target, &options).map_err(|error| bad(error.to_string()))?;
-        resized = target.into_vec();
+        let source = RgbBytes { width: picture.width(), height: picture.height(), pixels };
+        resized = resize(source, source.whole(), (width, height), FilterType::CatmullRom).map_err(bad)?;
         pixels = &resized;
     }
     let mut bytes = Vec::new();

@@ -1,7 +1,5 @@
 //! The pictures of a form: scaled where they are too large, as PNGs; the mask as transparency.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use threshflow::row::Refusal;
@@ -10,6 +8,7 @@ use super::{Masks, Part, reference};
 use crate::edit_plan::Operation;
 use crate::editor::Pass;
 use crate::mask::Mask;
+use crate::resize::{FilterType, RgbBytes, resize};
 
 /// The files that go with a form: PNGs.
 pub(super) struct Sent {
@@ -75,12 +74,9 @@ fn png_of(picture: &RgbImage, (width, height): (u32, u32)) -> Result<Vec<u8>, Re
     if (width, height) == picture.dimensions() {
         return png(picture.as_raw(), (width, height), ExtendedColorType::Rgb8).map_err(bad);
     }
-    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
-        .map_err(|error| bad(error.to_string()))?;
-    let mut made = Image::new(width, height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    Resizer::new().resize(&source, &mut made, &options).map_err(|error| bad(error.to_string()))?;
-    png(made.buffer(), (width, height), ExtendedColorType::Rgb8).map_err(bad)
+    let source = RgbBytes { width: picture.width(), height: picture.height(), pixels: picture.as_raw() };
+    let made = resize(source, source.whole(), (width, height), FilterType::CatmullRom).map_err(bad)?;
+    png(&made, (width, height), ExtendedColorType::Rgb8).map_err(bad)
 }
 
 /// An RGBA PNG of size `shown`, transparent wherever a pixel of the mask falls, black and opaque elsewhere.

@@ -9,12 +9,11 @@ mod masks;
 mod sheet;
 mod writing;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage};
 use operators::decode::{Purpose, Rgb, decode};
 use operators::record::{Measure, Record, Region, Segmentation};
+use operators::resize::{FilterType, RgbBytes, resize};
 use threshflow::report::{Illustration, Illustrator, Mark, OnSheet, Shown};
 use threshflow::row::{Refusal, RegionKind};
 
@@ -81,18 +80,9 @@ fn make_small(decoded: &Rgb, longest: u32) -> Result<RgbImage, Refusal> {
         false => side,
     };
     let (width, height) = (shrunk(decoded.full_width), shrunk(decoded.full_height));
-    let source = ImageRef::new(decoded.width, decoded.height, &decoded.pixels, PixelType::U8x3)
-        .map_err(|error| failed(error.to_string()))?;
-    let mut small = Image::new(width, height, PixelType::U8x3);
-    let window = decoded.window;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).crop(
-        window.left,
-        window.top,
-        window.width,
-        window.height,
-    );
-    Resizer::new().resize(&source, &mut small, &options).map_err(|error| failed(error.to_string()))?;
-    RgbImage::from_raw(width, height, small.into_vec()).ok_or_else(|| failed("pixels are missing".to_owned()))
+    let source = RgbBytes { width: decoded.width, height: decoded.height, pixels: &decoded.pixels };
+    let small = resize(source, decoded.window, (width, height), FilterType::CatmullRom).map_err(failed)?;
+    RgbImage::from_raw(width, height, small).ok_or_else(|| failed("pixels are missing".to_owned()))
 }
 
 /// Objects and backgrounds, in the order of the record; none where it cannot be read.

@@ -21,6 +21,24 @@ fn parse<P: App>(command: &[String]) -> Result<(RunOptions, P::Args), Failure> {
     flags.map(|flags| (flags.options, flags.app)).map_err(|error| Failure::Usage(error.to_string()))
 }
 
+/// A pipeline's commands, for what is not compiled anew for every pipeline: a library that calls [`run`] itself holds that pipeline's
+/// whole dataflow, and so does the program.
+#[derive(Clone, Copy)]
+pub struct Commands {
+    /// The pipeline's name.
+    pub name: &'static str,
+    /// See [`run`].
+    pub run: fn(&[String]) -> Result<RunReport, Failure>,
+    /// See [`plan`].
+    pub plan: fn(&[String]) -> Result<Plan, Failure>,
+}
+
+impl Commands {
+    pub fn of<P: App>() -> Self {
+        Commands { name: P::NAME, run: run::<P>, plan: plan::<P> }
+    }
+}
+
 /// `command` is `["run", "--shards", …]`.
 pub fn run<P: App>(command: &[String]) -> Result<RunReport, Failure> {
     let (options, app) = parse::<P>(command)?;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 
+pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, Plan};
 pub use run::{RunReport, rows_of, run, settings};
@@ -106,13 +107,13 @@ pub trait App: Pipeline + Sized {
     /// Opens the stages: models are read and checked here, before any picture is.
     fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
 
-    /// `demo`: the pipeline on data that it makes itself, below `folder`.
-    fn demo(_folder: &std::path::Path, _json: Output) -> Result<(), Failure> {
+    /// `demo`: the pipeline on data that it makes itself, below `folder`, by its own commands.
+    fn demo(_folder: &std::path::Path, _json: Output, _commands: Commands) -> Result<(), Failure> {
         Err(Failure::Usage(format!("{} has no demo", Self::NAME)))
     }
 
     /// `bench`: throughput on the user's shards, beside the limit that decoding and the model set.
-    fn bench(_args: &Self::Args, _options: &BenchOptions) -> Result<(), Failure> {
+    fn bench(_args: &Self::Args, _options: &BenchOptions, _commands: Commands) -> Result<(), Failure> {
         Err(Failure::Usage(format!("{} has no bench", Self::NAME)))
     }
 
@@ -267,9 +268,9 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
         Verb::Explain { out, json, key, .. } => explain::explain(&out, &key, output(json)),
         Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
         Verb::Dials { json } => describe::dials::<P>(output(json)),
-        Verb::Demo { folder, json } => P::demo(&folder, output(json)),
+        Verb::Demo { folder, json } => P::demo(&folder, output(json), Commands::of::<P>()),
         Verb::Clean { store, drop, json } => clean::clean(&store, drop.as_deref(), output(json)),
-        Verb::Bench { options, app } => P::bench(&app, &options),
+        Verb::Bench { options, app } => P::bench(&app, &options, Commands::of::<P>()),
     }
 }
 
