@@ -173,7 +173,8 @@ impl<R: Row, U: Unit> Standing<R, U> {
             changing.extend(rows.iter().filter_map(|row| {
                 let before = self.comparison.passes(row.score, from);
                 let changes = before != self.comparison.passes(row.score, to);
-                let image = changes.then(|| pictures.get(row.id()))?.expect("a row that stands has a picture");
+                let image =
+                    changes.then(|| pictures.get(row.id()))?.expect("a row that stands has a picture");
                 Some((Scored::whole(row, image), before))
             }));
             for (row, before) in changing.drain(..) {
@@ -283,7 +284,8 @@ mod tests {
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
             for (from, to) in dials.iter().flat_map(|from| dials.map(|to| (*from, to))) {
-                let mut gate = Standing::<Image, Points>::new(comparison, Arc::default(), SharedPictures::default());
+                let mut gate =
+                    Standing::<Image, Points>::new(comparison, Arc::default(), SharedPictures::default());
                 let mut said = Vec::new();
                 let mut say =
                     |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
@@ -301,7 +303,8 @@ mod tests {
 
     #[test]
     fn a_row_leaves_from_the_side_that_it_is_on() {
-        let mut gate = Standing::<Image, Points>::new(Comparison::Above, Arc::default(), SharedPictures::default());
+        let mut gate =
+            Standing::<Image, Points>::new(Comparison::Above, Arc::default(), SharedPictures::default());
         let mut said = Vec::new();
         let mut say =
             |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));

@@ -52,7 +52,8 @@ impl<T> Bucket<T> {
         if end.is_empty() {
             self.0.pop();
         }
-        if let (Some(last), Some(hole)) = (last, self.0.get_mut(chunk).and_then(|chunk| chunk.get_mut(place))) {
+        if let (Some(last), Some(hole)) = (last, self.0.get_mut(chunk).and_then(|chunk| chunk.get_mut(place)))
+        {
             *hole = last;
         }
     }

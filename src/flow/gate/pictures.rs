@@ -67,7 +67,8 @@ impl Pictures {
     /// The picture of a row that stands in a gate.
     pub(super) fn get(&self, id: RowId) -> Option<Image> {
         let (run, place) = place(id);
-        let Bare { content, width, height, given } = self.0.get(&id.shard)?.get(run)?.as_ref()?.pictures[place];
+        let Bare { content, width, height, given } =
+            self.0.get(&id.shard)?.get(run)?.as_ref()?.pictures[place];
         Some(Image { id, content, width, height, given })
     }
 }
