@@ -15,12 +15,14 @@ mod edit;
 mod hashed;
 mod place;
 mod region;
+mod slim;
 mod told;
 
 pub use edit::{Choice, Edit};
 pub use hashed::{Hashed, PerceptualHash};
 pub use place::{Of, Place};
 pub use region::{Region, RegionKind};
+pub use slim::Slim;
 pub use told::{Handle, Told, Topic};
 
 /// Which sample of which shard: `shard` is the number that the catalogue of this store gave the shard,
@@ -243,6 +245,8 @@ pub trait Row:
 {
     /// Whether rows of this type stand for pictures or for pieces of them.
     const OF: Of = Of::Pictures;
+    /// Such a row with its picture's id in the place of the picture.
+    type Slim: Slim;
 
     /// The picture that this row is about.
     fn image(&self) -> &Image;
@@ -272,6 +276,11 @@ pub trait Row:
     fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32));
     /// The units' names of the scores that rows of this type carry, in the same order.
     fn score_names() -> Vec<&'static str>;
+
+    /// The row without its picture, for who keeps pictures elsewhere.
+    fn slim(&self) -> Self::Slim;
+    /// The row that became `slim`; `image` is its picture.
+    fn whole(slim: &Self::Slim, image: Image) -> Self;
 }
 
 /// A picture of a shard, probed but not decoded: 32 bytes.
@@ -299,12 +308,20 @@ impl Image {
 
 impl sealed::Sealed for Image {}
 impl Row for Image {
+    type Slim = RowId;
+
     fn image(&self) -> &Image {
         self
     }
     fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
     fn score_names() -> Vec<&'static str> {
         Vec::new()
+    }
+    fn slim(&self) -> RowId {
+        self.id
+    }
+    fn whole(_slim: &RowId, image: Image) -> Self {
+        image
     }
 }
 
@@ -351,6 +368,7 @@ impl<R: fmt::Debug, U: Unit> fmt::Debug for Scored<R, U> {
 impl<R: Row, U: Unit> sealed::Sealed for Scored<R, U> {}
 impl<R: Row, U: Unit> Row for Scored<R, U> {
     const OF: Of = R::OF;
+    type Slim = Scored<R::Slim, U>;
 
     fn image(&self) -> &Image {
         self.row.image()
@@ -372,6 +390,12 @@ impl<R: Row, U: Unit> Row for Scored<R, U> {
         let mut names = R::score_names();
         names.push(U::NAME);
         names
+    }
+    fn slim(&self) -> Self::Slim {
+        Scored { row: self.row.slim(), score: self.score }
+    }
+    fn whole(slim: &Self::Slim, image: Image) -> Self {
+        Scored { row: R::whole(&slim.row, image), score: slim.score }
     }
 }
 

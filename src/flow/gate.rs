@@ -1,11 +1,14 @@
 //! `gate`: keeps the rows whose score passes a dial, at a cost that follows the rows between the old and the new dial.
 //!
-//! The operator keeps its rows by the bucket that their score falls in, and looks only at the buckets between the
-//! old dial and the new one. Epochs are totally ordered, and a dial is turned when all rows of earlier epochs have come, so
-//! what counts is where things stand, not how they came to: a differential arrangement, which can answer for every past time,
+//! The operator keeps its rows by the bucket that their score falls in, without their pictures, and looks only at the
+//! buckets between the old dial and the new one. Epochs are totally ordered, and a dial is turned when all rows of earlier
+//! epochs have come, so what counts is where things stand, not how they came to: a differential arrangement, which can
+//! answer for every past time,
 //! took twice the memory and several times as long per turn. A join of every row with the dial would be three lines
 //! and look at every row at every turn: the benches have it, to compare with.
 
+mod buckets;
+mod pictures;
 mod turning;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,7 +20,9 @@ use differential_dataflow::VecCollection;
 
 use super::histogram::Histogram;
 use super::{Epoch, Flow, Wired};
-use crate::row::{Row, Score, Scored, Unit};
+use crate::row::{Row, Score, Scored, Slim, Unit};
+use buckets::Buckets;
+pub(super) use pictures::SharedPictures;
 pub(super) use turning::{Side, Turning, Updates};
 
 /// How a score is held against its dial.
@@ -76,6 +81,8 @@ pub struct Dial<'s, U: 'static> {
     pub(super) index: u16,
     pub(super) spec: &'static DialSpec,
     pub(super) histogram: Arc<Histogram>,
+    /// Of the rows that stand in this worker's gates.
+    pub(super) pictures: SharedPictures,
 }
 
 /// How many buckets a unit's scale is cut into. More of them put a floor under the cost of every turn; fewer
@@ -113,13 +120,13 @@ impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
     /// The gate of this dial, wired but not laid into the flow.
     pub(super) fn one_dial(&self, dial: &Dial<'s, U>) -> OneDial<R, U> {
         self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name, of: R::OF });
-        let standing = Standing::new(dial.spec.comparison, dial.histogram.clone());
+        let standing = Standing::new(dial.spec.comparison, dial.histogram.clone(), dial.pictures.clone());
         OneDial { index: dial.index, standing }
     }
 }
 
 /// One dial, and the rows that are held against it.
-pub(super) struct OneDial<R, U> {
+pub(super) struct OneDial<R: Row, U> {
     index: u16,
     standing: Standing<R, U>,
 }
@@ -146,39 +153,49 @@ impl<R: Row, U: Unit> Turning<Scored<R, U>> for OneDial<R, U> {
 }
 
 /// A gate's rows as far as they have come, by bucket, and where its dial stands.
-struct Standing<R, U> {
+struct Standing<R: Row, U> {
     comparison: Comparison,
     at: Option<Score<U>>,
-    buckets: Vec<Vec<Scored<R, U>>>,
+    rows: Buckets<Scored<R::Slim, U>>,
+    pictures: SharedPictures,
     histogram: Arc<Histogram>,
 }
 
 impl<R: Row, U: Unit> Standing<R, U> {
-    fn new(comparison: Comparison, histogram: Arc<Histogram>) -> Self {
-        let buckets = (0..=NAN_BUCKET).map(|_| Vec::new()).collect();
-        Standing { comparison, at: None, buckets, histogram }
+    fn new(comparison: Comparison, histogram: Arc<Histogram>, pictures: SharedPictures) -> Self {
+        let rows = Buckets::new(usize::from(NAN_BUCKET) + 1);
+        Standing { comparison, at: None, rows, pictures, histogram }
     }
 
     /// Turns the dial, and says of every row that changes sides that it leaves one and comes to the other.
     fn turn(&mut self, to: Score<U>, say: &mut impl FnMut(&Scored<R, U>, bool, isize)) {
         let Some(from) = self.at.replace(to) else { return };
         let (low, high) = (bucket(from.min(to)) as usize, bucket(from.max(to)) as usize);
-        let mut met = 0;
-        for row in self.buckets[low..=high].iter().flatten() {
-            met += 1;
-            let before = self.comparison.passes(row.score, from);
-            if before != self.comparison.passes(row.score, to) {
-                say(row, before, -1);
-                say(row, !before, 1);
+        let (mut met, mut changing) = (0, Vec::new());
+        let pictures = self.pictures.borrow();
+        for rows in self.rows.chunks(low, high) {
+            met += rows.len();
+            // The pictures lie anywhere in memory: a loop that does nothing else waits for many of them at once.
+            changing.extend(rows.iter().filter_map(|row| {
+                let before = self.comparison.passes(row.score, from);
+                let changes = before != self.comparison.passes(row.score, to);
+                let image =
+                    changes.then(|| pictures.get(row.id()))?.expect("a row that stands has a picture");
+                Some((Scored::whole(row, image), before))
+            }));
+            for (row, before) in changing.drain(..) {
+                say(&row, before, -1);
+                say(&row, !before, 1);
             }
         }
-        TOUCHED.fetch_add(met, Ordering::Relaxed);
+        TOUCHED.fetch_add(met as u64, Ordering::Relaxed);
     }
 
     /// Takes in what came and what left, each row once.
     fn take_in(&mut self, updates: Updates<Scored<R, U>>, say: &mut impl FnMut(&Scored<R, U>, bool, isize)) {
         // By bucket, so that one pass over a bucket finds all that leaves it: many rows may score the same.
-        let mut leaving: BTreeMap<u16, HashSet<Scored<R, U>>> = BTreeMap::new();
+        let mut leaving: BTreeMap<u16, HashSet<Scored<R::Slim, U>>> = BTreeMap::new();
+        let mut pictures = self.pictures.borrow_mut();
         for (row, _time, diff) in updates {
             let passes = self.at.is_some_and(|at| self.comparison.passes(row.score, at));
             say(&row, passes, diff);
@@ -186,18 +203,20 @@ impl<R: Row, U: Unit> Standing<R, U> {
             let place = bucket(row.score);
             self.histogram.count(place, diff);
             if diff < 0 {
-                leaving.entry(place).or_default().insert(row);
+                leaving.entry(place).or_default().insert(row.slim());
                 continue;
             }
-            let rows = &mut self.buckets[place as usize];
-            if rows.len() == rows.capacity() {
-                // Doubling would leave a quarter of the memory of millions of rows unused.
-                rows.reserve_exact((rows.len() / 4).max(4));
-            }
-            rows.push(row);
+            pictures.hold(row.image());
+            self.rows.push(place.into(), row.slim());
         }
         for (place, leaving) in leaving {
-            self.buckets[place as usize].retain(|row| !leaving.contains(row));
+            self.rows.take_out(place.into(), |row| {
+                let leaves = leaving.contains(row);
+                if leaves {
+                    pictures.let_go(row.id());
+                }
+                leaves
+            });
         }
     }
 }
@@ -271,7 +290,8 @@ mod tests {
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
             for (from, to) in dials.iter().flat_map(|from| dials.map(|to| (*from, to))) {
-                let mut gate = Standing::<Image, Points>::new(comparison, Arc::default());
+                let mut gate =
+                    Standing::<Image, Points>::new(comparison, Arc::default(), SharedPictures::default());
                 let mut said = Vec::new();
                 let mut say =
                     |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
@@ -289,7 +309,8 @@ mod tests {
 
     #[test]
     fn a_row_leaves_from_the_side_that_it_is_on() {
-        let mut gate = Standing::<Image, Points>::new(Comparison::Above, Arc::default());
+        let mut gate =
+            Standing::<Image, Points>::new(Comparison::Above, Arc::default(), SharedPictures::default());
         let mut said = Vec::new();
         let mut say =
             |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));

@@ -2,40 +2,20 @@
 //!
 //! A change of a row's verdict comes as one verdict leaving and one coming, in either order and from different
 //! operators. When an epoch is complete the two have met, and every row of the input has exactly one verdict.
-//! There is one slot of eight bytes for every row, and the scores of kept rows beside it: this is what a run of
-//! millions of pictures holds in memory.
+//! There are two bytes for every row and the scores that a kept one has, of which a gated one uses the first: this is
+//! what a run of millions of pictures holds in memory.
 
 use std::collections::{BTreeMap, HashMap};
 
 mod pieces;
+mod slots;
 
 pub use pieces::PieceVerdict;
 
 use super::KeptPiece;
 use crate::row::{Of, Place, Refused, RowId, Verdict};
 use pieces::PieceTable;
-
-/// A verdict without what is kept beside it: the scores of a kept row, the words of a refused one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Slot {
-    /// [`NONE`], [`KEPT`], [`REFUSED`], or [`GATED`] and the number of the dial.
-    kind: u32,
-    /// The bits of the score that a gated row was held back at.
-    score: u32,
-}
-
-const NONE: Slot = Slot { kind: 0, score: 0 };
-const KEPT: Slot = Slot { kind: 1, score: 0 };
-const REFUSED: Slot = Slot { kind: 2, score: 0 };
-const GATED: u32 = 3;
-
-/// The rows of one shard.
-#[derive(Clone, Default)]
-struct Rows {
-    slots: Vec<Slot>,
-    /// As many for each row as a kept row has; empty until the first row is kept.
-    scores: Vec<f32>,
-}
+use slots::{KEPT, NONE, REFUSED, Slot, Slots};
 
 /// A verdict that comes; `beside` is where its scores or words wait.
 #[derive(Clone, Copy)]
@@ -48,7 +28,7 @@ struct Coming {
 /// The verdicts of all rows, by shard and sample.
 #[derive(Clone, Default)]
 pub struct Verdicts {
-    shards: BTreeMap<u32, Rows>,
+    shards: BTreeMap<u32, Slots>,
     refused: HashMap<RowId, Box<Refused>>,
     /// The dials that rows were held back by, numbered as they are met.
     dials: Vec<&'static str>,
@@ -92,16 +72,15 @@ pub struct VerdictsError {
 impl Verdicts {
     /// Rows of this shard are about to come.
     pub fn expect(&mut self, shard: u32, rows: usize) {
-        self.shards.insert(shard, Rows { slots: vec![NONE; rows], scores: Vec::new() });
+        self.shards.insert(shard, Slots::new(rows));
     }
 
     /// All rows of this shard have left.
     pub fn forget(&mut self, shard: u32) -> Result<(), VerdictsError> {
-        let rows = self.shards.remove(&shard).unwrap_or_default().slots;
-        let left = |slot: &&Slot| **slot != NONE;
-        let count = rows.iter().filter(left).count();
+        let rows = self.shards.remove(&shard).unwrap_or_default();
+        let count = rows.iter().filter(|slot| *slot != NONE).count();
         self.decided -= count;
-        match rows.iter().position(|slot| *slot != NONE) {
+        match rows.iter().position(|slot| slot != NONE) {
             None => Ok(()),
             Some(first) => {
                 let first = RowId { shard, member: first as u32 };
@@ -131,7 +110,7 @@ impl Verdicts {
                     self.dials.push(dial);
                     self.dials.len() - 1
                 });
-                self.add_slot(id, Slot { kind: GATED + number as u32, score: score.to_bits() }, 0, diff);
+                self.add_slot(id, Slot::gated(number as u16, score), 0, diff);
             }
             Verdict::Refused(refused) => {
                 let beside = self.coming_refused.len() as u32;
@@ -223,31 +202,26 @@ impl Verdicts {
         if self.leaving.is_empty() || self.coming.is_empty() {
             return;
         }
-        let mut leaving: HashMap<(RowId, u32, u32), usize> = HashMap::new();
-        for (id, slot) in self.leaving.drain(..) {
-            *leaving.entry((id, slot.kind, slot.score)).or_default() += 1;
+        let mut leaving: HashMap<(RowId, Slot), usize> = HashMap::new();
+        for left in self.leaving.drain(..) {
+            *leaving.entry(left).or_default() += 1;
         }
-        self.coming.retain(|coming| {
-            match leaving.get_mut(&(coming.id, coming.slot.kind, coming.slot.score)) {
-                Some(count) if *count > 0 => {
-                    *count -= 1;
-                    false
-                }
-                _ => true,
+        self.coming.retain(|coming| match leaving.get_mut(&(coming.id, coming.slot)) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
             }
+            _ => true,
         });
-        for ((id, kind, score), count) in leaving {
-            self.leaving.extend(std::iter::repeat_n((id, Slot { kind, score }), count));
+        for (left, count) in leaving {
+            self.leaving.extend(std::iter::repeat_n(left, count));
         }
-    }
-
-    fn slot(&mut self, id: RowId) -> Option<&mut Slot> {
-        self.shards.get_mut(&id.shard)?.slots.get_mut(id.member as usize)
     }
 
     fn leave(&mut self, id: RowId, leaves: Slot) -> bool {
-        match self.slot(id) {
-            Some(slot) if *slot == leaves => *slot = NONE,
+        let member = id.member as usize;
+        match self.shards.get_mut(&id.shard) {
+            Some(rows) if rows.get(member) == Some(leaves) => rows.set(member, NONE, &[]),
             _ => return false,
         }
         self.decided -= 1;
@@ -260,20 +234,16 @@ impl Verdicts {
 
     fn come(&mut self, coming: &Coming) -> bool {
         let Coming { id, slot: comes, beside } = *coming;
-        match self.slot(id) {
-            Some(slot) if *slot == NONE => *slot = comes,
+        let kept = comes == KEPT;
+        let scores = if kept { &self.coming_scores[beside as usize..][..self.columns] } else { &[] };
+        let member = id.member as usize;
+        match self.shards.get_mut(&id.shard) {
+            Some(rows) if rows.get(member) == Some(NONE) => rows.set(member, comes, scores),
             _ => return false,
         }
         self.decided += 1;
-        if comes == KEPT {
-            self.kept += 1;
-            let columns = self.columns;
-            let scores = &self.coming_scores[beside as usize..][..columns];
-            if let Some(rows) = self.shards.get_mut(&id.shard) {
-                rows.scores.resize(rows.slots.len() * columns, f32::NAN);
-                rows.scores[id.member as usize * columns..][..columns].copy_from_slice(scores);
-            }
-        } else if comes == REFUSED {
+        self.kept += usize::from(kept);
+        if comes == REFUSED {
             self.refused.insert(id, Box::new(self.coming_refused[beside as usize].clone()));
         }
         true
@@ -292,7 +262,7 @@ impl Verdicts {
         let leaving = self.leaving.iter().map(|(id, _)| *id);
         let mut astray: Vec<RowId> = leaving.chain(self.coming.iter().map(|coming| coming.id)).collect();
         for (shard, rows) in &self.shards {
-            let none = rows.slots.iter().enumerate().filter(|(_, slot)| **slot == NONE);
+            let none = rows.iter().enumerate().filter(|(_, slot)| *slot == NONE);
             astray.extend(none.map(|(member, _)| RowId { shard: *shard, member: member as u32 }));
         }
         astray.append(&mut pieces_astray);
@@ -303,14 +273,15 @@ impl Verdicts {
     }
 
     /// Where a row stands.
-    fn verdict(&self, id: RowId, rows: &Rows) -> Option<Verdict> {
+    fn verdict(&self, id: RowId, rows: &Slots) -> Option<Verdict> {
         let member = id.member as usize;
-        Some(match rows.slots[member] {
+        Some(match rows.get(member)? {
             NONE => return None,
-            KEPT => Verdict::Kept(rows.scores[member * self.columns..][..self.columns].into()),
+            KEPT => Verdict::Kept(rows.scores(member)[..self.columns].into()),
             REFUSED => Verdict::Refused(self.refused.get(&id)?.clone()),
-            Slot { kind, score } => {
-                Verdict::Gated { dial: self.dials[(kind - GATED) as usize], score: f32::from_bits(score) }
+            gated => {
+                let (dial, score) = gated.held_back()?;
+                Verdict::Gated { dial: self.dials[usize::from(dial)], score }
             }
         })
     }
@@ -318,7 +289,7 @@ impl Verdicts {
     /// Every row that has a verdict, and which.
     pub fn iter(&self) -> impl Iterator<Item = (RowId, Verdict)> {
         self.shards.iter().flat_map(move |(shard, rows)| {
-            (0..rows.slots.len()).filter_map(move |member| {
+            (0..rows.len()).filter_map(move |member| {
                 let id = RowId { shard: *shard, member: member as u32 };
                 Some((id, self.verdict(id, rows)?))
             })
@@ -328,7 +299,7 @@ impl Verdicts {
     /// The rows that are kept.
     pub fn kept(&self) -> impl Iterator<Item = RowId> {
         self.shards.iter().flat_map(|(shard, rows)| {
-            let kept = rows.slots.iter().enumerate().filter(|(_, slot)| **slot == KEPT);
+            let kept = rows.iter().enumerate().filter(|(_, slot)| *slot == KEPT);
             kept.map(|(member, _)| RowId { shard: *shard, member: member as u32 })
         })
     }
@@ -339,7 +310,7 @@ impl Verdicts {
         let mut shards = BTreeMap::new();
         while let Some((shard, rows)) = self.shards.pop_first() {
             let verdict = |member| self.verdict(RowId { shard, member: member as u32 }, &rows);
-            if let Some(verdicts) = (0..rows.slots.len()).map(verdict).collect() {
+            if let Some(verdicts) = (0..rows.len()).map(verdict).collect() {
                 shards.insert(shard, verdicts);
             }
         }
@@ -348,7 +319,7 @@ impl Verdicts {
 
     /// How many rows are expected, decided and kept so far.
     pub fn counts(&self) -> Counts {
-        let expected = self.shards.values().map(|rows| rows.slots.len()).sum();
+        let expected = self.shards.values().map(Slots::len).sum();
         Counts { shards: self.shards.len(), expected, decided: self.decided, kept: self.kept }
     }
 }

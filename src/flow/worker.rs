@@ -9,7 +9,7 @@ use timely::dataflow::operators::{Operator as _, Probe};
 use timely::dataflow::{Scope, channels::pact::Pipeline};
 use timely::worker::Worker;
 
-use super::gate::{Dial, DialSpec};
+use super::gate::{Dial, DialSpec, SharedPictures};
 use super::{Ended, Epoch, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
 use crate::row::{Image, Of, Place, Refused, Row, RowId, Score, Unit, Verdict};
 
@@ -79,6 +79,7 @@ pub struct DialMaker<'s> {
     values: Vec<f32>,
     histograms: Histograms,
     inputs: Vec<DialInput>,
+    pictures: SharedPictures,
 }
 
 type DialInput = Box<dyn FnMut(DialChange)>;
@@ -108,13 +109,16 @@ impl<'s> DialMaker<'s> {
             }
         }));
         let histogram = self.histograms.get(index).cloned().unwrap_or_default();
-        Dial { at, index: index as u16, spec, histogram }
+        Dial { at, index: index as u16, spec, histogram, pictures: self.pictures.clone() }
     }
 }
 
-/// Which worker a row lives on, for as long as it lives: runs of neighbours share a shard's pages.
+/// So many rows of a shard live on one worker, one behind the other: neighbours share a shard's pages.
+pub(super) const NEIGHBOURS: usize = 64;
+
+/// Which worker a row lives on, for as long as it lives.
 pub(super) fn home(id: RowId, workers: usize) -> usize {
-    (id.shard as usize).wrapping_add(id.member as usize / 64) % workers
+    (id.shard as usize).wrapping_add(id.member as usize / NEIGHBOURS) % workers
 }
 
 /// Runs a worker until the engine hangs up.
@@ -131,7 +135,8 @@ pub(super) fn run<O: Row>(
     let probe = Handle::new();
     let mut dials = worker.dataflow::<Epoch, _, _>(|scope| {
         let histograms = histograms.clone();
-        let mut maker = DialMaker { scope, values: values.to_vec(), histograms, inputs: Vec::new() };
+        let (inputs, pictures) = (Vec::new(), SharedPictures::default());
+        let mut maker = DialMaker { scope, values: values.to_vec(), histograms, inputs, pictures };
         let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
         let flow = wire(source, &mut maker);
         if scope.index() == 0 {

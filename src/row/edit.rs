@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Row, sealed};
+use super::{ContentHash, Image, Of, Row, RowId, sealed};
 
 /// What was chosen for an edit: regions of the picture by their numbers, and what is to be done to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,8 +27,8 @@ impl Choice {
 
 /// An edit that was chosen for a picture: its instruction, pictures and judgements lie in memos.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Edit {
-    pub image: Image,
+pub struct Edit<I = Image> {
+    pub image: I,
     /// Which of the edits that are tried for every picture: its type, in the words of whoever chose.
     pub number: u16,
     pub choice: Choice,
@@ -56,9 +56,17 @@ impl Edit {
     }
 }
 
+impl<I> Edit<I> {
+    fn about<J>(&self, image: J) -> Edit<J> {
+        let Edit { number, choice, picture, content, .. } = *self;
+        Edit { image, number, choice, picture, content }
+    }
+}
+
 impl sealed::Sealed for Edit {}
 impl Row for Edit {
     const OF: Of = Of::Edits;
+    type Slim = Edit<RowId>;
 
     fn image(&self) -> &Image {
         &self.image
@@ -72,5 +80,11 @@ impl Row for Edit {
     fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
     fn score_names() -> Vec<&'static str> {
         Vec::new()
+    }
+    fn slim(&self) -> Self::Slim {
+        self.about(self.image.id)
+    }
+    fn whole(slim: &Self::Slim, image: Image) -> Self {
+        slim.about(image)
     }
 }

@@ -55,6 +55,7 @@ pub struct Hashed<R> {
 impl<R: Row> sealed::Sealed for Hashed<R> {}
 impl<R: Row> Row for Hashed<R> {
     const OF: Of = R::OF;
+    type Slim = Hashed<R::Slim>;
 
     fn image(&self) -> &Image {
         self.row.image()
@@ -73,5 +74,11 @@ impl<R: Row> Row for Hashed<R> {
     }
     fn score_names() -> Vec<&'static str> {
         R::score_names()
+    }
+    fn slim(&self) -> Self::Slim {
+        Hashed { row: self.row.slim(), hash: self.hash }
+    }
+    fn whole(slim: &Self::Slim, image: Image) -> Self {
+        Hashed { row: R::whole(&slim.row, image), hash: slim.hash }
     }
 }

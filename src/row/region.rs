@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Row, sealed};
+use super::{ContentHash, Image, Of, Row, RowId, sealed};
 
 /// Whether a region was looked for as an object or as a part of the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,8 +25,8 @@ impl fmt::Display for RegionKind {
 
 /// A box in a picture, and what it was found as: 68 bytes. Its mask and its noun's text lie in memos.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Region {
-    pub image: Image,
+pub struct Region<I = Image> {
+    pub image: I,
     /// Its place among the regions that were found in the picture, counted from 0, best first.
     pub number: u16,
     pub kind: RegionKind,
@@ -69,9 +69,17 @@ impl Region {
     }
 }
 
+impl<I> Region<I> {
+    fn about<J>(&self, image: J) -> Region<J> {
+        let Region { number, kind, noun, bits, content, .. } = *self;
+        Region { image, number, kind, noun, bits, content }
+    }
+}
+
 impl sealed::Sealed for Region {}
 impl Row for Region {
     const OF: Of = Of::Regions;
+    type Slim = Region<RowId>;
 
     fn image(&self) -> &Image {
         &self.image
@@ -85,5 +93,11 @@ impl Row for Region {
     fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
     fn score_names() -> Vec<&'static str> {
         Vec::new()
+    }
+    fn slim(&self) -> Self::Slim {
+        self.about(self.image.id)
+    }
+    fn whole(slim: &Self::Slim, image: Image) -> Self {
+        slim.about(image)
     }
 }

@@ -96,6 +96,7 @@ impl<R: fmt::Debug, T: Topic> fmt::Debug for Told<R, T> {
 impl<R: Row, T: Topic> sealed::Sealed for Told<R, T> {}
 impl<R: Row, T: Topic> Row for Told<R, T> {
     const OF: Of = R::OF;
+    type Slim = Told<R::Slim, T>;
 
     fn image(&self) -> &Image {
         self.row.image()
@@ -116,5 +117,11 @@ impl<R: Row, T: Topic> Row for Told<R, T> {
     }
     fn score_names() -> Vec<&'static str> {
         R::score_names()
+    }
+    fn slim(&self) -> Self::Slim {
+        Told::new(self.row.slim(), self.handle())
+    }
+    fn whole(slim: &Self::Slim, image: Image) -> Self {
+        Told::new(R::whole(&slim.row, image), slim.handle())
     }
 }
