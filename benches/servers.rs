@@ -2,8 +2,8 @@
 //!
 //! `imgedit` over small drawn scenes, with the demo's ONNX models on half of the cores and fake chat and editing models behind
 //! an address, once as they should be and once failing as often as this file says; in turns, so that who else uses the machine
-//! bears on both. Speed is answers a second of the ONNX stages, from the start to the last of their answers: what comes after
-//! that is for the servers alone.
+//! bears on both. Speed is answers a second of the ONNX stages, from the start until 99 in 100 of their answers are there: the
+//! last ones wait for the unluckiest calls, of which a handful fail five times in a row, and after them come the servers alone.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +18,8 @@ use threshflow::cli::App;
 use threshflow::lane::Lanes;
 use threshflow::shard::find;
 
-const SCENES: usize = 1_500;
-const ROUNDS: usize = 2;
+const SCENES: usize = 2_000;
+const ROUNDS: usize = 3;
 const FAILING: Faults = Faults { too_many: 30, broken: 10, hang: 5 };
 /// Seconds after which a call that hangs is given up.
 const TIMEOUT: &str = "3";
@@ -45,10 +45,11 @@ fn main() {
             let speed = run(&shards, &folder.path().join(format!("{name}{round}")), &models, cores);
             let (answers, failed) = (models.answers(), models.injected());
             println!(
-                "{name}: {:.0} answers in {:.1} s, {:.1} a second; whole run {:.1} s; servers: {answers} answers, {failed} failures",
+                "{name}: {} answers, 99 in 100 in {:.1} s, {:.0} a second; the last at {:.1} s, all done at {:.1} s; servers: {answers} answers, {failed} failures",
                 speed.answers,
-                speed.seconds,
+                speed.most,
                 speed.rate(),
+                speed.last,
                 speed.whole
             );
             speed.rate()
@@ -63,15 +64,17 @@ fn main() {
 
 /// What the models that run here did.
 struct Speed {
-    answers: f64,
-    /// Until the last of their answers.
-    seconds: f64,
+    answers: u64,
+    /// Until 99 in 100 of their answers were there.
+    most: f64,
+    /// Until the last of them.
+    last: f64,
     whole: f64,
 }
 
 impl Speed {
     fn rate(&self) -> f64 {
-        self.answers / self.seconds
+        0.99 * self.answers as f64 / self.most
     }
 }
 
@@ -102,23 +105,25 @@ fn run(shards: &Path, store: &Path, models: &Models, cores: usize) -> Speed {
         live.settle();
         let whole = start.elapsed().as_secs_f64();
         done.store(true, Ordering::Relaxed);
-        let (answers, last) = watching.join().expect("watches");
-        Speed { answers: answers as f64, seconds: last.as_secs_f64(), whole }
+        let seen = watching.join().expect("watches");
+        let (answers, last) = *seen.last().expect("there are answers");
+        let most = seen.iter().find(|(some, _)| *some * 100 >= answers * 99).expect("the last at least").1;
+        Speed { answers, most: most.as_secs_f64(), last: last.as_secs_f64(), whole }
     })
 }
 
-/// How many answers the stages that run here gave, and when the last one came.
-fn watch(lanes: &Lanes, done: &AtomicBool, start: Instant) -> (u64, Duration) {
-    let (mut answers, mut last) = (0, Duration::ZERO);
+/// How many answers the stages that run here had given, and when.
+fn watch(lanes: &Lanes, done: &AtomicBool, start: Instant) -> Vec<(u64, Duration)> {
+    let mut seen = vec![(0, Duration::ZERO)];
     while !done.load(Ordering::Relaxed) {
         let here = lanes.status().into_iter().filter(|stage| HERE.contains(&stage.name));
         let now = here.map(|stage| stage.asked.answered).sum();
-        if now > answers {
-            (answers, last) = (now, start.elapsed());
+        if seen.last().is_some_and(|(before, _)| now > *before) {
+            seen.push((now, start.elapsed()));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    (answers, last)
+    seen
 }
 
 /// As on a command line.

@@ -16,7 +16,8 @@ use governor::{Quota, RateLimiter};
 /// A server may ask for no longer a pause than this: a wrong date must not end a run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
-/// Failures in a row that open the breaker, and for how long it stays open before one call tries again.
+/// Failures in a row that open the breaker, and for how long it stays open before one call tries again. A request that was sent
+/// before the last good answer came tells nothing of how the server is since: those that hung then may all end now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     pub failures: u32,
@@ -63,6 +64,8 @@ struct State {
     most_seen: usize,
     paused_until: Option<Instant>,
     failures: u32,
+    /// When the last good answer came.
+    well_at: Option<Instant>,
     circuit: Circuit,
     stopped: bool,
 }
@@ -80,6 +83,7 @@ enum Circuit {
 pub(super) struct Permit<'a> {
     gate: &'a Gate,
     probe: bool,
+    since: Instant,
     went: Went,
 }
 
@@ -126,7 +130,7 @@ impl Gate {
             if probe {
                 state.circuit = Circuit::Probing;
             }
-            Permit { gate: self, probe, went: Went::Unsaid }
+            Permit { gate: self, probe, since: Instant::now(), went: Went::Unsaid }
         });
         drop(state);
         // Who stood behind may be the first now.
@@ -191,16 +195,18 @@ impl Gate {
         self.lock().most_seen
     }
 
-    fn leave(&self, probe: bool, went: Went) {
+    fn leave(&self, &Permit { probe, since, went, .. }: &Permit<'_>) {
         let mut state = self.lock();
         state.in_flight -= 1;
         match went {
             Went::Well => {
                 state.failures = 0;
+                state.well_at = Some(Instant::now());
                 if probe {
                     state.circuit = Circuit::Closed;
                 }
             }
+            Went::Badly if !probe && state.well_at.is_some_and(|well| since < well) => {}
             Went::Badly => {
                 state.failures = state.failures.saturating_add(1);
                 if probe || (state.circuit == Circuit::Closed && state.failures >= self.breaker.failures) {
@@ -232,7 +238,7 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.gate.leave(self.probe, self.went);
+        self.gate.leave(self);
     }
 }
 

@@ -81,3 +81,19 @@ fn more_than_a_bucket_holds_is_taken_bite_by_bite() {
     // A hundred were there; the rest came at ten a second.
     assert!(waited.abs_diff(Duration::from_secs(90)) < Duration::from_millis(200), "{waited:?}");
 }
+
+#[test]
+fn what_was_sent_before_the_last_good_answer_opens_nothing() {
+    let gate = Gate::new(100, None, None, Breaker { failures: 3, pause: Duration::from_secs(60) });
+    let enter = || gate.enter(0, Instant::now());
+    let hung: Vec<_> = (0..10).map(|_| enter().expect("room")).collect();
+    enter().expect("room").went(Went::Well);
+    hung.into_iter().for_each(|permit| permit.went(Went::Badly));
+    // What was sent since does.
+    let (one, two, three) = (enter().expect("closed"), enter().expect("closed"), enter().expect("closed"));
+    one.went(Went::Badly);
+    two.went(Went::Badly);
+    enter().expect("still closed").went(Went::Unsaid);
+    three.went(Went::Badly);
+    assert_eq!(enter().err(), Some(NotLetIn::Open));
+}
