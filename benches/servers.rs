@@ -18,8 +18,8 @@ use threshflow::cli::App;
 use threshflow::lane::Lanes;
 use threshflow::shard::find;
 
-const SCENES: usize = 2_000;
-const ROUNDS: usize = 3;
+const SCENES: usize = 1_200;
+const ROUNDS: usize = 2;
 const FAILING: Faults = Faults { too_many: 30, broken: 10, hang: 5 };
 /// Seconds after which a call that hangs is given up.
 const TIMEOUT: &str = "3";
