@@ -173,7 +173,7 @@ const TURNS: [(&str, f32); 10] = [
 
 #[test]
 fn dials_turned_twenty_times_ask_nothing_and_end_where_they_began() {
-    let folder = shards(48, 4, 1);
+    let folder = shards(1000, 6, 1);
     let first = run(folder.path(), &[]);
     assert!(first.summary.asks["segment"].asked > 0 && first.summary.asks["region_score"].asked > 0);
     let (out, before) = (folder.path().join("out"), folder.path().join("before"));
