@@ -1,7 +1,7 @@
 //! Chat models with pictures, behind the OpenAI-compatible `chat/completions`: what is sent, what comes back, and what is asked.
 //!
 //! A question is a [`ChatRequest`], built by a task ([`caption`], [`noun_finder`], [`instruct`], [`judge`]); whoever has its raw
-//! answer is a [`Raw`]: [`Chat`] asks the server, a durable book may stand in front of it. [`ask`] puts the two together: the
+//! answer is a [`Raw`]: [`Chat`] asks the server, a durable book may stand in front of it. [`ask()`] puts the two together: the
 //! raw answer is what is paid for and remembered, and parsing it is a pure step of its own, so that a better parser asks
 //! nothing again.
 //!

@@ -1,5 +1,5 @@
 //! `choose`: which edits are tried on a picture, and on which of its regions. A pure function of the seed, the picture's
-//! content and the regions that stand: see [`choice`](crate::choice) for the hashes behind it.
+//! content and the regions that stand: see [`choice`](mod@crate::choice) for the hashes behind it.
 
 use std::fmt;
 use std::str::FromStr;

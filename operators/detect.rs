@@ -1,6 +1,6 @@
 //! `detect`: the boxes of a picture's nouns, by an open-vocabulary detector, as ImgEdit found them.
 //!
-//! The model's arithmetic is in [`detect_model`](crate::detect_model); here it is made an operator. Its answer is how many
+//! The model's arithmetic is in [`detect_model`](mod@crate::detect_model); here it is made an operator. Its answer is how many
 //! regions were found; the body says what they are, each with its noun, its box and its score, best first. Generously: all that
 //! score above 0.005, so that a dial can cut anywhere above that without asking again.
 

@@ -24,7 +24,7 @@ pub struct EditPictures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadePass {
     pub operation: Operation,
-    /// The editor's [name](Editor::name).
+    /// The editor's [name](crate::editor::Editor::name).
     pub editor: &'static str,
     /// The memo's.
     pub stamp: Stamp,
@@ -97,7 +97,7 @@ impl EditPictures {
         Ok((Handle::of(&words), Handle::of(&edited)))
     }
 
-    /// See [`InstructionSource`].
+    /// See [`InstructionSource`](crate::instruct::InstructionSource).
     pub fn instruction(&self, question: &Question) -> Result<StoredInstruction, Refusal> {
         self.edits.operator().instructions.instruction(question)
     }

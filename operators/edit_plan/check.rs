@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `add`, `remove` | name the object, its place ([`Place`]) and, where it is large or small, its [`Size`] |
 //! | `replace` | names the object and its place; the result is another thing, at most [`MOST_OF_NEW_OBJECT`] words without its article, and the prompt names it |
-//! | `adjust` | names the object; the result is the same kind of thing (the noun's [head](words::head)), and not the noun as it was |
+//! | `adjust` | names the object; the result is the same kind of thing (the noun's head), and not the noun as it was |
 //! | `extract` | names the object, and says that it is cut out |
 //! | `visual` | names the object, and speaks of the reference |
 //! | `background` | names the background, and no object: [`check_beside`]; shares a word with its result |

@@ -1,8 +1,8 @@
 //! The only room that may block: a bounded queue in front of a pool. Knows nothing of timely: it is given a
 //! callback to wake whoever asked.
 //!
-//! A question goes `try_ask` -> the shared decode pool ([`pool`]) -> the stage's own batches ([`batch`]) -> the
-//! memo -> the mailbox of everyone who asked ([`desk`]). Decoded pictures are paid for from one [`Budget`] of
+//! A question goes `try_ask` -> the shared decode pool (`pool`) -> the stage's own batches (`batch`) -> the
+//! memo -> the mailbox of everyone who asked (`desk`). Decoded pictures are paid for from one [`Budget`] of
 //! bytes a process; the permit is taken before decoding and given back when the answer is in.
 
 mod answering;

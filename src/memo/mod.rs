@@ -1,6 +1,6 @@
 //! The durable store of answers: (stamp, content) -> answer, write-once.
 //!
-//! One append-only log a stamp ([`log`]), and an index in memory of about 32 bytes an answer. An answer is a *head* of
+//! One append-only log a stamp (`log`), and an index in memory of about 32 bytes an answer. An answer is a *head* of
 //! up to [`INLINE`] bytes (every score), which lives in the index, so that replaying ten million rows reads the log
 //! once from start to end and never seeks; and, where there is more to it, a *body* of any size (boxes, a mask, an
 //! embedding), which stays on disk and is read by its place.

@@ -183,7 +183,7 @@ pub enum ReportError {
     Sheet(String),
 }
 
-/// Whether [`write`] can write there, as far as can be told without touching it.
+/// Whether [`write()`] can write there, as far as can be told without touching it.
 pub fn check(path: &Path) -> Result<(), ReportError> {
     let wrong = |why: &str| Err(ReportError::Path { path: path.to_owned(), why: why.to_owned() });
     if path.is_dir() || path.file_name().is_none() {
