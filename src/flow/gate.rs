@@ -3,9 +3,8 @@
 //! The operator keeps its rows by the bucket that their score falls in, without their pictures, and looks only at the
 //! buckets between the old dial and the new one. Epochs are totally ordered, and a dial is turned when all rows of earlier
 //! epochs have come, so what counts is where things stand, not how they came to: a differential arrangement, which can
-//! answer for every past time,
-//! took twice the memory and several times as long per turn. A join of every row with the dial would be three lines
-//! and look at every row at every turn: the benches have it, to compare with.
+//! answer for every past time, took twice the memory and several times as long per turn. A join of every row with the dial
+//! would be three lines and look at every row at every turn: the benches have it, to compare with.
 
 mod buckets;
 mod pictures;

@@ -65,8 +65,9 @@ impl<O: Operator> Stage<O> {
                 Ok(Ok(waiting)) => ready.push(waiting),
                 Ok(Err(refusal)) => done.extend(contents().map(|content| (content, Err(refusal.clone())))),
                 Err(Unreadable(refusal)) => {
-                    let awaited = contents().filter(|content| self.is_awaited(content));
-                    awaited.for_each(|content| self.refuse_for_now(content, refusal.clone()))
+                    for content in contents().filter(|content| !self.forget_unless_awaited(content)) {
+                        self.refuse_for_now(content, refusal.clone());
+                    }
                 }
             }
         }
@@ -122,9 +123,7 @@ impl<O: Operator> Stage<O> {
         if O::LOOKS == Looks::AtTheSidecar {
             let sidecar = shard.sidecar(id.member);
             let prepared = prepare(None, None, Some(&sidecar));
-            if !shard.unchanged() {
-                return Err(Unreadable(shard.changed()));
-            }
+            shard.check_unchanged().map_err(Unreadable)?;
             return Ok(prepared.map(|prepared| ready(prepared, None)));
         }
         let sample = shard.index.samples.get(id.member as usize);
@@ -144,23 +143,21 @@ impl<O: Operator> Stage<O> {
             }
         }
         let prepared = prepare(Some((picture, &*bytes)), end_frame.as_deref(), None);
-        if !shard.unchanged() {
-            // What was made of other bytes must not be remembered as an answer about these.
-            return Err(Unreadable(shard.changed()));
-        }
+        // What was made of other bytes must not be remembered as an answer about these.
+        shard.check_unchanged().map_err(Unreadable)?;
         Ok(prepared.map(|prepared| {
             permit.shrink_to(self.operator.bytes_prepared(questions.len()));
             ready(prepared, Some(permit))
         }))
     }
 
-    /// Whether anybody still waits for this answer; where nobody does, the question counts as never asked.
-    fn is_awaited(&self, content: &ContentHash) -> bool {
-        let mut desk = lock(&self.desk);
+    /// Takes a question that nobody waits for any more off the desk, as one that was never asked; whether it did.
+    fn forget_unless_awaited(&self, content: &ContentHash) -> bool {
+        let desk = lock(&self.desk);
         let awaited = desk.get(content).is_some_and(|flight| !flight.mailboxes.is_empty());
         if !awaited {
-            desk.remove(content);
+            self.take_off(desk, content);
         }
-        awaited
+        !awaited
     }
 }

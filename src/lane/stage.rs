@@ -5,7 +5,7 @@ use std::sync::atomic::{
     AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::batch::Batches;
@@ -179,12 +179,17 @@ impl<O: Operator> Stage<O> {
         if let Some(flight) = desk.get_mut(content) {
             flight.mailboxes.retain(|known| !Arc::ptr_eq(known, mailbox));
             if flight.mailboxes.is_empty() && !flight.taken {
-                desk.remove(content);
-                let waiters = std::mem::take(&mut *lock(&self.waiters));
-                drop(desk);
-                waiters.iter().for_each(|wake| wake());
+                self.take_off(desk, content);
             }
         }
+    }
+
+    /// Takes a question off the desk that gets no answer, and wakes who found no room there.
+    pub(super) fn take_off(&self, mut desk: MutexGuard<'_, Desk>, content: &ContentHash) {
+        desk.remove(content);
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        drop(desk);
+        waiters.iter().for_each(|wake| wake());
     }
 
     /// Remembers answers, then tells everyone who asked.

@@ -223,18 +223,16 @@ impl Shard {
         }
     }
 
-    /// Whether its files still look as they did when it was opened: what was read since is what the index tells of.
-    pub fn unchanged(&self) -> bool {
-        self.bytes.unchanged()
-    }
-
-    /// What to say of a question whose bytes were read while they changed.
-    pub fn changed(&self) -> Refusal {
+    /// That its files still look as they did when it was opened: what was read since is what the index tells of.
+    pub fn check_unchanged(&self) -> Result<(), Refusal> {
+        if self.bytes.unchanged() {
+            return Ok(());
+        }
         let message = format!(
             "the shard {:?} changed while it was read; leave shards alone while they are read, then run again",
             self.name
         );
-        Refusal::new("changed_while_read", message)
+        Err(Refusal::new("changed_while_read", message))
     }
 
     /// The bytes of any member.
