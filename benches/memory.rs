@@ -5,6 +5,7 @@ use std::process::Command;
 
 use benches::questions::{lanes, preparing};
 use benches::rows::insert;
+use threshflow::cli::peak_rss_bytes;
 
 const ROWS: [u32; 3] = [10_000, 100_000, 1_000_000];
 /// Set for the processes that do the work.
@@ -46,13 +47,5 @@ fn one_run(rows: u32) {
     let mut engine = preparing(&stage, [-1.0, 5.0]);
     insert(&mut engine, rows);
     assert_eq!(stage.memo().len(), rows as usize);
-    println!("{}", peak_bytes());
-}
-
-/// The most memory that this process ever held at once.
-fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("this bench needs Linux");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux writes it");
-    let kilobytes: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number of kB");
-    kilobytes * 1024
+    println!("{}", peak_rss_bytes());
 }

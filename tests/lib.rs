@@ -1,6 +1,6 @@
 //! What the whole-pipeline tests share: shards that they make, a pipeline whose only stage is a plain function of
 //! a picture's bytes and one that finds regions so, from-scratch oracles of both, a live session on the engine, random histories
-//! of it, and servers that answer as they are told to.
+//! of it, rows without pictures and a question that costs nothing, and servers that answer as they are told to.
 
 pub mod curate;
 pub mod fakes;
@@ -8,6 +8,8 @@ pub mod ground;
 pub mod history;
 pub mod live;
 pub mod program;
+pub mod questions;
+pub mod rows;
 pub mod shards;
 pub mod tars;
 pub mod trees;

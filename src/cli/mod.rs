@@ -23,7 +23,7 @@ pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, Plan};
 pub use run::{RunReport, rows_of, run, settings};
-pub use summary::Summary;
+pub use summary::{Summary, peak_rss_bytes};
 
 use crate::lane::Lanes;
 use crate::pipeline::Pipeline;

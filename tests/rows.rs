@@ -67,6 +67,6 @@ pub fn taste(image: Image) -> Scored<Image, Taste> {
 /// Hands in so many rows as one shard, and waits for their verdicts.
 pub fn insert(engine: &mut Engine, rows: u32) {
     let fed = (0..rows as usize).map(|n| Fed::Image(image(n as u32)));
-    engine.insert(0, fed, &mut crate::go_on).expect("rows go in");
-    engine.settle(&mut crate::go_on).expect("every row has its verdict");
+    engine.insert(0, fed, &mut crate::live::go_on).expect("rows go in");
+    engine.settle(&mut crate::live::go_on).expect("every row has its verdict");
 }
