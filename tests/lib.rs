@@ -8,6 +8,7 @@ pub mod ground;
 pub mod history;
 pub mod live;
 pub mod program;
+pub mod python;
 pub mod questions;
 pub mod rows;
 pub mod shards;
