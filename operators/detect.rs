@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use threshflow::flow::{Finds, Found};
+use threshflow::flow::{Finds, Found, too_many_regions};
 use threshflow::lane::{Key, Operator, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Refusal, RegionKind, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
@@ -209,7 +209,7 @@ impl Operator for Detect {
         if let Some(record) = self.records.of(question, shards) {
             match record {
                 Ok(record) if record.has_regions() => {
-                    return Some(Ok(self.reply(of_record(&record, &nouns))));
+                    return Some(of_record(&record, &nouns).map(|found| self.reply(found)));
                 }
                 Ok(_) => {}
                 Err(refusal) => return Some(Err(refusal)),
@@ -275,7 +275,8 @@ impl Operator for Detect {
 }
 
 /// What a released record says was found.
-fn of_record(record: &crate::records::Released, nouns: &NounList) -> Vec<Stored> {
+fn of_record(record: &crate::records::Released, nouns: &NounList) -> Result<Vec<Stored>, Refusal> {
+    too_many_regions(record.regions().count()).map_or(Ok(()), Err)?;
     let stored = |(region, kind): (&crate::record::Region, RegionKind)| {
         let noun_text = region.class_name.as_str().trim().to_owned();
         let noun = nouns.iter().position(|noun| noun == noun_text).unwrap_or(0) as u16;
@@ -287,5 +288,31 @@ fn of_record(record: &crate::records::Released, nouns: &NounList) -> Vec<Stored>
             score: value_of(region.score.as_ref()),
         }
     };
-    record.regions().map(stored).collect()
+    Ok(record.regions().map(stored).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+    use crate::records::Released;
+
+    #[test]
+    fn a_record_with_more_regions_than_there_are_numbers_is_refused() {
+        let of_record = |objects: usize, backgrounds: usize| {
+            let regions = |count| vec![r#"{"class_name":"cat","bbox":[0,0,1,1]}"#; count].join(",");
+            let (objects, backgrounds) = (regions(objects), regions(backgrounds));
+            let text = format!(
+                r#"{{"path":"a.jpg","segmentation":{{"object":[{objects}],"background":[{backgrounds}]}}}}"#
+            );
+            let record = Released { record: Record::parse(text.as_bytes()).unwrap() };
+            of_record(&record, &NounList::of(["cat"].into_iter(), std::iter::empty()).unwrap())
+        };
+        assert_eq!(of_record(65_535, 0).unwrap().len(), 65_535);
+        for (objects, backgrounds) in [(65_536, 0), (65_535, 1), (40_000, 40_000)] {
+            let refusal = of_record(objects, backgrounds).unwrap_err();
+            assert_eq!(refusal.class, "too_many_regions");
+            assert!(refusal.message.contains(&(objects + backgrounds).to_string()), "{refusal}");
+        }
+    }
 }

@@ -24,6 +24,19 @@ pub trait Finds: Operator {
     fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal>;
 }
 
+/// Most regions that a picture may have: a number is 16 bits long, and the last one means none.
+pub const MOST_REGIONS: usize = u16::MAX as usize;
+
+/// The refusal of more regions than can be told apart, where there are more.
+pub fn too_many_regions(regions: usize) -> Option<Refusal> {
+    let message = || {
+        format!(
+            "{regions} regions are said to be in the picture, at most {MOST_REGIONS} can be told apart; name fewer"
+        )
+    };
+    (regions > MOST_REGIONS).then(|| Refusal::new("too_many_regions", message()))
+}
+
 /// A region as it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
@@ -134,7 +147,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
             let (mut regions, mut ended) = (regions.activate(), ended.activate());
             for (content, recalled) in mailbox.take() {
                 let Some(there) = waiting.remove(&content) else { continue };
-                let found = match recalled {
+                let found = match recalled.and_then(|it| too_many_regions(it.len()).map_or(Ok(it), Err)) {
                     Ok(found) => found,
                     Err(refusal) => {
                         // The answer was there when the row came by: the store is failing. The epoch stays open, and
