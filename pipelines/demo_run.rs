@@ -212,8 +212,8 @@ impl<'a> DemoRun<'a> {
         vec!["--report".to_owned(), self.folder.join("report.html").to_string_lossy().into_owned()]
     }
 
-    /// The keys that are published.
-    pub fn published(&self) -> Result<BTreeSet<String>, Failure> {
+    /// The rows that are published.
+    pub fn published(&self) -> Result<BTreeSet<publish::RowKey>, Failure> {
         Ok(publish::published_keys(&self.folder.join("out"))?.into_iter().collect())
     }
 

@@ -8,6 +8,7 @@ pub mod invoke;
 mod options;
 mod plan;
 mod progress;
+mod removed;
 mod run;
 mod store;
 mod summary;
@@ -181,6 +182,9 @@ enum Verb<A: Args> {
         store: Option<PathBuf>,
         #[arg(long)]
         json: bool,
+        /// The shard's name, where SHARD/KEY can be read in several ways: what follows is the key alone then
+        #[arg(long)]
+        shard: Option<String>,
         /// SHARD/KEY, for example 00012/000120345
         key: String,
     },
@@ -265,7 +269,9 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
             report.check()
         }
         Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
-        Verb::Explain { out, json, key, .. } => explain::explain(&out, &key, output(json)),
+        Verb::Explain { out, json, shard, key, .. } => {
+            explain::explain(&out, shard.as_deref(), &key, output(json))
+        }
         Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
         Verb::Dials { json } => describe::dials::<P>(output(json)),
         Verb::Demo { folder, json } => P::demo(&folder, output(json), Commands::of::<P>()),

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use super::progress::Display;
 use super::store::Store;
 use super::summary::{Summary, count};
-use super::{App, Failure, Output, RunOptions, Workbench, print_json};
+use super::{App, Failure, Output, RunOptions, Workbench, print_json, removed};
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
-use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedPieces, WantedShard};
+use crate::publish::{
+    self, Committed, DialSetting, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
+};
 use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refusal, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
@@ -59,6 +61,10 @@ pub(super) fn open<P: App>(
 ) -> Result<Opened<P>, Failure> {
     check(options)?;
     let sources = find(&options.source.shards)?;
+    if mode == Mode::Ask {
+        // Before the first question: shards that are not even there.
+        removed::check(options, &removed::before(options, &sources)?)?;
+    }
     let mut store = match mode {
         Mode::Ask => Store::open(&options.store)?,
         Mode::Plan => Store::look(&options.store)?,
@@ -277,7 +283,8 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;
     let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
-    let fed = feed(&mut opened);
+    let mut gone = Removed::default();
+    let fed = feed(options, &mut opened, &mut gone);
     // Whatever happened, what was answered stays answered.
     let synced = opened.lanes.sync();
     opened.lanes.close();
@@ -297,6 +304,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let dials = settings::<P>(&values);
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.remotes());
+    summary.removed = (gone.rows > 0).then_some(gone);
     let failure = too_many_refused(options, &summary);
     let mut report =
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
@@ -311,7 +319,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     Ok(report)
 }
 
-fn feed<P: App>(opened: &mut Opened<P>) -> Result<(), Failure> {
+fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed) -> Result<(), Failure> {
     let lanes = opened.lanes.clone();
     let mut display = Display::start(lanes.clone(), opened.sources.len());
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
@@ -321,7 +329,13 @@ fn feed<P: App>(opened: &mut Opened<P>) -> Result<(), Failure> {
         }
         lanes.trouble().seen().map_or(Ok(()), Err)
     };
-    let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
+    let fed = opened
+        .insert_all(&mut tick)
+        .and_then(|()| {
+            *gone = removed::of(options, opened)?;
+            removed::check(options, gone)
+        })
+        .and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
     display.finish();
     lanes.stop();
     if fed.is_err() {

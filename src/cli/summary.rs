@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
-use crate::publish::{DialSetting, PieceSummary, StageDescription};
+use crate::publish::{DialSetting, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -38,6 +38,9 @@ pub struct Summary {
     /// Of the edits, where it makes some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edits: Option<PieceSummary>,
+    /// What was published before and is not any more, because the shards do not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -99,6 +102,7 @@ impl Summary {
             refused: BTreeMap::new(),
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
+            removed: None,
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -221,6 +225,9 @@ impl fmt::Display for Summary {
             if let Some(pieces) = pieces {
                 self.fmt_pieces(f, of, pieces)?;
             }
+        }
+        if let Some(removed) = &self.removed {
+            writeln!(f, "{:>10} gone from the shards: {removed}", "")?;
         }
         for (stage, asks) in &self.asks {
             let given =
