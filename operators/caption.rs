@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::flow::Finds;
-use threshflow::lane::{Key, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -164,17 +164,14 @@ impl Operator for Caption {
         if self.sidecars == Sidecars::First { format!("the sample's own, else {by}") } else { by }
     }
 
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Handle<Captioned>>, Refusal>> {
+    fn known(&self, question: &Question, shards: &Catalogue) -> Known<Handle<Captioned>> {
         if self.sidecars == Sidecars::Ignored {
-            return None;
+            return Ok(None);
         }
-        let caption = shards.shard(question.id.shard).ok()?.sidecar(question.id.member).caption?;
+        let sidecar = shards.shard(question.id.shard)?.sidecar(question.id.member)?;
+        let caption = sidecar.caption.unwrap_or_default();
         let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
-        (!caption.is_empty()).then(|| Ok(reply(caption)))
+        Ok((!caption.is_empty()).then(|| Ok(reply(caption))))
     }
 
     fn is_of_the_content(&self, refusal: &Refusal) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found, too_many_regions};
-use threshflow::lane::{Key, Operator, Question, Reply, Subject};
+use threshflow::lane::{Key, Known, Operator, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Refusal, RegionKind, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -195,28 +195,24 @@ impl Operator for Detect {
         format!("{records}ONNX detector {} for {words}", &self.model.content_hash().to_string()[..8])
     }
 
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Score<FoundRegions>>, Refusal>> {
+    fn known(&self, question: &Question, shards: &Catalogue) -> Known<Score<FoundRegions>> {
         let nouns = match self.vocabulary(question) {
             Ok(nouns) => nouns,
             // Whoever only counts questions may know no nouns yet.
-            Err(refusal) if refusal.class == "not_remembered" => return None,
-            Err(refusal) => return Some(Err(refusal)),
+            Err(refusal) if refusal.class == "not_remembered" => return Ok(None),
+            Err(refusal) => return Ok(Some(Err(refusal))),
         };
-        if let Some(record) = self.records.of(question, shards) {
+        if let Some(record) = self.records.of(question, shards)? {
             match record {
                 Ok(record) if record.has_regions() => {
-                    return Some(of_record(&record, &nouns).map(|found| self.reply(found)));
+                    return Ok(Some(of_record(&record, &nouns).map(|found| self.reply(found))));
                 }
                 Ok(_) => {}
-                Err(refusal) => return Some(Err(refusal)),
+                Err(refusal) => return Ok(Some(Err(refusal))),
             }
         }
         // Nothing to look for: nothing is found, and nothing decoded.
-        nouns.is_empty().then(|| Ok(self.reply(Vec::new())))
+        Ok(nouns.is_empty().then(|| Ok(self.reply(Vec::new()))))
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {

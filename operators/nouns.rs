@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{Handle, Refusal, RegionKind, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -184,13 +184,9 @@ impl Operator for NounsFromSidecar {
             false => format!("the sidecar's `{}`", self.field),
         }
     }
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Handle<Nouns>>, Refusal>> {
-        let record = self.records.of(question, shards)?;
-        Some(record.and_then(|record| record.nouns()).map(|nouns| reply(&nouns)))
+    fn known(&self, question: &Question, shards: &Catalogue) -> Known<Handle<Nouns>> {
+        let Some(record) = self.records.of(question, shards)? else { return Ok(None) };
+        Ok(Some(record.and_then(|record| record.nouns()).map(|nouns| reply(&nouns))))
     }
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         0

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use threshflow::lane::Question;
 use threshflow::row::{ContentHash, Refusal, RegionKind, RowId};
-use threshflow::shard::{Catalogue, ReadOptions, ShardError};
+use threshflow::shard::{Catalogue, ReadOptions, ShardError, Unreadable};
 
 use crate::nouns::NounList;
 use crate::record::tars::JsonsTars;
@@ -23,6 +23,8 @@ pub struct Records(Option<Arc<Tars>>);
 struct Tars {
     tars: JsonsTars,
     stamp: ContentHash,
+    /// The records that were not read to the letter, each with what was mended.
+    mended: Vec<String>,
     kept: Mutex<HashMap<RowId, Option<Looked>>>,
 }
 
@@ -47,13 +49,23 @@ impl Records {
         let tars = JsonsTars::open(patterns, options)?;
         // Which record a picture has follows from all of them: names that agree with two are refused.
         let mut hasher = blake3::Hasher::new();
+        let mut mended = Vec::new();
         for (name, record) in tars.records() {
             hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+            // A record that cannot be read at this moment would count as none, or as a bad one.
+            let record = record.map_err(|unreadable| ShardError::Io {
+                path: name.clone().into(),
+                source: std::io::Error::other(unreadable.to_string()),
+                next: "run again with all records at hand",
+            })?;
+            if let Ok(Record { told: Some(told), .. }) = &record {
+                mended.push(format!("{name}: {told}"));
+            }
             let said = record.map(|record| record.to_json()).unwrap_or_else(|refusal| refusal.to_string());
             hasher.update(&(said.len() as u64).to_le_bytes()).update(said.as_bytes());
         }
         let stamp = ContentHash::from_hasher(&hasher);
-        Ok(Records(Some(Arc::new(Tars { tars, stamp, kept: Mutex::default() }))))
+        Ok(Records(Some(Arc::new(Tars { tars, stamp, mended, kept: Mutex::default() }))))
     }
 
     pub fn is_some(&self) -> bool {
@@ -66,7 +78,16 @@ impl Records {
         let unusable = tars.tars.unusable();
         let first =
             unusable.first().map(|one| format!("; the first: {} {}: {}", one.tar, one.what, one.refusal));
-        format!("{} records, {} unusable{}", tars.tars.len(), unusable.len(), first.unwrap_or_default())
+        let mended = match &*tars.mended {
+            [] => String::new(),
+            [first, ..] => format!("; {} not read to the letter; the first: {first}", tars.mended.len()),
+        };
+        format!(
+            "{} records, {} unusable{}{mended}",
+            tars.tars.len(),
+            unusable.len(),
+            first.unwrap_or_default()
+        )
     }
 
     /// Of all records: a part of the stamp of every answer that they may give. Empty without any.
@@ -74,29 +95,29 @@ impl Records {
         self.0.as_ref().map(|tars| tars.stamp.0.to_vec()).unwrap_or_default()
     }
 
-    /// The record of the picture with this key in the shard of this name.
-    pub fn named(&self, shard: &str, key: &str) -> Option<Result<Record, Refusal>> {
-        self.0.as_ref().and_then(|tars| tars.tars.record_of(shard, key))
+    /// The record of the picture with this key in the shard of this name, if there is one that is a record.
+    pub fn named(&self, shard: &str, key: &str) -> Result<Option<Result<Record, Refusal>>, Unreadable> {
+        self.0.as_ref().map_or(Ok(None), |tars| tars.tars.record_of(shard, key))
     }
 
-    /// The record of the picture that the question is about, if there is one.
-    pub fn of(&self, question: &Question, shards: &Catalogue) -> Option<Looked> {
-        let tars = self.0.as_ref()?;
+    /// The record of the picture that the question is about, if there is one; an error where that cannot be told.
+    pub fn of(&self, question: &Question, shards: &Catalogue) -> Result<Option<Looked>, Unreadable> {
+        let Some(tars) = self.0.as_ref() else { return Ok(None) };
         let id = question.id;
         let lock = || tars.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(known) = lock().get(&id) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let shard = shards.shard(id.shard).ok()?;
-        let sample = shard.index.samples.get(id.member as usize)?;
-        let found = tars.tars.record_of(&shard.name, &sample.key);
+        let shard = shards.shard(id.shard)?;
+        let Some(sample) = shard.index.samples.get(id.member as usize) else { return Ok(None) };
+        let found = tars.tars.record_of(&shard.name, &sample.key)?;
         let found = found.map(|record| record.map(|record| Arc::new(Released { record })));
         let mut kept = lock();
         if kept.len() >= MOST_KEPT {
             kept.clear();
         }
         kept.insert(id, found.clone());
-        found
+        Ok(found)
     }
 }
 

@@ -41,10 +41,11 @@ impl RecapRecorder {
     }
 
     /// The record that came in with the picture: the released one, else the sidecar, if it has that form.
-    fn base(&self, picture: &KeptPicture<'_>) -> Record {
-        let released = self.records.named(picture.shard, &picture.sample.key).and_then(Result::ok);
+    fn base(&self, picture: &KeptPicture<'_>) -> Result<Record, String> {
+        let released = self.records.named(picture.shard, &picture.sample.key);
+        let released = released.map_err(|unreadable| unreadable.to_string())?.transpose();
         let sidecar = || Record::parse(picture.sidecar.json.as_deref()?.as_bytes()).ok();
-        released.or_else(sidecar).unwrap_or_default()
+        Ok(released.map_err(|refusal| refusal.to_string())?.or_else(sidecar).unwrap_or_default())
     }
 
     /// What is remembered of a picture.
@@ -192,7 +193,7 @@ impl Recorder for RecapRecorder {
             regions: picture.regions.iter().map(region).collect::<Result<_, _>>()?,
         };
         let built = built.build().map_err(|error| error.to_string())?;
-        let base = self.base(picture);
+        let base = self.base(picture)?;
         let mut segmentation = built.segmentation;
         if let (Some(mine), Some(theirs)) = (&mut segmentation, &base.segmentation) {
             keep_unknown_keys(&mut mine.object, theirs.object.as_ref());

@@ -48,7 +48,7 @@ fn records(folder: &Path) -> BTreeMap<String, Record> {
     let pattern = folder.join("out/jsons/*.tar").to_string_lossy().into_owned();
     let tars = JsonsTars::open(&[pattern], &ReadOptions::default()).expect("the tars of records open");
     assert!(tars.unusable().is_empty(), "{:?}", tars.unusable().first());
-    tars.records().map(|(name, record)| (name, record.expect("parses"))).collect()
+    tars.records().map(|(name, record)| (name, record.expect("can be read").expect("parses"))).collect()
 }
 
 fn keys(folder: &Path) -> BTreeSet<String> {

@@ -4,6 +4,7 @@
 mod clean;
 mod describe;
 mod explain;
+mod input;
 pub mod invoke;
 mod options;
 mod plan;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::input::InputRemarks;
 use super::progress::Display;
 use super::store::Store;
 use super::summary::{Summary, count};
@@ -47,6 +48,8 @@ pub(super) struct Opened<P: App> {
     pub(super) sidecar_score: Option<String>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
+    /// What is to be said of them.
+    remarks: InputRemarks,
     /// Last: its lock is let go when nothing writes any more.
     pub(super) store: Store,
 }
@@ -96,7 +99,8 @@ pub(super) fn open<P: App>(
         ..Default::default()
     };
     let engine = start(pipeline.clone(), engine, values).map_err(Failure::Failed)?;
-    Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, sidecar_score, shards: Vec::new() })
+    let (shards, remarks) = (Vec::new(), InputRemarks::default());
+    Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, sidecar_score, shards, remarks })
 }
 
 fn check(options: &RunOptions) -> Result<(), Failure> {
@@ -172,6 +176,7 @@ impl<P: App> Opened<P> {
                     }
                 };
                 let (name, shard) = loaded?;
+                self.remarks.see(&shard, self.sidecar_score.as_deref());
                 let rows = rows_of(&shard, self.sidecar_score.as_deref());
                 self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;
                 self.shards.push((name, shard.seq));
@@ -305,6 +310,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.remotes());
     summary.removed = (gone.rows > 0).then_some(gone);
+    summary.remark(std::mem::take(&mut opened.remarks), opened.sidecar_score.as_deref());
     let failure = too_many_refused(options, &summary);
     let mut report =
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };

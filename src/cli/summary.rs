@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
 use crate::publish::{DialSetting, PieceSummary, Removed, StageDescription};
@@ -41,6 +42,12 @@ pub struct Summary {
     /// What was published before and is not any more, because the shards do not hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
+    /// Files in the tars that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
+    pub passed_over: u64,
+    /// Samples of whose sidecars something was lost or mended: the column `sidecar_error` says what.
+    pub sidecar_errors: u64,
+    /// Samples whose sidecar has the field that the score is taken from, but no number in it.
+    pub scores_not_numbers: u64,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -54,6 +61,9 @@ pub struct Summary {
     /// Dials that rows meet, in the order of their declaration, for people.
     #[serde(skip)]
     pub dial_order: Vec<&'static str>,
+    /// What is to be said of the shards, for people.
+    #[serde(skip)]
+    pub input_lines: Vec<String>,
     /// The endpoints, for people.
     #[serde(skip)]
     pub endpoint_lines: Vec<String>,
@@ -103,6 +113,9 @@ impl Summary {
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
             removed: None,
+            passed_over: 0,
+            sidecar_errors: 0,
+            scores_not_numbers: 0,
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -110,6 +123,7 @@ impl Summary {
             images_per_second: 0.0,
             peak_rss_bytes: 0,
             dial_order: of_rows().map(|dial| dial.name).collect(),
+            input_lines: Vec::new(),
             endpoint_lines: Vec::new(),
             examples: BTreeMap::new(),
         };
@@ -147,6 +161,29 @@ impl Summary {
     pub fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
         self.endpoints = endpoints.iter().map(|endpoint| endpoint.report()).collect();
         self.endpoint_lines = endpoints.iter().map(|endpoint| endpoint.line()).collect();
+    }
+
+    /// Fills in what is to be said of the shards; `score` is the field of the sidecar that a score is taken from.
+    pub fn remark(&mut self, remarks: InputRemarks, score: Option<&str>) {
+        let InputRemarks { passed_over, sidecars, sidecar, no_numbers, no_number } = remarks;
+        (self.passed_over, self.sidecar_errors, self.scores_not_numbers) =
+            (passed_over, sidecars, no_numbers);
+        let score = score.unwrap_or_default();
+        let lines = [
+            (
+                passed_over,
+                "files passed over, which systems leave beside a user's (._*, .DS_Store)".to_owned(),
+                None,
+            ),
+            (sidecars, "sidecars not usable to the letter: see the column sidecar_error".to_owned(), sidecar),
+            (no_numbers, format!("sidecars without a number in their field {score:?}"), no_number),
+        ];
+        for (count, what, example) in lines {
+            if count > 0 {
+                self.input_lines.push(format!("{count:>10} {what}"));
+                self.input_lines.extend(example.map(|example| format!("{:>10} for example: {example}", "")));
+            }
+        }
     }
 
     /// Fills in what the clock and the operating system say.
@@ -228,6 +265,9 @@ impl fmt::Display for Summary {
         }
         if let Some(removed) = &self.removed {
             writeln!(f, "{:>10} gone from the shards: {removed}", "")?;
+        }
+        for line in &self.input_lines {
+            writeln!(f, "{line}")?;
         }
         for (stage, asks) in &self.asks {
             let given =

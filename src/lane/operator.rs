@@ -7,7 +7,7 @@ use crate::memo::{Inline, Written};
 use crate::row::{
     ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit,
 };
-use crate::shard::{Catalogue, Picture, Sidecar};
+use crate::shard::{Catalogue, Picture, Sidecar, Unreadable};
 
 /// What rides of an answer: the head, which the memo's index holds.
 pub trait Answer: Copy + Send + Sync + 'static {
@@ -86,6 +86,9 @@ impl<A: Answer> Reply<A> {
         Written { head: self.answer.to_head(), body: self.body }
     }
 }
+
+/// What a sample brought along as an answer, if anything; an error where that cannot be told.
+pub type Known<A> = Result<Option<Result<Reply<A>, Refusal>>, Unreadable>;
 
 /// What an operator is shown of a question, or of the questions about one picture that are asked together.
 pub struct Subject<'a> {
@@ -170,12 +173,10 @@ pub trait Operator: Send + Sync + 'static {
     }
     /// An answer to one question that the sample brought along, looked up on the pool and remembered like any other;
     /// counted as given, not as asked.
-    fn known(
-        &self,
-        _question: &Question,
-        _shards: &Catalogue,
-    ) -> Option<Result<Reply<Self::Answer>, Refusal>> {
-        None
+    ///
+    /// What cannot be read is no answer and not the lack of one: the question is then neither asked nor remembered.
+    fn known(&self, _question: &Question, _shards: &Catalogue) -> Known<Self::Answer> {
+        Ok(None)
     }
     /// An upper bound of the bytes held while this picture is prepared. `bytes` are as they lie in the shard.
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;

@@ -325,7 +325,9 @@ impl<O: Operator> Watched for Stage<O> {
 
     fn without_the_known(&self, mut questions: Vec<Question>) -> Vec<Question> {
         if let Some(lanes) = self.lanes.upgrade() {
-            questions.retain(|question| self.operator.known(question, &lanes.catalogue).is_none());
+            let is_known =
+                |question: &Question| matches!(self.operator.known(question, &lanes.catalogue), Ok(Some(_)));
+            questions.retain(|question| !is_known(question));
         }
         questions
     }
