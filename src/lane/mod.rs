@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use book::Book;
 pub use budget::{Budget, Permit};
-pub use desk::{Mailbox, Question};
+pub use desk::{Letter, Mailbox, Question};
 pub use operator::{Answer, Key, Looks, Operator, Reply, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;

@@ -28,7 +28,8 @@ impl Drop for AtWork<'_> {
     }
 }
 
-/// The bytes of a question could not be had: a refusal for this process, not one to remember.
+/// The bytes of a question could not be had: a refusal for this process, not one to remember, and of the row that was to be
+/// looked at, not of its content.
 struct Unreadable(Refusal);
 
 impl<O: Operator> Stage<O> {
@@ -66,7 +67,7 @@ impl<O: Operator> Stage<O> {
                 Ok(Err(refusal)) => done.extend(contents().map(|content| (content, Err(refusal.clone())))),
                 Err(Unreadable(refusal)) => {
                     for content in contents().filter(|content| !self.forget_unless_awaited(content)) {
-                        self.refuse_for_now(content, refusal.clone());
+                        self.refuse_there(content, asked[0].id, refusal.clone());
                     }
                 }
             }
@@ -88,6 +89,14 @@ impl<O: Operator> Stage<O> {
             let said = catch_unwind(AssertUnwindSafe(|| self.operator.known(question, &lanes.catalogue)))
                 .unwrap_or_else(|panic| Some(Err(panicked("looking up", &*panic))));
             match said {
+                // What lies beside this sample could not be had: that says nothing of another with the same picture.
+                Some(Err(refusal)) if !self.operator.is_of_the_content(&refusal) => {
+                    if !self.forget_unless_awaited(&question.content) {
+                        self.counters.given.fetch_add(1, Relaxed);
+                        self.refuse_there(question.content, question.id, refusal);
+                    }
+                    false
+                }
                 Some(reply) => {
                     known.push((question.content, reply.map(Reply::written)));
                     false
