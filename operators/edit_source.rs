@@ -6,7 +6,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Question, Stage};
-use threshflow::row::{ContentHash, Refusal, Region, RegionKind, Row};
+use threshflow::row::{ContentHash, Refusal, RegionKind, Row};
 use threshflow::shard::Picture;
 
 use crate::caption::CaptionSource;
@@ -231,8 +231,7 @@ impl EditSource {
 
 fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedRegion {
     let image = question.edit.as_ref().map(|edit| edit.image.clone());
-    let noun = (found.noun, found.noun_text.as_str());
-    let content = image.map(|image| Region::new(image, number, found.kind, noun, found.bbox).content());
+    let content = image.map(|image| found.region(image, number).content());
     let object = PlannedObject { noun: found.noun_text.clone(), kind: found.kind, bbox: found.bbox };
     PlannedRegion { number, content: content.unwrap_or_default(), object }
 }

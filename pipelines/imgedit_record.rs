@@ -49,9 +49,7 @@ fn chosen(choose: &Choose, image: &Image, picture: ContentHash, regions: &[Regio
 /// The kept regions of a picture as rows.
 fn rows(image: &Image, found: &[Found], kept: &[PublishedPiece<'_>]) -> Vec<Region> {
     let row = |piece: &PublishedPiece<'_>| {
-        let found = found.get(usize::from(piece.number))?;
-        let noun = (found.noun, found.noun_text.as_str());
-        Some(Region::new(image.clone(), piece.number, found.kind, noun, found.bbox))
+        Some(found.get(usize::from(piece.number))?.region(image.clone(), piece.number))
     };
     kept.iter().filter_map(row).collect()
 }
