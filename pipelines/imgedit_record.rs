@@ -32,6 +32,8 @@ pub struct ImgEditRecorder {
     /// The stages that shape an edit, in their order.
     pub stamps: Vec<RecordedStamp>,
     pub judge_model: String,
+    /// See [`EditRecord::as_stored`].
+    pub as_stored: bool,
 }
 
 /// A picture's choices made again: a function of its content and of the regions that are kept.
@@ -122,6 +124,7 @@ impl ImgEditRecorder {
             scores: by_name(picture.edit_score_names, published.scores),
             stamps: self.stamps.clone(),
             judge_model: self.judge_model.clone(),
+            as_stored: self.as_stored,
         })
     }
 }

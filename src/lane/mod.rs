@@ -140,6 +140,12 @@ impl Lanes {
         }
     }
 
+    /// How pictures are shown to who looks at pixels, where that is not the usual way, upright: a part of the stamp of every answer
+    /// that rests on them.
+    pub fn shown(&self) -> Option<&'static [u8]> {
+        (!self.catalogue.options().exif_orientation).then_some(b"as stored")
+    }
+
     /// The memo of a stamp: one for all stages and books of that stamp, since a log has one writer.
     pub(crate) fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, MemoError> {
         let mut open = lock(&self.open_memos);

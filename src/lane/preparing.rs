@@ -10,7 +10,7 @@ use super::stage::{Waiting, asked_together, panicked};
 use super::{Lanes, Looks, Operator, Question, Reply, Stage, Subject, lock};
 use crate::memo::Written;
 use crate::row::{ContentHash, Refusal};
-use crate::shard::{Sample, Sidecar};
+use crate::shard::{EndFrame, Sample, Sidecar};
 
 /// Counts a thread as at work for as long as it lives.
 struct AtWork<'a>(&'a AtomicUsize);
@@ -117,7 +117,7 @@ impl<O: Operator> Stage<O> {
         let contents: Vec<ContentHash> = questions.iter().map(|question| question.content).collect();
         let ready = |prepared, permit| Waiting { contents: contents.clone(), prepared, permit };
         // Timed here, where nothing waits for the budget or for room in the batches.
-        let prepare = |picture, end_frame: Option<&[u8]>, sidecar: Option<&Sidecar>| {
+        let prepare = |picture, end_frame: Option<&EndFrame<'_>>, sidecar: Option<&Sidecar>| {
             let begin = Instant::now();
             let prepared = self.operator.prepare(&Subject { questions, picture, end_frame, sidecar });
             self.counters.prepare_nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
@@ -151,7 +151,8 @@ impl<O: Operator> Stage<O> {
                 flight.started = Some(Instant::now());
             }
         }
-        let prepared = prepare(Some((picture, &*bytes)), end_frame.as_deref(), None);
+        let end_frame = end_frame.as_deref().map(|bytes| EndFrame::of(bytes, lanes.catalogue.options()));
+        let prepared = prepare(Some((picture, &*bytes)), end_frame.as_ref(), None);
         // What was made of other bytes must not be remembered as an answer about these.
         shard.check_unchanged().map_err(Unreadable)?;
         Ok(prepared.map(|prepared| {

@@ -265,10 +265,10 @@ impl<O: Operator> Stage<O> {
 /// The operator's stamp, and with it how the lanes show it pictures, where that is not the usual way.
 fn stamp_of<O: Operator>(operator: &O, lanes: &Lanes) -> Stamp {
     let stamp = operator.stamp();
-    if !O::LOOKS.at_pixels() || lanes.catalogue.options().exif_orientation {
-        return stamp;
+    match lanes.shown().filter(|_| O::LOOKS.at_pixels()) {
+        Some(shown) => Stamp::of(&[("stamp", &stamp.0.0), ("orientation", shown)]),
+        None => stamp,
     }
-    Stamp::of(&[("stamp", &stamp.0.0), ("orientation", b"as stored")])
 }
 
 /// Whether two neighbours among the questions are prepared as one.

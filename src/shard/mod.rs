@@ -13,6 +13,7 @@ mod files;
 mod find;
 mod index;
 mod index_file;
+mod look;
 mod names;
 mod probe;
 mod sample;
@@ -27,6 +28,7 @@ pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
 pub use index::content_of;
+pub use look::{EndFrame, Looked};
 pub use shard_names::ShardNames;
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
