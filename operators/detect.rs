@@ -18,7 +18,7 @@ use crate::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabular
 use crate::letterbox::Boxed;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
-use crate::records::{Records, value_of};
+use crate::records::{Records, Released, value_of};
 use crate::texts::Texts;
 
 /// How sure the detector is of a region, 0 to 1. Real detectors of open vocabularies are seldom above 0.9.
@@ -42,7 +42,7 @@ impl Unit for FoundRegions {
 /// Raise this when the code changes what is found.
 const VERSION: &[u8] = b"detect/1";
 
-/// A region as it is remembered.
+/// A region as it is remembered: a list of them, and behind it, where a released record told of them, the record's hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stored {
     background: bool,
@@ -148,16 +148,25 @@ impl Finds for Detect {
     type Score = Detection;
 
     fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
-        let stored: Vec<Stored> = postcard::from_bytes(body)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not a list of regions: {error}")))?;
-        let found = |one: Stored| Found {
+        let foreign = |why: String| Refusal::new("foreign_answer", format!("not a list of regions: {why}"));
+        let (stored, rest) =
+            postcard::take_from_bytes::<Vec<Stored>>(body).map_err(|error| foreign(error.to_string()))?;
+        let record = match rest {
+            [] => None,
+            rest => {
+                let hash = rest.try_into().map_err(|_| foreign(format!("{} bytes too many", rest.len())))?;
+                Some(ContentHash(hash))
+            }
+        };
+        let found = |(number, one): (usize, Stored)| Found {
             kind: if one.background { RegionKind::Background } else { RegionKind::Object },
             noun: one.noun,
             noun_text: one.noun_text,
             bbox: one.bbox,
             score: one.score,
+            told_by: record.map(|record| Released::tells(record, number as u16)),
         };
-        Ok(stored.into_iter().map(found).collect())
+        Ok(stored.into_iter().enumerate().map(found).collect())
     }
 }
 
@@ -196,23 +205,37 @@ impl Operator for Detect {
     }
 
     fn known(&self, question: &Question, shards: &Catalogue) -> Known<Score<FoundRegions>> {
-        let nouns = match self.vocabulary(question) {
+        let nouns = match self.nouns.nouns(question) {
             Ok(nouns) => nouns,
             // Whoever only counts questions may know no nouns yet.
             Err(refusal) if refusal.class == "not_remembered" => return Ok(None),
             Err(refusal) => return Ok(Some(Err(refusal))),
         };
-        if let Some(record) = self.records.of(question, shards)? {
-            match record {
-                Ok(record) if record.has_regions() => {
-                    return Ok(Some(of_record(&record, &nouns).map(|found| self.reply(found))));
+        // A record answers where the question says that it does: one that says no more than that there is this picture, and these
+        // nouns, is asked by others too.
+        if let Some(hash) = &nouns.record {
+            let record = match self.records.of(question, shards)? {
+                Some(Ok(record)) if record.hash().to_string() == *hash => record,
+                Some(Err(refusal)) => return Ok(Some(Err(refusal))),
+                _ => {
+                    let lost = "the record that the picture's nouns are of is lost";
+                    return Ok(Some(Err(Refusal::new("not_remembered", lost))));
                 }
-                Ok(_) => {}
-                Err(refusal) => return Ok(Some(Err(refusal))),
+            };
+            if let Err(refusal) = record.fits(question, shards)? {
+                return Ok(Some(Err(refusal)));
             }
+            let found = of_record(&record, &nouns).map(|found| {
+                let Reply { answer, body } = self.reply(found);
+                Reply { answer, body: body.map(|body| [body, record.hash().0.to_vec()].concat()) }
+            });
+            return Ok(Some(found));
         }
         // Nothing to look for: nothing is found, and nothing decoded.
-        Ok(nouns.is_empty().then(|| Ok(self.reply(Vec::new()))))
+        match self.vocabulary(question) {
+            Ok(nouns) => Ok(nouns.is_empty().then(|| Ok(self.reply(Vec::new())))),
+            Err(refusal) => Ok(Some(Err(refusal))),
+        }
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
@@ -271,7 +294,7 @@ impl Operator for Detect {
 }
 
 /// What a released record says was found.
-fn of_record(record: &crate::records::Released, nouns: &NounList) -> Result<Vec<Stored>, Refusal> {
+fn of_record(record: &Released, nouns: &NounList) -> Result<Vec<Stored>, Refusal> {
     too_many_regions(record.regions().count()).map_or(Ok(()), Err)?;
     let stored = |(region, kind): (&crate::record::Region, RegionKind)| {
         let noun_text = region.class_name.as_str().trim().to_owned();

@@ -6,8 +6,8 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Question, Stage};
-use threshflow::row::{ContentHash, Refusal, Region, RegionKind, Row};
-use threshflow::shard::Picture;
+use threshflow::row::{ContentHash, Refusal, RegionKind, Row, Stamp};
+use threshflow::shard::{EndFrame, Picture};
 
 use crate::caption::CaptionSource;
 use crate::choice;
@@ -17,7 +17,7 @@ use crate::detect::Detect;
 use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
 use crate::mask::Mask;
 use crate::paint;
-use crate::references::{LOST_REFERENCE, Reference, References};
+use crate::references::{self, LOST_REFERENCE, Reference, References};
 use crate::segment::{Segment, StoredMask};
 
 /// Pictures that wait to be sent, encoded: those of one question, roughly.
@@ -68,6 +68,12 @@ impl StoredReference {
     pub fn key(&self) -> String {
         [self.shows.as_deref(), self.content.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\0")
     }
+}
+
+/// Of how the pictures that a `visual` shows are drawn, or made of a user's file.
+pub(crate) fn reference_stamp() -> Stamp {
+    let (side, kept) = (REFERENCE_SIDE.to_le_bytes(), references::book_stamp());
+    Stamp::of(&[("drawn", paint::VERSION), ("side", &side), ("kept", &kept.0.0)])
 }
 
 /// Where what shapes an edit is remembered.
@@ -124,7 +130,7 @@ impl EditSource {
         let seed = ContentHash::of(&self.seed.to_le_bytes());
         let stamps = [self.captions.stamp(), self.detect.memo().stamp(), self.masks.memo().stamp()];
         let references = self.references.as_ref().map(|references| references.content_hash());
-        stamps.into_iter().map(|stamp| stamp.0).chain([seed]).chain(references).collect()
+        stamps.into_iter().map(|stamp| stamp.0).chain([seed, reference_stamp().0]).chain(references).collect()
     }
 
     /// What the reference picture of a plan shows; `None` but for a `visual`. Of the user's pictures one, else something that
@@ -231,15 +237,16 @@ impl EditSource {
 
 fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedRegion {
     let image = question.edit.as_ref().map(|edit| edit.image.clone());
-    let noun = (found.noun, found.noun_text.as_str());
-    let content = image.map(|image| Region::new(image, number, found.kind, noun, found.bbox).content());
+    let content = image.map(|image| found.region(image, number).content());
     let object = PlannedObject { noun: found.noun_text.clone(), kind: found.kind, bbox: found.bbox };
     PlannedRegion { number, content: content.unwrap_or_default(), object }
 }
 
-/// The picture's own end frame as it lies in a shard; refused as `no_end_frame` where the sample has none.
-pub(crate) fn end_frame(bytes: Option<&[u8]>) -> Result<RgbImage, Refusal> {
-    bytes.map_or_else(|| Err(no_end_frame()), pixels_of_file)
+/// The picture's own end frame, shown as the picture is; refused as `no_end_frame` where the sample has none.
+pub(crate) fn end_frame(frame: Option<&EndFrame<'_>>) -> Result<RgbImage, Refusal> {
+    let frame = frame.ok_or_else(no_end_frame)?;
+    let looked = frame.looked.clone()?;
+    as_image(decode(frame.bytes, looked.format, looked.orientation, Purpose::Full)?)
 }
 
 pub(crate) fn no_end_frame() -> Refusal {

@@ -279,11 +279,10 @@ impl Operator for RegionScore {
 
 /// The scores that a released record has of a region.
 fn released_scores(record: &Released, region: &Region) -> Option<RegionScores> {
-    let (released, _) = record.regions().nth(region.number.into())?;
+    let released = record.region_of(region)?;
     let clip = value_of(released.clip_score.as_ref());
     let aesthetic = value_of(released.aes_score.as_ref());
-    let same = released.bbox_f32() == region.bbox();
-    (same && (0.0..=1.0).contains(&clip) && aesthetic.is_finite()).then_some(RegionScores { clip, aesthetic })
+    ((0.0..=1.0).contains(&clip) && aesthetic.is_finite()).then_some(RegionScores { clip, aesthetic })
 }
 
 /// Regions that are laid out for the models at once; a GPU takes them in one run.

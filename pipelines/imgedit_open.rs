@@ -424,6 +424,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
             stamp_of(&judge),
         ],
         judge_model: judge.operator().model(),
+        as_stored: workbench.lanes.shown().is_some(),
     };
     Ok(ImgEdit {
         aesthetic: opening.aesthetic.clone(),

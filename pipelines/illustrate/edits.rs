@@ -87,7 +87,9 @@ impl IllustrateEdits {
             }
             Shown::EndFrame => {
                 let lost = || Refusal::new("no_end_frame", "the second frame is not there");
-                shrunk(edit.end_frame.ok_or_else(lost)?)
+                let frame = edit.end_frame.ok_or_else(lost)?;
+                let (looked, purpose) = (frame.looked.clone()?, Purpose::ShortSideAtLeast(SIDE));
+                make_small(&decode(frame.bytes, looked.format, looked.orientation, purpose)?, SIDE)
             }
             Shown::Made(number) => {
                 let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");

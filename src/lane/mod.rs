@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use book::Book;
 pub use budget::{Budget, Permit};
-pub use desk::{Mailbox, Question};
+pub use desk::{Letter, Mailbox, Question};
 pub use operator::{Answer, Key, Known, Looks, Operator, Reply, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
@@ -138,6 +138,12 @@ impl Lanes {
             Mode::Ask => Access::ReadWrite,
             Mode::Plan => Access::ReadOnly,
         }
+    }
+
+    /// How pictures are shown to who looks at pixels, where that is not the usual way, upright: a part of the stamp of every answer
+    /// that rests on them.
+    pub fn shown(&self) -> Option<&'static [u8]> {
+        (!self.catalogue.options().exif_orientation).then_some(b"as stored")
     }
 
     /// The memo of a stamp: one for all stages and books of that stamp, since a log has one writer.

@@ -7,7 +7,7 @@ use crate::memo::{Inline, Written};
 use crate::row::{
     ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit,
 };
-use crate::shard::{Catalogue, Picture, Sidecar, Unreadable};
+use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 
 /// What rides of an answer: the head, which the memo's index holds.
 pub trait Answer: Copy + Send + Sync + 'static {
@@ -96,9 +96,9 @@ pub struct Subject<'a> {
     pub questions: &'a [Question],
     /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
     pub picture: Option<(&'a Picture, &'a [u8])>,
-    /// The second frame of the sample, as its file lies in the shard; `None` where it has none, or where the operator does
-    /// not look [at both](Looks::AtBothFrames).
-    pub end_frame: Option<&'a [u8]>,
+    /// The second frame of the sample; `None` where it has none, or where the operator does not look
+    /// [at both](Looks::AtBothFrames).
+    pub end_frame: Option<&'a EndFrame<'a>>,
     /// `None` where the operator does not look at sidecars.
     pub sidecar: Option<&'a Sidecar>,
 }

@@ -16,6 +16,7 @@ mod index;
 mod index_file;
 mod lenient;
 mod listing;
+mod look;
 mod names;
 mod probe;
 mod sample;
@@ -32,6 +33,7 @@ pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
 pub use index::content_of;
 pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
+pub use look::{EndFrame, Looked};
 pub use shard_names::ShardNames;
 pub use text::{Decoded, Holding, decode};
 
