@@ -209,9 +209,8 @@ impl Editor for Comfy {
         self.endpoints.at_once()
     }
 
-    /// Refusal classes. Of the content: `execution_failed`, `no_picture`, `no_reference` (the workflow wants one), `no_workflow`
-    /// (none for this operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers:
-    /// `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
+    /// Refusal classes. Of the content: `execution_failed`, `no_reference` (the workflow wants one), `no_workflow` (none for this
+    /// operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers: `no_picture`, `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
     /// `interrupted`, `upload_rejected`, `output_lost`, `bad_output`, `answer_too_large`.
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
         let Some(workflow) = workflow::choose(&self.workflows, pass) else {

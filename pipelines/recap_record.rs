@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use operators::caption::{CaptionSource, Captioned};
+use operators::chat::reader::without_control_tokens;
 use operators::nouns::{NounList, NounSource};
 use operators::record::{Record, RecordParts, Region, RegionParts};
 use operators::records::Records;
@@ -17,7 +18,7 @@ use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
 use threshflow::row::{ContentHash, Handle, Image, Row, Score, Stamp, Told};
 
 /// Raise this when the code changes what a record is.
-const VERSION: &[u8] = b"recap_record/1";
+const VERSION: &[u8] = b"recap_record/2";
 
 /// Writes records out of what the stages remember.
 pub struct RecapRecorder {
@@ -46,6 +47,12 @@ impl RecapRecorder {
         let released = released.map_err(|unreadable| unreadable.to_string())?.transpose();
         let sidecar = || Record::parse(picture.sidecar.json.as_deref()?.as_bytes()).ok();
         Ok(released.map_err(|refusal| refusal.to_string())?.or_else(sidecar).unwrap_or_default())
+    }
+
+    /// The caption that the sample brought along, without the control tokens of whatever model wrote it.
+    fn own_caption(&self, picture: &KeptPicture<'_>) -> Option<String> {
+        let caption = without_control_tokens(picture.sidecar.caption.as_deref()?);
+        Some(caption.trim().to_owned()).filter(|caption| !caption.is_empty())
     }
 
     /// What is remembered of a picture.
@@ -183,7 +190,7 @@ impl Recorder for RecapRecorder {
         let aes = picture.scores.iter().find(|(name, _)| *name == "aesthetic").map(|(_, score)| *score);
         let built = RecordParts {
             path: format!("{}/{}", picture.shard, picture.file),
-            captions: caption.or_else(|| picture.sidecar.caption.clone()).into_iter().collect(),
+            captions: caption.or_else(|| self.own_caption(picture)).into_iter().collect(),
             height: picture.picture.height.into(),
             width: picture.picture.width.into(),
             aes,

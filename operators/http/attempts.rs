@@ -13,6 +13,10 @@ use super::{Answered, CallClass, CallError, Host, KeyHeader, Tokens};
 /// For how long an endpoint that doesn't know the key, the path or the model is not asked again.
 const HOPELESS_FOR: Duration = Duration::from_secs(60);
 
+/// Answers of one call that came with a success, were paid for and can't be read, at most: one more is asked for, since a gateway may
+/// have stumbled, and then no more.
+const MOST_PAID_IN_VAIN: usize = 2;
+
 /// What a call is for, through all its attempts.
 pub(super) struct Call<'a> {
     pub method: Method,
@@ -47,6 +51,7 @@ impl Host {
         let mut pauses = self.pauses();
         let mut attempt = 1;
         let mut last: Option<CallError> = None;
+        let mut paid_in_vain = 0;
         loop {
             let fault = match self.attempt(call, attempt, deadline) {
                 Ok(answered) => return Ok(answered),
@@ -61,7 +66,9 @@ impl Host {
             let drawn = pauses.next().unwrap_or(self.settings.longest_pause).mul_f64(fastrand::f64());
             let pause = drawn.max(fault.pause.unwrap_or_default());
             let left = deadline.saturating_duration_since(Instant::now());
-            if !error.retry || attempt > self.settings.most_retries || pause >= left {
+            paid_in_vain += usize::from(fault.is_paid_in_vain());
+            let spent = paid_in_vain >= MOST_PAID_IN_VAIN;
+            if !error.retry || spent || attempt > self.settings.most_retries || pause >= left {
                 return Err(error);
             }
             if self.gate.sleep(pause).is_err() {
