@@ -11,6 +11,7 @@ mod bytes;
 mod catalogue;
 mod files;
 mod find;
+mod guarded;
 mod index;
 mod index_file;
 mod names;
@@ -26,7 +27,11 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
+pub use guarded::guarded;
 pub use index::content_of;
+pub use probe::{
+    Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
+};
 pub use shard_names::ShardNames;
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
