@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Question, Stage};
 use threshflow::row::{ContentHash, Refusal, Region, RegionKind, Row};
-use threshflow::shard::Picture;
+use threshflow::shard::{Picture, ReadOptions, orientation_of, probe};
 
 use crate::caption::CaptionSource;
 use crate::choice;
@@ -15,6 +15,7 @@ use crate::choose::operations;
 use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
 use crate::detect::Detect;
 use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
+use crate::made::pixels_of_file;
 use crate::mask::Mask;
 use crate::paint;
 use crate::references::{LOST_REFERENCE, Reference, References};
@@ -39,14 +40,6 @@ pub(crate) fn as_image(rgb: Rgb) -> Result<RgbImage, Refusal> {
 /// A picture file as pixels, as shown.
 pub(crate) fn pixels_of(picture: &Picture, bytes: &[u8]) -> Result<RgbImage, Refusal> {
     as_image(decode(bytes, picture.format, picture.orientation, Purpose::Full)?)
-}
-
-/// A file that an editor made, or a second frame, as pixels.
-pub(crate) fn pixels_of_file(bytes: &[u8]) -> Result<RgbImage, Refusal> {
-    let bad = |error: image::ImageError| Refusal::new("bad_picture", format!("it does not decode: {error}"));
-    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
-    let reader = reader.map_err(|error| bad(error.into()))?;
-    reader.decode().map(|picture| picture.to_rgb8()).map_err(bad)
 }
 
 /// Pixels of a side of a drawn reference.
@@ -238,8 +231,20 @@ fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedReg
 }
 
 /// The picture's own end frame as it lies in a shard; refused as `no_end_frame` where the sample has none.
-pub(crate) fn end_frame(bytes: Option<&[u8]>) -> Result<RgbImage, Refusal> {
-    bytes.map_or_else(|| Err(no_end_frame()), pixels_of_file)
+///
+/// It is turned as it says itself, unless the first frame isn't: of a run that follows no EXIF.
+pub fn end_frame(first: (&Picture, &[u8]), end: Option<&[u8]>) -> Result<RgbImage, Refusal> {
+    let end = end.ok_or_else(no_end_frame)?;
+    if turns(first) {
+        return pixels_of_file(end);
+    }
+    let header = probe(end, &ReadOptions { exif_orientation: false, ..ReadOptions::default() })?;
+    as_image(decode(end, header.format, 1, Purpose::Full)?)
+}
+
+/// Whether a picture is seen as it says that it wants to be turned.
+pub fn turns((picture, bytes): (&Picture, &[u8])) -> bool {
+    picture.orientation == orientation_of(bytes, picture.format)
 }
 
 pub(crate) fn no_end_frame() -> Refusal {

@@ -195,7 +195,7 @@ impl Operator for Instruct {
         };
         let planned = self.source.planned(question)?;
         let end = match planned.plan.edit_type {
-            EditType::Action => Some(end_frame(subject.end_frame)?),
+            EditType::Action => Some(end_frame((picture, bytes), subject.end_frame)?),
             _ => None,
         };
         let pixels = pixels_of(picture, bytes)?;

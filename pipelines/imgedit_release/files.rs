@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use image::metadata::Orientation;
-use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage};
-use operators::decode::{Purpose, decode};
-use operators::edit_source::REFERENCE_SIDE;
+use image::{ImageFormat, RgbImage};
+use operators::decode::{Purpose, decode_beside};
+use operators::edit_source::{REFERENCE_SIDE, end_frame};
 use operators::paint;
 use threshflow::row::{ContentHash, Refusal};
-use threshflow::shard::{Picture, Sample, Shard, content_of};
+use threshflow::shard::{Picture, Sample, Shard, content_of, format_of, orientation_of};
 
 use crate::edit_record::EditRecord;
 use crate::released::PictureFile;
@@ -42,17 +41,21 @@ impl OpenShard {
         if picture.orientation == 1 && lies_upright(&bytes) {
             return picture_file(bytes).map_err(|why| format!("the source picture: {why}"));
         }
-        let shown = decode(&bytes, picture.format, picture.orientation, Purpose::Full);
+        let shown = decode_beside(&bytes, picture, Purpose::Full);
         let shown = shown.map_err(|refusal| format!("the source picture: {refusal}"))?;
         let shown = RgbImage::from_raw(shown.width, shown.height, shown.pixels);
         as_png(&shown.ok_or("the source picture has other pixels than its size says")?)
     }
 
-    /// The sample's second frame, as it lies in the shard.
+    /// The sample's second frame, the same way.
     pub fn end_frame(&self, key: &str) -> Result<PictureFile, String> {
-        let (_, end) = self.files(key)?;
+        let (bytes, end) = self.files(key)?;
         let end = end.ok_or("the sample has no second frame (KEY.end.jpg) any more")?;
-        picture_file(end).map_err(|why| format!("the sample's second frame: {why}"))
+        if lies_upright(&end) {
+            return picture_file(end).map_err(|why| format!("the sample's second frame: {why}"));
+        }
+        let shown = end_frame((self.picture(key)?, &bytes), Some(&end));
+        as_png(&shown.map_err(|refusal| format!("the sample's second frame: {refusal}"))?)
     }
 
     /// The picture and its second frame, if these are the bytes that were published.
@@ -87,9 +90,7 @@ pub fn drawn_reference(record: &EditRecord) -> Result<PictureFile, String> {
 
 /// Whether its header has no orientation that readers may turn it by.
 fn lies_upright(bytes: &[u8]) -> bool {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
-    let turned = reader.and_then(|reader| reader.into_decoder().ok()?.orientation().ok());
-    turned.is_none_or(|turned| turned == Orientation::NoTransforms)
+    format_of(bytes).is_ok_and(|format| orientation_of(bytes, format) == 1)
 }
 
 fn as_png(picture: &RgbImage) -> Result<PictureFile, String> {
