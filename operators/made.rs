@@ -61,7 +61,7 @@ pub(crate) fn check_whole(made: &[u8], most_pixels: u64) -> Result<(), String> {
             image::guess_format(made).map_or("no picture".to_owned(), |format| format!("a {format:?}"));
         return Err(format!("{bytes} bytes that are {found}; {TAKEN}"));
     }
-    let broken = |refusal: Refusal| format!("a picture of {bytes} bytes that doesn't decode ({refusal})");
+    let broken = |refusal: Refusal| format!("a picture that doesn't decode ({refusal})");
     let header =
         probe(made, &ReadOptions { max_pixels: u64::MAX, ..ReadOptions::default() }).map_err(broken)?;
     let (width, height) = (header.width, header.height);
