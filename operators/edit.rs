@@ -17,11 +17,10 @@ use threshflow::shard::Picture;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{
-    EditSource, Planned, bytes_to_decode, of_step, pixels_of, pixels_of_file, reference_stamp,
-};
+use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of, reference_stamp};
 use crate::editor::{Editor, Pass};
 use crate::instruct::{InstructionSource, StoredInstruction};
+use crate::made::{check_shape, pixels_of_file};
 use crate::passing::tells_of_the_content;
 
 pub use pictures::{EditPicture, EditPictures, MadePass};
@@ -63,6 +62,7 @@ impl Editors {
             let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
             Ok(Kept { editor, book, stamp })
         };
+        crate::decode::bound_beside(lanes.budget().capacity());
         let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
         Ok(Arc::new(Editors { kept, seed }))
     }
@@ -230,7 +230,10 @@ impl Edit {
                     false => passing(refusal),
                 })
             };
-            kept.book.look_up_one(*key, make)?;
+            let of = edit.original.dimensions();
+            let make = || make().and_then(|made| check_shape(&made, of).map(|()| made));
+            // What was kept before there was such a check is looked at as well.
+            check_shape(&kept.book.look_up_one(*key, make)?, of)?;
             stored.passes.push((pass.operation, key.0));
         }
         Ok(stored)
@@ -332,6 +335,11 @@ impl Operator for Edit {
     fn bytes_prepared(&self, _questions: usize) -> u64 {
         // Pictures of ten megapixels; what an editor needs beside them is bounded by how many it edits at once.
         32 << 20
+    }
+
+    fn bytes_held(&self, prepared: &ToEdit, questions: usize) -> u64 {
+        // The original, and one as large that a pass made of it.
+        (prepared.original.as_raw().len() as u64 * 2).max(self.bytes_prepared(questions))
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToEdit, Refusal> {

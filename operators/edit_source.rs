@@ -15,6 +15,7 @@ use crate::choose::operations;
 use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
 use crate::detect::Detect;
 use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
+use crate::made::pixels_of_file;
 use crate::mask::Mask;
 use crate::paint;
 use crate::references::{self, LOST_REFERENCE, Reference, References};
@@ -39,14 +40,6 @@ pub(crate) fn as_image(rgb: Rgb) -> Result<RgbImage, Refusal> {
 /// A picture file as pixels, as shown.
 pub(crate) fn pixels_of(picture: &Picture, bytes: &[u8]) -> Result<RgbImage, Refusal> {
     as_image(decode(bytes, picture.format, picture.orientation, Purpose::Full)?)
-}
-
-/// A file that an editor made, or a second frame, as pixels.
-pub(crate) fn pixels_of_file(bytes: &[u8]) -> Result<RgbImage, Refusal> {
-    let bad = |error: image::ImageError| Refusal::new("bad_picture", format!("it does not decode: {error}"));
-    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
-    let reader = reader.map_err(|error| bad(error.into()))?;
-    reader.decode().map(|picture| picture.to_rgb8()).map_err(bad)
 }
 
 /// Pixels of a side of a drawn reference.

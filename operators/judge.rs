@@ -17,13 +17,12 @@ use crate::clip_model::VisionTower;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{
-    BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of, pixels_of_file,
-};
+use crate::edit_source::{BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of};
 use crate::instruct::StoredInstruction;
 use crate::judge_clip::{JudgeClip, ToSee};
 use crate::judge_pixels::{self, Agreement, Measured};
 use crate::judgement::Judgement;
+use crate::made::pixels_of_file;
 use crate::mask::Mask;
 use crate::onnx::Pooled;
 use crate::paint;

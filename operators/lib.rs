@@ -43,6 +43,7 @@ pub mod judge_clip;
 pub mod judge_pixels;
 pub mod judgement;
 pub mod letterbox;
+pub mod made;
 pub mod mask;
 pub mod nms;
 pub mod noun_finder;

@@ -116,6 +116,8 @@ pub struct Refusal {
 impl Refusal {
     /// The class of what the user's budget does not pay for: it ends the row for this run, and counts as no failure.
     pub const OVER_BUDGET: &'static str = "over_budget";
+    /// The class of what this machine had no memory for at that moment: it says nothing of the content.
+    pub const OUT_OF_MEMORY: &'static str = "out_of_memory";
 
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
         Refusal { class: Cow::Borrowed(class), message: message.into() }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use image::metadata::Orientation;
-use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage};
-use operators::decode::{Purpose, Rgb, decode};
+use image::{ImageFormat, RgbImage};
+use operators::decode::{Purpose, Rgb, decode, decode_beside};
 use operators::edit_source::REFERENCE_SIDE;
 use operators::paint;
 use threshflow::row::{ContentHash, Refusal};
-use threshflow::shard::{EndFrame, Picture, ReadOptions, Sample, Shard, content_of};
+use threshflow::shard::{
+    EndFrame, Picture, ReadOptions, Sample, Shard, content_of, format_of, orientation_of,
+};
 
 use crate::edit_record::EditRecord;
 use crate::released::PictureFile;
@@ -42,7 +43,7 @@ impl OpenShard {
         if picture.orientation == 1 && lies_upright(&bytes) {
             return picture_file(bytes).map_err(|why| format!("the source picture: {why}"));
         }
-        let shown = decode(&bytes, picture.format, picture.orientation, Purpose::Full);
+        let shown = decode_beside(&bytes, picture, Purpose::Full);
         let shown = shown.map_err(|refusal| format!("the source picture: {refusal}"))?;
         as_png(&pixels(shown).map_err(|why| format!("the source picture: {why}"))?)
     }
@@ -95,9 +96,7 @@ pub fn drawn_reference(record: &EditRecord) -> Result<PictureFile, String> {
 
 /// Whether its header has no orientation that readers may turn it by.
 fn lies_upright(bytes: &[u8]) -> bool {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
-    let turned = reader.and_then(|reader| reader.into_decoder().ok()?.orientation().ok());
-    turned.is_none_or(|turned| turned == Orientation::NoTransforms)
+    format_of(bytes).is_ok_and(|format| orientation_of(bytes, format) == 1)
 }
 
 fn pixels(shown: Rgb) -> Result<RgbImage, String> {

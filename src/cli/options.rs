@@ -56,7 +56,8 @@ pub struct RunOptions {
     /// Cores to use for decoding and for models on the CPU; 0: all
     #[arg(long, default_value_t = 0)]
     pub cores: usize,
-    /// Most bytes of decoded pictures at once
+    /// Most bytes of decoded pictures at once: counted before one is decoded. A picture that takes more is decoded alone. What editors
+    /// made, and what a report shows, has as much room again
     #[arg(long, default_value_t = 1 << 30, value_name = "BYTES")]
     pub decoded_bytes: u64,
     /// Most epochs in the dataflow at once: the source waits beyond that. Epochs have 64 rows or more; slow servers need many

@@ -182,6 +182,10 @@ pub trait Operator: Send + Sync + 'static {
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;
     /// The bytes that so many prepared questions (of one picture) hold while they wait for their batch.
     fn bytes_prepared(&self, questions: usize) -> u64;
+    /// The same of these that were prepared, where it depends on them: what keeps whole pictures.
+    fn bytes_held(&self, _prepared: &Self::Prepared, questions: usize) -> u64 {
+        self.bytes_prepared(questions)
+    }
     fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
     /// The most pictures that one call of `answer` takes.
     fn most_a_batch(&self) -> usize;
@@ -199,8 +203,8 @@ pub trait Operator: Send + Sync + 'static {
     fn open_session(&self) -> Result<Self::Session, String>;
     /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
     /// process: a device that died refuses everything, and none of it is to blame.
-    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
-        true
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        refusal.class != Refusal::OUT_OF_MEMORY
     }
     /// Answers a batch, in order: exactly as many answers as questions (where they are asked together, those of the
     /// first picture, then those of the second ...). A batch of several that panics, or gets another number of answers,

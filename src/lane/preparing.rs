@@ -160,7 +160,7 @@ impl<O: Operator> Stage<O> {
         // What was made of other bytes must not be remembered as an answer about these.
         shard.check_unchanged().map_err(Unreadable)?;
         Ok(prepared.map(|prepared| {
-            permit.shrink_to(self.operator.bytes_prepared(questions.len()));
+            permit.shrink_to(self.operator.bytes_held(&prepared, questions.len()));
             ready(prepared, Some(permit))
         }))
     }

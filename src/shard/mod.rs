@@ -12,6 +12,7 @@ mod bytes;
 mod catalogue;
 mod files;
 mod find;
+mod guarded;
 mod index;
 mod index_file;
 mod lenient;
@@ -31,9 +32,13 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
+pub use guarded::guarded;
 pub use index::content_of;
 pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
-pub use look::{EndFrame, Looked};
+pub use look::EndFrame;
+pub use probe::{
+    Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
+};
 pub use shard_names::ShardNames;
 pub use text::{Decoded, Holding, decode};
 

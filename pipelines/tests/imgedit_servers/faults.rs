@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use serde_json::json;
 use tests::fakes::http::{Action, Asked};
-use tests::fakes::models::{Faults, Models, Task, answer, key, said};
+use tests::fakes::models::{Faults, Models, Task, answer, edited_at, key, said};
 use tests::trees;
 
 use crate::desk::{Desk, asked};
@@ -210,4 +210,30 @@ fn forms_of_answers_leave_no_trace() {
     assert_eq!(asked(&report), asked(&undisturbed));
     assert!(asked(&report)["judge_chat"] > 20, "{:?}", asked(&report));
     trees::assert_same(&odd.path("out"), &plain.path("out"), "odd forms and plain ones");
+}
+
+/// One of three answers has one pixel, one of three is a line of them.
+fn misshapen(asked: &Asked, task: Task) -> Option<Action> {
+    let hash = key(asked);
+    match (task, hash % 3) {
+        (Task::Edit, 0) => Some(edited_at(hash, 1, 1)),
+        (Task::Edit, 1) => Some(edited_at(hash, 60_000, 1)),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_no_editor_can_mean_is_refused_by_its_shape_and_not_paid_for_again() {
+    let models = Models::with(Faults::default(), Box::new(misshapen));
+    let desk = Desk::new();
+    let report = desk.run(&models, "--edits=remove");
+    let edits = report.summary.edits.as_ref().expect("edits are tried");
+    let refused = &edits.refused["edit"];
+    let asked_for = asked(&report)["edit_http"];
+    assert!(refused.keys().eq(["wrong_shape"]), "{refused:?}");
+    assert!((1..asked_for).contains(&refused["wrong_shape"]), "{refused:?} of {asked_for}");
+    let received = models.server().count();
+    let again = desk.run(&models, "--edits=remove");
+    assert_eq!(again.summary.edits.as_ref().expect("edits are tried").refused["edit"], *refused);
+    assert_eq!(models.server().count(), received, "the answer is a function of the question");
 }
