@@ -434,3 +434,6 @@ mod tests {
         assert_eq!(EditScores::from_head(&[0; 4]), None);
     }
 }
+
+#[cfg(test)]
+mod tests;

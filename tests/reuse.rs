@@ -151,8 +151,13 @@ fn rows_that_leave_while_they_are_asked_about_leave_nothing_behind() {
         &[12.0, 4.5],
         Some(log.clone()),
     );
-    live.insert(&data.folder.path().join("a.tar"));
+    // The same pictures twice: a question is withdrawn when nobody of several waits any more.
+    write(&data.folder.path().join("copy.tar"), &data.a);
+    for name in ["a", "copy"] {
+        live.insert(&data.folder.path().join(format!("{name}.tar")));
+    }
     live.remove("a");
+    live.remove("copy");
     live.settle();
     assert!(live.verdicts().is_empty());
     let asked_before = take(&log);
