@@ -1,8 +1,18 @@
-//! What a chat model is told of an edit, turn by turn.
+//! Scores as they ride, and what a chat model is told of an edit, turn by turn.
 
 use super::*;
 use crate::chat::Part;
 use crate::edit_plan::{EditPlan, Instruction, PlannedStep};
+
+#[test]
+fn scores_ride_in_five_bytes_and_the_weakest_turn_counts() {
+    let judgement = |follows, natural, matches| Judgement { follows, natural, matches, reason: "so".into() };
+    let scores = EditScores::of(&[judgement(5.0, 2.25, true), judgement(3.5, 4.0, true)]);
+    assert_eq!(scores, EditScores { follows: 3.5, natural: 2.25, matches: true });
+    assert_eq!(EditScores::from_head(scores.to_head().bytes()), Some(scores));
+    assert!(!EditScores::of(&[judgement(5.0, 5.0, true), judgement(5.0, 5.0, false)]).matches);
+    assert_eq!(EditScores::from_head(&[0; 4]), None);
+}
 
 const PROMPTS: [&str; 3] = ["Paint the boat red.", "Give it a sail.", "Undo the sail."];
 
