@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tests::curate::{Args, asked, plainly, verdict};
 use tests::live::{Live, Options};
 use tests::shards::{Sample, corpus, write};
 use threshflow::lane::AskLog;
+use threshflow::memo::{Access, Memo};
 use threshflow::row::{ContentHash, Verdict};
 
 fn session(store: &Path, judge: u64, values: &[f32]) -> (Live, AskLog) {
@@ -196,4 +198,43 @@ fn what_is_read_of_a_shard_that_was_written_over_is_not_remembered() {
         let name = format!("a/{}#{place}", sample.key);
         assert_eq!(plainly(&standing[&name]), verdict(sample, 0.0, 4.5), "{name}");
     }
+}
+
+/// A session with one question that is being answered.
+fn while_answering(folder: &Path) -> Live {
+    let path = folder.join("a.tar");
+    write(&path, &corpus(1, 0..1));
+    let args = Args { slow: 800, ..Args::default() };
+    let mut live = Live::start(&folder.join("store"), &Options::default(), &args, &[0.0, 4.5], None);
+    live.insert(&path);
+    while live.pipeline.judge.operator().answering.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    live
+}
+
+/// What a store holds of the judge's answers.
+fn remembered(live: &Live, folder: &Path) -> usize {
+    let stamp = live.pipeline.judge.memo().stamp();
+    Memo::open(&folder.join("store/memo"), stamp, 0, Access::ReadOnly).expect("opens").len()
+}
+
+#[test]
+fn a_run_that_is_stopped_keeps_the_answers_under_way() {
+    let folder = tests::scratch();
+    let live = while_answering(folder.path());
+    live.lanes.stop();
+    live.lanes.wait_for_answers(Duration::from_secs(60));
+    live.lanes.close();
+    assert_eq!(remembered(&live, folder.path()), 1);
+}
+
+#[test]
+fn what_is_answered_after_the_end_is_not_written_to_a_store_that_may_be_anothers() {
+    let folder = tests::scratch();
+    let live = while_answering(folder.path());
+    live.lanes.stop();
+    live.lanes.close();
+    live.rest();
+    assert_eq!(remembered(&live, folder.path()), 0);
 }
