@@ -238,3 +238,25 @@ fn what_is_answered_after_the_end_is_not_written_to_a_store_that_may_be_anothers
     live.rest();
     assert_eq!(remembered(&live, folder.path()), 0);
 }
+
+/// A question that is withdrawn and asked again stands twice in the queue of the pool.
+#[test]
+fn a_question_that_comes_back_while_it_waits_is_asked_once() {
+    let folder = tests::scratch();
+    let (path, samples) = (folder.path().join("a.tar"), corpus(1, 0..2));
+    write(&path, &samples);
+    let log = AskLog::default();
+    let args = Args { slow_prepare: 300, slow: 600, ..Args::default() };
+    let options = Options { pool_threads: 1, ..Options::default() };
+    let store = folder.path().join("store");
+    let mut live = Live::start(&store, &options, &args, &[0.0, 4.5], Some(log.clone()));
+    live.insert(&path);
+    while live.pipeline.judge.operator().preparing.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    // One is at work, the other waits.
+    live.turn(0, 90.0);
+    live.turn(0, 0.0);
+    live.settle();
+    assert_eq!(take(&log), asked(&samples, 0.0));
+}
