@@ -1,6 +1,7 @@
 //! What an editor is handed, pass by pass, for every type of edit; what is made once and what anew; and what becomes of refusals.
 
 pub(crate) mod desk;
+mod remembered;
 
 use threshflow::lane::Mode;
 use threshflow::shard::ReadOptions;

@@ -1,5 +1,7 @@
 //! What a judge is shown of every turn, and what becomes of its scores.
 
+mod words;
+
 use threshflow::shard::EndFrame;
 
 use super::*;
