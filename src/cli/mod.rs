@@ -3,6 +3,7 @@
 
 mod clean;
 mod describe;
+mod errors;
 mod explain;
 pub mod invoke;
 mod options;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 
+pub use errors::{Errors, StageErrors};
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, Plan};

@@ -1,6 +1,5 @@
 //! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use super::progress::Display;
 use super::store::Store;
-use super::summary::{Summary, count};
-use super::{App, Failure, Output, RunOptions, Workbench, print_json};
+use super::summary::Summary;
+use super::{App, Failure, Output, RunOptions, Workbench, errors, print_json};
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
 use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedPieces, WantedShard};
 use crate::report::{self, ReportError, Written};
-use crate::row::{Image, Refusal, Refused, RowId, Score};
+use crate::row::{Image, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
 /// Set by Ctrl-C: runs of this process stop at the next tick.
@@ -297,7 +296,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let dials = settings::<P>(&values);
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.remotes());
-    let failure = too_many_refused(options, &summary);
+    let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
     let mut report =
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
     if report.failure.is_none() {
@@ -368,24 +367,6 @@ fn commit<P: App>(
         report::write(path, &about, &opened.catalogue)
     });
     Ok((committed, page))
-}
-
-fn too_many_refused(options: &RunOptions, summary: &Summary) -> Option<String> {
-    // What the budget did not pay for was not tried.
-    let unpaid = |classes: &BTreeMap<String, u64>| classes.get(Refusal::OVER_BUDGET).copied().unwrap_or(0);
-    let refused = count(&summary.refused) - summary.refused.values().map(unpaid).sum::<u64>();
-    let rate = refused as f64 / (summary.rows as f64).max(1.0);
-    (rate > options.max_error_rate).then(|| {
-        format!(
-            "{refused} of {} rows were refused ({:.1} %), more than --max-error-rate {} allows; answers are kept, and \
-             what was published before stands as it was. Look at what was refused above; then repair it, run again \
-             with --retry to ask it again, or with --max-error-rate {:.2} to publish all the same",
-            summary.rows,
-            rate * 100.0,
-            options.max_error_rate,
-            (rate * 100.0).ceil() / 100.0
-        )
-    })
 }
 
 /// `export`: tars with the original bytes of what `out` publishes.

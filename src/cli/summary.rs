@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::errors::{Counting, Errors};
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
 use crate::publish::{DialSetting, PieceSummary, StageDescription};
@@ -38,6 +39,8 @@ pub struct Summary {
     /// Of the edits, where it makes some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edits: Option<PieceSummary>,
+    /// What failed, by sort of row and stage: what `--max-error-rate` is held against.
+    pub errors: Errors,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -57,11 +60,6 @@ pub struct Summary {
     /// The first message of each class, for people.
     #[serde(skip)]
     pub examples: BTreeMap<(String, String), String>,
-}
-
-/// All refusals, counted.
-pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
-    refused.values().flat_map(BTreeMap::values).sum()
 }
 
 /// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
@@ -99,6 +97,7 @@ impl Summary {
             refused: BTreeMap::new(),
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
+            errors: Errors::new(),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -109,6 +108,7 @@ impl Summary {
             endpoint_lines: Vec::new(),
             examples: BTreeMap::new(),
         };
+        let mut failures = Counting::default();
         for (id, verdict) in verdicts.iter() {
             summary.rows += 1;
             let sorts = [(Of::Regions, &mut summary.regions), (Of::Edits, &mut summary.edits)];
@@ -116,6 +116,7 @@ impl Summary {
                 for (_, piece) in verdicts.pieces_of(of, id) {
                     counts.count(piece, &verdict);
                     if let PieceVerdict::Refused(refused) = piece {
+                        failures.count(of, refused);
                         summary.examples.entry(class_of(refused)).or_insert_with(|| message_of(refused));
                     }
                 }
@@ -124,6 +125,7 @@ impl Summary {
                 Verdict::Kept(_) => summary.kept += 1,
                 Verdict::Gated { dial, .. } => *summary.gated.entry(dial).or_default() += 1,
                 Verdict::Refused(refused) => {
+                    failures.count(Of::Pictures, &refused);
                     let (stage, class) = class_of(&refused);
                     let example = || message_of(&refused);
                     summary.examples.entry((stage.clone(), class.clone())).or_insert_with(example);
@@ -131,12 +133,22 @@ impl Summary {
                 }
             }
         }
+        summary.errors = failures.errors(&summary, wiring);
         for stage in stages {
             let asked = stage.asked;
             let asks = Asks { asked: asked.asked, remembered: asked.remembered, given: asked.given };
             summary.asks.insert(stage.name, asks);
         }
         summary
+    }
+
+    /// What is said of the pieces of that sort.
+    pub(super) fn pieces(&self, of: Of) -> Option<&PieceSummary> {
+        match of {
+            Of::Pictures => None,
+            Of::Regions => self.regions.as_ref(),
+            Of::Edits => self.edits.as_ref(),
+        }
     }
 
     /// Fills in what the endpoints outside did.

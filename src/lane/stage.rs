@@ -14,7 +14,7 @@ use super::pool::Job;
 use super::status::{Asked, StageStatus};
 use super::{Answer, Lanes, Mode, Operator, Permit, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
-use crate::row::{ContentHash, Image, Refusal, Stamp};
+use crate::row::{ContentHash, Image, Lasts, Refusal, Stamp};
 
 /// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
 pub(super) struct Waiting<P> {
@@ -220,9 +220,10 @@ impl<O: Operator> Stage<O> {
     }
 
     /// Refuses a question for as long as this process runs.
-    pub(super) fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) {
+    pub(super) fn refuse_for_now(&self, content: ContentHash, mut refusal: Refusal) {
         // What the user's budget does not pay for is no failure: the rest of the run goes on.
-        let failed = usize::from(refusal.class != Refusal::OVER_BUDGET);
+        refusal.lasts = if refusal.class == Refusal::OVER_BUDGET { Lasts::Budget } else { Lasts::Process };
+        let failed = usize::from(refusal.lasts == Lasts::Process);
         let in_a_row = self.failures_in_a_row.fetch_add(failed, Relaxed) + failed;
         if failed == 1 && in_a_row == MOST_FAILURES_IN_A_ROW {
             let name = self.operator.name();

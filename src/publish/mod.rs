@@ -46,7 +46,7 @@ pub use explain::{
     Ended, Explained, ExplainedPiece, Kept, PieceEnded, find_verdict, near_keys, published_keys,
 };
 pub use export::{check_export, export};
-pub use funnel::{FunnelStep, PieceSummary, Summary, funnel, piece_funnel, summarise};
+pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, piece_funnel, summarise};
 pub use manifest::{
     Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };

@@ -5,5 +5,6 @@ mod desk;
 mod faults;
 mod kills;
 mod money;
+mod rates;
 mod reuse;
 mod secrets;
