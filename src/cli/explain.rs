@@ -20,7 +20,7 @@ pub(super) fn explain(out: &Path, key: &str, output: Output) -> Result<(), Failu
     match output {
         Output::Json => print_json(&as_json(&explained)),
         Output::Text => {
-            print!("{}", story(&explained));
+            crate::say!("{}", story(&explained).trim_end());
             Ok(())
         }
     }

@@ -297,12 +297,12 @@ impl Plan {
         if output == Output::Json {
             return print_json(self);
         }
-        println!("{} rows", self.rows);
+        crate::say!("{} rows", self.rows);
         for moved in &self.moved {
-            println!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
+            crate::say!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
         }
-        println!("in total: {}", self.total);
-        println!("nothing was asked and nothing was written");
+        crate::say!("in total: {}", self.total);
+        crate::say!("nothing was asked and nothing was written");
         Ok(())
     }
 }

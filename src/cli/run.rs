@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::progress::Display;
 use super::store::Store;
 use super::summary::Summary;
-use super::{App, Failure, Output, RunOptions, Workbench, errors, print_json};
+use super::{App, Failure, Output, RunOptions, Workbench, errors, print_json, signals};
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
@@ -18,21 +18,8 @@ use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
-/// Set by Ctrl-C: runs of this process stop at the next tick.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// The first Ctrl-C stops the run where it can be taken up again; the second ends the process at once.
-pub(super) fn stop_on_ctrl_c() {
-    let handler = || {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            // SAFETY: ends the process without running anything of it; a model that hangs could hold up an `exit`.
-            unsafe { libc::_exit(1) };
-        }
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will end the run at once: {error}");
-    }
-}
+/// For answers that may have been paid for, when a run is stopped.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Everything that a run works with, opened.
 pub(super) struct Opened<P: App> {
@@ -221,9 +208,9 @@ impl RunReport {
         match output {
             Output::Json => drop(print_json(&self.summary)),
             Output::Text => {
-                println!("{}", self.summary);
+                crate::say!("{}", self.summary);
                 if let Some(done) = &self.committed {
-                    println!(
+                    crate::say!(
                         "published in {}: {} parts written, {} removed, {} left as they were",
                         self.out.display(),
                         done.parts_written,
@@ -315,8 +302,11 @@ fn feed<P: App>(opened: &mut Opened<P>) -> Result<(), Failure> {
     let mut display = Display::start(lanes.clone(), opened.sources.len());
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
         display.update(progress, verdicts);
-        if INTERRUPTED.load(Ordering::SeqCst) {
+        if signals::stopped() {
             return Err("stopped".to_owned());
+        }
+        if let Some(why) = lanes.remotes().iter().find_map(|remote| remote.hopeless()) {
+            return Err(why);
         }
         lanes.trouble().seen().map_or(Ok(()), Err)
     };
@@ -324,8 +314,16 @@ fn feed<P: App>(opened: &mut Opened<P>) -> Result<(), Failure> {
     display.finish();
     lanes.stop();
     if fed.is_err() {
-        // What was under way may have been paid for.
-        lanes.wait_for_answers(Duration::from_secs(60));
+        // What is under way may have been paid for.
+        let waits = lanes.under_way();
+        if !waits.is_empty() {
+            crate::note!(
+                "waits for what is under way, up to {} s: {}",
+                LONGEST_WAIT.as_secs(),
+                waits.join(", ")
+            );
+        }
+        lanes.wait_for_answers(LONGEST_WAIT);
     }
     fed
 }
@@ -395,11 +393,11 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
 fn print_page(written: &Written) {
     let [kept, dropped] = written.shown;
     let sheet = written.sheet.as_ref().map_or(String::new(), |sheet| format!(", and {}", sheet.display()));
-    println!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
+    crate::say!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
 }
 
 fn print_exported(to: &Path, done: &Committed) {
-    println!(
+    crate::say!(
         "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
         to.display(),
         done.parts_written,

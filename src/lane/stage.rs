@@ -290,6 +290,7 @@ impl<O: Operator> Watched for Stage<O> {
         let preparers = self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1));
         StageStatus {
             name: self.operator.name(),
+            asks_servers: self.operator.most_in_flight().is_some(),
             stamp: self.memo.stamp(),
             model: self.operator.model(),
             asked: Asked {

@@ -1,6 +1,7 @@
 //! `imgedit` against servers: every call is paid for once, whatever fails, is turned, is killed or runs out.
 
 mod comfyui;
+mod dead;
 mod desk;
 mod faults;
 mod kills;
