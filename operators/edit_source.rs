@@ -244,7 +244,7 @@ pub(crate) fn end_frame(frame: Option<&EndFrame<'_>>) -> Result<RgbImage, Refusa
 
 pub(crate) fn no_end_frame() -> Refusal {
     let message = "the sample has no second frame; an action is shown by two: put KEY.end.jpg beside KEY.jpg";
-    Refusal::new("no_end_frame", message)
+    Refusal::new(Refusal::NO_END_FRAME, message)
 }
 
 /// Operations by their names.

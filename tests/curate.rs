@@ -255,7 +255,7 @@ pub fn verdict(sample: &Sample, short_side: f32, taste_at: f32) -> Verdict {
 }
 
 fn refused(stage: &'static str, class: &str) -> Verdict {
-    let refusal = Refusal { class: class.to_owned().into(), message: String::new() };
+    let refusal = Refusal { class: class.to_owned().into(), ..Refusal::new("", "") };
     Verdict::Refused(Box::new(threshflow::row::Refused { stage: stage.into(), refusal }))
 }
 

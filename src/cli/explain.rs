@@ -25,7 +25,7 @@ pub(super) fn explain(out: &Path, shard: Option<&str>, key: &str, output: Output
     match output {
         Output::Json => print_json(&as_json(&explained)),
         Output::Text => {
-            print!("{}", story(&explained));
+            crate::say!("{}", story(&explained).trim_end());
             Ok(())
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
@@ -48,6 +49,8 @@ pub struct Summary {
     pub sidecar_errors: u64,
     /// Samples whose sidecar has the field that the score is taken from, but no number in it.
     pub scores_not_numbers: u64,
+    /// What failed, by sort of row and stage: what `--max-error-rate` is held against.
+    pub errors: Errors,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -70,11 +73,6 @@ pub struct Summary {
     /// The first message of each class, for people.
     #[serde(skip)]
     pub examples: BTreeMap<(String, String), String>,
-}
-
-/// All refusals, counted.
-pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
-    refused.values().flat_map(BTreeMap::values).sum()
 }
 
 /// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
@@ -116,6 +114,7 @@ impl Summary {
             passed_over: 0,
             sidecar_errors: 0,
             scores_not_numbers: 0,
+            errors: Errors::new(),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -127,6 +126,7 @@ impl Summary {
             endpoint_lines: Vec::new(),
             examples: BTreeMap::new(),
         };
+        let mut failures = Counting::default();
         for (id, verdict) in verdicts.iter() {
             summary.rows += 1;
             let sorts = [(Of::Regions, &mut summary.regions), (Of::Edits, &mut summary.edits)];
@@ -134,6 +134,7 @@ impl Summary {
                 for (_, piece) in verdicts.pieces_of(of, id) {
                     counts.count(piece, &verdict);
                     if let PieceVerdict::Refused(refused) = piece {
+                        failures.count(of, refused);
                         summary.examples.entry(class_of(refused)).or_insert_with(|| message_of(refused));
                     }
                 }
@@ -142,6 +143,7 @@ impl Summary {
                 Verdict::Kept(_) => summary.kept += 1,
                 Verdict::Gated { dial, .. } => *summary.gated.entry(dial).or_default() += 1,
                 Verdict::Refused(refused) => {
+                    failures.count(Of::Pictures, &refused);
                     let (stage, class) = class_of(&refused);
                     let example = || message_of(&refused);
                     summary.examples.entry((stage.clone(), class.clone())).or_insert_with(example);
@@ -149,12 +151,22 @@ impl Summary {
                 }
             }
         }
+        summary.errors = failures.errors(&summary, wiring);
         for stage in stages {
             let asked = stage.asked;
             let asks = Asks { asked: asked.asked, remembered: asked.remembered, given: asked.given };
             summary.asks.insert(stage.name, asks);
         }
         summary
+    }
+
+    /// What is said of the pieces of that sort.
+    pub(super) fn pieces(&self, of: Of) -> Option<&PieceSummary> {
+        match of {
+            Of::Pictures => None,
+            Of::Regions => self.regions.as_ref(),
+            Of::Edits => self.edits.as_ref(),
+        }
     }
 
     /// Fills in what the endpoints outside did.

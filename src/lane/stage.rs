@@ -14,7 +14,7 @@ use super::pool::Job;
 use super::status::{Asked, StageStatus};
 use super::{Answer, Lanes, Mode, Operator, Permit, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
-use crate::row::{ContentHash, Image, Refusal, RowId, Stamp};
+use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
 
 /// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
 pub(super) struct Waiting<P> {
@@ -221,8 +221,8 @@ impl<O: Operator> Stage<O> {
     }
 
     /// Refuses a question for as long as this process runs.
-    pub(super) fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) {
-        self.count_failure(&refusal);
+    pub(super) fn refuse_for_now(&self, content: ContentHash, mut refusal: Refusal) {
+        self.count_failure(&mut refusal);
         let said = self.memo.refuse_for_now(content, refusal);
         self.counters.answered.fetch_add(1, Relaxed);
         self.tell(vec![Letter::of(content, said)]);
@@ -230,16 +230,17 @@ impl<O: Operator> Stage<O> {
 
     /// Refuses a row whose bytes could not be had, for as long as this process runs. What lies elsewhere with the same content is
     /// another matter: the memo hears nothing of it.
-    pub(super) fn refuse_there(&self, content: ContentHash, id: RowId, refusal: Refusal) {
-        self.count_failure(&refusal);
+    pub(super) fn refuse_there(&self, content: ContentHash, id: RowId, mut refusal: Refusal) {
+        self.count_failure(&mut refusal);
         self.counters.answered.fetch_add(1, Relaxed);
         self.tell(vec![Letter { content, said: Remembered::Refused(Arc::new(refusal)), only: Some(id) }]);
     }
 
-    /// Notes a refusal that says nothing of the content; so many in a row stop the run.
-    fn count_failure(&self, refusal: &Refusal) {
+    /// Notes a refusal that says nothing of the content, and how long it lasts; so many in a row stop the run.
+    fn count_failure(&self, refusal: &mut Refusal) {
         // What the user's budget does not pay for is no failure: the rest of the run goes on.
-        let failed = usize::from(refusal.class != Refusal::OVER_BUDGET);
+        refusal.lasts = if refusal.class == Refusal::OVER_BUDGET { Lasts::Budget } else { Lasts::Process };
+        let failed = usize::from(refusal.lasts == Lasts::Process);
         let in_a_row = self.failures_in_a_row.fetch_add(failed, Relaxed) + failed;
         if failed == 1 && in_a_row == MOST_FAILURES_IN_A_ROW {
             let name = self.operator.name();
@@ -303,6 +304,7 @@ impl<O: Operator> Watched for Stage<O> {
         let preparers = self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1));
         StageStatus {
             name: self.operator.name(),
+            asks_servers: self.operator.most_in_flight().is_some(),
             stamp: self.memo.stamp(),
             model: self.operator.model(),
             asked: Asked {
