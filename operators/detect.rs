@@ -334,8 +334,10 @@ mod tests {
             let text = format!(
                 r#"{{"path":"a.jpg","segmentation":{{"object":[{objects}],"background":[{backgrounds}]}}}}"#
             );
-            let record = Released { record: Record::parse(text.as_bytes()).unwrap() };
-            of_record(&record, &NounList::of(["cat"].into_iter(), std::iter::empty()).unwrap())
+            let record = Released::new(Record::parse(text.as_bytes()).unwrap());
+            let nouns = NounList::of(["cat"].into_iter(), std::iter::empty()).unwrap();
+            let asked = Vocabulary::Asked { dimension: 1 };
+            of_record(&record, &nouns, &Labels::new(&asked, Arc::new(FixedVocabulary(nouns.clone()))))
         };
         assert_eq!(of_record(65_535, 0).unwrap().len(), 65_535);
         for (objects, backgrounds) in [(65_536, 0), (65_535, 1), (40_000, 40_000)] {

@@ -15,7 +15,6 @@ use crate::choose::operations;
 use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
 use crate::detect::Detect;
 use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
-use crate::made::pixels_of_file;
 use crate::mask::Mask;
 use crate::paint;
 use crate::references::{self, LOST_REFERENCE, Reference, References};

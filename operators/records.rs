@@ -128,7 +128,7 @@ impl Records {
 }
 
 impl Released {
-    fn new(record: Record) -> Self {
+    pub(crate) fn new(record: Record) -> Self {
         let hash = ContentHash::of(record.to_json().as_bytes());
         Released { record, hash }
     }

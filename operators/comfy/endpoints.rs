@@ -222,7 +222,7 @@ mod tests {
     fn an_endpoint_may_ask_for_longer_but_not_for_ever() {
         let one = endpoints(1, 1, 20 * MILLISECOND);
         let start = Instant::now();
-        one.take(start).unwrap().failed(Some(Duration::from_secs(3600)));
+        one.take(start).unwrap().failed("it failed", Some(Duration::from_secs(3600)));
         one.take(start + LONG).unwrap().worked(true);
         assert!(start.elapsed() >= 40 * MILLISECOND);
     }
