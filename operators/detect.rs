@@ -306,10 +306,10 @@ mod tests {
                 r#"{{"path":"a.jpg","segmentation":{{"object":[{objects}],"background":[{backgrounds}]}}}}"#
             );
             let record = Released { record: Record::parse(text.as_bytes()).unwrap() };
-            of_record(&record, &NounList::of(["cat"].into_iter(), std::iter::empty()).unwrap())
+            of_record(&record, &NounList::of(["cat"], []).unwrap())
         };
         assert_eq!(of_record(65_535, 0).unwrap().len(), 65_535);
-        for (objects, backgrounds) in [(65_536, 0), (65_535, 1), (40_000, 40_000)] {
+        for (objects, backgrounds) in [(65_536, 0), (40_000, 25_536)] {
             let refusal = of_record(objects, backgrounds).unwrap_err();
             assert_eq!(refusal.class, "too_many_regions");
             assert!(refusal.message.contains(&(objects + backgrounds).to_string()), "{refusal}");
