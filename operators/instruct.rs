@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{self, Key, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -28,7 +28,7 @@ impl Topic for Instructed {
 }
 
 /// Raise this when the code changes what an instruction is.
-const VERSION: &[u8] = b"instruct/2";
+const VERSION: &[u8] = b"instruct/3";
 
 /// Who writes.
 pub enum InstructBy {
@@ -159,21 +159,15 @@ impl Operator for Instruct {
     }
 
     /// An action that no second frame shows is refused without decoding anything.
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Handle<Instructed>>, Refusal>> {
-        let edit = question.edit.as_ref()?;
-        if EditType::from_number(edit.number) != Some(EditType::Action) {
-            return None;
+    fn known(&self, question: &Question, shards: &Catalogue) -> lane::Known<Handle<Instructed>> {
+        let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
+        if edit_type != Some(EditType::Action) {
+            return Ok(None);
         }
-        let shard = shards.shard(question.id.shard).ok()?;
-        let sample = shard.index.samples.get(question.id.member as usize)?;
-        match sample.end_frame() {
-            Some(_) => None,
-            None => Some(Err(no_end_frame())),
-        }
+        let shard = shards.shard(question.id.shard)?;
+        let sample = shard.index.samples.get(question.id.member as usize);
+        let is_alone = sample.is_some_and(|sample| sample.end_frame().is_none());
+        Ok(is_alone.then(|| Err(no_end_frame())))
     }
 
     fn is_of_the_content(&self, refusal: &Refusal) -> bool {
@@ -293,3 +287,6 @@ impl InstructionSource for Stage<Instruct> {
         self.body(&asked)
     }
 }
+
+#[cfg(test)]
+mod tests;

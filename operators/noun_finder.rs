@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -16,7 +16,7 @@ use crate::passing::tells_of_the_question;
 use crate::plain::{self, Vocabulary};
 
 /// Raise this when the code changes what a list is.
-const VERSION: &[u8] = b"noun_finder/1";
+const VERSION: &[u8] = b"noun_finder/2";
 
 /// Who finds nouns.
 pub enum NounsBy {
@@ -94,21 +94,16 @@ impl Operator for NounFinder {
         format!("{}, else {by}", self.sidecar.model())
     }
 
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Handle<Nouns>>, Refusal>> {
-        if let Some(known) = self.sidecar.known(question, shards) {
-            return Some(known);
+    fn known(&self, question: &Question, shards: &Catalogue) -> Known<Handle<Nouns>> {
+        if let Some(known) = self.sidecar.known(question, shards)? {
+            return Ok(Some(known));
         }
-        let shard = shards.shard(question.id.shard).ok()?;
-        let listed = self.sidecar.listed(shard.sidecar(question.id.member).json.as_deref());
-        match listed {
+        let sidecar = shards.shard(question.id.shard)?.sidecar(question.id.member)?;
+        Ok(match self.sidecar.listed(sidecar.json.as_deref()) {
             Ok(None) => None,
             Ok(Some(nouns)) => (!nouns.is_empty()).then(|| Ok(reply(&nouns))),
             Err(refusal) => Some(Err(refusal)),
-        }
+        })
     }
 
     fn is_of_the_content(&self, refusal: &Refusal) -> bool {
@@ -187,5 +182,60 @@ impl Operator for NounFinder {
             Err(_) => Some((chat.name(), question.content)),
         };
         questions.iter().filter_map(request).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ::tests::shards::{Sample, png, write};
+    use threshflow::row::{Image, Score};
+    use threshflow::shard::{ReadOptions, Unreadable, find};
+
+    use super::*;
+    use crate::records::Records;
+
+    struct NoCaptions;
+    impl CaptionSource for NoCaptions {
+        fn stamp(&self) -> Stamp {
+            Stamp::of(&[])
+        }
+        fn caption(&self, _question: &Question) -> Result<String, Refusal> {
+            Ok("a dog".to_owned())
+        }
+    }
+
+    /// What the finder knows of the one sample of a shard, after `change` was done to its file.
+    fn known(json: &str, change: impl FnOnce(&Path)) -> Result<Option<Result<Vec<u8>, Refusal>>, Unreadable> {
+        let folder = ::tests::scratch();
+        let path = folder.path().join("x.tar");
+        write(&path, &[Sample { key: "a".into(), picture: png(8, 8, 1), json: Some(json.into()) }]);
+        let catalogue = Catalogue::open(folder.path(), ReadOptions::default(), false).unwrap();
+        let shard = catalogue.load(&find(&[path.to_string_lossy().into_owned()]).unwrap()[0]).unwrap();
+        let picture = shard.index.samples[0].picture.clone().unwrap();
+        let id = threshflow::row::RowId { shard: shard.seq, member: 0 };
+        let (content, width, height) = (picture.content, picture.width, picture.height);
+        let image = Image { id, content, width, height, given: Score::of(f32::NAN) };
+        let nouns = NounsBy::Plain(Vocabulary::embedded().clone());
+        let finder =
+            NounFinder::new(nouns, Arc::new(NoCaptions), NounsFromSidecar::new("tags", Records::none()));
+        change(&path);
+        let known = finder.known(&Question::about(&image, Key::Sample), &catalogue)?;
+        Ok(known.map(|said| said.map(|reply| reply.body.unwrap_or_default())))
+    }
+
+    #[test]
+    fn a_sidecar_that_cannot_be_read_is_not_one_without_nouns() {
+        let cut =
+            |path: &Path| std::fs::File::options().write(true).open(path).unwrap().set_len(600).unwrap();
+        let listed = known(r#"{"tags": ["dog"], "x": NaN}"#, |_| {}).unwrap().unwrap().unwrap();
+        assert_eq!(NounList::from_bytes(&listed).unwrap().objects, ["dog"]);
+        assert_eq!(known("{}", |_| {}), Ok(None));
+        for json in [r#"{"tags": ["dog"]}"#, "{}"] {
+            assert_eq!(known(json, cut).unwrap_err().0.class, "cut_while_read");
+            let gone = known(json, |path| std::fs::write(path, b"another").unwrap()).unwrap_err();
+            assert!(matches!(&*gone.0.class, "cut_while_read" | "changed_while_read"), "{gone}");
+        }
     }
 }

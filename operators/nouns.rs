@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use threshflow::lane::{Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{Handle, Refusal, RegionKind, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -33,6 +33,10 @@ pub struct NounList {
     /// What the picture shows in at most 15 words; empty where nobody said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
+    /// The hash of the released record that the list is of, as 32 hex digits, where that record has regions too: what is asked
+    /// about a sample with such a record is asked about no other, though it be the same picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
 }
 
 impl NounList {
@@ -54,7 +58,7 @@ impl NounList {
             let message = format!("the picture has {count} nouns, at most {MOST} are taken");
             return Err(Refusal::new("too_many_nouns", message));
         }
-        Ok(NounList { objects, backgrounds, summary: String::new() })
+        Ok(NounList { objects, backgrounds, ..NounList::default() })
     }
 
     pub fn len(&self) -> usize {
@@ -184,13 +188,9 @@ impl Operator for NounsFromSidecar {
             false => format!("the sidecar's `{}`", self.field),
         }
     }
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Handle<Nouns>>, Refusal>> {
-        let record = self.records.of(question, shards)?;
-        Some(record.and_then(|record| record.nouns()).map(|nouns| reply(&nouns)))
+    fn known(&self, question: &Question, shards: &Catalogue) -> Known<Handle<Nouns>> {
+        let Some(record) = self.records.of(question, shards)? else { return Ok(None) };
+        Ok(Some(record.and_then(|record| record.nouns()).map(|nouns| reply(&nouns))))
     }
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         0

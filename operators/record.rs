@@ -10,8 +10,9 @@
 //! - Nothing is lost: every number keeps its digits, every string its escapes, every object the order of its keys,
 //!   and unknown keys their values. [`Record::to_json`] of a record just read is its text without white space, byte
 //!   for byte; a byte order mark goes, and known keys are written plainly whatever escapes they had.
-//! - Python writes NaN and infinities as `NaN`, `Infinity`, `-Infinity`, which is not JSON. They are read as `null`,
-//!   which is a missing value, counted in [`Record::not_numbers`], and never written.
+//! - What Python's `json` reads and writes is read, as of every sidecar. NaN and infinities (`NaN`, `Infinity`, `-Infinity`) are
+//!   read as `null`, which is a missing value, counted in [`Record::not_numbers`], and never written; half a surrogate pair is read as
+//!   U+FFFD. [`Record::told`] says so.
 //! - A key that stands twice in one object is refused: to keep one of the two would lose the other.
 //!
 //! Every key may be missing but a region's `class_name` and `bbox`, and the two sides of a `resolution`.
@@ -66,6 +67,8 @@ pub struct Record {
     pub keys: Keys,
     /// How many `NaN`, `Infinity` and `-Infinity` were read as `null`, anywhere in the record.
     pub not_numbers: usize,
+    /// What of the record was not read to the letter, in words.
+    pub told: Option<String>,
 }
 
 /// `cap`: a list of captions, or one that stands alone.

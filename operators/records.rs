@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use threshflow::lane::Question;
-use threshflow::row::{ContentHash, Refusal, RegionKind, RowId};
-use threshflow::shard::{Catalogue, ReadOptions, ShardError};
+use threshflow::row::{ContentHash, Refusal, Region as Row, RegionKind, Row as _, RowId};
+use threshflow::shard::{Catalogue, ReadOptions, ShardError, Unreadable};
 
 use crate::nouns::NounList;
 use crate::record::tars::JsonsTars;
@@ -23,6 +23,8 @@ pub struct Records(Option<Arc<Tars>>);
 struct Tars {
     tars: JsonsTars,
     stamp: ContentHash,
+    /// The records that were not read to the letter, each with what was mended.
+    mended: Vec<String>,
     kept: Mutex<HashMap<RowId, Option<Looked>>>,
 }
 
@@ -32,7 +34,12 @@ type Looked = Result<Arc<Released>, Refusal>;
 /// What a record says, as operators want it.
 pub struct Released {
     pub record: Record,
+    /// Of the record's text.
+    hash: ContentHash,
 }
+
+/// Goes into the stamp of all that rests on records; raise it when the code changes what is made of one.
+const VERSION: &[u8] = b"records/2";
 
 impl Records {
     pub fn none() -> Self {
@@ -47,13 +54,24 @@ impl Records {
         let tars = JsonsTars::open(patterns, options)?;
         // Which record a picture has follows from all of them: names that agree with two are refused.
         let mut hasher = blake3::Hasher::new();
+        hasher.update(VERSION);
+        let mut mended = Vec::new();
         for (name, record) in tars.records() {
             hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+            // A record that cannot be read at this moment would count as none, or as a bad one.
+            let record = record.map_err(|unreadable| ShardError::Io {
+                path: name.clone().into(),
+                source: std::io::Error::other(unreadable.to_string()),
+                next: "run again with all records at hand",
+            })?;
+            if let Ok(Record { told: Some(told), .. }) = &record {
+                mended.push(format!("{name}: {told}"));
+            }
             let said = record.map(|record| record.to_json()).unwrap_or_else(|refusal| refusal.to_string());
             hasher.update(&(said.len() as u64).to_le_bytes()).update(said.as_bytes());
         }
         let stamp = ContentHash::from_hasher(&hasher);
-        Ok(Records(Some(Arc::new(Tars { tars, stamp, kept: Mutex::default() }))))
+        Ok(Records(Some(Arc::new(Tars { tars, stamp, mended, kept: Mutex::default() }))))
     }
 
     pub fn is_some(&self) -> bool {
@@ -66,7 +84,16 @@ impl Records {
         let unusable = tars.tars.unusable();
         let first =
             unusable.first().map(|one| format!("; the first: {} {}: {}", one.tar, one.what, one.refusal));
-        format!("{} records, {} unusable{}", tars.tars.len(), unusable.len(), first.unwrap_or_default())
+        let mended = match &*tars.mended {
+            [] => String::new(),
+            [first, ..] => format!("; {} not read to the letter; the first: {first}", tars.mended.len()),
+        };
+        format!(
+            "{} records, {} unusable{}{mended}",
+            tars.tars.len(),
+            unusable.len(),
+            first.unwrap_or_default()
+        )
     }
 
     /// Of all records: a part of the stamp of every answer that they may give. Empty without any.
@@ -74,33 +101,80 @@ impl Records {
         self.0.as_ref().map(|tars| tars.stamp.0.to_vec()).unwrap_or_default()
     }
 
-    /// The record of the picture with this key in the shard of this name.
-    pub fn named(&self, shard: &str, key: &str) -> Option<Result<Record, Refusal>> {
-        self.0.as_ref().and_then(|tars| tars.tars.record_of(shard, key))
+    /// The record of the picture with this key in the shard of this name, if there is one that is a record.
+    pub fn named(&self, shard: &str, key: &str) -> Result<Option<Result<Record, Refusal>>, Unreadable> {
+        self.0.as_ref().map_or(Ok(None), |tars| tars.tars.record_of(shard, key))
     }
 
-    /// The record of the picture that the question is about, if there is one.
-    pub fn of(&self, question: &Question, shards: &Catalogue) -> Option<Looked> {
-        let tars = self.0.as_ref()?;
+    /// The record of the picture that the question is about, if there is one; an error where that cannot be told.
+    pub fn of(&self, question: &Question, shards: &Catalogue) -> Result<Option<Looked>, Unreadable> {
+        let Some(tars) = self.0.as_ref() else { return Ok(None) };
         let id = question.id;
         let lock = || tars.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(known) = lock().get(&id) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let shard = shards.shard(id.shard).ok()?;
-        let sample = shard.index.samples.get(id.member as usize)?;
-        let found = tars.tars.record_of(&shard.name, &sample.key);
-        let found = found.map(|record| record.map(|record| Arc::new(Released { record })));
+        let shard = shards.shard(id.shard)?;
+        let Some(sample) = shard.index.samples.get(id.member as usize) else { return Ok(None) };
+        let found = tars.tars.record_of(&shard.name, &sample.key)?;
+        let found = found.map(|record| record.map(|record| Arc::new(Released::new(record))));
         let mut kept = lock();
         if kept.len() >= MOST_KEPT {
             kept.clear();
         }
         kept.insert(id, found.clone());
-        found
+        Ok(found)
     }
 }
 
 impl Released {
+    fn new(record: Record) -> Self {
+        let hash = ContentHash::of(record.to_json().as_bytes());
+        Released { record, hash }
+    }
+
+    /// The hash of what the record says.
+    pub fn hash(&self) -> ContentHash {
+        self.hash
+    }
+
+    /// Refused as `record_of_another_size` where the record is of another size than the picture as it is shown: its boxes and masks
+    /// would lie elsewhere.
+    pub fn fits(&self, question: &Question, shards: &Catalogue) -> Result<Result<(), Refusal>, Unreadable> {
+        let shard = shards.shard(question.id.shard)?;
+        let sample = shard.index.samples.get(question.id.member as usize);
+        let (Some(Ok(picture)), Some(record)) =
+            (sample.map(|sample| &sample.picture), self.record.resolution.as_ref())
+        else {
+            return Ok(Ok(()));
+        };
+        let (width, height) = (u32::from(picture.width), u32::from(picture.height));
+        if (record.width, record.height) == (width, height) {
+            return Ok(Ok(()));
+        }
+        let message = format!(
+            "the released record is of {} x {} pixels, and the picture has {width} x {height} as it is shown: its boxes lie elsewhere; \
+             give the picture that it was made of, or leave the record out",
+            record.width, record.height
+        );
+        Ok(Err(Refusal::new("record_of_another_size", message)))
+    }
+
+    /// What the region of this number is told by: [`Region::told_by`](threshflow::row::Region::told_by).
+    pub fn tells(record: ContentHash, number: u16) -> ContentHash {
+        ContentHash::of(&[record.0.as_slice(), &number.to_le_bytes()].concat())
+    }
+
+    /// What the record says of the region that a row is about. `None` where the row's region is not one of this record: a detector
+    /// found it, or another record tells of it.
+    pub fn region_of(&self, row: &Row) -> Option<&Region> {
+        let (region, kind) = self.regions().nth(row.number.into())?;
+        let noun = (row.noun, region.class_name.as_str().trim());
+        let own = Released::tells(self.hash, row.number);
+        let same = Row::new(row.image.clone(), row.number, kind, noun, region.bbox_f32()).told_by(own);
+        (same.content() == row.content()).then_some(region)
+    }
+
     /// The record's tags; without tags, the nouns that its regions bear.
     pub fn nouns(&self) -> Result<NounList, Refusal> {
         let texts = |list: &Option<Vec<crate::record::Text>>| -> Vec<String> {
@@ -121,7 +195,8 @@ impl Released {
                 RegionKind::Background => backgrounds.push(noun),
             }
         }
-        NounList::of(objects.iter().map(String::as_str), backgrounds.iter().map(String::as_str))
+        let nouns = NounList::of(objects.iter().map(String::as_str), backgrounds.iter().map(String::as_str))?;
+        Ok(NounList { record: self.has_regions().then(|| self.hash.to_string()), ..nouns })
     }
 
     /// Whether the record says what was found; where it does not, a detector has to be asked.

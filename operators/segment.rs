@@ -7,14 +7,14 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Key, Operator, Question, Reply, Stage, Subject, Together};
-use threshflow::row::{Refusal, Score, Stamp, Unit};
+use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject, Together};
+use threshflow::row::{Refusal, Region, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::decode::{decode, decoded_bytes_of};
 use crate::mask::Mask;
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
-use crate::records::{Records, value_of};
+use crate::records::{Records, Released, value_of};
 use crate::rle;
 use crate::segment_model::{SegmentModel, Segmenter};
 
@@ -108,6 +108,16 @@ fn reply(quality: f32, counts: String, area: u64) -> Reply<Score<MaskScore>> {
     Reply::with_body(Score::of(quality), body)
 }
 
+/// The mask that a released record has of a region.
+fn released_mask(record: &Released, region: &Region) -> Option<Result<Reply<Score<MaskScore>>, Refusal>> {
+    let released = record.region_of(region)?;
+    let counts = released.mask.as_ref()?.as_str().to_owned();
+    let (width, height) = (region.image.width.into(), region.image.height.into());
+    let mask = rle::decode(&counts, width, height);
+    let mask = mask.map_err(|error| Refusal::new("bad_mask", format!("the released mask: {error}")));
+    Some(mask.map(|mask| reply(value_of(released.mask_score.as_ref()), counts, mask.area())))
+}
+
 fn segment(segmenter: &mut Segmenter, picture: &Boxes) -> Result<Answers, OnnxError> {
     let mut answers: Vec<Option<Result<_, Refusal>>> = picture.boxes.iter().map(|_| None).collect();
     segmenter.segment(&picture.pixels, picture.size, &picture.boxes, &mut |number, segmented| {
@@ -146,22 +156,12 @@ impl Operator for Segment {
         format!("{records}ONNX segmenter {}", &self.model.content_hash().to_string()[..8])
     }
 
-    fn known(
-        &self,
-        question: &Question,
-        shards: &Catalogue,
-    ) -> Option<Result<Reply<Score<MaskScore>>, Refusal>> {
-        let (region, record) = (question.region.as_ref()?, self.records.of(question, shards)?.ok()?);
-        let (released, _) = record.regions().nth(region.number.into())?;
-        let counts = released.mask.as_ref()?.as_str().to_owned();
-        // A record that was found by a detector of ours has other boxes.
-        if released.bbox_f32() != region.bbox() {
-            return None;
-        }
-        let (width, height) = (region.image.width.into(), region.image.height.into());
-        let mask = rle::decode(&counts, width, height);
-        let mask = mask.map_err(|error| Refusal::new("bad_mask", format!("the released mask: {error}")));
-        Some(mask.map(|mask| reply(value_of(released.mask_score.as_ref()), counts, mask.area())))
+    fn known(&self, question: &Question, shards: &Catalogue) -> Known<Score<MaskScore>> {
+        let (Some(region), Some(record)) = (question.region.as_ref(), self.records.of(question, shards)?)
+        else {
+            return Ok(None);
+        };
+        Ok(record.map(|record| released_mask(&record, region)).unwrap_or_else(|refusal| Some(Err(refusal))))
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {

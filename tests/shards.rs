@@ -53,3 +53,12 @@ pub fn write(path: &Path, samples: &[Sample]) {
     }
     tar.finish().and_then(|mut tar| tar.flush()).expect("finishes");
 }
+
+/// Turns every bit of a shard's files over, in place; a second time, turns them back. Whoever has it open finds it changed.
+pub fn spoil(path: &Path) {
+    // Longer than a clock that stamps files ticks.
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let bytes: Vec<u8> = std::fs::read(path).expect("reads").iter().map(|byte| !byte).collect();
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("opens");
+    std::io::Write::write_all(&mut file, &bytes).expect("writes");
+}

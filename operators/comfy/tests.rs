@@ -167,7 +167,7 @@ fn errors_of_a_run() {
     assert_eq!(ends(broken), told("execution_failed", true));
     let full = Ending::Error("torch.OutOfMemoryError", "Allocation on device ");
     assert_eq!(ends(full), told("out_of_memory", false));
-    assert_eq!(ends(Ending::NoPicture), told("no_picture", true));
+    assert_eq!(ends(Ending::NoPicture), told("no_picture", false));
     assert_eq!(ends(Ending::Interrupted), told("interrupted", false));
 }
 

@@ -3,11 +3,11 @@
 //! Objects and lists are read as streams of raw texts, one level at a time, so that what a hostile record makes us
 //! hold is bounded by its own length and by [`MOST_ITEMS`]; what this room doesn't know is never looked into.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use threshflow::shard::{Change, Changed, Decoded, Holding, MOST_CHANGES, StrictJson, decode, strict_json};
 
 use super::values::{Form, Json, Measure, Number, Text, compact, see_tokens};
 use super::{
@@ -18,7 +18,7 @@ use super::{
 type Read<T> = Result<T, RecordError>;
 
 impl Record {
-    /// Reads a record: one JSON object in UTF-8, at most [`MOST_BYTES`] long and [`MOST_DEEP`] deep.
+    /// Reads a record: one JSON object, at most [`MOST_BYTES`] long and [`MOST_DEEP`] deep, in what Python's `json` reads and writes.
     ///
     /// ```
     /// use operators::record::Record;
@@ -31,8 +31,12 @@ impl Record {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(RecordError::TooLong(bytes.len() as u64));
         }
-        let text = text_of(bytes)?;
-        let (text, not_numbers) = without_not_numbers(text);
+        let decoded = decode(bytes, Holding::Json);
+        let StrictJson { text, changes } = strict_json(&decoded.text);
+        if changes.len() > MOST_CHANGES {
+            let why = format!("more than {MOST_CHANGES} of its values are none that JSON has, such as NaN");
+            return Err(RecordError::NotJson(why));
+        }
         let mut deepest = 0;
         see_tokens(text.as_bytes(), |_, _, depth| deepest = deepest.max(depth.unwrap_or_default()));
         if deepest > MOST_DEEP {
@@ -43,46 +47,29 @@ impl Record {
         let whole: &RawValue =
             serde_json::from_str(&text).map_err(|error| RecordError::NotJson(error.to_string()))?;
         let record = record(Here { at: &Path::Record, json: whole.get() })?;
-        Ok(Record { not_numbers, ..record })
+        Ok(Record {
+            not_numbers: changes.iter().filter(|change| is_no_number(change)).count(),
+            told: told(&decoded, &changes),
+            ..record
+        })
     }
 }
 
-/// The text without a byte order mark, which is no JSON but common in files from Windows.
-pub(super) fn text_of(bytes: &[u8]) -> Read<&str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| RecordError::NotJson(format!("it is not UTF-8 ({error})")))
+fn is_no_number(change: &Change) -> bool {
+    matches!(change.what, Changed::NotANumber(_) | Changed::TooLarge(_))
 }
 
-/// The text with `null` for Python's `NaN`, `Infinity` and `-Infinity`, and how many of them there were.
-pub(super) fn without_not_numbers(text: &str) -> (Cow<'_, str>, usize) {
-    const TOKENS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
-    if !text.contains("NaN") && !text.contains("Infinity") {
-        return (Cow::Borrowed(text), 0);
-    }
-    // Places of tokens outside strings; `-` begins a token, so that the `Infinity` after it is not another.
-    let (mut found, mut end) = (Vec::new(), 0);
-    see_tokens(text.as_bytes(), |byte, at, depth| {
-        if depth.is_some() && at >= end && matches!(byte, b'N' | b'I' | b'-') {
-            let token = TOKENS.iter().find(|token| text.as_bytes()[at..].starts_with(token.as_bytes()));
-            let stands_alone = |token: &&&str| {
-                let before = text.as_bytes()[..at].last();
-                let after = text.as_bytes().get(at + token.len());
-                [before, after].into_iter().flatten().all(|byte| b",:[]{} \t\r\n".contains(byte))
-            };
-            if let Some(token) = token.filter(stands_alone) {
-                end = at + token.len();
-                found.push((at, end));
-            }
-        }
-    });
-    let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-    for &(start, end) in &found {
-        out.push_str(&text[copied..start]);
-        out.push_str("null");
-        copied = end;
-    }
-    out.push_str(&text[copied..]);
-    (Cow::Owned(out), found.len())
+/// What the record read is not to the letter.
+fn told(decoded: &Decoded<'_>, changes: &[Change]) -> Option<String> {
+    let count = |what: &str, is: fn(&Change) -> bool| {
+        let count = changes.iter().filter(|change| is(change)).count();
+        (count > 0).then(|| format!("{count} {what}"))
+    };
+    let numbers = count("values are no numbers (NaN, infinities) and count as missing", is_no_number);
+    let surrogates =
+        count("surrogates have no other half, and U+FFFD stands there", |change| !is_no_number(change));
+    let all: Vec<String> = decoded.told.clone().into_iter().chain(numbers).chain(surrogates).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// The way to a value inside a record.

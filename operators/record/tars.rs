@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserializer as _;
 use serde_json::Deserializer;
 use threshflow::row::Refusal;
-use threshflow::shard::{ReadOptions, ShardError, ShardSource, TarFile, TarFiles, TarStamp, find};
+use threshflow::shard::{
+    Holding, ReadOptions, ShardError, ShardSource, TarFile, TarFiles, TarStamp, Unreadable, decode, find,
+    strict_json,
+};
 
 use super::join::{Joined, Names};
-use super::read::{Entries, text_of, without_not_numbers};
+use super::read::Entries;
 use super::values::Text;
 use super::{MOST_BYTES, Record};
 
@@ -48,6 +51,9 @@ struct Place {
     len: u32,
     tar: u32,
 }
+
+/// A record, or why it is none.
+pub type Looked = Result<Record, Refusal>;
 
 /// Something in the tars that no picture can get.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,24 +97,20 @@ impl JsonsTars {
 
     /// The record of a picture, by its shard's name and its key.
     ///
-    /// `None`: no record agrees with the picture. A refusal: the record can't be told or can't be read, with one of the
-    /// classes `ambiguous_record`, `duplicate_record`, `short_record_path`, `bad_record`, `record_changed`, or one that
-    /// reading a shard gives.
-    pub fn record_of(&self, shard: &str, key: &str) -> Option<Result<Record, Refusal>> {
-        match self.place_of(shard, key)? {
-            Ok(at) => Some(self.read(at)),
-            Err(refusal) => Some(Err(refusal)),
+    /// `None`: no record agrees with the picture. A refusal: the record can't be told or is none, with one of the classes
+    /// `ambiguous_record`, `duplicate_record`, `short_record_path`, `bad_record`, `too_many_bytes`. An error: it cannot be
+    /// read at this moment, so that nobody knows what it says.
+    pub fn record_of(&self, shard: &str, key: &str) -> Result<Option<Looked>, Unreadable> {
+        match self.place_of(shard, key) {
+            None => Ok(None),
+            Some(Ok(at)) => self.read(at).map(Some),
+            Some(Err(refusal)) => Ok(Some(Err(refusal))),
         }
-    }
-
-    /// The text of a picture's record as it lies in the tar, neither read nor checked: what a hash is taken of.
-    pub fn text_of(&self, shard: &str, key: &str) -> Option<Result<Vec<u8>, Refusal>> {
-        Some(self.place_of(shard, key)?.and_then(|at| self.text(at)))
     }
 
     /// Every record that has a `path`, by its name (the path without extension), in the order of their names from the
     /// last part on. Each is read when the iterator comes to it.
-    pub fn records(&self) -> impl Iterator<Item = (String, Result<Record, Refusal>)> {
+    pub fn records(&self) -> impl Iterator<Item = (String, Result<Looked, Unreadable>)> {
         (0..self.len()).map(|at| (self.names.shown(at), self.read(at)))
     }
 
@@ -147,11 +149,15 @@ impl JsonsTars {
                         format!("`path` is {path:?}, which names no file; write the path of the picture");
                     self.refuse(&source, &file.path, Refusal::new("no_record_path", why));
                 }
-                Err(refusal) => self.refuse(&source, &file.path, refusal),
+                Err(refusal) => self.refuse(&source, &file.path, lasting(&source, refusal)?),
             }
         }
         for (what, refusal) in listing.refused {
-            self.refuse(&source, &what, refusal);
+            self.refuse(&source, &what, lasting(&source, refusal)?);
+        }
+        if !files.unchanged() {
+            let message = "it changed while its records were listed; leave tars alone while they are read";
+            lasting(&source, Refusal::new("cut_while_read", message))?;
         }
         self.tars.push(Tar { source, stamp: files.stamp() });
         Ok(())
@@ -212,26 +218,47 @@ impl JsonsTars {
         &self.tars[self.places[at].tar as usize].source.name
     }
 
-    fn read(&self, at: usize) -> Result<Record, Refusal> {
+    fn read(&self, at: usize) -> Result<Looked, Unreadable> {
+        match self.text(at) {
+            Ok(text) => self.record_in(at, &text),
+            Err(refusal) => Unreadable::split(refusal).map(Err),
+        }
+    }
+
+    fn record_in(&self, at: usize, text: &[u8]) -> Result<Looked, Unreadable> {
         let about = |refusal: Refusal| {
             let message = format!("the record {}: {}", self.named(at), refusal.message);
             Refusal { message, ..refusal }
         };
-        let record = Record::parse(&self.text(at)?).map_err(|error| about(error.into()))?;
+        let record = match Record::parse(text) {
+            Ok(record) => record,
+            Err(error) => return Ok(Err(about(error.into()))),
+        };
         match &record.path {
-            Some(path) if self.names.is_named(at, path) => Ok(record),
-            path => Err(about(Refusal::new(
+            Some(path) if self.names.is_named(at, path) => Ok(Ok(record)),
+            path => Err(Unreadable(about(Refusal::new(
                 "record_changed",
                 format!(
                     "its `path` is now {path:?}; leave the tars alone while they are read, and run again"
                 ),
-            ))),
+            )))),
         }
     }
 
     fn text(&self, at: usize) -> Result<Vec<u8>, Refusal> {
         let Place { offset, len, tar } = self.places[at];
-        self.tar(tar)?.bytes(offset, u64::from(len)).map(|bytes| bytes.into_owned())
+        let files = self.tar(tar)?;
+        let text = files.bytes(offset, u64::from(len)).map(|bytes| bytes.into_owned())?;
+        if files.unchanged() { Ok(text) } else { Err(self.changed(tar)) }
+    }
+
+    /// The refusal of a record whose tar is another by now. It says nothing of the record.
+    fn changed(&self, tar: u32) -> Refusal {
+        let message = format!(
+            "the tar {} is not what it was when its records were listed; leave tars alone while they are read, and run again",
+            self.tars[tar as usize].source.name
+        );
+        Refusal::new("cut_while_read", message)
     }
 
     /// A tar, opened again where it was closed.
@@ -246,12 +273,7 @@ impl JsonsTars {
             let files = TarFiles::open(source, &self.options)
                 .map_err(|error| Refusal::new("unreadable", error.to_string()))?;
             if files.stamp() != *stamp {
-                let message = format!(
-                    "the tar {} is not what it was when its records were listed; leave tars alone while they are read, \
-                     and run again",
-                    source.name
-                );
-                return Err(Refusal::new("record_changed", message));
+                return Err(self.changed(tar));
             }
             open.push((tar, Arc::new(files)));
         }
@@ -271,6 +293,15 @@ fn is_json(path: &str) -> bool {
     path.as_bytes()[end..].eq_ignore_ascii_case(b".json")
 }
 
+/// A refusal that says something of a tar's content, or else the error that it could not be read.
+fn lasting(source: &ShardSource, refusal: Refusal) -> Result<Refusal, ShardError> {
+    Unreadable::split(refusal).map_err(|Unreadable(refusal)| ShardError::Io {
+        path: source.pieces.iter().flatten().next().cloned().unwrap_or_else(|| source.name.clone().into()),
+        source: std::io::Error::other(refusal.message),
+        next: "check the disk, and run again",
+    })
+}
+
 /// The `path` of a record: from its first bytes, or from all of it where it comes later.
 fn path_of(files: &TarFiles, file: &TarFile) -> Result<String, Refusal> {
     if file.len > MOST_BYTES {
@@ -287,8 +318,8 @@ fn path_of(files: &TarFiles, file: &TarFile) -> Result<String, Refusal> {
         Ok(Some(path)) => path,
         _ => {
             let whole = files.bytes(file.offset, file.len)?;
-            let (text, _) = without_not_numbers(text_of(&whole)?);
-            match path_in(&text) {
+            let decoded = decode(&whole, Holding::Json);
+            match path_in(&strict_json(&decoded.text).text) {
                 Ok(Some(path)) => path,
                 Ok(None) => return Err(no_path("it has no `path`".to_owned())),
                 Err(error) => {

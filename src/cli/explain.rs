@@ -25,7 +25,7 @@ pub(super) fn explain(out: &Path, shard: Option<&str>, key: &str, output: Output
     match output {
         Output::Json => print_json(&as_json(&explained)),
         Output::Text => {
-            print!("{}", story(&explained));
+            crate::say!("{}", story(&explained).trim_end());
             Ok(())
         }
     }
@@ -87,7 +87,7 @@ fn story(explained: &Explained) -> String {
     story.push('\n');
     let mut say = |line: String| story.extend(["  ", &line, "\n"]);
     if let Some(error) = &explained.sidecar_error {
-        say(format!("its sidecar could not be read: {error}"));
+        say(format!("not all of its sidecars could be used: {error}"));
     }
     for stage in explained.stages.iter().filter(|stage| is_of_pictures(stage)) {
         let name = match stage {

@@ -56,7 +56,8 @@ pub struct RunOptions {
     /// Cores to use for decoding and for models on the CPU; 0: all
     #[arg(long, default_value_t = 0)]
     pub cores: usize,
-    /// Most bytes of decoded pictures at once
+    /// Most bytes of decoded pictures at once: counted before one is decoded. A picture that takes more is decoded alone. What editors
+    /// made, and what a report shows, has as much room again
     #[arg(long, default_value_t = 1 << 30, value_name = "BYTES")]
     pub decoded_bytes: u64,
     /// Most epochs in the dataflow at once: the source waits beyond that. Epochs have 64 rows or more; slow servers need many
@@ -69,7 +70,9 @@ pub struct RunOptions {
     /// Ask again what was refused before
     #[arg(long)]
     pub retry: bool,
-    /// A run of which more rows than this share were refused fails: its answers are kept, nothing is published
+    /// A run fails if more than this share of the pictures was refused, or of the pictures, regions or edits that came to any one
+    /// stage: its answers are kept, nothing is published. Regions and edits count where a server, a device or a disk failed,
+    /// or where a stage refused all of them
     #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
     pub max_error_rate: f64,
     /// A run that would remove more than this share of the published rows because their shards are gone, or hold them no more,

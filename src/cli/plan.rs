@@ -310,18 +310,18 @@ impl Plan {
         if output == Output::Json {
             return print_json(self);
         }
-        println!("{} rows", self.rows);
+        crate::say!("{} rows", self.rows);
         for moved in &self.moved {
-            println!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
+            crate::say!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
         }
-        println!("in total: {}", self.total);
+        crate::say!("in total: {}", self.total);
         if let Some(removed) = &self.removed {
-            println!("gone from the shards: {removed}");
+            crate::say!("gone from the shards: {removed}");
         }
         if let Some(why) = &self.stops {
-            println!("a run would stop: {why}");
+            crate::say!("a run would stop: {why}");
         }
-        println!("nothing was asked and nothing was written");
+        crate::say!("nothing was asked and nothing was written");
         Ok(())
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::errors::{Counting, Errors};
+use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
 use crate::publish::{DialSetting, PieceSummary, Removed, StageDescription};
@@ -41,6 +43,14 @@ pub struct Summary {
     /// What was published before and is not any more, because the shards do not hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
+    /// Files in the tars that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
+    pub passed_over: u64,
+    /// Samples of whose sidecars something was lost or mended: the column `sidecar_error` says what.
+    pub sidecar_errors: u64,
+    /// Samples whose sidecar has the field that the score is taken from, but no number in it.
+    pub scores_not_numbers: u64,
+    /// What failed, by sort of row and stage: what `--max-error-rate` is held against.
+    pub errors: Errors,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -54,17 +64,15 @@ pub struct Summary {
     /// Dials that rows meet, in the order of their declaration, for people.
     #[serde(skip)]
     pub dial_order: Vec<&'static str>,
+    /// What is to be said of the shards, for people.
+    #[serde(skip)]
+    pub input_lines: Vec<String>,
     /// The endpoints, for people.
     #[serde(skip)]
     pub endpoint_lines: Vec<String>,
     /// The first message of each class, for people.
     #[serde(skip)]
     pub examples: BTreeMap<(String, String), String>,
-}
-
-/// All refusals, counted.
-pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
-    refused.values().flat_map(BTreeMap::values).sum()
 }
 
 /// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
@@ -103,6 +111,10 @@ impl Summary {
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
             removed: None,
+            passed_over: 0,
+            sidecar_errors: 0,
+            scores_not_numbers: 0,
+            errors: Errors::new(),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -110,9 +122,11 @@ impl Summary {
             images_per_second: 0.0,
             peak_rss_bytes: 0,
             dial_order: of_rows().map(|dial| dial.name).collect(),
+            input_lines: Vec::new(),
             endpoint_lines: Vec::new(),
             examples: BTreeMap::new(),
         };
+        let mut failures = Counting::default();
         for (id, verdict) in verdicts.iter() {
             summary.rows += 1;
             let sorts = [(Of::Regions, &mut summary.regions), (Of::Edits, &mut summary.edits)];
@@ -120,6 +134,7 @@ impl Summary {
                 for (_, piece) in verdicts.pieces_of(of, id) {
                     counts.count(piece, &verdict);
                     if let PieceVerdict::Refused(refused) = piece {
+                        failures.count(of, refused);
                         summary.examples.entry(class_of(refused)).or_insert_with(|| message_of(refused));
                     }
                 }
@@ -128,6 +143,7 @@ impl Summary {
                 Verdict::Kept(_) => summary.kept += 1,
                 Verdict::Gated { dial, .. } => *summary.gated.entry(dial).or_default() += 1,
                 Verdict::Refused(refused) => {
+                    failures.count(Of::Pictures, &refused);
                     let (stage, class) = class_of(&refused);
                     let example = || message_of(&refused);
                     summary.examples.entry((stage.clone(), class.clone())).or_insert_with(example);
@@ -135,6 +151,7 @@ impl Summary {
                 }
             }
         }
+        summary.errors = failures.errors(&summary, wiring);
         for stage in stages {
             let asked = stage.asked;
             let asks = Asks { asked: asked.asked, remembered: asked.remembered, given: asked.given };
@@ -143,10 +160,42 @@ impl Summary {
         summary
     }
 
+    /// What is said of the pieces of that sort.
+    pub(super) fn pieces(&self, of: Of) -> Option<&PieceSummary> {
+        match of {
+            Of::Pictures => None,
+            Of::Regions => self.regions.as_ref(),
+            Of::Edits => self.edits.as_ref(),
+        }
+    }
+
     /// Fills in what the endpoints outside did.
     pub fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
         self.endpoints = endpoints.iter().map(|endpoint| endpoint.report()).collect();
         self.endpoint_lines = endpoints.iter().map(|endpoint| endpoint.line()).collect();
+    }
+
+    /// Fills in what is to be said of the shards; `score` is the field of the sidecar that a score is taken from.
+    pub fn remark(&mut self, remarks: InputRemarks, score: Option<&str>) {
+        let InputRemarks { passed_over, sidecars, sidecar, no_numbers, no_number } = remarks;
+        (self.passed_over, self.sidecar_errors, self.scores_not_numbers) =
+            (passed_over, sidecars, no_numbers);
+        let score = score.unwrap_or_default();
+        let lines = [
+            (
+                passed_over,
+                "files passed over, which systems leave beside a user's (._*, .DS_Store)".to_owned(),
+                None,
+            ),
+            (sidecars, "sidecars not usable to the letter: see the column sidecar_error".to_owned(), sidecar),
+            (no_numbers, format!("sidecars without a number in their field {score:?}"), no_number),
+        ];
+        for (count, what, example) in lines {
+            if count > 0 {
+                self.input_lines.push(format!("{count:>10} {what}"));
+                self.input_lines.extend(example.map(|example| format!("{:>10} for example: {example}", "")));
+            }
+        }
     }
 
     /// Fills in what the clock and the operating system say.
@@ -228,6 +277,9 @@ impl fmt::Display for Summary {
         }
         if let Some(removed) = &self.removed {
             writeln!(f, "{:>10} gone from the shards: {removed}", "")?;
+        }
+        for line in &self.input_lines {
+            writeln!(f, "{line}")?;
         }
         for (stage, asks) in &self.asks {
             let given =

@@ -14,7 +14,9 @@ use super::complete::{Changes, at_complete_epochs};
 use super::edits::Candidates;
 use super::{Collection, Ended, Epoch, Flow, KeptPiece, Pieces, Why};
 use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
-use crate::row::{ContentHash, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit};
+use crate::row::{
+    ContentHash, Image, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit,
+};
 
 /// An operator whose answers are regions: their number rides, and the body says what they are.
 pub trait Finds: Operator {
@@ -47,6 +49,20 @@ pub struct Found {
     /// Left, top, right, bottom, in pixels of the picture as shown.
     pub bbox: [f32; 4],
     pub score: f32,
+    /// Where not the picture tells of it but something beside it, such as a released record: the hash of what is told. Another
+    /// sample with the same picture and without it has another region, in the same place.
+    pub told_by: Option<ContentHash>,
+}
+
+impl Found {
+    /// Its row: region `number` of `image`.
+    pub fn region(&self, image: Image, number: u16) -> Region {
+        let region = Region::new(image, number, self.kind, (self.noun, &self.noun_text), self.bbox);
+        match self.told_by {
+            Some(own) => region.told_by(own),
+            None => region,
+        }
+    }
 }
 
 /// The unit of how many regions of a picture are left.
@@ -168,9 +184,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     ));
                     let mut regions = regions.session(&held.regions);
                     for (number, one) in found.iter().enumerate() {
-                        let noun = (one.noun, one.noun_text.as_str());
-                        let region =
-                            Region::new(row.image().clone(), number as u16, one.kind, noun, one.bbox);
+                        let region = one.region(row.image().clone(), number as u16);
                         regions.give((Scored { row: region, score: Score::of(one.score) }, time, diff));
                     }
                 }

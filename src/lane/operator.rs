@@ -7,7 +7,7 @@ use crate::memo::{Inline, Written};
 use crate::row::{
     ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit,
 };
-use crate::shard::{Catalogue, Picture, Sidecar};
+use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 
 /// What rides of an answer: the head, which the memo's index holds.
 pub trait Answer: Copy + Send + Sync + 'static {
@@ -87,15 +87,18 @@ impl<A: Answer> Reply<A> {
     }
 }
 
+/// What a sample brought along as an answer, if anything; an error where that cannot be told.
+pub type Known<A> = Result<Option<Result<Reply<A>, Refusal>>, Unreadable>;
+
 /// What an operator is shown of a question, or of the questions about one picture that are asked together.
 pub struct Subject<'a> {
     /// The questions: one, unless the operator takes them [together](Operator::TOGETHER).
     pub questions: &'a [Question],
     /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
     pub picture: Option<(&'a Picture, &'a [u8])>,
-    /// The second frame of the sample, as its file lies in the shard; `None` where it has none, or where the operator does
-    /// not look [at both](Looks::AtBothFrames).
-    pub end_frame: Option<&'a [u8]>,
+    /// The second frame of the sample; `None` where it has none, or where the operator does not look
+    /// [at both](Looks::AtBothFrames).
+    pub end_frame: Option<&'a EndFrame<'a>>,
     /// `None` where the operator does not look at sidecars.
     pub sidecar: Option<&'a Sidecar>,
 }
@@ -170,17 +173,19 @@ pub trait Operator: Send + Sync + 'static {
     }
     /// An answer to one question that the sample brought along, looked up on the pool and remembered like any other;
     /// counted as given, not as asked.
-    fn known(
-        &self,
-        _question: &Question,
-        _shards: &Catalogue,
-    ) -> Option<Result<Reply<Self::Answer>, Refusal>> {
-        None
+    ///
+    /// What cannot be read is no answer and not the lack of one: the question is then neither asked nor remembered.
+    fn known(&self, _question: &Question, _shards: &Catalogue) -> Known<Self::Answer> {
+        Ok(None)
     }
     /// An upper bound of the bytes held while this picture is prepared. `bytes` are as they lie in the shard.
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;
     /// The bytes that so many prepared questions (of one picture) hold while they wait for their batch.
     fn bytes_prepared(&self, questions: usize) -> u64;
+    /// The same of these that were prepared, where it depends on them: what keeps whole pictures.
+    fn bytes_held(&self, _prepared: &Self::Prepared, questions: usize) -> u64 {
+        self.bytes_prepared(questions)
+    }
     fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
     /// The most pictures that one call of `answer` takes.
     fn most_a_batch(&self) -> usize;
@@ -198,8 +203,8 @@ pub trait Operator: Send + Sync + 'static {
     fn open_session(&self) -> Result<Self::Session, String>;
     /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
     /// process: a device that died refuses everything, and none of it is to blame.
-    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
-        true
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        refusal.class != Refusal::OUT_OF_MEMORY
     }
     /// Answers a batch, in order: exactly as many answers as questions (where they are asked together, those of the
     /// first picture, then those of the second ...). A batch of several that panics, or gets another number of answers,
@@ -212,5 +217,16 @@ pub trait Operator: Send + Sync + 'static {
     /// What else answering these questions would ask, by stage: what `plan` counts beside them. May read memos.
     fn asks_in_turn(&self, _questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_looked_at_where_a_picture_is() {
+        let all = [Looks::AtThePicture, Looks::AtBothFrames, Looks::AtTheSidecar, Looks::AtTheRow];
+        assert_eq!(all.map(Looks::at_pixels), [true, true, false, false]);
     }
 }

@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::stage::{Waiting, asked_together, panicked};
 use super::{Lanes, Looks, Operator, Question, Reply, Stage, Subject, lock};
 use crate::memo::Written;
-use crate::row::{ContentHash, Refusal};
-use crate::shard::{Sample, Sidecar};
+use crate::row::{ContentHash, Refusal, RowId};
+use crate::shard::{EndFrame, Sample, Sidecar, Unreadable};
 
 /// Counts a thread as at work for as long as it lives.
 struct AtWork<'a>(&'a AtomicUsize);
@@ -27,9 +27,6 @@ impl Drop for AtWork<'_> {
         self.0.fetch_sub(1, SeqCst);
     }
 }
-
-/// The bytes of a question could not be had: a refusal for this process, not one to remember.
-struct Unreadable(Refusal);
 
 impl<O: Operator> Stage<O> {
     /// On a thread of the pool: reads and prepares, then hands on to the batches.
@@ -64,11 +61,7 @@ impl<O: Operator> Stage<O> {
                 Ok(Ok(waiting)) if waiting.permit.is_some() => self.batches.push(vec![waiting]),
                 Ok(Ok(waiting)) => ready.push(waiting),
                 Ok(Err(refusal)) => done.extend(contents().map(|content| (content, Err(refusal.clone())))),
-                Err(Unreadable(refusal)) => {
-                    for content in contents().filter(|content| !self.forget_unless_awaited(content)) {
-                        self.refuse_for_now(content, refusal.clone());
-                    }
-                }
+                Err(unreadable) => self.could_not_read(contents(), asked[0].id, &unreadable),
             }
         }
         if !done.is_empty() {
@@ -77,7 +70,16 @@ impl<O: Operator> Stage<O> {
         self.batches.push(ready);
     }
 
-    /// Takes out the questions whose answer the sample brought along, and gives these answers.
+    /// Refuses questions whose bytes could not be had for as long as this process runs: a refusal of the row that was to be looked
+    /// at, not of its content.
+    fn could_not_read(&self, contents: impl Iterator<Item = ContentHash>, id: RowId, unreadable: &Unreadable) {
+        for content in contents.filter(|content| !self.forget_unless_awaited(content)) {
+            self.refuse_there(content, id, unreadable.0.clone());
+        }
+    }
+
+    /// Takes out the questions whose answer the sample brought along, and gives these answers; and those of which it
+    /// cannot be told, which are refused.
     fn answer_what_is_known(
         &self,
         lanes: &Lanes,
@@ -86,13 +88,25 @@ impl<O: Operator> Stage<O> {
         let mut known = Vec::new();
         questions.retain(|question| {
             let said = catch_unwind(AssertUnwindSafe(|| self.operator.known(question, &lanes.catalogue)))
-                .unwrap_or_else(|panic| Some(Err(panicked("looking up", &*panic))));
+                .unwrap_or_else(|panic| Ok(Some(Err(panicked("looking up", &*panic)))));
             match said {
-                Some(reply) => {
+                // What lies beside this sample could not be had: that says nothing of another with the same picture.
+                Ok(Some(Err(refusal))) if !self.operator.is_of_the_content(&refusal) => {
+                    if !self.forget_unless_awaited(&question.content) {
+                        self.counters.given.fetch_add(1, Relaxed);
+                        self.refuse_there(question.content, question.id, refusal);
+                    }
+                    false
+                }
+                Ok(Some(reply)) => {
                     known.push((question.content, reply.map(Reply::written)));
                     false
                 }
-                None => true,
+                Ok(None) => true,
+                Err(unreadable) => {
+                    self.could_not_read(std::iter::once(question.content), question.id, &unreadable);
+                    false
+                }
             }
         });
         self.counters.given.fetch_add(known.len() as u64, Relaxed);
@@ -108,7 +122,7 @@ impl<O: Operator> Stage<O> {
         let contents: Vec<ContentHash> = questions.iter().map(|question| question.content).collect();
         let ready = |prepared, permit| Waiting { contents: contents.clone(), prepared, permit };
         // Timed here, where nothing waits for the budget or for room in the batches.
-        let prepare = |picture, end_frame: Option<&[u8]>, sidecar: Option<&Sidecar>| {
+        let prepare = |picture, end_frame: Option<&EndFrame<'_>>, sidecar: Option<&Sidecar>| {
             let begin = Instant::now();
             let prepared = self.operator.prepare(&Subject { questions, picture, end_frame, sidecar });
             self.counters.prepare_nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
@@ -119,11 +133,10 @@ impl<O: Operator> Stage<O> {
             return Ok(prepare(None, None, None).map(|prepared| ready(prepared, None)));
         }
         let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
-        let shard = lanes.catalogue.shard(id.shard).map_err(|error| unreadable(error.to_string()))?;
+        let shard = lanes.catalogue.shard(id.shard)?;
         if O::LOOKS == Looks::AtTheSidecar {
-            let sidecar = shard.sidecar(id.member);
+            let sidecar = shard.sidecar(id.member)?;
             let prepared = prepare(None, None, Some(&sidecar));
-            shard.check_unchanged().map_err(Unreadable)?;
             return Ok(prepared.map(|prepared| ready(prepared, None)));
         }
         let sample = shard.index.samples.get(id.member as usize);
@@ -142,11 +155,12 @@ impl<O: Operator> Stage<O> {
                 flight.started = Some(Instant::now());
             }
         }
-        let prepared = prepare(Some((picture, &*bytes)), end_frame.as_deref(), None);
+        let end_frame = end_frame.as_deref().map(|bytes| EndFrame::of(bytes, lanes.catalogue.options()));
+        let prepared = prepare(Some((picture, &*bytes)), end_frame.as_ref(), None);
         // What was made of other bytes must not be remembered as an answer about these.
         shard.check_unchanged().map_err(Unreadable)?;
         Ok(prepared.map(|prepared| {
-            permit.shrink_to(self.operator.bytes_prepared(questions.len()));
+            permit.shrink_to(self.operator.bytes_held(&prepared, questions.len()));
             ready(prepared, Some(permit))
         }))
     }
@@ -159,5 +173,161 @@ impl<O: Operator> Stage<O> {
             self.take_off(desk, content);
         }
         !awaited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lane::{Key, Known, LaneOptions, Mailbox, Mode};
+    use crate::memo::Remembered;
+    use crate::row::{Handle, Image, Score, Stamp, Topic};
+    use crate::shard::{Catalogue, Picture, ReadOptions, ShardSource};
+
+    struct Captioned;
+    impl Topic for Captioned {
+        const NAME: &'static str = "caption";
+    }
+
+    /// Takes the sample's caption; where there is none, asks a model.
+    struct TakeCaption;
+
+    impl Operator for TakeCaption {
+        type Answer = Handle<Captioned>;
+        type Prepared = ();
+        type Session = ();
+        const LOOKS: Looks = Looks::AtTheRow;
+        const KEY: Key = Key::Sample;
+
+        fn name(&self) -> &'static str {
+            "caption"
+        }
+        fn stamp(&self) -> Stamp {
+            Stamp::of(&[("operator", b"take_caption/1")])
+        }
+        fn model(&self) -> String {
+            "none".to_owned()
+        }
+        fn known(&self, question: &Question, shards: &Catalogue) -> Known<Self::Answer> {
+            let caption = shards.shard(question.id.shard)?.sidecar(question.id.member)?.caption;
+            Ok(caption
+                .map(|caption| Ok(Reply::with_body(Handle::of(caption.as_bytes()), caption.into_bytes()))))
+        }
+        fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
+            0
+        }
+        fn bytes_prepared(&self, _questions: usize) -> u64 {
+            0
+        }
+        fn prepare(&self, _subject: &Subject<'_>) -> Result<(), Refusal> {
+            Ok(())
+        }
+        fn most_a_batch(&self) -> usize {
+            1
+        }
+        fn sessions(&self) -> usize {
+            1
+        }
+        fn open_session(&self) -> Result<(), String> {
+            Ok(())
+        }
+        fn answer(&self, _: &mut (), batch: &[()]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
+            batch.iter().map(|()| Ok(Reply::with_body(Handle::of(b"model"), b"model".to_vec()))).collect()
+        }
+    }
+
+    /// A tar of one small picture and this caption, padded to the same length whatever the caption.
+    fn write_tar(path: &Path, caption: &str) {
+        let mut picture = std::io::Cursor::new(Vec::new());
+        image::GrayImage::new(2, 2).write_to(&mut picture, image::ImageFormat::Png).unwrap();
+        let mut tar = tar::Builder::new(std::fs::File::create(path).unwrap());
+        for (name, bytes) in [("a.png", &picture.into_inner()[..]), ("a.txt", caption.as_bytes())] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            tar.append_data(&mut header, name, bytes).unwrap();
+        }
+        tar.finish().unwrap();
+    }
+
+    /// Asks for the caption of the one sample, after `change` was done to the shard; and what was asked of the model.
+    fn asked_after(folder: &Path, change: impl FnOnce(&Path)) -> (Result<Vec<u8>, String>, u64) {
+        let path = folder.join("x.tar");
+        let catalogue =
+            Arc::new(Catalogue::open(&folder.join("store"), ReadOptions::default(), false).unwrap());
+        let shard =
+            catalogue.load(&ShardSource { name: "x".to_owned(), pieces: vec![Ok(path.clone())] }).unwrap();
+        let picture = shard.index.samples[0].picture.clone().unwrap();
+        let options = LaneOptions {
+            mode: Mode::Ask,
+            pool_threads: 1,
+            pool_queue: 4,
+            decoded_bytes: 1 << 20,
+            deadline: Duration::from_secs(60),
+            generation: 0,
+            memos: folder.join("memo"),
+            log: None,
+        };
+        let lanes = Lanes::open(options, catalogue);
+        let stage = Stage::open(TakeCaption, &lanes).unwrap();
+        change(&path);
+        let image = Image {
+            id: crate::row::RowId { shard: shard.seq, member: 0 },
+            content: picture.content,
+            width: picture.width,
+            height: picture.height,
+            given: Score::of(f32::NAN),
+        };
+        let question = Question::about(&image, Key::Sample);
+        let (sender, receiver) = crossbeam::channel::unbounded();
+        let mailbox = Mailbox::new(Arc::new(move || sender.send(()).expect("somebody waits")));
+        stage.try_ask(&mut VecDeque::from([question.clone()]), &mailbox);
+        let mut letters = Vec::new();
+        while letters.is_empty() {
+            receiver.recv_timeout(Duration::from_secs(60)).expect("an answer comes");
+            letters = mailbox.take();
+        }
+        let said = match &letters[0].said {
+            Remembered::Answer(_) => Ok(stage.body(&question).unwrap()),
+            Remembered::Refused(refusal) => Err(refusal.class.to_string()),
+        };
+        let asked = lanes.status()[0].asked.asked;
+        lanes.sync().unwrap();
+        lanes.close();
+        (said, asked)
+    }
+
+    #[test]
+    fn what_the_sample_brought_along_is_neither_asked_nor_remembered_where_it_cannot_be_read() {
+        let cut =
+            |path: &Path| std::fs::File::options().write(true).open(path).unwrap().set_len(1536).unwrap();
+        let changes: [(&str, fn(&Path)); 3] = [
+            ("cut_while_read", cut),
+            // Written over.
+            ("changed_while_read", |path| {
+                std::fs::write(path, vec![0; std::fs::metadata(path).unwrap().len() as usize]).unwrap();
+            }),
+            // The file lies where it lay, and another is read.
+            ("changed_while_read", |path| {
+                let file = std::fs::File::options().append(true).open(path).unwrap();
+                file.set_len(file.metadata().unwrap().len() + 512).unwrap();
+            }),
+        ];
+        for (class, change) in changes {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.tar");
+            write_tar(&path, "a dog");
+            assert_eq!(asked_after(folder.path(), change), (Err(class.to_owned()), 0));
+            // The next run finds it as it was, and remembers nothing of the last.
+            write_tar(&path, "a dog");
+            assert_eq!(asked_after(folder.path(), |_| {}), (Ok(b"a dog".to_vec()), 0));
+        }
+        // Where there is none, a model is asked.
+        let folder = tempfile::tempdir().unwrap();
+        write_tar(&folder.path().join("x.tar"), " ");
+        assert_eq!(asked_after(folder.path(), |_| {}), (Ok(b"model".to_vec()), 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::shard::ShardError;
+use crate::shard::{ShardError, Unreadable};
 
 /// Why a set could not be published, exported or read.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,19 @@ pub enum PublishError {
         key: String,
         /// What failed.
         why: String,
+    },
+    /// A sidecar could not be read: what it says would be missing for good.
+    #[error(
+        "shard {shard}, {key}: its sidecar cannot be read: {why}; nothing was published, what was published before is still \
+         whole: restore the shard's files, then run again"
+    )]
+    Sidecar {
+        /// The shard's name.
+        shard: String,
+        /// The picture's key in it.
+        key: String,
+        /// What failed.
+        why: Unreadable,
     },
     /// A picture's bytes are no longer those that were curated.
     #[error(

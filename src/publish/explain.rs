@@ -27,7 +27,7 @@ pub struct Explained {
     pub edits: Vec<ExplainedPiece>,
     /// Where other rows of the same key ended: a key that comes back later in its shard is refused there.
     pub also: Vec<Ended>,
-    /// Why the `.json` sidecar could not be read, where it could not.
+    /// What of the sidecars could not be used as it stands, and why.
     pub sidecar_error: Option<String>,
     /// Where the dials stood.
     pub dials: Vec<PublishedDial>,

@@ -48,7 +48,7 @@ pub use explain::{
     published_keys,
 };
 pub use export::{check_export, export};
-pub use funnel::{FunnelStep, PieceSummary, Summary, funnel, piece_funnel, summarise};
+pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, piece_funnel, summarise};
 pub use manifest::{
     Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };

@@ -9,7 +9,7 @@ use super::parts::PartFile;
 use super::pieces::{pieces_cell, pieces_kept, pieces_kept_column, published_pieces};
 use super::plain_tar::PlainTar;
 use super::source::OpenShard;
-use super::wanted::{KeptRow, kept_rows};
+use super::wanted::{KeptRow, kept_rows, sidecar_of};
 use super::{KeptPicture, Nested, PublishError, Wanted, WantedPieces, WantedShard};
 use crate::row::{Of, Verdict};
 use crate::shard::Shard;
@@ -91,7 +91,7 @@ pub(super) fn write_edits(
         if published_pieces(pieces, Of::Edits, shard.row_id(member as usize)).is_empty() {
             continue;
         }
-        let sidecar = open.sidecar(member);
+        let sidecar = sidecar_of(open, shard.name, member, sample)?;
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
         let picture = kept_picture(wanted, pieces, shard.name, &row);
         let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, &row, &why))?;
@@ -116,7 +116,7 @@ pub(super) fn write_records(
     let mut tar = PlainTar::new(file);
     for row in kept_rows(shard, open.index()) {
         let (member, sample, scores) = row?;
-        let sidecar = open.sidecar(member);
+        let sidecar = sidecar_of(open, shard.name, member, sample)?;
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
         let text = record_of(wanted, pieces, shard.name, &row)?;
         let name = format!("jsons/{}.json", sample.key);
@@ -177,7 +177,7 @@ fn with_kept_row<T>(
     else {
         return Ok(None);
     };
-    let sidecar = open.sidecar(member);
+    let sidecar = sidecar_of(open, shard.name, member, sample)?;
     let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
     tell(pieces, &row).map(Some)
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::row::{ContentHash, Refusal};
-use crate::shard::{Catalogue, Member, Shard, ShardError, ShardIndex, Sidecar};
+use crate::shard::{Catalogue, Member, Shard, ShardError, ShardIndex, Sidecar, Unreadable};
 
 /// A shard that is open.
 pub(super) trait OpenShard: Send + Sync {
     fn index(&self) -> &ShardIndex;
-    fn sidecar(&self, sample: u32) -> Sidecar;
+    /// What the sample's sidecars say; an error where that cannot be told.
+    fn sidecar(&self, sample: u32) -> Result<Sidecar, Unreadable>;
     fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal>;
 }
 
@@ -26,7 +27,7 @@ impl OpenShard for Shard {
     fn index(&self) -> &ShardIndex {
         &self.index
     }
-    fn sidecar(&self, sample: u32) -> Sidecar {
+    fn sidecar(&self, sample: u32) -> Result<Sidecar, Unreadable> {
         Shard::sidecar(self, sample)
     }
     fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {

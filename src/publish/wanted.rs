@@ -253,7 +253,7 @@ fn write_data(
     let mut writer = PartWriter::new(file, &all_data_columns(wanted)?).map_err(failed)?;
     for row in kept_rows(shard, open.index()) {
         let (member, sample, scores) = row?;
-        let sidecar = open.sidecar(member);
+        let sidecar = sidecar_of(open, shard.name, member, sample)?;
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
         let sidecar_error = sample.sidecar_refusal.as_ref().map(Refusal::to_string);
         let content = row.picture.content.to_string();
@@ -317,6 +317,17 @@ pub(super) fn picture_of<'a>(
         Err(refusal) => format!("its picture was refused ({refusal})"),
     };
     Err(PublishError::Verdicts(format!("shard {shard}: {} is kept, but {why}", sample.key)))
+}
+
+/// A row's sidecar. One that cannot be read fails the part: a part is written once, and would say for good that there is none.
+pub(super) fn sidecar_of(
+    open: &impl OpenShard,
+    shard: &str,
+    member: u32,
+    sample: &Sample,
+) -> Result<Sidecar, PublishError> {
+    let failed = |why| PublishError::Sidecar { shard: shard.to_owned(), key: sample.key.clone(), why };
+    open.sidecar(member).map_err(failed)
 }
 
 /// The name that a member has in its tar.

@@ -72,6 +72,11 @@ impl TarFiles {
         self.bytes.slice(offset, len)
     }
 
+    /// Whether its files still look as they did when it was opened: what was read since is of that opening.
+    pub fn unchanged(&self) -> bool {
+        self.bytes.unchanged()
+    }
+
     /// How many files this holds open.
     pub fn open_files(&self) -> usize {
         self.bytes.files()

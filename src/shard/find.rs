@@ -203,6 +203,10 @@ pub(super) fn piece_of(file_name: &str) -> Option<(&str, &str)> {
 
 fn is_shard_name(path: &Path) -> bool {
     let name = file_name(path);
+    // macOS puts a `._00000.tar` beside `00000.tar` where the file system is not its own.
+    if super::names::is_litter(name.as_bytes()) {
+        return false;
+    }
     name.strip_suffix(".tar").is_some_and(|stem| !stem.is_empty()) || piece_of(&name).is_some()
 }
 

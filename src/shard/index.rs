@@ -28,18 +28,19 @@ pub(super) fn build(bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
 
 /// Walks a shard and looks at every member of it on so many threads: their number changes nothing.
 pub(super) fn build_on(threads: usize, bytes: &Bytes, options: &ReadOptions) -> ShardIndex {
-    let drafts = group(walk(bytes));
+    let walk = walk(bytes);
+    let passed_over = walk.passed_over;
+    let drafts = group(walk);
     let surveyed = survey_all(threads, &drafts, bytes, options);
     let fingerprint = fingerprint(&surveyed);
-    ShardIndex { fingerprint, samples: surveyed.into_iter().map(|surveyed| surveyed.sample).collect() }
+    let samples = surveyed.into_iter().map(|surveyed| surveyed.sample).collect();
+    ShardIndex { fingerprint, samples, passed_over }
 }
 
 /// Whether an index says something about this moment only (a file cut while it was read, a failing disk).
 pub(super) fn is_passing(index: &ShardIndex) -> bool {
     let passing = |refusal: &Refusal| PASSING_CLASSES.contains(&refusal.class.as_ref());
-    index.samples.iter().any(|sample| {
-        sample.picture.as_ref().is_err_and(passing) || sample.sidecar_refusal.as_ref().is_some_and(passing)
-    })
+    index.samples.iter().any(|sample| sample.picture.as_ref().is_err_and(passing))
 }
 
 /// Surveys every draft, in order. Threads take parts from a common list, so that one that can't be started, or
@@ -77,6 +78,7 @@ fn survey(draft: &Draft, bytes: &Bytes, options: &ReadOptions) -> Surveyed {
             ),
         )
     });
+    let is_too_long = too_long.is_some();
     let mut unreadable = None;
     let mut contents = Vec::with_capacity(members.len());
     let mut picture = match too_long {
@@ -93,19 +95,20 @@ fn survey(draft: &Draft, bytes: &Bytes, options: &ReadOptions) -> Surveyed {
             ContentHash::default()
         }));
     }
+    // What could not be read of the sidecars says nothing of them: the sample is looked at again by the next run.
+    let said = if is_too_long { Ok(sidecar::Read::default()) } else { sidecar::read(&members, bytes, false) };
+    let said = said.unwrap_or_else(|refusal| {
+        unreadable.get_or_insert(refusal);
+        sidecar::Read::default()
+    });
+    // Whatever else is wrong with the sample: an index that took that for all of it would be kept.
     if let Some(refusal) = unreadable {
-        picture = picture.and(Err(refusal));
+        picture = Err(refusal);
     }
     if let (Ok(picture), Some((end, _))) = (&mut picture, super::end_frame(&members)) {
         picture.content = content_of(picture.content, Some(contents[end]));
     }
-    let (mut numbers, mut sidecar_refusal) = (Vec::new(), None);
-    if let Some(json) = members.iter().find(|member| member.extension == "json") {
-        match read_sidecar(json, bytes) {
-            Ok(found) => numbers = found,
-            Err(refusal) => sidecar_refusal = Some(refusal),
-        }
-    }
+    let sidecar::Read { numbers, refusal: sidecar_refusal, .. } = said;
     Surveyed { sample: Sample { key, members, picture, numbers, sidecar_refusal }, at, contents }
 }
 
@@ -150,16 +153,8 @@ fn hash(member: &Member, bytes: &Bytes) -> Result<ContentHash, Refusal> {
     Ok(ContentHash::from_hasher(&hasher))
 }
 
-fn read_sidecar(json: &Member, bytes: &Bytes) -> Result<Vec<(String, f32)>, Refusal> {
-    if json.len > sidecar::MOST_BYTES {
-        return Err(sidecar::too_long(json.len));
-    }
-    let payload = bytes.slice(json.offset, json.len)?;
-    sidecar::parse(&payload).map(|object| object.numbers)
-}
-
 /// Of every member's path, place and content, and of what was made of it: two indexes with the same fingerprint
-/// give the same rows. (Limits and the EXIF switch count by what they changed.)
+/// give the same rows and the same sidecars. (Limits and the EXIF switch count by what they changed.)
 fn fingerprint(surveyed: &[Surveyed]) -> ContentHash {
     let mut hasher = blake3::Hasher::new();
     let number = |hasher: &mut blake3::Hasher, value: u64| {
@@ -170,6 +165,7 @@ fn fingerprint(surveyed: &[Surveyed]) -> ContentHash {
         hasher.update(value.as_bytes());
     };
     hasher.update(b"threshflow shard 1");
+    number(&mut hasher, sidecar::VERSION.into());
     number(&mut hasher, surveyed.len() as u64);
     for Surveyed { sample, at, contents } in surveyed {
         text(&mut hasher, &sample.key);

@@ -12,9 +12,12 @@ mod bytes;
 mod catalogue;
 mod files;
 mod find;
+mod guarded;
 mod index;
 mod index_file;
+mod lenient;
 mod listing;
+mod look;
 mod names;
 mod probe;
 mod sample;
@@ -23,13 +26,21 @@ mod sidecar;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod text;
 mod walk;
 
 pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
+pub use guarded::guarded;
 pub use index::content_of;
+pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
+pub use look::EndFrame;
+pub use probe::{
+    Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
+};
 pub use shard_names::ShardNames;
+pub use text::{Decoded, Holding, decode};
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +68,25 @@ pub enum ShardError {
         /// What to do next.
         next: &'static str,
     },
+}
+
+/// What was to be read could not be had at this moment: the disk failed, or the shard was moved or written over under the run. Says
+/// nothing of the content, so it is never remembered and never taken for "there is none".
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub Refusal);
+
+impl Unreadable {
+    /// A refusal that says something of the content, or else this.
+    pub fn split(refusal: Refusal) -> Result<Refusal, Self> {
+        if bytes::PASSING_CLASSES.contains(&&*refusal.class) { Err(Unreadable(refusal)) } else { Ok(refusal) }
+    }
+}
+
+impl From<ShardError> for Unreadable {
+    fn from(error: ShardError) -> Self {
+        Unreadable(Refusal::new("unreadable_shard", error.to_string()))
+    }
 }
 
 /// What is read, and how. All of it but `mmap` shapes rows, and so is part of the index's own stamp.
@@ -142,9 +172,10 @@ pub struct Sample {
     pub members: Vec<Member>,
     /// The one picture, or why the row has none that can be used.
     pub picture: Result<Picture, Refusal>,
-    /// Top-level numbers of the `.json` sidecar, by name, in the order of the file.
+    /// Top-level numbers of the `.json` sidecar, by name, in the order of the file; those that stand as strings, too.
     pub numbers: Vec<(String, f32)>,
-    /// Why the `.json` sidecar could not be read, where it could not; the picture is not lost by it.
+    /// What of the sidecars could not be used as it stands: `bad_sidecar` where the `.json` is lost, `bad_fields` where single
+    /// fields are, each told with its value and why. The picture is not lost by it.
     pub sidecar_refusal: Option<Refusal>,
 }
 
@@ -173,6 +204,8 @@ pub struct ShardIndex {
     pub fingerprint: ContentHash,
     /// In the order of their first members in the tar; `RowId::member` counts them from 0.
     pub samples: Vec<Sample>,
+    /// How many members are no rows, because systems leave them beside a user's files: `._*`, `.DS_Store`, `Thumbs.db`.
+    pub passed_over: u64,
 }
 
 /// A shard that is open: its index and its bytes.
@@ -192,9 +225,9 @@ pub struct Shard {
 /// The sidecar of a sample as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sidecar {
-    /// The `.json` member where it holds one valid JSON object: its own text, without white space between tokens.
+    /// The `.json` member where it holds one object: its own text as JSON that everybody reads, without white space between tokens.
     pub json: Option<String>,
-    /// The `.txt` member, else the JSON's `caption`, else the first of its `cap`.
+    /// The `.txt` member, else the JSON's `caption`, else its `cap`; of a list, the first. What is empty is none.
     pub caption: Option<String>,
 }
 
@@ -216,14 +249,7 @@ impl Shard {
     /// Borrowed from the map where the picture lies in one piece; a refused sample gives its refusal back. They are hashed and held
     /// against the index, end frame and all: whatever files and their times say, no answer is remembered about another picture.
     pub fn picture_bytes(&self, sample: u32) -> Result<Cow<'_, [u8]>, Refusal> {
-        let Some(sample) = self.sample(sample) else {
-            let message = format!(
-                "the shard {:?} has {} samples, no number {sample}",
-                self.name,
-                self.index.samples.len()
-            );
-            return Err(Refusal::new("no_such_sample", message));
-        };
+        let Some(sample) = self.sample(sample) else { return Err(self.no_such_sample(sample)) };
         let picture = sample.picture.as_ref().map_err(Refusal::clone)?;
         let Some(member) = sample.members.get(picture.member as usize) else {
             let message = format!("{:?} has no member {}", sample.key, picture.member);
@@ -275,26 +301,24 @@ impl Shard {
         self.bytes.slice(member.offset, member.len)
     }
 
-    /// The sidecar of a sample; empty where it has none, or none that can be read.
-    pub fn sidecar(&self, sample: u32) -> Sidecar {
-        let Some(sample) = self.sample(sample) else { return Sidecar::default() };
-        let payload = |extension: &str| {
-            let member = sample.members.iter().find(|member| member.extension == extension)?;
-            if member.len > sidecar::MOST_BYTES {
-                return None;
-            }
-            self.member_bytes(member).ok()
-        };
-        let json = payload("json");
-        let object = json.as_ref().and_then(|json| sidecar::parse(json).ok());
-        let text = payload("txt").map(|text| {
-            let text = String::from_utf8_lossy(&text);
-            text.trim_start_matches('\u{feff}').trim().to_owned()
-        });
-        Sidecar {
-            json: json.filter(|_| object.is_some()).and_then(|json| sidecar::compact(&json)),
-            caption: text.or_else(|| object.and_then(sidecar::Object::into_caption)),
+    /// The sidecar of a sample; empty where it has none, or none that is of use (its `sidecar_refusal` says why).
+    ///
+    /// An error where its bytes cannot be had: then nobody knows what it says, not even that there is none.
+    pub fn sidecar(&self, sample: u32) -> Result<Sidecar, Unreadable> {
+        let Some(known) = self.sample(sample) else { return Err(Unreadable(self.no_such_sample(sample))) };
+        if !known.members.iter().any(|member| matches!(&*member.extension, "json" | "txt")) {
+            return Ok(Sidecar::default());
         }
+        let read = sidecar::read(&known.members, &self.bytes, true).map_err(Unreadable)?;
+        // What was read of other bytes is not this sample's.
+        self.check_unchanged().map_err(Unreadable)?;
+        Ok(Sidecar { json: read.json, caption: read.caption })
+    }
+
+    fn no_such_sample(&self, sample: u32) -> Refusal {
+        let message =
+            format!("the shard {:?} has {} samples, no number {sample}", self.name, self.index.samples.len());
+        Refusal::new("no_such_sample", message)
     }
 
     fn sample(&self, sample: u32) -> Option<&Sample> {

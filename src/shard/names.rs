@@ -33,7 +33,9 @@ pub(super) fn hostile(path: &[u8]) -> Option<Refusal> {
     if path.len() > MOST_PATH {
         return refuse(&format!("has {} bytes, at most {MOST_PATH} are allowed", path.len()));
     }
-    let Ok(text) = std::str::from_utf8(path) else { return refuse("is not UTF-8") };
+    let Ok(text) = std::str::from_utf8(path) else {
+        return refuse("is not UTF-8, which every name must be; write the tar again with UTF-8 names");
+    };
     if text.contains('\0') {
         return refuse("holds a NUL");
     }
@@ -50,13 +52,70 @@ pub(super) fn hostile(path: &[u8]) -> Option<Refusal> {
     None
 }
 
-/// A path for a message: lossy, escaped (no control characters reach a terminal), not too long.
+/// Whether a path is of what systems leave beside a user's files: macOS' `._*`, `.DS_Store` and `__MACOSX/`, Windows' `Thumbs.db` and
+/// `desktop.ini`, the extended headers of tars that were unpacked by a program that took them for files.
+pub(super) fn is_litter(path: &[u8]) -> bool {
+    const FOLDERS: [&[u8]; 7] = [
+        b"__MACOSX",
+        b".AppleDouble",
+        b".Spotlight-V100",
+        b".Trashes",
+        b".fseventsd",
+        b"@eaDir",
+        b"$RECYCLE.BIN",
+    ];
+    const FILES: [&[u8]; 7] = [
+        b".DS_Store",
+        b".localized",
+        b"Icon\r",
+        b"Thumbs.db",
+        b"ehthumbs.db",
+        b"desktop.ini",
+        b"pax_global_header",
+    ];
+    let is_folder = |part: &[u8]| {
+        FOLDERS.contains(&part)
+            || part == b"PaxHeader"
+            || part.strip_prefix(b"PaxHeaders").is_some_and(is_number_of)
+    };
+    // A folder's own entry may end with a slash.
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    let mut parts = path.rsplit(|&byte| byte == b'/');
+    let last = parts.next().unwrap_or_default();
+    let is_file = last.starts_with(b"._") || FILES.iter().any(|known| known.eq_ignore_ascii_case(last));
+    is_file || FOLDERS.contains(&last) || parts.any(is_folder)
+}
+
+/// What follows `PaxHeaders`: nothing, or a dot and the number of a process.
+fn is_number_of(rest: &[u8]) -> bool {
+    match rest.split_first() {
+        None => true,
+        Some((b'.', digits)) => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        Some(_) => false,
+    }
+}
+
+/// A path for a message: escaped (no control characters reach a terminal), not too long.
 pub(super) fn quoted(path: &[u8]) -> String {
     const MOST: usize = 200;
-    match path.get(..MOST) {
-        Some(start) if path.len() > MOST => format!("{:?}...", String::from_utf8_lossy(start)),
-        _ => format!("{:?}", String::from_utf8_lossy(path)),
+    let start = path.get(..MOST).unwrap_or(path);
+    let ellipsis = if path.len() > MOST { "..." } else { "" };
+    let escaped = |text: &str| text.escape_debug().to_string();
+    format!("\"{}\"{ellipsis}", with_bytes(start, escaped))
+}
+
+/// A path as text: what is not UTF-8 of it stands as `\xe9`, so that two paths are seldom one text.
+pub(super) fn readable(path: &[u8]) -> String {
+    with_bytes(path, str::to_owned)
+}
+
+fn with_bytes(path: &[u8], of_text: impl Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    for chunk in path.utf8_chunks() {
+        out.push_str(&of_text(chunk.valid()));
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
     }
+    out
 }
 
 /// Bytes of a header for a message.

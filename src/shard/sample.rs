@@ -3,6 +3,8 @@
 //! The rules, each so that nothing is merged or lost in silence:
 //! - key = path up to the first dot of its last part, leading `./` dropped; extension = the rest, lower-cased.
 //! - A key that comes back later in the shard makes a second, refused row of the files it came back with.
+//! - The picture is the member whose extension is a picture's; without one, the one member whose extension ends with a picture's
+//!   (`KEY.input.jpg`, `KEY.0.jpg`), unless its name says that it shows something else than the picture (`KEY.mask.png`).
 //! - A member that is refused on its own (hostile name, link, device, sparse file) is a row of its own, and does
 //!   not end the sample that it lies in: `a.jpg`, a link, `a.json` are the sample `a` and one refusal.
 //! - A sample whose last member is cut off is not complete and makes no row of its own: the row of the damage
@@ -11,7 +13,7 @@
 use std::collections::HashSet;
 
 use super::Member;
-use super::names::quoted;
+use super::names::{quoted, readable};
 use super::walk::{Damage, Entry, Walk};
 use crate::row::Refusal;
 
@@ -135,15 +137,47 @@ impl Grouping {
     }
 }
 
+/// What stands before the picture's extension of a member that shows something about the picture, not the picture.
+const NOT_THE_PICTURE: [&str; 18] = [
+    "end",
+    "seg",
+    "segm",
+    "segmentation",
+    "mask",
+    "masks",
+    "matte",
+    "alpha",
+    "depth",
+    "normal",
+    "normals",
+    "canny",
+    "edge",
+    "edges",
+    "pose",
+    "thumb",
+    "thumbnail",
+    "preview",
+];
+
+/// Whether a member's extension ends with a picture's, behind words of its own: `input.jpg`.
+fn is_picture_by_its_end(extension: &str) -> bool {
+    let Some((words, end)) = extension.rsplit_once('.') else { return false };
+    PICTURES.contains(&end) && !words.split(['.', '_', '-']).any(|word| NOT_THE_PICTURE.contains(&word))
+}
+
 /// The place of the one picture among a sample's members.
 fn the_picture(members: &[Member]) -> Result<usize, Refusal> {
-    let is_picture = |member: &&(usize, &Member)| PICTURES.contains(&member.1.extension.as_str());
     let listed = |members: &mut dyn Iterator<Item = &Member>| {
         let shown: Vec<String> = members.take(8).map(|member| format!("{:?}", member.extension)).collect();
         shown.join(", ")
     };
-    let numbered: Vec<(usize, &Member)> = members.iter().enumerate().collect();
-    let pictures: Vec<&(usize, &Member)> = numbered.iter().filter(is_picture).collect();
+    let those = |is_picture: &dyn Fn(&str) -> bool| -> Vec<(usize, &Member)> {
+        members.iter().enumerate().filter(|(_, member)| is_picture(&member.extension)).collect()
+    };
+    let mut pictures = those(&|extension| PICTURES.contains(&extension));
+    if pictures.is_empty() {
+        pictures = those(&is_picture_by_its_end);
+    }
     match pictures.as_slice() {
         [(place, _)] => Ok(*place),
         [] => Err(Refusal::new(
@@ -157,7 +191,7 @@ fn the_picture(members: &[Member]) -> Result<usize, Refusal> {
         several => Err(Refusal::new(
             "several_pictures",
             format!(
-                "the sample has {} pictures ({}); one is allowed",
+                "the sample has {} pictures ({}); one is allowed, or one whose extension is a picture's and nothing more",
                 several.len(),
                 listed(&mut several.iter().map(|(_, member)| *member))
             ),
@@ -165,9 +199,9 @@ fn the_picture(members: &[Member]) -> Result<usize, Refusal> {
     }
 }
 
-/// Splits a path at the first dot of its last part. Lossy, but only for paths that are refused anyway.
+/// Splits a path at the first dot of its last part. What is not UTF-8 was refused before.
 fn key_and_extension(path: &[u8]) -> (String, String) {
-    let text = String::from_utf8_lossy(path);
+    let text = readable(path);
     let mut text: &str = &text;
     while let Some(rest) = text.strip_prefix("./") {
         text = rest;
@@ -179,11 +213,11 @@ fn key_and_extension(path: &[u8]) -> (String, String) {
     }
 }
 
-/// The key of a row that is one refused member: its path, lossily; its place where it has none.
+/// The key of a row that is one refused member: its path, as far as a key goes; its place where it has none.
 fn row_key(path: &[u8], at: u64) -> String {
     const MOST: usize = 1024;
     match path {
         [] => format!("@{at}"),
-        path => String::from_utf8_lossy(path.get(..MOST).unwrap_or(path)).into_owned(),
+        path => readable(path.get(..MOST).unwrap_or(path)),
     }
 }

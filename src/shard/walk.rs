@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::bytes::Bytes;
-use super::names::{hostile, kind_name, quoted, shown, sparse};
+use super::names::{hostile, is_litter, kind_name, quoted, shown, sparse};
 use crate::row::Refusal;
 
 const BLOCK: u64 = 512;
@@ -35,12 +35,15 @@ pub(super) struct Damage {
 /// All that a walk found: the members in order, and the damage that ended it, if any.
 pub(super) struct Walk {
     pub(super) entries: Vec<Entry>,
+    /// How many members were passed over: what systems leave beside a user's files.
+    pub(super) passed_over: u64,
     pub(super) damage: Option<Damage>,
 }
 
 /// Walks the headers of a tar from its first byte to its end or its first damage.
 pub(super) fn walk(bytes: &Bytes) -> Walk {
-    let mut walker = Walker { bytes, at: 0, entries: Vec::new(), pending: Pending::default() };
+    let mut walker =
+        Walker { bytes, at: 0, entries: Vec::new(), passed_over: 0, pending: Pending::default() };
     let mut damage = loop {
         match walker.step() {
             Ok(Step::On) => {}
@@ -51,7 +54,7 @@ pub(super) fn walk(bytes: &Bytes) -> Walk {
     if let Some(name) = bytes.missing() {
         damage = Some(walker.missing_piece(&name, damage));
     }
-    Walk { entries: walker.entries, damage }
+    Walk { entries: walker.entries, passed_over: walker.passed_over, damage }
 }
 
 enum Step {
@@ -74,6 +77,7 @@ struct Walker<'a> {
     bytes: &'a Bytes,
     at: u64,
     entries: Vec<Entry>,
+    passed_over: u64,
     pending: Pending,
 }
 
@@ -226,7 +230,10 @@ impl Walker<'_> {
     ) -> Stepped<Step> {
         let pending = std::mem::take(&mut self.pending);
         let path = pending.path.or(pending.long_name).unwrap_or_else(|| header.path_bytes().into_owned());
-        let kind = if kind == 0 && path.ends_with(b"/") { b'5' } else { kind };
+        // Before there was a type of folders, a file whose name ends with a slash was one; V7 tars still have them.
+        let is_old_folder =
+            path.ends_with(b"/") && (kind == 0 || matches!(kind, b'0' | b'7') && claimed == 0);
+        let kind = if is_old_folder { b'5' } else { kind };
         // As POSIX has it, links, devices, fifos and folders have no payload, whatever their size field says.
         let bare = matches!(kind, b'1'..=b'6');
         let len = if bare { 0 } else { pending.size.unwrap_or(claimed) };
@@ -238,7 +245,12 @@ impl Walker<'_> {
         let named = quoted(&path);
         let refusal = match kind {
             _ if pending.refusal.is_some() => pending.refusal,
-            b'5' => None,
+            // `D`: a folder with a list of its files, in GNU tar's incremental backups.
+            b'5' | b'D' => None,
+            _ if is_litter(&path) => {
+                self.passed_over += 1;
+                return self.go_over(payload, len);
+            }
             b'S' => Some(sparse(&named)),
             _ if pending.sparse => Some(sparse(&named)),
             0 | b'0' | b'7' => hostile(&path),
@@ -247,7 +259,7 @@ impl Walker<'_> {
                 format!("{named} is {}, not a file; only plain files are read", kind_name(kind)),
             )),
         };
-        if kind != b'5' || refusal.is_some() {
+        if !matches!(kind, b'5' | b'D') || refusal.is_some() {
             self.entries.push(Entry { path, offset: payload, len, refusal });
         }
         self.go_over(payload, len)

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use threshflow::flow::{Finds, Found};
-use threshflow::lane::{Answer, Book, Key, Looks, Operator, Question, Reply, Stage, Subject, Together};
+use threshflow::lane::{
+    Answer, Book, Key, Known, Looks, Operator, Question, Reply, Stage, Subject, Together,
+};
 use threshflow::memo::Inline;
 use threshflow::prelude::*;
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
@@ -192,12 +194,12 @@ impl Operator for Find {
     fn model(&self) -> String {
         "finder".into()
     }
-    fn known(&self, question: &Question, _: &Catalogue) -> Option<Result<Reply<Self::Answer>, Refusal>> {
-        match self.words(question) {
+    fn known(&self, question: &Question, _: &Catalogue) -> Known<Self::Answer> {
+        Ok(match self.words(question) {
             Ok(words) if words.is_empty() => Some(Ok(Reply::with_body(Score::of(0.0), b"[]".to_vec()))),
             Ok(_) => None,
             Err(refusal) => Some(Err(refusal)),
-        }
+        })
     }
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         1000

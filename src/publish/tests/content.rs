@@ -214,3 +214,19 @@ fn the_card_tells_the_funnel() {
     let card = fs::read_to_string(folder.path().join("README.md")).unwrap();
     assert!(!card.contains("config_name: default") && card.contains("config_name: rejected"), "{card}");
 }
+
+#[test]
+fn a_sidecar_that_cannot_be_read_publishes_nothing_and_leaves_what_is_published() {
+    let (folder, mut world) = (scratch(), World::new(&["a", "b"], 40));
+    world.commit(folder.path()).unwrap();
+    let before = tree(folder.path());
+    // Another set is wanted, and the shard's sidecars are gone.
+    let mut shard = (*world.shards[1].open).clone();
+    shard.sidecars.clear();
+    shard.index.fingerprint = ContentHash::of(b"another");
+    world.shards[1].open = Arc::new(shard);
+    let error = world.commit(folder.path()).unwrap_err();
+    assert!(matches!(&error, PublishError::Sidecar { shard, .. } if shard == "b"), "{error}");
+    assert!(error.to_string().contains("what was published before is still whole"), "{error}");
+    assert_eq!(tree(folder.path()), before);
+}

@@ -20,7 +20,7 @@ use super::source::{OpenShard, Shards};
 use super::*;
 use crate::flow::Verdicts;
 use crate::row::{ContentHash, Of, Refusal, Refused};
-use crate::shard::{Format, Member, Picture, Sample, ShardError, ShardIndex, Sidecar};
+use crate::shard::{Format, Member, Picture, Sample, ShardError, ShardIndex, Sidecar, Unreadable};
 
 /// A shard in memory: its index, and its bytes as a tar would hold them.
 #[derive(Clone)]
@@ -34,8 +34,9 @@ impl OpenShard for FakeShard {
     fn index(&self) -> &ShardIndex {
         &self.index
     }
-    fn sidecar(&self, sample: u32) -> Sidecar {
-        self.sidecars[sample as usize].clone()
+    fn sidecar(&self, sample: u32) -> Result<Sidecar, Unreadable> {
+        let sidecar = self.sidecars.get(sample as usize).cloned();
+        sidecar.ok_or_else(|| Unreadable(Refusal::new("unreadable", "the disk failed")))
     }
     fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
         let range = member.offset as usize..(member.offset + member.len) as usize;
@@ -220,6 +221,7 @@ pub fn made_up_shard(name: &str, version: u32, samples: u32, seq: u32) -> WorldS
         index: ShardIndex {
             fingerprint: ContentHash::of(format!("{name}/{version}/{samples}").as_bytes()),
             samples: vec![],
+            passed_over: 0,
         },
         bytes: Vec::new(),
         sidecars: Vec::new(),

@@ -11,7 +11,7 @@ fn small() -> Vec<u8> {
 #[test]
 fn files_side_by_side_with_one_key_are_a_sample() {
     let index = walked(&tar_of(&[
-        file("./s/a.b/000.JPG.PNG", small()),
+        file("./s/a.b/000.MASK.PNG", small()),
         file("s/001.png", small()),
         file("./s/001.seg.png", small()),
         file("s/001.Json", "{}"),
@@ -22,7 +22,7 @@ fn files_side_by_side_with_one_key_are_a_sample() {
     assert_eq!(outcome(&index), ["s/a.b/000=no_picture", "s/001", "s/002"]);
     let extensions: Vec<&str> = index.samples[1].members.iter().map(|m| m.extension.as_str()).collect();
     assert_eq!(extensions, ["png", "seg.png", "json", "txt"]);
-    assert!(index.samples[0].picture.as_ref().unwrap_err().message.contains("\"jpg.png\""));
+    assert!(index.samples[0].picture.as_ref().unwrap_err().message.contains("\"mask.png\""));
 }
 
 #[test]
@@ -75,6 +75,93 @@ fn duplicate_members_and_several_pictures_are_refused_by_name() {
     let message = |i: usize| index.samples[i].picture.as_ref().unwrap_err().message.clone();
     assert!(message(0).contains("\"a.PNG\""), "{}", message(0));
     assert!(message(1).contains("\"jpg\", \"png\""), "{}", message(1));
+}
+
+#[test]
+fn the_only_picture_of_a_sample_is_its_picture_whatever_stands_before_its_extension() {
+    let one = |names: &[&str]| {
+        let members: Vec<Made> = names.iter().map(|name| file(name, small())).collect();
+        let index = walked(&tar_of(&members));
+        assert_eq!(index.samples.len(), 1, "{names:?}");
+        match &index.samples[0].picture {
+            Ok(picture) => index.samples[0].members[picture.member as usize].extension.clone(),
+            Err(refusal) => refusal.to_string(),
+        }
+    };
+    assert_eq!(one(&["a.json", "a.input.jpg"]), "input.jpg");
+    assert_eq!(one(&["a.0.jpg", "a.txt"]), "0.jpg");
+    assert_eq!(one(&["IMG.2020.01.JPEG"]), "2020.01.jpeg");
+    assert_eq!(one(&["a.mask.png", "a.input.png", "a.end.png"]), "input.png");
+    assert_eq!(one(&["a.png", "a.0.png", "a.1.png"]), "png");
+    for several in [&["a.input.jpg", "a.output.jpg"][..], &["a.0.jpg", "a.1.jpg", "a.json"]] {
+        let said = one(several);
+        assert!(said.starts_with("several_pictures"), "{said}");
+        assert!(said.contains(&several[0][2..]) && said.contains(&several[1][2..]), "{said}");
+    }
+    // What says that it shows something else is not taken for the picture.
+    for other in ["a.seg.png", "a.mask.png", "a.depth_map.png", "a.end.jpg", "a.thumbnail.jpg", "a.jpg.json"]
+    {
+        assert!(one(&[other, "a.txt"]).starts_with("no_picture"), "{other}");
+    }
+}
+
+#[test]
+fn what_systems_leave_beside_files_is_passed_over_and_counted() {
+    let litter = [
+        "._a.jpg",
+        "s/._a.json",
+        "./._a.png",
+        ".DS_Store",
+        "s/.DS_Store",
+        "__MACOSX/s/a.png",
+        "__MACOSX/._a.png",
+        "s/Thumbs.db",
+        "THUMBS.DB",
+        "desktop.ini",
+        "Icon\r",
+        ".AppleDouble/a.png",
+        "PaxHeader/a.png",
+        "PaxHeaders/a.png",
+        "./s/PaxHeaders.1234/a.png",
+        "pax_global_header",
+        "@eaDir/a.png/SYNO.jpg",
+        "s/.localized",
+    ];
+    let mut members = vec![file("a.png", small())];
+    members.extend(litter.iter().map(|name| file(name, "Mac OS X        ")));
+    members.extend([file("a.json", r#"{"aes":1}"#), special("._l.jpg", b'2'), file("b.png", small())]);
+    let index = walked(&tar_of(&members));
+    assert_eq!(outcome(&index), ["a", "b"]);
+    assert_eq!((index.samples[0].members.len(), index.passed_over), (2, litter.len() as u64 + 1));
+    // What only looks like it is a row.
+    let others = ["thumbs.db.png", "my__MACOSX/a.png", "PaxHeaders.x/b.png", "DS_Store.png"];
+    let index = walked(&tar_of(&others.map(|name| file(name, small()))));
+    assert_eq!((index.samples.len(), index.passed_over), (4, 0));
+}
+
+#[test]
+fn folders_of_old_tars_are_no_rows() {
+    // Of V7: a file whose name ends with a slash, of type NUL or `0`; of GNU's incremental backups: `D`, with a list of files.
+    let folder = |kind: u8, payload: &[u8]| Made { name: b"s/".to_vec(), kind, payload: payload.to_vec() };
+    for made in
+        [folder(0, b""), folder(b'0', b""), folder(b'7', b""), folder(b'5', b""), folder(b'D', b"Ya.png\0\0")]
+    {
+        let index = walked(&tar_of(&[made, file("s/a.png", small()), file("s/a.txt", "a dog")]));
+        assert_eq!((outcome(&index), index.passed_over), (vec!["s/a".to_owned()], 0));
+    }
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_refused_by_one_rule_and_told_apart() {
+    let index = walked(&tar_of(&[
+        file(b"caf\xe9.png", small()),
+        file(b"caf\xe8.png", small()),
+        file(b"caf\xe8.txt", "x"),
+    ]));
+    let rows = ["caf\\xe9.png=hostile_name", "caf\\xe8.png=hostile_name", "caf\\xe8.txt=hostile_name"];
+    assert_eq!(outcome(&index), rows);
+    let message = &index.samples[0].picture.as_ref().unwrap_err().message;
+    assert!(message.starts_with("\"caf\\xe9.png\" is not UTF-8"), "{message}");
 }
 
 #[test]
