@@ -25,9 +25,12 @@ pub fn python_with(modules: &[&str]) -> Option<Command> {
 /// A file of a tar: its name and its bytes.
 pub type TarFile = (String, Vec<u8>);
 
-/// What Python makes of a tar in these pieces: its files as `tarfile` and webdataset agree on them, and webdataset's samples, each a key
-/// and its extensions. Panics where the two don't agree. `None` where Python has no webdataset.
-pub fn read_tar(pieces: &[impl AsRef<Path>]) -> Option<(Vec<TarFile>, Vec<(String, Vec<String>)>)> {
+/// A sample as webdataset groups it: its key and its extensions.
+pub type Grouped = (String, Vec<String>);
+
+/// What Python makes of a tar in these pieces: its files as `tarfile` and webdataset agree on them, and webdataset's samples.
+/// Panics where the two don't agree. `None` where Python has no webdataset.
+pub fn read_tar(pieces: &[impl AsRef<Path>]) -> Option<(Vec<TarFile>, Vec<Grouped>)> {
     let mut python = python_with(&["webdataset"])?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("read_tars.py");
     python.arg(script).args(pieces.iter().map(AsRef::as_ref)).stdin(Stdio::null());
