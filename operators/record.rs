@@ -12,7 +12,7 @@
 //!   for byte; a byte order mark goes, and known keys are written plainly whatever escapes they had.
 //! - What Python's `json` reads and writes is read, as of every sidecar. NaN and infinities (`NaN`, `Infinity`, `-Infinity`) are
 //!   read as `null`, which is a missing value, counted in [`Record::not_numbers`], and never written; half a surrogate pair is read as
-//!   U+FFFD. [`Record::told`] says so.
+//!   U+FFFD, a number beyond a 64-bit float as `null`. [`Record::told`] says so.
 //! - A key that stands twice in one object is refused: to keep one of the two would lose the other.
 //!
 //! Every key may be missing but a region's `class_name` and `bbox`, and the two sides of a `resolution`.
@@ -65,7 +65,7 @@ pub struct Record {
     pub obj_count: Option<Counts>,
     /// The order of the keys, and the unknown ones.
     pub keys: Keys,
-    /// How many `NaN`, `Infinity` and `-Infinity` were read as `null`, anywhere in the record.
+    /// How many `NaN`, `Infinity`, `-Infinity` and numbers beyond a 64-bit float were read as `null`, anywhere in the record.
     pub not_numbers: usize,
     /// What of the record was not read to the letter, in words.
     pub told: Option<String>,

@@ -165,7 +165,7 @@ fn tar_structure(corpus: &mut Corpus) {
     members.push(c.clone());
     let mut ends: Vec<(&str, End)> =
         hostile.iter().map(|name| (*name, Refused("probe", "hostile_name"))).collect();
-    ends.push(("caf\u{fffd}.png", Refused("probe", "hostile_name")));
+    ends.push((r"caf\xe9.png", Refused("probe", "hostile_name")));
     ends.extend([("a", Scored(GOOD[0])), ("c", Scored(GOOD[0]))]);
     corpus.put("hostile", &tar_of(&members), &ends);
     let links = [
