@@ -218,3 +218,33 @@ impl Released {
 pub fn value_of(measure: Option<&Measure>) -> f32 {
     measure.map_or(f32::NAN, |measure| measure.value.as_f32())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use threshflow::row::{Image, Score};
+
+    #[test]
+    fn a_record_speaks_of_its_own_regions_only() {
+        let record = |score: f32| {
+            let text = format!(
+                r#"{{"path":"a.jpg","segmentation":{{"object":[{{"class_name":"cat","bbox":[1,2,3,4],"score":{score}}}]}}}}"#
+            );
+            Released::new(Record::parse(text.as_bytes()).unwrap())
+        };
+        let (mine, other) = (record(0.5), record(0.25));
+        let id = RowId { shard: 0, member: 0 };
+        let content = ContentHash::of(b"a picture");
+        let image = Image { id, content, width: 9, height: 9, given: Score::of(f32::NAN) };
+        let region = |number, bbox| Row::new(image.clone(), number, RegionKind::Object, (0, "cat"), bbox);
+        let here = [1.0, 2.0, 3.0, 4.0];
+        let of_mine = region(0, here).told_by(Released::tells(mine.hash(), 0));
+        assert_eq!(mine.region_of(&of_mine).unwrap().class_name.as_str(), "cat");
+        assert!(other.region_of(&of_mine).is_none(), "another record's");
+        assert!(mine.region_of(&region(0, here)).is_none(), "a detector's, in the same place");
+        let elsewhere = region(0, [1.0, 2.0, 3.0, 5.0]).told_by(Released::tells(mine.hash(), 0));
+        assert!(mine.region_of(&elsewhere).is_none());
+        let another_number = region(1, here).told_by(Released::tells(mine.hash(), 1));
+        assert!(mine.region_of(&another_number).is_none());
+    }
+}

@@ -12,10 +12,16 @@ use desk::{Desk, Handed, Stub};
 use Operation::*;
 
 /// What a pass of this operation is to be handed: picture, mask, object, instruction, result.
-type Row<'a> = (Operation, &'a str, Option<usize>, &'a str, &'a str, &'a str);
+type Row = (Operation, &'static str, Option<usize>, &'static str, &'static str, &'static str);
 
-/// Every type, its steps' operations and regions, and what its editor is to be handed.
-const PASSES: [(EditType, &[Operation], &[u16], &[Row<'static>]); 18] = [
+/// A type, its steps' operations and regions, and what its editor is to be handed.
+type Case = (EditType, &'static [Operation], &'static [u16], &'static [Row]);
+
+/// The same of an edit's turns: their pictures, before and after.
+pub type CaseOfTurns = (EditType, &'static [Operation], &'static [u16], &'static [[&'static str; 2]]);
+
+/// Every type.
+const PASSES: [Case; 18] = [
     (EditType::Add, &[Add], &[0], &[(Remove, "original", Some(0), "dog", "", "")]),
     (EditType::Remove, &[Remove], &[0], &[(Remove, "original", Some(0), "dog", "prompt 0", "")]),
     (EditType::Replace, &[Replace], &[1], &[(Replace, "original", Some(1), "cat", "prompt 0", "result 0")]),
@@ -114,11 +120,10 @@ const PASSES: [(EditType, &[Operation], &[u16], &[Row<'static>]); 18] = [
     ),
 ];
 
+type Told<'a> = (Operation, String, Option<usize>, &'a str, &'a str, &'a str);
+
 /// What was handed, in the words of [`PASSES`].
-fn told<'a>(
-    desk: &Desk,
-    handed: &'a [Handed],
-) -> Vec<(Operation, String, Option<usize>, &'a str, &'a str, &'a str)> {
+fn told<'a>(desk: &Desk, handed: &'a [Handed]) -> Vec<Told<'a>> {
     let picture = |handed: &Handed| match handed.picture == desk.original() {
         true => "original".to_owned(),
         false => {
@@ -231,13 +236,23 @@ fn another_picture_mask_object_result_reference_or_seed_is_another_pass() {
         "another editor"
     );
     // Which region: of the same noun, in the same picture.
-    desk.anew(0);
+    number += 1;
+    desk.anew(number);
     desk.nouns = ["dog", "dog", "sky"];
     desk.make(EditType::Extract, &[Extract], &[0]).unwrap();
     desk.make(EditType::Extract, &[Extract], &[1]).unwrap();
     assert_eq!(desk.take().len(), 2, "mask");
     desk.make(EditType::Remove, &[Remove], &[0]).unwrap();
     assert_eq!(desk.take().len(), 1, "operation");
+    // And of each step its own.
+    desk.anew(number + 1);
+    desk.nouns = ["dog", "dog", "sky"];
+    desk.make(EditType::Hybrid, &[Add, Remove], &[0, 1]).unwrap();
+    assert_eq!(desk.take().len(), 2, "the second step's mask");
+    desk.anew(number + 2);
+    desk.masks[1] = desk.masks[0].clone();
+    desk.make(EditType::Hybrid, &[Add, Remove], &[0, 1]).unwrap();
+    assert_eq!(desk.take().len(), 2, "the second step's object");
     // Who reads the instruction makes another picture for other words; and so does everybody who is told nothing else.
     for (reads, edit_type, operation, region) in
         [(true, EditType::Remove, Remove, Some(0)), (false, EditType::Style, Style, None)]
@@ -350,15 +365,19 @@ fn a_plan_counts_the_passes_that_are_not_made_yet() {
         assert_eq!(unmade(&desk, EditType::Remove, &[Remove], &[0]).len(), usize::from(reads));
         // A pass that rests on one which is open is open too.
         *desk.written.lock().unwrap() = false;
-        let chained = unmade(&desk, EditType::ContentUnderstanding, &[Add, Adjust, Remove], &[0]);
-        assert_eq!(chained.len(), 2, "{chained:?}");
+        let (edit_type, operations) = (EditType::ContentUnderstanding, [Add, Adjust, Remove]);
+        let question = desk.question(edit_type, &operations, &[0]);
+        let own = |number: usize| {
+            ("stub", ContentHash::of(&[question.content.0.as_slice(), &number.to_le_bytes()].concat()))
+        };
+        assert_eq!(unmade(&desk, edit_type, &operations, &[0]), [own(1), own(2)]);
     }
 }
 
 #[test]
 fn turns_show_the_pictures_of_their_passes() {
     let mut desk = Desk::with(Stub::default());
-    let cases: [(EditType, &[Operation], &[u16], &[[&str; 2]]); 5] = [
+    let cases: [CaseOfTurns; 5] = [
         (EditType::Add, &[Add], &[0], &[["made 0", "original"]]),
         (EditType::Action, &[Action], &[], &[["original", "end"]]),
         (EditType::Hybrid, &[Adjust, Add], &[0, 1], &[["made 1", "made 0"]]),

@@ -90,3 +90,30 @@ fn a_grammar_speaks_of_the_steps_own_objects() {
         assert_eq!(stored.reference, StoredReference::default());
     }
 }
+
+#[test]
+fn each_object_has_its_own_colour() {
+    let coloured = RgbImage::from_fn(64, 48, |x, _| match x {
+        0..25 => image::Rgb([210, 20, 20]),
+        25..48 => image::Rgb([20, 40, 220]),
+        _ => image::Rgb([240; 3]),
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    coloured.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::of_picture(folder.path(), bytes.get_ref());
+    let mut seen = [0; 2];
+    for number in 0..40 {
+        desk.anew(number);
+        let instruct = Instruct::new(InstructBy::Plain(Lexicon::default()), desk.source());
+        let question = desk.question(EditType::Hybrid, &[Remove, Replace], &[0, 1]);
+        let prepared = desk.prepare(&instruct, &question, None).unwrap();
+        let ToWrite::Written(stored) = prepared else { panic!("the grammar writes at once") };
+        let prompt = &stored.instruction.prompts[0];
+        assert!(!prompt.contains("blue dog") && !prompt.contains("red cat"), "{prompt}");
+        for (seen, words) in seen.iter_mut().zip(["red dog", "blue cat"]) {
+            *seen += usize::from(prompt.contains(words));
+        }
+    }
+    assert!(seen.iter().all(|seen| *seen > 0), "{seen:?} of 40");
+}

@@ -7,6 +7,7 @@ use threshflow::shard::EndFrame;
 use super::*;
 use crate::chat::{ChatModel, Part};
 use crate::chat_book::ChatBook;
+use crate::edit::tests::CaseOfTurns;
 use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::http::{Host, HostSettings};
 
@@ -105,7 +106,7 @@ fn a_visuals_reference_is_shown_and_no_others() {
 
 #[test]
 fn pixels_are_measured_turn_by_turn_within_the_steps_own_masks() {
-    let cases: [(EditType, &[Operation], &[u16], &[[&str; 2]]); 4] = [
+    let cases: [CaseOfTurns; 4] = [
         (EditType::Remove, &[Remove], &[1], &[["original", "made 0"]]),
         (EditType::Hybrid, &[Adjust, Add], &[0, 1], &[["made 1", "made 0"]]),
         (

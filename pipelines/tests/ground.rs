@@ -439,6 +439,17 @@ fn a_record_answers_for_its_own_sample_and_for_no_other_with_the_same_picture() 
             region[score] = value.into();
         }
     }
+    // A record of another picture's size says nothing of this one.
+    let of_another_size = folder();
+    let tar = of_another_size.path().join("jsons.tar");
+    let mut small = other.clone();
+    small["path"] = "bare/pic.png".into();
+    small["resolution"]["width"] = 300.into();
+    std::fs::write(&tar, tar_of(&[file("jsons/0.json", small.to_string())])).expect("writes");
+    twins(of_another_size.path(), &["bare"]);
+    let report = run(of_another_size.path(), &[&dials[..], &["--records", &tar.to_string_lossy()]].concat());
+    let refused = &report.summary.refused["detect"];
+    assert_eq!(refused.iter().collect::<Vec<_>>(), [(&"record_of_another_size".to_owned(), &1)]);
     for (bearing, bare) in [("a", "bare"), ("z", "bare")] {
         other["path"] = format!("{bearing}/pic.png").into();
         let jsons = folder();

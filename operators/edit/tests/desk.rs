@@ -237,6 +237,10 @@ impl Desk {
         Desk::in_folder(folder, stub, &png(), ReadOptions::default(), Mode::Ask)
     }
 
+    pub fn of_picture(folder: &Path, bytes: &[u8]) -> Self {
+        Desk::in_folder(folder, Stub::default(), bytes, ReadOptions::default(), Mode::Ask)
+    }
+
     /// A desk whose store lies in `folder`, before this picture.
     pub fn in_folder(folder: &Path, stub: Stub, bytes: &[u8], options: ReadOptions, mode: Mode) -> Self {
         let looked = EndFrame::of(bytes, &options).looked.unwrap();
