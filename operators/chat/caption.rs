@@ -26,7 +26,11 @@ pub fn request(picture: Part) -> ChatRequest {
 /// label, an object of one text, a sentence that announces it.
 pub fn parse(answer: &str) -> Result<String, String> {
     let said = said(answer).map_err(|silence| silence.told().to_owned())?;
-    let caption = line(&of_an_object(unfenced(&said))?);
+    let prose = of_an_object(unfenced(&said))?;
+    if prose.lines().any(|line| ["```", "{\""].iter().any(|sign| line.trim_start().starts_with(sign))) {
+        return Err("it holds more than prose, and one plain paragraph is wanted".to_owned());
+    }
+    let caption = line(&prose);
     let caption = unlabelled(unquoted(unlabelled(&caption)));
     if count(caption) < LEAST_WORDS {
         return Err(format!("{caption:?} is no description of a picture"));

@@ -125,17 +125,20 @@ impl Hearing {
 
     /// What a token does. Gives where the text goes on, or nothing where the answer has ended.
     fn take(&mut self, text: &str, found: Found) -> Option<usize> {
-        let after = &text[found.end..];
+        let (before, after) = (&text[..found.start], &text[found.end..]);
+        let behind_a_quote = before.ends_with(QUOTES);
         match (found.token, self.at) {
+            // Somebody speaks of it.
+            _ if behind_a_quote && after.starts_with(QUOTES) => {}
             (Token::Think(edge), _) => self.think(edge),
             (Token::Channel, _) => return Some(found.end + self.channel(after)),
             // A provider that takes all else away leaves this.
             (Token::Message, At::Others) => self.at = At::Saying,
             (Token::MessageEnd | Token::FoldEnd, At::Thinking) => self.at = At::Saying,
             (Token::TurnEnd | Token::MessageEnd, At::Saying) => {
-                // What a sign in the picture says, or what the end of a text in JSON says, ends no turn.
-                let quoted = text[..found.start].ends_with(QUOTES) || after.starts_with(QUOTES);
-                if self.has_said() && !quoted {
+                // Nor does it end a turn at the end of a text in JSON, or in thinking that the template opened.
+                let goes_on = behind_a_quote || after.starts_with(QUOTES) || closes_thinking(after);
+                if self.has_said() && !goes_on {
                     return None;
                 }
             }
@@ -174,15 +177,20 @@ impl Hearing {
     fn channel(&mut self, after: &str) -> usize {
         let name =
             after.trim_start().split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
-        let message = next(after, 0).filter(|found| !after[..found.start].contains('\n'));
         // `<|channel|>final <|constrain|>json<|message|>`; in Gemma's form a line ends the name.
-        let mut end =
-            message.map_or_else(|| after.find(name).unwrap_or_default() + name.len(), |found| found.start);
-        if let Some(constrained) = message.filter(|found| found.token == Token::Other) {
-            let rest = &after[constrained.end..];
-            end = next(rest, 0)
-                .filter(|found| found.token == Token::Message)
-                .map_or(end, |found| constrained.end + found.start);
+        let mut end = after.find(name).unwrap_or_default() + name.len();
+        let mut found = next(after, 0);
+        while let Some(Found { start, end: behind, token }) =
+            found.filter(|found| !after[..found.start].contains('\n'))
+        {
+            match token {
+                Token::Message => {
+                    end = start;
+                    break;
+                }
+                Token::Other => found = next(after, behind),
+                _ => break,
+            }
         }
         match name {
             "final" | "response" => {
@@ -264,6 +272,19 @@ impl Hearing {
             (true, false, false) => Err(Silence::Empty),
         }
     }
+}
+
+/// Whether thinking ends behind here that nobody is seen to begin, before the next turn.
+fn closes_thinking(text: &str) -> bool {
+    let mut from = 0;
+    while let Some(found) = next(text, from) {
+        match found.token {
+            Token::Think(edge) => return edge == Edge::Close,
+            Token::Turn(_) | Token::Channel => return false,
+            _ => from = found.end,
+        }
+    }
+    false
 }
 
 /// The length of the coordinates that a text opens with, up to the mark that ends them; 0 where it opens with words.

@@ -38,8 +38,10 @@ pub fn read(response: &Value, most_tokens: u32) -> Result<String, Refusal> {
     };
     let reason = choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
     let message = choice.get("message").unwrap_or(&Value::Null);
-    if reason == "content_filter" {
-        return Err(Refusal::new("content_filter", "the server's content filter stopped the answer"));
+    let ended = Ended::of(reason);
+    if ended == Ended::Filtered {
+        let message = format!("the server's content filter stopped the answer, finish reason {reason:?}");
+        return Err(Refusal::new("content_filter", message));
     }
     let declined = [message.get("refusal"), message.pointer("/provider_specific_fields/refusal")];
     if let Some(words) =
@@ -48,12 +50,53 @@ pub fn read(response: &Value, most_tokens: u32) -> Result<String, Refusal> {
         return Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(words))));
     }
     let text = text(message.get("content"))?;
-    if reason == "length" {
-        return Err(cut(&text, message, tokens(response), most_tokens));
+    match ended {
+        Ended::Cut => return Err(cut(&text, message, tokens(response), most_tokens)),
+        Ended::BrokenOff => {
+            let begins = beginning(&text);
+            let message = format!(
+                "the server broke the answer off, finish reason {reason:?}; look into its log: {begins}"
+            );
+            return Err(Refusal::new("cut_early", message));
+        }
+        Ended::Well | Ended::Filtered => {}
     }
     match said(&text) {
         Ok(_) => Ok(text.trim().to_owned()),
         Err(silence) => Err(silent(silence, message, reason)),
+    }
+}
+
+/// How an answer ended, by its finish reason: OpenAI's words, and those of servers that have their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Well,
+    /// At a bound on tokens.
+    Cut,
+    /// The server stopped in the middle.
+    BrokenOff,
+    Filtered,
+}
+
+impl Ended {
+    fn of(reason: &str) -> Self {
+        match reason.to_lowercase().replace('-', "_").as_str() {
+            "length" | "max_tokens" | "model_length" | "max_output_tokens" | "max_length" => Ended::Cut,
+            "abort"
+            | "aborted"
+            | "error"
+            | "cancelled"
+            | "canceled"
+            | "insufficient_system_resource"
+            | "max_time"
+            | "timeout"
+            | "network_error"
+            | "server_error"
+            | "malformed_function_call" => Ended::BrokenOff,
+            "content_filter" | "content_filtered" | "safety" | "recitation" | "prohibited_content"
+            | "blocklist" | "spii" | "sensitive" | "refusal" => Ended::Filtered,
+            _ => Ended::Well,
+        }
     }
 }
 

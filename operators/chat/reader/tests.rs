@@ -227,6 +227,9 @@ fn captions_are_prose_and_nothing_else() {
         "Sure! Here is a dense description of the image:\n\nA red kite flies over a green hill.",
         "{\"caption\": \"A red kite flies over a green hill.\"}",
         "<answer>A red kite flies over a green hill.</answer>",
+        "They want prose, with no <|im_end|> in it.\n</think>\nA red kite flies over a green hill.",
+        "<|channel|>final A red kite flies over a green hill.<|return|>",
+        "<|channel>thought\nA kite.\n<channel|>A red kite flies over a green hill.<turn|>",
         "A red\u{0} kite flies over a green hill.\u{feff}",
     ];
     for answer in same {
@@ -243,6 +246,7 @@ fn captions_are_prose_and_nothing_else() {
         ("ว่าวสีแดงลอยอยู่เหนือเนินเขาสีเขียว", "ว่าวสีแดงลอยอยู่เหนือเนินเขาสีเขียว"),
         ("빨간 연이 푸른 언덕 위를 날고 있다.", "빨간 연이 푸른 언덕 위를 날고 있다."),
         ("A sign reads \"<|im_end|>\" beside an open door.", "A sign reads \"\" beside an open door."),
+        ("A sign reads \"<think>\" beside an open door.", "A sign reads \"\" beside an open door."),
         ("Two signs: one says \"stop\", one says \"go\".", "Two signs: one says \"stop\", one says \"go\"."),
     ];
     for (answer, expected) in others {
@@ -254,6 +258,7 @@ fn captions_are_prose_and_nothing_else() {
         ("<|im_start|>user\nDescribe this picture for someone who cannot see it.<|im_end|>", "empty"),
         ("<tool_call>{\"name\": \"describe\"}</tool_call>", "calls a tool"),
         ("{\"objects\": [\"kite\"], \"scene\": \"a green hill under a kite\"}", "plain prose is wanted"),
+        ("A red kite flies over a hill.\n{\"objects\": [\"kite\"]}", "more than prose"),
         ("风筝。", "no description"),
         ("A kite.", "no description"),
         ("", "empty"),
