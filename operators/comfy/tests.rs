@@ -92,7 +92,7 @@ fn verdict(fake: &Fake, editor: &Comfy) -> (String, bool, usize) {
 fn a_good_run() {
     let fake = Fake::new(Ending::Picture);
     let made = edit(&editor(&[&fake])).unwrap();
-    assert_eq!(made.bytes, png(24, 16));
+    assert_eq!(made.bytes, png(48, 32));
     assert_eq!(fake.calls(), ["websocket", "POST /upload/image", "POST /prompt", "GET /view"]);
     let state = fake.state();
     let graph = &state.prompts[0];

@@ -96,7 +96,8 @@ fn no_file_is_kept_with_other_pixels_than_pillows() {
                 match becomes {
                     "damaged" => None,
                     "refused" => Some(format!("kept, where Pillow has {levels:?} levels")),
-                    _ => (!levels.is_some_and(|levels| levels <= MOST_LEVELS))
+                    _ => levels
+                        .is_none_or(|levels| levels > MOST_LEVELS)
                         .then(|| format!("kept: {levels:?} levels from Pillow's {size:?}")),
                 }
             }

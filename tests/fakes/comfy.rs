@@ -123,7 +123,7 @@ impl Fake {
             prompts: Vec::new(),
             uploads: BTreeMap::new(),
             instead_of_the_id: None,
-            picture: png(24, 16),
+            picture: png(48, 32),
             missing: Vec::new(),
             dead: false,
             running: Vec::new(),
