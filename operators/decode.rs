@@ -24,7 +24,7 @@ mod tiff;
 mod turbo;
 
 use threshflow::row::Refusal;
-use threshflow::shard::{Format, Picture, ReadOptions, guarded, probe};
+use threshflow::shard::{EndFrame, Format, Picture, Probed, ReadOptions, guarded, probe};
 
 /// What the pixels are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,13 @@ pub fn decode_beside(bytes: &[u8], picture: &Picture, purpose: Purpose) -> Resul
     let (width, height) = (picture.width.into(), picture.height.into());
     let _room = room::beside(decoded_bytes_of(bytes, width, height, picture.format, purpose));
     decode(bytes, picture.format, picture.orientation, purpose)
+}
+
+/// [`decode_beside`] for the second frame of a sample, shown as its picture is.
+pub fn decode_frame_beside(frame: &EndFrame<'_>, purpose: Purpose) -> Result<Rgb, Refusal> {
+    let Probed { format, width, height, orientation } = frame.looked.clone()?;
+    let _room = room::beside(decoded_bytes_of(frame.bytes, width.into(), height.into(), format, purpose));
+    decode(frame.bytes, format, orientation, purpose)
 }
 
 /// Bounds what is decoded beside the lanes at once, in bytes, for the whole process; the first call counts. Without one it is 1 GiB.

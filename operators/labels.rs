@@ -79,3 +79,49 @@ impl Labels {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caption::FixedVocabulary;
+    use threshflow::lane::Key;
+    use threshflow::row::{ContentHash, Image, RowId, Score};
+
+    fn list(objects: &[&str], backgrounds: &[&str]) -> NounList {
+        NounList::of(objects.iter().copied(), backgrounds.iter().copied()).unwrap()
+    }
+
+    fn named(labels: &Labels, number: u16) -> Result<String, Refusal> {
+        let id = RowId { shard: 0, member: 0 };
+        let given = Score::of(f32::NAN);
+        let image = Image { id, content: ContentHash([7; 16]), width: 9, height: 9, given };
+        let region = Region::new(image, 0, RegionKind::Object, (number, "x"), [0.0, 0.0, 4.0, 4.0]);
+        labels.noun(&region, &Question::about(&region, Key::Row))
+    }
+
+    #[test]
+    fn a_number_means_the_same_to_whoever_looks_it_up() {
+        let nouns = list(&["cat", "boat"], &["sky"]);
+        let source: Arc<dyn NounSource> = Arc::new(FixedVocabulary(nouns.clone()));
+        let asked = Labels::new(&Vocabulary::Asked { dimension: 8 }, source.clone());
+        // Twice the same label, as nudity detectors and the like have; and one that the picture's nouns have too.
+        let own = ["tree", "boat", "tree"].map(str::to_owned).to_vec();
+        let baked = Labels::new(&Vocabulary::Baked { labels: own }, source);
+        for (number, noun) in ["cat", "boat", "sky"].into_iter().enumerate() {
+            assert_eq!(named(&asked, number as u16).unwrap(), noun);
+            assert_eq!(asked.number_of(noun, &nouns), Some(number as u16));
+        }
+        for (number, noun) in ["tree", "boat", "tree", "cat", "boat", "sky"].into_iter().enumerate() {
+            assert_eq!(named(&baked, number as u16).unwrap(), noun);
+        }
+        for (noun, number) in
+            [("tree", Some(0)), ("boat", Some(1)), ("cat", Some(3)), ("sky", Some(5)), ("dog", None)]
+        {
+            assert_eq!(baked.number_of(noun, &nouns), number, "{noun}");
+        }
+        for (labels, number) in [(&asked, 3), (&baked, 6), (&baked, u16::MAX), (&asked, u16::MAX)] {
+            assert_eq!(named(labels, number).unwrap_err().class, "no_noun");
+        }
+        assert_ne!(asked.stamp(), baked.stamp());
+    }
+}

@@ -105,6 +105,11 @@ fn attribute<'a>(field: Field<'a>) -> Result<(&'a [u8], Attribute<'a>), String> 
     Ok((name, found))
 }
 
+/// Whether an operator is one of a list of names with a blank between.
+pub(super) fn is_one_of(kind: &[u8], list: &str) -> bool {
+    list.split(' ').any(|name| name.as_bytes() == kind)
+}
+
 /// The tensors of a graph that are the same on every run, by name.
 pub(super) struct Constants<'a> {
     tensors: BTreeMap<&'a [u8], &'a [u8]>,

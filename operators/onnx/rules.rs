@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::constant::{BOOL, Constant, INT8, INT32, INT64, UINT8};
-use super::node::Node;
+use super::node::{Node, is_one_of};
 use super::sizes::Value;
 
 /// The operators that were compared with ONNX Runtime, and are right but for the rules below.
@@ -33,10 +33,6 @@ const OF_FLOATS: &str = "Relu PRelu MatMul Gemm ReduceL2 ReduceLogSum ReduceLogS
 /// The other nodes of a graph, by what they give: the maker of an input, by its place.
 type Maker<'m, 'a> = &'m dyn Fn(usize) -> Option<&'m Node<'a>>;
 type Files = BTreeMap<String, PathBuf>;
-
-fn is_one_of(kind: &[u8], list: &str) -> bool {
-    list.split(' ').any(|name| name.as_bytes() == kind)
-}
 
 /// A node for people: ``Conv `name` ``.
 pub(super) fn named(node: &Node<'_>) -> String {

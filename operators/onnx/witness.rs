@@ -4,7 +4,8 @@
 //! only touched, linked or put back is no other.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,6 +23,9 @@ struct Mark {
     modified: (i64, i64),
     changed: (i64, i64),
 }
+
+/// Opens a file, and tells what is said of it.
+type Opens = for<'w> fn(&'w Watched) -> std::io::Result<(Box<dyn Read + 'w>, Metadata)>;
 
 impl Mark {
     fn of(file: &Metadata) -> Self {
@@ -67,8 +71,8 @@ impl Witness {
         };
         let files: Vec<Watched> = files.into_iter().map(open).collect::<Result<_, _>>()?;
         let mut witness = Witness { files, ..Witness::default() };
-        let unread = |error| (String::new(), error);
-        (witness.content, witness.bytes) = witness.hashed(|it| it.file.try_clone()).map_err(unread)?;
+        (witness.content, witness.bytes) =
+            witness.hashed(Watched::held).map_err(|error| (String::new(), error))?;
         if let Some(written) = witness.files.iter().find(|it| !it.is_unwritten()) {
             let why = std::io::Error::other("it was written while it was read; run again");
             return Err((written.name.clone(), why));
@@ -76,49 +80,46 @@ impl Witness {
         Ok(witness)
     }
 
-    fn hashed(
-        &self,
-        open: impl Fn(&Watched) -> std::io::Result<File>,
-    ) -> std::io::Result<(ContentHash, u64)> {
+    fn hashed(&self, open: Opens) -> std::io::Result<(ContentHash, u64)> {
         let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
         for watched in &self.files {
-            let mut file = open(watched)?;
-            std::io::Seek::rewind(&mut file)?;
-            let length = file.metadata()?.len();
+            let (file, told) = open(watched)?;
             hasher.update(&(watched.name.len() as u64).to_le_bytes()).update(watched.name.as_bytes());
-            hasher.update(&length.to_le_bytes()).update_reader(file)?;
-            bytes += length;
+            hasher.update(&told.len().to_le_bytes()).update_reader(file)?;
+            bytes += told.len();
         }
         Ok((ContentHash::from_hasher(&hasher), bytes))
     }
 
     /// Whether the paths lead to what was hashed.
     pub(super) fn is_still_there(&self) -> Result<(), OnnxError> {
-        self.look(|it| std::fs::metadata(&it.path).is_ok_and(|found| Mark::of(&found) == it.mark()))
+        self.look(|it| std::fs::metadata(&it.path), Watched::named)
     }
 
-    /// Whether nobody wrote into the files that were hashed.
+    /// Whether nobody wrote into the files that were hashed, wherever their names lead by now.
     pub(super) fn is_unwritten(&self) -> Result<(), OnnxError> {
-        self.look(Watched::is_unwritten)
+        self.look(|it| it.file.metadata(), Watched::held)
     }
 
-    fn look(&self, is_same: impl Fn(&Watched) -> bool) -> Result<(), OnnxError> {
-        let Some(other) = self.files.iter().find(|it| !is_same(it)) else { return Ok(()) };
-        let changed = || OnnxError::Changed { path: other.path.clone() };
+    fn look(
+        &self,
+        told: impl Fn(&Watched) -> std::io::Result<Metadata>,
+        open: Opens,
+    ) -> Result<(), OnnxError> {
+        let marks: Vec<Option<Mark>> =
+            self.files.iter().map(|it| told(it).ok().map(|found| Mark::of(&found))).collect();
+        let other = self.files.iter().zip(&marks).find(|(it, mark)| **mark != Some(it.mark()));
+        let Some((other, _)) = other else { return Ok(()) };
         // The same file with another time, or the same bytes in another file, are the same model.
-        let marks: Vec<Mark> = self
-            .files
-            .iter()
-            .map(|it| std::fs::metadata(&it.path).map(|found| Mark::of(&found)))
-            .collect::<Result<_, _>>()
-            .map_err(|_| changed())?;
-        let in_place = self.files.iter().zip(&marks).all(|(it, mark)| mark.inode == it.mark().inode);
-        let (content, _) = self.hashed(|it| File::open(&it.path)).map_err(|_| changed())?;
-        if content != self.content {
-            return Err(changed());
+        match self.hashed(open) {
+            Ok((content, _)) if content == self.content => {}
+            _ => return Err(OnnxError::Changed { path: other.path.clone() }),
         }
-        if in_place {
-            self.files.iter().zip(marks).for_each(|(it, mark)| *it.lock() = mark);
+        for (it, mark) in self.files.iter().zip(marks) {
+            let held = it.mark();
+            if let Some(mark) = mark.filter(|mark| (mark.device, mark.inode) == (held.device, held.inode)) {
+                *it.lock() = mark;
+            }
         }
         Ok(())
     }
@@ -133,7 +134,33 @@ impl Watched {
         *self.lock()
     }
 
+    /// The file that is held, from its start.
+    fn held(&self) -> std::io::Result<(Box<dyn Read + '_>, Metadata)> {
+        Ok((Box::new(Held { file: &self.file, at: 0 }), self.file.metadata()?))
+    }
+
+    /// The file that its name leads to.
+    fn named(&self) -> std::io::Result<(Box<dyn Read + '_>, Metadata)> {
+        let file = File::open(&self.path)?;
+        let told = file.metadata()?;
+        Ok((Box::new(file), told))
+    }
+
     fn is_unwritten(&self) -> bool {
         self.file.metadata().is_ok_and(|found| Mark::of(&found) == self.mark())
+    }
+}
+
+/// A file that several threads may read from its start, each with a place of its own.
+struct Held<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for Held<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }

@@ -1,11 +1,11 @@
 //! How edits are shown in reports: the picture, what the steps are about, and what came of each turn.
 
 use image::{DynamicImage, RgbImage};
-use operators::decode::{Purpose, decode_beside, decode_file};
+use operators::decode::{Purpose, decode_beside, decode_file, decode_frame_beside};
 use operators::edit::EditPictures;
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
-use operators::edit_source::{StoredReference, end_frame};
+use operators::edit_source::StoredReference;
 use operators::paint;
 use serde_json::Value;
 use threshflow::report::{DrawnEdit, Illustration, Illustrator, Mark, OnSheet, Panel, ShownEdit};
@@ -88,8 +88,7 @@ impl IllustrateEdits {
             Shown::EndFrame => {
                 let lost = || Refusal::new("no_end_frame", "the second frame is not there");
                 let frame = edit.end_frame.ok_or_else(lost)?;
-                let (looked, purpose) = (frame.looked.clone()?, Purpose::ShortSideAtLeast(SIDE));
-                make_small(&decode(frame.bytes, looked.format, looked.orientation, purpose)?, SIDE)
+                make_small(&decode_frame_beside(frame, Purpose::ShortSideAtLeast(SIDE))?, SIDE)
             }
             Shown::Made(number) => {
                 let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use image::{ImageFormat, RgbImage};
-use operators::decode::{Purpose, Rgb, decode, decode_beside};
+use operators::decode::{Purpose, Rgb, decode_beside, decode_frame_beside};
 use operators::edit_source::REFERENCE_SIDE;
 use operators::paint;
 use threshflow::row::{ContentHash, Refusal};
@@ -56,11 +56,12 @@ impl OpenShard {
         let end = end.ok_or("the sample has no second frame (KEY.end.jpg) any more")?;
         let options =
             ReadOptions { exif_orientation: !as_stored, max_pixels: u64::MAX, ..ReadOptions::default() };
-        let looked = EndFrame::of(&end, &options).looked.map_err(|refusal| failed(refusal.to_string()))?;
+        let frame = EndFrame::of(&end, &options);
+        let looked = frame.looked.clone().map_err(|refusal| failed(refusal.to_string()))?;
         if looked.orientation == 1 && lies_upright(&end) {
             return picture_file(end).map_err(failed);
         }
-        let shown = decode(&end, looked.format, looked.orientation, Purpose::Full);
+        let shown = decode_frame_beside(&frame, Purpose::Full);
         as_png(&pixels(shown.map_err(|refusal| failed(refusal.to_string()))?).map_err(failed)?)
     }
 
