@@ -72,7 +72,12 @@ impl<O: Operator> Stage<O> {
 
     /// Refuses questions whose bytes could not be had for as long as this process runs: a refusal of the row that was to be looked
     /// at, not of its content.
-    fn could_not_read(&self, contents: impl Iterator<Item = ContentHash>, id: RowId, unreadable: &Unreadable) {
+    fn could_not_read(
+        &self,
+        contents: impl Iterator<Item = ContentHash>,
+        id: RowId,
+        unreadable: &Unreadable,
+    ) {
         for content in contents.filter(|content| !self.forget_unless_awaited(content)) {
             self.refuse_there(content, id, unreadable.0.clone());
         }
