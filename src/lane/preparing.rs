@@ -294,7 +294,8 @@ mod tests {
     fn what_the_sample_brought_along_is_neither_asked_nor_remembered_where_it_cannot_be_read() {
         let cut =
             |path: &Path| std::fs::File::options().write(true).open(path).unwrap().set_len(1536).unwrap();
-        let changes: [(&str, fn(&Path)); 3] = [
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 3] = [
             ("cut_while_read", cut),
             // Written over.
             ("changed_while_read", |path| {
