@@ -301,7 +301,7 @@ mod tests {
             ("changed_while_read", |path| {
                 std::fs::write(path, vec![0; std::fs::metadata(path).unwrap().len() as usize]).unwrap();
             }),
-            // The file lies where it lay, and another is read.
+            // Still being written.
             ("changed_while_read", |path| {
                 let file = std::fs::File::options().append(true).open(path).unwrap();
                 file.set_len(file.metadata().unwrap().len() + 512).unwrap();
