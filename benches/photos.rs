@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
+use threshflow::publish::PlainTar;
 
 pub const WIDTH: u32 = 2000;
 pub const HEIGHT: u32 = 1333;
@@ -59,12 +60,9 @@ pub fn jpeg(seed: u32) -> Vec<u8> {
 /// each time with another comment in it, so that no two contents are the same.
 pub fn write_shard(path: &Path, least_bytes: u64) -> u64 {
     let drawn: Vec<Vec<u8>> = (0..6).map(jpeg).collect();
-    let mut tar = tar::Builder::new(std::fs::File::create(path).expect("a file in the temporary folder"));
+    let mut tar = PlainTar::new(std::fs::File::create(path).expect("a file in the temporary folder"));
     let mut add = |name: String, bytes: &[u8]| {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, bytes).expect("the temporary folder has room");
+        tar.append(&name, bytes).expect("the temporary folder has room");
         512 + bytes.len() as u64
     };
     let (mut pictures, mut written) = (0_u64, 0);

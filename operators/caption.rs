@@ -9,6 +9,7 @@ use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
+use crate::chat::reader::without_control_tokens;
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decode, decoder_stamp};
@@ -28,6 +29,9 @@ impl Topic for Captioned {
 /// Raise this when the code changes what a caption is.
 const VERSION: &[u8] = b"caption/1";
 
+/// Raise this when the code changes what is made of a sample's own caption.
+const SIDECARS_FIRST: &[u8] = b"first/2";
+
 /// How sure the detector must be of what a plain caption speaks of.
 const LEAST_SCORE: f32 = 0.3;
 
@@ -41,7 +45,7 @@ pub enum CaptionBy {
 /// Whether captions of samples are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sidecars {
-    /// Where a sample has a caption, it is taken and nothing asked.
+    /// Where a sample has a caption, it is taken without the control tokens in it, and nothing asked.
     First,
     Ignored,
 }
@@ -128,7 +132,7 @@ impl Operator for Caption {
     }
 
     fn stamp(&self) -> Stamp {
-        let sidecars: &[u8] = if self.sidecars == Sidecars::First { b"first" } else { b"ignored" };
+        let sidecars: &[u8] = if self.sidecars == Sidecars::First { SIDECARS_FIRST } else { b"ignored" };
         match &self.by {
             CaptionBy::Finds(detect) => {
                 let stamp = detect.stamp();
@@ -169,7 +173,7 @@ impl Operator for Caption {
             return Ok(None);
         }
         let sidecar = shards.shard(question.id.shard)?.sidecar(question.id.member)?;
-        let caption = sidecar.caption.unwrap_or_default();
+        let caption = without_control_tokens(&sidecar.caption.unwrap_or_default());
         let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
         Ok((!caption.is_empty()).then(|| Ok(reply(caption))))
     }

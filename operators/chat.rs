@@ -3,7 +3,7 @@
 //! A question is a [`ChatRequest`], built by a task ([`caption`], [`noun_finder`], [`instruct`], [`judge`]); whoever has its raw
 //! answer is a [`Raw`]: [`Chat`] asks the server, a durable book may stand in front of it. [`ask()`] puts the two together: the
 //! raw answer is what is paid for and remembered, and parsing it is a pure step of its own, so that a better parser asks
-//! nothing again.
+//! nothing again. All tasks parse by the one [`reader`].
 //!
 //! Answers of JSON are asked for by schema. A server that can't is told by its 400 or 422, and from then on asked in text: the
 //! prompts say the form of the answer as well.
@@ -12,11 +12,11 @@ pub mod ask;
 mod body;
 pub mod caption;
 pub mod instruct;
-mod json_text;
 pub mod judge;
 pub mod noun_finder;
 pub mod picture;
 mod prompt;
+pub mod reader;
 pub mod response;
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use threshflow::row::{ContentHash, Refusal};
 
 pub use ask::{Raw, ask};
 pub use picture::{PixelRange, encode};
-pub use response::is_of_the_content;
+pub use response::{is_of_the_content, is_of_the_server};
 
 use body::{Form, TokensKey};
 
@@ -261,7 +261,7 @@ impl Raw for Chat {
             let form = self.form();
             let body = body::body(&self.model, request, form);
             match self.endpoint.post_json(&self.model.path(), &body, estimated, &response::tokens) {
-                Ok(answer) => return response::read(&answer),
+                Ok(answer) => return response::read(&answer, self.model.max_tokens),
                 // Each form gives way once, so that this ends.
                 Err(error) if self.gives_way(request, form, &error) => {}
                 Err(error) => return Err(error.into()),

@@ -34,6 +34,7 @@ impl Endpoint for Metered {
         estimated: Tokens,
         used: &dyn Fn(&Value) -> Option<Tokens>,
     ) -> Result<Value, CallError> {
+        self.host.first_word()?;
         let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
         let used = |answer: &Value| {
             let tokens = used(answer);

@@ -210,6 +210,51 @@ mod tests {
     }
 
     #[test]
+    fn of_a_pair_the_one_with_the_lower_rank_comes_first() {
+        for seed in 0..20 {
+            let chooser = Choose { seed, shares: "hybrid".parse().unwrap(), pixels_apart: PIXELS_APART };
+            let chosen = chooser.choose(&picture(), &regions()).remove(0).choice.unwrap();
+            let rank = |number: u16| {
+                let region = regions().remove(usize::from(number)).content();
+                choice::rank(seed, &picture().content, EditType::Hybrid, &region)
+            };
+            let ranks: Vec<u64> = chosen.regions().map(rank).collect();
+            assert!(ranks[0] < ranks[1], "{chosen:?}");
+        }
+    }
+
+    #[test]
+    fn a_pair_is_of_two_nouns_and_far_enough_apart() {
+        let chooser = |pixels_apart| Choose { seed: 3, shares: "hybrid".parse().unwrap(), pixels_apart };
+        let gap_of_all = 140.0;
+        let chosen = chooser(gap_of_all - 1.0).choose(&picture(), &regions()[..2]);
+        assert!(chosen[0].choice.is_ok());
+        let refused = chooser(gap_of_all).choose(&picture(), &regions()[..2]).remove(0).choice.unwrap_err();
+        assert!(refused.class == "too_few_candidates" && refused.message.contains("140"), "{refused}");
+        let same = |number: u16| {
+            let left = f32::from(number) * 240.0;
+            let bbox = [left, 10.0, left + 100.0, 120.0];
+            Region::new(picture(), number, RegionKind::Object, (0, "thing 0"), bbox)
+        };
+        let refused = chooser(0.0).choose(&picture(), &[same(0), same(1)]).remove(0).choice;
+        assert!(refused.is_err_and(|refused| refused.class == "too_few_candidates"));
+    }
+
+    #[test]
+    fn only_types_with_a_share_are_tried_and_of_so_many_pictures() {
+        let tried = |shares: &str, number: u8| {
+            let chooser = Choose { seed: 3, shares: shares.parse().unwrap(), pixels_apart: PIXELS_APART };
+            let picture = Image { content: ContentHash([number; 16]), ..picture() };
+            let chosen = chooser.choose(&picture, &regions());
+            chosen.into_iter().map(|chosen| chosen.number).collect::<Vec<u16>>()
+        };
+        let [style, add] = [EditType::Style, EditType::Add].map(EditType::number);
+        assert_eq!(tried("style", 7), [style]);
+        let half = (0..200).filter(|number| tried("add=0.5,style", *number) == [add, style]).count();
+        assert!((70..130).contains(&half), "{half} of 200");
+    }
+
+    #[test]
     fn a_region_that_was_not_chosen_leaves_and_nothing_changes() {
         let all = choose(&regions());
         for gone in 0..4_u16 {

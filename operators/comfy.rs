@@ -24,13 +24,16 @@ mod client;
 mod endpoints;
 mod pictures;
 mod run;
+mod servers;
 mod socket;
 mod verdict;
 mod workflow;
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use threshflow::lane::Remote;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
@@ -39,6 +42,7 @@ use client::Client;
 use endpoints::Endpoints;
 use pictures::Uploads;
 use run::{Failure, Run, Task};
+use servers::Server;
 use workflow::Workflow;
 
 const VERSION: &[u8] = b"comfy/1";
@@ -103,10 +107,27 @@ pub struct ComfyError {
 pub struct Comfy {
     settings: ComfySettings,
     workflows: Vec<Workflow>,
-    endpoints: Endpoints,
+    endpoints: Arc<Endpoints>,
+    first_word: OnceLock<Result<(), String>>,
 }
 
 impl Comfy {
+    /// The servers, for a run to watch.
+    pub fn servers(&self) -> Vec<Arc<dyn Remote>> {
+        let server =
+            |number| -> Arc<dyn Remote> { Arc::new(Server { endpoints: self.endpoints.clone(), number }) };
+        (0..self.endpoints.clients().len()).map(server).collect()
+    }
+
+    /// Before the first pass: whether a server is there, and has the nodes of the workflows. It is asked once a process.
+    fn first_word(&self) -> Result<(), Refusal> {
+        let said = self.first_word.get_or_init(|| {
+            servers::first_word(&self.endpoints, &self.workflows)
+                .inspect_err(|why| self.endpoints.despair(why))
+        });
+        said.clone().map_err(|why| Refusal::new("unreachable", why))
+    }
+
     /// Reads and checks the workflows. No server is asked anything yet.
     pub fn open(settings: ComfySettings) -> Result<Self, ComfyError> {
         let mut wrong: Vec<String> =
@@ -133,7 +154,7 @@ impl Comfy {
             settings.first_aside,
             settings.longest_aside,
         );
-        Ok(Comfy { settings, workflows, endpoints })
+        Ok(Comfy { settings, workflows, endpoints: Arc::new(endpoints), first_word: OnceLock::new() })
     }
 
     /// On one endpoint after the other, until one has made it or all have failed for too long.
@@ -145,22 +166,22 @@ impl Comfy {
             let client = lease.client();
             let (class, why) = match (Run { task, client }).make() {
                 Ok(made) => {
-                    lease.worked();
+                    lease.worked(true);
                     return Ok(made);
                 }
                 Err(Failure::Refused(refusal)) => {
-                    lease.worked();
+                    lease.worked(false);
                     return Err(refusal);
                 }
                 Err(Failure::Endpoint { why, retry_after }) => {
-                    lease.failed(retry_after);
+                    lease.failed(&why, retry_after);
                     last = why;
                     continue;
                 }
                 Err(Failure::Lost(why)) => ("unreachable", why),
                 Err(Failure::TimedOut(why)) => ("timed_out", why),
             };
-            lease.failed(None);
+            lease.failed(&why, None);
             prompts += 1;
             if prompts == MOST_PROMPTS {
                 return Err(Refusal::new(class, format!("{why}; that was prompt {prompts} of the pass")));
@@ -168,6 +189,9 @@ impl Comfy {
             // It had a server until now.
             give_up = Instant::now() + self.settings.give_up_after;
             last = why;
+        }
+        if self.endpoints.is_stopped() {
+            return Err(Refusal::new("stopped", "ComfyUI was not asked: the run is ending"));
         }
         let message = format!(
             "no endpoint of ComfyUI was well for {:.1?}; the last failure: {last}",
@@ -209,9 +233,8 @@ impl Editor for Comfy {
         self.endpoints.at_once()
     }
 
-    /// Refusal classes. Of the content: `execution_failed`, `no_picture`, `no_reference` (the workflow wants one), `no_workflow`
-    /// (none for this operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers:
-    /// `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
+    /// Refusal classes. Of the content: `execution_failed`, `no_reference` (the workflow wants one), `no_workflow` (none for this
+    /// operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers: `no_picture`, `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
     /// `interrupted`, `upload_rejected`, `output_lost`, `bad_output`, `answer_too_large`.
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
         let Some(workflow) = workflow::choose(&self.workflows, pass) else {
@@ -220,6 +243,7 @@ impl Editor for Comfy {
             return Err(Refusal::new("no_workflow", message));
         };
         let uploads = Uploads::of(pass, &workflow.binding)?;
+        self.first_word()?;
         self.run(&Task { workflow, pass, uploads: &uploads, settings: &self.settings })
     }
 

@@ -8,17 +8,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use threshflow::flow::{Finds, Found};
+use threshflow::flow::{Finds, Found, too_many_regions};
 use threshflow::lane::{Key, Known, Operator, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Refusal, RegionKind, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::decode::{decode, decoded_bytes_of};
 use crate::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
+use crate::labels::Labels;
 use crate::letterbox::Boxed;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
-use crate::records::{Records, value_of};
+use crate::records::{Records, Released, value_of};
 use crate::texts::Texts;
 
 /// How sure the detector is of a region, 0 to 1. Real detectors of open vocabularies are seldom above 0.9.
@@ -40,9 +41,12 @@ impl Unit for FoundRegions {
 }
 
 /// Raise this when the code changes what is found.
-const VERSION: &[u8] = b"detect/1";
+const VERSION: &[u8] = b"detect/2";
 
-/// A region as it is remembered.
+/// The number of a noun that nobody listed.
+const NOT_LISTED: u16 = u16::MAX;
+
+/// A region as it is remembered: a list of them, and behind it, where a released record told of them, the record's hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stored {
     background: bool,
@@ -56,7 +60,7 @@ struct Stored {
 pub struct Detect {
     model: DetectModel,
     pool: Arc<SessionPool<Detector>>,
-    nouns: Arc<dyn NounSource>,
+    labels: Labels,
     /// `None` for a baked vocabulary.
     texts: Option<Arc<Texts>>,
     records: Records,
@@ -103,17 +107,23 @@ impl Detect {
             move |place, threads| opened.open_session(place, threads),
             |_, _| Ok(()),
         )?;
-        Ok(Detect { model, pool: Arc::new(pool), nouns, texts, records })
+        let labels = Labels::new(model.kind(), nouns);
+        Ok(Detect { model, pool: Arc::new(pool), labels, texts, records })
     }
 
-    /// The words that a question is about: its own nouns, or the detector's labels.
-    fn vocabulary(&self, question: &Question) -> Result<NounList, Refusal> {
-        match self.model.kind() {
-            Vocabulary::Asked { .. } => self.nouns.nouns(question),
-            Vocabulary::Baked { labels } => {
-                NounList::of(labels.iter().map(String::as_str), std::iter::empty())
-            }
-        }
+    /// What regions' numbers of nouns mean.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// What neither the detector's folder nor its graph says and was guessed, for people.
+    pub fn guesses(&self) -> &[String] {
+        self.model.guesses()
+    }
+
+    /// The nouns that are looked for; none are, where the detector has labels of its own.
+    fn looked_for(&self, question: &Question) -> Result<NounList, Refusal> {
+        if self.labels.are_baked() { Ok(NounList::default()) } else { self.labels.nouns(question) }
     }
 
     fn reply(&self, found: Vec<Stored>) -> Reply<Score<FoundRegions>> {
@@ -123,7 +133,8 @@ impl Detect {
 
     fn stored(&self, asked: &Asked, found: Vec<detect_model::Found>) -> Vec<Stored> {
         let stored = |one: detect_model::Found| {
-            let (noun, kind) = asked.nouns.get(one.class as usize)?;
+            let class = one.class as usize;
+            let (noun, kind) = self.labels.of_class(class).or_else(|| asked.nouns.get(class))?;
             Some(Stored {
                 background: kind == RegionKind::Background,
                 noun: one.class as u16,
@@ -148,16 +159,25 @@ impl Finds for Detect {
     type Score = Detection;
 
     fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
-        let stored: Vec<Stored> = postcard::from_bytes(body)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not a list of regions: {error}")))?;
-        let found = |one: Stored| Found {
+        let foreign = |why: String| Refusal::new("foreign_answer", format!("not a list of regions: {why}"));
+        let (stored, rest) =
+            postcard::take_from_bytes::<Vec<Stored>>(body).map_err(|error| foreign(error.to_string()))?;
+        let record = match rest {
+            [] => None,
+            rest => {
+                let hash = rest.try_into().map_err(|_| foreign(format!("{} bytes too many", rest.len())))?;
+                Some(ContentHash(hash))
+            }
+        };
+        let found = |(number, one): (usize, Stored)| Found {
             kind: if one.background { RegionKind::Background } else { RegionKind::Object },
             noun: one.noun,
             noun_text: one.noun_text,
             bbox: one.bbox,
             score: one.score,
+            told_by: record.map(|record| Released::tells(record, number as u16)),
         };
-        Ok(stored.into_iter().map(found).collect())
+        Ok(stored.into_iter().enumerate().map(found).collect())
     }
 }
 
@@ -176,7 +196,7 @@ impl Operator for Detect {
     fn stamp(&self) -> Stamp {
         let parts = self.model.stamp_parts();
         let (texts, records) = (self.texts.as_ref().map(|texts| texts.stamp()), self.records.stamp());
-        let nouns = self.nouns.stamp();
+        let nouns = self.labels.stamp();
         let mut all: Vec<(&str, &[u8])> =
             vec![("operator", VERSION), ("nouns", &nouns.0.0), ("records", &records)];
         all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
@@ -196,23 +216,36 @@ impl Operator for Detect {
     }
 
     fn known(&self, question: &Question, shards: &Catalogue) -> Known<Score<FoundRegions>> {
-        let nouns = match self.vocabulary(question) {
+        let nouns = match self.labels.nouns(question) {
             Ok(nouns) => nouns,
             // Whoever only counts questions may know no nouns yet.
             Err(refusal) if refusal.class == "not_remembered" => return Ok(None),
+            // Who has labels needs none, but to read a record by.
+            Err(_) if self.labels.are_baked() && !self.records.is_some() => return Ok(None),
             Err(refusal) => return Ok(Some(Err(refusal))),
         };
-        if let Some(record) = self.records.of(question, shards)? {
-            match record {
-                Ok(record) if record.has_regions() => {
-                    return Ok(Some(Ok(self.reply(of_record(&record, &nouns)))));
+        // A record answers where the question says that it does: one that says no more than that there is this picture, and these
+        // nouns, is asked by others too.
+        if let Some(hash) = &nouns.record {
+            let record = match self.records.of(question, shards)? {
+                Some(Ok(record)) if record.hash().to_string() == *hash => record,
+                Some(Err(refusal)) => return Ok(Some(Err(refusal))),
+                _ => {
+                    let lost = "the record that the picture's nouns are of is lost";
+                    return Ok(Some(Err(Refusal::new("not_remembered", lost))));
                 }
-                Ok(_) => {}
-                Err(refusal) => return Ok(Some(Err(refusal))),
+            };
+            if let Err(refusal) = record.fits(question, shards)? {
+                return Ok(Some(Err(refusal)));
             }
+            let found = of_record(&record, &nouns, &self.labels).map(|found| {
+                let Reply { answer, body } = self.reply(found);
+                Reply { answer, body: body.map(|body| [body, record.hash().0.to_vec()].concat()) }
+            });
+            return Ok(Some(found));
         }
         // Nothing to look for: nothing is found, and nothing decoded.
-        Ok(nouns.is_empty().then(|| Ok(self.reply(Vec::new()))))
+        Ok((nouns.is_empty() && !self.labels.are_baked()).then(|| Ok(self.reply(Vec::new()))))
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
@@ -228,7 +261,7 @@ impl Operator for Detect {
         let (Some((picture, bytes)), Some(question)) = (subject.picture, subject.questions.first()) else {
             return Err(Refusal::new("no_picture", "there is nothing to look at"));
         };
-        let nouns = self.vocabulary(question)?;
+        let nouns = self.looked_for(question)?;
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         let picture = self.model.letterbox().fit(&rgb)?;
         let embeddings = match &self.texts {
@@ -263,7 +296,7 @@ impl Operator for Detect {
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         let Some(texts) = &self.texts else { return Vec::new() };
         let unknown = |question: &Question| {
-            let nouns = self.nouns.nouns(question).unwrap_or_default();
+            let nouns = self.labels.nouns(question).unwrap_or_default();
             texts.unknown(nouns.iter())
         };
         questions.iter().flat_map(unknown).collect()
@@ -271,10 +304,11 @@ impl Operator for Detect {
 }
 
 /// What a released record says was found.
-fn of_record(record: &crate::records::Released, nouns: &NounList) -> Vec<Stored> {
+fn of_record(record: &Released, nouns: &NounList, labels: &Labels) -> Result<Vec<Stored>, Refusal> {
+    too_many_regions(record.regions().count()).map_or(Ok(()), Err)?;
     let stored = |(region, kind): (&crate::record::Region, RegionKind)| {
         let noun_text = region.class_name.as_str().trim().to_owned();
-        let noun = nouns.iter().position(|noun| noun == noun_text).unwrap_or(0) as u16;
+        let noun = labels.number_of(&noun_text, nouns).unwrap_or(NOT_LISTED);
         Stored {
             background: kind == RegionKind::Background,
             noun,
@@ -283,5 +317,34 @@ fn of_record(record: &crate::records::Released, nouns: &NounList) -> Vec<Stored>
             score: value_of(region.score.as_ref()),
         }
     };
-    record.regions().map(stored).collect()
+    Ok(record.regions().map(stored).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caption::FixedVocabulary;
+    use crate::record::Record;
+    use crate::records::Released;
+
+    #[test]
+    fn a_record_with_more_regions_than_there_are_numbers_is_refused() {
+        let of_record = |objects: usize, backgrounds: usize| {
+            let regions = |count| vec![r#"{"class_name":"cat","bbox":[0,0,1,1]}"#; count].join(",");
+            let (objects, backgrounds) = (regions(objects), regions(backgrounds));
+            let text = format!(
+                r#"{{"path":"a.jpg","segmentation":{{"object":[{objects}],"background":[{backgrounds}]}}}}"#
+            );
+            let record = Released::new(Record::parse(text.as_bytes()).unwrap());
+            let nouns = NounList::of(["cat"], []).unwrap();
+            let asked = Vocabulary::Asked { dimension: 1 };
+            of_record(&record, &nouns, &Labels::new(&asked, Arc::new(FixedVocabulary(nouns.clone()))))
+        };
+        assert_eq!(of_record(65_535, 0).unwrap().len(), 65_535);
+        for (objects, backgrounds) in [(65_536, 0), (40_000, 25_536)] {
+            let refusal = of_record(objects, backgrounds).unwrap_err();
+            assert_eq!(refusal.class, "too_many_regions");
+            assert!(refusal.message.contains(&(objects + backgrounds).to_string()), "{refusal}");
+        }
+    }
 }

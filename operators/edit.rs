@@ -17,9 +17,10 @@ use threshflow::shard::Picture;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of, pixels_of_file};
+use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of, reference_stamp};
 use crate::editor::{Editor, Pass};
 use crate::instruct::{InstructionSource, StoredInstruction};
+use crate::made::{check_shape, pixels_of_file};
 use crate::passing::tells_of_the_content;
 
 pub use pictures::{EditPicture, EditPictures, MadePass};
@@ -31,7 +32,7 @@ impl Topic for Edited {
 }
 
 /// Raise this when the code changes what an edit is made of.
-const VERSION: &[u8] = b"edit/1";
+const VERSION: &[u8] = b"edit/2";
 
 /// How long the passes of an edit may take, together.
 const DEADLINE: Duration = Duration::from_secs(1800);
@@ -40,6 +41,7 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 struct Kept {
     editor: Arc<dyn Editor>,
     book: Arc<Book>,
+    stamp: Stamp,
 }
 
 /// Editors in the order in which they are asked whether they can do a pass.
@@ -55,11 +57,12 @@ impl Editors {
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
         let kept = |editor: Arc<dyn Editor>| {
-            let stamp = pass_stamp(&*editor, seed);
+            let stamp = pass_stamp(&*editor, seed, lanes);
             // Whether a refusal is of the content is the editor's to say: it is told by its class below.
             let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
-            Ok(Kept { editor, book })
+            Ok(Kept { editor, book, stamp })
         };
+        crate::decode::bound_beside(lanes.budget().capacity());
         let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
         Ok(Arc::new(Editors { kept, seed }))
     }
@@ -98,13 +101,22 @@ impl Editors {
     }
 
     fn stamps(&self) -> Vec<(&'static str, ContentHash)> {
-        let stamp = |kept: &Kept| (kept.editor.name(), pass_stamp(&*kept.editor, self.seed).0);
-        self.kept.iter().map(stamp).collect()
+        self.kept.iter().map(|kept| (kept.editor.name(), kept.stamp.0)).collect()
     }
 }
 
-fn pass_stamp(editor: &dyn Editor, seed: u64) -> Stamp {
-    Stamp::of(&[("pass", VERSION), ("editor", &editor.stamp().0.0), ("seed", &seed.to_le_bytes())])
+/// Of all that shapes what a pass makes, beside its key: the editor, and how it is shown pictures. A key names the original by its
+/// bytes alone.
+fn pass_stamp(editor: &dyn Editor, seed: u64, lanes: &Lanes) -> Stamp {
+    let (decode, references) = (decoder_stamp(Purpose::Full), reference_stamp());
+    Stamp::of(&[
+        ("pass", VERSION),
+        ("editor", &editor.stamp().0.0),
+        ("seed", &seed.to_le_bytes()),
+        ("decode", decode.as_bytes()),
+        ("references", &references.0.0),
+        ("orientation", lanes.shown().unwrap_or(b"upright")),
+    ])
 }
 
 /// A pass by what shapes it, without a pixel.
@@ -218,7 +230,10 @@ impl Edit {
                     false => passing(refusal),
                 })
             };
-            kept.book.look_up_one(*key, make)?;
+            let of = edit.original.dimensions();
+            let make = || make().and_then(|made| check_shape(&made, of).map(|()| made));
+            // What was kept before there was such a check is looked at as well.
+            check_shape(&kept.book.look_up_one(*key, make)?, of)?;
             stored.passes.push((pass.operation, key.0));
         }
         Ok(stored)
@@ -322,6 +337,11 @@ impl Operator for Edit {
         32 << 20
     }
 
+    fn bytes_held(&self, prepared: &ToEdit, questions: usize) -> u64 {
+        // The original, and one as large that a pass made of it.
+        (prepared.original.as_raw().len() as u64 * 2).max(self.bytes_prepared(questions))
+    }
+
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToEdit, Refusal> {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
             return Err(Refusal::new("no_picture", "there is nothing to look at"));
@@ -401,3 +421,6 @@ pub fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operati
         _ => steps.filter(|(step, _)| *step == turn).collect(),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -6,8 +6,8 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Question, Stage};
-use threshflow::row::{ContentHash, Refusal, Region, RegionKind, Row};
-use threshflow::shard::Picture;
+use threshflow::row::{ContentHash, Refusal, RegionKind, Row, Stamp};
+use threshflow::shard::{EndFrame, Picture};
 
 use crate::caption::CaptionSource;
 use crate::choice;
@@ -17,7 +17,7 @@ use crate::detect::Detect;
 use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
 use crate::mask::Mask;
 use crate::paint;
-use crate::references::{LOST_REFERENCE, Reference, References};
+use crate::references::{self, LOST_REFERENCE, Reference, References};
 use crate::segment::{Segment, StoredMask};
 
 /// Pictures that wait to be sent, encoded: those of one question, roughly.
@@ -41,14 +41,6 @@ pub(crate) fn pixels_of(picture: &Picture, bytes: &[u8]) -> Result<RgbImage, Ref
     as_image(decode(bytes, picture.format, picture.orientation, Purpose::Full)?)
 }
 
-/// A file that an editor made, or a second frame, as pixels.
-pub(crate) fn pixels_of_file(bytes: &[u8]) -> Result<RgbImage, Refusal> {
-    let bad = |error: image::ImageError| Refusal::new("bad_picture", format!("it does not decode: {error}"));
-    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
-    let reader = reader.map_err(|error| bad(error.into()))?;
-    reader.decode().map(|picture| picture.to_rgb8()).map_err(bad)
-}
-
 /// Pixels of a side of a drawn reference.
 pub const REFERENCE_SIDE: u32 = 512;
 
@@ -68,6 +60,12 @@ impl StoredReference {
     pub fn key(&self) -> String {
         [self.shows.as_deref(), self.content.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\0")
     }
+}
+
+/// Of how the pictures that a `visual` shows are drawn, or made of a user's file.
+pub(crate) fn reference_stamp() -> Stamp {
+    let (side, kept) = (REFERENCE_SIDE.to_le_bytes(), references::book_stamp());
+    Stamp::of(&[("drawn", paint::VERSION), ("side", &side), ("kept", &kept.0.0)])
 }
 
 /// Where what shapes an edit is remembered.
@@ -124,7 +122,7 @@ impl EditSource {
         let seed = ContentHash::of(&self.seed.to_le_bytes());
         let stamps = [self.captions.stamp(), self.detect.memo().stamp(), self.masks.memo().stamp()];
         let references = self.references.as_ref().map(|references| references.content_hash());
-        stamps.into_iter().map(|stamp| stamp.0).chain([seed]).chain(references).collect()
+        stamps.into_iter().map(|stamp| stamp.0).chain([seed, reference_stamp().0]).chain(references).collect()
     }
 
     /// What the reference picture of a plan shows; `None` but for a `visual`. Of the user's pictures one, else something that
@@ -231,23 +229,44 @@ impl EditSource {
 
 fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedRegion {
     let image = question.edit.as_ref().map(|edit| edit.image.clone());
-    let noun = (found.noun, found.noun_text.as_str());
-    let content = image.map(|image| Region::new(image, number, found.kind, noun, found.bbox).content());
+    let content = image.map(|image| found.region(image, number).content());
     let object = PlannedObject { noun: found.noun_text.clone(), kind: found.kind, bbox: found.bbox };
     PlannedRegion { number, content: content.unwrap_or_default(), object }
 }
 
-/// The picture's own end frame as it lies in a shard; refused as `no_end_frame` where the sample has none.
-pub(crate) fn end_frame(bytes: Option<&[u8]>) -> Result<RgbImage, Refusal> {
-    bytes.map_or_else(|| Err(no_end_frame()), pixels_of_file)
+/// The picture's own end frame, shown as the picture is; refused as `no_end_frame` where the sample has none.
+pub(crate) fn end_frame(frame: Option<&EndFrame<'_>>) -> Result<RgbImage, Refusal> {
+    let frame = frame.ok_or_else(no_end_frame)?;
+    let looked = frame.looked.clone()?;
+    as_image(decode(frame.bytes, looked.format, looked.orientation, Purpose::Full)?)
 }
 
 pub(crate) fn no_end_frame() -> Refusal {
     let message = "the sample has no second frame; an action is shown by two: put KEY.end.jpg beside KEY.jpg";
-    Refusal::new("no_end_frame", message)
+    Refusal::new(Refusal::NO_END_FRAME, message)
 }
 
 /// Operations by their names.
 pub fn operations_text(operations: &[Operation]) -> Vec<&'static str> {
     operations.iter().map(|operation| operation.name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_share_the_one_region_and_have_their_own_of_several() {
+        let of = |all: &[char]| [0, 1, 2].map(|step| of_step(all, step).copied());
+        assert_eq!(of(&[]), [None; 3]);
+        assert_eq!(of(&['a']), [Some('a'); 3]);
+        assert_eq!(of(&['a', 'b']), [Some('a'), Some('b'), None]);
+    }
+
+    #[test]
+    fn operations_are_told_by_name_in_their_order() {
+        let operations = [Operation::Replace, Operation::Add, Operation::Replace];
+        assert_eq!(operations_text(&operations), ["replace", "add", "replace"]);
+        assert!(operations_text(&[]).is_empty());
+    }
 }

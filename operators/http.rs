@@ -11,6 +11,7 @@ mod attempts;
 mod call_error;
 mod error_body;
 mod gate;
+mod health;
 mod key;
 mod prices;
 mod report;
@@ -38,6 +39,7 @@ pub use spending::{OverBudget, Reservation, Spending};
 
 use attempts::Call;
 use gate::Gate;
+use health::Health;
 use report::Counters;
 use send::{Expected, Payload};
 
@@ -84,6 +86,7 @@ pub struct Host {
     agent: ureq::Agent,
     gate: Gate,
     counters: Counters,
+    health: Health,
     /// What no call of the kind can hope for, and until when nobody tries: by path and model, or by nothing for the whole
     /// endpoint.
     hopeless: Mutex<HashMap<String, (Instant, CallError)>>,
@@ -103,6 +106,7 @@ impl Host {
                 settings.breaker,
             ),
             counters: Counters::new(&settings.name, &settings.base_url),
+            health: Health::default(),
             hopeless: Mutex::default(),
             settings,
         }))
@@ -179,6 +183,15 @@ impl Remote for Host {
     }
     fn line(&self) -> String {
         Host::report(self).to_string()
+    }
+    fn hopeless(&self) -> Option<String> {
+        self.health.hopeless()
+    }
+    fn is_answering(&self) -> bool {
+        self.gate.in_flight() > 0 && !self.health.ails()
+    }
+    fn trouble(&self) -> Option<String> {
+        self.health.trouble()
     }
 }
 

@@ -17,13 +17,12 @@ use crate::clip_model::VisionTower;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{
-    BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of, pixels_of_file,
-};
+use crate::edit_source::{BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of};
 use crate::instruct::StoredInstruction;
 use crate::judge_clip::{JudgeClip, ToSee};
 use crate::judge_pixels::{self, Agreement, Measured};
 use crate::judgement::Judgement;
+use crate::made::pixels_of_file;
 use crate::mask::Mask;
 use crate::onnx::Pooled;
 use crate::paint;
@@ -57,7 +56,7 @@ impl Unit for ObjectMatch {
 }
 
 /// Raise this when the code changes what a judgement is.
-const VERSION: &[u8] = b"judge/2";
+const VERSION: &[u8] = b"judge/3";
 
 /// The scores of an edit, as they ride.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -420,17 +419,4 @@ pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judge
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scores_ride_in_five_bytes_and_the_weakest_turn_counts() {
-        let judgement =
-            |follows, natural, matches| Judgement { follows, natural, matches, reason: "so".into() };
-        let scores = EditScores::of(&[judgement(5.0, 2.25, true), judgement(3.5, 4.0, true)]);
-        assert_eq!(scores, EditScores { follows: 3.5, natural: 2.25, matches: true });
-        assert_eq!(EditScores::from_head(scores.to_head().bytes()), Some(scores));
-        assert!(!EditScores::of(&[judgement(5.0, 5.0, true), judgement(5.0, 5.0, false)]).matches);
-        assert_eq!(EditScores::from_head(&[0; 4]), None);
-    }
-}
+mod tests;

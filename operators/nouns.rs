@@ -33,6 +33,10 @@ pub struct NounList {
     /// What the picture shows in at most 15 words; empty where nobody said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
+    /// The hash of the released record that the list is of, as 32 hex digits, where that record has regions too: what is asked
+    /// about a sample with such a record is asked about no other, though it be the same picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
 }
 
 impl NounList {
@@ -54,7 +58,7 @@ impl NounList {
             let message = format!("the picture has {count} nouns, at most {MOST} are taken");
             return Err(Refusal::new("too_many_nouns", message));
         }
-        Ok(NounList { objects, backgrounds, summary: String::new() })
+        Ok(NounList { objects, backgrounds, ..NounList::default() })
     }
 
     pub fn len(&self) -> usize {

@@ -43,7 +43,7 @@ pub use zone::{reach, widened};
 use zone::Zone;
 
 /// Changes with every change of what any pass makes.
-const VERSION: &[u8] = b"1";
+pub(crate) const VERSION: &[u8] = b"1";
 
 /// The embedded editor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

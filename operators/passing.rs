@@ -15,7 +15,7 @@ pub fn tells_of_the_content(refusal: &Refusal) -> bool {
 /// The same where a chat model was asked: what its server did says nothing of the question either.
 pub fn tells_of_the_question(refusal: &Refusal) -> bool {
     let of_a_call = crate::http::CallClass::ALL.iter().any(|class| class.name() == refusal.class);
-    let of_a_response = matches!(&*refusal.class, "bad_response");
     tells_of_the_content(refusal)
-        && (!(of_a_call || of_a_response) || crate::chat::is_of_the_content(&refusal.class))
+        && !crate::chat::is_of_the_server(&refusal.class)
+        && (!of_a_call || crate::chat::is_of_the_content(&refusal.class))
 }

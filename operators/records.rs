@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use threshflow::lane::Question;
-use threshflow::row::{ContentHash, Refusal, RegionKind, RowId};
+use threshflow::row::{ContentHash, Refusal, Region as Row, RegionKind, Row as _, RowId};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError, Unreadable};
 
 use crate::nouns::NounList;
@@ -34,7 +34,12 @@ type Looked = Result<Arc<Released>, Refusal>;
 /// What a record says, as operators want it.
 pub struct Released {
     pub record: Record,
+    /// Of the record's text.
+    hash: ContentHash,
 }
+
+/// Goes into the stamp of all that rests on records; raise it when the code changes what is made of one.
+const VERSION: &[u8] = b"records/2";
 
 impl Records {
     pub fn none() -> Self {
@@ -49,6 +54,7 @@ impl Records {
         let tars = JsonsTars::open(patterns, options)?;
         // Which record a picture has follows from all of them: names that agree with two are refused.
         let mut hasher = blake3::Hasher::new();
+        hasher.update(VERSION);
         let mut mended = Vec::new();
         for (name, record) in tars.records() {
             hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
@@ -111,7 +117,7 @@ impl Records {
         let shard = shards.shard(id.shard)?;
         let Some(sample) = shard.index.samples.get(id.member as usize) else { return Ok(None) };
         let found = tars.tars.record_of(&shard.name, &sample.key)?;
-        let found = found.map(|record| record.map(|record| Arc::new(Released { record })));
+        let found = found.map(|record| record.map(|record| Arc::new(Released::new(record))));
         let mut kept = lock();
         if kept.len() >= MOST_KEPT {
             kept.clear();
@@ -122,6 +128,53 @@ impl Records {
 }
 
 impl Released {
+    pub(crate) fn new(record: Record) -> Self {
+        let hash = ContentHash::of(record.to_json().as_bytes());
+        Released { record, hash }
+    }
+
+    /// The hash of what the record says.
+    pub fn hash(&self) -> ContentHash {
+        self.hash
+    }
+
+    /// Refused as `record_of_another_size` where the record is of another size than the picture as it is shown: its boxes and masks
+    /// would lie elsewhere.
+    pub fn fits(&self, question: &Question, shards: &Catalogue) -> Result<Result<(), Refusal>, Unreadable> {
+        let shard = shards.shard(question.id.shard)?;
+        let sample = shard.index.samples.get(question.id.member as usize);
+        let (Some(Ok(picture)), Some(record)) =
+            (sample.map(|sample| &sample.picture), self.record.resolution.as_ref())
+        else {
+            return Ok(Ok(()));
+        };
+        let (width, height) = (u32::from(picture.width), u32::from(picture.height));
+        if (record.width, record.height) == (width, height) {
+            return Ok(Ok(()));
+        }
+        let message = format!(
+            "the released record is of {} x {} pixels, and the picture has {width} x {height} as it is shown: its boxes lie elsewhere; \
+             give the picture that it was made of, or leave the record out",
+            record.width, record.height
+        );
+        Ok(Err(Refusal::new("record_of_another_size", message)))
+    }
+
+    /// What the region of this number is told by: [`Region::told_by`](threshflow::row::Region::told_by).
+    pub fn tells(record: ContentHash, number: u16) -> ContentHash {
+        ContentHash::of(&[record.0.as_slice(), &number.to_le_bytes()].concat())
+    }
+
+    /// What the record says of the region that a row is about. `None` where the row's region is not one of this record: a detector
+    /// found it, or another record tells of it.
+    pub fn region_of(&self, row: &Row) -> Option<&Region> {
+        let (region, kind) = self.regions().nth(row.number.into())?;
+        let noun = (row.noun, region.class_name.as_str().trim());
+        let own = Released::tells(self.hash, row.number);
+        let same = Row::new(row.image.clone(), row.number, kind, noun, region.bbox_f32()).told_by(own);
+        (same.content() == row.content()).then_some(region)
+    }
+
     /// The record's tags; without tags, the nouns that its regions bear.
     pub fn nouns(&self) -> Result<NounList, Refusal> {
         let texts = |list: &Option<Vec<crate::record::Text>>| -> Vec<String> {
@@ -142,7 +195,8 @@ impl Released {
                 RegionKind::Background => backgrounds.push(noun),
             }
         }
-        NounList::of(objects.iter().map(String::as_str), backgrounds.iter().map(String::as_str))
+        let nouns = NounList::of(objects.iter().map(String::as_str), backgrounds.iter().map(String::as_str))?;
+        Ok(NounList { record: self.has_regions().then(|| self.hash.to_string()), ..nouns })
     }
 
     /// Whether the record says what was found; where it does not, a detector has to be asked.
@@ -163,4 +217,34 @@ impl Released {
 /// A measure as a score: NaN where it is missing.
 pub fn value_of(measure: Option<&Measure>) -> f32 {
     measure.map_or(f32::NAN, |measure| measure.value.as_f32())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use threshflow::row::{Image, Score};
+
+    #[test]
+    fn a_record_speaks_of_its_own_regions_only() {
+        let record = |score: f32| {
+            let text = format!(
+                r#"{{"path":"a.jpg","segmentation":{{"object":[{{"class_name":"cat","bbox":[1,2,3,4],"score":{score}}}]}}}}"#
+            );
+            Released::new(Record::parse(text.as_bytes()).unwrap())
+        };
+        let (mine, other) = (record(0.5), record(0.25));
+        let id = RowId { shard: 0, member: 0 };
+        let content = ContentHash::of(b"a picture");
+        let image = Image { id, content, width: 9, height: 9, given: Score::of(f32::NAN) };
+        let region = |number, bbox| Row::new(image.clone(), number, RegionKind::Object, (0, "cat"), bbox);
+        let here = [1.0, 2.0, 3.0, 4.0];
+        let of_mine = region(0, here).told_by(Released::tells(mine.hash(), 0));
+        assert_eq!(mine.region_of(&of_mine).unwrap().class_name.as_str(), "cat");
+        assert!(other.region_of(&of_mine).is_none(), "another record's");
+        assert!(mine.region_of(&region(0, here)).is_none(), "a detector's, in the same place");
+        let elsewhere = region(0, [1.0, 2.0, 3.0, 5.0]).told_by(Released::tells(mine.hash(), 0));
+        assert!(mine.region_of(&elsewhere).is_none());
+        let another_number = region(1, here).told_by(Released::tells(mine.hash(), 1));
+        assert!(mine.region_of(&another_number).is_none());
+    }
 }

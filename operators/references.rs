@@ -8,18 +8,20 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 use threshflow::lane::{Book, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
+use threshflow::shard::{Format, format_of, orientation_of};
 
 use crate::edit_plan::words::{count, words};
-use crate::edit_source::pixels_of_file;
+use crate::made::pixels_of_file;
 use crate::passing::tells_of_the_content;
 
 /// Raise this when the code changes what a picture becomes.
-const VERSION: &[u8] = b"references/1";
+const VERSION: &[u8] = b"references/2";
 
 /// The longer side of a picture as it is kept, at most.
 const MOST_SIDE: u32 = 1024;
@@ -165,12 +167,17 @@ fn one(path: PathBuf, stem: &str) -> Result<Listed, ReferencesError> {
 
 /// Upright, by what the file's EXIF says.
 fn decoded(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let format = format_of(bytes).map_err(|refusal| refusal.message)?;
+    if format == Format::Jpeg {
+        // No alpha: as every other JPEG is decoded.
+        return pixels_of_file(bytes).map(DynamicImage::from).map_err(|refusal| refusal.message);
+    }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    let mut decoder =
+    let decoder =
         reader.map_err(|error| error.to_string())?.into_decoder().map_err(|error| error.to_string())?;
-    let turned = decoder.orientation().map_err(|error| error.to_string())?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
-    picture.apply_orientation(turned);
+    let turned = Orientation::from_exif(orientation_of(bytes, format));
+    picture.apply_orientation(turned.unwrap_or(Orientation::NoTransforms));
     match (picture.width(), picture.height()) {
         (0, _) | (_, 0) => Err("it has no pixels".to_owned()),
         _ => Ok(picture),

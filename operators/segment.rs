@@ -110,12 +110,8 @@ fn reply(quality: f32, counts: String, area: u64) -> Reply<Score<MaskScore>> {
 
 /// The mask that a released record has of a region.
 fn released_mask(record: &Released, region: &Region) -> Option<Result<Reply<Score<MaskScore>>, Refusal>> {
-    let (released, _) = record.regions().nth(region.number.into())?;
+    let released = record.region_of(region)?;
     let counts = released.mask.as_ref()?.as_str().to_owned();
-    // A record that was found by a detector of ours has other boxes.
-    if released.bbox_f32() != region.bbox() {
-        return None;
-    }
     let (width, height) = (region.image.width.into(), region.image.height.into());
     let mask = rle::decode(&counts, width, height);
     let mask = mask.map_err(|error| Refusal::new("bad_mask", format!("the released mask: {error}")));

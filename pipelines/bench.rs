@@ -125,15 +125,15 @@ impl Throughput {
         let cores = self.cores as f64;
         let alone = |name: &str, core_ms: f64, cpu_ms: f64| {
             let rate = cores * 1e3 / core_ms;
-            println!(
+            threshflow::say!(
                 "{name} {core_ms:8.2} core-ms an image ({rate:.0} images/s on {cores} cores), {cpu_ms:.2} ms of CPU"
             );
         };
-        println!("{}", self.backend);
+        threshflow::say!("{}", self.backend);
         alone("decode and crop alone ", self.decode_core_ms, self.decode_cpu_ms);
         alone("model alone           ", self.model_core_ms, self.model_cpu_ms);
-        println!("limit                  {:8.1} images/s", self.limit_images_per_second);
-        println!(
+        threshflow::say!("limit                  {:8.1} images/s", self.limit_images_per_second);
+        threshflow::say!(
             "end to end             {:8.1} images/s over {} images, {:.0} % of the limit; {:.2} ms of CPU an image, \
              {:.2} of {cores} cores busy",
             self.end_to_end_images_per_second,

@@ -130,7 +130,7 @@ impl<'a> DemoRun<'a> {
 
     pub fn say(&self, line: &str) {
         if self.output == Output::Text {
-            println!("{line}");
+            threshflow::say!("{line}");
         }
     }
 
@@ -166,7 +166,7 @@ impl<'a> DemoRun<'a> {
         let command = self.command("plan", settings);
         let plan = (self.commands.plan)(&command)?;
         if self.output == Output::Text {
-            println!("$ {} {}", self.commands.name, command.join(" "));
+            threshflow::say!("$ {} {}", self.commands.name, command.join(" "));
             plan.print(Output::Text)?;
         }
         Ok(plan)
@@ -212,8 +212,8 @@ impl<'a> DemoRun<'a> {
         vec!["--report".to_owned(), self.folder.join("report.html").to_string_lossy().into_owned()]
     }
 
-    /// The keys that are published.
-    pub fn published(&self) -> Result<BTreeSet<String>, Failure> {
+    /// The rows that are published.
+    pub fn published(&self) -> Result<BTreeSet<publish::RowKey>, Failure> {
         Ok(publish::published_keys(&self.folder.join("out"))?.into_iter().collect())
     }
 
@@ -235,17 +235,17 @@ impl<'a> DemoRun<'a> {
 
     pub fn farewell(&self, made: &DemoShards) {
         let (folder, name) = (self.folder.display(), self.commands.name);
-        println!(
+        threshflow::say!(
             "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",
             self.seconds()
         );
-        println!("Look at it:");
-        println!(
+        threshflow::say!("Look at it:");
+        threshflow::say!(
             "  python3 -c \"import pyarrow.parquet as pq; print(pq.read_table('{folder}/out/data').to_pandas())\""
         );
         if let Some(broken) = made.planted.cut_pictures.first() {
-            println!("  {name} explain --out {folder}/out {broken}");
+            threshflow::say!("  {name} explain --out {folder}/out {broken}");
         }
-        println!("  {name} export --store {folder}/store --out {folder}/out --to {folder}/curated");
+        threshflow::say!("  {name} export --store {folder}/store --out {folder}/out --to {folder}/curated");
     }
 }

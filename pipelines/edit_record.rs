@@ -41,6 +41,9 @@ pub struct EditRecord {
     /// Every stage that shaped the edit.
     pub stamps: Vec<RecordedStamp>,
     pub judge_model: String,
+    /// Whether pictures were shown as they are stored, not as their EXIF orientation says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_stored: bool,
 }
 
 /// An instruction, what it starts from and what came of it.

@@ -55,7 +55,7 @@ pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Fail
         Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
         Output::Text => {
             demo.farewell(&made);
-            println!(
+            threshflow::say!(
                 "The first run's page, with every type of edit before and after: {0}/report.html, and its pictures as one: {0}/report.png",
                 folder.display()
             );

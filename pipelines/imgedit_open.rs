@@ -58,10 +58,12 @@ pub struct Args {
     /// Take a sample's own caption where it has one; ask only where it is missing
     #[arg(long)]
     pub sidecar_captions: bool,
-    /// The nouns that the embedded captioner looks for: a file, a noun a line, backgrounds after a line `# backgrounds`
+    /// The nouns that the embedded captioner looks for: a file with a line [objects] and a noun a line below it; backgrounds below a
+    /// line [backgrounds]
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
-    /// What the embedded grammar may name: colours, things, styles, grounds, as JSON
+    /// What the embedded grammar may name, as JSON: {"things": ["ball", "cup"]}, likewise colours, looks, styles, grounds; what is
+    /// left out is the embedded list
     #[arg(long, value_name = "FILE")]
     pub lexicon: Option<PathBuf>,
     /// What `visual` edits show: a folder of PNG, JPEG or WebP pictures, each named for what is on it (blue_teapot.png)
@@ -141,6 +143,10 @@ pub struct EditorArgs {
     /// The folder of ComfyUI workflows and their bindings: see models/comfyui
     #[arg(long, value_name = "FOLDER", requires = "comfyui")]
     pub workflows: Option<PathBuf>,
+    /// Seconds that a prompt may take from ComfyUI's queue to its end, waiting included; --call-timeout and --call-deadline bound
+    /// its calls, and how long an edit waits for a server that is well
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = flags::seconds)]
+    pub comfyui_timeout: f64,
     /// The endpoint of an editing model: OpenAI-style images/edits
     #[arg(long, value_name = "URL", requires = "edit_model")]
     pub edit_url: Option<String>,
@@ -218,10 +224,6 @@ impl<'a> Endpoints<'a> {
         let chat = &self.args.chat;
         let is_the_chats = url.trim_end_matches('/') == chat.chat_url.trim_end_matches('/');
         let key = if is_the_chats { self.key.clone() } else { key_in(variable)? };
-        let seconds = |seconds: f64, flag: &str| {
-            Duration::try_from_secs_f64(seconds)
-                .map_err(|error| Failure::Usage(format!("{flag} {seconds}: {error}; give seconds above 0")))
-        };
         let azure = chat.azure.is_some();
         let settings = HostSettings {
             key,
@@ -276,13 +278,19 @@ fn vocabulary(args: &Args) -> Result<Vocabulary, Failure> {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 said(format!(
-                    "the vocabulary {} can't be read: {error}; name a text file, a noun a line",
+                    "the vocabulary {} can't be read: {error}; name a text file, a noun a line below [objects]",
                     path.display()
                 ))
             })?;
             Vocabulary::parse(&text).map_err(said)
         }
     }
+}
+
+/// What a flag of seconds says.
+fn seconds(seconds: f64, flag: &str) -> Result<Duration, Failure> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|error| Failure::Usage(format!("{flag} {seconds}: {error}; give seconds above 0")))
 }
 
 fn lexicon(args: &Args) -> Result<Lexicon, Failure> {
@@ -320,8 +328,16 @@ fn editors(
     let wanted = &args.editors;
     let mut editors: Vec<Arc<dyn Editor>> = Vec::new();
     if let Some(workflows) = &wanted.workflows {
-        let settings = ComfySettings::new(wanted.comfyui.clone(), workflows.clone());
-        editors.push(Arc::new(Comfy::open(settings).map_err(said)?));
+        let chat = &args.chat;
+        let settings = ComfySettings {
+            call_timeout: seconds(chat.call_timeout, "--call-timeout")?,
+            give_up_after: seconds(chat.call_deadline, "--call-deadline")?,
+            prompt_timeout: seconds(wanted.comfyui_timeout, "--comfyui-timeout")?,
+            ..ComfySettings::new(wanted.comfyui.clone(), workflows.clone())
+        };
+        let comfy = Comfy::open(settings).map_err(said)?;
+        comfy.servers().into_iter().for_each(|server| workbench.lanes.watch(server));
+        editors.push(Arc::new(comfy));
     }
     if let (Some(url), Some(model)) = (&wanted.edit_url, &wanted.edit_model) {
         let host = endpoints.host(url, "EDIT_API_KEY")?;
@@ -424,6 +440,7 @@ pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
             stamp_of(&judge),
         ],
         judge_model: judge.operator().model(),
+        as_stored: workbench.lanes.shown().is_some(),
     };
     Ok(ImgEdit {
         aesthetic: opening.aesthetic.clone(),

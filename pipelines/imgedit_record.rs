@@ -32,6 +32,8 @@ pub struct ImgEditRecorder {
     /// The stages that shape an edit, in their order.
     pub stamps: Vec<RecordedStamp>,
     pub judge_model: String,
+    /// See [`EditRecord::as_stored`].
+    pub as_stored: bool,
 }
 
 /// A picture's choices made again: a function of its content and of the regions that are kept.
@@ -49,9 +51,7 @@ fn chosen(choose: &Choose, image: &Image, picture: ContentHash, regions: &[Regio
 /// The kept regions of a picture as rows.
 fn rows(image: &Image, found: &[Found], kept: &[PublishedPiece<'_>]) -> Vec<Region> {
     let row = |piece: &PublishedPiece<'_>| {
-        let found = found.get(usize::from(piece.number))?;
-        let noun = (found.noun, found.noun_text.as_str());
-        Some(Region::new(image.clone(), piece.number, found.kind, noun, found.bbox))
+        Some(found.get(usize::from(piece.number))?.region(image.clone(), piece.number))
     };
     kept.iter().filter_map(row).collect()
 }
@@ -124,6 +124,7 @@ impl ImgEditRecorder {
             scores: by_name(picture.edit_score_names, published.scores),
             stamps: self.stamps.clone(),
             judge_model: self.judge_model.clone(),
+            as_stored: self.as_stored,
         })
     }
 }

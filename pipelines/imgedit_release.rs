@@ -255,7 +255,10 @@ impl Release for PublishedEdits {
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
         match picture {
             PictureRef::Shown(Shown::Original) => self.open_shard(&edit.shard)?.original(&edit.key),
-            PictureRef::Shown(Shown::EndFrame) => self.open_shard(&edit.shard)?.end_frame(&edit.key),
+            PictureRef::Shown(Shown::EndFrame) => {
+                let record = self.record_of(edit)?;
+                self.open_shard(&edit.shard)?.end_frame(&edit.key, record.as_stored)
+            }
             PictureRef::Shown(Shown::Made(number)) => {
                 let record = self.record_of(edit)?;
                 self.made(&record, *number)

@@ -77,7 +77,7 @@ fn release(options: &ReleaseOptions) -> Result<(), Failure> {
             "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
         }));
     }
-    println!(
+    threshflow::say!(
         "released to {}: {} parts written ({:.1} MB), {} removed, {} left as they were",
         options.to.display(),
         done.parts_written,
@@ -101,7 +101,7 @@ fn check(options: &CheckOptions) -> Result<(), Failure> {
             "findings": findings.iter().map(finding).collect::<Vec<_>>(),
         }))?;
     } else {
-        print!("{}", released::report(&findings));
+        threshflow::say!("{}", released::report(&findings).trim_end());
     }
     match faults {
         0 => Ok(()),

@@ -37,7 +37,7 @@ pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Fail
         Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
         Output::Text => {
             demo.farewell(&made);
-            println!(
+            threshflow::say!(
                 "The first run's page, with what was found drawn on the pictures: {0}/report.html, and as one picture: {0}/report.png",
                 folder.display()
             );

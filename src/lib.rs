@@ -12,6 +12,7 @@ pub mod pipeline;
 pub mod publish;
 pub mod report;
 pub mod row;
+pub mod say;
 pub mod shard;
 
 /// What a pipeline file needs.

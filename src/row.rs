@@ -111,14 +111,33 @@ pub struct Refusal {
     pub class: Cow<'static, str>,
     /// What failed, the value, and what is allowed, for a person.
     pub message: String,
+    /// How long it stands. Whoever remembers answers says so; what was remembered is of the content.
+    #[serde(skip)]
+    pub lasts: Lasts,
+}
+
+/// How long a refusal stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lasts {
+    /// It says something of the content: it is remembered, until `--retry` asks again.
+    #[default]
+    Content,
+    /// A server, a device or a disk failed: the next run asks again.
+    Process,
+    /// The budget of this run does not pay for it: no failure, and the next run asks.
+    Budget,
 }
 
 impl Refusal {
     /// The class of what the user's budget does not pay for: it ends the row for this run, and counts as no failure.
     pub const OVER_BUDGET: &'static str = "over_budget";
+    /// The class of what this machine had no memory for at that moment: it says nothing of the content.
+    pub const OUT_OF_MEMORY: &'static str = "out_of_memory";
+    /// The class of an edit that needs a second frame, of a sample that has none: a fact about the sample, and no failure.
+    pub const NO_END_FRAME: &'static str = "no_end_frame";
 
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Refusal { class: Cow::Borrowed(class), message: message.into() }
+        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::default() }
     }
 }
 

@@ -101,14 +101,24 @@ impl<P: App> Live<P> {
     }
 
     pub fn insert(&mut self, path: &Path) {
-        let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
-        self.insert_source(source);
+        let shard = self.load(path);
+        self.insert_loaded(shard);
     }
 
     pub fn insert_source(&mut self, source: ShardSource) {
         let shard = self.catalogue.load(&source).expect("loads");
+        self.insert_loaded(shard);
+    }
+
+    /// Loads a shard whose rows are to come later.
+    pub fn load(&self, path: &Path) -> Arc<Shard> {
+        let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
+        self.catalogue.load(&source).expect("loads")
+    }
+
+    pub fn insert_loaded(&mut self, shard: Arc<Shard>) {
         self.engine.insert(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes in");
-        self.shards.insert(source.name, shard);
+        self.shards.insert(shard.name.clone(), shard);
     }
 
     pub fn remove(&mut self, name: &str) {

@@ -1,6 +1,9 @@
 //! References in Python: Pillow, tarfile, webdataset, ONNX Runtime. Pinned in `tests/requirements.txt`.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 /// The `python3` of the PATH, if it can import all of `modules`, ready for arguments.
 ///
@@ -17,4 +20,30 @@ pub fn python_with(modules: &[&str]) -> Option<Command> {
     assert!(std::env::var_os("THRESHFLOW_REQUIRE_PYTHON").is_none_or(|v| v != "1"), "{message}");
     eprintln!("passed over: {message}");
     None
+}
+
+/// A file of a tar: its name and its bytes.
+pub type TarFile = (String, Vec<u8>);
+
+/// A sample as webdataset groups it: its key and its extensions.
+pub type Grouped = (String, Vec<String>);
+
+/// What Python makes of a tar in these pieces: its files as `tarfile` and webdataset agree on them, and webdataset's samples.
+/// Panics where the two don't agree. `None` where Python has no webdataset.
+pub fn read_tar(pieces: &[impl AsRef<Path>]) -> Option<(Vec<TarFile>, Vec<Grouped>)> {
+    let mut python = python_with(&["webdataset"])?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("read_tars.py");
+    python.arg(script).args(pieces.iter().map(AsRef::as_ref)).stdin(Stdio::null());
+    let output = python.output().expect("python3 starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    for other in ["stream", "webdataset"] {
+        assert_eq!(said["files"], said[other], "tarfile lists other files than {other} gives");
+    }
+    let byte = |hex: &str, at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+    let bytes = |hex: &str| (0..hex.len()).step_by(2).map(|at| byte(hex, at)).collect();
+    let files: Vec<(String, String)> =
+        serde_json::from_value(said["files"].clone()).expect("names and bytes");
+    let files = files.into_iter().map(|(name, hex)| (name, bytes(&hex))).collect();
+    Some((files, serde_json::from_value(said["samples"].clone()).expect("keys and extensions")))
 }

@@ -1,9 +1,10 @@
 //! Shards made of tiny pictures.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::{ImageFormat, RgbImage};
+use threshflow::publish::PlainTar;
 
 /// One sample to write.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +41,9 @@ pub fn corpus(seed: u64, range: std::ops::Range<u64>) -> Vec<Sample> {
 
 /// Writes a WebDataset shard.
 pub fn write(path: &Path, samples: &[Sample]) {
-    let mut tar = tar::Builder::new(std::fs::File::create(path).expect("creates"));
+    let mut tar = PlainTar::new(std::io::BufWriter::new(std::fs::File::create(path).expect("creates")));
     let mut add = |name: String, bytes: &[u8]| {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, bytes).expect("appends");
+        tar.append(&name, bytes).expect("appends");
     };
     for sample in samples {
         add(format!("{}.png", sample.key), &sample.picture);
@@ -53,5 +51,14 @@ pub fn write(path: &Path, samples: &[Sample]) {
             add(format!("{}.json", sample.key), json.as_bytes());
         }
     }
-    tar.finish().expect("finishes");
+    tar.finish().and_then(|mut tar| tar.flush()).expect("finishes");
+}
+
+/// Turns every bit of a shard's files over, in place; a second time, turns them back. Whoever has it open finds it changed.
+pub fn spoil(path: &Path) {
+    // Longer than a clock that stamps files ticks.
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let bytes: Vec<u8> = std::fs::read(path).expect("reads").iter().map(|byte| !byte).collect();
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("opens");
+    std::io::Write::write_all(&mut file, &bytes).expect("writes");
 }

@@ -72,6 +72,17 @@ pub fn png_of(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
     png
 }
 
+/// The PNG with an EXIF orientation, 1 to 8, that shows it turned.
+pub fn turned_png(png: &[u8], orientation: u8) -> Vec<u8> {
+    // Behind the signature and the header.
+    let (head, rest) = png.split_at(33);
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+    let mut out = head.to_vec();
+    chunk(&mut out, b"eXIf", &exif);
+    [out.as_slice(), rest].concat()
+}
+
 fn chunk(png: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
     png.extend((data.len() as u32).to_be_bytes());
     let checked = [kind, data].concat();

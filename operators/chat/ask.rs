@@ -2,6 +2,7 @@
 
 use threshflow::row::Refusal;
 
+use super::reader::said;
 use super::response::{beginning, declines};
 use super::{ChatRequest, Complaint};
 
@@ -42,8 +43,10 @@ pub fn ask<T>(
 
 fn heard(raw: &dyn Raw, request: &ChatRequest) -> Result<String, Refusal> {
     let answer = raw.answer(request)?;
-    match declines(&answer) {
-        true => Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(&answer)))),
-        false => Ok(answer),
+    match said(&answer) {
+        Ok(words) if declines(&words) => {
+            Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(&words))))
+        }
+        _ => Ok(answer),
     }
 }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use serde_json::{Map, Value, json};
 
+use super::reader::{said, without_control_tokens};
 use super::{ChatModel, ChatRequest, JsonAnswers, Part};
 use crate::http::Tokens;
 
@@ -61,27 +62,30 @@ pub(super) fn body(model: &ChatModel, request: &ChatRequest, form: Form) -> Valu
     Value::Object(body)
 }
 
+/// What is said. A control token in a caption, a noun or an answer would be one for the model as well: none is sent.
 fn messages(request: &ChatRequest) -> Vec<Value> {
     let mut messages = Vec::new();
     if !request.system.is_empty() {
-        messages.push(json!({"role": "system", "content": request.system}));
+        messages.push(json!({"role": "system", "content": without_control_tokens(&request.system)}));
     }
     // Plain text where that is all: servers of text models take no lists.
     let content = match request.parts.as_slice() {
-        [Part::Text(text)] => json!(text),
+        [Part::Text(text)] => json!(without_control_tokens(text)),
         parts => Value::Array(parts.iter().map(part).collect()),
     };
     messages.push(json!({"role": "user", "content": content}));
     if let Some(again) = &request.again {
-        messages.push(json!({"role": "assistant", "content": again.answer}));
-        messages.push(json!({"role": "user", "content": again.complaint}));
+        // Thinking is not sent back either. Servers take no empty message, and templates want an answer between two questions.
+        let answer = said(&again.answer).unwrap_or_else(|_| "(no answer)".to_owned());
+        messages.push(json!({"role": "assistant", "content": answer}));
+        messages.push(json!({"role": "user", "content": without_control_tokens(&again.complaint)}));
     }
     messages
 }
 
 fn part(part: &Part) -> Value {
     match part {
-        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Text(text) => json!({"type": "text", "text": without_control_tokens(text)}),
         Part::Picture { bytes, mime } => {
             let mut uri = format!("data:{mime};base64,");
             base64::engine::general_purpose::STANDARD.encode_string(bytes, &mut uri);

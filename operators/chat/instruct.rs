@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::json_text::{object_in, text};
 use super::prompt::{fill, version};
+use super::reader::objects::{Shape, object_in, text};
+use super::reader::said;
 use super::{ChatRequest, Part};
 use crate::edit_plan::check::check_beside;
 use crate::edit_plan::place::{Place, Size};
@@ -13,7 +14,7 @@ use crate::edit_plan::{EditPlan, EditType, Instruction, Operation, PlannedStep};
 
 const SYSTEM: &str = include_str!("../prompts/instruct.md");
 /// Raise this when the code changes what is asked or taken.
-const VERSION: &[u8] = b"chat instruct/1";
+const VERSION: &[u8] = b"chat instruct/2";
 
 /// The rules of a type.
 fn rules(edit_type: EditType) -> &'static str {
@@ -151,10 +152,14 @@ fn schema(plan: &EditPlan) -> Value {
 /// The instruction, checked against its plan; `objects` are the picture's other nouns, none of which an instruction about a
 /// background may name.
 pub fn parse(answer: &str, plan: &EditPlan, objects: &[&str]) -> Result<Instruction, String> {
-    let object = object_in(answer)?;
+    let keys = keys(plan);
+    let said = said(answer).map_err(|silence| silence.told().to_owned())?;
+    let names: Vec<[&str; 1]> = keys.iter().map(|key| [key.name.as_str()]).collect();
+    let wanted: Vec<&[&str]> = names.iter().map(|name| name.as_slice()).collect();
+    let object = object_in(&said, Shape { wanted: &wanted })?;
     let mut instruction =
         Instruction { prompts: Vec::new(), results: vec![String::new(); plan.steps.len()], premise: None };
-    for key in keys(plan) {
+    for key in keys {
         let said = text(&object, &key.name)?;
         match key.holds {
             Holds::Premise => instruction.premise = Some(said),

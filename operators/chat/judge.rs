@@ -4,15 +4,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::json_text::object_in;
 use super::prompt::{fill, version};
+use super::reader::objects::{Shape, get, line, object_in, opens_an_object};
+use super::reader::said;
+use super::reader::scores::{Label, labelled, no_score, only_score};
 use super::{ChatRequest, Part};
+use crate::edit_plan::words::{first, words};
 use crate::edit_plan::{EditType, Operation};
 use crate::judgement::Judgement;
 
 const PROMPT: &str = include_str!("../prompts/judge.md");
 /// Raise this when the code changes what is asked or taken.
-const VERSION: &[u8] = b"chat judge/1";
+const VERSION: &[u8] = b"chat judge/2";
 /// Words of a reason, at most; what is more is cut off.
 pub const MOST_OF_REASON: usize = 20;
 
@@ -102,93 +105,175 @@ fn schema() -> Value {
     })
 }
 
-/// The judgement: from the JSON object, or from lines `follows: 4`, as judges write that don't know JSON. A score may have
-/// something behind its number, `4.`, `3 (acceptable)`, `4/5`; one outside 1 to 5 is none.
-pub fn parse(answer: &str) -> Result<Judgement, String> {
-    let object = match object_in(answer) {
-        Ok(object) => object,
-        // Broken JSON is complained about, not picked to pieces.
-        Err(why) if answer.contains('{') => return Err(why),
-        Err(why) => lines(answer).ok_or(why)?,
-    };
-    let reason = match object.get("reason") {
-        Some(Value::String(reason)) => shortened(reason),
-        None | Some(Value::Null) => String::new(),
-        Some(other) => return Err(format!("the key \"reason\" must hold a string, not {other}")),
-    };
-    let (follows, natural) = (score(&object, "follows")?, score(&object, "natural")?);
-    Ok(Judgement { follows, natural, matches: matches(&object)?, reason })
+/// The first scale of ImgEdit's rubrics: whether the instruction was followed.
+const FIRST: [&str; 5] =
+    ["prompt compliance", "instruction compliance", "style fidelity", "action fidelity", "object identity"];
+/// Their second: how it looks, or whether all else stayed.
+const SECOND: [&str; 5] = [
+    "visual naturalness",
+    "visual seamlessness",
+    "content preservation",
+    "identity preservation",
+    "mask precision",
+];
+/// Their third, of details.
+const THIRD: [&str; 8] = [
+    "physical and detail integrity",
+    "physical and detail coherence",
+    "physical and detail fidelity",
+    "rendering quality",
+    "visual and anatomical coherence",
+    "visual quality",
+    "physical consistency",
+    "physical consistency and fine detail",
+];
+const REASON: [&str; 4] = ["reason", "brief reasoning", "reasoning", "explanation"];
+/// From here on ImgEdit's first scale says that what was changed is what was meant; below, that nothing was, or another thing.
+const RIGHT_THING: f64 = 3.0;
+
+/// What an answer says of each thing, as it is written.
+#[derive(Default)]
+struct Told {
+    follows: Vec<Value>,
+    natural: Vec<Value>,
+    matches: Vec<Value>,
+    reason: Vec<Value>,
+    /// By ImgEdit's scales.
+    scales: [Vec<Value>; 3],
 }
 
-fn score(object: &Map<String, Value>, key: &str) -> Result<f32, String> {
-    let given = object.get(key).ok_or_else(|| format!("the key {key:?} is missing"))?;
-    let number = match given {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => leading_number(text),
+/// The judgement: from the last JSON object with the two scores, or from lines `follows: 4`, as judges write them that don't know
+/// JSON. ImgEdit-Judge answers by the scales that it was trained on, whatever it is asked: the first is how well the instruction was
+/// followed, the lower one of the others how natural it looks, and the right thing was changed where the first is 3 or more.
+///
+/// A score may have something behind its number, `4.`, `3 (acceptable)`, `4/5`; one outside 1 to 5 is none, and so are two different
+/// ones for one thing.
+pub fn parse(answer: &str) -> Result<Judgement, String> {
+    let said = said(answer).map_err(|silence| silence.told().to_owned())?;
+    let told = match object_in(&said, Shape { wanted: &[&["follows"], &["natural"]] }) {
+        Ok(object) if scales_of(&object).is_some() => scales_of(&object).unwrap_or_default(),
+        Ok(object) => of_object(&object)?,
+        // Broken JSON is complained about, not picked to pieces.
+        Err(why) if opens_an_object(&said) => return Err(why),
+        Err(why) => of_lines(&said).ok_or(why)?,
+    };
+    judgement(&told)
+}
+
+fn of_object(object: &Map<String, Value>) -> Result<Told, String> {
+    let one = |key: &str| get(object, key).cloned().into_iter().collect::<Vec<_>>();
+    match get(object, "reason") {
+        None | Some(Value::Null | Value::String(_)) => {}
+        Some(other) => return Err(format!("the key \"reason\" must hold a string, not {other}")),
+    }
+    Ok(Told {
+        follows: one("follows"),
+        natural: one("natural"),
+        matches: one("match"),
+        reason: one("reason"),
+        ..Told::default()
+    })
+}
+
+/// Where an object has ImgEdit's scales and not ours.
+fn scales_of(object: &Map<String, Value>) -> Option<Told> {
+    if get(object, "follows").or(get(object, "natural")).is_some() {
+        return None;
+    }
+    let lines: Vec<String> = object
+        .iter()
+        .map(|(key, value)| match value {
+            Value::String(text) => format!("{}: {}", line(key), line(text)),
+            other => format!("{}: {other}", line(key)),
+        })
+        .collect();
+    of_lines(&lines.join("\n")).filter(|told| told.scales.iter().all(|scale| !scale.is_empty()))
+}
+
+/// What the lines say; nothing where no line has one of the labels.
+fn of_lines(said: &str) -> Option<Told> {
+    let label = |names| Label { names, prose: false };
+    let values = labelled(
+        said,
+        &[
+            label(&["follows"]),
+            label(&["natural"]),
+            label(&["match", "object match"]),
+            Label { names: &REASON, prose: true },
+            label(&FIRST),
+            label(&SECOND),
+            label(&THIRD),
+        ],
+    );
+    if values.iter().enumerate().all(|(label, values)| label == 3 || values.is_empty()) {
+        return None;
+    }
+    let values = values.into_iter().map(|values| values.into_iter().map(Value::String).collect::<Vec<_>>());
+    let [follows, natural, matches, reason, first, second, third] =
+        <[_; 7]>::try_from(values.collect::<Vec<_>>()).ok()?;
+    Some(Told { follows, natural, matches, reason, scales: [first, second, third] })
+}
+
+fn judgement(told: &Told) -> Result<Judgement, String> {
+    let reason = told.reason.first().and_then(Value::as_str).unwrap_or_default();
+    let reason = first(&line(reason), MOST_OF_REASON);
+    let ours = !(told.follows.is_empty() && told.natural.is_empty());
+    if !ours && told.scales.iter().any(|scale| !scale.is_empty()) {
+        let scale = |number: usize, name| score(name, &told.scales[number]);
+        let (first, second, third) =
+            (scale(0, "the first score")?, scale(1, "the second score")?, scale(2, "the third score")?);
+        let matches = match told.matches.is_empty() {
+            true => first >= RIGHT_THING,
+            false => matches(&told.matches)?,
+        };
+        return Ok(Judgement { follows: first as f32, natural: second.min(third) as f32, matches, reason });
+    }
+    let (follows, natural) = (score("follows", &told.follows)?, score("natural", &told.natural)?);
+    Ok(Judgement {
+        follows: follows as f32,
+        natural: natural as f32,
+        matches: matches(&told.matches)?,
+        reason,
+    })
+}
+
+fn score(name: &str, values: &[Value]) -> Result<f64, String> {
+    match values {
+        [Value::Number(number)] => number
+            .as_f64()
+            .filter(|number| (1.0..=5.0).contains(number))
+            .ok_or_else(|| no_score(name, &number.to_string())),
+        [Value::String(_), ..] => {
+            let texts: Vec<String> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            only_score(name, &texts)
+        }
+        [] => Err(format!("the key {name:?} is missing")),
+        [other, ..] => Err(no_score(name, &other.to_string())),
+    }
+}
+
+fn matches(values: &[Value]) -> Result<bool, String> {
+    let said = |value: &Value| match value {
+        Value::Bool(matches) => Some(*matches),
+        Value::String(text) => {
+            let words = words(text);
+            let yes = words.iter().any(|word| word == "true" || word == "yes");
+            let no = words.iter().any(|word| word == "false" || word == "no" || word == "not");
+            // `Yes, the dog`: the first word says it, and no other says the opposite.
+            let first =
+                words.first().is_some_and(|word| ["true", "yes", "false", "no"].contains(&word.as_str()));
+            (first && yes != no).then_some(yes)
+        }
         _ => None,
     };
-    match number {
-        Some(number) if (1.0..=5.0).contains(&number) => Ok(number as f32),
-        _ => Err(format!("{key:?} must be a number from 1 to 5, not {given}")),
-    }
-}
-
-/// The number that a text opens with, and that nothing makes another: `4.`, `3 (acceptable)`, `4/5`, `4 out of 5`. Not `4-5`,
-/// nor `4/10`.
-fn leading_number(text: &str) -> Option<f64> {
-    let text = text.trim().trim_matches(['*', '_', '`', '"']).trim_start();
-    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    let rest = rest.trim_start().trim_start_matches('*').trim_start().to_lowercase();
-    let of_five = |from: &str| {
-        rest.strip_prefix(from).is_some_and(|rest| {
-            let rest = rest.trim_start();
-            rest.starts_with('5') && !rest[1..].starts_with(|letter: char| letter.is_ascii_digit())
-        })
-    };
-    let sound =
-        rest.is_empty() || rest.starts_with(['(', ',', ';', ':', '[']) || of_five("/") || of_five("out of");
-    let dash = rest.strip_prefix(['-', '\u{2013}', '\u{2014}']);
-    // A remark after a dash is one, a range is none.
-    let remark = dash.is_some_and(|rest| rest.trim_start().starts_with(char::is_alphabetic));
-    if sound || remark { digits.trim_end_matches('.').parse().ok() } else { None }
-}
-
-fn matches(object: &Map<String, Value>) -> Result<bool, String> {
-    match object.get("match") {
-        Some(Value::Bool(matches)) => Ok(*matches),
-        Some(Value::String(text)) => match text.trim().trim_end_matches('.').to_lowercase().as_str() {
-            "true" | "yes" => Ok(true),
-            "false" | "no" => Ok(false),
-            _ => Err(format!("\"match\" must be true or false, not {text:?}")),
-        },
-        Some(other) => Err(format!("\"match\" must be true or false, not {other}")),
-        None => Err("the key \"match\" is missing".to_owned()),
-    }
-}
-
-/// The answer's lines of the form `name: value`, with whatever marks of lists and of bold letters; `None` where no line has one
-/// of the names. A name that stands there twice with different values is as good as missing.
-fn lines(answer: &str) -> Option<Map<String, Value>> {
-    const NAMES: [&str; 4] = ["follows", "natural", "match", "reason"];
-    let mut found: Map<String, Value> = Map::new();
-    let mut torn = Vec::new();
-    for line in answer.lines() {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let name = name.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
-        let Some(name) = NAMES.into_iter().find(|known| *known == name) else { continue };
-        let value = value.trim_start_matches(['*', '_', '`', ' ']).trim_end().trim_end_matches(['*', '`']);
-        let value = Value::String(value.to_owned());
-        if found.insert(name.to_owned(), value.clone()).is_some_and(|before| before != value) {
-            torn.push(name);
+    let mut read = None;
+    for value in values {
+        let matches = said(value).ok_or_else(|| format!("\"match\" must be true or false, not {value}"))?;
+        if read.replace(matches).is_some_and(|before| before != matches) {
+            return Err("\"match\" is both true and false".to_owned());
         }
     }
-    torn.into_iter().for_each(|name| drop(found.remove(name)));
-    (!found.is_empty()).then_some(found)
-}
-
-fn shortened(reason: &str) -> String {
-    reason.split_whitespace().take(MOST_OF_REASON).collect::<Vec<_>>().join(" ")
+    read.ok_or_else(|| "the key \"match\" is missing".to_owned())
 }
 
 /// What of this task shapes an answer by one rubric: another's text doesn't.

@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::json_text::{object_in, text, texts};
 use super::prompt::{fill, version};
+use super::reader::objects::{Shape, object_in, text, texts};
+use super::reader::said;
 use super::{ChatRequest, Part};
-use crate::edit_plan::words::{names, words};
+use crate::edit_plan::words::{count, names, words};
 use crate::nouns::NounList;
 
 const PROMPT: &str = include_str!("../prompts/noun_finder.md");
 /// Raise this when the code changes what is found.
-const VERSION: &[u8] = b"chat noun_finder/1";
+const VERSION: &[u8] = b"chat noun_finder/2";
 /// Words of a summary, at most.
 pub const MOST_OF_SUMMARY: usize = 15;
 /// Words of a noun, at most: more is a phrase.
@@ -105,7 +106,8 @@ fn schema() -> Value {
 /// The nouns that stand in the caption; others are dropped, and so is what is no thing. An answer with none left is none, nor
 /// is one whose summary is too long.
 pub fn parse(answer: &str, caption: &str) -> Result<FoundNouns, String> {
-    let object = object_in(answer)?;
+    let said = said(answer).map_err(|silence| silence.told().to_owned())?;
+    let object = object_in(&said, Shape { wanted: &[&["objects"], &["background"], &["summary"]] })?;
     let (objects, backgrounds) = (texts(&object, "objects")?, texts(&object, "background")?);
     let given = objects.len() + backgrounds.len();
     let mut seen = HashSet::new();
@@ -123,8 +125,8 @@ pub fn parse(answer: &str, caption: &str) -> Result<FoundNouns, String> {
             _ => format!("none of the {given} nouns is a thing that stands in the description to the letter"),
         });
     }
-    let summary = text(&object, "summary")?.split_whitespace().collect::<Vec<_>>().join(" ");
-    match summary.split(' ').count() {
+    let summary = text(&object, "summary")?;
+    match count(&summary) {
         _ if summary.is_empty() => Err("the summary is empty".to_owned()),
         count if count > MOST_OF_SUMMARY => {
             Err(format!("the summary has {count} words, and {MOST_OF_SUMMARY} are the most"))
@@ -145,7 +147,7 @@ fn without_article(noun: &str) -> &str {
 fn is_a_thing(noun: &str) -> bool {
     let words = words(noun);
     let Some(last) = words.last() else { return false };
-    words.len() <= MOST_OF_NOUN
+    count(noun) <= MOST_OF_NOUN
         && !NO_THINGS.contains(&last.as_str())
         && noun.chars().any(char::is_alphabetic)
 }

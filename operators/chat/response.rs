@@ -1,23 +1,34 @@
 //! Reading what `chat/completions` answered: its text, or why there is none.
 //!
-//! Refusal classes: `content_filter` (a filter stopped it), `model_declined` (the model said that it won't), `answer_cut` (it
-//! needed more tokens than it may have), `empty_answer`, `bad_response` (not in the protocol's form).
+//! Refusal classes. Of the question: `content_filter` (a filter stopped it), `model_declined` (the model said that it won't),
+//! `answer_cut` (it needed more tokens than it may have). Of the server, which may be set up better tomorrow: `empty_answer`,
+//! `only_thought` (thinking and no answer), `only_called` (a tool was called instead), `cut_early` (the server stopped before the
+//! bound on tokens), `bad_response` (not in the protocol's form).
 
 use serde_json::Value;
 use threshflow::row::Refusal;
 
+use super::reader::{Silence, said};
 use crate::http::{self, Tokens};
+
+/// The classes that say what the server did, and nothing of the question.
+const OF_THE_SERVER: [&str; 5] = ["empty_answer", "only_thought", "only_called", "cut_early", "bad_response"];
 
 /// Whether a refusal of this class says something of the question, and would come again for the same question to the same model.
 /// Of the classes of this module, of [`ask`](super::ask()) and of the transport.
 pub fn is_of_the_content(class: &str) -> bool {
-    const OF_THE_CONTENT: [&str; 5] =
-        ["content_filter", "model_declined", "answer_cut", "empty_answer", "unparsable_answer"];
+    const OF_THE_CONTENT: [&str; 4] = ["content_filter", "model_declined", "answer_cut", "unparsable_answer"];
     OF_THE_CONTENT.contains(&class) || http::is_of_the_content(class)
 }
 
-/// The text of the first choice: as one string, or in parts of text.
-pub fn read(response: &Value) -> Result<String, Refusal> {
+/// Whether a refusal of this class says what a chat model's server did: the next run asks again.
+pub fn is_of_the_server(class: &str) -> bool {
+    OF_THE_SERVER.contains(&class)
+}
+
+/// The text of the first choice, as the model wrote it: as one string, or in parts of text. There is something said in it.
+/// `most_tokens` is the bound that was asked for.
+pub fn read(response: &Value, most_tokens: u32) -> Result<String, Refusal> {
     let Some(choice) = response.pointer("/choices/0") else {
         // Azure answers a filtered question so, where it doesn't answer 400.
         let filtered = response.get("prompt_filter_results").is_some();
@@ -27,8 +38,10 @@ pub fn read(response: &Value) -> Result<String, Refusal> {
     };
     let reason = choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
     let message = choice.get("message").unwrap_or(&Value::Null);
-    if reason == "content_filter" {
-        return Err(Refusal::new("content_filter", "the server's content filter stopped the answer"));
+    let ended = Ended::of(reason);
+    if ended == Ended::Filtered {
+        let message = format!("the server's content filter stopped the answer, finish reason {reason:?}");
+        return Err(Refusal::new("content_filter", message));
     }
     let declined = [message.get("refusal"), message.pointer("/provider_specific_fields/refusal")];
     if let Some(words) =
@@ -37,19 +50,132 @@ pub fn read(response: &Value) -> Result<String, Refusal> {
         return Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(words))));
     }
     let text = text(message.get("content"))?;
-    match (reason, text.trim()) {
-        ("length", cut) => Err(Refusal::new(
-            "answer_cut",
-            format!(
-                "the answer was cut at the most tokens that it may have, allow more or shorten what is asked for: {}",
-                beginning(cut)
-            ),
-        )),
-        (_, "") => {
-            Err(Refusal::new("empty_answer", format!("the answer is empty, finish reason {reason:?}")))
+    match ended {
+        Ended::Cut => return Err(cut(&text, message, tokens(response), most_tokens)),
+        Ended::BrokenOff => {
+            let begins = beginning(&text);
+            let message = format!(
+                "the server broke the answer off, finish reason {reason:?}; look into its log: {begins}"
+            );
+            return Err(Refusal::new("cut_early", message));
         }
-        (_, text) => Ok(text.to_owned()),
+        Ended::Well | Ended::Filtered => {}
     }
+    match said(&text) {
+        Ok(_) => Ok(text.trim().to_owned()),
+        Err(silence) => Err(silent(silence, message, reason)),
+    }
+}
+
+/// How an answer ended, by its finish reason: OpenAI's words, and those of servers that have their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Well,
+    /// At a bound on tokens.
+    Cut,
+    /// The server stopped in the middle.
+    BrokenOff,
+    Filtered,
+}
+
+impl Ended {
+    fn of(reason: &str) -> Self {
+        match reason.to_lowercase().replace('-', "_").as_str() {
+            "length" | "max_tokens" | "model_length" | "max_output_tokens" | "max_length" => Ended::Cut,
+            "abort"
+            | "aborted"
+            | "error"
+            | "cancelled"
+            | "canceled"
+            | "insufficient_system_resource"
+            | "max_time"
+            | "timeout"
+            | "network_error"
+            | "server_error"
+            | "malformed_function_call" => Ended::BrokenOff,
+            "content_filter" | "content_filtered" | "safety" | "recitation" | "prohibited_content"
+            | "blocklist" | "spii" | "sensitive" | "refusal" => Ended::Filtered,
+            _ => Ended::Well,
+        }
+    }
+}
+
+fn cut(text: &str, message: &Value, used: Option<Tokens>, most_tokens: u32) -> Refusal {
+    let begins = match (text.trim(), thought(message)) {
+        ("", Some((field, letters))) => format!("all of it went into {letters} characters of `{field}`"),
+        (text, _) => beginning(text),
+    };
+    match used.filter(|used| used.completion > 0 && used.completion < u64::from(most_tokens)) {
+        Some(used) => {
+            let message = format!(
+                "the server cut the answer at {} tokens, of {most_tokens} that it may have; raise the server's own bound (the length \
+                 of its context, or of an answer): {begins}",
+                used.completion
+            );
+            Refusal::new("cut_early", message)
+        }
+        None => {
+            let message = format!(
+                "the answer was cut at the most tokens that it may have, allow more or shorten what is asked for: {begins}"
+            );
+            Refusal::new("answer_cut", message)
+        }
+    }
+}
+
+/// Why nothing was said, and what to set.
+fn silent(silence: Silence, message: &Value, reason: &str) -> Refusal {
+    if let Some(name) = called(message).or((silence == Silence::OnlyCalled).then_some("in its text")) {
+        let message = format!(
+            "the answer is a call of a tool ({name}) and has no content, though no tool was offered; have the server answer in text \
+             (vLLM: without --enable-auto-tool-choice)"
+        );
+        return Refusal::new("only_called", message);
+    }
+    let thought = thought(message).or((silence == Silence::OnlyThought).then_some(("content", 0)));
+    if let Some((field, letters)) = thought {
+        let told = if letters > 0 {
+            format!("{letters} characters of `{field}`")
+        } else {
+            format!("thinking in `{field}`")
+        };
+        let message = format!(
+            "the answer is {told} and no answer to the question, finish reason {reason:?}; turn the model's thinking off, or serve it \
+             with the parser that tells its thinking from its answer (vLLM, SGLang: --reasoning-parser)"
+        );
+        return Refusal::new("only_thought", message);
+    }
+    let message = format!(
+        "the answer is empty, finish reason {reason:?}; check the model's chat template at the server"
+    );
+    Refusal::new("empty_answer", message)
+}
+
+/// What the server took for thinking, and the length of it: where it is kept beside the content.
+fn thought(message: &Value) -> Option<(&'static str, usize)> {
+    let letters = |value: &Value| match value {
+        Value::Null => 0,
+        Value::String(text) => text.trim().chars().count(),
+        Value::Array(parts) if parts.is_empty() => 0,
+        other => other.to_string().chars().count(),
+    };
+    let fields = ["reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"];
+    let kept = fields.into_iter().map(|field| (field, message.get(field).map_or(0, letters)));
+    let parts = message.get("content").and_then(Value::as_array).map_or(0, |parts| {
+        let thinks = |part: &&Value| {
+            part.get("type").and_then(Value::as_str).is_some_and(|kind| kind.contains("think"))
+        };
+        parts.iter().filter(thinks).map(letters).sum()
+    });
+    kept.chain([("content", parts)]).find(|(_, letters)| *letters > 0)
+}
+
+/// The name of the tool that was called.
+fn called(message: &Value) -> Option<&str> {
+    let call =
+        message.pointer("/tool_calls/0").or(message.get("function_call")).filter(|call| !call.is_null())?;
+    let name = call.pointer("/function/name").or(call.get("name"));
+    Some(name.and_then(Value::as_str).unwrap_or("without a name"))
 }
 
 fn text(content: Option<&Value>) -> Result<String, Refusal> {
@@ -115,9 +241,29 @@ pub fn declines(text: &str) -> bool {
         "describe",
         "create",
     ];
+    // In Chinese, Japanese, Korean and Thai: an apology, and that it can't be done.
+    const ELSEWHERE: [(&[&str], &[&str]); 4] = [
+        (
+            &["抱歉", "很抱歉", "非常抱歉", "对不起", "對不起", "我无法", "我不能", "我無法"],
+            &["无法", "無法", "不能"],
+        ),
+        (
+            &["申し訳", "すみません", "ごめんなさい", "恐れ入りますが"],
+            &["できません", "できかねます", "いたしかねます"],
+        ),
+        (&["죄송", "미안"], &["없습니다", "어렵습니다"]),
+        (&["ขออภัย", "ขอโทษ"], &["ไม่สามารถ"]),
+    ];
     let text = text.trim().replace('\u{2019}', "'").to_lowercase();
     if text.len() > LONGEST || text.contains('{') {
         return false;
+    }
+    let in_another_language = |(apologies, unable): &(&[&str], &[&str])| {
+        apologies.iter().any(|opening| text.starts_with(opening))
+            && unable.iter().any(|unable| text.contains(unable))
+    };
+    if ELSEWHERE.iter().any(in_another_language) {
+        return true;
     }
     let rest = APOLOGIES.iter().find_map(|opening| text.strip_prefix(opening)).unwrap_or(&text);
     let Some(rest) = UNABLE.iter().find_map(|unable| rest.strip_prefix(unable)) else { return false };

@@ -16,6 +16,9 @@ const MOST_HISTORY: usize = 64;
 /// Errors are shown to people.
 const MOST_SHOWN: usize = 300;
 
+/// For answers that cost a server nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why a call came to nothing.
 #[derive(Debug)]
 pub(super) enum CallError {
@@ -83,6 +86,29 @@ impl Client {
     /// Without a slash at its end.
     pub(super) fn address(&self) -> &str {
         &self.base
+    }
+
+    /// That something of ComfyUI's answers at the address.
+    pub(super) fn is_there(&self) -> Result<(), String> {
+        match self.json(self.short(self.agent.get(self.at("/system_stats"))).call()) {
+            Ok(_) => Ok(()),
+            Err(CallError::Endpoint { why, .. } | CallError::TooLarge(why)) => Err(why),
+            Err(CallError::Rejected { status, body }) => {
+                Err(format!("{}: status {status}: {}", self.base, shown(&body.to_string())))
+            }
+        }
+    }
+
+    /// Whether the server knows nodes of a type; `None` where it does not say.
+    pub(super) fn has_node(&self, kind: &str) -> Option<bool> {
+        let path = format!("/object_info/{}", escaped(kind));
+        let info = self.json(self.short(self.agent.get(self.at(&path))).call()).ok()?;
+        Some(info.get(kind).is_some())
+    }
+
+    /// A request that a server which is well answers at once.
+    fn short<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        request.config().timeout_global(Some(PATIENCE)).build()
     }
 
     /// The name by which the server's nodes load the picture.
@@ -234,6 +260,15 @@ impl Client {
 
 fn items<'a>(queue: &'a Value, part: &str) -> impl Iterator<Item = &'a Value> {
     queue[part].as_array().into_iter().flatten()
+}
+
+/// As a part of a path: node types hold spaces, brackets and more.
+fn escaped(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 fn text(bytes: &[u8]) -> Value {

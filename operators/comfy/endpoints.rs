@@ -1,6 +1,7 @@
 //! Several endpoints behind one queue: who is free, who is set aside after a failure, and for how long.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
@@ -14,15 +15,25 @@ pub(super) struct Endpoints {
     longest_aside: Duration,
     states: Mutex<Vec<State>>,
     changed: Condvar,
+    stopped: AtomicBool,
+    /// Why no pass can be made, where that is known.
+    hopeless: OnceLock<String>,
 }
 
+/// How an endpoint stands, and what it did.
 #[derive(Clone, Default)]
-struct State {
-    busy: usize,
+pub(super) struct State {
+    pub(super) busy: usize,
     /// In a row.
-    failures: u32,
+    pub(super) failures: u32,
     /// While this lies ahead, it is asked nothing.
-    aside_until: Option<Instant>,
+    pub(super) aside_until: Option<Instant>,
+    /// The last failure, for people.
+    pub(super) why: String,
+    /// Passes that it made, that it refused, and that it failed.
+    pub(super) made: u64,
+    pub(super) refused: u64,
+    pub(super) failed: u64,
 }
 
 /// The right to give an endpoint a prompt.
@@ -39,7 +50,54 @@ impl Endpoints {
         longest_aside: Duration,
     ) -> Self {
         let states = Mutex::new(vec![State::default(); clients.len()]);
-        Endpoints { clients, at_once, first_aside, longest_aside, states, changed: Condvar::new() }
+        let (changed, stopped, hopeless) = (Condvar::new(), AtomicBool::new(false), OnceLock::new());
+        Endpoints { clients, at_once, first_aside, longest_aside, states, changed, stopped, hopeless }
+    }
+
+    pub(super) fn clients(&self) -> &[Client] {
+        &self.clients
+    }
+
+    pub(super) fn state(&self, number: usize) -> State {
+        self.lock().get(number).cloned().unwrap_or_default()
+    }
+
+    /// Nobody is let in any more; who waits leaves.
+    pub(super) fn stop(&self) {
+        let states = self.lock();
+        self.stopped.store(true, Ordering::Release);
+        drop(states);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// No pass can be made, for this reason.
+    pub(super) fn despair(&self, why: &str) {
+        self.hopeless.get_or_init(|| why.to_owned());
+    }
+
+    pub(super) fn hopeless(&self) -> Option<String> {
+        self.hopeless.get().cloned()
+    }
+
+    /// After a failure outside of any pass.
+    pub(super) fn set_aside(&self, number: usize, why: &str) {
+        self.fail(&mut self.lock()[number], why, None);
+    }
+
+    fn fail(&self, state: &mut State, why: &str, retry_after: Option<Duration>) {
+        let now = Instant::now();
+        why.clone_into(&mut state.why);
+        // What failed beside another is the same failure.
+        if state.aside_until.is_none_or(|until| until <= now) {
+            let doubled = self.first_aside.saturating_mul(1 << state.failures.min(16));
+            let aside = doubled.max(retry_after.unwrap_or_default()).min(self.longest_aside);
+            state.aside_until = Some(now + aside);
+            state.failures += 1;
+        }
     }
 
     pub(super) fn at_once(&self) -> usize {
@@ -51,6 +109,9 @@ impl Endpoints {
     pub(super) fn take(&self, until: Instant) -> Option<Lease<'_>> {
         let mut states = self.lock();
         loop {
+            if self.is_stopped() {
+                return None;
+            }
             let now = Instant::now();
             let is_aside = |state: &State| state.aside_until.is_some_and(|until| until > now);
             let is_free = |state: &State| {
@@ -89,24 +150,19 @@ impl<'a> Lease<'a> {
         &self.endpoints.clients[self.number]
     }
 
-    /// The endpoint answered as it should.
-    pub(super) fn worked(self) {
+    /// The endpoint answered as it should: it made the pass, or refused it.
+    pub(super) fn worked(self, made: bool) {
         let state = &mut self.endpoints.lock()[self.number];
         (state.failures, state.aside_until) = (0, None);
+        if made { state.made += 1 } else { state.refused += 1 }
     }
 
     /// The endpoint is set aside: twice as long with every failure in a row, and no shorter than it asks for.
-    pub(super) fn failed(self, retry_after: Option<Duration>) {
+    pub(super) fn failed(self, why: &str, retry_after: Option<Duration>) {
         let endpoints = self.endpoints;
         let state = &mut endpoints.lock()[self.number];
-        let now = Instant::now();
-        // What failed beside another is the same failure.
-        if state.aside_until.is_none_or(|until| until <= now) {
-            let doubled = endpoints.first_aside.saturating_mul(1 << state.failures.min(16));
-            let aside = doubled.max(retry_after.unwrap_or_default()).min(endpoints.longest_aside);
-            state.aside_until = Some(now + aside);
-            state.failures += 1;
-        }
+        state.failed += 1;
+        endpoints.fail(state, why, retry_after);
     }
 }
 
@@ -137,28 +193,28 @@ mod tests {
         let (first, second) = (both.take(now).unwrap(), both.take(now).unwrap());
         assert_ne!(first.client().address(), second.client().address());
         let failed = first.client().address().to_owned();
-        first.failed(None);
-        second.worked();
+        first.failed("it failed", None);
+        second.worked(true);
         for _ in 0..3 {
             let lease = both.take(now).unwrap();
             assert_ne!(lease.client().address(), failed);
-            lease.worked();
+            lease.worked(true);
         }
     }
 
     #[test]
     fn all_that_fail_are_waited_for_until_the_deadline_and_no_longer() {
         let one = endpoints(1, 2, LONG);
-        one.take(Instant::now()).unwrap().failed(None);
+        one.take(Instant::now()).unwrap().failed("it failed", None);
         assert!(one.take(Instant::now() + 5 * MILLISECOND).is_none());
         let one = endpoints(1, 2, 20 * MILLISECOND);
         let start = Instant::now();
-        one.take(start).unwrap().failed(None);
+        one.take(start).unwrap().failed("it failed", None);
         let on_trial = one.take(start + LONG).unwrap();
         assert!(start.elapsed() >= 20 * MILLISECOND);
         // Nothing else is given to it before it has shown that it is well.
         assert!(one.take(Instant::now()).is_none());
-        on_trial.worked();
+        on_trial.worked(true);
         let (_first, _second) = (one.take(start).unwrap(), one.take(start).unwrap());
     }
 
@@ -166,8 +222,8 @@ mod tests {
     fn an_endpoint_may_ask_for_longer_but_not_for_ever() {
         let one = endpoints(1, 1, 20 * MILLISECOND);
         let start = Instant::now();
-        one.take(start).unwrap().failed(Some(Duration::from_secs(3600)));
-        one.take(start + LONG).unwrap().worked();
+        one.take(start).unwrap().failed("it failed", Some(Duration::from_secs(3600)));
+        one.take(start + LONG).unwrap().worked(true);
         assert!(start.elapsed() >= 40 * MILLISECOND);
     }
 }

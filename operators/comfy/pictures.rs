@@ -2,14 +2,13 @@
 //! came is sound.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
-use std::io::Cursor;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use threshflow::row::Refusal;
-use threshflow::shard::Format;
 
 use super::binding::{Binding, MaskTo};
-use crate::decode::{MAX_PIXELS, Purpose, decode};
+use crate::decode::MAX_PIXELS;
 use crate::editor::Pass;
+use crate::made::check_whole;
 use crate::mask::Mask;
 
 /// A PNG file to be uploaded.
@@ -94,24 +93,7 @@ fn png(pixels: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) ->
 
 /// Whether it is a picture that can be published: PNG, JPEG or WebP, decoded once to its last pixel.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
-    let format = match reader.format() {
-        Some(ImageFormat::Png) => Format::Png,
-        Some(ImageFormat::Jpeg) => Format::Jpeg,
-        Some(ImageFormat::WebP) => Format::WebP,
-        other => {
-            let start: String = bytes.iter().take(16).map(|byte| byte.escape_ascii().to_string()).collect();
-            return Err(format!(
-                "it is {other:?}, starting with \"{start}\"; PNG, JPEG and WebP are allowed"
-            ));
-        }
-    };
-    reader.limits(Limits::no_limits());
-    let (width, height) = reader.into_dimensions().map_err(|error| error.to_string())?;
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(format!("{width} x {height} pixels: at most {MAX_PIXELS} are decoded"));
-    }
-    decode(bytes, format, 1, Purpose::Full).map(drop).map_err(|refusal| refusal.message)
+    check_whole(bytes, MAX_PIXELS).map_err(|what| format!("it is {what}"))
 }
 
 #[cfg(test)]

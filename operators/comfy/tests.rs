@@ -92,7 +92,7 @@ fn verdict(fake: &Fake, editor: &Comfy) -> (String, bool, usize) {
 fn a_good_run() {
     let fake = Fake::new(Ending::Picture);
     let made = edit(&editor(&[&fake])).unwrap();
-    assert_eq!(made.bytes, png(24, 16));
+    assert_eq!(made.bytes, png(48, 32));
     assert_eq!(fake.calls(), ["websocket", "POST /upload/image", "POST /prompt", "GET /view"]);
     let state = fake.state();
     let graph = &state.prompts[0];
@@ -167,7 +167,7 @@ fn errors_of_a_run() {
     assert_eq!(ends(broken), told("execution_failed", true));
     let full = Ending::Error("torch.OutOfMemoryError", "Allocation on device ");
     assert_eq!(ends(full), told("out_of_memory", false));
-    assert_eq!(ends(Ending::NoPicture), told("no_picture", true));
+    assert_eq!(ends(Ending::NoPicture), told("no_picture", false));
     assert_eq!(ends(Ending::Interrupted), told("interrupted", false));
 }
 

@@ -8,9 +8,10 @@ use super::client::{Stored, shown};
 /// The classes that say something of the question. All others are of a server, and may go well tomorrow.
 ///
 /// `workflow_rejected` is not among them: whether nodes and models are there is checked before anything runs, for nothing,
-/// and a missing model must not stick to every picture that came by.
-const OF_THE_CONTENT: [&str; 6] =
-    ["execution_failed", "no_picture", "no_reference", "no_workflow", "bad_mask", "bad_picture"];
+/// and a missing model must not stick to every picture that came by. Nor is `no_picture`: the run went well, and what became of
+/// its output (a cache, a full disk, a preview that was cleared away) is the server's affair.
+const OF_THE_CONTENT: [&str; 5] =
+    ["execution_failed", "no_reference", "no_workflow", "bad_mask", "bad_picture"];
 
 pub(super) fn is_of_the_content(refusal: &Refusal) -> bool {
     OF_THE_CONTENT.contains(&refusal.class.as_ref())
@@ -64,13 +65,17 @@ pub(super) fn ended(workflow: &str, entry: &Value, output: &str) -> Result<Store
         return Err(Refusal::new("interrupted", message));
     }
     if entry["status"]["status_str"].as_str() == Some("error") {
-        let message = format!("the workflow {workflow} failed, and the server doesn't say why");
-        return Err(Refusal::new("execution_failed", message));
+        let message =
+            format!("the workflow {workflow} failed, and the server doesn't say why; look into its log");
+        return Err(Refusal::new("server_failed", message));
     }
     let pictures = entry["outputs"][output]["images"].as_array();
     let first = pictures.and_then(|pictures| pictures.first()).and_then(stored);
     first.ok_or_else(|| {
-        let message = format!("the workflow {workflow} ran well, and its node {output} gave no picture");
+        let message = format!(
+            "the workflow {workflow} ran well, and its node {output} gave no picture; the next run asks again, check the node \
+             if it never does"
+        );
         Refusal::new("no_picture", message)
     })
 }
@@ -94,8 +99,16 @@ const OUT_OF_MEMORY: [&str; 6] = [
     "not enough memory",
 ];
 /// Words of a machine, or of an installation, that is at fault whatever the picture.
-const OF_THE_SERVER: [&str; 9] = [
+const OF_THE_SERVER: [&str; 17] = [
     "CUDA error",
+    "HIP error",
+    "MPS backend",
+    "OSError",
+    "TimeoutError",
+    "BrokenPipeError",
+    "SafetensorError",
+    "Unauthorized",
+    "requests.exceptions",
     "cuDNN",
     "CUBLAS",
     "No space left",
@@ -171,7 +184,11 @@ mod tests {
             (found.filename.as_str(), found.subfolder.as_str(), found.folder.as_str()),
             ("b.png", "s", "temp")
         );
-        assert_eq!(ended("w", &entry, "3").unwrap_err().class, "no_picture");
+        let refusal = ended("w", &entry, "3").unwrap_err();
+        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("no_picture", false));
+        let entry = json!({"outputs": {}, "status": {"status_str": "error", "messages": []}});
+        let refusal = ended("w", &entry, "3").unwrap_err();
+        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("server_failed", false));
         let entry = json!({"outputs": {}, "status": {"status_str": "error", "messages": [["execution_interrupted", {}]]}});
         assert_eq!(ended("w", &entry, "3").unwrap_err().class, "interrupted");
     }

@@ -132,6 +132,11 @@ impl Workflow {
         Value::Object(graph)
     }
 
+    /// The types of its nodes.
+    pub(super) fn node_types(&self) -> impl Iterator<Item = &str> {
+        self.graph.values().filter_map(|node| node["class_type"].as_str())
+    }
+
     /// Whether a template of it has a place for the instruction.
     pub(super) fn reads_the_instruction(&self) -> bool {
         let words = [&self.binding.prompt, &self.binding.negative];

@@ -1,6 +1,8 @@
 //! The EXIF orientation: turning a decoded picture upright.
 
-use super::{Rgb, Window};
+use threshflow::row::Refusal;
+
+use super::{Rgb, Window, room};
 
 /// How an upright pixel finds its source, after EXIF 2.3, tag 0x0112: first mirrored, then sides swapped.
 struct Turn {
@@ -24,11 +26,11 @@ fn turn(orientation: u8) -> Option<Turn> {
 }
 
 /// Turns `picture`, stored with this EXIF orientation, upright.
-pub(super) fn upright(picture: Rgb, orientation: u8) -> Rgb {
-    let Some(turn) = turn(orientation) else { return picture };
+pub(super) fn upright(picture: Rgb, orientation: u8) -> Result<Rgb, Refusal> {
+    let Some(turn) = turn(orientation) else { return Ok(picture) };
     let (width, height) = (picture.width as usize, picture.height as usize);
     let (out_width, out_height) = if turn.swaps_sides { (height, width) } else { (width, height) };
-    let mut pixels = Vec::with_capacity(picture.pixels.len());
+    let mut pixels = room::reserved(picture.pixels.len() as u64)?;
     for y in 0..out_height {
         for x in 0..out_width {
             let (sx, sy) = if turn.swaps_sides { (y, x) } else { (x, y) };
@@ -42,7 +44,7 @@ pub(super) fn upright(picture: Rgb, orientation: u8) -> Rgb {
     let (full_width, full_height) =
         if turn.swaps_sides { (full_height, full_width) } else { (full_width, full_height) };
     let window = turn_window(&turn, &picture);
-    Rgb { width: out_width as u32, height: out_height as u32, pixels, full_width, full_height, window }
+    Ok(Rgb { width: out_width as u32, height: out_height as u32, pixels, full_width, full_height, window })
 }
 
 /// The picture's place on the turned grid: what was cut off at the right may now be at the left, or at the top.

@@ -1,26 +1,32 @@
-//! Every format but JPEG, by the `image` crate's decoders (never its resize), brought to RGB as Pillow would.
+//! Every format but JPEG and GIF, by the `image` crate's decoders (never its resize), brought to RGB as Pillow would.
 
 use std::io::Cursor;
 
-use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
-};
+use image::codecs::{bmp::BmpDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageResult, Limits};
 use threshflow::row::Refusal;
-use threshflow::shard::Format;
+use threshflow::shard::{Format, mended_webp};
 
-use super::{MAX_PIXELS, Purpose, Rgb, decoded_bytes, too_many_pixels};
+use super::{MAX_PIXELS, Purpose, Rgb, decoded_bytes, room, too_many_pixels};
 
 pub(super) fn decode(bytes: &[u8], format: Format) -> Result<Rgb, Refusal> {
     let input = || Cursor::new(bytes);
     let refused = |error| refusal(format, error);
     match format {
         Format::Png => rgb(PngDecoder::new(input()).map_err(refused)?, format),
-        Format::WebP => rgb(WebPDecoder::new(input()).map_err(refused)?, format),
-        Format::Gif => rgb(GifDecoder::new(input()).map_err(refused)?, format),
-        Format::Bmp => rgb(BmpDecoder::new(input()).map_err(refused)?, format),
-        Format::Tiff => rgb(TiffDecoder::new(input()).map_err(refused)?, format),
+        Format::WebP => rgb(WebPDecoder::new(Cursor::new(&*mended_webp(bytes))).map_err(refused)?, format),
+        Format::Gif => super::gif::decode(bytes),
+        Format::Bmp => {
+            let decoder = BmpDecoder::new(input()).map_err(refused)?;
+            super::bmp::check(bytes)?;
+            rgb(decoder, format)
+        }
+        Format::Tiff => {
+            let decoder = TiffDecoder::new(input()).map_err(refused)?;
+            super::tiff::check(bytes)?;
+            rgb(decoder, format)
+        }
         Format::Jpeg => super::jpeg::decode(bytes, Purpose::Full),
     }
 }
@@ -30,6 +36,7 @@ fn rgb<D: ImageDecoder>(mut decoder: D, format: Format) -> Result<Rgb, Refusal> 
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(too_many_pixels(width.into(), height.into()));
     }
+    room::ask_for(decoded_bytes(width, height, format, Purpose::Full))?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(decoded_bytes(width, height, format, Purpose::Full));
     let decoded: ImageResult<DynamicImage> =

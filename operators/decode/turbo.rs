@@ -5,8 +5,8 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::jpeg::Frame;
-use super::{Purpose, Rgb, Window};
+use super::scans::Frame;
+use super::{Purpose, Rgb, Window, room};
 
 /// The scales below, for the stamp.
 pub(super) const SCALES_STAMP: &str = "scales=2,4,8 of 8";
@@ -17,7 +17,7 @@ const EIGHTHS: [u32; 3] = [2, 4, 8];
 /// Decodes in full, or at the smallest scale whose shorter side is long enough. `None` where libjpeg-turbo has anything to
 /// complain about, or the picture isn't grey or YCbCr: the caller then decodes it in full.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, purpose: Purpose) -> Option<Rgb> {
-    if !matches!(frame.components, 1 | 3) {
+    if !matches!(frame.components.len(), 1 | 3) {
         return None;
     }
     let (full_width, full_height) = (u32::from(frame.width), u32::from(frame.height));
@@ -35,7 +35,7 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, purpose: Purpose) -> Option<Rg
     }
     decompressor.set_scaling_factor(scale).ok()?;
     let header = header.scaled(scale);
-    let mut pixels = vec![0; 3 * header.width * header.height];
+    let mut pixels = room::zeros(3 * (header.width * header.height) as u64).ok()?;
     let image = Image {
         pixels: &mut pixels[..],
         width: header.width,

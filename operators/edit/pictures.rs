@@ -5,7 +5,7 @@ use std::sync::Arc;
 use threshflow::lane::{Question, Stage};
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told};
 
-use super::{Edit, Edited, StoredEdit, pass_stamp};
+use super::{Edit, Edited, StoredEdit};
 use crate::edit_plan::Operation;
 use crate::edit_plan::passes::{Shown, passes};
 use crate::edit_source::{EditSource, Planned};
@@ -67,8 +67,8 @@ impl EditPictures {
         let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
         let made = |(operation, key): &(Operation, [u8; 16])| {
             let kept = editors.who_can(*operation)?;
-            let stamp = pass_stamp(&*kept.editor, editors.seed);
-            Ok(MadePass { operation: *operation, editor: kept.editor.name(), stamp, key: ContentHash(*key) })
+            let (editor, stamp) = (kept.editor.name(), kept.stamp);
+            Ok(MadePass { operation: *operation, editor, stamp, key: ContentHash(*key) })
         };
         let made = stored.passes.iter().map(made).collect::<Result<_, Refusal>>()?;
         let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();

@@ -13,6 +13,10 @@ use super::{Answered, CallClass, CallError, Host, KeyHeader, Tokens};
 /// For how long an endpoint that doesn't know the key, the path or the model is not asked again.
 const HOPELESS_FOR: Duration = Duration::from_secs(60);
 
+/// Answers of one call that came with a success, were paid for and can't be read, at most: one more is asked for, since a gateway may
+/// have stumbled, and then no more.
+const MOST_PAID_IN_VAIN: usize = 2;
+
 /// What a call is for, through all its attempts.
 pub(super) struct Call<'a> {
     pub method: Method,
@@ -47,6 +51,7 @@ impl Host {
         let mut pauses = self.pauses();
         let mut attempt = 1;
         let mut last: Option<CallError> = None;
+        let mut paid_in_vain = 0;
         loop {
             let fault = match self.attempt(call, attempt, deadline) {
                 Ok(answered) => return Ok(answered),
@@ -61,7 +66,12 @@ impl Host {
             let drawn = pauses.next().unwrap_or(self.settings.longest_pause).mul_f64(fastrand::f64());
             let pause = drawn.max(fault.pause.unwrap_or_default());
             let left = deadline.saturating_duration_since(Instant::now());
-            if !error.retry || attempt > self.settings.most_retries || pause >= left {
+            if matches!(fault.went, Went::Badly) || error.class == CallClass::RateLimited {
+                self.health.failed(&self.scrubbed(&fault.words), error.retry.then_some(pause));
+            }
+            paid_in_vain += usize::from(fault.is_paid_in_vain());
+            let spent = paid_in_vain >= MOST_PAID_IN_VAIN;
+            if !error.retry || spent || attempt > self.settings.most_retries || pause >= left {
                 return Err(error);
             }
             if self.gate.sleep(pause).is_err() {
@@ -102,6 +112,7 @@ impl Host {
         match send::send(&self.agent, request, call.payload, call.expected, timeout, most_bytes) {
             Ok(received) => {
                 permit.went(Went::Well);
+                self.health.answered();
                 self.counters.answered(began.elapsed());
                 let Received { status, headers, body } = self.without_key(received, call.expected);
                 Ok(Answered { status, headers, body, attempts: attempt, reservation })
@@ -122,7 +133,7 @@ impl Host {
         }
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<Request<()>, String> {
+    pub(super) fn request(&self, call: &Call<'_>) -> Result<Request<()>, String> {
         let settings = &self.settings;
         let mut request = Request::builder().method(call.method.clone()).uri(self.url(call.path));
         for (name, value) in &settings.headers {
@@ -175,12 +186,9 @@ impl Host {
         Received { status: received.status, headers, body }
     }
 
-    fn error(&self, call: &Call<'_>, fault: &Fault, attempts: u32) -> CallError {
+    pub(super) fn error(&self, call: &Call<'_>, fault: &Fault, attempts: u32) -> CallError {
         let place = self.place(call.path);
-        let words = match &self.settings.key {
-            Some(key) => key.scrub(&fault.words),
-            None => fault.words.clone(),
-        };
+        let words = self.scrubbed(&fault.words);
         let said = match (fault.status, words.as_str()) {
             (None, words) => format!("{place}: {words}"),
             (Some(status), "") => format!("{place} answered {status} and said nothing"),
@@ -202,6 +210,10 @@ impl Host {
         }
     }
 
+    fn scrubbed(&self, words: &str) -> String {
+        self.settings.key.as_ref().map_or_else(|| words.to_owned(), |key| key.scrub(words))
+    }
+
     /// What a person can do about it.
     fn next_step(&self, call: &Call<'_>, fault: &Fault) -> String {
         match (fault.class, &self.settings.key) {
@@ -213,9 +225,10 @@ impl Host {
                     .to_owned()
             }
             (CallClass::NotFound, _) => format!(
-                "all such requests will fail: check the base URL {} and the model {}",
+                "all such requests will fail: check the base URL {} and the model {}{}",
                 self.settings.base_url,
-                call.model.unwrap_or("(none)")
+                call.model.unwrap_or("(none)"),
+                self.health.models()
             ),
             (CallClass::OutOfQuota, _) => "all requests will fail until the account is topped up".to_owned(),
             (CallClass::Redirected, _) => {
@@ -285,6 +298,7 @@ impl Host {
         };
         let mut hopeless = self.hopeless.lock().unwrap_or_else(PoisonError::into_inner);
         hopeless.insert(about, (Instant::now() + HOPELESS_FOR, error.clone()));
+        self.health.despaired(&error.message);
     }
 }
 

@@ -190,6 +190,11 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Requests that are under way.
+    pub fn in_flight(&self) -> usize {
+        self.lock().in_flight
+    }
+
     /// The most requests that were ever under way at once.
     pub fn most_seen(&self) -> usize {
         self.lock().most_seen

@@ -56,6 +56,13 @@ pub(super) struct Fault {
     pub may_have_cost: bool,
 }
 
+impl Fault {
+    /// Whether the server called it a success, and nothing can be made of it: a body that is no JSON, or that broke off.
+    pub fn is_paid_in_vain(&self) -> bool {
+        self.may_have_cost && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
 /// The agent of an endpoint: keeps connections, follows no redirect, takes its proxy from the environment, and its roots of
 /// trust from `SSL_CERT_FILE` where that is set.
 ///
@@ -120,8 +127,13 @@ pub(super) fn send(
         // Half an error's body tells as much as the whole.
         return Err(refused(&response, &body.unwrap_or_default(), pause));
     }
-    let body = body.map_err(|error| Fault { status: Some(status), ..broken(&error, timeout, most_bytes) })?;
+    let mut body =
+        body.map_err(|error| Fault { status: Some(status), ..broken(&error, timeout, most_bytes) })?;
     if expected == Expected::Json {
+        // A byte-order mark is none of JSON's signs, and some servers write one.
+        if body.starts_with(b"\xef\xbb\xbf") {
+            body.drain(..3);
+        }
         check_json(&response, &body)?;
     }
     Ok(Received { status, headers: response.headers().clone(), body })

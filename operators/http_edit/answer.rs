@@ -1,16 +1,12 @@
 //! What an endpoint answered: the picture in it, or where that lies; and whether it is one.
 
-use std::io::Cursor;
-
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use image::{ImageFormat, ImageReader};
 use serde_json::Value;
 use threshflow::row::Refusal;
-use threshflow::shard::Format;
 
-use crate::decode::{Purpose, decode};
+use crate::made::check_whole;
 
 /// What an answer's picture may have: editors answer with 1 to 16 million pixels.
 const MOST_PIXELS: u64 = 64_000_000;
@@ -70,29 +66,7 @@ fn from_base64(text: &str) -> Result<Vec<u8>, Refusal> {
 
 /// Checks that the bytes are a whole PNG, JPEG or WebP of a sensible size, by decoding them; else refused as `bad_answer`.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
-    let format = match image::guess_format(bytes) {
-        Ok(ImageFormat::Png) => Format::Png,
-        Ok(ImageFormat::Jpeg) => Format::Jpeg,
-        Ok(ImageFormat::WebP) => Format::WebP,
-        other => {
-            let found = other.map_or("no picture".to_string(), |format| format!("a {format:?}"));
-            return Err(bad(format!("{} bytes that are {found}; PNG, JPEG and WebP are taken", bytes.len())));
-        }
-    };
-    let size =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok().map(ImageReader::into_dimensions);
-    let (width, height) = match size {
-        Some(Ok(size)) => size,
-        _ => return Err(bad(format!("a {format:?} of {} bytes that tells no size", bytes.len()))),
-    };
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        let why = format!("a picture of {width} x {height} pixels; at most {MOST_PIXELS} are taken");
-        return Err(bad(why));
-    }
-    match decode(bytes, format, 1, Purpose::Full) {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(bad(format!("a picture that doesn't decode ({refusal})"))),
-    }
+    check_whole(bytes, MOST_PIXELS).map_err(bad)
 }
 
 fn bad(what: String) -> Refusal {

@@ -53,6 +53,7 @@ impl SendForm for EditEndpoint {
     }
 
     fn post_form(&self, path: &str, parts: &[Part<'_>]) -> Result<Vec<u8>, Refusal> {
+        self.host.first_word()?;
         let mut answered = self.host.post_multipart(path, parts, self.estimated)?;
         let body = std::mem::take(&mut answered.body);
         // Who isn't told what it cost takes it for the estimate: so it is where `answered` is dropped unsettled.

@@ -4,7 +4,7 @@ use threshflow::row::Refusal;
 
 use super::OnnxError;
 
-const OUT_OF_MEMORY: &str = "out_of_memory";
+const OUT_OF_MEMORY: &str = Refusal::OUT_OF_MEMORY;
 const MODEL_FAILED: &str = "model_failed";
 
 /// Whether a refusal says something of what was asked, and not of the device and its memory on that day.

@@ -117,7 +117,7 @@ fn many(noun: &str, group: &[&Seen<'_>], width: u32, height: u32) -> String {
         told.push(format!("{} more", number(group.len() - TOLD_OF_ONE_NOUN)));
     }
     // The plural of several words would hide them from a noun finder: of `ice creams` it finds the ice.
-    let kind = if words(noun).len() == 1 { plural(noun) } else { "of one kind".to_owned() };
+    let kind = if noun.split_whitespace().count() == 1 { plural(noun) } else { "of one kind".to_owned() };
     format!("There are {} {kind}: {}.", number(group.len()), list(&told))
 }
 

@@ -2,12 +2,12 @@
 
 use super::phrase::{list, with_article};
 use super::vocabulary::{Vocabulary, is_boundary};
-use crate::edit_plan::words::count;
+use crate::edit_plan::words::{count, first};
 use threshflow::row::RegionKind;
 
 /// The words of a summary, at most.
 pub const MOST_OF_SUMMARY: usize = 15;
-/// Its letters, at most: not every script has blanks.
+/// Its letters, at most: a word may be of any length.
 const MOST_LETTERS: usize = 300;
 
 /// What a caption names.
@@ -99,9 +99,9 @@ fn summary(caption: &str, objects: &[String], backgrounds: &[String]) -> String 
         matches!(letter, '\n' | '。' | '！' | '？')
             || (matches!(letter, '.' | '!' | '?') && next.is_none_or(char::is_whitespace))
     });
-    let first = end.map_or(caption, |(at, letter)| &caption[..at + letter.len_utf8()]).trim();
-    if !first.is_empty() && fits(first) {
-        return first.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = end.map_or(caption, |(at, letter)| &caption[..at + letter.len_utf8()]).trim();
+    if !sentence.is_empty() && fits(sentence) {
+        return sentence.split_whitespace().collect::<Vec<_>>().join(" ");
     }
     let mut told = Vec::new();
     for noun in objects.iter().chain(backgrounds) {
@@ -113,8 +113,7 @@ fn summary(caption: &str, objects: &[String], backgrounds: &[String]) -> String 
     if !told.is_empty() {
         return list(&told);
     }
-    let words: Vec<&str> = caption.split_whitespace().take(MOST_OF_SUMMARY).collect();
-    words.join(" ").chars().take(MOST_LETTERS).collect::<String>().trim_end().to_owned()
+    first(caption, MOST_OF_SUMMARY).chars().take(MOST_LETTERS).collect::<String>().trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -132,6 +131,10 @@ mod tests {
         let vocabulary = Vocabulary::of(["a b", "b c d", "d"], ["猫", "汽车"]).unwrap();
         assert_eq!(nouns("a b c d", &vocabulary).objects, ["b c d"]);
         assert_eq!(nouns("一只猫在汽车上", &vocabulary).backgrounds, ["猫", "汽车"]);
+        let thai = Vocabulary::of(["แมว", "โซฟา"], []).unwrap();
+        assert_eq!(nouns("แมวนอนอยู่บนโซฟา", &thai).objects, ["แมว", "โซฟา"]);
+        let korean = Vocabulary::of(["고양이"], []).unwrap();
+        assert_eq!(nouns("고양이가 잔다", &korean).objects, ["고양이"]);
         assert_eq!(nouns("a  b", &vocabulary).objects, [] as [&str; 0]);
     }
 

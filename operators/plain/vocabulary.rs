@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use thiserror::Error;
 use threshflow::row::RegionKind;
 
+use crate::edit_plan::words::{is_mark, stands_alone};
+
 /// The words of a noun, at most.
 const MOST_WORDS: usize = 6;
 
@@ -102,7 +104,9 @@ impl Vocabulary {
     ) -> Result<(), VocabularyError> {
         for noun in nouns {
             let ends = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-            let plain = ends(noun.chars().next()) && ends(noun.chars().next_back());
+            // A mark is part of the letter before it.
+            let last = noun.chars().rfind(|letter| !is_mark(*letter));
+            let plain = ends(noun.chars().next()) && ends(last);
             if !plain || noun.chars().any(char::is_control) || noun.split_whitespace().count() > MOST_WORDS {
                 return Err(VocabularyError::Noun { text: noun.to_owned() });
             }
@@ -144,12 +148,12 @@ impl Vocabulary {
     }
 }
 
-/// Whether a noun may begin or end between these two letters: not inside a word. A hyphen between letters is inside; Chinese and
-/// Japanese letters are words by themselves, for nothing parts them.
+/// Whether a noun may begin or end between these two letters: not inside a word. A hyphen between letters is inside; of scripts
+/// that put no blanks between words every letter is a word by itself, with the marks that belong to it.
 pub(super) fn is_boundary(before: Option<char>, after: Option<char>) -> bool {
-    let wide = |letter: char| matches!(letter, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
-    let inside = |letter: char| (letter.is_alphanumeric() && !wide(letter)) || letter == '-';
+    let inside = |letter: char| (letter.is_alphanumeric() && !stands_alone(letter)) || letter == '-';
     match (before, after) {
+        (Some(_), Some(after)) if is_mark(after) => false,
         (Some(before), Some(after)) => !(inside(before) && inside(after)),
         _ => true,
     }

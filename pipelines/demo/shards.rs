@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, thread};
 
 use image::codecs::jpeg::JpegEncoder;
+use threshflow::publish::PlainTar;
 
 use super::dice::Dice;
 use super::scene::Scene;
@@ -286,15 +287,7 @@ fn draw_all(plans: &[Plan], options: &DemoOptions) -> io::Result<Vec<Members>> {
 
 /// Appends a file to a tar, with a header that says nothing about this machine or this moment.
 pub(super) fn append(tar: &mut Vec<u8>, path: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut header = tar::Header::new_ustar();
-    header.set_path(path)?;
-    header.set_size(bytes.len() as u64);
-    header.set_mode(0o644);
-    header.set_cksum();
-    tar.extend_from_slice(header.as_bytes());
-    tar.extend_from_slice(bytes);
-    tar.resize(tar.len().next_multiple_of(512), 0);
-    Ok(())
+    PlainTar::new(tar).append(path, bytes).map(drop)
 }
 
 #[cfg(test)]

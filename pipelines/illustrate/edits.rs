@@ -1,7 +1,7 @@
 //! How edits are shown in reports: the picture, what the steps are about, and what came of each turn.
 
 use image::{DynamicImage, RgbImage};
-use operators::decode::{Purpose, decode};
+use operators::decode::{Purpose, decode_beside, decode_file, decode_frame_beside};
 use operators::edit::EditPictures;
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
@@ -82,12 +82,13 @@ impl IllustrateEdits {
         match shown {
             Shown::Original => {
                 let purpose = Purpose::ShortSideAtLeast(SIDE);
-                let decoded = decode(edit.bytes, edit.picture.format, edit.picture.orientation, purpose)?;
+                let decoded = decode_beside(edit.bytes, edit.picture, purpose)?;
                 make_small(&decoded, SIDE)
             }
             Shown::EndFrame => {
                 let lost = || Refusal::new("no_end_frame", "the second frame is not there");
-                shrunk(edit.end_frame.ok_or_else(lost)?)
+                let frame = edit.end_frame.ok_or_else(lost)?;
+                make_small(&decode_frame_beside(frame, Purpose::ShortSideAtLeast(SIDE))?, SIDE)
             }
             Shown::Made(number) => {
                 let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");
@@ -117,10 +118,13 @@ fn hash_of(text: &str) -> Option<ContentHash> {
     Some(ContentHash(bytes))
 }
 
-/// A file that needs no turning, made small.
+/// A file, made small.
 fn shrunk(bytes: &[u8]) -> Result<RgbImage, Refusal> {
-    let bad = |error: image::ImageError| Refusal::new("bad_picture", format!("it does not decode: {error}"));
-    image::load_from_memory(bytes).map(small).map_err(bad)
+    let rgb = decode_file(bytes)?;
+    let lost = || Refusal::new("bad_picture", "it has other pixels than its size says");
+    RgbImage::from_raw(rgb.width, rgb.height, rgb.pixels)
+        .map(|picture| small(picture.into()))
+        .ok_or_else(lost)
 }
 
 fn small(picture: DynamicImage) -> RgbImage {

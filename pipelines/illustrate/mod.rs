@@ -11,7 +11,7 @@ mod writing;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage};
-use operators::decode::{Purpose, Rgb, decode};
+use operators::decode::{Purpose, Rgb, decode_beside};
 use operators::record::{Measure, Record, Region, Segmentation};
 use operators::resize::{FilterType, RgbBytes, resize};
 use threshflow::report::{Illustration, Illustrator, Mark, OnSheet, Shown};
@@ -35,7 +35,7 @@ impl Illustrator for Illustrate {
     fn illustrate(&self, shown: &Shown<'_>) -> Result<Illustration, Refusal> {
         let picture = shown.picture;
         let purpose = Purpose::ShortSideAtLeast(SIDE);
-        let decoded = decode(shown.bytes, picture.format, picture.orientation, purpose)?;
+        let decoded = decode_beside(shown.bytes, picture, purpose)?;
         let full = [decoded.full_width, decoded.full_height];
         let mut small = make_small(&decoded, SIDE)?;
         drop(decoded);

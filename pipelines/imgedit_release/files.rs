@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use image::metadata::Orientation;
-use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage};
-use operators::decode::{Purpose, decode};
+use image::{ImageFormat, RgbImage};
+use operators::decode::{Purpose, Rgb, decode_beside, decode_frame_beside};
 use operators::edit_source::REFERENCE_SIDE;
 use operators::paint;
 use threshflow::row::{ContentHash, Refusal};
-use threshflow::shard::{Picture, Sample, Shard, content_of};
+use threshflow::shard::{
+    EndFrame, Picture, ReadOptions, Sample, Shard, content_of, format_of, orientation_of,
+};
 
 use crate::edit_record::EditRecord;
 use crate::released::PictureFile;
@@ -42,17 +43,26 @@ impl OpenShard {
         if picture.orientation == 1 && lies_upright(&bytes) {
             return picture_file(bytes).map_err(|why| format!("the source picture: {why}"));
         }
-        let shown = decode(&bytes, picture.format, picture.orientation, Purpose::Full);
+        let shown = decode_beside(&bytes, picture, Purpose::Full);
         let shown = shown.map_err(|refusal| format!("the source picture: {refusal}"))?;
-        let shown = RgbImage::from_raw(shown.width, shown.height, shown.pixels);
-        as_png(&shown.ok_or("the source picture has other pixels than its size says")?)
+        as_png(&pixels(shown).map_err(|why| format!("the source picture: {why}"))?)
     }
 
-    /// The sample's second frame, as it lies in the shard.
-    pub fn end_frame(&self, key: &str) -> Result<PictureFile, String> {
+    /// The sample's second frame, as the original is: its own file, or its picture as PNG. `as_stored` where the run was told not to
+    /// follow EXIF's orientation.
+    pub fn end_frame(&self, key: &str, as_stored: bool) -> Result<PictureFile, String> {
+        let failed = |why: String| format!("the sample's second frame: {why}");
         let (_, end) = self.files(key)?;
         let end = end.ok_or("the sample has no second frame (KEY.end.jpg) any more")?;
-        picture_file(end).map_err(|why| format!("the sample's second frame: {why}"))
+        let options =
+            ReadOptions { exif_orientation: !as_stored, max_pixels: u64::MAX, ..ReadOptions::default() };
+        let frame = EndFrame::of(&end, &options);
+        let looked = frame.looked.clone().map_err(|refusal| failed(refusal.to_string()))?;
+        if looked.orientation == 1 && lies_upright(&end) {
+            return picture_file(end).map_err(failed);
+        }
+        let shown = decode_frame_beside(&frame, Purpose::Full);
+        as_png(&pixels(shown.map_err(|refusal| failed(refusal.to_string()))?).map_err(failed)?)
     }
 
     /// The picture and its second frame, if these are the bytes that were published.
@@ -87,9 +97,12 @@ pub fn drawn_reference(record: &EditRecord) -> Result<PictureFile, String> {
 
 /// Whether its header has no orientation that readers may turn it by.
 fn lies_upright(bytes: &[u8]) -> bool {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
-    let turned = reader.and_then(|reader| reader.into_decoder().ok()?.orientation().ok());
-    turned.is_none_or(|turned| turned == Orientation::NoTransforms)
+    format_of(bytes).is_ok_and(|format| orientation_of(bytes, format) == 1)
+}
+
+fn pixels(shown: Rgb) -> Result<RgbImage, String> {
+    let pixels = RgbImage::from_raw(shown.width, shown.height, shown.pixels);
+    pixels.ok_or_else(|| "it has other pixels than its size says".to_owned())
 }
 
 fn as_png(picture: &RgbImage) -> Result<PictureFile, String> {

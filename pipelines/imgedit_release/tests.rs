@@ -108,6 +108,7 @@ fn record(edit_type: EditType, operation: Operation, turn: (Shown, Shown)) -> Ed
         scores: vec![("judge".to_owned(), 4.5)],
         stamps: Vec::new(),
         judge_model: "pixels".to_owned(),
+        as_stored: false,
     }
 }
 
@@ -134,9 +135,15 @@ fn edits() -> Vec<EditRecord> {
 
 impl Desk {
     fn new() -> Self {
+        Desk::of(&end())
+    }
+
+    /// With this second frame.
+    fn of(end: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut tar = tar::Builder::new(File::create(folder.path().join("b.tar")).unwrap());
-        for (name, bytes) in [("1/2.png", source()), ("1/2.end.png", end()), ("turned.jpg", turned())] {
+        for (name, bytes) in [("1/2.png", source()), ("1/2.end.png", end.to_vec()), ("turned.jpg", turned())]
+        {
             let mut header = tar::Header::new_ustar();
             header.set_size(bytes.len() as u64);
             tar.append_data(&mut header, name, bytes.as_slice()).unwrap();
@@ -287,6 +294,27 @@ fn where_exif_was_not_followed_no_reader_turns_the_picture() {
     let pillow = image::open(fixtures().join("decoded/exif_6.png")).unwrap().into_rgb8();
     assert_eq!(shown.dimensions(), (pillow.height(), pillow.width()), "as it lies");
     assert_eq!(shown.orientation().unwrap(), image::metadata::Orientation::NoTransforms);
+}
+
+#[test]
+fn a_second_frame_is_released_as_the_edit_was_shown_it() {
+    // It lies on its side, and says so; the original has nothing to say of itself.
+    let lies = image::load_from_memory(&end()).unwrap().rotate270();
+    let mut png = Cursor::new(Vec::new());
+    lies.write_to(&mut png, ImageFormat::Png).unwrap();
+    let sideways = ::tests::tars::turned_png(png.get_ref(), 6);
+    for as_stored in [false, true] {
+        let mut desk = Desk::of(&sideways);
+        desk.edits.iter_mut().for_each(|edit| edit.as_stored = as_stored);
+        desk.publish_with(ReadOptions { exif_orientation: !as_stored, ..ReadOptions::default() });
+        desk.release();
+        let action = desk.members("action_part2");
+        let released = image::load_from_memory(&action["result.png"]).unwrap();
+        let wanted =
+            if as_stored { lies.to_rgb8() } else { image::load_from_memory(&end()).unwrap().to_rgb8() };
+        assert_eq!(released.to_rgb8(), wanted, "as stored: {as_stored}");
+        assert_ne!(action["result.png"], sideways, "no reader turns it");
+    }
 }
 
 /// What the program does when it is called so.

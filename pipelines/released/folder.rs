@@ -18,7 +18,7 @@ use super::names::{FOLDERS, SCORES, is_ours};
 pub const MANIFEST: &str = "manifest.json";
 pub const FORMAT: &str = "threshflow released edits";
 /// Of the layout and the bytes of the files: raised where either changes, and everything is then written anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
 

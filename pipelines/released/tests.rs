@@ -2,4 +2,5 @@
 
 mod faults;
 mod made_up;
+mod python;
 mod writing;

@@ -39,7 +39,7 @@ fn scores(out: &Path) -> BTreeMap<String, f32> {
         Ended::Kept(kept) => (key, kept.scores.iter().find(|(name, _)| name == "aesthetic").unwrap().1),
         other => panic!("{key}: {other:?}"),
     };
-    published_keys(out).unwrap().into_iter().map(score).collect()
+    published_keys(out).unwrap().into_iter().map(|row| score(row.to_string())).collect()
 }
 
 #[test]

@@ -310,3 +310,36 @@ fn disagrees(out: &Path, key: &str, end: &End, clean: &BTreeMap<&'static str, f3
     };
     (!agrees).then(|| format!("{key}: {found:?} instead of {end:?}"))
 }
+
+/// A JPEG whose header says that it has 20,000 x 20,000 pixels.
+fn claims_to_be_large() -> Vec<u8> {
+    let mut jpeg = picture("colour_420.jpg");
+    let at = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap() + 5;
+    jpeg[at..at + 4].copy_from_slice(&[0x4E, 0x20, 0x4E, 0x20]);
+    jpeg
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_picture_that_memory_has_no_room_for_is_refused_and_asked_about_again() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_prepare"));
+    let members = [file("large.jpg", claims_to_be_large()), member("good", GOOD[1])];
+    std::fs::write(desk.path("shards/large.tar"), tar_of(&members)).unwrap();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/aesthetic");
+    let flags = "--json --backend embedded --set short_side=0 --set aesthetic=10 --max-pixels 500000000 \
+                 --decoded-bytes 1048576";
+    let ended_at = |kibibytes: &str, class: &str| {
+        let whole = desk.command("run", flags);
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", &format!("ulimit -v {kibibytes}; exec \"$@\""), "sh"]).arg(whole.get_program());
+        limited.args(whole.get_args()).arg("--aesthetic").arg(&model).current_dir(desk.folder.path());
+        let ended = ended(&mut limited).expect(0, &[]);
+        assert!(!ended.stderr.contains("panicked"), "{ended:#?}");
+        assert!(score(&desk.path("out"), "large/good").is_ok());
+        let verdict = score(&desk.path("out"), "large/large").unwrap_err();
+        assert!(matches!(&*verdict, Ended::Refused { class: found, .. } if found == class), "{verdict:?}");
+    };
+    // It takes 2.4 GB: with 2 GB of address space there is no room, and that says nothing of the picture.
+    ended_at("2000000", "out_of_memory");
+    ended_at("unlimited", "cut_picture");
+}

@@ -361,4 +361,122 @@ fn released_records_are_gone_on_from_and_only_what_is_missing_is_asked() {
         };
         assert_eq!(without_numbers(&again[key]), without_numbers(record), "{key}");
     }
+    // Of a record that doesn't say what was found, a detector is asked.
+    let silent = again.keys().next().expect("some are published");
+    silence(&jsons, silent);
+    std::fs::remove_dir_all(folder.path().join("store")).expect("removes");
+    let report = run(folder.path(), &["--set=aesthetic=0", "--records", &pattern]);
+    assert_eq!(report.summary.asks["detect"].asked, 1);
+    let segmentation = records(folder.path())[silent].segmentation.clone();
+    assert!(
+        segmentation.is_some_and(|found| found.object.is_some_and(|objects| !objects.is_empty())),
+        "{silent}"
+    );
+}
+
+/// Takes what was found out of the record of this name (its path without extension), in the tars of this folder.
+fn silence(jsons: &Path, name: &str) {
+    let mut silenced = 0;
+    for part in std::fs::read_dir(jsons).expect("a folder") {
+        let path = part.expect("a file").path();
+        let mut members = Vec::new();
+        let mut tar = tar::Archive::new(std::fs::File::open(&path).expect("opens"));
+        for member in tar.entries().expect("a tar") {
+            let mut member = member.expect("a member");
+            let at = member.path().expect("a name").to_string_lossy().into_owned();
+            let mut record: serde_json::Value = serde_json::from_reader(&mut member).expect("JSON");
+            let of = record["path"].as_str().expect("every record has a path");
+            if Path::new(of).with_extension("") == Path::new(name) {
+                record.as_object_mut().expect("an object").remove("segmentation").expect("it was there");
+                silenced += 1;
+            }
+            members.push(file(at, serde_json::to_vec(&record).expect("JSON")));
+        }
+        std::fs::write(&path, tar_of(&members)).expect("writes");
+    }
+    assert_eq!(silenced, 1, "{name}");
+}
+
+/// Shards of one and the same picture with the same nouns, under the key `pic`.
+fn twins(folder: &Path, names: &[&str]) {
+    let (scene, mut png) = (Scene::number(1, 2), std::io::Cursor::new(Vec::new()));
+    scene.draw(320, 240).write_to(&mut png, image::ImageFormat::Png).expect("encodes");
+    let nouns: BTreeSet<String> =
+        scene.objects(320, 240).objects.iter().map(|object| object.noun.to_owned()).collect();
+    let tags = serde_json::json!({ "tags": { "object": nouns } }).to_string();
+    std::fs::create_dir_all(folder.join("shards")).expect("a folder");
+    for name in names {
+        let members = [file("pic.png", png.get_ref()), file("pic.json", &tags)];
+        std::fs::write(folder.join(format!("shards/{name}.tar")), tar_of(&members)).expect("writes");
+    }
+}
+
+/// What was found in the twin that brings a record along, and in the other.
+fn told(folder: &Path, bearing: &str, bare: &str) -> [String; 2] {
+    let all = records(folder);
+    [bearing, bare].map(|name| all[&format!("{name}/pic")].to_json().replace(&format!("{name}/pic"), "pic"))
+}
+
+#[test]
+fn a_record_answers_for_its_own_sample_and_for_no_other_with_the_same_picture() {
+    let folder = || tempfile::tempdir().expect("a folder");
+    let dials = ["--set=aesthetic=0", "--set=object_clip=0"];
+    let alone = folder();
+    twins(alone.path(), &["bare"]);
+    run(alone.path(), &dials);
+    let found = &records(alone.path())["bare/pic"];
+    // The same boxes under the same nouns, and for all else other answers than any model gave.
+    let mut other: serde_json::Value = serde_json::from_str(&found.to_json()).expect("JSON");
+    let regions = other["segmentation"]["object"].as_array_mut().expect("regions");
+    assert!(!regions.is_empty());
+    for region in regions {
+        let mut mask = operators::mask::Mask::empty(320, 240);
+        mask.bits[7000..9000].fill(1);
+        region["mask"] = rle::encode(&mask).into();
+        for (score, value) in
+            [("score", 0.75), ("mask_score", 0.875), ("clip_score", 1.0), ("aes_score", 6.25)]
+        {
+            region[score] = value.into();
+        }
+    }
+    // A record of another picture's size says nothing of this one.
+    let of_another_size = folder();
+    let tar = of_another_size.path().join("jsons.tar");
+    let mut small = other.clone();
+    small["path"] = "bare/pic.png".into();
+    small["resolution"]["width"] = 300.into();
+    std::fs::write(&tar, tar_of(&[file("jsons/0.json", small.to_string())])).expect("writes");
+    twins(of_another_size.path(), &["bare"]);
+    let report = run(of_another_size.path(), &[&dials[..], &["--records", &tar.to_string_lossy()]].concat());
+    let refused = &report.summary.refused["detect"];
+    assert_eq!(refused.iter().collect::<Vec<_>>(), [(&"record_of_another_size".to_owned(), &1)]);
+    for (bearing, bare) in [("a", "bare"), ("z", "bare")] {
+        other["path"] = format!("{bearing}/pic.png").into();
+        let jsons = folder();
+        let tar = jsons.path().join("jsons.tar");
+        std::fs::write(&tar, tar_of(&[file("jsons/0.json", other.to_string())])).expect("writes");
+        let tar = tar.to_string_lossy().into_owned();
+        let both = |workers: &str, before: &[&str]| {
+            let folder = folder();
+            let more = [&dials[..], &["--records", &tar, workers]].concat();
+            if !before.is_empty() {
+                twins(folder.path(), before);
+                run(folder.path(), &more);
+            }
+            twins(folder.path(), &[bearing, bare]);
+            run(folder.path(), &more);
+            folder
+        };
+        let fresh = both("--workers=1", &[]);
+        let [of_the_record, of_the_models] = told(fresh.path(), bearing, bare);
+        assert!(of_the_record.contains("\"aes_score\":6.25"), "{of_the_record}");
+        assert_eq!(of_the_models, found.to_json().replace("bare/pic", "pic"));
+        for (workers, before) in
+            [("--workers=3", &[][..]), ("--workers=1", &[bearing]), ("--workers=2", &[bare])]
+        {
+            let another = both(workers, before);
+            let (one, other) = (fresh.path().join("out"), another.path().join("out"));
+            tests::trees::assert_same(&one, &other, &format!("{bearing}: {workers}, {before:?} first"));
+        }
+    }
 }

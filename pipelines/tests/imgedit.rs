@@ -11,6 +11,7 @@ use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
 use pipelines::imgedit_release::PublishedEdits;
 use pipelines::released;
+use tests::tars::{file, tar_of, turned_png};
 use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
 use threshflow::publish::Table;
@@ -118,6 +119,11 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     assert!(!of_edits(&page).contains("cannot be shown"), "every edit is drawn");
     assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
     assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
+    for stage in ["detect", "segment", "region_score", "caption", "instruct", "edit", "judge"] {
+        assert!(first.summary.asks.contains_key(stage), "{stage}: {:?}", first.summary.asks);
+    }
+    let manifest = std::fs::read_to_string(folder.path().join("out/manifest.json")).expect("a manifest");
+    assert!(manifest.contains("\"choose\""), "who chooses is told: {manifest}");
     let made = edits(folder.path());
     assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
     let types: BTreeSet<EditType> = made.iter().map(|edit| edit.edit_type).collect();
@@ -216,10 +222,44 @@ fn references_are_the_users_own() {
     assert!(drawn.iter().all(|edit| edit.reference_picture.is_none()), "drawn again");
 }
 
+/// Stores the second frames of films as they were held: on their side, with an orientation that says so.
+fn lay_on_their_side(films: &DemoFrames) {
+    let mut tar = tar::Archive::new(std::fs::File::open(&films.file).expect("opens"));
+    let mut members = Vec::new();
+    for entry in tar.entries().expect("a tar") {
+        let mut entry = entry.expect("a member");
+        let name = entry.path().expect("a path").to_string_lossy().into_owned();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).expect("reads");
+        members.push(match name.strip_suffix(".end.jpg") {
+            Some(key) => {
+                let mut png = std::io::Cursor::new(Vec::new());
+                let upright = image::load_from_memory(&bytes).expect("decodes");
+                upright.rotate270().write_to(&mut png, image::ImageFormat::Png).expect("encodes");
+                file(format!("{key}.end.png"), turned_png(png.get_ref(), 6))
+            }
+            None => file(name, bytes),
+        });
+    }
+    std::fs::write(&films.file, tar_of(&members)).expect("writes");
+}
+
 #[test]
 fn an_action_says_what_moved_and_where_to() {
-    let folder = scenes(24);
-    let films = films(folder.path(), 12);
+    action(12, false);
+}
+
+#[test]
+fn a_second_frame_is_turned_as_the_first_one_is() {
+    action(6, true);
+}
+
+fn action(count: usize, on_their_side: bool) {
+    let folder = scenes(2 * count);
+    let films = films(folder.path(), count);
+    if on_their_side {
+        lay_on_their_side(&films);
+    }
     run(folder.path(), &["--edits=action"]);
     let made: BTreeMap<String, EditRecord> =
         edits(folder.path()).into_iter().map(|edit| (edit.key.clone(), edit)).collect();

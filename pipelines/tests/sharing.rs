@@ -60,7 +60,7 @@ fn scores(out: &Path) -> BTreeMap<String, f32> {
         }
         other => panic!("{key}: {other:?}"),
     };
-    published_keys(out).expect("reads").into_iter().map(score).collect()
+    published_keys(out).expect("reads").into_iter().map(|row| score(row.to_string())).collect()
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result
     match output {
         Output::Json => print_json(&serde_json::json!({ "dropped": wanted, "bytes": bytes })),
         Output::Text => {
-            println!(
+            crate::say!(
                 "dropped {} stamps, {:.1} MB; what they held is asked again if it is needed",
                 wanted.len(),
                 bytes as f64 / 1e6
@@ -86,14 +86,14 @@ fn list(held: &[Held], output: Output) -> Result<(), Failure> {
         let stage = if held.record.stage.is_empty() { "(never finished a run)" } else { &held.record.stage };
         let users =
             if held.dead { "dead".to_owned() } else { format!("used by {}", held.record.used_by.join(", ")) };
-        println!(
+        crate::say!(
             "{}  {stage}, {:.1} MB, {} asked, {users}",
             held.stamp,
             held.bytes as f64 / 1e6,
             held.record.asked
         );
-        println!("{:32}  {}", "", held.record.model);
+        crate::say!("{:32}  {}", "", held.record.model);
     }
-    println!("`clean --drop dead` forgets what no pipeline's latest run used");
+    crate::say!("`clean --drop dead` forgets what no pipeline's latest run used");
     Ok(())
 }

@@ -19,9 +19,15 @@ pub(super) fn dials<P: App>(output: Output) -> Result<(), Failure> {
     }
     let width = specs.iter().map(|dial| dial.name.len()).max().unwrap_or(0);
     for dial in specs {
-        println!("{:width$}  keeps what is {} {} ({})", dial.name, dial.comparison, dial.default, dial.unit);
-        println!("{:width$}  {}", "", dial.about);
-        println!("{:width$}  --set {}=VALUE, from {} to {}", "", dial.name, dial.low, dial.high);
+        crate::say!(
+            "{:width$}  keeps what is {} {} ({})",
+            dial.name,
+            dial.comparison,
+            dial.default,
+            dial.unit
+        );
+        crate::say!("{:width$}  {}", "", dial.about);
+        crate::say!("{:width$}  --set {}=VALUE, from {} to {}", "", dial.name, dial.low, dial.high);
     }
     Ok(())
 }

@@ -7,20 +7,25 @@ use super::{Failure, Output, print_json};
 use crate::publish::{self, Ended, Explained, ExplainedPiece, PieceEnded, PublishedDial, PublishedStage};
 use crate::row::Of;
 
-pub(super) fn explain(out: &Path, key: &str, output: Output) -> Result<(), Failure> {
-    let Some(explained) = publish::find_verdict(out, key)? else {
-        let near = publish::near_keys(out, key)?;
+pub(super) fn explain(out: &Path, shard: Option<&str>, key: &str, output: Output) -> Result<(), Failure> {
+    let found = match shard {
+        Some(shard) => publish::find_verdict_in(out, shard, key)?,
+        None => publish::find_verdict(out, key)?,
+    };
+    let Some(explained) = found else {
+        let whole = shard.map_or(key.to_owned(), |shard| format!("{shard}/{key}"));
+        let near = publish::near_keys(out, &whole)?;
         let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) };
         return Err(Failure::Usage(format!(
-            "{key}: no row of that key is published in {}{hint}. A key is written SHARD/KEY, as in the columns \
-             `shard` and `key`",
+            "{whole}: no row of that key is published in {}{hint}. A key is written SHARD/KEY, as in the columns \
+             `shard` and `key`, or --shard SHARD KEY",
             out.display()
         )));
     };
     match output {
         Output::Json => print_json(&as_json(&explained)),
         Output::Text => {
-            print!("{}", story(&explained));
+            crate::say!("{}", story(&explained).trim_end());
             Ok(())
         }
     }
@@ -75,7 +80,11 @@ fn end_as_json(ended: &Ended) -> serde_json::Value {
 
 /// Stage by stage, up to where the row ended.
 fn story(explained: &Explained) -> String {
-    let mut story = format!("{}/{}\n", explained.shard, explained.key);
+    let mut story = format!("{}/{}", explained.shard, explained.key);
+    if explained.shard.contains('/') || explained.key.contains('/') {
+        story.push_str(&format!(" (shard {:?}, key {:?})", explained.shard, explained.key));
+    }
+    story.push('\n');
     let mut say = |line: String| story.extend(["  ", &line, "\n"]);
     if let Some(error) = &explained.sidecar_error {
         say(format!("not all of its sidecars could be used: {error}"));

@@ -3,13 +3,16 @@
 
 mod clean;
 mod describe;
+mod errors;
 mod explain;
 mod input;
 pub mod invoke;
 mod options;
 mod plan;
 mod progress;
+mod removed;
 mod run;
+mod signals;
 mod store;
 mod summary;
 
@@ -20,6 +23,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 
+pub use errors::{Errors, StageErrors};
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, Plan};
@@ -92,7 +96,7 @@ impl Workbench {
         static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
         let mut said = crate::lane::lock(&SAID);
         if !said.iter().any(|known| known == what) {
-            eprintln!("{what}");
+            crate::note!("{what}");
             said.push(what.to_owned());
         }
     }
@@ -182,6 +186,9 @@ enum Verb<A: Args> {
         store: Option<PathBuf>,
         #[arg(long)]
         json: bool,
+        /// The shard's name, where SHARD/KEY can be read in several ways: what follows is the key alone then
+        #[arg(long)]
+        shard: Option<String>,
         /// SHARD/KEY, for example 00012/000120345
         key: String,
     },
@@ -232,14 +239,16 @@ enum Verb<A: Args> {
 
 /// The whole program: `fn main() -> ExitCode { threshflow::cli::main::<Prepare>() }`.
 pub fn main<P: App>() -> ExitCode {
-    // `prepare dials | head -1` ends like any other program, not with a panic. Sockets are not touched by this: the
-    // standard library writes to them without signals.
-    // SAFETY: nothing else runs yet, and the default action is no handler of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    match dispatch::<P>(std::env::args_os()) {
+    let done = dispatch::<P>(std::env::args_os()).and_then(|()| match crate::say::lost() {
+        None => Ok(()),
+        Some(why) => Err(Failure::Failed(format!(
+            "stdout took not all of what was said: {why}; what was done is done. Make room, or send it elsewhere"
+        ))),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            crate::note!("error: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }
@@ -259,14 +268,16 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
     let output = |json: bool| if json { Output::Json } else { Output::Text };
     match cli.verb {
         Verb::Run { options, app } => {
-            run::stop_on_ctrl_c();
+            signals::stop_on_signals();
             let json = output(options.json);
             let report = run::<P>(&options, &app, None)?;
             report.print(json);
             report.check()
         }
         Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
-        Verb::Explain { out, json, key, .. } => explain::explain(&out, &key, output(json)),
+        Verb::Explain { out, json, shard, key, .. } => {
+            explain::explain(&out, shard.as_deref(), &key, output(json))
+        }
         Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
         Verb::Dials { json } => describe::dials::<P>(output(json)),
         Verb::Demo { folder, json } => P::demo(&folder, output(json), Commands::of::<P>()),
@@ -278,6 +289,6 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
 /// Prints one JSON value on a line of its own.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::Failed(error.to_string()))?;
-    println!("{text}");
+    crate::say!("{text}");
     Ok(())
 }

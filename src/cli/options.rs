@@ -56,7 +56,8 @@ pub struct RunOptions {
     /// Cores to use for decoding and for models on the CPU; 0: all
     #[arg(long, default_value_t = 0)]
     pub cores: usize,
-    /// Most bytes of decoded pictures at once
+    /// Most bytes of decoded pictures at once: counted before one is decoded. A picture that takes more is decoded alone. What editors
+    /// made, and what a report shows, has as much room again
     #[arg(long, default_value_t = 1 << 30, value_name = "BYTES")]
     pub decoded_bytes: u64,
     /// Most epochs in the dataflow at once: the source waits beyond that. Epochs have 64 rows or more; slow servers need many
@@ -69,9 +70,15 @@ pub struct RunOptions {
     /// Ask again what was refused before
     #[arg(long)]
     pub retry: bool,
-    /// A run of which more rows than this share were refused fails: its answers are kept, nothing is published
+    /// A run fails if more than this share of the pictures was refused, or of the pictures, regions or edits that came to any one
+    /// stage: its answers are kept, nothing is published. Regions and edits count where a server, a device or a disk failed,
+    /// or where a stage refused all of them
     #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
     pub max_error_rate: f64,
+    /// A run that would remove more than this share of the published rows because their shards are gone, or hold them no more,
+    /// fails and publishes nothing: 0 to 1, or 5%; 100% where they are to go
+    #[arg(long, default_value = "5%", value_parser = share, value_name = "SHARE")]
+    pub max_removed: f64,
     /// Also copy the published pictures into WebDataset tars in this folder
     #[arg(long, value_name = "FOLDER")]
     pub export: Option<PathBuf>,
@@ -84,11 +91,41 @@ pub struct RunOptions {
     pub json: bool,
 }
 
+/// Reads a share, written as a number from 0 to 1 or with a percent sign.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, whole) = match text.trim().strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text.trim(), 1.0),
+    };
+    let share = number.parse::<f64>().map(|number| number / whole);
+    share
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "it takes a share from 0 to 1, or from 0% to 100%".to_owned())
+}
+
 impl RunOptions {
     pub fn cores(&self) -> usize {
         match self.cores {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             cores => cores,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_numbers_or_percents() {
+        for (text, wanted) in
+            [("0", 0.0), ("1", 1.0), ("0.05", 0.05), ("5%", 0.05), ("100 %", 1.0), ("0%", 0.0)]
+        {
+            assert_eq!(share(text), Ok(wanted), "{text}");
+        }
+        for text in ["", "%", "-1", "1.01", "101%", "NaN", "nan%", "inf", "5 percent", "0,5"] {
+            assert!(share(text).is_err(), "{text}");
         }
     }
 }

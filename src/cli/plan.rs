@@ -7,12 +7,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::run::{Opened, open, stopped};
-use super::{App, Failure, Output, RunOptions, print_json};
+use super::{App, Failure, Output, RunOptions, print_json, removed};
 use crate::dial;
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::pipeline::dial_specs;
-use crate::publish;
+use crate::publish::{self, Removed};
 use crate::row::{ContentHash, Of, Place, RowId, Score, Unit, Verdict};
 
 /// What one change of the dials would do.
@@ -59,6 +59,12 @@ pub struct Plan {
     pub moved: Vec<Moved>,
     /// All dials moved together, against what is published.
     pub total: Effect,
+    /// Published rows that leave because their shards are gone, or hold them no more, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
+    /// Why a run would publish nothing all the same, where it would not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stops: Option<String>,
 }
 
 /// The dataflow at one setting of its dials.
@@ -104,7 +110,10 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let total = effect(&before, &standing(&opened, &wanted), &opened);
     let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
-    Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total })
+    let removed = removed::of(options, &opened)?;
+    let stops = removed::check(options, &removed).err().map(|failure| failure.to_string());
+    let removed = (removed.rows > 0).then_some(removed);
+    Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total, removed, stops })
 }
 
 /// The rows that are published now.
@@ -116,18 +125,22 @@ struct Published {
 }
 
 fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, Failure> {
-    let mut keys: HashSet<String> = publish::published_keys(out)?.into_iter().collect();
+    let mut keys: HashMap<String, HashSet<String>> = HashMap::new();
+    for row in publish::published_keys(out)? {
+        keys.entry(row.shard).or_default().insert(row.key);
+    }
     let mut kept = HashSet::new();
     for (name, seq) in &opened.shards {
+        let Some(keys) = keys.get_mut(name) else { continue };
         let shard = opened.catalogue.shard(*seq)?;
         for (member, sample) in shard.index.samples.iter().enumerate() {
             // A refused row may bear a picture's key; it was never published.
-            if sample.picture.is_ok() && keys.remove(&format!("{name}/{}", sample.key)) {
+            if sample.picture.is_ok() && keys.remove(&sample.key) {
                 kept.insert(RowId { shard: *seq, member: member as u32 });
             }
         }
     }
-    Ok(Published { kept, gone: keys.len() as u64 })
+    Ok(Published { kept, gone: keys.values().map(|keys| keys.len() as u64).sum() })
 }
 
 /// `values` are where the dials stand.
@@ -297,12 +310,18 @@ impl Plan {
         if output == Output::Json {
             return print_json(self);
         }
-        println!("{} rows", self.rows);
+        crate::say!("{} rows", self.rows);
         for moved in &self.moved {
-            println!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
+            crate::say!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
         }
-        println!("in total: {}", self.total);
-        println!("nothing was asked and nothing was written");
+        crate::say!("in total: {}", self.total);
+        if let Some(removed) = &self.removed {
+            crate::say!("gone from the shards: {removed}");
+        }
+        if let Some(why) = &self.stops {
+            crate::say!("a run would stop: {why}");
+        }
+        crate::say!("nothing was asked and nothing was written");
         Ok(())
     }
 }

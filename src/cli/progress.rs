@@ -1,5 +1,6 @@
 //! Progress while a run goes on: bars on a terminal, plain lines when piped. Always on stderr.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +21,18 @@ pub(super) struct Display {
     rate: f64,
     last_waits: (u64, u64),
     shards: usize,
+    looked: Instant,
+    /// By endpoint: when its trouble was told of last, and how long the next word waits.
+    troubles: BTreeMap<String, (Instant, Duration)>,
 }
 
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// How often endpoints are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Trouble that goes on is told again after so long, and each time after twice as long.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 impl Display {
     pub(super) fn start(lanes: Arc<Lanes>, shards: usize) -> Self {
@@ -35,10 +45,58 @@ impl Display {
             bar
         });
         let now = Instant::now();
-        Display { lanes, bar, begin: now, said: now, sample: (now, 0), rate: 0.0, last_waits: (0, 0), shards }
+        Display {
+            lanes,
+            bar,
+            begin: now,
+            said: now,
+            sample: (now, 0),
+            rate: 0.0,
+            last_waits: (0, 0),
+            shards,
+            looked: now,
+            troubles: BTreeMap::new(),
+        }
+    }
+
+    /// Tells of endpoints that ail, once as it begins, then rarely, and when they are well again.
+    fn tell_of_troubles(&mut self) {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return;
+        }
+        self.looked = Instant::now();
+        for remote in self.lanes.remotes() {
+            let name = remote.name();
+            let line = match (remote.trouble(), self.troubles.get(&name)) {
+                (Some(trouble), None) => {
+                    self.troubles.insert(name.clone(), (self.looked, AGAIN_AFTER));
+                    format!("{name}: {trouble}")
+                }
+                (Some(trouble), Some((told, wait))) if told.elapsed() >= *wait => {
+                    let wait = *wait * 2;
+                    self.troubles.insert(name.clone(), (self.looked, wait));
+                    format!("{name}: {trouble}")
+                }
+                (None, Some(_)) => {
+                    self.troubles.remove(&name);
+                    format!("{name} answers again")
+                }
+                _ => continue,
+            };
+            self.line(&format!("{:>6.0} s  {line}", self.begin.elapsed().as_secs_f64()));
+        }
+    }
+
+    /// A line of its own, above the bars.
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(crate::say::harmless(line)),
+            None => crate::note!("{line}"),
+        }
     }
 
     pub(super) fn update(&mut self, progress: &Progress, verdicts: &Verdicts) {
+        self.tell_of_troubles();
         let due = match &self.bar {
             Some(_) => true,
             None => self.said.elapsed() >= PLAIN_EVERY,
@@ -57,7 +115,7 @@ impl Display {
             None => {
                 let seconds = self.begin.elapsed().as_secs_f64();
                 let rows = format!("{} of {} rows", counts.decided, counts.expected);
-                eprintln!("{seconds:>6.0} s  {rows} | {}", lines.join(" | "));
+                crate::note!("{seconds:>6.0} s  {rows} | {}", lines.join(" | "));
             }
         }
         self.said = Instant::now();

@@ -1,40 +1,28 @@
 //! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::input::InputRemarks;
 use super::progress::Display;
 use super::store::Store;
-use super::summary::{Summary, count};
-use super::{App, Failure, Output, RunOptions, Workbench, print_json};
+use super::summary::Summary;
+use super::{App, Failure, Output, RunOptions, Workbench, errors, print_json, removed, signals};
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
-use crate::publish::{self, Committed, DialSetting, StageDescription, Wanted, WantedPieces, WantedShard};
+use crate::publish::{
+    self, Committed, DialSetting, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
+};
 use crate::report::{self, ReportError, Written};
-use crate::row::{Image, Refusal, Refused, RowId, Score};
+use crate::row::{Image, Refused, RowId, Score};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
-/// Set by Ctrl-C: runs of this process stop at the next tick.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// The first Ctrl-C stops the run where it can be taken up again; the second ends the process at once.
-pub(super) fn stop_on_ctrl_c() {
-    let handler = || {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            // SAFETY: ends the process without running anything of it; a model that hangs could hold up an `exit`.
-            unsafe { libc::_exit(1) };
-        }
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will end the run at once: {error}");
-    }
-}
+/// For answers that may have been paid for, when a run is stopped.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Everything that a run works with, opened.
 pub(super) struct Opened<P: App> {
@@ -62,6 +50,10 @@ pub(super) fn open<P: App>(
 ) -> Result<Opened<P>, Failure> {
     check(options)?;
     let sources = find(&options.source.shards)?;
+    if mode == Mode::Ask {
+        // Before the first question: shards that are not even there.
+        removed::check(options, &removed::before(options, &sources)?)?;
+    }
     let mut store = match mode {
         Mode::Ask => Store::open(&options.store)?,
         Mode::Plan => Store::look(&options.store)?,
@@ -227,9 +219,9 @@ impl RunReport {
         match output {
             Output::Json => drop(print_json(&self.summary)),
             Output::Text => {
-                println!("{}", self.summary);
+                crate::say!("{}", self.summary);
                 if let Some(done) = &self.committed {
-                    println!(
+                    crate::say!(
                         "published in {}: {} parts written, {} removed, {} left as they were",
                         self.out.display(),
                         done.parts_written,
@@ -282,7 +274,8 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;
     let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
-    let fed = feed(&mut opened);
+    let mut gone = Removed::default();
+    let fed = feed(options, &mut opened, &mut gone);
     // Whatever happened, what was answered stays answered.
     let synced = opened.lanes.sync();
     opened.lanes.close();
@@ -302,8 +295,9 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let dials = settings::<P>(&values);
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.remotes());
+    summary.removed = (gone.rows > 0).then_some(gone);
     summary.remark(std::mem::take(&mut opened.remarks), opened.sidecar_score.as_deref());
-    let failure = too_many_refused(options, &summary);
+    let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
     let mut report =
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
     if report.failure.is_none() {
@@ -317,22 +311,39 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     Ok(report)
 }
 
-fn feed<P: App>(opened: &mut Opened<P>) -> Result<(), Failure> {
+fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed) -> Result<(), Failure> {
     let lanes = opened.lanes.clone();
     let mut display = Display::start(lanes.clone(), opened.sources.len());
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
         display.update(progress, verdicts);
-        if INTERRUPTED.load(Ordering::SeqCst) {
+        if signals::stopped() {
             return Err("stopped".to_owned());
+        }
+        if let Some(why) = lanes.remotes().iter().find_map(|remote| remote.hopeless()) {
+            return Err(why);
         }
         lanes.trouble().seen().map_or(Ok(()), Err)
     };
-    let fed = opened.insert_all(&mut tick).and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
+    let fed = opened
+        .insert_all(&mut tick)
+        .and_then(|()| {
+            *gone = removed::of(options, opened)?;
+            removed::check(options, gone)
+        })
+        .and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
     display.finish();
     lanes.stop();
     if fed.is_err() {
-        // What was under way may have been paid for.
-        lanes.wait_for_answers(Duration::from_secs(60));
+        // What is under way may have been paid for.
+        let waits = lanes.under_way();
+        if !waits.is_empty() {
+            crate::note!(
+                "waits for what is under way, up to {} s: {}",
+                LONGEST_WAIT.as_secs(),
+                waits.join(", ")
+            );
+        }
+        lanes.wait_for_answers(LONGEST_WAIT);
     }
     fed
 }
@@ -376,24 +387,6 @@ fn commit<P: App>(
     Ok((committed, page))
 }
 
-fn too_many_refused(options: &RunOptions, summary: &Summary) -> Option<String> {
-    // What the budget did not pay for was not tried.
-    let unpaid = |classes: &BTreeMap<String, u64>| classes.get(Refusal::OVER_BUDGET).copied().unwrap_or(0);
-    let refused = count(&summary.refused) - summary.refused.values().map(unpaid).sum::<u64>();
-    let rate = refused as f64 / (summary.rows as f64).max(1.0);
-    (rate > options.max_error_rate).then(|| {
-        format!(
-            "{refused} of {} rows were refused ({:.1} %), more than --max-error-rate {} allows; answers are kept, and \
-             what was published before stands as it was. Look at what was refused above; then repair it, run again \
-             with --retry to ask it again, or with --max-error-rate {:.2} to publish all the same",
-            summary.rows,
-            rate * 100.0,
-            options.max_error_rate,
-            (rate * 100.0).ceil() / 100.0
-        )
-    })
-}
-
 /// `export`: tars with the original bytes of what `out` publishes.
 pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
     let store = Store::look(store)?;
@@ -420,11 +413,11 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
 fn print_page(written: &Written) {
     let [kept, dropped] = written.shown;
     let sheet = written.sheet.as_ref().map_or(String::new(), |sheet| format!(", and {}", sheet.display()));
-    println!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
+    crate::say!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
 }
 
 fn print_exported(to: &Path, done: &Committed) {
-    println!(
+    crate::say!(
         "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
         to.display(),
         done.parts_written,

@@ -139,7 +139,10 @@ impl Store {
     fn save(&self) -> Result<(), Failure> {
         let path = record_path(&self.folder);
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            // A store may be shared: as open as the user's umask says, not private as temporary files are.
+            let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+            let mut file =
+                tempfile::Builder::new().prefix(".store-").permissions(shared).tempfile_in(&self.folder)?;
             serde_json::to_writer_pretty(&mut file, &self.record)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;

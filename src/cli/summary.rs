@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
-use crate::publish::{DialSetting, PieceSummary, StageDescription};
+use crate::publish::{DialSetting, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -39,12 +40,17 @@ pub struct Summary {
     /// Of the edits, where it makes some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edits: Option<PieceSummary>,
+    /// What was published before and is not any more, because the shards do not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
     /// Files in the tars that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
     pub passed_over: u64,
     /// Samples of whose sidecars something was lost or mended: the column `sidecar_error` says what.
     pub sidecar_errors: u64,
     /// Samples whose sidecar has the field that the score is taken from, but no number in it.
     pub scores_not_numbers: u64,
+    /// What failed, by sort of row and stage: what `--max-error-rate` is held against.
+    pub errors: Errors,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -67,11 +73,6 @@ pub struct Summary {
     /// The first message of each class, for people.
     #[serde(skip)]
     pub examples: BTreeMap<(String, String), String>,
-}
-
-/// All refusals, counted.
-pub fn count(refused: &BTreeMap<String, BTreeMap<String, u64>>) -> u64 {
-    refused.values().flat_map(BTreeMap::values).sum()
 }
 
 /// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
@@ -109,9 +110,11 @@ impl Summary {
             refused: BTreeMap::new(),
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
+            removed: None,
             passed_over: 0,
             sidecar_errors: 0,
             scores_not_numbers: 0,
+            errors: Errors::new(),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -123,6 +126,7 @@ impl Summary {
             endpoint_lines: Vec::new(),
             examples: BTreeMap::new(),
         };
+        let mut failures = Counting::default();
         for (id, verdict) in verdicts.iter() {
             summary.rows += 1;
             let sorts = [(Of::Regions, &mut summary.regions), (Of::Edits, &mut summary.edits)];
@@ -130,6 +134,7 @@ impl Summary {
                 for (_, piece) in verdicts.pieces_of(of, id) {
                     counts.count(piece, &verdict);
                     if let PieceVerdict::Refused(refused) = piece {
+                        failures.count(of, refused);
                         summary.examples.entry(class_of(refused)).or_insert_with(|| message_of(refused));
                     }
                 }
@@ -138,6 +143,7 @@ impl Summary {
                 Verdict::Kept(_) => summary.kept += 1,
                 Verdict::Gated { dial, .. } => *summary.gated.entry(dial).or_default() += 1,
                 Verdict::Refused(refused) => {
+                    failures.count(Of::Pictures, &refused);
                     let (stage, class) = class_of(&refused);
                     let example = || message_of(&refused);
                     summary.examples.entry((stage.clone(), class.clone())).or_insert_with(example);
@@ -145,12 +151,22 @@ impl Summary {
                 }
             }
         }
+        summary.errors = failures.errors(&summary, wiring);
         for stage in stages {
             let asked = stage.asked;
             let asks = Asks { asked: asked.asked, remembered: asked.remembered, given: asked.given };
             summary.asks.insert(stage.name, asks);
         }
         summary
+    }
+
+    /// What is said of the pieces of that sort.
+    pub(super) fn pieces(&self, of: Of) -> Option<&PieceSummary> {
+        match of {
+            Of::Pictures => None,
+            Of::Regions => self.regions.as_ref(),
+            Of::Edits => self.edits.as_ref(),
+        }
     }
 
     /// Fills in what the endpoints outside did.
@@ -258,6 +274,9 @@ impl fmt::Display for Summary {
             if let Some(pieces) = pieces {
                 self.fmt_pieces(f, of, pieces)?;
             }
+        }
+        if let Some(removed) = &self.removed {
+            writeln!(f, "{:>10} gone from the shards: {removed}", "")?;
         }
         for line in &self.input_lines {
             writeln!(f, "{line}")?;

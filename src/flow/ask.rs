@@ -10,9 +10,9 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
 use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
-use crate::lane::{Answer, Mailbox, Mode, Operator, Question, Stage, Together, decode_answer};
+use crate::lane::{Answer, Letter, Mailbox, Mode, Operator, Question, Stage, Together, decode_answer};
 use crate::memo::Remembered;
-use crate::row::{ContentHash, Refused, Row};
+use crate::row::{ContentHash, Refused, Row, RowId};
 
 /// The rows that wait for one answer, with the times and the counts that they came with.
 struct Waiting<R> {
@@ -142,6 +142,7 @@ fn ask<'s, R: Row, O: Operator>(
             waiting: HashMap::new(),
             to_ask: VecDeque::new(),
             withdrawn: Vec::new(),
+            refused: HashMap::new(),
         };
         let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
         move |_frontiers| {
@@ -193,16 +194,28 @@ struct Desk<R: Row, O: Operator> {
     /// Not waited for any more, unless they came back since. The lane is told when the memo is let go: it takes its
     /// own lock first and the memo's second, and whoever takes them the other way round may stall both for ever.
     withdrawn: Vec<ContentHash>,
+    /// Rows that were refused because of where they lie. The memo knows nothing of them: they leave, and come back, with this.
+    refused: HashMap<(ContentHash, RowId), Remembered>,
 }
 
 impl<R: Row, O: Operator> Desk<R, O> {
     fn open_letters(&mut self, emit: &mut Emit<R, O::Answer>, waits: &mut impl FnMut(Epoch, isize)) {
-        for (content, said) in self.mailbox.take() {
+        for Letter { content, said, only } in self.mailbox.take() {
             // Nobody waits: the rows left after the answer was on its way. The memo has it.
             let Some(waiting) = self.waiting.remove(&content) else { continue };
-            for (row, time, diff) in waiting.rows {
+            let is_told = |row: &R| only.is_none_or(|id| row.image().id == id);
+            let (told, others): (Vec<_>, Vec<_>) =
+                waiting.rows.into_iter().partition(|(row, ..)| is_told(row));
+            for (row, time, diff) in told {
                 waits(time, -1);
                 emit.remembered(self.name, row, &said, time, diff);
+            }
+            if let Some(id) = only {
+                self.refused.insert((content, id), said);
+            }
+            if let Some((row, ..)) = others.first() {
+                self.to_ask.push_back(Question::about(row, O::KEY));
+                self.waiting.insert(content, Waiting { rows: others });
             }
         }
     }
@@ -228,6 +241,12 @@ impl<R: Row, O: Operator> Desk<R, O> {
             }
             let question = Question::about(&row, O::KEY);
             let content = question.content;
+            if !self.refused.is_empty()
+                && let Some(said) = self.refused.get(&(content, row.image().id))
+            {
+                emit.remembered(self.name, row, said, time, diff);
+                continue;
+            }
             // Rows of one content leave together, in the order they came, or a row could leave before it came.
             let waiting = self.waiting.contains_key(&content);
             match memo.get(&content) {

@@ -398,7 +398,7 @@ fn end_the_process_if_a_worker_panics() {
         std::panic::set_hook(Box::new(move |info| {
             before(info);
             if std::thread::current().name().is_some_and(|name| name.starts_with("timely:")) {
-                eprintln!(
+                crate::note!(
                     "a worker of the dataflow panicked, and the run cannot go on; run again: answers are kept"
                 );
                 std::process::exit(1);

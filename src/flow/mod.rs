@@ -27,7 +27,7 @@ pub use gate::{Comparison, Dial, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
 pub use near::NearestBetter;
 pub use only::Only;
-pub use regions::{Finds, Found, RegionCount};
+pub use regions::{Finds, Found, MOST_REGIONS, RegionCount, too_many_regions};
 pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 

@@ -14,7 +14,9 @@ use super::complete::{Changes, at_complete_epochs};
 use super::edits::Candidates;
 use super::{Collection, Ended, Epoch, Flow, KeptPiece, Pieces, Why};
 use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
-use crate::row::{ContentHash, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit};
+use crate::row::{
+    ContentHash, Image, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit,
+};
 
 /// An operator whose answers are regions: their number rides, and the body says what they are.
 pub trait Finds: Operator {
@@ -22,6 +24,19 @@ pub trait Finds: Operator {
     type Score: Unit;
     /// What a body says, in the order of the regions' numbers.
     fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal>;
+}
+
+/// Most regions that a picture may have: a number is 16 bits long, and the last one means none.
+pub const MOST_REGIONS: usize = u16::MAX as usize;
+
+/// The refusal of more regions than can be told apart, where there are more.
+pub fn too_many_regions(regions: usize) -> Option<Refusal> {
+    let message = || {
+        format!(
+            "{regions} regions are said to be in the picture, at most {MOST_REGIONS} can be told apart; name fewer"
+        )
+    };
+    (regions > MOST_REGIONS).then(|| Refusal::new("too_many_regions", message()))
 }
 
 /// A region as it was found.
@@ -34,6 +49,20 @@ pub struct Found {
     /// Left, top, right, bottom, in pixels of the picture as shown.
     pub bbox: [f32; 4],
     pub score: f32,
+    /// Where not the picture tells of it but something beside it, such as a released record: the hash of what is told. Another
+    /// sample with the same picture and without it has another region, in the same place.
+    pub told_by: Option<ContentHash>,
+}
+
+impl Found {
+    /// Its row: region `number` of `image`.
+    pub fn region(&self, image: Image, number: u16) -> Region {
+        let region = Region::new(image, number, self.kind, (self.noun, &self.noun_text), self.bbox);
+        match self.told_by {
+            Some(own) => region.told_by(own),
+            None => region,
+        }
+    }
 }
 
 /// The unit of how many regions of a picture are left.
@@ -134,7 +163,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
             let (mut regions, mut ended) = (regions.activate(), ended.activate());
             for (content, recalled) in mailbox.take() {
                 let Some(there) = waiting.remove(&content) else { continue };
-                let found = match recalled {
+                let found = match recalled.and_then(|it| too_many_regions(it.len()).map_or(Ok(it), Err)) {
                     Ok(found) => found,
                     Err(refusal) => {
                         // The answer was there when the row came by: the store is failing. The epoch stays open, and
@@ -155,9 +184,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     ));
                     let mut regions = regions.session(&held.regions);
                     for (number, one) in found.iter().enumerate() {
-                        let noun = (one.noun, one.noun_text.as_str());
-                        let region =
-                            Region::new(row.image().clone(), number as u16, one.kind, noun, one.bbox);
+                        let region = one.region(row.image().clone(), number as u16);
                         regions.give((Scored { row: region, score: Score::of(one.score) }, time, diff));
                     }
                 }

@@ -17,9 +17,9 @@ use crate::row::{Of, Place, Refused, RowId, Verdict};
 use pieces::PieceTable;
 use slots::{KEPT, NONE, REFUSED, Slot, Slots};
 
-/// A verdict that comes; `beside` is where its scores or words wait.
+/// A verdict that comes or leaves; `beside` is where its scores or words wait.
 #[derive(Clone, Copy)]
-struct Coming {
+struct Change {
     id: RowId,
     slot: Slot,
     beside: u32,
@@ -35,10 +35,10 @@ pub struct Verdicts {
     /// Scores of a kept row.
     columns: usize,
     /// What the dataflow said since the last complete epoch, and what of it has not met its other half.
-    leaving: Vec<(RowId, Slot)>,
-    coming: Vec<Coming>,
-    coming_scores: Vec<f32>,
-    coming_refused: Vec<Refused>,
+    leaving: Vec<Change>,
+    coming: Vec<Change>,
+    changing_scores: Vec<f32>,
+    changing_refused: Vec<Refused>,
     /// By their place in [`Of::PIECES`].
     pieces: [PieceTable; 2],
     /// Rows that stand in a verdict: counted, so that a turn need not look at every row.
@@ -92,11 +92,8 @@ impl Verdicts {
     /// A row that is kept comes (`diff` 1) or leaves (-1).
     pub(crate) fn add_kept(&mut self, id: RowId, scores: &[f32], diff: isize) {
         self.columns = scores.len();
-        // A row's scores are what the memo says of it: it leaves with the scores that it came with.
-        let beside = self.coming_scores.len() as u32;
-        if diff > 0 {
-            self.coming_scores.extend_from_slice(scores);
-        }
+        let beside = self.changing_scores.len() as u32;
+        self.changing_scores.extend_from_slice(scores);
         self.add_slot(id, KEPT, beside, diff);
     }
 
@@ -113,10 +110,8 @@ impl Verdicts {
                 self.add_slot(id, Slot::gated(number as u16, score), 0, diff);
             }
             Verdict::Refused(refused) => {
-                let beside = self.coming_refused.len() as u32;
-                if diff > 0 {
-                    self.coming_refused.push(*refused);
-                }
+                let beside = self.changing_refused.len() as u32;
+                self.changing_refused.push(*refused);
                 self.add_slot(id, REFUSED, beside, diff);
             }
         }
@@ -165,20 +160,20 @@ impl Verdicts {
     }
 
     fn add_slot(&mut self, id: RowId, slot: Slot, beside: u32, diff: isize) {
-        if diff > 0 {
-            self.coming.push(Coming { id, slot, beside });
-        } else {
-            self.leaving.push((id, slot));
-        }
+        let changes = if diff > 0 { &mut self.coming } else { &mut self.leaving };
+        changes.extend(std::iter::repeat_n(Change { id, slot, beside }, diff.unsigned_abs()));
     }
 
     /// An epoch is complete: what leaves makes room for what comes. A row that changed several times needs as many
     /// rounds; what is of a later epoch waits for its other half.
+    ///
+    /// A verdict leaves whole, with the scores or the words that it came with: of two that one row was told, another
+    /// than the one that is meant would be left standing.
     pub(crate) fn complete(&mut self) {
         loop {
             let before = self.leaving.len() + self.coming.len();
             let mut leaving = std::mem::take(&mut self.leaving);
-            leaving.retain(|(id, slot)| !self.leave(*id, *slot));
+            leaving.retain(|leaving| !self.leave(leaving));
             self.leaving = leaving;
             let mut coming = std::mem::take(&mut self.coming);
             coming.retain(|coming| !self.come(coming));
@@ -187,9 +182,9 @@ impl Verdicts {
             if after == before {
                 self.cancel();
             }
-            if self.coming.is_empty() {
-                self.coming_scores.clear();
-                self.coming_refused.clear();
+            if self.coming.is_empty() && self.leaving.is_empty() {
+                self.changing_scores.clear();
+                self.changing_refused.clear();
             }
             if after == 0 || after == before {
                 return;
@@ -202,27 +197,51 @@ impl Verdicts {
         if self.leaving.is_empty() || self.coming.is_empty() {
             return;
         }
-        let mut leaving: HashMap<(RowId, Slot), usize> = HashMap::new();
-        for left in self.leaving.drain(..) {
-            *leaving.entry(left).or_default() += 1;
+        let mut leaving: HashMap<(RowId, Slot), Vec<Change>> = HashMap::new();
+        for change in self.leaving.drain(..) {
+            leaving.entry((change.id, change.slot)).or_default().push(change);
         }
-        self.coming.retain(|coming| match leaving.get_mut(&(coming.id, coming.slot)) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
+        let mut coming = std::mem::take(&mut self.coming);
+        coming.retain(|comes| {
+            let Some(leaving) = leaving.get_mut(&(comes.id, comes.slot)) else { return true };
+            let same = |leaves: &Change| match comes.slot {
+                KEPT => same_bits(self.scores_of(leaves), self.scores_of(comes)),
+                REFUSED => self.words_of(leaves) == self.words_of(comes),
+                _ => true,
+            };
+            let met = leaving.iter().position(same);
+            met.map(|at| leaving.swap_remove(at)).is_none()
         });
-        for (left, count) in leaving {
-            self.leaving.extend(std::iter::repeat_n(left, count));
-        }
+        self.coming = coming;
+        self.leaving = leaving.into_values().flatten().collect();
     }
 
-    fn leave(&mut self, id: RowId, leaves: Slot) -> bool {
+    /// Of a change to or from [`KEPT`].
+    fn scores_of(&self, change: &Change) -> &[f32] {
+        &self.changing_scores[change.beside as usize..][..self.columns]
+    }
+
+    /// Of a change to or from [`REFUSED`].
+    fn words_of(&self, change: &Change) -> &Refused {
+        &self.changing_refused[change.beside as usize]
+    }
+
+    fn leave(&mut self, leaving: &Change) -> bool {
+        let Change { id, slot: leaves, .. } = *leaving;
         let member = id.member as usize;
-        match self.shards.get_mut(&id.shard) {
-            Some(rows) if rows.get(member) == Some(leaves) => rows.set(member, NONE, &[]),
-            _ => return false,
+        let stands = match self.shards.get(&id.shard) {
+            Some(rows) if rows.get(member) == Some(leaves) => match leaves {
+                KEPT => same_bits(&rows.scores(member)[..self.columns], self.scores_of(leaving)),
+                REFUSED => self.refused.get(&id).is_some_and(|stands| **stands == *self.words_of(leaving)),
+                _ => true,
+            },
+            _ => false,
+        };
+        if !stands {
+            return false;
+        }
+        if let Some(rows) = self.shards.get_mut(&id.shard) {
+            rows.set(member, NONE, &[]);
         }
         self.decided -= 1;
         self.kept -= usize::from(leaves == KEPT);
@@ -232,10 +251,10 @@ impl Verdicts {
         true
     }
 
-    fn come(&mut self, coming: &Coming) -> bool {
-        let Coming { id, slot: comes, beside } = *coming;
+    fn come(&mut self, coming: &Change) -> bool {
+        let Change { id, slot: comes, beside } = *coming;
         let kept = comes == KEPT;
-        let scores = if kept { &self.coming_scores[beside as usize..][..self.columns] } else { &[] };
+        let scores = if kept { &self.changing_scores[beside as usize..][..self.columns] } else { &[] };
         let member = id.member as usize;
         match self.shards.get_mut(&id.shard) {
             Some(rows) if rows.get(member) == Some(NONE) => rows.set(member, comes, scores),
@@ -244,7 +263,7 @@ impl Verdicts {
         self.decided += 1;
         self.kept += usize::from(kept);
         if comes == REFUSED {
-            self.refused.insert(id, Box::new(self.coming_refused[beside as usize].clone()));
+            self.refused.insert(id, Box::new(self.words_of(coming).clone()));
         }
         true
     }
@@ -259,8 +278,8 @@ impl Verdicts {
         {
             return Ok(());
         }
-        let leaving = self.leaving.iter().map(|(id, _)| *id);
-        let mut astray: Vec<RowId> = leaving.chain(self.coming.iter().map(|coming| coming.id)).collect();
+        let mut astray: Vec<RowId> =
+            self.leaving.iter().chain(&self.coming).map(|change| change.id).collect();
         for (shard, rows) in &self.shards {
             let none = rows.iter().enumerate().filter(|(_, slot)| *slot == NONE);
             astray.extend(none.map(|(member, _)| RowId { shard: *shard, member: member as u32 }));
@@ -324,72 +343,10 @@ impl Verdicts {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gated(score: f32) -> Verdict {
-        Verdict::Gated { dial: "tested", score }
-    }
-
-    #[test]
-    fn changes_meet_in_any_order() {
-        let nan = gated(f32::NAN);
-        let changes = [(gated(1.0), 1), (gated(1.0), -1), (nan.clone(), 1), (nan, -1), (gated(3.0), 1)];
-        let id = RowId { shard: 3, member: 0 };
-        let mut order: Vec<usize> = (0..changes.len()).collect();
-        // All 120 orders, by Heap's algorithm.
-        let mut counters = [0; 5];
-        let mut at = 0;
-        loop {
-            let mut verdicts = Verdicts::default();
-            verdicts.expect(3, 1);
-            assert_eq!(verdicts.check(), Err(VerdictsError { rows: 1, first: id }));
-            for n in &order {
-                verdicts.add(id, changes[*n].0.clone(), changes[*n].1);
-            }
-            verdicts.complete();
-            assert_eq!(verdicts.check(), Ok(()), "{order:?}");
-            assert_eq!(verdicts.iter().collect::<Vec<_>>(), [(id, gated(3.0))]);
-            while at < 5 && counters[at] >= at {
-                counters[at] = 0;
-                at += 1;
-            }
-            if at == 5 {
-                break;
-            }
-            order.swap(if at % 2 == 0 { 0 } else { counters[at] }, at);
-            counters[at] += 1;
-            at = 0;
-        }
-    }
-
-    #[test]
-    fn two_verdicts_at_once_are_seen() {
-        let mut verdicts = Verdicts::default();
-        verdicts.expect(0, 1);
-        let id = RowId { shard: 0, member: 0 };
-        verdicts.add(id, gated(1.0), 1);
-        verdicts.add(id, gated(2.0), 1);
-        verdicts.complete();
-        assert_eq!(verdicts.check().unwrap_err(), VerdictsError { rows: 1, first: id });
-        assert_eq!(verdicts.forget(0).unwrap_err(), VerdictsError { rows: 1, first: id }, "one still stands");
-    }
-
-    #[test]
-    fn a_row_whose_score_is_no_number_leaves_as_it_came() {
-        let id = RowId { shard: 0, member: 0 };
-        let mut verdicts = Verdicts::default();
-        verdicts.expect(0, 1);
-        verdicts.add(id, gated(f32::NAN), 1);
-        verdicts.add(id, gated(f32::NAN), -1);
-        verdicts.add_kept(id, &[f32::NAN], 1);
-        verdicts.complete();
-        assert_eq!(verdicts.check(), Ok(()));
-        assert_eq!(verdicts.counts(), Counts { shards: 1, expected: 1, decided: 1, kept: 1 });
-        verdicts.add_kept(id, &[f32::NAN], -1);
-        verdicts.complete();
-        assert_eq!((verdicts.forget(0), verdicts.check()), (Ok(()), Ok(())));
-        assert_eq!(verdicts.counts(), Counts::default());
-    }
+/// Whether two lists of scores are one, bit by bit.
+fn same_bits(one: &[f32], other: &[f32]) -> bool {
+    one.iter().map(|score| score.to_bits()).eq(other.iter().map(|score| score.to_bits()))
 }
+
+#[cfg(test)]
+mod tests;

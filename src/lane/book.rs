@@ -217,6 +217,7 @@ impl Watched for Book {
         let asked = Asked { asked, answered: asked, remembered: self.remembered.load(Relaxed), given: 0 };
         StageStatus {
             name: self.name,
+            asks_servers: false,
             stamp: self.memo.stamp(),
             model: self.model.clone(),
             asked,

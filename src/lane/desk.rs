@@ -103,19 +103,34 @@ pub(super) struct Flight {
 /// The questions in flight of one stage, by content: the same content is asked once, however many ask.
 pub(super) type Desk = HashMap<ContentHash, Flight>;
 
-/// An answer and the content of the question that it answers.
-pub type Letter = (ContentHash, Remembered);
+/// An answer, and which question it answers.
+#[derive(Clone)]
+pub struct Letter {
+    /// Of the question.
+    pub content: ContentHash,
+    pub said: Remembered,
+    /// The row that could not be asked about where it lies: a refusal of that row alone. Others of the same content ask with
+    /// their own bytes. `None`: the answer is about the content, wherever it lies.
+    pub only: Option<RowId>,
+}
+
+impl Letter {
+    /// An answer about the content.
+    pub(super) fn of(content: ContentHash, said: Remembered) -> Self {
+        Letter { content, said, only: None }
+    }
+}
 
 /// Sorts answers by mailbox, taking their flights off the desk.
 pub(super) fn address(desk: &mut Desk, answers: Vec<Letter>) -> Vec<(Arc<Mailbox>, Vec<Letter>)> {
     let mut letters: Vec<(Arc<Mailbox>, Vec<Letter>)> = Vec::new();
-    for (content, answer) in answers {
+    for letter in answers {
         // Not on the desk: cancelled, or given up on. The memo has it for whoever asks next.
-        let Some(flight) = desk.remove(&content) else { continue };
+        let Some(flight) = desk.remove(&letter.content) else { continue };
         for mailbox in flight.mailboxes {
             match letters.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &mailbox)) {
-                Some((_, pile)) => pile.push((content, answer.clone())),
-                None => letters.push((mailbox, vec![(content, answer.clone())])),
+                Some((_, pile)) => pile.push(letter.clone()),
+                None => letters.push((mailbox, vec![letter.clone()])),
             }
         }
     }

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use book::Book;
 pub use budget::{Budget, Permit};
-pub use desk::{Mailbox, Question};
+pub use desk::{Letter, Mailbox, Question};
 pub use operator::{Answer, Key, Known, Looks, Operator, Reply, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
@@ -140,6 +140,12 @@ impl Lanes {
         }
     }
 
+    /// How pictures are shown to who looks at pixels, where that is not the usual way, upright: a part of the stamp of every answer
+    /// that rests on them.
+    pub fn shown(&self) -> Option<&'static [u8]> {
+        (!self.catalogue.options().exif_orientation).then_some(b"as stored")
+    }
+
     /// The memo of a stamp: one for all stages and books of that stamp, since a log has one writer.
     pub(crate) fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, MemoError> {
         let mut open = lock(&self.open_memos);
@@ -155,10 +161,11 @@ impl Lanes {
         lock(&self.stages).push(stage);
     }
 
-    /// Ends this endpoint's waiting when the lanes stop, and tells of it in summaries. Once is enough.
+    /// Ends this endpoint's waiting when the lanes stop, tells of it while it goes on and in summaries. Once is enough.
     pub fn watch(&self, remote: Arc<dyn Remote>) {
         let mut remotes = lock(&self.remotes);
-        if !remotes.iter().any(|known| known.name() == remote.name()) {
+        // Two of one address may have a key each.
+        if !remotes.iter().any(|known| Arc::ptr_eq(known, &remote)) {
             remotes.push(remote);
         }
     }
@@ -211,11 +218,20 @@ impl Lanes {
         stages.iter().try_for_each(|stage| stage.sync())
     }
 
-    /// After [`Lanes::stop`]: waits until what is being answered is answered and remembered, but not for ever.
+    /// What is being answered and worth waiting for, stage by stage, for people. What servers were asked that have ceased to answer
+    /// is not: nothing comes of it.
+    pub fn under_way(&self) -> Vec<String> {
+        let remotes = self.remotes();
+        let answers = remotes.is_empty() || remotes.iter().any(|remote| remote.is_answering());
+        let stages = self.status().into_iter().filter(|stage| stage.at_work > 0);
+        let worth = stages.filter(|stage| answers || !stage.asks_servers);
+        worth.map(|stage| format!("{} of {}", stage.at_work, stage.name)).collect()
+    }
+
+    /// After [`Lanes::stop`]: waits until what is [under way](Lanes::under_way) is answered and remembered, but not for ever.
     pub fn wait_for_answers(&self, most: Duration) {
         let begin = Instant::now();
-        let at_work = || self.status().iter().any(|stage| stage.at_work > 0);
-        while at_work() && begin.elapsed() < most {
+        while !self.under_way().is_empty() && begin.elapsed() < most {
             #[expect(clippy::disallowed_methods, reason = "the thread that ends the run, which may wait")]
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -277,6 +293,6 @@ fn watch_deadlines(lanes: &Arc<Lanes>) {
         }
     };
     if let Err(error) = std::thread::Builder::new().name("deadlines".into()).spawn(watch) {
-        eprintln!("warning: no thread could be started to watch deadlines: {error}");
+        crate::note!("warning: no thread could be started to watch deadlines: {error}");
     }
 }

@@ -7,7 +7,7 @@ use crate::memo::{Inline, Written};
 use crate::row::{
     ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit,
 };
-use crate::shard::{Catalogue, Picture, Sidecar, Unreadable};
+use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 
 /// What rides of an answer: the head, which the memo's index holds.
 pub trait Answer: Copy + Send + Sync + 'static {
@@ -96,9 +96,9 @@ pub struct Subject<'a> {
     pub questions: &'a [Question],
     /// `None` where the operator does not look at pictures ([`Operator::LOOKS`]).
     pub picture: Option<(&'a Picture, &'a [u8])>,
-    /// The second frame of the sample, as its file lies in the shard; `None` where it has none, or where the operator does
-    /// not look [at both](Looks::AtBothFrames).
-    pub end_frame: Option<&'a [u8]>,
+    /// The second frame of the sample; `None` where it has none, or where the operator does not look
+    /// [at both](Looks::AtBothFrames).
+    pub end_frame: Option<&'a EndFrame<'a>>,
     /// `None` where the operator does not look at sidecars.
     pub sidecar: Option<&'a Sidecar>,
 }
@@ -182,6 +182,10 @@ pub trait Operator: Send + Sync + 'static {
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64;
     /// The bytes that so many prepared questions (of one picture) hold while they wait for their batch.
     fn bytes_prepared(&self, questions: usize) -> u64;
+    /// The same of these that were prepared, where it depends on them: what keeps whole pictures.
+    fn bytes_held(&self, _prepared: &Self::Prepared, questions: usize) -> u64 {
+        self.bytes_prepared(questions)
+    }
     fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
     /// The most pictures that one call of `answer` takes.
     fn most_a_batch(&self) -> usize;
@@ -199,8 +203,8 @@ pub trait Operator: Send + Sync + 'static {
     fn open_session(&self) -> Result<Self::Session, String>;
     /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
     /// process: a device that died refuses everything, and none of it is to blame.
-    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
-        true
+    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
+        refusal.class != Refusal::OUT_OF_MEMORY
     }
     /// Answers a batch, in order: exactly as many answers as questions (where they are asked together, those of the
     /// first picture, then those of the second ...). A batch of several that panics, or gets another number of answers,
@@ -213,5 +217,16 @@ pub trait Operator: Send + Sync + 'static {
     /// What else answering these questions would ask, by stage: what `plan` counts beside them. May read memos.
     fn asks_in_turn(&self, _questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_looked_at_where_a_picture_is() {
+        let all = [Looks::AtThePicture, Looks::AtBothFrames, Looks::AtTheSidecar, Looks::AtTheRow];
+        assert_eq!(all.map(Looks::at_pixels), [true, true, false, false]);
     }
 }

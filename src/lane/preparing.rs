@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::stage::{Waiting, asked_together, panicked};
 use super::{Lanes, Looks, Operator, Question, Reply, Stage, Subject, lock};
 use crate::memo::Written;
-use crate::row::{ContentHash, Refusal};
-use crate::shard::{Sample, Sidecar, Unreadable};
+use crate::row::{ContentHash, Refusal, RowId};
+use crate::shard::{EndFrame, Sample, Sidecar, Unreadable};
 
 /// Counts a thread as at work for as long as it lives.
 struct AtWork<'a>(&'a AtomicUsize);
@@ -61,7 +61,7 @@ impl<O: Operator> Stage<O> {
                 Ok(Ok(waiting)) if waiting.permit.is_some() => self.batches.push(vec![waiting]),
                 Ok(Ok(waiting)) => ready.push(waiting),
                 Ok(Err(refusal)) => done.extend(contents().map(|content| (content, Err(refusal.clone())))),
-                Err(unreadable) => self.could_not_read(contents(), &unreadable),
+                Err(unreadable) => self.could_not_read(contents(), asked[0].id, &unreadable),
             }
         }
         if !done.is_empty() {
@@ -70,10 +70,16 @@ impl<O: Operator> Stage<O> {
         self.batches.push(ready);
     }
 
-    /// Refuses questions whose bytes could not be had for as long as this process runs: nothing is known of them.
-    fn could_not_read(&self, contents: impl Iterator<Item = ContentHash>, unreadable: &Unreadable) {
+    /// Refuses questions whose bytes could not be had for as long as this process runs: a refusal of the row that was to be looked
+    /// at, not of its content.
+    fn could_not_read(
+        &self,
+        contents: impl Iterator<Item = ContentHash>,
+        id: RowId,
+        unreadable: &Unreadable,
+    ) {
         for content in contents.filter(|content| !self.forget_unless_awaited(content)) {
-            self.refuse_for_now(content, unreadable.0.clone());
+            self.refuse_there(content, id, unreadable.0.clone());
         }
     }
 
@@ -89,13 +95,21 @@ impl<O: Operator> Stage<O> {
             let said = catch_unwind(AssertUnwindSafe(|| self.operator.known(question, &lanes.catalogue)))
                 .unwrap_or_else(|panic| Ok(Some(Err(panicked("looking up", &*panic)))));
             match said {
+                // What lies beside this sample could not be had: that says nothing of another with the same picture.
+                Ok(Some(Err(refusal))) if !self.operator.is_of_the_content(&refusal) => {
+                    if !self.forget_unless_awaited(&question.content) {
+                        self.counters.given.fetch_add(1, Relaxed);
+                        self.refuse_there(question.content, question.id, refusal);
+                    }
+                    false
+                }
                 Ok(Some(reply)) => {
                     known.push((question.content, reply.map(Reply::written)));
                     false
                 }
                 Ok(None) => true,
                 Err(unreadable) => {
-                    self.could_not_read(std::iter::once(question.content), &unreadable);
+                    self.could_not_read(std::iter::once(question.content), question.id, &unreadable);
                     false
                 }
             }
@@ -113,7 +127,7 @@ impl<O: Operator> Stage<O> {
         let contents: Vec<ContentHash> = questions.iter().map(|question| question.content).collect();
         let ready = |prepared, permit| Waiting { contents: contents.clone(), prepared, permit };
         // Timed here, where nothing waits for the budget or for room in the batches.
-        let prepare = |picture, end_frame: Option<&[u8]>, sidecar: Option<&Sidecar>| {
+        let prepare = |picture, end_frame: Option<&EndFrame<'_>>, sidecar: Option<&Sidecar>| {
             let begin = Instant::now();
             let prepared = self.operator.prepare(&Subject { questions, picture, end_frame, sidecar });
             self.counters.prepare_nanos.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
@@ -146,11 +160,12 @@ impl<O: Operator> Stage<O> {
                 flight.started = Some(Instant::now());
             }
         }
-        let prepared = prepare(Some((picture, &*bytes)), end_frame.as_deref(), None);
+        let end_frame = end_frame.as_deref().map(|bytes| EndFrame::of(bytes, lanes.catalogue.options()));
+        let prepared = prepare(Some((picture, &*bytes)), end_frame.as_ref(), None);
         // What was made of other bytes must not be remembered as an answer about these.
         shard.check_unchanged().map_err(Unreadable)?;
         Ok(prepared.map(|prepared| {
-            permit.shrink_to(self.operator.bytes_prepared(questions.len()));
+            permit.shrink_to(self.operator.bytes_held(&prepared, questions.len()));
             ready(prepared, Some(permit))
         }))
     }
@@ -280,7 +295,7 @@ mod tests {
             receiver.recv_timeout(Duration::from_secs(60)).expect("an answer comes");
             letters = mailbox.take();
         }
-        let said = match &letters[0].1 {
+        let said = match &letters[0].said {
             Remembered::Answer(_) => Ok(stage.body(&question).unwrap()),
             Remembered::Refused(refusal) => Err(refusal.class.to_string()),
         };

@@ -10,4 +10,17 @@ pub trait Remote: Send + Sync {
     fn report(&self) -> serde_json::Value;
     /// The same for people, in one line.
     fn line(&self) -> String;
+    /// Why nothing will come of asking it, where that is known: nobody reached it at the first word, or it knows neither key nor
+    /// model. The run ends with it.
+    fn hopeless(&self) -> Option<String> {
+        None
+    }
+    /// Whether something is under way of which an answer may come.
+    fn is_answering(&self) -> bool {
+        true
+    }
+    /// What ails it now, and when it is tried again, for people; `None` where all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }

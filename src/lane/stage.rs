@@ -14,7 +14,7 @@ use super::pool::Job;
 use super::status::{Asked, StageStatus};
 use super::{Answer, Lanes, Mode, Operator, Permit, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
-use crate::row::{ContentHash, Image, Refusal, Stamp};
+use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
 
 /// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
 pub(super) struct Waiting<P> {
@@ -133,7 +133,7 @@ impl<O: Operator> Stage<O> {
                         flight.mailboxes.push(mailbox.clone());
                     }
                 } else if let Some(answer) = memo.get(&question.content) {
-                    known.push((question.content, answer));
+                    known.push(Letter::of(question.content, answer));
                 } else {
                     // A picture's questions are not torn apart for want of room.
                     if fresh.len() >= most
@@ -216,13 +216,31 @@ impl<O: Operator> Stage<O> {
             }
         };
         self.counters.answered.fetch_add(answers.len() as u64, Relaxed);
-        self.tell(answers.into_iter().map(|(content, _)| content).zip(remembered).collect());
+        let said = answers.into_iter().zip(remembered);
+        self.tell(said.map(|((content, _), said)| Letter::of(content, said)).collect());
     }
 
     /// Refuses a question for as long as this process runs.
-    pub(super) fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) {
+    pub(super) fn refuse_for_now(&self, content: ContentHash, mut refusal: Refusal) {
+        self.count_failure(&mut refusal);
+        let said = self.memo.refuse_for_now(content, refusal);
+        self.counters.answered.fetch_add(1, Relaxed);
+        self.tell(vec![Letter::of(content, said)]);
+    }
+
+    /// Refuses a row whose bytes could not be had, for as long as this process runs. What lies elsewhere with the same content is
+    /// another matter: the memo hears nothing of it.
+    pub(super) fn refuse_there(&self, content: ContentHash, id: RowId, mut refusal: Refusal) {
+        self.count_failure(&mut refusal);
+        self.counters.answered.fetch_add(1, Relaxed);
+        self.tell(vec![Letter { content, said: Remembered::Refused(Arc::new(refusal)), only: Some(id) }]);
+    }
+
+    /// Notes a refusal that says nothing of the content, and how long it lasts; so many in a row stop the run.
+    fn count_failure(&self, refusal: &mut Refusal) {
         // What the user's budget does not pay for is no failure: the rest of the run goes on.
-        let failed = usize::from(refusal.class != Refusal::OVER_BUDGET);
+        refusal.lasts = if refusal.class == Refusal::OVER_BUDGET { Lasts::Budget } else { Lasts::Process };
+        let failed = usize::from(refusal.lasts == Lasts::Process);
         let in_a_row = self.failures_in_a_row.fetch_add(failed, Relaxed) + failed;
         if failed == 1 && in_a_row == MOST_FAILURES_IN_A_ROW {
             let name = self.operator.name();
@@ -230,9 +248,6 @@ impl<O: Operator> Stage<O> {
                 "{name}: {in_a_row} questions in a row failed, the last with {refusal}"
             ));
         }
-        let said = self.memo.refuse_for_now(content, refusal);
-        self.counters.answered.fetch_add(1, Relaxed);
-        self.tell(vec![(content, said)]);
     }
 
     /// Tells everyone who asked what is now remembered.
@@ -251,10 +266,10 @@ impl<O: Operator> Stage<O> {
 /// The operator's stamp, and with it how the lanes show it pictures, where that is not the usual way.
 fn stamp_of<O: Operator>(operator: &O, lanes: &Lanes) -> Stamp {
     let stamp = operator.stamp();
-    if !O::LOOKS.at_pixels() || lanes.catalogue.options().exif_orientation {
-        return stamp;
+    match lanes.shown().filter(|_| O::LOOKS.at_pixels()) {
+        Some(shown) => Stamp::of(&[("stamp", &stamp.0.0), ("orientation", shown)]),
+        None => stamp,
     }
-    Stamp::of(&[("stamp", &stamp.0.0), ("orientation", b"as stored")])
 }
 
 /// Whether two neighbours among the questions are prepared as one.
@@ -289,6 +304,7 @@ impl<O: Operator> Watched for Stage<O> {
         let preparers = self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1));
         StageStatus {
             name: self.operator.name(),
+            asks_servers: self.operator.most_in_flight().is_some(),
             stamp: self.memo.stamp(),
             model: self.operator.model(),
             asked: Asked {

@@ -6,6 +6,8 @@ use crate::row::Stamp;
 #[derive(Clone, Debug)]
 pub struct StageStatus {
     pub name: &'static str,
+    /// Whether its threads wait for servers.
+    pub asks_servers: bool,
     pub stamp: Stamp,
     pub model: String,
     pub asked: Asked,

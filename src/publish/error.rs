@@ -125,14 +125,14 @@ pub enum PublishError {
         /// The folder.
         path: PathBuf,
     },
-    /// A bare key that several shards have.
+    /// A bare key that several shards have, or a name that can be parted into a shard and a key in several ways.
     #[error("{key} is a key in {count} shards: say which, as in {}", candidates.join(", "))]
     AmbiguousKey {
         /// The key that was asked for.
         key: String,
         /// How many rows have it.
         count: usize,
-        /// A few of the full keys.
+        /// A few ways to say which.
         candidates: Vec<String>,
     },
     /// Anything else, in words.

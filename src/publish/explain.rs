@@ -1,6 +1,7 @@
 //! Where did a row end, and why: read back from what is published, without the store.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -100,16 +101,48 @@ pub struct Kept {
     pub caption: Option<String>,
 }
 
+/// A row as it is published: the shard's name and its key there. Both may hold slashes, so that the two glued by one may be those of
+/// another row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// The shard's name.
+    pub shard: String,
+    /// The row's key in it.
+    pub key: String,
+}
+
+/// As it is shown to people: `shard/key`.
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.shard, self.key)
+    }
+}
+
+/// Where the row of that key in the shard of that name ended, by what `out` publishes; `None` where there is none.
+pub fn find_verdict_in(out: &Path, shard: &str, key: &str) -> Result<Option<Explained>, PublishError> {
+    with_manifest(out, |manifest| find_in_shard(out, manifest, shard, key))
+}
+
 /// Where the row of `key` ended, by what `out` publishes; `None` where no row has that key (see [`near_keys`]).
 ///
-/// `key` is `shard/key`, where both may hold slashes (the longest name of a shard that fits is tried first), or a
-/// key alone, where only one shard has it.
+/// `key` is `shard/key`, where both may hold slashes, or a key alone. An error where that may be several rows:
+/// [`find_verdict_in`] takes the two apart.
 pub fn find_verdict(out: &Path, key: &str) -> Result<Option<Explained>, PublishError> {
     with_manifest(out, |manifest| {
+        let mut read = Vec::new();
         for (shard, rest) in splits(manifest, key) {
-            if let Some(found) = find_in_shard(out, manifest, shard, rest)? {
-                return Ok(Some(found));
-            }
+            read.extend(find_in_shard(out, manifest, shard, rest)?);
+        }
+        if let [one, _, ..] = &read[..] {
+            let apart = |row: &Explained| format!("--shard {:?} {:?}", row.shard, row.key);
+            return Err(PublishError::AmbiguousKey {
+                key: format!("{}/{}", one.shard, one.key),
+                count: read.len(),
+                candidates: read.iter().take(5).map(apart).collect(),
+            });
+        }
+        if let Some(found) = read.pop() {
+            return Ok(Some(found));
         }
         let mut holders = BTreeSet::new();
         for part in manifest.parts.iter().filter(|part| holds_rows(part)) {
@@ -170,7 +203,7 @@ fn distance(one: &str, other: &str, furthest: usize) -> Option<usize> {
 }
 
 /// Runs `look` on the manifest, and again where a commit swept a part between the two reads.
-fn with_manifest<T>(
+pub(super) fn with_manifest<T>(
     out: &Path,
     look: impl Fn(&Manifest) -> Result<T, PublishError>,
 ) -> Result<T, PublishError> {
@@ -392,15 +425,15 @@ impl Cells<'_> {
     }
 }
 
-/// Every row that `out` publishes, as `shard/key`, part by part.
-pub fn published_keys(out: &Path) -> Result<Vec<String>, PublishError> {
+/// Every row that `out` publishes, part by part.
+pub fn published_keys(out: &Path) -> Result<Vec<RowKey>, PublishError> {
     with_manifest(out, |manifest| {
         let mut keys = Vec::new();
         for part in manifest.parts.iter().filter(|part| part.kind == PartKind::Data) {
             let path = out.join(&part.file);
             let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {
                 if let Cell::Text(key) = cells[0] {
-                    keys.push(format!("{}/{key}", part.shard));
+                    keys.push(RowKey { shard: part.shard.clone(), key: key.to_owned() });
                 }
                 ControlFlow::<()>::Continue(())
             });

@@ -21,7 +21,7 @@ use crate::row::ContentHash;
 use crate::shard::{Catalogue, Sample, content_of};
 
 /// The version of the tars' bytes. Not that of the parquet files: an upgrade there must not copy every picture.
-pub(super) const TAR_FORMAT: u32 = 1;
+pub(super) const TAR_FORMAT: u32 = 2;
 
 static EXPORT: Layout = Layout { format: "threshflow export", version: TAR_FORMAT, kinds: &[PartKind::Tar] };
 

@@ -277,6 +277,30 @@ pub fn piece_funnel(wanted: &Wanted<'_>, summary: &Summary, of: Of) -> Result<Ve
     steps(wanted.stages, &ends)
 }
 
+/// Rows of one sort that came to each stage, by the name that refusals of the stage bear: of stages of one name, to the first.
+/// `found` came in; `gated` (by dial) and `refused` (by stage and class) ended on the way.
+pub fn entered(
+    stages: &[StageDescription],
+    of: Of,
+    found: u64,
+    gated: &BTreeMap<String, u64>,
+    refused: &BTreeMap<String, BTreeMap<String, u64>>,
+) -> Result<BTreeMap<String, u64>, PublishError> {
+    let ended = gated.values().sum::<u64>() + refused.values().flat_map(BTreeMap::values).sum::<u64>();
+    let kept = found.saturating_sub(ended);
+    let steps = steps(stages, &Ends { what: of.plural(), of, entered: found, gated, refused, kept })?;
+    let mut came = BTreeMap::new();
+    for (stage, step) in stages.iter().filter(|stage| of_what(stage) == of).zip(steps) {
+        let name = match stage {
+            StageDescription::Probe => "probe",
+            StageDescription::Ask { name, .. } | StageDescription::Choose { name } => name,
+            StageDescription::Gate { dial, .. } => dial,
+        };
+        came.entry(name.to_owned()).or_insert(step.entered);
+    }
+    Ok(came)
+}
+
 /// Where all rows of one sort ended.
 struct Ends<'a> {
     what: &'static str,

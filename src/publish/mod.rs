@@ -32,6 +32,7 @@ mod pieces;
 mod plain_tar;
 mod record;
 mod records;
+mod removed;
 mod source;
 mod split;
 mod steps;
@@ -43,10 +44,11 @@ use std::path::Path;
 
 pub use error::PublishError;
 pub use explain::{
-    Ended, Explained, ExplainedPiece, Kept, PieceEnded, find_verdict, near_keys, published_keys,
+    Ended, Explained, ExplainedPiece, Kept, PieceEnded, RowKey, find_verdict, find_verdict_in, near_keys,
+    published_keys,
 };
 pub use export::{check_export, export};
-pub use funnel::{FunnelStep, PieceSummary, Summary, funnel, piece_funnel, summarise};
+pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, piece_funnel, summarise};
 pub use manifest::{
     Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };
@@ -54,6 +56,7 @@ pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::{edits_of_row, edits_published, record_of_row};
+pub use removed::{Present, Removed, RemovedOfShard, removed_rows};
 pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
 
 use crate::flow::Verdicts;

@@ -78,6 +78,8 @@ pub(super) struct Folder {
     layout: &'static Layout,
     /// What the manifest named when the folder was opened, by file.
     before: HashMap<String, Part>,
+    /// The version of the format that these are of.
+    version: u32,
     _lock: File,
 }
 
@@ -89,15 +91,18 @@ impl Folder {
         check_ours(root, layout)?;
         let lock = lock(root, layout)?;
         // Only now: another run may have written the manifest until the lock was ours.
-        let before = read_parts(root, layout)?.into_iter().map(|part| (part.file.clone(), part)).collect();
-        let folder = Folder { root: root.to_owned(), layout, before, _lock: lock };
+        let Named { version, parts } = read_named(root, layout)?;
+        let before = parts.into_iter().map(|part| (part.file.clone(), part)).collect();
+        let folder = Folder { root: root.to_owned(), layout, before, version, _lock: lock };
         folder.remove_writing()?;
         Ok(folder)
     }
 
-    /// The parts that the manifest named when the folder was opened and that still have their full length.
+    /// The parts that the manifest named when the folder was opened and that still have their full length. None where they
+    /// are of an earlier version of the format: whoever goes by something else than their digests would take them for today's.
     pub(super) fn whole_parts(&self) -> impl Iterator<Item = &Part> {
-        self.before.values().filter(|part| self.is_whole(part))
+        let of_today = self.version == self.layout.version;
+        self.before.values().filter(move |part| of_today && self.is_whole(part))
     }
 
     fn is_whole(&self, part: &Part) -> bool {
@@ -117,7 +122,7 @@ impl Folder {
             // Half a part on a full disk is in the way, and whole parts that no manifest names mislead a glob.
             // A crash leaves them; the next commit sweeps them then.
             let _ = self.remove_writing();
-            let _ = read_parts(&self.root, self.layout).and_then(|named| self.sweep(&named));
+            let _ = read_named(&self.root, self.layout).and_then(|named| self.sweep(&named.parts));
         }
         done
     }
@@ -349,7 +354,7 @@ fn check_ours(root: &Path, layout: &Layout) -> Result<(), PublishError> {
     let mark = names.remove(LOCK.as_ref() as &std::ffi::OsStr).map(fs::read);
     if names.contains_key(MANIFEST.as_ref() as &std::ffi::OsStr) {
         // Whose it is, is said there.
-        return read_parts(root, layout).map(drop);
+        return read_named(root, layout).map(drop);
     }
     let marked = matches!(&mark, Some(Ok(text)) if *text == marker(layout).into_bytes());
     match names.into_keys().min() {
@@ -390,12 +395,16 @@ fn lock(root: &Path, layout: &Layout) -> Result<File, PublishError> {
     Ok(file)
 }
 
-fn read_parts(root: &Path, layout: &Layout) -> Result<Vec<Part>, PublishError> {
-    #[derive(Deserialize)]
-    struct Parts {
-        parts: Vec<Part>,
-    }
-    Ok(manifest::read::<Parts>(root, layout.format, layout.version)?.map_or(Vec::new(), |it| it.parts))
+/// What a manifest says of its parts.
+#[derive(Deserialize)]
+struct Named {
+    version: u32,
+    parts: Vec<Part>,
+}
+
+fn read_named(root: &Path, layout: &Layout) -> Result<Named, PublishError> {
+    let nothing = Named { version: layout.version, parts: Vec::new() };
+    Ok(manifest::read::<Named>(root, layout.format, layout.version)?.unwrap_or(nothing))
 }
 
 fn sync_folder(path: &Path) -> Result<(), PublishError> {

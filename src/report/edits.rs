@@ -10,7 +10,7 @@ use super::html::{count, escape, number, shortened};
 use super::{DrawnEdit, Illustrator, Panel, Report, ReportError, ShownEdit, gallery};
 use crate::publish::{PublishError, edits_of_row, edits_published};
 use crate::row::Refusal;
-use crate::shard::Catalogue;
+use crate::shard::{Catalogue, EndFrame};
 
 /// The most edits of a sort that a page shows.
 const MOST_OF_A_SORT: usize = 6;
@@ -80,7 +80,8 @@ fn draw(
         let picture = sample.picture.as_ref().map_err(Clone::clone)?;
         let bytes = shard.picture_bytes(row.member)?;
         let end_frame = sample.end_frame().map(|member| shard.member_bytes(member)).transpose()?;
-        illustrator.edit(&ShownEdit { picture, bytes: &bytes, end_frame: end_frame.as_deref(), row: edit })
+        let end_frame = end_frame.as_deref().map(|bytes| EndFrame::of(bytes, catalogue.options()));
+        illustrator.edit(&ShownEdit { picture, bytes: &bytes, end_frame: end_frame.as_ref(), row: edit })
     };
     let gave_up = |_| Err(Refusal::new("not_drawn", "what draws it gave up on this edit"));
     let drawn = catch_unwind(AssertUnwindSafe(drawn)).unwrap_or_else(gave_up);

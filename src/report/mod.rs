@@ -25,7 +25,7 @@ pub use labels::{Placed, label_texts, place_labels};
 use crate::flow::{DialSpec, Histogram};
 use crate::publish::{PublishError, Wanted};
 use crate::row::{Refusal, RegionKind};
-use crate::shard::{Catalogue, Picture};
+use crate::shard::{Catalogue, EndFrame, Picture};
 
 /// The most pictures that a page shows of those that were kept, and as many of those that were not.
 const MOST_PICTURES: usize = 60;
@@ -63,7 +63,7 @@ pub struct ShownEdit<'a> {
     /// Of that picture, as they lie in the shard.
     pub bytes: &'a [u8],
     /// The sample's second frame, where it has one.
-    pub end_frame: Option<&'a [u8]>,
+    pub end_frame: Option<&'a EndFrame<'a>>,
     /// The edit's row as it is published: see [`Recorder::edit_columns`](crate::publish::Recorder::edit_columns).
     pub row: &'a serde_json::Map<String, serde_json::Value>,
 }

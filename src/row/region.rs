@@ -56,6 +56,15 @@ impl Region {
         Region { image, number, kind, noun, bits, content: ContentHash::from_hasher(&hasher) }
     }
 
+    /// The same region as something beside the picture tells of it, such as a released record: `own` is the hash of what is told,
+    /// and questions about it are others than those about what a detector found there.
+    pub fn told_by(mut self, own: ContentHash) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"told by").update(&self.content.0).update(&own.0);
+        self.content = ContentHash::from_hasher(&hasher);
+        self
+    }
+
     /// Left, top, right, bottom, in pixels of the picture as shown.
     pub fn bbox(&self) -> [f32; 4] {
         self.bits.map(f32::from_bits)

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Bytes;
-use super::index_file::{self, Origin};
+use super::index_file::{self, Dated, Origin};
 use super::sources::Sources;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
 use crate::row::ContentHash;
@@ -125,7 +125,8 @@ impl Catalogue {
         })
     }
 
-    /// Opens a shard: by its index file where that still fits the shard's files (length, mtime), else by a walk.
+    /// Opens a shard: by its index file where that still fits the shard's files (their lengths, times and numbers, and a sample of
+    /// their bytes), else by a walk. A walk that finds what was there before gives the shard that it was before.
     ///
     /// May be called from several threads at once; shards are walked side by side.
     pub fn load(&self, source: &ShardSource) -> Result<Arc<Shard>, ShardError> {
@@ -134,7 +135,7 @@ impl Catalogue {
         let (index, kept) = match self.read_index(&index_path, &bytes) {
             Some(index) => (index, None),
             None => {
-                bytes.let_age();
+                Bytes::let_age(bytes.stamps());
                 self.walk(&bytes, &index_path)?
             }
         };
@@ -178,6 +179,11 @@ impl Catalogue {
         Ok(shard)
     }
 
+    /// The fingerprint of the shard of this number, if it was loaded in this process.
+    pub fn fingerprint(&self, seq: u32) -> Option<ContentHash> {
+        lock(&self.open).known.get(&seq).map(|known| known.fingerprint)
+    }
+
     /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
     /// An error that names the paths where its files have changed since, or are gone.
     pub fn by_name(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
@@ -193,6 +199,7 @@ impl Catalogue {
         let bytes = self.open_bytes(&source)?;
         let file = std::fs::read(index_file::path_of(&self.store, &source)).ok();
         let index = file.and_then(|file| index_file::decode_of_any_options(&file, bytes.stamps()));
+        let index = index.and_then(|dated| still_so(dated, &bytes));
         if let Some(index) = index.filter(|index| index.fingerprint == fingerprint) {
             let seq = self.number_of(name, fingerprint)?;
             return Ok(Arc::new(self.shard_of(seq, name, index, bytes)));
@@ -231,6 +238,7 @@ impl Catalogue {
         let kept = known.kept.as_deref();
         let index = kept
             .and_then(|kept| index_file::decode(kept, &self.origin(&bytes, bytes.missing().as_deref())))
+            .and_then(|dated| still_so(dated, &bytes))
             .or_else(|| self.read_index(&index_path, &bytes))
             .unwrap_or_else(|| self.walk_only(&bytes));
         if index.fingerprint != known.fingerprint {
@@ -251,7 +259,7 @@ impl Catalogue {
     }
 
     fn shard_of(&self, seq: u32, name: &str, index: ShardIndex, bytes: Bytes) -> Shard {
-        Shard { seq, name: name.to_owned(), index, bytes }
+        Shard::new(seq, name.to_owned(), index, bytes, self.options.clone())
     }
 
     fn origin<'a>(&'a self, bytes: &'a Bytes, missing: Option<&'a str>) -> Origin<'a> {
@@ -260,7 +268,8 @@ impl Catalogue {
 
     fn read_index(&self, path: &Path, bytes: &Bytes) -> Option<ShardIndex> {
         let file = std::fs::read(path).ok()?;
-        index_file::decode(&file, &self.origin(bytes, bytes.missing().as_deref()))
+        let dated = index_file::decode(&file, &self.origin(bytes, bytes.missing().as_deref()))?;
+        still_so(dated, bytes)
     }
 
     fn walk_only(&self, bytes: &Bytes) -> ShardIndex {
@@ -270,19 +279,20 @@ impl Catalogue {
 
     /// Walks a shard and keeps its index: in its file, or in memory where nothing may be written.
     fn walk(&self, bytes: &Bytes, index_path: &Path) -> Result<(ShardIndex, Option<Vec<u8>>), ShardError> {
+        let sample = bytes.sample();
         let index = self.walk_only(bytes);
         // What was read while the files changed, or while they could not be read, is not what they hold.
-        if !bytes.unchanged() || index::is_passing(&index) {
+        let (true, false, Ok(sample)) = (bytes.unchanged(), index::is_passing(&index), sample) else {
             return Ok((index, None));
-        }
+        };
         let missing = bytes.missing();
-        let file = index_file::encode(&self.origin(bytes, missing.as_deref()), &index).map_err(|source| {
-            ShardError::Io {
+        let file = index_file::encode(&self.origin(bytes, missing.as_deref()), sample, &index).map_err(
+            |source| ShardError::Io {
                 path: index_path.to_path_buf(),
                 source,
                 next: "this is a fault of threshflow; report it",
-            }
-        })?;
+            },
+        )?;
         if self.read_only {
             return Ok((index, Some(file)));
         }
@@ -381,6 +391,11 @@ impl Open {
             self.shards.remove(&oldest);
         }
     }
+}
+
+/// The index, unless the files hold something else under the looks that they had.
+fn still_so(dated: Dated, bytes: &Bytes) -> Option<ShardIndex> {
+    (bytes.sample().ok()? == dated.sample).then_some(dated.index)
 }
 
 fn first_path(source: &ShardSource) -> PathBuf {

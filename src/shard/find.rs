@@ -5,6 +5,9 @@ use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
+use super::listing::{
+    Kind, entries_of, files_beneath, is_absent, is_file, is_glob, kind_of, matches_of_glob, refused,
+};
 use super::{ShardError, ShardSource};
 
 /// Missing pieces are listed one by one up to this many in a row: the reader stops at the first anyway,
@@ -16,9 +19,13 @@ const SPLIT: &str = ".tar.split.";
 /// Finds the shards that `patterns` name (files, folders, globs), sorted by name.
 ///
 /// A file is taken as it is, whatever it is called; a folder gives every `*.tar` and split tar beneath it,
-/// at any depth (links to folders are not followed); a glob gives the `*.tar` files and split tars that it
-/// matches and passes over everything else (`laion/*` may hold parquet and JSON beside the tars). One piece
+/// at any depth (links to folders are followed, each folder once); a glob gives the `*.tar` files and split tars
+/// that it matches and passes over everything else (`laion/*` may hold parquet and JSON beside the tars). One piece
 /// of a split tar stands for all the pieces in its folder.
+///
+/// What is named and cannot be looked at is an error: a link that leads nowhere, a folder that may not be read, a pipe
+/// that is called `*.tar`. A disk that is not mounted is seen by its links only: an empty folder in its place holds no
+/// shards, and whoever published some of it before has to look (see `publish::removed_rows`).
 pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
     if patterns.is_empty() {
         return Err(usage(
@@ -54,9 +61,11 @@ pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
 fn matches_of(pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, ShardError> {
     let path = Path::new(pattern);
     // What exists is meant literally, even with a bracket in its name.
-    if path.is_dir() {
-        let mut files = Vec::new();
-        files_beneath(path, &mut files)?;
+    if lies_there(path, pattern)? {
+        if kind_of(path)? != Kind::Folder {
+            return Ok(vec![(path.parent().unwrap_or(Path::new("")).to_path_buf(), path.to_path_buf())]);
+        }
+        let files = files_beneath(path, is_shard_name)?;
         if files.is_empty() {
             return Err(usage(format!(
                 "the folder {pattern:?} holds no shards; it must hold files called *.tar or *.tar.split.000 (at any depth)"
@@ -64,28 +73,19 @@ fn matches_of(pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, ShardError> {
         }
         return Ok(files.into_iter().map(|file| (path.to_path_buf(), file)).collect());
     }
-    if path.exists() {
-        return Ok(vec![(path.parent().unwrap_or(Path::new("")).to_path_buf(), path.to_path_buf())]);
-    }
-    if !pattern.contains(['*', '?', '[']) {
+    if !is_glob(pattern) {
         return Err(usage(format!(
             "{pattern:?} does not exist; give a tar file, a folder of them, or a quoted glob"
         )));
     }
     let base = fixed_part(path);
-    let walk = glob::glob(pattern).map_err(|e| {
+    let matches = matches_of_glob(pattern)?.map_err(|e| {
         usage(format!("{pattern:?} is not a glob that can be read: {e}; use *, ?, [abc] and ** (any depth)"))
     })?;
-    let mut all = 0_u64;
+    let all = matches.len();
     let mut files = Vec::new();
-    for entry in walk {
-        let file = entry.map_err(|e| ShardError::Io {
-            path: e.path().to_path_buf(),
-            source: std::io::Error::from(e.error().kind()),
-            next: "check that the folder may be read",
-        })?;
-        all += 1;
-        if is_shard_name(&file) && file.is_file() {
+    for file in matches {
+        if is_shard_name(&file) && is_file(&file)? {
             files.push((base.clone(), file));
         }
     }
@@ -101,33 +101,24 @@ fn matches_of(pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, ShardError> {
     }
 }
 
+/// Whether there is something at a path that is named, be it a link that leads nowhere.
+fn lies_there(path: &Path, pattern: &str) -> Result<bool, ShardError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_absent(&error) || is_glob(pattern) => Ok(false),
+        Err(error) => Err(refused(path, error)),
+    }
+}
+
 /// The leading parts of a glob that hold no wildcard.
 fn fixed_part(pattern: &Path) -> PathBuf {
     pattern
         .components()
         .take_while(|part| match part {
-            Component::Normal(text) => !text.to_string_lossy().contains(['*', '?', '[']),
+            Component::Normal(text) => !is_glob(&text.to_string_lossy()),
             _ => true,
         })
         .collect()
-}
-
-fn files_beneath(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ShardError> {
-    let refused = |source| ShardError::Io {
-        path: folder.to_path_buf(),
-        source,
-        next: "check that the folder may be read",
-    };
-    for entry in std::fs::read_dir(folder).map_err(refused)? {
-        let entry = entry.map_err(refused)?;
-        let path = entry.path();
-        if entry.file_type().map_err(refused)?.is_dir() {
-            files_beneath(&path, files)?;
-        } else if is_shard_name(&path) && path.is_file() {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> Result<(), ShardError> {
@@ -141,13 +132,11 @@ fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> 
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let place = std::fs::canonicalize(folder)
-        .map_err(|source| ShardError::Io {
-            path: folder.to_path_buf(),
-            source,
-            next: "check that the folder may be read",
-        })?
-        .join(if is_piece { OsString::from(format!("{stem}{SPLIT}")) } else { own_name.to_owned() });
+    let place = std::fs::canonicalize(folder).map_err(|source| refused(folder, source))?.join(if is_piece {
+        OsString::from(format!("{stem}{SPLIT}"))
+    } else {
+        own_name.to_owned()
+    });
     if let Entry::Vacant(slot) = found.entry(place) {
         let pieces = if is_piece { pieces_of(folder, stem)? } else { vec![Ok(path.to_path_buf())] };
         slot.insert(ShardSource { name: name_of(base, path, stem), pieces });
@@ -174,15 +163,9 @@ fn name_of(base: &Path, path: &Path, stem: &str) -> String {
 
 /// All the pieces of `stem` in `folder`, in order, with the missing ones named.
 fn pieces_of(folder: &Path, stem: &str) -> Result<Vec<Result<PathBuf, PathBuf>>, ShardError> {
-    let refused = |source| ShardError::Io {
-        path: folder.to_path_buf(),
-        source,
-        next: "check that the folder may be read",
-    };
     let mut numbered: BTreeMap<u64, PathBuf> = BTreeMap::new();
     let mut width = 3;
-    for entry in std::fs::read_dir(folder).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
+    for path in entries_of(folder)?.into_iter().map(|entry| entry.path) {
         let name = file_name(&path);
         let Some((of, digits)) = piece_of(&name) else { continue };
         if of != stem {

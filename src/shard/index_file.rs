@@ -23,6 +23,7 @@ struct Kept<'a> {
     options: &'a ReadOptions,
     missing: Option<&'a str>,
     stamps: &'a [PieceStamp],
+    sample: ContentHash,
     index: &'a ShardIndex,
 }
 
@@ -31,6 +32,7 @@ struct Read {
     options: ReadOptions,
     missing: Option<String>,
     stamps: Vec<PieceStamp>,
+    sample: ContentHash,
     index: ShardIndex,
 }
 
@@ -54,9 +56,21 @@ pub(super) fn path_of(store: &Path, source: &ShardSource) -> PathBuf {
     store.join("index").join(format!("{}.idx", ContentHash::from_hasher(&hasher)))
 }
 
+/// An index that was read back, if what [`Bytes::sample`](super::bytes::Bytes::sample) says now is still this: times and numbers
+/// of files may be what some store makes of them.
+pub(super) struct Dated {
+    pub(super) sample: ContentHash,
+    pub(super) index: ShardIndex,
+}
+
 /// An index as it lies in its file.
-pub(super) fn encode(origin: &Origin<'_>, index: &ShardIndex) -> std::io::Result<Vec<u8>> {
-    let kept = Kept { options: origin.options, missing: origin.missing, stamps: origin.stamps, index };
+pub(super) fn encode(
+    origin: &Origin<'_>,
+    sample: ContentHash,
+    index: &ShardIndex,
+) -> std::io::Result<Vec<u8>> {
+    let kept =
+        Kept { options: origin.options, missing: origin.missing, stamps: origin.stamps, sample, index };
     let plain = postcard::to_stdvec(&kept).map_err(std::io::Error::other)?;
     let packed = zstd::bulk::compress(&plain, 3)?;
     let mut file = Vec::with_capacity(HEAD + packed.len());
@@ -68,17 +82,18 @@ pub(super) fn encode(origin: &Origin<'_>, index: &ShardIndex) -> std::io::Result
 }
 
 /// Reads an index back, if it is whole and was made from `origin`.
-pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<ShardIndex> {
+pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<Dated> {
     let read = read(file)?;
     let fits = read.options.gives_same_rows_as(origin.options)
         && read.missing.as_deref() == origin.missing
         && read.stamps == origin.stamps;
-    fits.then_some(read.index)
+    fits.then_some(Dated { sample: read.sample, index: read.index })
 }
 
 /// Reads an index back, whatever options it was made with, if it is whole and of files with these stamps.
-pub(super) fn decode_of_any_options(file: &[u8], stamps: &[PieceStamp]) -> Option<ShardIndex> {
-    read(file).filter(|read| read.stamps == stamps).map(|read| read.index)
+pub(super) fn decode_of_any_options(file: &[u8], stamps: &[PieceStamp]) -> Option<Dated> {
+    let read = read(file).filter(|read| read.stamps == stamps)?;
+    Some(Dated { sample: read.sample, index: read.index })
 }
 
 fn read(file: &[u8]) -> Option<Read> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,12 @@ mod bytes;
 mod catalogue;
 mod files;
 mod find;
+mod guarded;
 mod index;
 mod index_file;
 mod lenient;
+mod listing;
+mod look;
 mod names;
 mod probe;
 mod sample;
@@ -28,8 +32,13 @@ mod walk;
 pub use catalogue::Catalogue;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
+pub use guarded::guarded;
 pub use index::content_of;
 pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
+pub use look::EndFrame;
+pub use probe::{
+    Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
+};
 pub use shard_names::ShardNames;
 pub use text::{Decoded, Holding, decode};
 
@@ -208,6 +217,9 @@ pub struct Shard {
     /// Every row of the shard.
     pub index: ShardIndex,
     bytes: bytes::Bytes,
+    options: ReadOptions,
+    /// What the files looked like when they were last known to hold what the index tells of; `None` once they hold something else.
+    known: Mutex<Option<Vec<bytes::PieceStamp>>>,
 }
 
 /// The sidecar of a sample as text.
@@ -227,31 +239,61 @@ pub fn count_members(source: &ShardSource) -> Result<u64, ShardError> {
 }
 
 impl Shard {
+    fn new(seq: u32, name: String, index: ShardIndex, bytes: bytes::Bytes, options: ReadOptions) -> Self {
+        let known = Mutex::new(Some(bytes.stamps().to_vec()));
+        Shard { seq, name, index, bytes, options, known }
+    }
+
     /// The bytes of a sample's picture as they lie in the shard, touched on the calling thread.
     ///
-    /// Borrowed from the map where the picture lies in one piece; a refused sample gives its refusal back.
+    /// Borrowed from the map where the picture lies in one piece; a refused sample gives its refusal back. They are hashed and held
+    /// against the index, end frame and all: whatever files and their times say, no answer is remembered about another picture.
     pub fn picture_bytes(&self, sample: u32) -> Result<Cow<'_, [u8]>, Refusal> {
         let Some(sample) = self.sample(sample) else { return Err(self.no_such_sample(sample)) };
         let picture = sample.picture.as_ref().map_err(Refusal::clone)?;
-        match sample.members.get(picture.member as usize) {
-            Some(member) => self.member_bytes(member),
-            None => Err(Refusal::new(
-                "no_such_sample",
-                format!("{:?} has no member {}", sample.key, picture.member),
-            )),
-        }
+        let Some(member) = sample.members.get(picture.member as usize) else {
+            let message = format!("{:?} has no member {}", sample.key, picture.member);
+            return Err(Refusal::new("no_such_sample", message));
+        };
+        let bytes = self.member_bytes(member)?;
+        let end = sample.end_frame().map(|end| self.member_bytes(end)).transpose()?;
+        let content = content_of(ContentHash::of(&bytes), end.map(|end| ContentHash::of(&end)));
+        if content == picture.content { Ok(bytes) } else { Err(self.changed()) }
     }
 
-    /// That its files still look as they did when it was opened: what was read since is what the index tells of.
+    /// That its files still hold what its index tells of: what was read since it was opened is that.
+    ///
+    /// They are known by what they look like. Where that changed (a backup made a hard link, somebody changed the rights), they are
+    /// walked once more, and what is found there counts.
     pub fn check_unchanged(&self) -> Result<(), Refusal> {
-        if self.bytes.unchanged() {
+        // A panic elsewhere leaves it whole: each change of it is one assignment.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(before) = &*known else { return Err(self.changed()) };
+        let now = self.bytes.look_now().map_err(|error| {
+            let message = format!("the files of the shard {:?} cannot be looked at: {error}", self.name);
+            Refusal::new("unreadable", message)
+        })?;
+        if now == *before {
             return Ok(());
         }
+        let lengths =
+            |stamps: &[bytes::PieceStamp]| stamps.iter().map(bytes::PieceStamp::len).collect::<Vec<_>>();
+        let same_lengths = lengths(&now) == lengths(before);
+        let still_the_same = same_lengths && {
+            bytes::Bytes::let_age(&now);
+            index::build(&self.bytes, &self.options).fingerprint == self.index.fingerprint
+                && self.bytes.look_now().is_ok_and(|later| later == now)
+        };
+        *known = still_the_same.then_some(now);
+        if still_the_same { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> Refusal {
         let message = format!(
             "the shard {:?} changed while it was read; leave shards alone while they are read, then run again",
             self.name
         );
-        Err(Refusal::new("changed_while_read", message))
+        Refusal::new("changed_while_read", message)
     }
 
     /// The bytes of any member.

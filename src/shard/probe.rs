@@ -1,37 +1,41 @@
 //! What a picture's header says: format, size, orientation. Nothing is decoded, nothing is allocated by its size.
 //!
-//! The format is told by the first bytes, never by the extension. JPEG headers are read by `zune-jpeg` over the
-//! borrowed bytes (`image`'s own decoder copies the whole file first), the others by `image`: the crates that
-//! decode later, so that a header which passes here is one that they take. Of animations the first frame counts.
+//! The format is told by the first bytes, never by the extension. JPEG headers are walked here, the others are read by `image`: the
+//! crate that decodes later, so that a header which passes here is one that it takes. Of animations the first frame counts.
 
+mod directory;
+mod exif;
+mod jpeg;
+mod png;
+mod webp;
+
+use std::borrow::Cow;
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::metadata::Orientation;
 use image::{ImageDecoder, ImageResult};
-use zune_core::bytestream::ZCursor;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::errors::DecodeErrors;
 
+use super::guarded::guarded;
 use super::{Format, ReadOptions};
 use crate::row::Refusal;
+
+pub use directory::{TiffDirectory, TiffField};
 
 /// Most bytes that a decoder may allocate for what stands before the pixels (colour profiles, texts).
 const MOST_HEADER_BYTES: u64 = 64 << 20;
 
 /// What a header said; width and height as shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Probed {
-    pub(super) format: Format,
-    pub(super) width: u16,
-    pub(super) height: u16,
-    pub(super) orientation: u8,
+pub struct Probed {
+    pub format: Format,
+    pub width: u16,
+    pub height: u16,
+    /// EXIF's, 1 to 8.
+    pub orientation: u8,
 }
 
 /// Width, height and EXIF orientation as the header has them.
@@ -39,40 +43,33 @@ type Header = (u32, u32, Option<u8>);
 
 /// Why a header gives no size.
 enum Unread {
-    /// It says that a side is zero.
-    NoSize,
     Broken(String),
+    /// A legal kind that isn't read.
+    Unsupported(String),
 }
 
-/// Reads the header of a picture.
-pub(super) fn probe(bytes: &[u8], options: &ReadOptions) -> Result<Probed, Refusal> {
+/// Reads the header of a picture. Refused as `not_a_picture`, `broken_picture`, `unsupported_picture`, `no_size` or
+/// `too_many_pixels`.
+pub fn probe(bytes: &[u8], options: &ReadOptions) -> Result<Probed, Refusal> {
     let format = format_of(bytes)?;
-    let broken = |why: &str| {
-        let message = format!(
-            "the {} header can't be read: {why} (the file has {} bytes)",
-            name_of(format),
-            bytes.len()
-        );
-        Refusal::new("broken_picture", message)
+    let unread = |class: &'static str, why: &str| {
+        let (name, length) = (name_of(format), bytes.len());
+        Refusal::new(class, format!("the {name} header can't be read: {why} (the file has {length} bytes)"))
     };
     // The decoders are other people's code on hostile bytes: a panic in one is this picture's refusal.
-    let header = catch_unwind(AssertUnwindSafe(|| match format {
-        Format::Jpeg => jpeg(bytes),
+    let header = guarded(|| match format {
+        Format::Jpeg => jpeg::header(bytes),
         Format::Png => png(bytes, options),
         Format::WebP => webp(bytes),
-        Format::Gif => {
-            GifDecoder::new(Cursor::new(bytes)).map_err(Unread::from).map(|decoder| plain(&decoder))
-        }
-        Format::Bmp => {
-            BmpDecoder::new(Cursor::new(bytes)).map_err(Unread::from).map(|decoder| plain(&decoder))
-        }
-        Format::Tiff => turned(TiffDecoder::new(Cursor::new(bytes))),
-    }));
+        Format::Gif => plain(GifDecoder::new(Cursor::new(bytes))),
+        Format::Bmp => plain(BmpDecoder::new(Cursor::new(bytes))),
+        Format::Tiff => tiff(bytes),
+    });
     let (width, height, orientation) = match header {
         Ok(Ok(header)) => header,
-        Ok(Err(Unread::NoSize)) => (0, 0, None),
-        Ok(Err(Unread::Broken(why))) => return Err(broken(&why)),
-        Err(_) => return Err(broken("the decoder gave up on it")),
+        Ok(Err(Unread::Broken(why))) => return Err(unread("broken_picture", &why)),
+        Ok(Err(Unread::Unsupported(why))) => return Err(unread("unsupported_picture", &why)),
+        Err(_) => return Err(unread("broken_picture", "the decoder gave up on it")),
     };
     let (width, height) = allowed_size(width, height, options)?;
     let orientation = orientation.filter(|_| options.exif_orientation).unwrap_or(1);
@@ -104,7 +101,9 @@ fn allowed_size(width: u32, height: u32, options: &ReadOptions) -> Result<(u16, 
     Ok((short_width, short_height))
 }
 
-fn format_of(bytes: &[u8]) -> Result<Format, Refusal> {
+/// What a file is, by its first bytes; refused as `not_a_picture` where it is none of the six formats, and as
+/// `unsupported_picture` where it is a BigTIFF.
+pub fn format_of(bytes: &[u8]) -> Result<Format, Refusal> {
     let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Ok(Format::Jpeg),
@@ -113,6 +112,9 @@ fn format_of(bytes: &[u8]) -> Result<Format, Refusal> {
         _ if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Ok(Format::Gif),
         _ if bytes.starts_with(b"BM") => Ok(Format::Bmp),
         _ if bytes.starts_with(b"II\x2a\0") || bytes.starts_with(b"MM\0\x2a") => Ok(Format::Tiff),
+        _ if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") => {
+            Err(Refusal::new("unsupported_picture", "BigTIFF is not read; TIFF is"))
+        }
         [] => Err(Refusal::new("not_a_picture", "the file is empty")),
         _ => Err(Refusal::new(
             "not_a_picture",
@@ -135,22 +137,39 @@ fn name_of(format: Format) -> &'static str {
     }
 }
 
-fn jpeg(bytes: &[u8]) -> Result<Header, Unread> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|e| match e {
-        DecodeErrors::ZeroError => Unread::NoSize,
-        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => Unread::Broken("it is cut off".to_owned()),
-        other => Unread::Broken(other.to_string()),
-    })?;
-    let (width, height) =
-        decoder.dimensions().ok_or_else(|| Unread::Broken("it has no frame header".to_owned()))?;
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-    let orientation = decoder.exif().and_then(|exif| exif_orientation(exif));
-    Ok((side(width), side(height), orientation))
+/// The orientation that a file says of itself, 1 to 8; 1 where it says none.
+///
+/// Read as Pillow's `ImageOps.exif_transpose` reads it: EXIF's tag 274 whatever type of number it has, the first of two; else
+/// `tiff:Orientation` in XMP. In PNG, EXIF may also be a text ("Raw profile type exif"), and may follow the pixels.
+pub fn orientation_of(bytes: &[u8], format: Format) -> u8 {
+    let said = match format {
+        Format::Jpeg => jpeg::read(bytes).ok().and_then(|(_, metadata)| metadata.orientation()),
+        Format::Png => png::metadata(bytes).orientation(),
+        Format::WebP => webp::metadata(bytes).orientation(),
+        Format::Tiff => exif::of_tiff(bytes),
+        Format::Gif | Format::Bmp => None,
+    };
+    said.unwrap_or(1)
+}
+
+/// The code of the next JPEG marker at or behind `at`, which is moved behind it; `None` at the end.
+///
+/// Any bytes may stand before a marker (those of a scan among them), and any number of 0xFF in front of the code.
+pub fn next_jpeg_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        *at += bytes.get(*at..)?.iter().position(|&byte| byte == 0xFF)?;
+        *at += bytes[*at..].iter().position(|&byte| byte != 0xFF)?;
+        let marker = bytes[*at];
+        *at += 1;
+        if marker != 0 {
+            return Some(marker);
+        }
+    }
+}
+
+/// A WebP, without a promise of EXIF or XMP that isn't there: `image` refuses a picture for that, and no other decoder does.
+pub fn mended_webp(file: &[u8]) -> Cow<'_, [u8]> {
+    webp::without_broken_promises(file)
 }
 
 fn png(bytes: &[u8], options: &ReadOptions) -> Result<Header, Unread> {
@@ -167,51 +186,30 @@ fn png(bytes: &[u8], options: &ReadOptions) -> Result<Header, Unread> {
     }
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(MOST_HEADER_BYTES);
-    turned(PngDecoder::with_limits(Cursor::new(bytes), limits))
+    let (width, height, _) = plain(PngDecoder::with_limits(Cursor::new(bytes), limits))?;
+    Ok((width, height, png::metadata(bytes).orientation()))
 }
 
 fn webp(bytes: &[u8]) -> Result<Header, Unread> {
-    let decoder = WebPDecoder::new(Cursor::new(bytes))?;
-    let (width, height, _) = plain(&decoder);
-    Ok((width, height, webp_exif(bytes).and_then(exif_orientation)))
+    let (width, height, _) = plain(WebPDecoder::new(Cursor::new(&*mended_webp(bytes))))?;
+    Ok((width, height, webp::metadata(bytes).orientation()))
 }
 
-/// The EXIF chunk of a WebP, borrowed: `image` would allocate as many bytes as the chunk claims.
-fn webp_exif(bytes: &[u8]) -> Option<&[u8]> {
-    let mut rest = bytes.get(12..)?;
-    loop {
-        let (header, after) = rest.split_at_checked(8)?;
-        let len = u32::from_le_bytes(header.get(4..8)?.try_into().ok()?) as usize;
-        if header.starts_with(b"EXIF") {
-            return after.get(..len);
-        }
-        rest = after.get(len.checked_add(len & 1)?..)?;
-    }
+fn tiff(bytes: &[u8]) -> Result<Header, Unread> {
+    let (width, height, _) = plain(TiffDecoder::new(Cursor::new(bytes)))?;
+    Ok((width, height, exif::of_tiff(bytes)))
 }
 
-fn turned(decoder: ImageResult<impl ImageDecoder>) -> Result<Header, Unread> {
-    let mut decoder = decoder?;
-    let (width, height, _) = plain(&decoder);
-    // An orientation that can't be read is none: the picture is not lost by it.
-    let orientation = decoder.orientation().ok().map(Orientation::to_exif);
-    Ok((width, height, orientation))
-}
-
-fn plain(decoder: &impl ImageDecoder) -> Header {
-    let (width, height) = decoder.dimensions();
-    (width, height, None)
-}
-
-fn exif_orientation(exif: &[u8]) -> Option<u8> {
-    // Some writers put the JPEG marker's own prefix into PNG and WebP chunks.
-    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
-    Orientation::from_exif_chunk(exif).map(Orientation::to_exif)
+fn plain(decoder: ImageResult<impl ImageDecoder>) -> Result<Header, Unread> {
+    let (width, height) = decoder?.dimensions();
+    Ok((width, height, None))
 }
 
 impl From<image::ImageError> for Unread {
     fn from(error: image::ImageError) -> Self {
         match error {
             image::ImageError::IoError(_) => Unread::Broken("it is cut off".to_owned()),
+            image::ImageError::Unsupported(_) => Unread::Unsupported(error.to_string()),
             other => Unread::Broken(other.to_string()),
         }
     }

@@ -69,6 +69,54 @@ fn a_second_ctrl_c_ends_the_run_at_once() {
     assert_eq!(ended_within(child, 5).code, Some(1));
 }
 
+/// The program as `nohup` starts it.
+fn without_hangups(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let (desk, _) = desk();
+    let slow = "--slow-prepare 2 --cores 2 --log-asks asks.log";
+    let child = start(&mut without_hangups(&desk.command("run", slow)));
+    wait_for_asks(&desk.path("asks.log"), 10);
+    signal(&child, libc::SIGHUP);
+    ended_within(child, 60).expect(0, &[]);
+    // Without nohup it stops the run, as Ctrl-C does, and says so.
+    let (desk, _) = crate::desk();
+    let child = desk.start("--slow-prepare 20 --cores 2 --log-asks asks.log");
+    wait_for_asks(&desk.path("asks.log"), 3);
+    signal(&child, libc::SIGHUP);
+    ended_within(child, 20)
+        .expect(1, &["stopping", "once more ends at once", "Run the same command again to go on"]);
+}
+
+#[test]
+fn what_cannot_be_said_ends_nothing() {
+    let (desk, _) = desk();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("is there");
+    let calm = undisturbed(&desk);
+    let deaf = ended(desk.command("run", "--json").stdout(full()));
+    deaf.expect(1, &["stdout took not all of what was said", "what was done is done"]);
+    trees::assert_same(&desk.path("out"), &calm, "stdout on a full disk");
+    let mute = desk.command("run", "--set taste=5 --json").stderr(full()).output().expect("starts");
+    assert_eq!(mute.status.code(), Some(0), "stderr on a full disk");
+    // A reader that left early wants no more; what is done is done all the same.
+    for more in ["--json", ""] {
+        let mut child = start(&mut desk.command("run", more));
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().expect("ends").code(), Some(0), "run {more} into a closed pipe");
+    }
+    trees::assert_same(&desk.path("out"), &calm, "a closed pipe");
+    assert_eq!(desk.command("explain", "").stdout(full()).output().expect("starts").status.code(), Some(2));
+}
+
 #[test]
 fn a_picture_that_never_gets_ready_is_refused_and_the_run_ends() {
     let (desk, samples) = desk();

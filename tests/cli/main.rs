@@ -1,6 +1,7 @@
 //! The command line as a user meets it: exit codes, what is said and where, and what is left behind.
 
 mod faults;
+mod gone;
 mod plan;
 mod report;
 mod store;

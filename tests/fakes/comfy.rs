@@ -80,6 +80,8 @@ pub struct State {
     pub instead_of_the_id: Option<fn() -> Reply>,
     /// What `/view` gives.
     pub picture: Vec<u8>,
+    /// Node types, as a path holds them, that this server does not know.
+    pub missing: Vec<String>,
     dead: bool,
     running: Vec<Value>,
     pending: Vec<Value>,
@@ -121,7 +123,8 @@ impl Fake {
             prompts: Vec::new(),
             uploads: BTreeMap::new(),
             instead_of_the_id: None,
-            picture: png(24, 16),
+            picture: png(48, 32),
+            missing: Vec::new(),
             dead: false,
             running: Vec::new(),
             pending: Vec::new(),
@@ -161,6 +164,15 @@ fn serve(mut stream: TcpStream, state: &Arc<Mutex<State>>, script: &Script) {
         return talk(stream, state);
     }
     let Some(request) = read_request(&mut stream) else { return };
+    // Questions that come before the first pass are not among the calls.
+    if let Some(kind) = request.path.strip_prefix("/object_info/").filter(|_| request.method == "GET") {
+        let known = !state.lock().unwrap().missing.iter().any(|missing| missing == kind);
+        let info = if known { json!({kind: {"input": {}}}) } else { json!({}) };
+        return respond(&mut stream, 200, "content-type: application/json", info.to_string().as_bytes());
+    }
+    if request.is("GET", "/system_stats") {
+        return respond(&mut stream, 200, "content-type: application/json", b"{\"system\": {}}");
+    }
     let reply = {
         let mut locked = state.lock().unwrap();
         log(&request, &mut locked);
@@ -175,11 +187,15 @@ fn serve(mut stream: TcpStream, state: &Arc<Mutex<State>>, script: &Script) {
         Reply::Cut => return,
         Reply::Hang => return pause(2000),
     };
+    respond(&mut stream, status, &headers, &body);
+}
+
+fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &[u8]) {
     let head = format!(
         "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n\r\n",
         body.len()
     );
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 fn socket_request() -> Request {

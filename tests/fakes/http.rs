@@ -102,6 +102,8 @@ struct Shared {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     ending: AtomicBool,
+    /// What a list of models is answered with.
+    models: Mutex<Action>,
 }
 
 impl FakeServer {
@@ -116,6 +118,7 @@ impl FakeServer {
             at_once: AtomicUsize::default(),
             most_at_once: AtomicUsize::default(),
             ending: AtomicBool::default(),
+            models: Mutex::new(Action::text(404, "no such page")),
         });
         let server = FakeServer { address, shared: Arc::clone(&shared) };
         thread::spawn(move || {
@@ -140,6 +143,11 @@ impl FakeServer {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// A list of models is answered so from now on. It is no request: the script isn't asked, and nobody counts it.
+    pub fn list_models(&self, answer: Action) {
+        *self.shared.models.lock().expect("no one panicked") = answer;
     }
 
     /// All that came, in order.
@@ -179,6 +187,14 @@ impl Shared {
         let _ = stream.set_nodelay(true);
         let mut reader = BufReader::new(stream);
         while let Some(mut asked) = read(&mut reader, connection) {
+            if asked.method == "GET" && asked.path.ends_with("/models") {
+                self.at_once.fetch_add(1, SeqCst);
+                let answer = self.models.lock().expect("no one panicked").clone();
+                match self.act(stream, &answer) {
+                    Some(()) => continue,
+                    None => return,
+                }
+            }
             let at_once = self.at_once.fetch_add(1, SeqCst) + 1;
             self.most_at_once.fetch_max(at_once, SeqCst);
             {

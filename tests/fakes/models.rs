@@ -192,8 +192,13 @@ fn judgement(hash: u64) -> Value {
 
 /// A picture of one colour, which follows from the request.
 fn edited(hash: u64) -> Action {
+    edited_at(hash, 48, 48)
+}
+
+/// The editing model's answer: a picture of this size, all of one colour.
+pub fn edited_at(hash: u64, width: u32, height: u32) -> Action {
     let [red, green, blue, ..] = hash.to_le_bytes();
-    let picture = image::RgbImage::from_pixel(24, 24, image::Rgb([red, green, blue]));
+    let picture = image::RgbImage::from_pixel(width, height, image::Rgb([red, green, blue]));
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png).expect("encodes");
     let text = base64::engine::general_purpose::STANDARD.encode(png.into_inner());

@@ -70,6 +70,7 @@ pub fn find<W: AsRef<[u8]>>(
                 noun_text: words[noun].clone(),
                 bbox: [left, top, left + width + 1.0, top + height + 1.0],
                 score,
+                told_by: None,
             },
         });
     }
@@ -96,6 +97,7 @@ pub fn found_in(body: &[u8]) -> Result<Vec<Found>, Refusal> {
         noun_text,
         bbox: bbox.map(f32::from_bits),
         score: f32::from_bits(score),
+        told_by: None,
     };
     Ok(stored.into_iter().map(found).collect())
 }
@@ -255,8 +257,7 @@ impl Plain {
         let found = find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
         let (mut kept_regions, mut candidates) = (Vec::new(), Vec::new());
         for (number, one) in found.iter().enumerate() {
-            let noun = (one.noun, one.noun_text.as_str());
-            let region = Region::new(image.clone(), number as u16, one.kind, noun, one.bbox);
+            let region = one.region(image.clone(), number as u16);
             let verdict = self.region(&region, one.score, at);
             if let Ok(content) = &verdict.1 {
                 let mask = String::from_utf8(mask(*content)).expect("a mask is text");

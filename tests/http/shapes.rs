@@ -29,6 +29,14 @@ fn heals(answer: Action, class: CallClass, words: &str) {
     assert!(error.message.contains(words) && error.message.contains("asked 4 times"), "{error}");
 }
 
+/// Was paid for, so it is asked for once more and then given up.
+#[track_caller]
+fn is_asked_once_more(answer: Action, class: CallClass, words: &str) {
+    let (error, asked) = comes_to(answer);
+    assert_eq!((error.class, error.retry, asked, error.attempts), (class, true, 2, 2), "{error}");
+    assert!(error.message.contains(words) && error.message.contains("asked 2 times"), "{error}");
+}
+
 fn error(status: u16, message: &str, kind: &str, code: &str) -> Action {
     let error = json!({ "message": message, "type": kind, "param": null, "code": code });
     Action::json(status, &json!({ "error": error }))
@@ -124,9 +132,31 @@ fn what_is_about_the_question_is_told_from_what_is_not() {
 
 #[test]
 fn success_is_json_without_an_error() {
-    heals(Action::respond(200, "text/html", "<p>Welcome</p>"), CallClass::NotJson, "14 bytes of text/html");
-    heals(Action::respond(200, "application/json", "{\"choices\": [{\"mess"), CallClass::NotJson, "no JSON");
-    heals(Action::text(200, ""), CallClass::NotJson, "0 bytes");
+    let not_json = CallClass::NotJson;
+    is_asked_once_more(
+        Action::respond(200, "text/html", "<p>Welcome</p>"),
+        not_json,
+        "14 bytes of text/html",
+    );
+    is_asked_once_more(
+        Action::respond(200, "application/json", "{\"choices\": [{\"mess"),
+        not_json,
+        "no JSON",
+    );
+    is_asked_once_more(Action::text(200, ""), not_json, "0 bytes");
+    let stream = "data: {\"choices\": []}\n\ndata: [DONE]\n\n";
+    is_asked_once_more(
+        Action::respond(200, "text/event-stream", stream),
+        not_json,
+        "bytes of text/event-stream",
+    );
+    // A body that breaks off was paid for as well.
+    is_asked_once_more(Action::CutBody(b"{\"choices\": [".to_vec()), CallClass::Unreachable, "");
+    // What came before a success cost nothing, and does not count.
+    let html = || Action::respond(200, "text/html", "<p>Welcome</p>");
+    let answers = [Action::text(502, ""), html(), Action::text(502, ""), html()];
+    let server = FakeServer::with_answers(answers);
+    assert_eq!(ask(&open(settings(&server))).expect_err("no JSON").attempts, 4);
     // Some call an error a success.
     heals(error(200, "overloaded", "x", "502"), CallClass::ServerError, "overloaded");
     stays(
@@ -139,6 +169,8 @@ fn success_is_json_without_an_error() {
     let answered = ask(&open(settings(&server))).expect("JSON");
     assert_eq!((answered.status, answered.attempts), (200, 1));
     assert_eq!(answered.body, br#"{"choices": [], "error": null}"#);
+    let server = FakeServer::with_answers([Action::text(200, "\u{feff}{}")]);
+    assert_eq!(ask(&open(settings(&server))).expect("JSON behind a byte-order mark").body, b"{}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod groups;
 mod kill;
 mod oracle;
+mod places;
 mod plan;
 mod reuse;
 mod slow;

@@ -66,7 +66,7 @@ impl Desk {
     }
 
     fn published(&self) -> BTreeSet<String> {
-        published_keys(&self.folder.path().join("out")).unwrap().into_iter().collect()
+        published_keys(&self.folder.path().join("out")).unwrap().iter().map(ToString::to_string).collect()
     }
 }
 

@@ -1,11 +1,7 @@
 //! Pictures and masks, decoded and compared.
 
-use std::io::Cursor;
-
-use image::{ImageDecoder, ImageFormat, ImageReader};
-use operators::decode::{Purpose, Rgb, decode};
+use operators::decode::{Rgb, decode_file};
 use threshflow::row::{ContentHash, Refusal};
-use threshflow::shard::Format;
 
 /// A picture that decodes.
 pub struct Shown {
@@ -22,19 +18,7 @@ impl Shown {
 
 /// Decodes a picture of any format that a sample may have, upright.
 pub fn open(bytes: &[u8]) -> Result<Shown, Refusal> {
-    let format = match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => Format::Jpeg,
-        Ok(ImageFormat::Png) => Format::Png,
-        Ok(ImageFormat::WebP) => Format::WebP,
-        Ok(ImageFormat::Gif) => Format::Gif,
-        Ok(ImageFormat::Bmp) => Format::Bmp,
-        Ok(ImageFormat::Tiff) => Format::Tiff,
-        _ => return Err(Refusal::new("bad_picture", "its first bytes are those of no picture format")),
-    };
-    let decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
-    let orientation = decoder.and_then(|reader| reader.into_decoder().ok()?.orientation().ok());
-    let orientation = orientation.map_or(1, image::metadata::Orientation::to_exif);
-    let rgb = decode(bytes, format, orientation, Purpose::Full)?;
+    let rgb = decode_file(bytes)?;
     Ok(Shown { hash: ContentHash::of(bytes), rgb })
 }
 

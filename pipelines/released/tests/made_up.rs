@@ -104,7 +104,8 @@ impl Release for MadeUp {
 
 fn draw(edit: &ReleasedEdit, picture: &PictureRef) -> Vec<u8> {
     let [left, top, right, bottom] = BOX;
-    let tone = edit.key.len() as u8 + edit.key.as_bytes()[edit.key.len() - 1] + edit.shard.as_bytes()[10];
+    let tone = [edit.key.len() as u8, edit.key.as_bytes()[edit.key.len() - 1], edit.shard.as_bytes()[10]];
+    let tone = tone.into_iter().fold(0, u8::wrapping_add);
     let made = edit.edit_type.number() as u8 * 9;
     let fill = match picture {
         PictureRef::Shown(Shown::Original) => [220, 30, 30],

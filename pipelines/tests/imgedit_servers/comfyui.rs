@@ -1,18 +1,17 @@
-//! ComfyUI as the editor: two servers, of which one dies in the middle.
+//! ComfyUI as the editor: two servers, of which one dies in the middle; one that returns no picture now and then.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use serde_json::json;
 use tests::fakes::comfy::{Ending, Fake};
 use tests::fakes::models::Models;
+use tests::trees;
 
 use crate::desk::{Desk, asked};
 
-#[test]
-fn a_server_that_dies_in_the_middle_costs_its_own_prompt() {
-    const BEFORE: usize = 4;
-    let models = Models::start();
-    let desk = Desk::new();
+/// A folder with a workflow that removes and replaces.
+fn workflows(desk: &Desk) -> PathBuf {
     let workflow = json!({
         "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}, "_meta": {"title": "Load Image"}},
         "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a text", "clip": ["4", 1]}},
@@ -26,6 +25,15 @@ fn a_server_that_dies_in_the_middle_costs_its_own_prompt() {
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::write(folder.join("inpaint.json"), workflow.to_string()).expect("writes");
     std::fs::write(folder.join("inpaint.binding.json"), binding.to_string()).expect("writes");
+    folder
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_costs_its_own_prompt() {
+    const BEFORE: usize = 4;
+    let models = Models::start();
+    let desk = Desk::new();
+    let folder = workflows(&desk);
     let lives = Fake::new(Ending::Picture);
     let dies = Fake::scripted(Ending::Picture, |request, state| {
         if request.is("POST", "/prompt") && state.prompts.len() == BEFORE {
@@ -55,4 +63,37 @@ fn a_server_that_dies_in_the_middle_costs_its_own_prompt() {
     let prompts = dies.prompts() + lives.prompts();
     assert_eq!(asked(&desk.run(&models, &flags)).len(), 0);
     assert_eq!(dies.prompts() + lives.prompts(), prompts);
+}
+
+#[test]
+fn a_picture_that_did_not_come_is_asked_for_by_the_next_run() {
+    let models = Models::start();
+    let (desk, undisturbed) = (Desk::new(), Desk::new());
+    let ill = Fake::scripted(Ending::Picture, |request, state| {
+        if request.is("POST", "/prompt") {
+            state.ending = if state.prompts.len() % 3 == 1 { Ending::NoPicture } else { Ending::Picture };
+        }
+        None
+    });
+    let well = Fake::new(Ending::Picture);
+    let flags = |desk: &Desk, fake: &Fake| {
+        format!("--edits=remove --comfyui {} --workflows={}", fake.address, workflows(desk).display())
+    };
+    let report = desk.run(&models, &flags(&desk, &ill));
+    // The second of every three.
+    let missing = ((ill.prompts() + 1) / 3) as u64;
+    let edits = report.summary.edits.as_ref().expect("edits are tried");
+    assert!(missing > 2, "{missing}");
+    assert_eq!(edits.refused["edit"], BTreeMap::from([("editor_no_picture".to_owned(), missing)]));
+    // No `--retry`: it was the server's doing.
+    let flags_of_the_well =
+        format!("--edits=remove --comfyui {} --workflows={}", well.address, desk.path("workflows").display());
+    let report = desk.run(&models, &flags_of_the_well);
+    assert_eq!(asked(&report)["edit_comfyui"], missing);
+    assert_eq!(well.prompts() as u64, missing);
+    let edits = report.summary.edits.as_ref().expect("edits are tried");
+    assert!(!edits.refused.contains_key("edit"), "{:?}", edits.refused);
+    // What is published tells nothing of it.
+    undisturbed.run(&models, &flags(&undisturbed, &Fake::new(Ending::Picture)));
+    trees::assert_same(&desk.path("out"), &undisturbed.path("out"), "with and without missing pictures");
 }

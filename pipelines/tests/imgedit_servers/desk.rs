@@ -70,7 +70,9 @@ impl Desk {
         for flag in ["--chat-url", "--edit-url"] {
             command.extend([flag.to_owned(), url.to_owned()]);
         }
-        command.push("--edit-model=painter".to_owned());
+        if !more.contains("--edit-model") {
+            command.push("--edit-model=painter".to_owned());
+        }
         if !more.contains("--instruct-model") {
             command.push("--chat-model=writer".to_owned());
         }

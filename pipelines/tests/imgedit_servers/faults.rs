@@ -1,10 +1,13 @@
 //! Servers that fail, and models that answer badly.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 
 use serde_json::json;
 use tests::fakes::http::{Action, Asked};
-use tests::fakes::models::{Faults, Models, Task, key, said};
+use tests::fakes::models::{Faults, Models, Task, answer, edited_at, key, said};
 use tests::trees;
 
 use crate::desk::{Desk, asked};
@@ -131,4 +134,106 @@ fn a_filter_gives_no_score_and_what_does_not_parse_is_asked_once_more() {
     let received = models.server().count();
     assert_eq!(asked(&desk.run(&models, "--edits=remove,replace")).len(), 0);
     assert_eq!(models.server().count(), received);
+}
+
+/// What a server that is set up badly makes of every second caption: thinking, a call, or nothing.
+fn without_content(asked: &Asked, task: Task) -> Option<Action> {
+    let call = json!([{"id": "1", "type": "function", "function": {"name": "describe", "arguments": "{}"}}]);
+    let message = match (task, key(asked) % 6) {
+        (Task::Caption, 0) => json!({"content": null, "reasoning_content": "A scene, it seems."}),
+        (Task::Caption, 1) => json!({"content": null, "tool_calls": call}),
+        (Task::Caption, 2) => json!({"content": "<think>A scene, it seems."}),
+        (Task::Caption, 3) => json!({"content": ""}),
+        _ => return None,
+    };
+    let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
+    Some(Action::json(200, &json!({"choices": [choice]})))
+}
+
+#[test]
+fn what_a_server_did_is_asked_again_by_the_next_run() {
+    let ill = Arc::new(AtomicBool::new(true));
+    let is_ill = ill.clone();
+    let models = Models::with(
+        Faults::default(),
+        Box::new(move |asked, task| if is_ill.load(SeqCst) { without_content(asked, task) } else { None }),
+    );
+    let desk = Desk::new();
+    let report = desk.run(&models, "--edits=remove");
+    let refused = report.summary.refused["caption"].clone();
+    let classes: Vec<&str> = refused.keys().map(String::as_str).collect();
+    assert_eq!(classes, ["empty_answer", "only_called", "only_thought"]);
+    let refused: u64 = refused.values().sum();
+    // Each was asked once: what comes of such a server is not asked for again by the same run.
+    assert_eq!(asked(&report)["caption_chat"], asked(&report)["caption"]);
+    assert_eq!(asked(&desk.run(&models, "--edits=remove")).get("caption_chat"), Some(&refused));
+    ill.store(false, SeqCst);
+    // No `--retry`.
+    let report = desk.run(&models, "--edits=remove");
+    assert_eq!(asked(&report)["caption_chat"], refused);
+    assert!(!report.summary.refused.contains_key("caption"), "{:?}", report.summary.refused);
+    assert_eq!(asked(&desk.run(&models, "--edits=remove")).len(), 0);
+    let undisturbed = Desk::new();
+    undisturbed.run(&Models::start(), "--edits=remove");
+    trees::assert_same(&desk.path("out"), &undisturbed.path("out"), "after a server that was ill");
+}
+
+/// Answers as models with templates write them: in thinking, in marks, with drafts, in broken JSON.
+fn as_models_write(asked: &Asked, task: Task) -> Option<Action> {
+    let answered = answer(asked, task);
+    let Action::Respond { body, .. } = &answered else { return None };
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let plain = body["choices"][0]["message"]["content"].as_str()?.to_owned();
+    let draft = r#"{"reason": "a draft", "follows": 1, "natural": 1, "match": false, "objects": [], "instruction": "x"}"#;
+    Some(said(&match key(asked) % 6 {
+        0 => format!("<think>\n{draft}\n</think>\n\n{plain}<|im_end|>"),
+        1 => format!("{draft} Hm.\n</think>\n<|begin_of_box|>{plain}<|end_of_box|>"),
+        2 => format!(
+            "<|channel|>analysis<|message|>{draft}<|end|><|start|>assistant<|channel|>final<|message|>{plain}<|return|>"
+        ),
+        3 => format!("<thinking>{draft}</thinking>\n```json\n{plain}\n```"),
+        4 if plain.ends_with('}') => format!("<answer>{},}}</answer>", plain.trim_end_matches('}')),
+        _ => {
+            format!("{plain}<|im_end|>\n<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n{draft}")
+        }
+    }))
+}
+
+#[test]
+fn forms_of_answers_leave_no_trace() {
+    let flags = "--edits=remove,replace,content_memory";
+    let models = Models::with(Faults::default(), Box::new(as_models_write));
+    let (odd, plain) = (Desk::of(12, 8), Desk::of(12, 8));
+    let report = odd.run(&models, flags);
+    let undisturbed = plain.run(&Models::start(), flags);
+    // Nothing had to be asked twice, and nothing of the forms is published.
+    assert_eq!(asked(&report), asked(&undisturbed));
+    assert!(asked(&report)["judge_chat"] > 10, "{:?}", asked(&report));
+    trees::assert_same(&odd.path("out"), &plain.path("out"), "odd forms and plain ones");
+}
+
+/// One of three answers has one pixel, one of three is a line of them.
+fn misshapen(asked: &Asked, task: Task) -> Option<Action> {
+    let hash = key(asked);
+    match (task, hash % 3) {
+        (Task::Edit, 0) => Some(edited_at(hash, 1, 1)),
+        (Task::Edit, 1) => Some(edited_at(hash, 60_000, 1)),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_no_editor_can_mean_is_refused_by_its_shape_and_not_paid_for_again() {
+    let models = Models::with(Faults::default(), Box::new(misshapen));
+    let desk = Desk::new();
+    let report = desk.run(&models, "--edits=remove");
+    let edits = report.summary.edits.as_ref().expect("edits are tried");
+    let refused = &edits.refused["edit"];
+    let asked_for = asked(&report)["edit_http"];
+    assert!(refused.keys().eq(["wrong_shape"]), "{refused:?}");
+    assert!((1..asked_for).contains(&refused["wrong_shape"]), "{refused:?} of {asked_for}");
+    let received = models.server().count();
+    let again = desk.run(&models, "--edits=remove");
+    assert_eq!(again.summary.edits.as_ref().expect("edits are tried").refused["edit"], *refused);
+    assert_eq!(models.server().count(), received, "the answer is a function of the question");
 }

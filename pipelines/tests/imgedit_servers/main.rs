@@ -1,9 +1,11 @@
 //! `imgedit` against servers: every call is paid for once, whatever fails, is turned, is killed or runs out.
 
 mod comfyui;
+mod dead;
 mod desk;
 mod faults;
 mod kills;
 mod money;
+mod rates;
 mod reuse;
 mod secrets;

@@ -71,11 +71,24 @@ fn slashes_belong_to_shards_and_to_keys() {
         .commit(folder.path())
         .unwrap();
     let message = |key| message(folder.path(), key);
-    assert_eq!(message("a/b/c").unwrap(), "a/b c", "the longest shard name first");
-    assert_eq!(message("a/b/d").unwrap(), "a b/d", "then the shorter one");
-    assert_eq!(message("a/b/y").unwrap(), "e a/b/y", "then as a bare key");
+    assert_eq!(message("a/b/d").unwrap(), "a b/d", "whatever shard has it");
+    assert_eq!(message("a/b/y").unwrap(), "e a/b/y", "and as a bare key");
     assert_eq!(message("x").unwrap(), "a x");
     assert_eq!(message("a/b"), None);
+    // Two rows that look the same when they are written with a slash between.
+    let error = find_verdict(folder.path(), "a/b/c").unwrap_err().to_string();
+    assert!(
+        error.contains("2 shards") && error.contains(r#"--shard "a/b" "c", --shard "a" "b/c""#),
+        "{error}"
+    );
+    let apart = |shard, key| find_verdict_in(folder.path(), shard, key).unwrap();
+    let ends = [("a/b", "c"), ("a", "b/c")].map(|(shard, key)| (shard, key, apart(shard, key).unwrap()));
+    for (shard, key, found) in ends {
+        assert_eq!((found.shard.as_str(), found.key.as_str()), (shard, key));
+        assert!(matches!(found.ended, Ended::Refused { message, .. } if message == format!("{shard} {key}")));
+    }
+    assert_eq!(apart("a", "c"), None);
+    assert_eq!(apart("b", "c"), None);
 }
 
 #[test]

@@ -7,9 +7,11 @@ mod finding;
 mod fuzz;
 mod grouping;
 mod headers;
+mod links;
 mod pieces;
 mod probes;
 mod sidecars;
+mod stale;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,118 @@
+//! Files of all kinds, whole and broken, against what Pillow sees in them. `tests/pictures` makes them and says what must become of each.
+//!
+//! A seeded sample of them here; `THRESHFLOW_PICTURES=3000 THRESHFLOW_PICTURES_SEED=7 cargo test -p operators --lib against_pillow --
+//! --nocapture` for more, or others.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use threshflow::row::Refusal;
+use threshflow::shard::{Catalogue, ReadOptions, Shard, find};
+
+use super::{Purpose, Rgb, decode};
+
+/// What README states: levels of 255.
+const MOST_LEVELS: u8 = 2;
+
+/// What became of the files of a kind.
+#[derive(Default)]
+struct Tally {
+    kept: u64,
+    refused: u64,
+    /// Of these, what Pillow opens.
+    pillow_opens: u64,
+    most_levels: u8,
+    classes: BTreeMap<String, u64>,
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+fn shown(shard: &Shard, member: u32) -> Result<Rgb, Refusal> {
+    let picture = shard.index.samples[member as usize].picture.clone()?;
+    let bytes = shard.picture_bytes(member)?;
+    let rgb = decode(&bytes, picture.format, picture.orientation, Purpose::Full)?;
+    let told = (u32::from(picture.width), u32::from(picture.height));
+    assert_eq!((rgb.width, rgb.height), told, "the header is read otherwise than the picture");
+    Ok(rgb)
+}
+
+/// Largest difference; `None` where the sizes differ.
+fn levels(rgb: &Rgb, folder: &Path, number: &str, size: (u32, u32)) -> Option<u8> {
+    let pillow = std::fs::read(folder.join(format!("{number}.rgb"))).expect("Pillow's pixels");
+    let is_size = (rgb.width, rgb.height) == size && pillow.len() == rgb.pixels.len();
+    is_size.then(|| rgb.pixels.iter().zip(&pillow).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0))
+}
+
+#[test]
+fn no_file_is_kept_with_other_pixels_than_pillows() {
+    let Some(mut python) = tests::python::python_with(&["PIL", "numpy"]) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let count = number("THRESHFLOW_PICTURES", 600);
+    let maker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/pictures");
+    python.arg(maker).arg(folder.path()).args(["--count", &count.to_string()]);
+    python.args(["--seed", &number("THRESHFLOW_PICTURES_SEED", 1).to_string()]);
+    if let Ok(kinds) = std::env::var("THRESHFLOW_PICTURES_KINDS") {
+        python.args(["--kinds", &kinds]);
+    }
+    assert!(python.status().expect("python runs").success());
+
+    let store = folder.path().join("store");
+    let catalogue = Catalogue::open(&store, ReadOptions::default(), false).expect("a catalogue");
+    let sources = find(&[folder.path().join("pictures.tar").display().to_string()]).expect("a tar");
+    let shard = catalogue.load(&sources[0]).expect("a shard");
+    let members: BTreeMap<&str, u32> =
+        shard.index.samples.iter().zip(0..).map(|(sample, place)| (sample.key.as_str(), place)).collect();
+    let list = std::fs::read_to_string(folder.path().join("list.tsv")).expect("a list");
+    let (mut tallies, mut wrong) = (BTreeMap::<&str, Tally>::new(), Vec::new());
+    for line in list.lines() {
+        let parts: Vec<&str> = line.split('\t').collect();
+        let [number, kind, becomes, width, height] = parts[..] else { panic!("{line}") };
+        let size = (width.parse().expect("a width"), height.parse().expect("a height"));
+        let pillow_opens = size != (0, 0);
+        let tally = tallies.entry(kind).or_default();
+        let why = match shown(&shard, members[number]) {
+            Err(refusal) => {
+                tally.refused += 1;
+                tally.pillow_opens += u64::from(pillow_opens);
+                *tally.classes.entry(refusal.class.to_string()).or_default() += 1;
+                let known = [
+                    "bad_picture",
+                    "cut_picture",
+                    "unsupported_picture",
+                    "broken_picture",
+                    "no_size",
+                    "too_many_pixels",
+                    "not_a_picture",
+                ];
+                let is_known = known.contains(&&*refusal.class) || becomes == "damaged";
+                (!is_known || (becomes == "kept" && pillow_opens)).then(|| format!("refused: {refusal}"))
+            }
+            Ok(rgb) => {
+                tally.kept += 1;
+                let levels = if pillow_opens { levels(&rgb, folder.path(), number, size) } else { None };
+                tally.most_levels = tally.most_levels.max(levels.unwrap_or(0));
+                match becomes {
+                    "damaged" => None,
+                    "refused" => Some(format!("kept, where Pillow has {levels:?} levels")),
+                    _ => levels
+                        .is_none_or(|levels| levels > MOST_LEVELS)
+                        .then(|| format!("kept: {levels:?} levels from Pillow's {size:?}")),
+                }
+            }
+        };
+        wrong.extend(why.map(|why| format!("{number} {kind}: {why}")));
+    }
+    for (kind, tally) in &tallies {
+        let Tally { kept, refused, pillow_opens, most_levels, classes } = tally;
+        println!(
+            "{kind}: {kept} kept (up to {most_levels} levels off), {refused} refused ({pillow_opens} of them opened by Pillow) {classes:?}"
+        );
+    }
+    if !wrong.is_empty() {
+        let kept = folder.keep();
+        let shown = wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n");
+        panic!("{} of {count} wrong; the files are in {}\n{shown}", wrong.len(), kept.display());
+    }
+}

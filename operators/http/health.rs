@@ -1,0 +1,189 @@
+//! How an endpoint is, for whoever waits for it: whether there is any hope of it, and what ails it now.
+//!
+//! Before the first question a list of models is asked for, which costs nothing: an endpoint that nobody reaches, or that doesn't
+//! know the key, is told of within seconds, and not after all retries of a paid call. Who has no such list is well.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::http::Method;
+
+use super::attempts::Call;
+use super::send::{self, Expected, Payload, shown};
+use super::{CallClass, CallError, Host, Tokens};
+
+/// For an answer to the first word. A server that is busy may need longer: that is told, and no error.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Of the list of models.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// Models that an error names.
+const MOST_NAMED: usize = 8;
+
+/// Failures are told when they have lasted for so long: one that the next try heals is no news.
+const NEWS_AFTER: Duration = Duration::from_secs(3);
+
+#[derive(Default)]
+pub(super) struct Health {
+    /// What came of the first word: the models that are served.
+    first_word: OnceLock<Result<Vec<String>, CallError>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    has_answered: bool,
+    hopeless: Option<String>,
+    ails: Option<Ails>,
+}
+
+struct Ails {
+    words: String,
+    tries: u32,
+    since: Instant,
+    next: Option<Instant>,
+}
+
+impl Health {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It gave what it was asked for.
+    pub(super) fn answered(&self) {
+        let mut state = self.lock();
+        (state.has_answered, state.ails) = (true, None);
+    }
+
+    /// A request failed, and the next one is sent after this pause; `None` where none is.
+    pub(super) fn failed(&self, words: &str, pause: Option<Duration>) {
+        let now = Instant::now();
+        let next = pause.map(|pause| now + pause);
+        let mut state = self.lock();
+        let ails =
+            state.ails.get_or_insert_with(|| Ails { words: String::new(), tries: 0, since: now, next: None });
+        ails.tries += 1;
+        words.clone_into(&mut ails.words);
+        ails.next = next;
+    }
+
+    /// No call of the kind can go well: of an endpoint that never gave an answer, that is the end.
+    pub(super) fn despaired(&self, why: &str) {
+        let mut state = self.lock();
+        if !state.has_answered {
+            state.hopeless.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
+    pub(super) fn hopeless(&self) -> Option<String> {
+        self.lock().hopeless.clone()
+    }
+
+    /// Whether requests fail, one after the other.
+    pub(super) fn ails(&self) -> bool {
+        self.lock().ails.is_some()
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.lock();
+        let ails = state.ails.as_ref().filter(|ails| ails.since.elapsed() >= NEWS_AFTER)?;
+        let tries = if ails.tries == 1 { "1 try".to_owned() } else { format!("{} tries", ails.tries) };
+        let next = ails.next.map(|next| next.saturating_duration_since(Instant::now()).as_secs());
+        let next = next.map_or(String::new(), |seconds| format!(", next in {seconds} s"));
+        Some(format!("{}, {tries}{next}", ails.words))
+    }
+
+    /// The models that it serves, as far as it said.
+    pub(super) fn models(&self) -> String {
+        let Some(Ok(models)) = self.first_word.get() else { return String::new() };
+        if models.is_empty() {
+            return String::new();
+        }
+        let named: Vec<&str> = models.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let more = if models.len() > named.len() { ", …" } else { "" };
+        format!("; it serves {}{more}", named.join(", "))
+    }
+}
+
+impl Host {
+    /// Before a question is asked: that the endpoint can be reached and knows the key. It is asked once a process; who comes
+    /// meanwhile waits for the answer.
+    ///
+    /// # Errors
+    /// Nobody is reached, or the key isn't taken: no question can be answered.
+    pub fn first_word(&self) -> Result<(), CallError> {
+        let said = self.health.first_word.get_or_init(|| self.list_of_models());
+        said.as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn list_of_models(&self) -> Result<Vec<String>, CallError> {
+        let call = Call {
+            method: Method::GET,
+            path: "/models",
+            payload: Payload::Nothing,
+            expected: Expected::Bytes,
+            model: None,
+            tokens: Tokens::default(),
+        };
+        let Ok(request) = self.request(&call) else { return Ok(Vec::new()) };
+        match send::send(&self.agent, request, call.payload, call.expected, PATIENCE, MOST_BYTES) {
+            Ok(received) => Ok(names(&received.body)),
+            Err(fault) => {
+                let error = self.error(&call, &fault, 1);
+                let is_the_end = match fault.class {
+                    CallClass::Unreachable => fault.status.is_none(),
+                    CallClass::Unauthorised => fault.status == Some(401),
+                    _ => false,
+                };
+                if is_the_end {
+                    self.health.despaired(&error.message);
+                    return Err(CallError { retry: false, ..error });
+                }
+                if fault.class == CallClass::Timeout {
+                    let words = format!("no answer to a list of models within {}", shown(PATIENCE));
+                    self.health.failed(&words, None);
+                }
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// `{"data": [{"id": "…"}]}`.
+fn names(body: &[u8]) -> Vec<String> {
+    let list: Value = serde_json::from_slice(body).unwrap_or_default();
+    let models = list["data"].as_array().into_iter().flatten();
+    models.filter_map(|model| model["id"].as_str()).map(super::error_body::shortened).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_told_when_it_lasts_and_ends_with_an_answer() {
+        let health = Health::default();
+        health.failed("refuses connections", Some(Duration::from_secs(8)));
+        assert_eq!(health.trouble(), None, "one failure is no news");
+        if let Some(ails) = &mut health.lock().ails {
+            ails.since -= NEWS_AFTER;
+        }
+        health.failed("refuses connections", Some(Duration::from_millis(8_500)));
+        assert_eq!(health.trouble().as_deref(), Some("refuses connections, 2 tries, next in 8 s"));
+        health.answered();
+        assert_eq!(health.trouble(), None);
+        health.despaired("the model is gone");
+        assert_eq!(health.hopeless(), None, "it has answered before");
+    }
+
+    #[test]
+    fn models_are_named() {
+        assert_eq!(
+            names(br#"{"object": "list", "data": [{"id": "a/b"}, {"no": 1}, {"id": "c"}]}"#),
+            ["a/b", "c"]
+        );
+        assert!(names(b"<html>").is_empty() && names(b"[]").is_empty());
+    }
+}

@@ -1,0 +1,44 @@
+//! What a run would remove of what is published because shards are gone, and whether it may.
+
+use std::collections::{HashMap, HashSet};
+
+use super::run::Opened;
+use super::{App, Failure, RunOptions};
+use crate::publish::{Present, Removed, removed_rows};
+use crate::shard::{ShardError, ShardSource};
+
+/// By the names of the shards alone, before any is opened: at least these rows would be removed.
+pub(super) fn before(options: &RunOptions, sources: &[ShardSource]) -> Result<Removed, Failure> {
+    let named: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let present = |name: &str| if named.contains(name) { Present::Unopened } else { Present::Gone };
+    Ok(removed_rows(&options.out, present, |name| Err(ShardError::Usage(format!("{name:?} is not open"))))?)
+}
+
+/// By what the shards hold, when all of them are in.
+pub(super) fn of<P: App>(options: &RunOptions, opened: &Opened<P>) -> Result<Removed, Failure> {
+    let shards: HashMap<&str, u32> = opened.shards.iter().map(|(name, seq)| (name.as_str(), *seq)).collect();
+    let seq = |name: &str| shards.get(name).copied();
+    let present = |name: &str| match seq(name) {
+        Some(seq) => opened.catalogue.fingerprint(seq).map_or(Present::Unopened, Present::Loaded),
+        None => Present::Gone,
+    };
+    let open = |name: &str| match seq(name) {
+        Some(seq) => opened.catalogue.shard(seq),
+        None => Err(ShardError::Usage(format!("there is no shard {name:?}"))),
+    };
+    Ok(removed_rows(&options.out, present, open)?)
+}
+
+/// An error where a run would remove more than it may.
+pub(super) fn check(options: &RunOptions, removed: &Removed) -> Result<(), Failure> {
+    if removed.share() <= options.max_removed {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "{removed}: they would be removed from {}, more than --max-removed {:.0}% allows, because the shards do not hold them any \
+         more. Mount the disk or put the shards back (or name them: --shards has to name all that is to stay published); or run \
+         with --max-removed 100% to publish without them",
+        options.out.display(),
+        options.max_removed * 100.0
+    )))
+}

@@ -1,0 +1,42 @@
+//! Ctrl-C, SIGTERM and SIGHUP: the first ends a run where it can be taken up again, the second ends the process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by the first signal: runs of this process stop at the next tick.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a signal came.
+pub(super) fn stopped() -> bool {
+    STOPPED.load(Ordering::SeqCst)
+}
+
+/// From now on. A signal that is ignored stays ignored: `nohup` ignores SIGHUP, a shell without job control SIGINT of what it
+/// starts in the background.
+pub(super) fn stop_on_signals() {
+    let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+    let ignored: Vec<libc::c_int> = signals.into_iter().filter(|signal| is_ignored(*signal)).collect();
+    if let Err(error) = ctrlc::set_handler(on_signal) {
+        crate::note!("warning: Ctrl-C will end the run at once: {error}");
+    }
+    for signal in ignored {
+        // SAFETY: a plain system call; SIG_IGN is no handler of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: all zeros are a valid `sigaction` to be written over.
+    let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: with no new action it only writes what holds now to `now`.
+    let read = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut now) };
+    read == 0 && now.sa_sigaction == libc::SIG_IGN
+}
+
+/// On a thread of its own.
+fn on_signal() {
+    if STOPPED.swap(true, Ordering::SeqCst) {
+        // SAFETY: ends the process without running anything of it; a model that hangs could hold up an `exit`.
+        unsafe { libc::_exit(1) };
+    }
+    crate::note!("stopping: answers that came are kept. Ctrl-C or SIGTERM once more ends at once");
+}

@@ -1,0 +1,117 @@
+//! Published rows that a run would take away because their shards do not hold them any more: a disk that is not mounted looks
+//! like a shard that somebody removed.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::explain::with_manifest;
+use super::manifest::{Part, PartKind, read_manifest};
+use super::parquet::{self, Cell, Rows};
+use super::{PublishError, manifest};
+use crate::row::ContentHash;
+use crate::shard::{Shard, ShardError};
+
+/// What is there now of a shard that was published.
+pub enum Present {
+    /// No shard of that name.
+    Gone,
+    /// A shard of that name, not looked into yet.
+    Unopened,
+    /// A shard of that name with this fingerprint.
+    Loaded(ContentHash),
+}
+
+/// Published rows that the shards do not hold any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// How many there are, ...
+    pub rows: u64,
+    /// ... of so many that are published.
+    pub of: u64,
+    /// The shards that they were published from, the one that most are missing of first.
+    pub shards: Vec<RemovedOfShard>,
+}
+
+/// Of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RemovedOfShard {
+    /// The shard's name.
+    pub shard: String,
+    /// Rows that are published and that it does not hold.
+    pub rows: u64,
+    /// Whether it is not there at all.
+    pub gone: bool,
+}
+
+impl Removed {
+    /// Their share of what is published, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.rows as f64 / (self.of as f64).max(1.0)
+    }
+}
+
+/// `120 of 2000 published rows (6.0 %): of 00003 (no such shard), 61 of 00007`.
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 8;
+        write!(f, "{} of {} published rows ({:.1} %): ", self.rows, self.of, 100.0 * self.share())?;
+        for (place, RemovedOfShard { shard, rows, gone }) in self.shards.iter().take(MOST).enumerate() {
+            let why = if *gone { "there is no such shard" } else { "it does not hold them" };
+            write!(f, "{}{rows} of {shard:?} ({why})", if place > 0 { ", " } else { "" })?;
+        }
+        match self.shards.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, ", and of {more} more shards"),
+        }
+    }
+}
+
+/// The rows that `out` publishes and that the shards do not hold any more, by what `present` says of each shard. Where its
+/// contents are those that were published, or it is not opened yet, nothing is missing of it; others are opened by `open`.
+pub fn removed_rows(
+    out: &Path,
+    present: impl Fn(&str) -> Present,
+    open: impl Fn(&str) -> Result<Arc<Shard>, ShardError>,
+) -> Result<Removed, PublishError> {
+    if read_manifest(out)?.is_none() {
+        return Ok(Removed::default());
+    }
+    with_manifest(out, |manifest| {
+        let mut removed = Removed::default();
+        for part in manifest.parts.iter().filter(|part| part.kind == PartKind::Data) {
+            removed.of += part.rows;
+            let now = present(&part.shard);
+            let rows = match now {
+                Present::Gone => part.rows,
+                Present::Unopened => 0,
+                Present::Loaded(same) if manifest::hash_of_hex(&part.fingerprint) == Some(same) => 0,
+                Present::Loaded(_) => missing_of(out, part, &*open(&part.shard)?)?,
+            };
+            if rows > 0 {
+                removed.rows += rows;
+                let gone = matches!(now, Present::Gone);
+                removed.shards.push(RemovedOfShard { shard: part.shard.clone(), rows, gone });
+            }
+        }
+        removed.shards.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.shard.cmp(&b.shard)));
+        Ok(removed)
+    })
+}
+
+/// How many rows of a part are of keys that the shard does not have.
+fn missing_of(out: &Path, part: &Part, shard: &Shard) -> Result<u64, PublishError> {
+    let keys: HashSet<&str> = shard.index.samples.iter().map(|sample| sample.key.as_str()).collect();
+    let path = out.join(&part.file);
+    let mut missing = 0;
+    let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {
+        missing += u64::from(!matches!(cells[0], Cell::Text(key) if keys.contains(key)));
+        ControlFlow::<()>::Continue(())
+    });
+    seen.map_err(|error| parquet::failure("read", &path, error))?;
+    Ok(missing)
+}
