@@ -5,6 +5,7 @@ use std::path::Path;
 
 use pipelines::demo::{DemoOptions, write_demo_shards};
 use pipelines::prepare::Prepare;
+use tests::shards::{Sample, png, write};
 use threshflow::cli::invoke;
 use threshflow::lane::AskLog;
 use threshflow::publish::{Ended, find_verdict};
@@ -65,4 +66,28 @@ fn without_a_model_what_the_sidecar_lacks_is_refused() {
         invoke::run::<Prepare>(&command(folder.path(), &["--aesthetic-from-sidecar=aes"])).expect("runs");
     assert_eq!(report.summary.kept, made.with_aes.len() as u64);
     assert!(report.summary.refused["aesthetic"]["no_score"] > 0);
+}
+
+#[test]
+fn a_score_in_a_string_is_a_number_and_what_is_no_number_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shards = folder.path().join("shards");
+    std::fs::create_dir(&shards).expect("a folder");
+    let sidecars = [r#"{"aes": "6.5"}"#, r#"{"aes": "high"}"#, r#"{"aes": NaN}"#, r#"{"aes": null}"#, "{}"];
+    let samples = sidecars.iter().enumerate().map(|(number, json)| Sample {
+        key: number.to_string(),
+        picture: png(8, 8, number as u64),
+        json: Some((*json).to_owned()),
+    });
+    write(&shards.join("a.tar"), &samples.collect::<Vec<_>>());
+    let report =
+        invoke::run::<Prepare>(&command(folder.path(), &["--aesthetic-from-sidecar=aes"])).expect("runs");
+    let summary = &report.summary;
+    assert_eq!((summary.kept, summary.asks["aesthetic"].given), (1, 1));
+    assert_eq!((summary.scores_not_numbers, summary.sidecar_errors), (1, 1));
+    let told = summary.to_string();
+    assert!(
+        told.contains("a/1: \"aes\" is \"high\"") && told.contains("a/2: bad_fields: \"aes\" is NaN"),
+        "{told}"
+    );
 }

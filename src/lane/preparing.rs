@@ -309,13 +309,14 @@ mod tests {
     fn what_the_sample_brought_along_is_neither_asked_nor_remembered_where_it_cannot_be_read() {
         let cut =
             |path: &Path| std::fs::File::options().write(true).open(path).unwrap().set_len(1536).unwrap();
-        let changes: [(&str, fn(&Path)); 3] = [
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 3] = [
             ("cut_while_read", cut),
             // Written over.
             ("changed_while_read", |path| {
                 std::fs::write(path, vec![0; std::fs::metadata(path).unwrap().len() as usize]).unwrap();
             }),
-            // The file lies where it lay, and another is read.
+            // Still being written.
             ("changed_while_read", |path| {
                 let file = std::fs::File::options().append(true).open(path).unwrap();
                 file.set_len(file.metadata().unwrap().len() + 512).unwrap();

@@ -71,14 +71,14 @@ impl Encoding {
             letters.filter(|letter| letter.get(place) == Some(&0)).count()
         };
         let nuls = bytes.iter().filter(|&&byte| byte == 0).count();
-        if nuls == 0 || bytes.len() % 2 != 0 {
+        if nuls == 0 || !bytes.len().is_multiple_of(2) {
             return Encoding::Utf8;
         }
         let all = bytes.len() / 4;
-        if bytes.len() % 4 == 0 && nuls_at(3, 4) == all && nuls_at(2, 4) >= all.div_ceil(2) {
+        if bytes.len().is_multiple_of(4) && nuls_at(3, 4) == all && nuls_at(2, 4) >= all.div_ceil(2) {
             return Encoding::Utf32 { big: false };
         }
-        if bytes.len() % 4 == 0 && nuls_at(0, 4) == all && nuls_at(1, 4) >= all.div_ceil(2) {
+        if bytes.len().is_multiple_of(4) && nuls_at(0, 4) == all && nuls_at(1, 4) >= all.div_ceil(2) {
             return Encoding::Utf32 { big: true };
         }
         // A stray NUL in UTF-8 is not enough.
