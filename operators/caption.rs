@@ -9,7 +9,7 @@ use threshflow::lane::{Key, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::chat::reader::without_control_tokens;
+use crate::chat::reader::said;
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decode, decoder_stamp};
@@ -45,7 +45,7 @@ pub enum CaptionBy {
 /// Whether captions of samples are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sidecars {
-    /// Where a sample has a caption, it is taken without the control tokens in it, and nothing asked.
+    /// Where a sample has a caption, it is taken, without thinking and control tokens, and nothing asked.
     First,
     Ignored,
 }
@@ -177,7 +177,8 @@ impl Operator for Caption {
             return None;
         }
         let caption = shards.shard(question.id.shard).ok()?.sidecar(question.id.member).caption?;
-        let caption = without_control_tokens(&caption);
+        // A caption that a model wrote may have all that models write around their answers.
+        let caption = said(&caption).ok()?;
         let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
         (!caption.is_empty()).then(|| Ok(reply(caption)))
     }
