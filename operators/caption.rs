@@ -9,7 +9,7 @@ use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::chat::reader::without_control_tokens;
+use crate::chat::reader::said;
 use crate::chat::{self, ChatRequest, PixelRange};
 use crate::chat_book::ChatBook;
 use crate::decode::{Purpose, decode, decoder_stamp};
@@ -45,7 +45,7 @@ pub enum CaptionBy {
 /// Whether captions of samples are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sidecars {
-    /// Where a sample has a caption, it is taken without the control tokens in it, and nothing asked.
+    /// Where a sample has a caption, it is taken, without thinking and control tokens, and nothing asked.
     First,
     Ignored,
 }
@@ -173,7 +173,8 @@ impl Operator for Caption {
             return Ok(None);
         }
         let sidecar = shards.shard(question.id.shard)?.sidecar(question.id.member)?;
-        let caption = without_control_tokens(&sidecar.caption.unwrap_or_default());
+        // A caption that a model wrote may have all that models write around their answers.
+        let caption = sidecar.caption.and_then(|caption| said(&caption).ok()).unwrap_or_default();
         let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
         Ok((!caption.is_empty()).then(|| Ok(reply(caption))))
     }

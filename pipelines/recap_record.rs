@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use operators::caption::{CaptionSource, Captioned};
-use operators::chat::reader::without_control_tokens;
+use operators::chat::reader::said;
 use operators::nouns::{NounList, NounSource};
 use operators::record::{Record, RecordParts, Region, RegionParts};
 use operators::records::Records;
@@ -49,10 +49,9 @@ impl RecapRecorder {
         Ok(released.map_err(|refusal| refusal.to_string())?.or_else(sidecar).unwrap_or_default())
     }
 
-    /// The caption that the sample brought along, without the control tokens of whatever model wrote it.
+    /// The caption that the sample brought along, without the thinking and the control tokens of whatever model wrote it.
     fn own_caption(&self, picture: &KeptPicture<'_>) -> Option<String> {
-        let caption = without_control_tokens(picture.sidecar.caption.as_deref()?);
-        Some(caption.trim().to_owned()).filter(|caption| !caption.is_empty())
+        said(picture.sidecar.caption.as_deref()?).ok()
     }
 
     /// What is remembered of a picture.

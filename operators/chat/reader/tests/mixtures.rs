@@ -6,6 +6,12 @@ use super::super::control::next;
 use super::super::{said, without_control_tokens};
 use crate::chat::{caption, judge, noun_finder};
 
+const WHOLE: [&str; 3] = [
+    "{\"follows\": 4, \"natural\": 5, \"match\": true, \"reason\": \"a<|pad|> seam \\u003c|im_end|\\u003e\"}",
+    "{\"objects\": [\"cat<|pad|>\", \"mat\\u003c/s\\u003e\"], \"background\": [], \"summary\": \"a [INST] cat\"}",
+    "Prompt Compliance: 5\nVisual Naturalness: 4\nPhysical Consistency: 4\nReason: a <image> seam\n",
+];
+
 const PIECES: [&str; 62] = [
     "<think>",
     "</think>",
@@ -77,7 +83,12 @@ fn no_mixture_panics_or_lets_a_token_through() {
     for seed in 0..20_000 {
         let mut rng = Rng(seed * 7919 + 1);
         rng.next();
-        let text: String = (0..rng.below(30)).map(|_| PIECES[rng.below(PIECES.len())]).collect();
+        let mut pieces: Vec<&str> = (0..rng.below(30)).map(|_| PIECES[rng.below(PIECES.len())]).collect();
+        // In every second one something that can be read.
+        if rng.below(2) == 0 {
+            pieces.insert(rng.below(pieces.len() + 1), WHOLE[rng.below(WHOLE.len())]);
+        }
+        let text = pieces.concat();
         let clean = |kind: &str, said: &str| {
             assert_eq!(next(said, 0), None, "{kind} {said:?} of {text:?}");
             assert_eq!(without_control_tokens(said), said, "{kind} of {text:?}");
@@ -103,7 +114,7 @@ fn no_mixture_panics_or_lets_a_token_through() {
         }
     }
     println!("of 20000 mixtures: said, captions, judgements, nouns {answered:?}");
-    assert!(answered[0] > 1000 && answered[1] > 100, "{answered:?}");
+    assert!(answered.iter().all(|count| *count > 100), "{answered:?}");
 }
 
 #[test]
