@@ -46,6 +46,7 @@ def main():
     steps = [([0, 1, 2], 0, 0, 0, 1), ([0], 1, 63, 0, 0), ([1], 1, 63, 0, 0), ([2], 1, 63, 0, 0), ([0, 1, 2], 0, 0, 1, 0)]
     restarts = picture(usual, restart=2)
     header, intervals = restarts.scan([0, 1, 2])
+    steps_restarted = file(picture(usual, progressive=True, restart=2), *steps)
     files = {
         "y_then_cb_cr.jpg": file(whole, ([0],), ([1, 2],)),
         "three_scans.jpg": file(whole, ([2],), ([0],), ([1],)),
@@ -70,6 +71,7 @@ def main():
         "cut_picture__without_the_last_band.jpg": file(coarse, *steps[:3], steps[4]),
         "cut_picture__without_an_interval.jpg": restarts.headers() + header + joined(intervals[:1] + intervals[2:]) + jpegs.EOI,
         "cut_picture__without_the_last_interval.jpg": restarts.headers() + header + joined(intervals[:-1]) + jpegs.EOI,
+        "cut_picture__restart_of_another_number.jpg": steps_restarted.replace(b"\xff\xd2", b"\xff\xd3", 1),
         "junk_behind_the_scan.jpg": one_scan[:-2] + b"\x5a" * 40 + jpegs.EOI,
         "unsupported_picture__two_colours_of_ink.jpg": file(picture([(1, 1), (1, 1)]), ([0, 1],)),
         "unsupported_picture__grey_upside_down_16.tiff": rasters.tiff_file("<", {256: (3, [2]), 257: (3, [1]), 258: (3, [16]), 259: (3, [1]), 262: (3, [0]), 277: (3, [1]), 278: (3, [1])}, [b"\1\2\3\4"], (273, 279)),
