@@ -50,3 +50,27 @@ impl Histogram {
         self.not_numbers.load(Ordering::Relaxed).max(0) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_counted_in_the_bin_of_its_bucket() {
+        let histogram = Histogram::default();
+        let a_bin = BUCKETS / BINS as u16;
+        for bucket in [0, a_bin - 1, a_bin, BUCKETS - 1, NAN_BUCKET, NAN_BUCKET] {
+            histogram.count(bucket, 1);
+        }
+        histogram.count(a_bin - 1, 1);
+        histogram.count(a_bin - 1, -1);
+        let counted = |counts: &[u64]| -> Vec<(usize, u64)> {
+            counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect()
+        };
+        let (bins, buckets) = (histogram.bins(), histogram.buckets());
+        assert_eq!((bins.len(), counted(&bins)), (BINS, vec![(0, 2), (1, 1), (BINS - 1, 1)]));
+        let last = usize::from(BUCKETS) - 1;
+        assert_eq!((buckets.len(), buckets[63..65].to_vec(), buckets[last]), (last + 1, vec![1, 1], 1));
+        assert_eq!(histogram.not_numbers(), 2);
+    }
+}

@@ -126,3 +126,82 @@ impl OfPicture {
         each_once && self.entries.len() as i64 == self.found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::Refusal;
+
+    const ID: RowId = RowId { shard: 2, member: 5 };
+
+    fn gated(score: f32) -> PieceVerdict {
+        PieceVerdict::Gated { dial: "tested", score }
+    }
+
+    fn refused(message: &str) -> PieceVerdict {
+        let refusal = Refusal::new("tested", message.to_owned());
+        PieceVerdict::Refused(Box::new(Refused { stage: "tested".into(), refusal }))
+    }
+
+    fn kept(score: f32) -> PieceVerdict {
+        PieceVerdict::Kept { content: ContentHash([1; 16]), scores: Box::new([score]) }
+    }
+
+    #[test]
+    fn every_piece_that_was_found_stands_in_one_verdict() {
+        let mut table = PieceTable::default();
+        // What comes or leaves, and whether all is settled then.
+        let changes = [
+            (0, gated(0.5), 1, false),
+            (1, refused("one"), 1, true),
+            (1, refused("other"), 1, false),
+            (1, refused("one"), -1, true),
+            (0, gated(0.5), 1, false),
+            (0, gated(0.5), -1, true),
+            (0, kept(0.5), 1, false),
+            (0, gated(0.5), -1, true),
+            (2, gated(0.5), 1, false),
+            (2, gated(0.5), -1, true),
+            (1, refused("other"), -1, false),
+            (1, gated(f32::NAN), 1, true),
+            (1, gated(f32::NAN), -1, false),
+            (1, kept(f32::NAN), 1, true),
+            (1, kept(f32::NAN), -1, false),
+            (1, refused("other"), 1, true),
+        ];
+        table.add_found(ID, 2, 1);
+        assert_eq!(table.astray().collect::<Vec<_>>(), [ID], "nothing is said of either");
+        for (at, (number, verdict, diff, settled)) in changes.into_iter().enumerate() {
+            table.add(Place::region(ID, number), verdict, diff);
+            assert_eq!(table.astray().next(), (!settled).then_some(ID), "after change {at}");
+        }
+        assert_eq!(table.of(ID), [(0, &kept(0.5)), (1, &refused("other"))]);
+        assert_eq!(table.found_in(ID), 2);
+        table.add_found(ID, 2, -1);
+        assert_eq!(table.astray().next(), Some(ID), "two pieces of none");
+        table.add(Place::region(ID, 0), kept(0.5), -1);
+        table.add(Place::region(ID, 1), refused("other"), -1);
+        assert_eq!((table.astray().next(), table.iter().count(), table.pictures.len()), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_verdict_is_another_where_anything_of_it_is() {
+        let other_content = PieceVerdict::Kept { content: ContentHash([2; 16]), scores: Box::new([0.0]) };
+        let other_dial = PieceVerdict::Gated { dial: "other", score: 0.0 };
+        let all = [
+            kept(0.0),
+            kept(-0.0),
+            other_content,
+            gated(0.0),
+            gated(-0.0),
+            other_dial,
+            refused("a"),
+            refused("b"),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for (other_at, other) in all.iter().enumerate() {
+                assert_eq!(one == other, at == other_at, "{one:?} {other:?}");
+            }
+        }
+    }
+}
