@@ -112,6 +112,7 @@ pub struct Judge {
     args: Args,
     log: Option<File>,
     pub preparing: AtomicUsize,
+    pub answering: AtomicUsize,
 }
 
 impl Judge {
@@ -175,6 +176,7 @@ impl Operator for Judge {
         if is(Kind::NoSession) { Err("the judge is ill".to_owned()) } else { Ok(()) }
     }
     fn answer(&self, _session: &mut (), batch: &[ContentHash]) -> Vec<Result<Reply<Score<Taste>>, Refusal>> {
+        self.answering.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(self.args.slow));
         let any = |kind| batch.iter().any(|content| self.meets(kind, *content));
         if any(Kind::HangAnswering) {
@@ -215,7 +217,8 @@ impl App for Curate {
         let append = |path: &PathBuf| File::options().create(true).append(true).open(path);
         let log = args.log_asks.as_ref().map(append).transpose();
         let log = log.map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
-        let judge = Judge { args: args.clone(), log, preparing: AtomicUsize::new(0) };
+        let judge =
+            Judge { args: args.clone(), log, preparing: AtomicUsize::new(0), answering: AtomicUsize::new(0) };
         Ok(Curate { judge: Stage::open(judge, &workbench.lanes)? })
     }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tests::curate::{Args, asked, plainly, verdict};
 use tests::live::{Live, Options};
 use tests::shards::{Sample, corpus, write};
 use threshflow::lane::AskLog;
+use threshflow::memo::{Access, Memo};
 use threshflow::row::{ContentHash, Verdict};
 
 fn session(store: &Path, judge: u64, values: &[f32]) -> (Live, AskLog) {
@@ -151,8 +153,13 @@ fn rows_that_leave_while_they_are_asked_about_leave_nothing_behind() {
         &[12.0, 4.5],
         Some(log.clone()),
     );
-    live.insert(&data.folder.path().join("a.tar"));
+    // The same pictures twice: a question is withdrawn when nobody of several waits any more.
+    write(&data.folder.path().join("copy.tar"), &data.a);
+    for name in ["a", "copy"] {
+        live.insert(&data.folder.path().join(format!("{name}.tar")));
+    }
     live.remove("a");
+    live.remove("copy");
     live.settle();
     assert!(live.verdicts().is_empty());
     let asked_before = take(&log);
@@ -191,4 +198,71 @@ fn what_is_read_of_a_shard_that_was_written_over_is_not_remembered() {
         let name = format!("a/{}#{place}", sample.key);
         assert_eq!(plainly(&standing[&name]), verdict(sample, 0.0, 4.5), "{name}");
     }
+}
+
+/// So many samples that are asked about, for their pictures can be.
+fn askable(count: usize) -> Vec<Sample> {
+    let is_asked = |sample: &Sample| !asked(std::slice::from_ref(sample), 0.0).is_empty();
+    corpus(1, 0..100).into_iter().filter(is_asked).take(count).collect()
+}
+
+/// A session with one question that is being answered.
+fn while_answering(folder: &Path) -> Live {
+    let path = folder.join("a.tar");
+    write(&path, &askable(1));
+    let args = Args { slow: 800, ..Args::default() };
+    let mut live = Live::start(&folder.join("store"), &Options::default(), &args, &[0.0, 4.5], None);
+    live.insert(&path);
+    while live.pipeline.judge.operator().answering.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    live
+}
+
+/// What a store holds of the judge's answers.
+fn remembered(live: &Live, folder: &Path) -> usize {
+    let stamp = live.pipeline.judge.memo().stamp();
+    Memo::open(&folder.join("store/memo"), stamp, 0, Access::ReadOnly).expect("opens").len()
+}
+
+#[test]
+fn a_run_that_is_stopped_keeps_the_answers_under_way() {
+    let folder = tests::scratch();
+    let live = while_answering(folder.path());
+    live.lanes.stop();
+    live.lanes.wait_for_answers(Duration::from_secs(60));
+    live.lanes.close();
+    assert_eq!(remembered(&live, folder.path()), 1);
+}
+
+#[test]
+fn what_is_answered_after_the_end_is_not_written_to_a_store_that_may_be_anothers() {
+    let folder = tests::scratch();
+    let live = while_answering(folder.path());
+    live.lanes.stop();
+    live.lanes.close();
+    live.rest();
+    assert_eq!(remembered(&live, folder.path()), 0);
+}
+
+/// A question that is withdrawn and asked again stands twice in the queue of the pool.
+#[test]
+fn a_question_that_comes_back_while_it_waits_is_asked_once() {
+    let folder = tests::scratch();
+    let (path, samples) = (folder.path().join("a.tar"), askable(2));
+    write(&path, &samples);
+    let log = AskLog::default();
+    let args = Args { slow_prepare: 300, slow: 600, ..Args::default() };
+    let options = Options { pool_threads: 1, ..Options::default() };
+    let store = folder.path().join("store");
+    let mut live = Live::start(&store, &options, &args, &[0.0, 4.5], Some(log.clone()));
+    live.insert(&path);
+    while live.pipeline.judge.operator().preparing.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    // One is at work, the other waits.
+    live.turn(0, 90.0);
+    live.turn(0, 0.0);
+    live.settle();
+    assert_eq!(take(&log), asked(&samples, 0.0));
 }

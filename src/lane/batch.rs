@@ -72,3 +72,36 @@ impl<T> Batches<T> {
         self.room.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_holds_back_who_pushes_until_a_batch_is_taken() {
+        let (batches, at_work) = (Batches::new(2), AtomicUsize::new(0));
+        std::thread::scope(|threads| {
+            threads.spawn(|| batches.push((0..5).collect()));
+            let mut taken = Vec::new();
+            while taken.len() < 5 {
+                let waiting = (5 - taken.len()).min(2);
+                while batches.len() < waiting {
+                    std::thread::yield_now();
+                }
+                // Time enough for one more to be let in where nothing holds it back.
+                (0..1000).for_each(|_| std::thread::yield_now());
+                assert_eq!(batches.len(), waiting);
+                taken.extend(batches.next(1, &at_work).expect("there are more"));
+            }
+            assert_eq!(taken, [0, 1, 2, 3, 4]);
+            assert_eq!(at_work.load(Ordering::SeqCst), 5);
+        });
+        batches.stop();
+        batches.push(vec![5]);
+        assert_eq!(
+            (batches.len(), batches.next(1, &at_work)),
+            (0, None),
+            "nothing is taken in after the end"
+        );
+    }
+}

@@ -214,3 +214,14 @@ pub trait Operator: Send + Sync + 'static {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_looked_at_where_a_picture_is() {
+        let all = [Looks::AtThePicture, Looks::AtBothFrames, Looks::AtTheSidecar, Looks::AtTheRow];
+        assert_eq!(all.map(Looks::at_pixels), [true, true, false, false]);
+    }
+}

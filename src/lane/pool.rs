@@ -132,3 +132,41 @@ fn work(shared: &Shared) {
         job();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn what_finds_no_room_is_left_and_its_asker_woken_when_there_is_some() {
+        let pool = Pool::open(1, 4);
+        let woken = Arc::new(AtomicUsize::new(0));
+        let wake: Wake = {
+            let woken = woken.clone();
+            Arc::new(move || {
+                woken.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        let submit = |jobs: Vec<(usize, Job)>| {
+            let (mut jobs, mut taken) = (VecDeque::from(jobs), Vec::new());
+            pool.try_submit(&mut jobs, |questions| taken.push(questions), &wake);
+            (taken, jobs.len())
+        };
+        let (release, held) = channel::<()>();
+        assert_eq!(submit(vec![(1, Box::new(move || held.iter().for_each(|()| ())))]), (vec![1], 0));
+        while pool.queued() > 0 {
+            std::thread::yield_now();
+        }
+        let nothing = |questions: usize| -> (usize, Job) { (questions, Box::new(|| ())) };
+        // What fits, to the last place.
+        assert_eq!(submit(vec![nothing(2), nothing(2), nothing(1)]), (vec![2, 2], 1));
+        assert_eq!((pool.queued(), pool.room(), woken.load(Ordering::SeqCst)), (4, 0, 0));
+        drop(release);
+        while woken.load(Ordering::SeqCst) == 0 || pool.queued() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(submit(vec![nothing(9)]), (vec![9], 0), "one that is larger than the queue goes alone");
+    }
+}
