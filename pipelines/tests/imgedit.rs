@@ -118,6 +118,11 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     assert!(!of_edits(&page).contains("cannot be shown"), "every edit is drawn");
     assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
     assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
+    for stage in ["detect", "segment", "region_score", "caption", "instruct", "edit", "judge"] {
+        assert!(first.summary.asks.contains_key(stage), "{stage}: {:?}", first.summary.asks);
+    }
+    let manifest = std::fs::read_to_string(folder.path().join("out/manifest.json")).expect("a manifest");
+    assert!(manifest.contains("\"choose\""), "who chooses is told: {manifest}");
     let made = edits(folder.path());
     assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
     let types: BTreeSet<EditType> = made.iter().map(|edit| edit.edit_type).collect();
