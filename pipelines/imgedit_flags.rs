@@ -230,9 +230,8 @@ mod tests {
         let help = help_of("lexicon");
         let example = &help[help.find('{').unwrap()..=help.find('}').unwrap()];
         assert_eq!(Lexicon::from_json(example.as_bytes()).unwrap().things, ["ball", "cup"]);
-        for list in
-            help[help.find("likewise").unwrap()..].split([' ', ',', ';']).filter(|word| word.ends_with('s'))
-        {
+        let lists = &help[help.find("likewise ").unwrap() + 9..help.find(';').unwrap()];
+        for list in lists.split(", ") {
             let file = format!(r#"{{"{list}": ["one", "two"]}}"#);
             assert!(Lexicon::from_json(file.as_bytes()).is_ok(), "{list}");
         }

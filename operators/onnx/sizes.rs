@@ -9,8 +9,8 @@ mod axes;
 use std::collections::BTreeMap;
 
 use axes::{
-    arithmetic, broadcast, concat, constant, einsum, flatten, gather, lengths, matmul, pad, place, reduce,
-    reshape, resize, shape_of, slice, split, squeeze, unsqueeze, upwards, windows,
+    arithmetic, broadcast, choose, concat, constant, einsum, flatten, gather, lengths, matmul, pad, place,
+    reduce, reshape, resize, shape_of, slice, split, squeeze, turned, unsqueeze, upwards, windows,
 };
 
 use super::constant::{BOOL, Constant, FLOAT, INT8, INT32, INT64, UINT8};
@@ -130,7 +130,10 @@ fn one(node: &Node<'_>, ins: &[Option<&Value>], opset: u64) -> Vec<Value> {
             };
             single(Value { integers, ..Value::of(kind, broadcast(&shapes)) })
         }
-        b"Where" => single(Value::of(kind(1).or(kind(2)), broadcast(&[dims(0), dims(1), dims(2)]))),
+        b"Where" => {
+            let made = Value::of(kind(1).or(kind(2)), broadcast(&[dims(0), dims(1), dims(2)]));
+            single(Value { integers: choose([integers(0), integers(1), integers(2)]), ..made })
+        }
         b"Shape" => single(shape_of(node, dims(0))),
         b"Size" => {
             let count = input(0).and_then(Value::elements).map(|count| count as i64);
@@ -174,7 +177,9 @@ fn one(node: &Node<'_>, ins: &[Option<&Value>], opset: u64) -> Vec<Value> {
                 None => Some(dims.into_iter().rev().collect()),
                 Some(perm) => perm.iter().map(|&at| dims.get(usize::try_from(at).ok()?).copied()).collect(),
             });
-            single(Value::of(kind(0), moved))
+            let list = integers(0).zip(dims(0));
+            let integers = list.and_then(|(list, dims)| turned(list, &dims, node.integers("perm")));
+            single(Value { integers, ..Value::of(kind(0), moved) })
         }
         b"Squeeze" => {
             single(Value { integers: integers(0), ..Value::of(kind(0), squeeze(dims(0), given("axes", 1))) })

@@ -53,6 +53,7 @@ pub(super) fn arithmetic(kind: &[u8], a: &[Option<i64>], b: &[Option<i64>]) -> O
         b"Div" => a.checked_div(b),
         b"Max" => Some(a.max(b)),
         b"Min" => Some(a.min(b)),
+        b"Equal" => Some(i64::from(a == b)),
         _ => None,
     };
     let count = match (a.len(), b.len()) {
@@ -63,6 +64,21 @@ pub(super) fn arithmetic(kind: &[u8], a: &[Option<i64>], b: &[Option<i64>]) -> O
     let at = |list: &[Option<i64>], at: usize| list[if list.len() == 1 { 0 } else { at }];
     let pairs = (0..count).map(|place| at(a, place).zip(at(b, place)).and_then(|(a, b)| of(a, b)));
     Some(pairs.collect())
+}
+
+/// Integers by a list of truth values; unknown where it isn't known which.
+pub(super) fn choose(lists: [Option<Vec<Option<i64>>>; 3]) -> Option<Vec<Option<i64>>> {
+    let [Some(which), Some(yes), Some(no)] = lists else { return None };
+    let count = [&which, &yes, &no].map(Vec::len).into_iter().max()?;
+    if [&which, &yes, &no].iter().any(|list| list.len() != count && list.len() != 1) {
+        return None;
+    }
+    let at = |list: &[Option<i64>], at: usize| list[if list.len() == 1 { 0 } else { at }];
+    let one = |place: usize| match at(&which, place)? {
+        0 => at(&no, place),
+        _ => at(&yes, place),
+    };
+    Some((0..count).map(one).collect())
 }
 
 pub(super) fn broadcast(shapes: &[Option<Vec<Length>>]) -> Option<Vec<Length>> {
@@ -199,7 +215,7 @@ pub(super) fn slice(node: &Node<'_>, data: Option<&Value>, ins: &[Option<&Value>
         None => vec![1; starts.len()],
     };
     let mut cut = dims.clone();
-    let mut list = data.and_then(|it| it.integers.clone()).filter(|_| dims.len() == 1);
+    let mut list = data.and_then(|it| it.integers.clone());
     for (at, axis) in axes.iter().enumerate() {
         let (Some(place), Some(&start), Some(&end), Some(&step)) =
             (place(*axis, dims.len()), starts.get(at), ends.get(at), steps.get(at))
@@ -220,12 +236,65 @@ pub(super) fn slice(node: &Node<'_>, data: Option<&Value>, ins: &[Option<&Value>
         };
         let (span, by) = (i128::from(last - first), i128::from(step));
         let count = if (span > 0) == (by > 0) { span / by + i128::from(span % by != 0) } else { 0 };
+        let shape: Option<Vec<u64>> = cut.iter().copied().collect();
+        let chosen = |n: i64| (first + n * step) as usize;
+        list = list.zip(shape).and_then(|(list, shape)| picked(&list, &shape, place, count as i64, chosen));
         cut[place] = u64::try_from(count).ok();
-        list = list.map(|list| {
-            (0..count as i64).map(|n| list.get((first + n * step) as usize).copied().flatten()).collect()
-        });
     }
     Value { integers: list, ..Value::of(kind, Some(cut)) }
+}
+
+/// Integers of this shape, with some places of one axis only.
+fn picked(
+    list: &[Option<i64>],
+    shape: &[u64],
+    axis: usize,
+    count: i64,
+    chosen: impl Fn(i64) -> usize,
+) -> Option<Vec<Option<i64>>> {
+    let along = usize::try_from(*shape.get(axis)?).ok()?;
+    let inner =
+        shape[axis + 1..].iter().try_fold(1usize, |all, n| all.checked_mul(usize::try_from(*n).ok()?))?;
+    let block = along.checked_mul(inner)?;
+    if block == 0 || !list.len().is_multiple_of(block) {
+        return None;
+    }
+    let mut out = Vec::new();
+    for outer in list.chunks_exact(block) {
+        for n in 0..count {
+            let start = chosen(n).checked_mul(inner)?;
+            out.extend_from_slice(outer.get(start..start.checked_add(inner)?)?);
+        }
+    }
+    Some(out)
+}
+
+/// Integers with their axes in another order, of the shape that they have before.
+pub(super) fn turned(
+    list: Vec<Option<i64>>,
+    dims: &[Length],
+    perm: Option<&[i64]>,
+) -> Option<Vec<Option<i64>>> {
+    let shape: Vec<usize> =
+        dims.iter().map(|n| n.and_then(|n| usize::try_from(n).ok())).collect::<Option<_>>()?;
+    let perm: Vec<usize> = match perm {
+        Some(perm) => perm.iter().map(|&at| place(at, shape.len())).collect::<Option<_>>()?,
+        None => (0..shape.len()).rev().collect(),
+    };
+    let count = shape.iter().try_fold(1usize, |all, n| all.checked_mul(*n))?;
+    if perm.len() != shape.len() || count != list.len() {
+        return None;
+    }
+    let step = |axis: usize| shape[axis + 1..].iter().product::<usize>();
+    let place_of = |mut target: usize| {
+        let mut source = 0;
+        for &axis in perm.iter().rev() {
+            source += target % shape[axis] * step(axis);
+            target /= shape[axis];
+        }
+        source
+    };
+    (0..count).map(|target| list.get(place_of(target)).copied()).collect()
 }
 
 pub(super) fn split(node: &Node<'_>, data: Option<&Value>, parts: Option<&Value>) -> Vec<Value> {
