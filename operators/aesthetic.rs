@@ -85,7 +85,7 @@ impl Operator for AestheticScorer {
             Some(model) => format!(
                 "{sidecar}ONNX model {} ({})",
                 &model.scorer.content_hash().to_string()[..8],
-                model.scorer.stamp_class()
+                model.scorer.precision_class()
             ),
             None => format!("{sidecar}none"),
         }

@@ -79,10 +79,14 @@ impl AestheticModel {
         self.pixels.rows.batch()
     }
 
-    /// The back-end and the precision that the scorer runs in, as the stamp has it.
-    pub fn stamp_class(&self) -> &'static str {
+    /// The back-end and the precision that the scorer runs in.
+    pub fn precision_class(&self) -> &'static str {
+        self.backend.precision_class(self.graphs())
+    }
+
+    fn graphs(&self) -> impl Iterator<Item = &Model> {
         let head = self.head.as_ref().map(|head| &head.graph.model);
-        self.backend.stamp_class_for(std::iter::once(&self.pixels.rows.model).chain(head))
+        std::iter::once(&self.pixels.rows.model).chain(head)
     }
 
     /// All that shapes a score, by name, for the operator's stamp: model, preprocessing, decoding, back-end and precision.
@@ -91,7 +95,7 @@ impl AestheticModel {
             ("model", self.content.0.to_vec()),
             ("preprocess", self.preprocess().stamp().into_bytes()),
             ("decode", decoder_stamp(self.purpose()).into_bytes()),
-            ("backend", self.stamp_class().into()),
+            ("backend", self.backend.stamp_class_for(self.graphs()).into()),
         ]
     }
 

@@ -57,7 +57,7 @@ fn every_kind_of_scorer_gives_the_recorded_scores_on_both_backends() {
 fn a_scorer_of_half_precision_scores_as_near_as_halves_are() {
     for backend in backends() {
         let model = AestheticModel::open(&models().join("half"), &backend).unwrap();
-        let tolerance = if model.stamp_class() == "onnxruntime/f16" { TOLERANCE } else { 2e-3 };
+        let tolerance = if model.precision_class() == "onnxruntime/f16" { TOLERANCE } else { 2e-3 };
         let (scores, expected) = (score_all(&model), expected("half"));
         let near = scores.iter().zip(&expected).all(|(a, b)| (a - b).abs() < tolerance);
         assert!(scores.len() == expected.len() && near, "{scores:?} instead of {expected:?}");

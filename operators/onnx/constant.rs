@@ -15,7 +15,7 @@ pub(super) struct Constant<'a> {
     pub(super) name: &'a [u8],
     pub(super) dims: Vec<usize>,
     /// TensorProto.DataType.
-    kind: u64,
+    pub(super) kind: u64,
     values: Values<'a>,
 }
 
@@ -34,9 +34,16 @@ impl Default for Values<'_> {
     }
 }
 
-const FLOAT: u64 = 1;
-const INT64: u64 = 7;
+pub(super) const FLOAT: u64 = 1;
+pub(super) const UINT8: u64 = 2;
+pub(super) const INT8: u64 = 3;
+pub(super) const INT32: u64 = 6;
+pub(super) const INT64: u64 = 7;
+pub(super) const BOOL: u64 = 9;
 const FLOAT16: u64 = 10;
+
+/// More integers than these are no shape, no axes and no zero points.
+const MOST_SMALL: usize = 4096;
 
 impl<'a> Constant<'a> {
     /// Reads a TensorProto; its numbers are not looked at yet.
@@ -92,6 +99,37 @@ impl<'a> Constant<'a> {
             (other, _) => return Err(format!("of type {other}, and not of i64")),
         };
         self.counted(values)
+    }
+
+    /// The integers of a small tensor that lies in the graph itself: shapes, axes, zero points. `None` for all others.
+    pub(super) fn small_integers(&self) -> Option<Vec<i64>> {
+        let count = self.dims.iter().try_fold(1usize, |product, &length| product.checked_mul(length))?;
+        if count > MOST_SMALL {
+            return None;
+        }
+        let values: Vec<i64> = match (self.kind, &self.values) {
+            (UINT8 | INT8 | INT32 | INT64 | BOOL, Values::Numbers(numbers)) => {
+                numbers.iter().map(|&number| number as i64).collect()
+            }
+            (INT64, Values::Raw(raw)) => raw.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect(),
+            (INT32, Values::Raw(raw)) => {
+                raw.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b).into()).collect()
+            }
+            (UINT8 | BOOL, Values::Raw(raw)) => raw.iter().map(|&byte| byte.into()).collect(),
+            (INT8, Values::Raw(raw)) => raw.iter().map(|&byte| (byte as i8).into()).collect(),
+            _ => return None,
+        };
+        (values.len() == count).then_some(values)
+    }
+
+    /// Whether integers of 64 bits in it have no place in 32; those that lie beside the graph are looked at too.
+    pub(super) fn is_beyond_32_bits(&self, external: &BTreeMap<String, PathBuf>) -> Result<bool, String> {
+        let wide = |value: i64| i32::try_from(value).is_err();
+        match (self.kind, &self.values) {
+            (INT64, Values::Numbers(numbers)) => Ok(numbers.iter().any(|&number| wide(number as i64))),
+            (INT64, _) => Ok(self.raw(external)?.as_chunks().0.iter().any(|b| wide(i64::from_le_bytes(*b)))),
+            _ => Ok(false),
+        }
     }
 
     fn counted<T>(&self, values: Vec<T>) -> Result<Vec<T>, String> {

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::constant::{Constant, write_floats};
+use super::constant::write_floats;
 use super::cubic::{Axis, Coordinates, Cubic, Outside};
-use super::wire::{Field, fields, put_message};
+use super::node::{Constants, Node};
+use super::wire::{fields, put_message};
 
 /// How many values a weight made here may have: no position embedding comes near, and a file of nonsense fills no memory.
 const MOST_VALUES: usize = 1 << 25;
@@ -49,114 +50,6 @@ fn fold_graph(graph: &[u8], files: &Files) -> Result<Vec<u8>, String> {
     Ok(folded)
 }
 
-/// The tensors of a graph that are the same on every run, by name.
-struct Constants<'a> {
-    tensors: BTreeMap<&'a [u8], &'a [u8]>,
-    /// What an Identity calls by another name.
-    aliases: BTreeMap<&'a [u8], &'a [u8]>,
-}
-
-impl<'a> Constants<'a> {
-    fn of(graph: &'a [u8]) -> Result<Self, String> {
-        let mut found = Constants { tensors: BTreeMap::new(), aliases: BTreeMap::new() };
-        fields(graph, |field| {
-            match field.number {
-                1 => {
-                    let node = Node::parse(field.message()?)?;
-                    let first = |names: &[&'a [u8]]| names.first().copied().unwrap_or_default();
-                    match node.kind {
-                        b"Identity" => {
-                            found.aliases.insert(first(&node.outputs), first(&node.inputs));
-                        }
-                        b"Constant" => {
-                            let tensor = node.attributes.get(&b"value"[..]).and_then(|value| value.tensor);
-                            found.tensors.extend(tensor.map(|tensor| (first(&node.outputs), tensor)));
-                        }
-                        _ => {}
-                    }
-                }
-                5 => {
-                    let tensor = field.message()?;
-                    found.tensors.insert(Constant::parse(tensor)?.name, tensor);
-                }
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    fn get(&self, mut name: &'a [u8]) -> Result<Constant<'a>, String> {
-        // A graph has no cycles, and a file of nonsense no endless one.
-        for _ in 0..=self.aliases.len() {
-            if let Some(tensor) = self.tensors.get(name) {
-                return Constant::parse(tensor);
-            }
-            name = self.aliases.get(name).copied().unwrap_or_default();
-        }
-        Err("that is computed anew on every run".to_string())
-    }
-}
-
-/// NodeProto.
-#[derive(Default)]
-struct Node<'a> {
-    inputs: Vec<&'a [u8]>,
-    outputs: Vec<&'a [u8]>,
-    kind: &'a [u8],
-    attributes: BTreeMap<&'a [u8], Attribute<'a>>,
-}
-
-/// AttributeProto: f, i, s, t, ints.
-#[derive(Default)]
-struct Attribute<'a> {
-    float: Option<f32>,
-    integer: Option<u64>,
-    text: &'a [u8],
-    tensor: Option<&'a [u8]>,
-    integers: Vec<i64>,
-}
-
-impl<'a> Node<'a> {
-    fn parse(message: &'a [u8]) -> Result<Self, String> {
-        let mut node = Node::default();
-        let mut domain: &[u8] = b"";
-        fields(message, |field| {
-            match field.number {
-                1 => node.inputs.push(field.message()?),
-                2 => node.outputs.push(field.message()?),
-                4 => node.kind = field.message()?,
-                5 => node.attributes.extend([attribute(field)?]),
-                7 => domain = field.message()?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        // Others' operators may bear the same names.
-        if !domain.is_empty() && domain != b"ai.onnx" {
-            node.kind = b"";
-        }
-        Ok(node)
-    }
-}
-
-fn attribute<'a>(field: Field<'a>) -> Result<(&'a [u8], Attribute<'a>), String> {
-    let (mut name, mut found): (&[u8], _) = (b"", Attribute::default());
-    fields(field.message()?, |field| {
-        match field.number {
-            1 => name = field.message()?,
-            2 => found.float = field.floats()?.first_chunk().map(|bytes| f32::from_le_bytes(*bytes)),
-            3 => found.integer = Some(field.number()?),
-            4 => found.text = field.message()?,
-            5 => found.tensor = Some(field.message()?),
-            8 => found.integers.extend(field.numbers()?.into_iter().map(|number| number as i64)),
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok((name, found))
-}
-
 /// A Resize whose mode is cubic.
 struct CubicResize<'a> {
     node: Node<'a>,
@@ -167,7 +60,7 @@ impl<'a> CubicResize<'a> {
     fn of(message: &'a [u8]) -> Result<Option<Self>, String> {
         let node = Node::parse(message)?;
         let is_cubic = node.attributes.get(&b"mode"[..]).is_some_and(|mode| mode.text == b"cubic");
-        let output = node.outputs.first().copied().unwrap_or_default();
+        let output = node.output(0);
         Ok((node.kind == b"Resize" && is_cubic).then_some(CubicResize { node, output }))
     }
 
@@ -175,7 +68,7 @@ impl<'a> CubicResize<'a> {
     fn compute(&self, constants: &Constants<'a>, files: &Files) -> Result<Vec<u8>, String> {
         let cubic = self.settings()?;
         let of_input = |why: String| format!("resizes a tensor {why}");
-        let input = constants.get(self.input(0)).map_err(of_input)?;
+        let input = constants.get(self.node.input(0)).map_err(of_input)?;
         let values = input.floats(files).map_err(of_input)?;
         let axes = self.axes(&input.dims, constants, files)?;
         let Some((others, &[down, across])) = axes.split_last_chunk::<2>() else {
@@ -194,11 +87,6 @@ impl<'a> CubicResize<'a> {
             return Err("resizes other axes than the last two".to_string());
         }
         Ok(write_floats(self.output, &dims, &cubic.resize(&values, down, across)))
-    }
-
-    /// The name of an input, empty where there is none.
-    fn input(&self, at: usize) -> &'a [u8] {
-        self.node.inputs.get(at).copied().unwrap_or_default()
     }
 
     fn settings(&self) -> Result<Cubic, String> {
@@ -232,14 +120,16 @@ impl<'a> CubicResize<'a> {
         };
         let mut axes: Vec<Axis> = dims.iter().map(|&from| Axis { from, to: from, scale: 1.0 }).collect();
         let places = self.places(dims.len())?;
-        let given: Vec<Axis> = if self.input(3).is_empty() {
-            let scales = constants.get(self.input(2)).and_then(|it| it.floats(files)).map_err(of_size)?;
+        let given: Vec<Axis> = if self.node.input(3).is_empty() {
+            let scales =
+                constants.get(self.node.input(2)).and_then(|it| it.floats(files)).map_err(of_size)?;
             if scales.len() != places.len() {
                 return Err(of_size(format!("of {} scales for {} axes", scales.len(), places.len())));
             }
             places.iter().zip(scales).map(|(&at, scale)| scaled(dims[at], scale)).collect()
         } else {
-            let sizes = constants.get(self.input(3)).and_then(|it| it.integers(files)).map_err(of_size)?;
+            let sizes =
+                constants.get(self.node.input(3)).and_then(|it| it.integers(files)).map_err(of_size)?;
             if sizes.len() != places.len() {
                 return Err(of_size(format!("of {} lengths for {} axes", sizes.len(), places.len())));
             }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use threshflow::row::ContentHash;
 
 use super::OnnxError;
 use super::graph::{self, Element, Signature};
+use super::witness::Witness;
 use crate::clip_crop::Preprocess;
 
 /// A folder that holds one or several graphs, or one graph that was named by itself.
@@ -38,9 +40,22 @@ pub struct Model {
     /// External data: as the graph names it, and where it lies.
     pub(super) external: BTreeMap<String, PathBuf>,
     pub(super) resizes_cubically: bool,
+    /// What whoever exported it wrote beside the graph (ModelProto.metadata_props).
+    pub metadata: BTreeMap<String, String>,
+    pub(super) witness: Arc<Witness>,
 }
 
 impl Model {
+    /// Whether the files that the model was read from are still there, with what was hashed.
+    pub(super) fn is_still_there(&self) -> Result<(), OnnxError> {
+        self.witness.is_still_there()
+    }
+
+    /// Whether nobody wrote into those files since.
+    pub(super) fn is_unwritten(&self) -> Result<(), OnnxError> {
+        self.witness.is_unwritten()
+    }
+
     /// Half precision where an input or an output is.
     pub fn precision(&self) -> Precision {
         let mut ports = self.signature.inputs.iter().chain(&self.signature.outputs);
@@ -121,19 +136,29 @@ impl ModelFolder {
         let failed = |why: String| OnnxError::Model { path: path.clone(), why };
         let seen = graph::look(&path).map_err(failed)?;
         let mut external = BTreeMap::new();
-        for location in seen.locations {
-            let file = self.beside(&location).map_err(failed)?;
-            external.insert(location, file);
+        for location in &seen.locations {
+            external.insert(location.clone(), self.beside(location).map_err(failed)?);
         }
-        let mut hash = Hash::default();
-        hash.add("graph", &path).map_err(|error| failed(error.to_string()))?;
-        for (location, file) in &external {
-            hash.add(location, file)
-                .map_err(|error| failed(format!("external data `{location}`: {error}")))?;
+        let mut files = vec![("graph".to_string(), path.clone())];
+        files.extend(external.iter().map(|(location, file)| (location.clone(), file.clone())));
+        let witness = Witness::of(files).map_err(|(name, error)| match external.contains_key(&name) {
+            true => failed(format!("external data `{name}`: {error}")),
+            false => failed(error.to_string()),
+        })?;
+        // What was looked at before it was opened to be hashed could be another file.
+        if graph::look(&path).map_err(failed)? != seen {
+            return Err(OnnxError::Changed { path });
         }
-        let content = ContentHash::from_hasher(&hash.hasher);
-        let resizes_cubically = seen.resizes_cubically;
-        Ok(Model { path, signature: seen.signature, content, bytes: hash.bytes, external, resizes_cubically })
+        Ok(Model {
+            path,
+            signature: seen.signature,
+            content: witness.content,
+            bytes: witness.bytes,
+            external,
+            resizes_cubically: seen.resizes_cubically,
+            metadata: seen.metadata,
+            witness: Arc::new(witness),
+        })
     }
 
     /// Where a graph's external data lies: a plain file in this very folder, or a refusal.
@@ -154,22 +179,5 @@ impl ModelFolder {
                 "its external data `{location}` can't be read: {error}; it belongs beside the graph"
             )),
         }
-    }
-}
-
-#[derive(Default)]
-struct Hash {
-    hasher: blake3::Hasher,
-    bytes: u64,
-}
-
-impl Hash {
-    fn add(&mut self, name: &str, path: &Path) -> std::io::Result<()> {
-        let file = std::fs::File::open(path)?;
-        let length = file.metadata()?.len();
-        self.hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
-        self.hasher.update(&length.to_le_bytes()).update_reader(file)?;
-        self.bytes += length;
-        Ok(())
     }
 }

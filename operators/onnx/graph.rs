@@ -71,13 +71,15 @@ impl fmt::Display for Signature {
 }
 
 /// What the look found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Seen {
     pub(super) signature: Signature,
     /// The `location` of every tensor that is kept outside, as the graph writes it.
     pub(super) locations: BTreeSet<String>,
     /// Whether a Resize in it is cubic, which the embedded back-end would take for linear.
     pub(super) resizes_cubically: bool,
+    /// ModelProto.metadata_props, by key.
+    pub(super) metadata: std::collections::BTreeMap<String, String>,
 }
 
 /// Maps a file for reading.
@@ -121,6 +123,7 @@ impl Walk {
     fn model(&mut self, message: &[u8]) -> Walked {
         fields(message, |field| match field.number {
             7 => self.graph(field.message()?),
+            14 => entry(field.message()?).map(|entry| self.seen.metadata.extend([entry])),
             20 => self.training(field.message()?),
             25 => self.function(field.message()?),
             _ => Ok(()),
@@ -250,7 +253,7 @@ pub(super) fn entry(message: &[u8]) -> Result<(String, String), String> {
 }
 
 /// ValueInfoProto: name, type; of the kinds of type only tensors are looked at.
-fn port(message: &[u8]) -> Result<Port, String> {
+pub(super) fn port(message: &[u8]) -> Result<Port, String> {
     let mut found = Port { name: String::new(), element: Element::Other(0), shape: None };
     fields(message, |field| match field.number {
         1 => field.text().map(|name| found.name = name),

@@ -8,6 +8,9 @@
 //! them by a [`SessionPlan`], warms them up on GPUs, and halves a batch whose memory ran out. Numbers go in and come out as
 //! f32 and i64 whatever the graph's own width is; half precision has a stamp class of its own
 //! ([`Backend::stamp_class_for`]).
+//!
+//! What the embedded back-end is known to compute wrong is refused when a session opens (`screen`, `rules`) or put in other words
+//! first (`respell`, `fold`). A model's files must be the ones that were hashed when a session opens, and stay unwritten (`witness`).
 
 mod backend;
 mod bound;
@@ -20,15 +23,21 @@ mod fold;
 mod folder;
 mod graph;
 mod memory;
+mod node;
 mod ort;
 mod pool;
+mod respell;
 mod rten;
+mod rules;
+mod screen;
 mod session;
+mod sizes;
 mod wire;
+mod witness;
 
 use std::path::PathBuf;
 
-pub use backend::{Backend, BackendChoice};
+pub use backend::{Backend, BackendChoice, EMBEDDED_NUMERICS, ONNXRUNTIME_NUMERICS};
 pub use contract::{Axis, Wanted};
 pub use device::{Device, Place};
 pub use folder::{Model, ModelFolder, Precision};
@@ -60,6 +69,12 @@ pub enum OnnxError {
     /// The graph can't be read, or the back-end refuses it.
     #[error("model {path}: {why}", path = path.display())]
     Model { path: PathBuf, why: String },
+    /// A model's file is not what was hashed when the run began.
+    #[error(
+        "model file {path} was replaced or written over while it was in use; run again, and questions are asked of the file that is \
+         there now", path = path.display()
+    )]
+    Changed { path: PathBuf },
     /// The graph is sound, but isn't what its operator needs.
     #[error("model {path} doesn't fit: wanted {wanted}; found {found}", path = path.display())]
     Contract { path: PathBuf, wanted: String, found: String },

@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::OnceLock;
@@ -25,7 +24,7 @@ use super::device::Place;
 use super::find;
 use super::folder::Model;
 use super::graph::Element;
-use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed};
+use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed, quietly};
 
 /// The oldest library that the crate's `api-20` feature takes.
 const LEAST: &str = "1.20";
@@ -89,14 +88,6 @@ fn load(path: &Path) -> Result<Library, String> {
         Ok(environment)
     })?;
     Ok(Library { path: path.to_path_buf(), version, environment })
-}
-
-/// Runs what might panic inside ort (it asserts in a few places) and gives its panic as an error.
-fn quietly<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let why = panic.downcast_ref::<String>().cloned();
-        Err(why.or(panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or("ort panicked".to_string()))
-    })
 }
 
 /// Loads the library and asks it for its version, through the one function that every release exports.

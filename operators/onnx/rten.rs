@@ -11,7 +11,9 @@ use super::contract::Feed;
 use super::fold::fold_cubic_resizes;
 use super::folder::Model;
 use super::graph;
-use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed};
+use super::respell::respell;
+use super::screen::screen;
+use super::session::{Runner, TensorData, TensorIn, TensorOut, narrowed, quietly};
 
 /// For people.
 pub(super) const VERSION: &str = "rten 0.27";
@@ -57,31 +59,45 @@ fn load(model: &Model) -> Result<Graph, String> {
              export again under such a name, or take ONNX Runtime (--backend onnxruntime)"
         ));
     }
+    let file = graph::map(&model.path)?;
+    screen(&file, &model.external)?;
     let mut options = ModelOptions::with_all_ops();
     options.prepack_weights(true);
-    let loaded = if model.resizes_cubically {
-        let folded = without_cubic_resizes(model).map_err(|why| {
-            format!(
-                "it resizes cubically what isn't constant, which the embedded back-end cannot ({why}); export again with a \
-                 fixed size, or take ONNX Runtime (--backend onnxruntime)"
-            )
-        })?;
-        for (location, file) in &model.external {
-            let bytes =
-                std::fs::read(file).map_err(|error| format!("external data `{location}`: {error}"))?;
-            options.external_data(location, bytes);
-        }
-        options.load(folded)
-    } else {
-        // SAFETY: external data is mapped; see `graph::map` on models that are rewritten while they are in use.
-        unsafe { options.load_mmap(&model.path) }
-    };
+    let words = other_words(model, &file)?;
+    let loaded = quietly(|| {
+        Ok(match words {
+            Some(graph) => {
+                for (location, file) in &model.external {
+                    let bytes = std::fs::read(file)
+                        .map_err(|error| format!("external data `{location}`: {error}"))?;
+                    options.external_data(location, bytes);
+                }
+                options.load(graph)
+            }
+            // SAFETY: external data is mapped; see `graph::map` on models that are rewritten while they are in use.
+            None => unsafe { options.load_mmap(&model.path) },
+        })
+    })?;
     loaded.map_err(|error| format!("the embedded back-end refuses it: {error}"))
 }
 
+/// The model in words that rten computes right, where its own aren't: see `fold` and `respell`.
+fn other_words(model: &Model, file: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    if !model.resizes_cubically {
+        return respell(file);
+    }
+    let folded = without_cubic_resizes(model, file).map_err(|why| {
+        format!(
+            "it resizes cubically what isn't constant, which the embedded back-end cannot ({why}); export again with a fixed \
+             size, or take ONNX Runtime (--backend onnxruntime)"
+        )
+    })?;
+    Ok(Some(respell(&folded)?.unwrap_or(folded)))
+}
+
 /// The model's file with its cubic Resizes computed: rten 0.27 resizes linearly where a graph says cubic, and doesn't tell.
-fn without_cubic_resizes(model: &Model) -> Result<Vec<u8>, String> {
-    let folded = fold_cubic_resizes(&graph::map(&model.path)?, &model.external)?;
+fn without_cubic_resizes(model: &Model, file: &[u8]) -> Result<Vec<u8>, String> {
+    let folded = fold_cubic_resizes(file, &model.external)?;
     match graph::look_at(&folded)?.resizes_cubically {
         true => Err("one is in the branch of an If, in a Loop or in a function".to_string()),
         false => Ok(folded),
@@ -102,8 +118,9 @@ impl Runner for RtenRunner {
             feeds.push((id, feed((port, *tensor))?));
         }
         let ids: Vec<NodeId> = self.outputs.iter().map(|(_, id)| *id).collect();
-        let values =
-            self.graph.run(feeds, &ids, Some(self.options.clone())).map_err(|error| error.to_string())?;
+        let values = quietly(|| {
+            self.graph.run(feeds, &ids, Some(self.options.clone())).map_err(|error| error.to_string())
+        })?;
         self.outputs.iter().zip(values).map(|((name, _), value)| read(name, value)).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Sessions: a loaded model on one device, run by one thread at a time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::backend::{Backend, Runtime};
 use super::contract::Feed;
 use super::device::Place;
@@ -59,6 +61,7 @@ impl Session {
     /// Loads `model`. `threads` is how many cores one run may use; it must be one of [`Backend::places`] that it runs on.
     pub fn open(model: &Model, backend: &Backend, place: Place, threads: usize) -> Result<Self, OnnxError> {
         let threads = threads.max(1);
+        model.is_still_there()?;
         let runner: Box<dyn Runner> = match (backend.runtime, place) {
             (Runtime::OnnxRuntime(library), _) => Box::new(OrtRunner::open(library, model, place, threads)?),
             (Runtime::Embedded, Place::Cpu) => Box::new(RtenRunner::open(model, threads)?),
@@ -68,6 +71,8 @@ impl Session {
                 return Err(OnnxError::Device { device: gpu.to_string(), why });
             }
         };
+        // What was read meanwhile is what was hashed, or else no answer may bear its stamp.
+        model.is_still_there()?;
         Ok(Session { model: model.clone(), runner })
     }
 
@@ -82,11 +87,23 @@ impl Session {
         let path = || self.model.path.clone();
         let feeds = contract::check_feeds(&self.model.signature, inputs)
             .map_err(|why| OnnxError::Run { path: path(), why })?;
-        self.runner.run(&feeds).map_err(|why| match memory::ran_out(&why) {
+        let outputs = self.runner.run(&feeds).map_err(|why| match memory::ran_out(&why) {
             true => OnnxError::OutOfMemory { path: path(), why },
             false => OnnxError::Run { path: path(), why },
-        })
+        })?;
+        // Weights may be mapped: what is written over them is in the answer.
+        self.model.is_unwritten()?;
+        Ok(outputs)
     }
+}
+
+/// Runs what might panic inside a back-end (ort asserts in a few places, rten's integers overflow) and gives its panic as an error.
+pub(super) fn quietly<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().cloned();
+        let why = why.or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
+        Err(why.unwrap_or("the back-end panicked".to_string()))
+    })
 }
 
 /// The integers of an input in 32 bits, or which one has no place there.

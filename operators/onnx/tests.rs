@@ -207,13 +207,16 @@ fn the_precision_is_in_the_class_of_the_stamp() {
     let (half, full) = (model("half", "model.onnx").unwrap(), model("fused", "model.onnx").unwrap());
     assert_eq!((half.precision(), full.precision()), (Precision::F16, Precision::F32));
     for backend in backends() {
-        assert_eq!(backend.stamp_class_for([&full, &full]), backend.stamp_class());
+        assert_eq!(backend.precision_class([&full, &full]), backend.stamp_class());
         // What the embedded back-end widens is computed in f32.
         let wanted = match backend.stamp_class() {
             "onnxruntime/f32" => "onnxruntime/f16",
             other => other,
         };
-        assert_eq!(backend.stamp_class_for([&full, &half]), wanted);
+        assert_eq!(backend.precision_class([&full, &half]), wanted);
+        // The class that a kernel's mending raises, of either back-end.
+        let numerics = if wanted.starts_with("rten") { EMBEDDED_NUMERICS } else { ONNXRUNTIME_NUMERICS };
+        assert_eq!(backend.stamp_class_for([&full, &half]), format!("{wanted}; numerics={numerics}"));
     }
 }
 
@@ -253,4 +256,127 @@ fn backends_tell_what_they_are() {
         }
     }
     assert!("tract".parse::<BackendChoice>().is_err());
+}
+
+/// A copy of a fixture, to be written over.
+fn copied(folder: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(models().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+fn replace(file: &Path, bytes: &[u8]) {
+    let fresh = file.with_extension("fresh");
+    std::fs::write(&fresh, bytes).unwrap();
+    std::fs::rename(fresh, file).unwrap();
+}
+
+#[test]
+fn a_model_that_is_replaced_answers_nothing_under_the_old_stamp() {
+    for (folder, file) in
+        [("fused", "model.onnx"), ("external", "model.onnx"), ("external", "model.onnx_data")]
+    {
+        for backend in backends() {
+            let copy = copied(folder);
+            let model = ModelFolder::open(copy.path()).unwrap().model("model.onnx").unwrap();
+            let open = || Session::open(&model, &backend, Place::Cpu, 1);
+            let path = copy.path().join(file);
+            let before = std::fs::read(&path).unwrap();
+            let mut other = before.clone();
+            *other.last_mut().unwrap() ^= 1;
+            let mut session = open().unwrap();
+            // The same bytes again, with another time and in another file: the same model.
+            std::fs::File::options()
+                .append(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(std::time::SystemTime::now())
+                .unwrap();
+            assert!(open().is_ok());
+            replace(&path, &before);
+            assert!(open().is_ok());
+            // Another file of the same length: sessions that are open hold what they read, and no more of them open.
+            replace(&path, &other);
+            let error = open().err().expect("another model").to_string();
+            assert!(error.contains("was replaced or written over") && error.contains(file), "{error}");
+            let (shape, data) = ([1, 3, 32, 32], vec![0.1; 3 * 32 * 32]);
+            let feeds = [("pixel_values", TensorIn::F32 { shape: &shape, data: &data })];
+            assert!(session.run(&feeds).is_ok());
+            replace(&path, &before);
+            assert!(open().is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_written_over_in_place_answers_nothing() {
+    for backend in backends() {
+        let copy = copied("external");
+        let model = ModelFolder::open(copy.path()).unwrap().model("model.onnx").unwrap();
+        let mut session = Session::open(&model, &backend, Place::Cpu, 1).unwrap();
+        let (shape, data) = ([1, 3, 32, 32], vec![0.1; 3 * 32 * 32]);
+        let feeds = [("pixel_values", TensorIn::F32 { shape: &shape, data: &data })];
+        assert!(session.run(&feeds).is_ok());
+        let weights = copy.path().join("model.onnx_data");
+        let mut bytes = std::fs::read(&weights).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&weights, bytes).unwrap();
+        let error = session.run(&feeds).unwrap_err();
+        assert!(matches!(error, OnnxError::Changed { .. }), "{error}");
+    }
+}
+
+#[test]
+fn sizes_that_no_machine_has_are_refused_before_anything_is_allocated() {
+    use super::screen::screen_within;
+    use super::wire::{put_message, put_number};
+    let message = |parts: &[(u64, &[u8])]| {
+        let mut out = Vec::new();
+        parts.iter().for_each(|(number, bytes)| put_message(&mut out, *number, bytes));
+        out
+    };
+    let lengths = |name: &str, values: &[i64]| {
+        let mut tensor = Vec::new();
+        put_number(&mut tensor, 1, values.len() as u64);
+        put_number(&mut tensor, 2, 7);
+        values.iter().for_each(|value| put_number(&mut tensor, 7, *value as u64));
+        put_message(&mut tensor, 8, name.as_bytes());
+        tensor
+    };
+    let model = |kind: &str, inputs: &[&str], weights: &[Vec<u8>]| {
+        let mut node: Vec<(u64, &[u8])> = inputs.iter().map(|name| (1, name.as_bytes())).collect();
+        node.extend([(2, b"y".as_slice()), (4, kind.as_bytes())]);
+        let node = message(&node);
+        let output = message(&[(1, b"y")]);
+        let mut graph: Vec<(u64, &[u8])> = vec![(1, &node)];
+        graph.extend(weights.iter().map(|weight| (5, weight.as_slice())));
+        graph.push((12, &output));
+        let graph = message(&graph);
+        let mut opset = Vec::new();
+        put_number(&mut opset, 2, 17);
+        message(&[(7, &graph), (8, &opset)])
+    };
+    let shape = |values: &[i64]| lengths("s", values);
+    let wide = [lengths("a", &[1, 1, 1]), lengths("b", &[1 << 30, 3])];
+    for (graph, told) in [
+        (model("ConstantOfShape", &["s"], &[shape(&[1 << 30])]), "operator ConstantOfShape"),
+        (model("ConstantOfShape", &["s"], &[shape(&[1 << 30, 1 << 30, 1 << 30])]), "ConstantOfShape"),
+        (model("Expand", &["a", "b"], &wide), "operator Expand"),
+        (model("Tile", &["a", "b"], &[lengths("a", &[7]), lengths("b", &[1 << 30])]), "operator Tile"),
+    ] {
+        let error = screen_within(&graph, &Default::default(), 1 << 30).unwrap_err();
+        assert!(error.contains(told) && error.contains("1073741824"), "{error}");
+    }
+    let graph = model("ConstantOfShape", &["s"], &[shape(&[1 << 46])]);
+    let error = screen_within(&graph, &Default::default(), 1 << 30).unwrap_err();
+    assert!(error.contains("a constant beyond 32 bits"), "{error}");
+    for few in [&[4, 4][..], &[1 << 20], &[]] {
+        let graph = model("ConstantOfShape", &["s"], &[shape(few)]);
+        assert_eq!(screen_within(&graph, &Default::default(), 1 << 30), Ok(()));
+    }
+    let error = screen_within(&model("Mish", &["a"], &wide), &Default::default(), 1 << 30).unwrap_err();
+    assert!(error.contains("operator Mish (`y`)") && error.contains("--backend onnxruntime"), "{error}");
 }
