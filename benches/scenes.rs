@@ -116,7 +116,7 @@ impl<'a> Ground<'a> {
         let segment = Segment::open(&model("segment"), backend, cores, records()).expect("opens");
         let segment = Stage::open(segment, &lanes).expect("a memo opens");
         let before = Before {
-            nouns: nouns.clone(),
+            labels: detect.operator().labels().clone(),
             masks: segment.clone(),
             texts: scenes.texts("clip_text", &lanes),
             records: records(),

@@ -15,6 +15,7 @@ use threshflow::shard::{Catalogue, Picture};
 
 use crate::decode::{decode, decoded_bytes_of};
 use crate::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
+use crate::labels::Labels;
 use crate::letterbox::Boxed;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
@@ -40,7 +41,10 @@ impl Unit for FoundRegions {
 }
 
 /// Raise this when the code changes what is found.
-const VERSION: &[u8] = b"detect/1";
+const VERSION: &[u8] = b"detect/2";
+
+/// The number of a noun that nobody listed.
+const NOT_LISTED: u16 = u16::MAX;
 
 /// A region as it is remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +60,7 @@ struct Stored {
 pub struct Detect {
     model: DetectModel,
     pool: Arc<SessionPool<Detector>>,
-    nouns: Arc<dyn NounSource>,
+    labels: Labels,
     /// `None` for a baked vocabulary.
     texts: Option<Arc<Texts>>,
     records: Records,
@@ -103,17 +107,23 @@ impl Detect {
             move |place, threads| opened.open_session(place, threads),
             |_, _| Ok(()),
         )?;
-        Ok(Detect { model, pool: Arc::new(pool), nouns, texts, records })
+        let labels = Labels::new(model.kind(), nouns);
+        Ok(Detect { model, pool: Arc::new(pool), labels, texts, records })
     }
 
-    /// The words that a question is about: its own nouns, or the detector's labels.
-    fn vocabulary(&self, question: &Question) -> Result<NounList, Refusal> {
-        match self.model.kind() {
-            Vocabulary::Asked { .. } => self.nouns.nouns(question),
-            Vocabulary::Baked { labels } => {
-                NounList::of(labels.iter().map(String::as_str), std::iter::empty())
-            }
-        }
+    /// What regions' numbers of nouns mean.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// What neither the detector's folder nor its graph says and was guessed, for people.
+    pub fn guesses(&self) -> &[String] {
+        self.model.guesses()
+    }
+
+    /// The nouns that are looked for; none are, where the detector has labels of its own.
+    fn looked_for(&self, question: &Question) -> Result<NounList, Refusal> {
+        if self.labels.are_baked() { Ok(NounList::default()) } else { self.labels.nouns(question) }
     }
 
     fn reply(&self, found: Vec<Stored>) -> Reply<Score<FoundRegions>> {
@@ -123,7 +133,8 @@ impl Detect {
 
     fn stored(&self, asked: &Asked, found: Vec<detect_model::Found>) -> Vec<Stored> {
         let stored = |one: detect_model::Found| {
-            let (noun, kind) = asked.nouns.get(one.class as usize)?;
+            let class = one.class as usize;
+            let (noun, kind) = self.labels.of_class(class).or_else(|| asked.nouns.get(class))?;
             Some(Stored {
                 background: kind == RegionKind::Background,
                 noun: one.class as u16,
@@ -176,7 +187,7 @@ impl Operator for Detect {
     fn stamp(&self) -> Stamp {
         let parts = self.model.stamp_parts();
         let (texts, records) = (self.texts.as_ref().map(|texts| texts.stamp()), self.records.stamp());
-        let nouns = self.nouns.stamp();
+        let nouns = self.labels.stamp();
         let mut all: Vec<(&str, &[u8])> =
             vec![("operator", VERSION), ("nouns", &nouns.0.0), ("records", &records)];
         all.extend(parts.iter().map(|(name, value)| (*name, value.as_slice())));
@@ -200,23 +211,25 @@ impl Operator for Detect {
         question: &Question,
         shards: &Catalogue,
     ) -> Option<Result<Reply<Score<FoundRegions>>, Refusal>> {
-        let nouns = match self.vocabulary(question) {
+        let record = self.records.of(question, shards);
+        if record.is_none() && self.labels.are_baked() {
+            return None;
+        }
+        let nouns = match self.labels.nouns(question) {
             Ok(nouns) => nouns,
             // Whoever only counts questions may know no nouns yet.
             Err(refusal) if refusal.class == "not_remembered" => return None,
             Err(refusal) => return Some(Err(refusal)),
         };
-        if let Some(record) = self.records.of(question, shards) {
-            match record {
-                Ok(record) if record.has_regions() => {
-                    return Some(Ok(self.reply(of_record(&record, &nouns))));
-                }
-                Ok(_) => {}
-                Err(refusal) => return Some(Err(refusal)),
+        match record {
+            Some(Ok(record)) if record.has_regions() => {
+                return Some(Ok(self.reply(of_record(&record, &nouns, &self.labels))));
             }
+            Some(Err(refusal)) => return Some(Err(refusal)),
+            _ => {}
         }
         // Nothing to look for: nothing is found, and nothing decoded.
-        nouns.is_empty().then(|| Ok(self.reply(Vec::new())))
+        (nouns.is_empty() && !self.labels.are_baked()).then(|| Ok(self.reply(Vec::new())))
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
@@ -232,7 +245,7 @@ impl Operator for Detect {
         let (Some((picture, bytes)), Some(question)) = (subject.picture, subject.questions.first()) else {
             return Err(Refusal::new("no_picture", "there is nothing to look at"));
         };
-        let nouns = self.vocabulary(question)?;
+        let nouns = self.looked_for(question)?;
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         let picture = self.model.letterbox().fit(&rgb)?;
         let embeddings = match &self.texts {
@@ -267,7 +280,7 @@ impl Operator for Detect {
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         let Some(texts) = &self.texts else { return Vec::new() };
         let unknown = |question: &Question| {
-            let nouns = self.nouns.nouns(question).unwrap_or_default();
+            let nouns = self.labels.nouns(question).unwrap_or_default();
             texts.unknown(nouns.iter())
         };
         questions.iter().flat_map(unknown).collect()
@@ -275,10 +288,10 @@ impl Operator for Detect {
 }
 
 /// What a released record says was found.
-fn of_record(record: &crate::records::Released, nouns: &NounList) -> Vec<Stored> {
+fn of_record(record: &crate::records::Released, nouns: &NounList, labels: &Labels) -> Vec<Stored> {
     let stored = |(region, kind): (&crate::record::Region, RegionKind)| {
         let noun_text = region.class_name.as_str().trim().to_owned();
-        let noun = nouns.iter().position(|noun| noun == noun_text).unwrap_or(0) as u16;
+        let noun = labels.number_of(&noun_text, nouns).unwrap_or(NOT_LISTED);
         Stored {
             background: kind == RegionKind::Background,
             noun,

@@ -4,13 +4,14 @@
 //! (L2-normalised, a row a noun), where the graph has it text_mask f32 `[N,K]`; boxes `[N,A,4]` (xyxy in letterbox pixels)
 //! and scores `[N,A,K]` (after the sigmoid) out. With a vocabulary baked in: images alone; boxes and scores, or one output
 //! `[N,4+K,A]` (centre, width, height, then a score a label); labels from `labels.txt` (one a line) or `labels.json` (a list, or
-//! an object by index) beside the graph. Inputs are told apart by their shapes, outputs by their names.
+//! an object by index) beside the graph, else from what ultralytics writes into it (`names`, and `imgsz`). Inputs are told apart by their shapes, outputs by their names.
 //!
 //! What comes out of the graph is thinned in the stages of [`DetectSettings`], as ImgEdit's detections were.
 
 mod candidates;
 mod detector;
 mod folder;
+mod metadata;
 mod shape;
 
 use std::path::Path;
@@ -26,7 +27,8 @@ pub use detector::{Detector, Question};
 /// What is decided about a detection beyond its model. All of it shapes the answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectSettings {
-    /// Where `None`: the `family` of the folder's preprocessor_config.json (`mmyolo` or `ultralytics`), else mmyolo's.
+    /// Where `None`: the `family` of the folder's preprocessor_config.json (`mmyolo` or `ultralytics`), else ultralytics' for a graph
+    /// that it exported, else mmyolo's.
     pub letterbox: Option<LetterboxFamily>,
     /// First, every pair of anchor and class with a score above this, 0 to 1 ...
     pub candidate_score: f32,
@@ -90,6 +92,7 @@ pub struct DetectModel {
     letterbox: Letterbox,
     settings: DetectSettings,
     backend: Backend,
+    guesses: Vec<String>,
 }
 
 impl DetectModel {
@@ -100,9 +103,11 @@ impl DetectModel {
         let folder = ModelFolder::open(path)?;
         let model = folder.model(&folder::graph(&folder)?)?;
         let ports = shape::Ports::of(&model)?;
+        let told = metadata::read(&model)
+            .map_err(|why| OnnxError::Folder { path: folder.root().to_path_buf(), why })?;
         let vocabulary = match ports.dimension() {
             Some(dimension) => Vocabulary::Asked { dimension },
-            None => Vocabulary::Baked { labels: folder::labels(&folder)? },
+            None => Vocabulary::Baked { labels: folder::labels(&folder, told.names)? },
         };
         if let (Vocabulary::Baked { labels }, Some(classes)) = (&vocabulary, ports.classes())
             && labels.len() != classes
@@ -112,11 +117,32 @@ impl DetectModel {
             return Err(OnnxError::Folder { path: folder.root().to_path_buf(), why });
         }
         let config = folder::config(&folder)?;
-        let letterbox = Letterbox {
-            family: settings.letterbox.or(config.family).unwrap_or_default(),
-            size: ports.size(&model, config.size)?,
-        };
-        Ok(DetectModel { model, ports, vocabulary, letterbox, settings, backend: backend.clone() })
+        let family = settings.letterbox.or(config.family);
+        let family = family.or(told.ultralytics.then_some(LetterboxFamily::Ultralytics));
+        let size = config.size.or(told.size);
+        let letterbox = Letterbox { family: family.unwrap_or_default(), size: ports.size(&model, size)? };
+        let mut guesses = Vec::new();
+        if family.is_none() {
+            guesses.push(
+                "nothing says whose letterbox the detector was trained with, and mmyolo's is taken; name it by --letterbox, or \
+                 by `letterbox` in its preprocessor_config.json"
+                    .to_string(),
+            );
+        }
+        if size.is_none() && !ports.fixes_size() {
+            guesses.push(format!(
+                "nothing says how large the detector's pictures are, and {} pixels are taken; write `size` into its \
+                 preprocessor_config.json",
+                letterbox.size
+            ));
+        }
+        let backend = backend.clone();
+        Ok(DetectModel { model, ports, vocabulary, letterbox, settings, backend, guesses })
+    }
+
+    /// What neither the folder nor the graph says and was guessed, for people.
+    pub fn guesses(&self) -> &[String] {
+        &self.guesses
     }
 
     /// Whether nouns are asked or baked in.

@@ -42,6 +42,7 @@ pub mod judge;
 pub mod judge_clip;
 pub mod judge_pixels;
 pub mod judgement;
+pub mod labels;
 pub mod letterbox;
 pub mod mask;
 pub mod nms;

@@ -16,7 +16,7 @@ use crate::aesthetic_model::{AestheticModel, Scorer};
 use crate::clip_model::{ClipModel, VisionTower};
 use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 use crate::embedding::share_of_first;
-use crate::nouns::NounSource;
+use crate::labels::Labels;
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::records::{Records, value_of};
 use crate::region_clip::{NounTexts, RegionClip};
@@ -43,7 +43,7 @@ impl Unit for RegionAesthetic {
 }
 
 /// Raise this when the code changes what a score is.
-const VERSION: &[u8] = b"region_score/1";
+const VERSION: &[u8] = b"region_score/2";
 
 /// Both scores of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +86,8 @@ pub struct RegionScore {
 
 /// What a region's scores rest on.
 pub struct Before {
-    pub nouns: Arc<dyn NounSource>,
+    /// By which the detector numbers what it finds.
+    pub labels: Labels,
     pub masks: Arc<dyn MaskSource>,
     /// By the text tower that belongs to the CLIP.
     pub texts: Arc<Texts>,
@@ -143,11 +144,7 @@ impl RegionScore {
         let region = question.region.as_ref();
         let region =
             region.ok_or_else(|| Refusal::new("no_region", "a picture has no noun; its regions have"))?;
-        let nouns = self.before.nouns.nouns(question)?;
-        let noun = nouns.get(region.noun.into());
-        let lost =
-            || Refusal::new("no_noun", format!("noun {} of {} is not there", region.noun, nouns.len()));
-        noun.map(|(noun, _)| noun.to_owned()).ok_or_else(lost)
+        self.before.labels.noun(region, question)
     }
 
     fn score(
@@ -204,7 +201,7 @@ impl Operator for RegionScore {
     fn stamp(&self) -> Stamp {
         let (clip, aesthetic) = (self.region.model().vision_stamp_parts(), self.aesthetic.stamp_parts());
         let records = self.before.records.stamp();
-        let before = [self.before.nouns.stamp(), self.before.masks.stamp(), self.before.texts.stamp()];
+        let before = [self.before.labels.stamp(), self.before.masks.stamp(), self.before.texts.stamp()];
         let decode = decoder_stamp(Purpose::Full);
         let mut all: Vec<(&str, &[u8])> = vec![
             ("operator", VERSION),

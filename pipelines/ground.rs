@@ -26,13 +26,15 @@ pub struct GroundArgs {
     /// The sidecar's field of nouns: {"object": [...], "background": [...]}, or a list of objects
     #[arg(long, value_name = "FIELD", default_value = "tags")]
     pub nouns_from: String,
-    /// The detector: a folder with model.onnx (YOLO-World with text as input, or with a baked vocabulary and labels.txt)
+    /// The detector: a folder with model.onnx (YOLO-World with text as input, or a baked vocabulary with labels.txt, or an export of
+    /// ultralytics)
     #[arg(long, value_name = "FOLDER")]
     pub detector: PathBuf,
     /// The text tower that embeds nouns for the detector [default: the detector's own folder]
     #[arg(long, value_name = "FOLDER")]
     pub detector_text: Option<PathBuf>,
-    /// How the detector's pictures are letterboxed: mmyolo or ultralytics [default: as its folder says, else mmyolo]
+    /// How the detector's pictures are letterboxed: mmyolo or ultralytics [default: as its folder or its
+    /// graph says, else mmyolo]
     #[arg(long, value_name = "FAMILY")]
     pub letterbox: Option<LetterboxFamily>,
     /// The segmenter: a folder with encoder.onnx and decoder.onnx (SAM 2)
@@ -107,7 +109,7 @@ impl<'a> Opening<'a> {
     pub fn detector(&self, nouns: Arc<dyn NounSource>, records: Records) -> Result<Detect, Failure> {
         let settings = DetectSettings { letterbox: self.args.letterbox, ..DetectSettings::default() };
         let texts = self.noun_texts.clone();
-        Detect::open(
+        let detect = Detect::open(
             &self.args.detector,
             &self.backend,
             self.workbench.cores,
@@ -115,8 +117,12 @@ impl<'a> Opening<'a> {
             nouns,
             texts,
             records,
-        )
-        .map_err(failed)
+        );
+        let detect = detect.map_err(failed)?;
+        for guess in detect.guesses() {
+            self.workbench.note(&format!("warning: {guess}"));
+        }
+        Ok(detect)
     }
 
     /// The stages that find, mask and score the regions of `nouns`.
@@ -127,7 +133,7 @@ impl<'a> Opening<'a> {
         let segment = Stage::open(segment.map_err(failed)?, lanes)?;
         let clip_texts = self.texts("clip_text", &self.args.clip)?;
         let before = Before {
-            nouns: nouns.clone(),
+            labels: detect.operator().labels().clone(),
             masks: segment.clone(),
             texts: clip_texts.clone(),
             records: self.records.clone(),

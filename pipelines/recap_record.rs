@@ -14,10 +14,10 @@ use operators::{Detect, Nouns, Segment};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{ContentHash, Handle, Image, Row, Score, Stamp, Told};
+use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Score, Stamp, Told};
 
 /// Raise this when the code changes what a record is.
-const VERSION: &[u8] = b"recap_record/1";
+const VERSION: &[u8] = b"recap_record/2";
 
 /// Writes records out of what the stages remember.
 pub struct RecapRecorder {
@@ -94,6 +94,7 @@ impl RecapRecorder {
         };
         Ok(RegionParts {
             class_name: found.noun_text.clone(),
+            kind: Some(found.kind),
             bbox: found.bbox,
             mask: Some(mask.counts),
             score: score("score"),
@@ -179,6 +180,17 @@ impl Recorder for RecapRecorder {
             let found = found.ok_or_else(|| format!("region {} is not remembered", region.number))?;
             self.region(found, region, picture.region_score_names)
         };
+        let regions: Vec<RegionParts> = picture.regions.iter().map(region).collect::<Result<_, _>>()?;
+        // A detector with labels of its own finds what nobody looked for.
+        let listed = |kind: RegionKind, nouns: &[String]| {
+            let mut listed = nouns.to_vec();
+            for region in regions.iter().filter(|region| region.kind == Some(kind)) {
+                if !listed.contains(&region.class_name) {
+                    listed.push(region.class_name.clone());
+                }
+            }
+            listed
+        };
         let aes = picture.scores.iter().find(|(name, _)| *name == "aesthetic").map(|(_, score)| *score);
         let built = RecordParts {
             path: format!("{}/{}", picture.shard, picture.file),
@@ -186,10 +198,10 @@ impl Recorder for RecapRecorder {
             height: picture.picture.height.into(),
             width: picture.picture.width.into(),
             aes,
-            background_nouns: nouns.backgrounds.clone(),
-            object_nouns: nouns.objects.clone(),
+            background_nouns: listed(RegionKind::Background, &nouns.backgrounds),
+            object_nouns: listed(RegionKind::Object, &nouns.objects),
             summary: Some(nouns.summary.clone()).filter(|summary| !summary.is_empty()),
-            regions: picture.regions.iter().map(region).collect::<Result<_, _>>()?,
+            regions,
         };
         let built = built.build().map_err(|error| error.to_string())?;
         let base = self.base(picture);

@@ -41,16 +41,16 @@ fn read(folder: &ModelFolder, name: &str) -> Result<Option<Vec<u8>>, OnnxError> 
     }
 }
 
-/// The labels of a baked vocabulary.
-pub(super) fn labels(folder: &ModelFolder) -> Result<Vec<String>, OnnxError> {
+/// The labels of a baked vocabulary: those beside the graph, else those that it brings itself.
+pub(super) fn labels(folder: &ModelFolder, own: Option<Vec<String>>) -> Result<Vec<String>, OnnxError> {
     let labels = match (read(folder, "labels.txt")?, read(folder, "labels.json")?) {
         (Some(text), None) => from_lines(&text),
         (None, Some(text)) => from_json(&text),
-        (None, None) => Err(
-            "the graph takes no text, so its vocabulary is baked in, and neither labels.txt nor labels.json \
-                             says what it is; write one label a line, in the graph's order"
-                .to_string(),
-        ),
+        (None, None) => own.ok_or_else(|| {
+            "the graph takes no text, so its vocabulary is baked in, and neither labels.txt nor labels.json nor the graph's own \
+             metadata (`names`) says what it is; write one label a line, in the graph's order"
+                .to_string()
+        }),
         (Some(_), Some(_)) => {
             Err("there are a labels.txt and a labels.json; take one of them away".to_string())
         }

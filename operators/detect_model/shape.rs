@@ -112,6 +112,11 @@ impl Ports {
         })
     }
 
+    /// Whether the graph itself says how large its pictures are.
+    pub(super) fn fixes_size(&self) -> bool {
+        [2, 3].into_iter().any(|at| axis(&self.images, at).is_some())
+    }
+
     /// The edge of the letterbox: the graph's, else the config's, else 640; the two must agree.
     pub(super) fn size(&self, model: &Model, config: Option<u32>) -> Result<u32, OnnxError> {
         let fixed = [2, 3].map(|at| axis(&self.images, at));

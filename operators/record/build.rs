@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use threshflow::row::RegionKind;
+
 use super::values::{Form, Measure, Number, Text};
 use super::{Captions, Counts, Keys, Record, RecordError, Region, Resolution, Segmentation, Tags};
 
@@ -31,6 +33,8 @@ pub struct RecordParts {
 pub struct RegionParts {
     /// The noun that it was found by.
     pub class_name: String,
+    /// What it was found as; where that isn't told, an object if its noun is one of the record's objects.
+    pub kind: Option<RegionKind>,
     /// x1, y1, x2, y2 in source pixels.
     pub bbox: [f32; 4],
     /// The `counts` of a COCO compressed mask.
@@ -77,7 +81,8 @@ impl RecordParts {
         let aes = self.aes.map(|aes| finite(aes, || "aes".to_owned())).transpose()?;
         let (mut background, mut object) = (Vec::new(), Vec::new());
         for region in self.regions {
-            let is_object = self.object_nouns.contains(&region.class_name);
+            let listed = self.object_nouns.contains(&region.class_name);
+            let is_object = region.kind.map_or(listed, |kind| kind == RegionKind::Object);
             let (name, list) =
                 if is_object { ("object", &mut object) } else { ("background", &mut background) };
             let place = list.len();

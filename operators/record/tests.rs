@@ -178,6 +178,7 @@ fn floats_are_written_as_short_as_numpy_writes_them() {
 fn a_record_of_ours_has_upstream_s_keys_in_upstream_s_order() {
     let region = |noun: &str, number: u64| RegionParts {
         class_name: noun.to_owned(),
+        kind: None,
         bbox: [0.1, 2.0, 3.5, 1e-7],
         mask: Some("kf\\0X2".to_owned()),
         score: Some(0.3),
