@@ -205,4 +205,45 @@ mod tests {
         );
         assert_eq!(said("--max-calls 10 --chat-model my-judge"), "");
     }
+
+    /// The help of a flag, in one line.
+    fn help_of(flag: &str) -> String {
+        use clap::CommandFactory;
+        let command = Line::command();
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(flag)).expect("a flag");
+        arg.get_help().expect("a help").to_string().replace('\n', " ")
+    }
+
+    #[test]
+    fn examples_in_the_help_are_taken_by_their_readers() {
+        use operators::plain::{Lexicon, Vocabulary};
+        let help = help_of("vocabulary");
+        let headings: Vec<&str> =
+            help.split_whitespace().filter(|word| word.starts_with('[') && word.ends_with(']')).collect();
+        assert_eq!(headings, ["[objects]", "[backgrounds]"], "{help}");
+        let file = headings
+            .iter()
+            .map(|heading| format!("{heading}\na noun of {}\n", heading.len()))
+            .collect::<String>();
+        assert_eq!(Vocabulary::parse(&file).unwrap().iter().count(), 2, "{file}");
+
+        let help = help_of("lexicon");
+        let example = &help[help.find('{').unwrap()..=help.find('}').unwrap()];
+        assert_eq!(Lexicon::from_json(example.as_bytes()).unwrap().things, ["ball", "cup"]);
+        let lists = &help[help.find("likewise ").unwrap() + 9..help.find(';').unwrap()];
+        for list in lists.split(", ") {
+            let file = format!(r#"{{"{list}": ["one", "two"]}}"#);
+            assert!(Lexicon::from_json(file.as_bytes()).is_ok(), "{list}");
+        }
+
+        let help = help_of("edits");
+        let example = help.rsplit(' ').next().unwrap();
+        assert!(example.parse::<operators::choose::Shares>().is_ok(), "{example}");
+
+        let help = help_of("prices");
+        let example = &help[help.find('{').unwrap()..=help.rfind('}').unwrap()];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), example).unwrap();
+        assert!(Prices::read(file.path()).unwrap().of("MODEL").is_some(), "{example}");
+    }
 }

@@ -58,10 +58,12 @@ pub struct Args {
     /// Take a sample's own caption where it has one; ask only where it is missing
     #[arg(long)]
     pub sidecar_captions: bool,
-    /// The nouns that the embedded captioner looks for: a file, a noun a line, backgrounds after a line `# backgrounds`
+    /// The nouns that the embedded captioner looks for: a file with a line [objects] and a noun a line below it; backgrounds below a
+    /// line [backgrounds]
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
-    /// What the embedded grammar may name: colours, things, styles, grounds, as JSON
+    /// What the embedded grammar may name, as JSON: {"things": ["ball", "cup"]}, likewise colours, looks, styles, grounds; what is
+    /// left out is the embedded list
     #[arg(long, value_name = "FILE")]
     pub lexicon: Option<PathBuf>,
     /// What `visual` edits show: a folder of PNG, JPEG or WebP pictures, each named for what is on it (blue_teapot.png)
@@ -276,7 +278,7 @@ fn vocabulary(args: &Args) -> Result<Vocabulary, Failure> {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 said(format!(
-                    "the vocabulary {} can't be read: {error}; name a text file, a noun a line",
+                    "the vocabulary {} can't be read: {error}; name a text file, a noun a line below [objects]",
                     path.display()
                 ))
             })?;

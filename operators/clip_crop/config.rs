@@ -15,6 +15,9 @@ pub enum PreprocessError {
         "preprocessor_config.json: `{field}` is {found}, and only {allowed} is supported; export the model with that"
     )]
     Unsupported { field: &'static str, found: String, allowed: &'static str },
+    /// Each number by itself could be, but not together.
+    #[error("preprocessor_config.json can't be meant: {found}; {allowed}")]
+    Meaningless { found: String, allowed: String },
 }
 
 pub(crate) fn unsupported(field: &'static str, found: &Value, allowed: &'static str) -> PreprocessError {
@@ -43,7 +46,7 @@ impl Preprocess {
         let (size, crop, family) = square(&config, &usual)?;
         let is_off = |field: &str| config.get(field) == Some(&Value::Bool(false));
         let normalised = !is_off("do_normalize");
-        Ok(Preprocess {
+        let values = Preprocess {
             size,
             crop,
             resample: resample(&config)?,
@@ -55,9 +58,52 @@ impl Preprocess {
             mean: if normalised { channels(&config, "image_mean")?.unwrap_or(usual.mean) } else { [0.0; 3] },
             std: if normalised { channels(&config, "image_std")?.unwrap_or(usual.std) } else { [1.0; 3] },
             family,
-        })
+        };
+        values.check()?;
+        Ok(values)
+    }
+
+    /// Whether rescaling, means and deviations can be meant together: means within what pixels range over, deviations that bring them
+    /// to numbers that a model takes.
+    pub(crate) fn check(&self) -> Result<(), PreprocessError> {
+        let wrong = |found: String, allowed: String| Err(PreprocessError::Meaningless { found, allowed });
+        // What a byte of 255 becomes.
+        let most = 255.0 * self.rescale;
+        let is_known = RANGES.iter().any(|range| (most / range - 1.0).abs() < 0.02);
+        if !is_known {
+            let allowed = "1/255 (pixels of 0 to 1), 1/127.5 (0 to 2) and 1 (0 to 255, or \"do_rescale\": false) are allowed";
+            return wrong(format!("`rescale_factor` is {}", self.rescale), allowed.to_string());
+        }
+        let Preprocess { mean, std, .. } = self;
+        let outside = mean.iter().any(|mean| !(0.0..=most).contains(mean));
+        // Means and deviations of pixels of 0 to 1, for pixels of 0 to 255.
+        let unscaled =
+            most > 100.0 && mean.iter().any(|mean| *mean > 0.0) && mean.iter().all(|mean| *mean <= 1.0);
+        if outside || unscaled {
+            let allowed = format!(
+                "pixels range from 0 to {most} after rescaling, and a mean lies there, on that scale; set \"do_rescale\" and \
+                 \"rescale_factor\" as the model was trained, or the means"
+            );
+            return wrong(format!("`image_mean` is {mean:?}"), allowed);
+        }
+        let spread = std.iter().any(|std| !(most / MOST_SPREAD..=most * 1.02).contains(std));
+        if spread {
+            let allowed = format!(
+                "pixels range from 0 to {most} after rescaling, and a deviation of {} to {most} is allowed",
+                most / MOST_SPREAD
+            );
+            return wrong(format!("`image_std` is {std:?}"), allowed);
+        }
+        Ok(())
     }
 }
+
+/// What pixels range up to, after rescaling: transformers' 1/255, 1/127.5 (ViViT) and none.
+const RANGES: [f32; 3] = [1.0, 2.0, 255.0];
+
+/// So far apart may the darkest and the brightest pixel be after all. Of ImageNet's and CLIP's they are 4 to 5, of pixels that are left
+/// as they are 255.
+const MOST_SPREAD: f32 = 255.0;
 
 pub(crate) fn must_be_on(config: &Value, fields: &[&'static str]) -> Result<(), PreprocessError> {
     for &field in fields {

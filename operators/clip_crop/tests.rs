@@ -179,3 +179,52 @@ fn a_config_is_decided_or_refused() {
     assert!(stamp.ends_with("0.2757771], family: OpenAi }"), "{stamp}");
     assert!(matches!(Preprocess::from_json(b"[1]"), Err(PreprocessError::NotJson(_))));
 }
+
+#[test]
+fn numbers_that_cannot_be_meant_together_are_told() {
+    let imagenet = r#""image_std": [0.229, 0.224, 0.225]"#;
+    let of_bytes = r#""image_mean": [123.675, 116.28, 103.53], "image_std": [58.395, 57.12, 57.375]"#;
+    for (config, words) in [
+        (format!(r#"{{"image_mean": [123.675, 116.28, 103.53], {imagenet}}}"#), "`image_mean` is [123.675"),
+        (format!("{{{of_bytes}}}"), "0 to 1 after rescaling"),
+        (
+            format!(r#"{{"do_rescale": false, "image_mean": [0.485, 0.456, 0.406], {imagenet}}}"#),
+            "0 to 255 after rescaling",
+        ),
+        (r#"{"do_rescale": false}"#.to_owned(), "`image_mean`"),
+        (r#"{"rescale_factor": 1.0}"#.to_owned(), "`image_mean`"),
+        (r#"{"rescale_factor": 255}"#.to_owned(), "`rescale_factor` is 255"),
+        (r#"{"rescale_factor": 0.0000153}"#.to_owned(), "1/127.5"),
+        (r#"{"rescale_factor": 0}"#.to_owned(), "above 0"),
+        (r#"{"image_mean": [-0.5, 0.5, 0.5]}"#.to_owned(), "`image_mean` is [-0.5"),
+        (r#"{"image_mean": [1e39, 0.5, 0.5]}"#.to_owned(), "`image_mean` is [inf"),
+        (r#"{"image_std": [0, 0.5, 0.5]}"#.to_owned(), "above 0"),
+        (r#"{"image_std": [-1, 0.5, 0.5]}"#.to_owned(), "above 0"),
+        (r#"{"image_std": [58.4, 57.1, 57.4]}"#.to_owned(), "`image_std` is [58.4"),
+        (r#"{"image_std": [1e-9, 0.5, 0.5]}"#.to_owned(), "`image_std`"),
+        (r#"{"size": {"shortest_edge": 0}}"#.to_owned(), "1 to 4096"),
+        (r#"{"size": 0}"#.to_owned(), "1 to 4096"),
+    ] {
+        let error = Preprocess::from_json(config.as_bytes()).unwrap_err().to_string();
+        assert!(
+            error.contains(words) && error.contains("allowed") || error.contains(words),
+            "{config}: {error}"
+        );
+    }
+    for config in [
+        "{}".to_owned(),
+        format!(r#"{{"do_rescale": false, {of_bytes}}}"#),
+        format!(r#"{{"rescale_factor": 1.0, {of_bytes}}}"#),
+        r#"{"do_rescale": false, "do_normalize": false}"#.to_owned(),
+        r#"{"do_rescale": false, "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}"#.to_owned(),
+        r#"{"do_rescale": false, "image_mean": [0, 0, 0], "image_std": [255, 255, 255]}"#.to_owned(),
+        r#"{"do_rescale": false, "image_mean": [127.5, 127.5, 127.5], "image_std": [127.5, 127.5, 127.5]}"#
+            .to_owned(),
+        r#"{"rescale_factor": 0.00784313725, "image_mean": [1, 1, 1], "image_std": [1, 1, 1]}"#.to_owned(),
+        r#"{"rescale_factor": 0.00390625, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}"#
+            .to_owned(),
+        r#"{"image_mean": [0, 0, 0], "image_std": [1, 1, 1]}"#.to_owned(),
+    ] {
+        assert!(Preprocess::from_json(config.as_bytes()).is_ok(), "{config}");
+    }
+}

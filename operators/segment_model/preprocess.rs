@@ -42,7 +42,7 @@ impl Squash {
         };
         let config = config.unwrap_or(Value::Null);
         let values = |error: PreprocessError| error.to_string();
-        Ok(Squash {
+        let squash = Squash {
             values: Preprocess {
                 size: edge,
                 crop: edge,
@@ -52,7 +52,9 @@ impl Squash {
                 std: channels(&config, "image_std").map_err(values)?.unwrap_or(IMAGENET_STD),
                 family: Family::Squash,
             },
-        })
+        };
+        squash.values.check().map_err(values)?;
+        Ok(squash)
     }
 
     /// The square's edge in pixels.
