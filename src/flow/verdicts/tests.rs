@@ -1,3 +1,5 @@
+//! Verdicts that come and leave in any order.
+
 use super::*;
 use crate::row::Refusal;
 
