@@ -70,8 +70,10 @@ fn command(folder: &Path, out: &str, more: &[&str]) -> Vec<String> {
 fn regions(folder: &Path, out: &str) -> (Vec<(String, Region)>, Vec<Region>) {
     let pattern = folder.join(out).join("jsons/*.tar").to_string_lossy().into_owned();
     let tars = JsonsTars::open(&[pattern], &ReadOptions::default()).expect("the tars of records open");
-    let records: Vec<(String, Record)> =
-        tars.records().map(|(name, record)| (name.to_owned(), record.expect("is read").expect("parses"))).collect();
+    let records: Vec<(String, Record)> = tars
+        .records()
+        .map(|(name, record)| (name.to_owned(), record.expect("is read").expect("parses")))
+        .collect();
     let (mut objects, mut backgrounds) = (Vec::new(), Vec::new());
     for (name, record) in records {
         let segmentation = record.segmentation.expect("regions");

@@ -14,7 +14,7 @@ use pipelines::released;
 use tests::tars::{file, tar_of, turned_png};
 use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
-use threshflow::publish::Table;
+use threshflow::publish::{PublishedStage, Table, read_manifest};
 
 const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
 /// What sizes are divided by.
@@ -122,8 +122,9 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     for stage in ["detect", "segment", "region_score", "caption", "instruct", "edit", "judge"] {
         assert!(first.summary.asks.contains_key(stage), "{stage}: {:?}", first.summary.asks);
     }
-    let manifest = std::fs::read_to_string(folder.path().join("out/manifest.json")).expect("a manifest");
-    assert!(manifest.contains("\"choose\""), "who chooses is told: {manifest}");
+    let manifest = read_manifest(&folder.path().join("out")).expect("reads").expect("a manifest");
+    let choose = PublishedStage::Choose { name: "choose".to_owned() };
+    assert!(manifest.stages.contains(&choose), "{:?}", manifest.stages);
     let made = edits(folder.path());
     assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
     let types: BTreeSet<EditType> = made.iter().map(|edit| edit.edit_type).collect();

@@ -48,9 +48,9 @@ fn a_turn_is_judged_by_its_own_words_after_all_that_was_said_before() {
         assert!(later.iter().all(Option::is_none), "turn {turn}: {asked}");
     }
     let premise = "All that is changed becomes red.";
-    for turn in 0..2 {
+    for (turn, prompt) in PROMPTS.into_iter().take(2).enumerate() {
         let asked = asked(EditType::ContentMemory, Some(premise), turn);
-        let [premise, prompt] = [premise, PROMPTS[turn]].map(|text| asked.find(text));
+        let [premise, prompt] = [premise, prompt].map(|text| asked.find(text));
         assert!(premise.is_some() && premise < prompt, "turn {turn}: {asked}");
     }
 }
