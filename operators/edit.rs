@@ -401,3 +401,6 @@ pub fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operati
         _ => steps.filter(|(step, _)| *step == turn).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

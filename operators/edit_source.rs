@@ -251,3 +251,23 @@ pub(crate) fn no_end_frame() -> Refusal {
 pub fn operations_text(operations: &[Operation]) -> Vec<&'static str> {
     operations.iter().map(|operation| operation.name()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_share_the_one_region_and_have_their_own_of_several() {
+        let of = |all: &[char]| [0, 1, 2].map(|step| of_step(all, step).copied());
+        assert_eq!(of(&[]), [None; 3]);
+        assert_eq!(of(&['a']), [Some('a'); 3]);
+        assert_eq!(of(&['a', 'b']), [Some('a'), Some('b'), None]);
+    }
+
+    #[test]
+    fn operations_are_told_by_name_in_their_order() {
+        let operations = [Operation::Replace, Operation::Add, Operation::Replace];
+        assert_eq!(operations_text(&operations), ["replace", "add", "replace"]);
+        assert!(operations_text(&[]).is_empty());
+    }
+}

@@ -420,17 +420,4 @@ pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judge
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scores_ride_in_five_bytes_and_the_weakest_turn_counts() {
-        let judgement =
-            |follows, natural, matches| Judgement { follows, natural, matches, reason: "so".into() };
-        let scores = EditScores::of(&[judgement(5.0, 2.25, true), judgement(3.5, 4.0, true)]);
-        assert_eq!(scores, EditScores { follows: 3.5, natural: 2.25, matches: true });
-        assert_eq!(EditScores::from_head(scores.to_head().bytes()), Some(scores));
-        assert!(!EditScores::of(&[judgement(5.0, 5.0, true), judgement(5.0, 5.0, false)]).matches);
-        assert_eq!(EditScores::from_head(&[0; 4]), None);
-    }
-}
+mod tests;

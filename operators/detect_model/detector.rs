@@ -280,3 +280,39 @@ impl<'a> Views<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{Element, Port, TensorData};
+
+    /// An output of three pictures, two anchors and three classes, whose numbers say where they lie.
+    fn output(name: &str, shape: [usize; 3], number: impl Fn(usize) -> f32) -> (Port, TensorOut) {
+        let numbers: Vec<f32> = (0..shape.iter().product()).map(number).collect();
+        let port = Port { name: name.to_owned(), element: Element::F32, shape: None };
+        (port, TensorOut { name: name.to_owned(), shape: shape.to_vec(), data: TensorData::F32(numbers) })
+    }
+
+    #[test]
+    fn each_row_of_a_run_is_shown_its_own_boxes_and_scores() {
+        let (rows, anchors, classes) = (3, 2, 3);
+        let (boxes, box_tensor) = output("boxes", [rows, anchors, 4], |at| at as f32);
+        let (scores, score_tensor) = output("scores", [rows, anchors, classes], |at| 100.0 + at as f32);
+        let (both, both_tensor) = output("both", [rows, 4 + classes, anchors], |at| at as f32);
+        let (apart, together) = (Output::Apart { boxes, scores }, Output::Together(both));
+        let (apart_tensors, together_tensors) = ([box_tensor, score_tensor], [both_tensor]);
+        let apart = Views::of(&apart, &apart_tensors, rows, classes).unwrap();
+        let together = Views::of(&together, &together_tensors, rows, classes).unwrap();
+        for row in 0..rows {
+            let seen = apart.row(row);
+            assert_eq!((seen.boxes[0], seen.boxes.len()), ((row * 8) as f32, 8));
+            assert_eq!((seen.scores[0], seen.scores.len()), (100.0 + (row * 6) as f32, 6));
+            let seen = together.row(row);
+            assert_eq!((seen.boxes[0], seen.boxes.len()), ((row * 14) as f32, 8));
+            assert_eq!((seen.scores[0], seen.scores.len()), ((row * 14 + 8) as f32, 6));
+            // Both anchors' third score: the last two numbers of the row.
+            let score = |anchor: usize| seen.scores[anchor * seen.score_steps.0 + 2 * seen.score_steps.1];
+            assert_eq!([score(0), score(1)], [(row * 14 + 12) as f32, (row * 14 + 13) as f32]);
+        }
+    }
+}

@@ -88,6 +88,8 @@ mod tests {
         assert!(names("the dog\u{2019}s tail", "dog"));
         assert!(!names("a hotdog", "dog") && !names("a bow and a tie", "bow tie") && !names("dog", " "));
         assert!(names("a T-shirt", "t-shirt"));
+        assert!(names("the \u{2018}dog\u{2019} - or 'cat'", "cat") && names("the 'cat' sign", "cat"));
+        assert_eq!(words("-- 'well-known' - dogs' --"), ["well-known", "dogs"]);
         assert_eq!(parts("top-left, right-hand"), ["top", "left", "right", "hand"]);
         assert_eq!(count(" one  two-three four. "), 3);
     }

@@ -108,7 +108,7 @@ fn of_two_steps_the_least_counts_and_neither_sees_the_other() {
         Step { operation: Operation::Replace, mask: Some(&corner) },
     ];
     let half = judge(&before, &after, &steps).unwrap();
-    assert!(half.follows == 1.0 && half.natural > 4.9, "{half:?}");
+    assert!(half.follows == 1.0 && half.natural > 4.9 && !half.matches, "{half:?}");
     after
         .pixels_mut()
         .zip(&corner.bits)
@@ -170,6 +170,58 @@ fn a_seam_is_the_ratio_of_neighbours_differences() {
     assert_eq!([seam(&before, &before), seam(&after, &after), seam(&after, &before)], [1.0; 3]);
 }
 
+/// A grey picture of 24 x 24, and the mask of its middle 8 x 8.
+fn grey(light: impl Fn(u32, u32, bool) -> u8) -> (RgbImage, Mask) {
+    let inside = |x: u32, y: u32| (8..16).contains(&x) && (8..16).contains(&y);
+    let picture = RgbImage::from_fn(24, 24, |x, y| Rgb([light(x, y, inside(x, y)); 3]));
+    let bits = (0..24 * 24).map(|at| u8::from(inside(at % 24, at / 24))).collect();
+    (picture, Mask { width: 24, height: 24, bits })
+}
+
+#[test]
+fn a_region_is_even_where_it_is_as_rough_as_what_surrounds_it() {
+    let even =
+        |(picture, mask): (RgbImage, Mask)| Measured::of(&picture, &picture, Some(&mask), &[]).unwrap().even;
+    // Outside, a step of 10 to the right of every pixel and none below; inside, of 30 both ways; a level is added to each.
+    let rough = |x: u32, y: u32, inside: bool| if inside { 100 + (x + y) % 2 * 30 } else { 100 + x % 2 * 10 };
+    assert_eq!(even(grey(|x, y, inside| rough(x, y, inside) as u8)), 11.0 / 61.0);
+    assert_eq!(even(grey(|x, y, inside| rough(x, y, !inside) as u8)), 11.0 / 61.0);
+    // Flat on both sides: the step between the two is neither's.
+    assert_eq!(even(grey(|_, _, inside| if inside { 200 } else { 50 })), 1.0);
+}
+
+#[test]
+fn a_ground_is_clean_where_it_is_near_its_middle_tone() {
+    let clean = |light: fn(u32, u32) -> u8| {
+        let (picture, mask) = grey(|x, y, _| light(x, y));
+        Measured::of(&picture, &picture, Some(&mask), &[]).unwrap().clean
+    };
+    // 512 pixels are outside: 192 dark rows' above, 192 bright ones below, and in between 128 of the middle tone or near it.
+    let sixths = |x: u32, y: u32| match y {
+        0..8 => 20,
+        8..16 => 100 + (x % 2 * 10) as u8,
+        _ => 240,
+    };
+    assert_eq!(clean(sixths), 128.0 / 512.0);
+    assert_eq!(clean(|x, _| if x == 0 { 0 } else { 255 }), 488.0 / 512.0);
+    assert_eq!(clean(|x, _| if x % 2 == 0 { 120 } else { 131 }), 0.5, "eleven levels away");
+}
+
+#[test]
+fn pictures_of_one_window_are_compared() {
+    // Flat ones: of the formula only (2ab + C1) / (a2 + b2 + C1) is left.
+    let flat = |width, height, light| RgbImage::from_pixel(width, height, Rgb([light; 3]));
+    let ssim = |width, height| {
+        let (before, after) = (flat(width, height, 100), flat(width, height, 150));
+        Measured::of(&before, &after, None, &[]).unwrap().ssim
+    };
+    let wanted = (2.0 * 100.0 * 150.0 + 6.5025) / (100.0 * 100.0 + 150.0 * 150.0 + 6.5025);
+    for (width, height) in [(WINDOW, WINDOW), (WINDOW, 20), (20, WINDOW), (8, 9)] {
+        assert!((ssim(width, height) - wanted).abs() < 1e-6, "{width} x {height}: {}", ssim(width, height));
+    }
+    assert_eq!([ssim(WINDOW - 1, 20), ssim(20, WINDOW - 1)], [1.0; 2], "smaller than a window");
+}
+
 #[test]
 fn a_clip_shifts_scores_by_a_quarter_at_most() {
     // All of the region changed by 0.36 of 0.05, so that did = sqrt(0.36) = 0.6; nothing else did; structure kept by half.
@@ -206,6 +258,14 @@ fn a_clip_shifts_scores_by_a_quarter_at_most() {
     near(scores(Operation::Adjust), [1.0 + 4.0 * 0.6 * 0.85, 1.0 + 4.0 * 0.9 * 0.85]);
     near(scores(Operation::Style), [1.0 + 4.0 * 0.6, 1.0 + 4.0 * 0.5 * 0.85]);
     near(scores(Operation::Action), [5.0, 3.0]);
+    near(scores(Operation::Extract), [1.0, 1.0]);
+    let reason = of_step(Operation::Remove, &measured, Some(&agreement)).reason;
+    assert_eq!(reason, "100 % of the region changed; outside PSNR 99 dB; CLIP: noun 0.30 to 0.29.");
+    // Half of a cut-out object changed: up(0.5, 0.8) = 0.625 of it is intact, on a ground that is clean by a half.
+    let cut_out = Measured { changed: 0.5, clean: 0.5, ..measured };
+    let said = of_step(Operation::Extract, &cut_out, None);
+    near([said.follows, said.natural], [1.0 + 4.0 * 0.5 * 0.625, 1.0 + 4.0 * 0.625]);
+    assert!(!said.matches, "{said:?}");
     // Without a CLIP, as before.
     let alone = of_step(Operation::Remove, &measured, None);
     assert!((alone.follows - 3.4).abs() < 1e-4 && !alone.reason.contains("CLIP"), "{alone:?}");
