@@ -361,4 +361,38 @@ fn released_records_are_gone_on_from_and_only_what_is_missing_is_asked() {
         };
         assert_eq!(without_numbers(&again[key]), without_numbers(record), "{key}");
     }
+    // Of a record that doesn't say what was found, a detector is asked.
+    let silent = again.keys().next().expect("some are published");
+    silence(&jsons, silent);
+    std::fs::remove_dir_all(folder.path().join("store")).expect("removes");
+    let report = run(folder.path(), &["--set=aesthetic=0", "--records", &pattern]);
+    assert_eq!(report.summary.asks["detect"].asked, 1);
+    let segmentation = records(folder.path())[silent].segmentation.clone();
+    assert!(
+        segmentation.is_some_and(|found| found.object.is_some_and(|objects| !objects.is_empty())),
+        "{silent}"
+    );
+}
+
+/// Takes what was found out of the record of this name (its path without extension), in the tars of this folder.
+fn silence(jsons: &Path, name: &str) {
+    let mut silenced = 0;
+    for part in std::fs::read_dir(jsons).expect("a folder") {
+        let path = part.expect("a file").path();
+        let mut members = Vec::new();
+        let mut tar = tar::Archive::new(std::fs::File::open(&path).expect("opens"));
+        for member in tar.entries().expect("a tar") {
+            let mut member = member.expect("a member");
+            let at = member.path().expect("a name").to_string_lossy().into_owned();
+            let mut record: serde_json::Value = serde_json::from_reader(&mut member).expect("JSON");
+            let of = record["path"].as_str().expect("every record has a path");
+            if Path::new(of).with_extension("") == Path::new(name) {
+                record.as_object_mut().expect("an object").remove("segmentation").expect("it was there");
+                silenced += 1;
+            }
+            members.push(file(at, serde_json::to_vec(&record).expect("JSON")));
+        }
+        std::fs::write(&path, tar_of(&members)).expect("writes");
+    }
+    assert_eq!(silenced, 1, "{name}");
 }

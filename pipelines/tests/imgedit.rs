@@ -13,7 +13,7 @@ use pipelines::imgedit_release::PublishedEdits;
 use pipelines::released;
 use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
-use threshflow::publish::Table;
+use threshflow::publish::{PublishedStage, Table, read_manifest};
 
 const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
 /// What sizes are divided by.
@@ -118,6 +118,12 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     assert!(!of_edits(&page).contains("cannot be shown"), "every edit is drawn");
     assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
     assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
+    for stage in ["detect", "segment", "region_score", "caption", "instruct", "edit", "judge"] {
+        assert!(first.summary.asks.contains_key(stage), "{stage}: {:?}", first.summary.asks);
+    }
+    let manifest = read_manifest(&folder.path().join("out")).expect("reads").expect("a manifest");
+    let choose = PublishedStage::Choose { name: "choose".to_owned() };
+    assert!(manifest.stages.contains(&choose), "{:?}", manifest.stages);
     let made = edits(folder.path());
     assert_eq!(made.len() as u64, published(folder.path()), "rows, and what the funnel says");
     let types: BTreeSet<EditType> = made.iter().map(|edit| edit.edit_type).collect();
