@@ -41,11 +41,11 @@ fn write_shards(folder: &Path) {
 fn captions(out: &Path) -> Vec<String> {
     let pattern = out.join("jsons/*.tar").to_string_lossy().into_owned();
     let tars = JsonsTars::open(&[pattern], &ReadOptions::default()).expect("the tars of records open");
-    let of_record = |(_, record): (String, _)| {
-        let record: operators::record::Record = Result::expect(record, "parses");
-        record.cap.map(|captions| captions.all().into_iter().map(|text| text.to_string()).collect::<Vec<_>>())
-    };
-    tars.records().filter_map(of_record).flatten().collect()
+    let records = tars.records().map(|(_, record)| record.expect("is read").expect("parses"));
+    let texts = records.filter_map(|record| record.cap);
+    texts
+        .flat_map(|captions| captions.all().into_iter().map(|text| text.to_string()).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]
