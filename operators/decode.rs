@@ -23,6 +23,9 @@ mod tiff;
 #[cfg(feature = "scaled-jpeg")]
 mod turbo;
 
+use std::sync::Arc;
+
+use threshflow::lane::Budget;
 use threshflow::row::Refusal;
 use threshflow::shard::{EndFrame, Format, Picture, Probed, ReadOptions, guarded, probe};
 
@@ -105,9 +108,13 @@ pub fn decode(bytes: &[u8], format: Format, orientation: u8, purpose: Purpose) -
 /// Decodes a file of any format that a sample may have, in full, and turns it upright by what it says of itself. Waits for
 /// [room beside the lanes](decode_beside).
 pub fn decode_file(bytes: &[u8]) -> Result<Rgb, Refusal> {
+    decode_file_within(room::beside(), bytes)
+}
+
+fn decode_file_within(room: &Arc<Budget>, bytes: &[u8]) -> Result<Rgb, Refusal> {
     let header = probe(bytes, &ReadOptions { max_pixels: MAX_PIXELS, ..ReadOptions::default() })?;
     let (width, height) = (header.width.into(), header.height.into());
-    let _room = room::beside(decoded_bytes_of(bytes, width, height, header.format, Purpose::Full));
+    let _permit = room.take(decoded_bytes_of(bytes, width, height, header.format, Purpose::Full));
     decode(bytes, header.format, header.orientation, Purpose::Full)
 }
 
@@ -115,7 +122,7 @@ pub fn decode_file(bytes: &[u8]) -> Result<Rgb, Refusal> {
 /// that decoding takes are free in a budget that they share (see [`bound_beside`]).
 pub fn decode_beside(bytes: &[u8], picture: &Picture, purpose: Purpose) -> Result<Rgb, Refusal> {
     let (width, height) = (picture.width.into(), picture.height.into());
-    let _room = room::beside(decoded_bytes_of(bytes, width, height, picture.format, purpose));
+    let _permit = room::beside().take(decoded_bytes_of(bytes, width, height, picture.format, purpose));
     decode(bytes, picture.format, picture.orientation, purpose)
 }
 

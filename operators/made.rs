@@ -51,9 +51,12 @@ pub fn check_shape(made: &[u8], original: (u32, u32)) -> Result<(), Refusal> {
     Err(Refusal::new(WRONG_SHAPE, message))
 }
 
-/// Checks that the bytes are a whole PNG, JPEG or WebP of at most `most_pixels`, by decoding them. The message says what they are instead,
+/// What an editor's picture may have: they answer with 1 to 16 million pixels.
+const MOST_PIXELS: u64 = 64_000_000;
+
+/// Checks that the bytes are a whole PNG, JPEG or WebP of at most [`MOST_PIXELS`], by decoding them. The message says what they are instead,
 /// and repeats nothing of them: a server may echo what it was sent.
-pub(crate) fn check_whole(made: &[u8], most_pixels: u64) -> Result<(), String> {
+pub(crate) fn check_whole(made: &[u8]) -> Result<(), String> {
     const TAKEN: &str = "PNG, JPEG and WebP are taken";
     let bytes = made.len();
     if !matches!(image::guess_format(made), Ok(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
@@ -65,8 +68,8 @@ pub(crate) fn check_whole(made: &[u8], most_pixels: u64) -> Result<(), String> {
     let header =
         probe(made, &ReadOptions { max_pixels: u64::MAX, ..ReadOptions::default() }).map_err(broken)?;
     let (width, height) = (header.width, header.height);
-    if u64::from(width) * u64::from(height) > most_pixels {
-        return Err(format!("a picture of {width} x {height} pixels; at most {most_pixels} are taken"));
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(format!("a picture of {width} x {height} pixels; at most {MOST_PIXELS} are taken"));
     }
     debug_assert!(matches!(header.format, Format::Png | Format::Jpeg | Format::WebP));
     decode_file(made).map(drop).map_err(broken)

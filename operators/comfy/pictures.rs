@@ -6,7 +6,6 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use threshflow::row::Refusal;
 
 use super::binding::{Binding, MaskTo};
-use crate::decode::MAX_PIXELS;
 use crate::editor::Pass;
 use crate::made::check_whole;
 use crate::mask::Mask;
@@ -93,7 +92,7 @@ fn png(pixels: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) ->
 
 /// Whether it is a picture that can be published: PNG, JPEG or WebP, decoded once to its last pixel.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    check_whole(bytes, MAX_PIXELS).map_err(|what| format!("it is {what}"))
+    check_whole(bytes).map_err(|what| format!("it is {what}"))
 }
 
 #[cfg(test)]

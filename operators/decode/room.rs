@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use threshflow::lane::{Budget, Permit};
+use threshflow::lane::Budget;
 use threshflow::row::Refusal;
 
 /// As many bytes as a run's decoded pictures may have by default.
@@ -17,13 +17,9 @@ pub(super) fn bound_beside(bytes: u64) {
     BESIDE.get_or_init(|| Budget::new(bytes));
 }
 
-pub(super) fn of_beside() -> &'static Arc<Budget> {
+/// Room beside the lanes. What is larger than all of it goes alone. Nobody who holds a permit of it waits for anything.
+pub(super) fn beside() -> &'static Arc<Budget> {
     BESIDE.get_or_init(|| Budget::new(MOST_BESIDE))
-}
-
-/// Waits for room beside the lanes. What is larger than all of it goes alone. Nobody who holds a permit of it waits for anything.
-pub(super) fn beside(bytes: u64) -> Permit {
-    of_beside().take(bytes)
 }
 
 /// Pictures that need less are not asked for: what is left of memory then changes faster than it can be asked.

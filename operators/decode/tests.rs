@@ -233,13 +233,21 @@ fn what_is_decoded_beside_the_lanes_keeps_within_its_bytes() {
     let bytes = std::fs::read(fixtures().join("pictures/colour_420.jpg")).unwrap();
     let one = decode_file(&bytes).unwrap();
     let takes = decoded_bytes_of(&bytes, one.width, one.height, Format::Jpeg, Purpose::Full);
-    // Whoever was first in this process said how many there are.
-    bound_beside(takes * 2 + takes / 2);
+    let room = Budget::new(takes * 2 + takes / 2);
     std::thread::scope(|threads| {
         for _ in 0..8 {
-            threads.spawn(|| (0..20).for_each(|_| assert_eq!(decode_file(&bytes).as_ref(), Ok(&one))));
+            threads.spawn(|| {
+                for _ in 0..20 {
+                    assert_eq!(decode_file_within(&room, &bytes).as_ref(), Ok(&one));
+                }
+            });
         }
     });
-    let budget = room::of_beside();
-    assert!(budget.peak() >= takes && budget.peak() <= budget.capacity().max(takes), "{}", budget.peak());
+    // Two at once, and never a third: what one takes is known before it is decoded.
+    assert!((takes..=takes * 2).contains(&room.peak()), "{} of {takes} each", room.peak());
+    assert_eq!(room.used(), 0);
+    // What is larger than all of it goes alone.
+    let small = Budget::new(1);
+    assert_eq!(decode_file_within(&small, &bytes).as_ref(), Ok(&one));
+    assert_eq!(small.peak(), takes);
 }

@@ -8,9 +8,6 @@ use threshflow::row::Refusal;
 
 use crate::made::check_whole;
 
-/// What an answer's picture may have: editors answer with 1 to 16 million pixels.
-const MOST_PIXELS: u64 = 64_000_000;
-
 /// Some servers leave out what base64 fills up with.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -66,7 +63,7 @@ fn from_base64(text: &str) -> Result<Vec<u8>, Refusal> {
 
 /// Checks that the bytes are a whole PNG, JPEG or WebP of a sensible size, by decoding them; else refused as `bad_answer`.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
-    check_whole(bytes, MOST_PIXELS).map_err(bad)
+    check_whole(bytes).map_err(bad)
 }
 
 fn bad(what: String) -> Refusal {

@@ -157,7 +157,7 @@ pub fn orientation_of(bytes: &[u8], format: Format) -> u8 {
 /// Any bytes may stand before a marker (those of a scan among them), and any number of 0xFF in front of the code.
 pub fn next_jpeg_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {
-        *at += bytes.get(*at..)?.iter().position(|&byte| byte == 0xFF)?;
+        *at += memchr::memchr(0xFF, bytes.get(*at..)?)?;
         *at += bytes[*at..].iter().position(|&byte| byte != 0xFF)?;
         let marker = bytes[*at];
         *at += 1;

@@ -130,6 +130,22 @@ def webp(dice):
     return saved(frame, "WEBP", **options)
 
 
+def webp_beside(dice):
+    """An animation whose first frame is smaller than the canvas, and lies somewhere on it."""
+    frame = image(dice, str(dice.choice(["RGB", "RGBA"])))
+    other = image(dice, "RGB").resize(frame.size)
+    data = bytearray(saved(frame, "WEBP", lossless=bool(dice.random() < 0.5), save_all=True, append_images=[other], duration=50,
+                           background=tuple(int(level) for level in dice.integers(0, 256, 4))))
+    if data[12:16] != b"VP8X":
+        return None
+    left, top = int(dice.integers(0, 4)), int(dice.integers(0, 4))
+    for at, more in ((24, 2 * left + int(dice.integers(0, 5))), (27, 2 * top + int(dice.integers(0, 5)))):
+        data[at:at + 3] = (int.from_bytes(data[at:at + 3], "little") + more).to_bytes(3, "little")
+    at = data.index(b"ANMF") + 8
+    data[at:at + 3], data[at + 3:at + 6] = left.to_bytes(3, "little"), top.to_bytes(3, "little")
+    return bytes(data)
+
+
 # GIF
 
 def lzw(values, bits, clear_often=False):
@@ -434,7 +450,7 @@ def flipped(make):
 
 KINDS = [
     ("png_by_hand", png_by_hand, "kept", 12), ("png_by_pillow", png_by_pillow, "kept", 6), ("png_cut", png_cut, "refused", 5),
-    ("webp", webp, "as Pillow", 10), ("gif_by_hand", gif_by_hand, "as Pillow", 14), ("gif_by_pillow", gif_by_pillow, "kept", 5), ("gif_cut", gif_cut, "refused", 5),
+    ("webp", webp, "as Pillow", 10), ("webp_beside", webp_beside, "as Pillow", 3), ("gif_by_hand", gif_by_hand, "as Pillow", 14), ("gif_by_pillow", gif_by_pillow, "kept", 5), ("gif_cut", gif_cut, "refused", 5),
     ("bmp_by_hand", bmp_by_hand, "as Pillow", 14), ("bmp_by_pillow", bmp_by_pillow, "kept", 4), ("bmp_cut", bmp_cut, "refused", 4),
     ("tiff_by_hand", tiff_by_hand, "as Pillow", 20), ("tiff_by_pillow", tiff_by_pillow, "as Pillow", 14), ("tiff_cut", tiff_cut, "as Pillow", 3),
     ("tiff_pointing_elsewhere", tiff_pointing_elsewhere, "refused", 3),
