@@ -291,8 +291,7 @@ fn damaged_models_end_no_process_in_bounded_memory() {
             break;
         }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let last =
-            said.lines().filter(|line| line.starts_with("damaged ")).next_back().expect("one").to_owned();
+        let last = said.lines().rfind(|line| line.starts_with("damaged ")).expect("one").to_owned();
         let number: u64 = last.split(' ').nth(1).and_then(|number| number.parse().ok()).expect("a number");
         let why = said.lines().next_back().unwrap_or_default().to_owned();
         println!("{last}: {} {why}", output.status);
