@@ -43,7 +43,7 @@ fn captions(out: &Path) -> Vec<String> {
     let tars = JsonsTars::open(&[pattern], &ReadOptions::default()).expect("the tars of records open");
     let of_record = |(_, record): (String, _)| {
         let record: operators::record::Record = Result::expect(record, "parses");
-        record.cap.map(|captions| captions.all().into_iter().map(|text| text.to_string()).collect::<Vec<_>>())
+        record.cap.map(|captions| captions.all().iter().map(|text| text.to_string()).collect::<Vec<_>>())
     };
     tars.records().filter_map(of_record).flatten().collect()
 }
