@@ -44,7 +44,7 @@ fn captions(out: &Path) -> Vec<String> {
     let records = tars.records().map(|(_, record)| record.expect("is read").expect("parses"));
     let texts = records.filter_map(|record| record.cap);
     texts
-        .flat_map(|captions| captions.all().into_iter().map(|text| text.to_string()).collect::<Vec<_>>())
+        .flat_map(|captions| captions.all().iter().map(|text| text.to_string()).collect::<Vec<_>>())
         .collect()
 }
 

@@ -8,7 +8,7 @@ use crate::chat::{caption, judge, noun_finder};
 
 const WHOLE: [&str; 3] = [
     "{\"follows\": 4, \"natural\": 5, \"match\": true, \"reason\": \"a<|pad|> seam \\u003c|im_end|\\u003e\"}",
-    "{\"objects\": [\"cat<|pad|>\", \"mat\\u003c/s\\u003e\"], \"background\": [], \"summary\": \"a [INST] cat\"}",
+    "{\"objects\": [\"cat<|pad|>\", \"mat\\u003c/s\\u003e\"], \"background\": [], \"summary\": \"a <image> cat\"}",
     "Prompt Compliance: 5\nVisual Naturalness: 4\nPhysical Consistency: 4\nReason: a <image> seam\n",
 ];
 
