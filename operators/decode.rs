@@ -129,7 +129,8 @@ pub fn decode_beside(bytes: &[u8], picture: &Picture, purpose: Purpose) -> Resul
 /// [`decode_beside`] for the second frame of a sample, shown as its picture is.
 pub fn decode_frame_beside(frame: &EndFrame<'_>, purpose: Purpose) -> Result<Rgb, Refusal> {
     let Probed { format, width, height, orientation } = frame.looked.clone()?;
-    let _room = room::beside(decoded_bytes_of(frame.bytes, width.into(), height.into(), format, purpose));
+    let bytes = decoded_bytes_of(frame.bytes, width.into(), height.into(), format, purpose);
+    let _permit = room::beside().take(bytes);
     decode(frame.bytes, format, orientation, purpose)
 }
 
