@@ -143,13 +143,15 @@ fn serve(stream: TcpStream, kept: &Mutex<Kept>) -> std::io::Result<()> {
     let kind = header("content-type").unwrap_or_default();
     let boundary = kind.split("boundary=").nth(1).unwrap_or_default().trim_matches('"').to_string();
     let request = Request { line: head.first().cloned().unwrap_or_default(), boundary, body };
-    let answer = {
+    let answer = if request.line.starts_with("GET ") && request.line.contains("/models ") {
+        // The first word with an endpoint is none of what was planned.
+        Answer::bytes(404, "text/plain", b"no such page".to_vec())
+    } else {
         let mut kept = kept.lock().unwrap();
         kept.requests.push(request);
-        kept.answers.pop_front()
+        let answer = kept.answers.pop_front();
+        answer.unwrap_or_else(|| Answer::bytes(418, "text/plain", b"nothing more was planned".to_vec()))
     };
-    let answer =
-        answer.unwrap_or_else(|| Answer::bytes(418, "text/plain", b"nothing more was planned".to_vec()));
     let Answer { status, kind, body, header } = answer;
     let mut stream = stream;
     write!(

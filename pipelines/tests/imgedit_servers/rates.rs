@@ -11,15 +11,15 @@ use crate::desk::Desk;
 /// 7 of the 24 pictures are broken on purpose: that much is allowed.
 const ALLOWED: &str = "--edits=remove --max-error-rate=0.35";
 
-/// A model of this name is not there; one named `garbler` says nothing that can be read.
-const ABSENT: &str = "absent";
+/// A model of this name is not for this key; one named `garbler` says nothing that can be read.
+const BARRED: &str = "barred";
 
 fn models() -> Models {
     let script = |asked: &tests::fakes::http::Asked, task: Task| {
         let named = |name: &str| String::from_utf8_lossy(&asked.body).contains(name);
-        if named(ABSENT) {
-            let error = json!({"error": {"message": "The model `absent` does not exist.", "type": "NotFoundError", "code": 404}});
-            return Some(Action::json(404, &error));
+        if named(BARRED) {
+            let error = json!({"error": {"message": "Your plan has no such model.", "code": 403}});
+            return Some(Action::json(403, &error));
         }
         (task == Task::Judge && named("garbler")).then(|| said("Hm."))
     };
@@ -36,8 +36,8 @@ fn a_dead_stage_fails_the_run_and_what_was_published_stands() {
     desk.run(&models, ALLOWED);
     let before = trees::read(&desk.path("out"));
     for (flag, stage) in [
-        ("--judge-model=absent", "judge"),
-        ("--edit-model=absent", "edit"),
+        ("--judge-model=barred", "judge"),
+        ("--edit-model=barred", "edit"),
         ("--judge-model=garbler", "judge"),
     ] {
         let report = run(&desk, &models, &format!("{ALLOWED} {flag}"));
@@ -56,7 +56,7 @@ fn a_dead_stage_fails_the_run_and_what_was_published_stands() {
         assert_eq!(json["errors"]["edits"][stage]["rate"], 1.0, "{flag}");
     }
     // Who means it can have it, and what a chooser does not choose is no error.
-    let report = run(&desk, &models, "--edits=remove,hybrid --judge-model=absent --max-error-rate=1");
+    let report = run(&desk, &models, "--edits=remove,hybrid --judge-model=barred --max-error-rate=1");
     report.check().expect("is done");
     let edits = report.summary.edits.as_ref().expect("edits are tried");
     assert!(edits.refused.contains_key("choose") && edits.kept == 0, "{edits:?}");
