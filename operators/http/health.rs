@@ -11,7 +11,7 @@ use ureq::http::Method;
 
 use super::attempts::Call;
 use super::send::{self, Expected, Payload, shown};
-use super::{CallClass, CallError, Host, Tokens};
+use super::{CallClass, CallError, Host, KeyHeader, Tokens};
 
 /// For an answer to the first word. A server that is busy may need longer: that is told, and no error.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -134,7 +134,10 @@ impl Host {
                 let error = self.error(&call, &fault, 1);
                 let is_the_end = match fault.class {
                     CallClass::Unreachable => fault.status.is_none(),
-                    CallClass::Unauthorised => fault.status == Some(401),
+                    // Where Azure has no list, it may blame the key: there the first question tells.
+                    CallClass::Unauthorised => {
+                        fault.status == Some(401) && self.settings.key_header == KeyHeader::Bearer
+                    }
                     _ => false,
                 };
                 if is_the_end {
