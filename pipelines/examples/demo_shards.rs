@@ -15,9 +15,9 @@ fn main() -> anyhow::Result<()> {
     }
     let start = Instant::now();
     let shards = write_demo_shards(&folder, &options)?;
-    println!("{:#?}", shards.planted);
+    threshflow::say!("{:#?}", shards.planted);
     let (seconds, megabytes) = (start.elapsed().as_secs_f64(), shards.bytes as f64 / 1e6);
-    println!(
+    threshflow::say!(
         "{} samples, {} too small, {megabytes:.1} MB, {seconds:.1} s",
         shards.samples,
         shards.too_small.len()

@@ -62,7 +62,7 @@ fn time(width: u32, height: u32) -> anyhow::Result<()> {
     for n in 0..20 {
         std::hint::black_box(Scene::number(1, n).draw(width, height));
     }
-    println!("{:.1} ms a scene to draw", start.elapsed().as_secs_f64() * 50.0);
+    threshflow::say!("{:.1} ms a scene to draw", start.elapsed().as_secs_f64() * 50.0);
     let pictures: Vec<_> = (0..20).map(|n| Scene::number(1, n).draw(width, height)).collect();
     let start = Instant::now();
     for picture in &pictures {
@@ -70,6 +70,6 @@ fn time(width: u32, height: u32) -> anyhow::Result<()> {
         picture.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88))?;
         std::hint::black_box(bytes);
     }
-    println!("{:.1} ms a scene to encode", start.elapsed().as_secs_f64() * 50.0);
+    threshflow::say!("{:.1} ms a scene to encode", start.elapsed().as_secs_f64() * 50.0);
     Ok(())
 }

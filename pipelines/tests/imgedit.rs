@@ -255,6 +255,7 @@ fn a_second_frame_is_turned_as_the_first_one_is() {
     action(6, true);
 }
 
+#[expect(clippy::print_stdout, reason = "a part of tests, whose words are captured")]
 fn action(count: usize, on_their_side: bool) {
     let folder = scenes(2 * count);
     let films = films(folder.path(), count);

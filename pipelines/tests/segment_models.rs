@@ -149,6 +149,7 @@ fn a_mask_does_not_depend_on_the_other_boxes() {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a part of tests, whose words are captured")]
 fn same(some: &[TensorOut], others: &[TensorOut]) {
     assert_eq!(some.len(), others.len());
     for (one, other) in some.iter().zip(others) {

@@ -3,6 +3,7 @@
 use operators::onnx::{Backend, BackendChoice, Device};
 
 /// ONNX Runtime on the CPU, where its library is there; it must be where THRESHFLOW_REQUIRE_ORT=1 says so.
+#[expect(clippy::print_stdout, reason = "a part of tests, whose words are captured")]
 pub fn native() -> Option<Backend> {
     match Backend::find(BackendChoice::OnnxRuntime, Device::Cpu) {
         Ok(backend) => Some(backend),
