@@ -1,8 +1,8 @@
 //! What a model said: the one reader of answers, for all tasks.
 //!
 //! A model's text is more than its answer. [`said`] takes away what the model thought, whatever form that has and whether or not
-//! the template opened it, what it called, what it went on with after its turn, and every [control token](control). What is left
-//! is read as prose, as [the last complete object of the wanted shape](objects), or as [scores in lines](scores).
+//! the template opened it, what it called, what it went on with after its turn, and every control token (`control`). What is left
+//! is read as prose, as the last complete object of the wanted shape (`objects`), or as scores in lines (`scores`).
 //!
 //! Nothing is guessed: thinking that never ends is no answer, two values for one thing are none, and a draft that a broken object
 //! follows is none either. An answer that can't be read is complained about and asked for once more.
