@@ -31,6 +31,7 @@ use ureq::http::{HeaderMap, Method};
 
 pub use call_error::{CallClass, CallError, is_of_the_content};
 pub use gate::Breaker;
+pub(crate) use health::trouble;
 pub use key::{Key, KeyHeader};
 pub use prices::{Price, Prices};
 pub use report::{HostReport, Latency};

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use threshflow::lane::Remote;
 
 use super::endpoints::Endpoints;
 use super::workflow::Workflow;
+use crate::http::trouble;
 
 /// One server of an editor.
 pub(super) struct Server {
@@ -57,11 +57,7 @@ impl Remote for Server {
         if state.failures == 0 {
             return None;
         }
-        let next = state.aside_until.map(|until| until.saturating_duration_since(Instant::now()).as_secs());
-        let next = next.map_or(String::new(), |seconds| format!(", next in {seconds} s"));
-        let tries =
-            if state.failures == 1 { "1 try".to_owned() } else { format!("{} tries", state.failures) };
-        Some(format!("{}, {tries}{next}", state.why))
+        Some(trouble(&state.why, state.failures, state.aside_until))
     }
 }
 

@@ -112,7 +112,8 @@ impl Host {
         match send::send(&self.agent, request, call.payload, call.expected, timeout, most_bytes) {
             Ok(received) => {
                 permit.went(Went::Well);
-                self.health.answered();
+                // Files have a path each, and are no kind of their own.
+                self.health.answered(if call.method == Method::POST { kind(call) } else { String::new() });
                 self.counters.answered(began.elapsed());
                 let Received { status, headers, body } = self.without_key(received, call.expected);
                 Ok(Answered { status, headers, body, attempts: attempt, reservation })
@@ -297,8 +298,8 @@ impl Host {
             _ => return,
         };
         let mut hopeless = self.hopeless.lock().unwrap_or_else(PoisonError::into_inner);
+        self.health.despaired(&about, &error.message);
         hopeless.insert(about, (Instant::now() + HOPELESS_FOR, error.clone()));
-        self.health.despaired(&error.message);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Before the first question a list of models is asked for, which costs nothing: an endpoint that nobody reaches, or that doesn't
 //! know the key, is told of within seconds, and not after all retries of a paid call. Who has no such list is well.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,8 @@ pub(super) struct Health {
 
 #[derive(Default)]
 struct State {
-    has_answered: bool,
+    /// The kinds of calls that were answered: by path and model, as in `Host::hopeless`.
+    answered: BTreeSet<String>,
     hopeless: Option<String>,
     ails: Option<Ails>,
 }
@@ -51,10 +53,11 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It gave what it was asked for.
-    pub(super) fn answered(&self) {
+    /// It gave what it was asked for, by a call of this kind.
+    pub(super) fn answered(&self, kind: String) {
         let mut state = self.lock();
-        (state.has_answered, state.ails) = (true, None);
+        state.ails = None;
+        state.answered.insert(kind);
     }
 
     /// A request failed, and the next one is sent after this pause; `None` where none is.
@@ -69,10 +72,12 @@ impl Health {
         ails.next = next;
     }
 
-    /// No call of the kind can go well: of an endpoint that never gave an answer, that is the end.
-    pub(super) fn despaired(&self, why: &str) {
+    /// No call of the kind can go well; an empty kind is all of them. Where none of these was ever answered, that is the end: what
+    /// fails later fails its rows.
+    pub(super) fn despaired(&self, kind: &str, why: &str) {
         let mut state = self.lock();
-        if !state.has_answered {
+        let never = if kind.is_empty() { state.answered.is_empty() } else { !state.answered.contains(kind) };
+        if never {
             state.hopeless.get_or_insert_with(|| why.to_owned());
         }
     }
@@ -89,10 +94,7 @@ impl Health {
     pub(super) fn trouble(&self) -> Option<String> {
         let state = self.lock();
         let ails = state.ails.as_ref().filter(|ails| ails.since.elapsed() >= NEWS_AFTER)?;
-        let tries = if ails.tries == 1 { "1 try".to_owned() } else { format!("{} tries", ails.tries) };
-        let next = ails.next.map(|next| next.saturating_duration_since(Instant::now()).as_secs());
-        let next = next.map_or(String::new(), |seconds| format!(", next in {seconds} s"));
-        Some(format!("{}, {tries}{next}", ails.words))
+        Some(trouble(&ails.words, ails.tries, ails.next))
     }
 
     /// The models that it serves, as far as it said.
@@ -105,6 +107,14 @@ impl Health {
         let more = if models.len() > named.len() { ", …" } else { "" };
         format!("; it serves {}{more}", named.join(", "))
     }
+}
+
+/// `refuses connections, 12 tries, next in 8 s`.
+pub(crate) fn trouble(words: &str, tries: u32, next: Option<Instant>) -> String {
+    let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+    let next = next.map(|next| next.saturating_duration_since(Instant::now()).as_secs());
+    let next = next.map_or(String::new(), |seconds| format!(", next in {seconds} s"));
+    format!("{words}, {tries}{next}")
 }
 
 impl Host {
@@ -141,7 +151,7 @@ impl Host {
                     _ => false,
                 };
                 if is_the_end {
-                    self.health.despaired(&error.message);
+                    self.health.despaired("", &error.message);
                     return Err(CallError { retry: false, ..error });
                 }
                 if fault.class == CallClass::Timeout {
@@ -175,10 +185,17 @@ mod tests {
         }
         health.failed("refuses connections", Some(Duration::from_millis(8_500)));
         assert_eq!(health.trouble().as_deref(), Some("refuses connections, 2 tries, next in 8 s"));
-        health.answered();
+        health.answered("POST a".to_owned());
         assert_eq!(health.trouble(), None);
-        health.despaired("the model is gone");
+        health.despaired("POST a", "the model is gone");
+        health.despaired("", "the key is gone");
         assert_eq!(health.hopeless(), None, "it has answered before");
+        health.despaired("POST b", "there is no such model");
+        assert_eq!(
+            health.hopeless().as_deref(),
+            Some("there is no such model"),
+            "another was never answered"
+        );
     }
 
     #[test]

@@ -74,6 +74,20 @@ fn what_is_not_there_at_the_start_is_said_and_what_was_published_stands() {
     }
 }
 
+#[test]
+fn an_unknown_model_is_said_though_the_endpoint_answers_for_others() {
+    let absent = |asked: &tests::fakes::http::Asked, task: Task| {
+        let error = || json!({"error": {"message": "no such model", "code": 404}});
+        (task == Task::Judge && asked.path.ends_with("completions")).then(|| Action::json(404, &error()))
+    };
+    let (models, desk) = (Models::with(Faults::default(), Box::new(absent)), Desk::of(10, 8));
+    // Too few edits for so many failures in a row as stop a run; all that fails is allowed.
+    let (ended, _) = run(&desk, &models, "--edits=remove --judge-model=absent");
+    ended.expect(1, &["the model absent", "Run the same command again to go on"]);
+    assert!(models.asked_since(0).iter().any(|(task, _)| *task == Task::Caption), "others were answered");
+    assert!(!desk.path("out/manifest.json").exists(), "nothing is published");
+}
+
 /// A folder with one workflow that takes things out.
 fn workflows(desk: &Desk) -> String {
     let folder = desk.path("workflows");
