@@ -1,6 +1,6 @@
 //! Sessions: a loaded model on one device, run by one thread at a time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use threshflow::shard::guarded;
 
 use super::backend::{Backend, Runtime};
 use super::contract::Feed;
@@ -99,11 +99,7 @@ impl Session {
 
 /// Runs what might panic inside a back-end (ort asserts in a few places, rten's integers overflow) and gives its panic as an error.
 pub(super) fn quietly<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let why = panic.downcast_ref::<String>().cloned();
-        let why = why.or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
-        Err(why.unwrap_or("the back-end panicked".to_string()))
-    })
+    guarded(work).unwrap_or_else(Err)
 }
 
 /// The integers of an input in 32 bits, or which one has no place there.
