@@ -233,6 +233,12 @@ impl Editor for Comfy {
         self.endpoints.at_once()
     }
 
+    fn deadline(&self) -> Option<Duration> {
+        let settings = &self.settings;
+        let one = settings.prompt_timeout + settings.give_up_after + settings.call_timeout * 2;
+        Some(one * MOST_PROMPTS as u32)
+    }
+
     /// Refusal classes. Of the content: `execution_failed`, `no_reference` (the workflow wants one), `no_workflow` (none for this
     /// operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers: `no_picture`, `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
     /// `interrupted`, `upload_rejected`, `output_lost`, `bad_output`, `answer_too_large`.

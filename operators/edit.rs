@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Subject};
+use threshflow::lane::{Book, Key, Lanes, Operator, Prepares, Question, Reply, Subject};
 use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
@@ -34,8 +34,14 @@ impl Topic for Edited {
 /// Raise this when the code changes what an edit is made of.
 const VERSION: &[u8] = b"edit/2";
 
-/// How long the passes of an edit may take, together.
+/// How long the passes that one editor makes of an edit may take together, at least.
 const DEADLINE: Duration = Duration::from_secs(1800);
+
+/// Of an edit: three steps.
+const MOST_PASSES: u32 = 3;
+
+/// Edits that may wait for their editors: a few kilobytes each, and so many that every editor finds work among them.
+const MOST_IN_LINE: usize = 512;
 
 /// An editor and the book of what it made.
 struct Kept {
@@ -68,7 +74,12 @@ impl Editors {
     }
 
     fn who_can(&self, operation: Operation) -> Result<&Kept, Refusal> {
-        self.kept.iter().find(|kept| kept.editor.can(operation)).ok_or_else(|| {
+        Ok(&self.kept[self.place_of(operation)?])
+    }
+
+    /// Which of the editors makes passes of this operation.
+    fn place_of(&self, operation: Operation) -> Result<usize, Refusal> {
+        self.kept.iter().position(|kept| kept.editor.can(operation)).ok_or_else(|| {
             let message = format!("none of the editors can {}", operation.name());
             Refusal::new("no_editor", message)
         })
@@ -204,12 +215,17 @@ impl Edit {
         Ok(Keyed { passes, keys })
     }
 
-    fn make(&self, edit: &ToEdit) -> Result<StoredEdit, Refusal> {
+    /// Makes the passes of an edit that this editor makes, up to the first that another has to make: then `None`.
+    fn make(&self, edit: &ToEdit, editor: Option<usize>) -> Result<Option<StoredEdit>, Refusal> {
         let masks = self.source.masks(&edit.planned)?;
         let reference = self.source.reference_picture(&edit.stored.reference)?;
         let mut stored = StoredEdit { passes: Vec::new() };
         for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
-            let kept = self.editors.who_can(pass.operation)?;
+            let place = self.editors.place_of(pass.operation)?;
+            let kept = &self.editors.kept[place];
+            if editor.is_some_and(|editor| editor != place) && !kept.book.knows(key) {
+                return Ok(None);
+            }
             let make = || {
                 let picture = match pass.from {
                     Shown::Made(number) => Arc::new(self.picture(&stored, number, &edit.original)?),
@@ -236,7 +252,14 @@ impl Edit {
             check_shape(&kept.book.look_up_one(*key, make)?, of)?;
             stored.passes.push((pass.operation, key.0));
         }
-        Ok(stored)
+        Ok(Some(stored))
+    }
+
+    fn planned_and_keyed(&self, question: &Question) -> Result<(Planned, StoredInstruction, Keyed), Refusal> {
+        let planned = self.source.planned(question)?;
+        let stored = self.instructions.instruction(question)?;
+        let keyed = self.keyed(question, &planned, &stored)?;
+        Ok((planned, stored, keyed))
     }
 
     /// What pass `number` made, at the original's size: an editor may give another.
@@ -301,6 +324,8 @@ impl Operator for Edit {
     type Session = ();
 
     const KEY: Key = Key::Row;
+    // An original is decoded when an editor has time for it: edits that wait for a slow one hold no pixels.
+    const PREPARES: Prepares = Prepares::WhenTakenUp;
 
     fn name(&self) -> &'static str {
         "edit"
@@ -346,9 +371,7 @@ impl Operator for Edit {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
             return Err(Refusal::new("no_picture", "there is nothing to look at"));
         };
-        let planned = self.source.planned(question)?;
-        let stored = self.instructions.instruction(question)?;
-        let keyed = self.keyed(question, &planned, &stored)?;
+        let (planned, stored, keyed) = self.planned_and_keyed(question)?;
         let original = Arc::new(pixels_of(picture, bytes)?);
         Ok(ToEdit { original, planned, stored, keyed })
     }
@@ -358,15 +381,34 @@ impl Operator for Edit {
     }
 
     fn sessions(&self) -> usize {
-        self.editors.kept.iter().map(|kept| kept.editor.at_once()).max().unwrap_or(1)
+        self.lines().iter().sum()
+    }
+
+    /// One for each editor, with as many threads as it makes passes side by side.
+    fn lines(&self) -> Vec<usize> {
+        self.editors.kept.iter().map(|kept| kept.editor.at_once().max(1)).collect()
+    }
+
+    /// That of the editor which makes the first pass that nobody made yet.
+    fn line(&self, question: &Question) -> Result<usize, Refusal> {
+        let (.., keyed) = self.planned_and_keyed(question)?;
+        for (pass, key) in keyed.passes.passes.iter().zip(&keyed.keys) {
+            let place = self.editors.place_of(pass.operation)?;
+            if !self.editors.kept[place].book.knows(key) {
+                return Ok(place);
+            }
+        }
+        // Nothing is to be made. The last editor is asked for what no other can do: the quickest, as a rule.
+        Ok(self.editors.kept.len().saturating_sub(1))
     }
 
     fn most_in_flight(&self) -> Option<usize> {
-        Some(self.sessions() * 2)
+        Some((self.sessions() * 2).max(MOST_IN_LINE))
     }
 
     fn deadline(&self) -> Option<Duration> {
-        Some(DEADLINE)
+        let longest = self.editors.kept.iter().filter_map(|kept| kept.editor.deadline()).max();
+        longest.map(|pass| pass * MOST_PASSES).max(Some(DEADLINE))
     }
 
     fn open_session(&self) -> Result<(), String> {
@@ -374,11 +416,16 @@ impl Operator for Edit {
     }
 
     fn answer(&self, _session: &mut (), batch: &[ToEdit]) -> Vec<Result<Reply<Handle<Edited>>, Refusal>> {
-        let one = |edit: &ToEdit| {
-            let body = postcard::to_stdvec(&self.make(edit)?).unwrap_or_default();
-            Ok(Reply::with_body(Handle::of(&body), body))
-        };
-        batch.iter().map(one).collect()
+        batch.iter().filter_map(|edit| self.reply(edit, None)).collect()
+    }
+
+    fn answer_in_line(
+        &self,
+        line: usize,
+        _session: &mut (),
+        edit: &ToEdit,
+    ) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
+        self.reply(edit, Some(line))
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
@@ -387,6 +434,14 @@ impl Operator for Edit {
 }
 
 impl Edit {
+    fn reply(&self, edit: &ToEdit, editor: Option<usize>) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
+        let made = self.make(edit, editor).transpose()?;
+        Some(made.map(|made| {
+            let body = postcard::to_stdvec(&made).unwrap_or_default();
+            Reply::with_body(Handle::of(&body), body)
+        }))
+    }
+
     /// The passes of an edit that nobody made yet, by editor. A pass that is shaped by words which are not written yet is taken
     /// for one of its own.
     fn unmade(&self, question: &Question) -> Result<Vec<(&'static str, ContentHash)>, Refusal> {

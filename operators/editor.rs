@@ -1,6 +1,8 @@
 //! Editors: what makes one pass of an edit, picture in and picture out. One trait, four kinds: classical and embedded, ONNX
 //! inpainting, ComfyUI, an HTTP model.
 
+use std::time::Duration;
+
 use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
@@ -34,7 +36,7 @@ pub struct Made {
     pub bytes: Vec<u8>,
 }
 
-/// Makes passes. Blocks: called on threads of a lane, [`Editor::at_once`] of them.
+/// Makes passes. Blocks: called on threads of a lane that are its own, [`Editor::at_once`] of them, which no other editor keeps busy.
 pub trait Editor: Send + Sync + 'static {
     /// Of all that shapes a picture: code version, model bytes, workflow files, endpoint's model name, parameters.
     fn stamp(&self) -> Stamp;
@@ -50,6 +52,10 @@ pub trait Editor: Send + Sync + 'static {
     fn can(&self, operation: Operation) -> bool;
     /// How many passes it makes side by side.
     fn at_once(&self) -> usize;
+    /// How long one pass may take at most, where that is bounded; retries and all.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
     /// Makes one pass. A refusal says what failed; [`Editor::is_of_the_content`] says whether for good.
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal>;
     /// Whether a refusal says something of the question, and is remembered; else it lasts as long as the process.
