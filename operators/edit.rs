@@ -47,7 +47,10 @@ const MOST_IN_LINE: usize = 512;
 struct Kept {
     editor: Arc<dyn Editor>,
     book: Arc<Book>,
+    /// The book's.
     stamp: Stamp,
+    /// Of all that its passes may be made by, too.
+    whole: Stamp,
 }
 
 /// Editors in the order in which they are asked whether they can do a pass.
@@ -63,10 +66,11 @@ impl Editors {
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
         let kept = |editor: Arc<dyn Editor>| {
-            let stamp = pass_stamp(&*editor, seed, lanes);
+            let stamp = pass_stamp(editor.common_stamp(), seed, lanes);
+            let whole = pass_stamp(editor.stamp(), seed, lanes);
             // Whether a refusal is of the content is the editor's to say: it is told by its class below.
             let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
-            Ok(Kept { editor, book, stamp })
+            Ok(Kept { editor, book, stamp, whole })
         };
         crate::decode::bound_beside(lanes.budget().capacity());
         let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
@@ -85,8 +89,10 @@ impl Editors {
         })
     }
 
-    /// What a pass is remembered under.
-    fn key(&self, pass: &Asked<'_>) -> Result<ContentHash, Refusal> {
+    /// What a pass is remembered under, and its seed.
+    ///
+    /// Where an editor has several means, the seed picks one of them: it is of all but the means and what that alone reads.
+    fn key(&self, pass: &Asked<'_>) -> Result<(ContentHash, u64), Refusal> {
         let editor = &self.who_can(pass.planned.operation)?.editor;
         let mut hasher = blake3::Hasher::new();
         let mut feed = |bytes: &[u8]| {
@@ -100,10 +106,21 @@ impl Editors {
         feed(pass.result.as_bytes());
         feed(pass.reference.as_bytes());
         // Where there is nothing else to say, the instruction is what every editor is told.
-        if editor.reads_the_instruction() || pass.object.is_empty() && pass.result.is_empty() {
-            feed(pass.instruction.as_bytes());
+        let bare = pass.object.is_empty() && pass.result.is_empty();
+        let key = |reads: bool, means: &[u8]| {
+            let mut hasher = hasher.clone();
+            if reads || bare {
+                hasher.update(&(pass.instruction.len() as u64).to_le_bytes());
+                hasher.update(pass.instruction.as_bytes());
+            }
+            ContentHash::from_hasher(hasher.update(means))
+        };
+        let seed = seed_of(self.seed, &key(false, &[]));
+        if let Some(means) = editor.means(pass.planned.operation, pass.result, seed) {
+            return Ok((key(means.reads_the_instruction, &means.stamp.0.0), seed));
         }
-        Ok(ContentHash::from_hasher(&hasher))
+        let key = key(editor.reads_the_instruction(), &[]);
+        Ok((key, seed_of(self.seed, &key)))
     }
 
     /// A picture that a pass made.
@@ -111,18 +128,18 @@ impl Editors {
         self.who_can(operation)?.book.read(key)
     }
 
-    fn stamps(&self) -> Vec<(&'static str, ContentHash)> {
-        self.kept.iter().map(|kept| (kept.editor.name(), kept.stamp.0)).collect()
+    fn stamps(&self, of: impl Fn(&Kept) -> Stamp) -> Vec<(&'static str, ContentHash)> {
+        self.kept.iter().map(|kept| (kept.editor.name(), of(kept).0)).collect()
     }
 }
 
 /// Of all that shapes what a pass makes, beside its key: the editor, and how it is shown pictures. A key names the original by its
 /// bytes alone.
-fn pass_stamp(editor: &dyn Editor, seed: u64, lanes: &Lanes) -> Stamp {
+fn pass_stamp(editor: Stamp, seed: u64, lanes: &Lanes) -> Stamp {
     let (decode, references) = (decoder_stamp(Purpose::Full), reference_stamp());
     Stamp::of(&[
         ("pass", VERSION),
-        ("editor", &editor.stamp().0.0),
+        ("editor", &editor.0.0),
         ("seed", &seed.to_le_bytes()),
         ("decode", decode.as_bytes()),
         ("references", &references.0.0),
@@ -177,6 +194,7 @@ pub struct ToEdit {
 struct Keyed {
     passes: Passes,
     keys: Vec<ContentHash>,
+    seeds: Vec<u64>,
 }
 
 impl Edit {
@@ -196,13 +214,13 @@ impl Edit {
         let masks = planned.regions.iter().map(|region| self.source.stored_mask(&region.content));
         let masks: Vec<String> = masks.map(|mask| Ok(mask?.counts)).collect::<Result<_, Refusal>>()?;
         let reference = stored.reference.key();
-        let mut keys: Vec<ContentHash> = Vec::new();
+        let (mut keys, mut seeds): (Vec<ContentHash>, Vec<u64>) = Default::default();
         for pass in &passes.passes {
             let from = match pass.from {
                 Shown::Made(number) => keys[number],
                 Shown::Original | Shown::EndFrame => question.image,
             };
-            keys.push(self.editors.key(&Asked {
+            let (key, seed) = self.editors.key(&Asked {
                 planned: *pass,
                 from,
                 mask: of_step(&masks, pass.step).map_or("", String::as_str),
@@ -210,9 +228,11 @@ impl Edit {
                 result: result_of(pass, stored),
                 reference: &reference,
                 instruction: instruction_of(pass, planned, stored),
-            })?);
+            })?;
+            keys.push(key);
+            seeds.push(seed);
         }
-        Ok(Keyed { passes, keys })
+        Ok(Keyed { passes, keys, seeds })
     }
 
     /// Makes the passes of an edit that this editor makes, up to the first that another has to make: then `None`.
@@ -239,7 +259,7 @@ impl Edit {
                     object: edit.planned.region_of(pass.step).map_or("", |region| &region.object.noun),
                     instruction: instruction_of(pass, &edit.planned, &edit.stored),
                     result: result_of(pass, &edit.stored),
-                    seed: seed_of(self.editors.seed, key),
+                    seed: edit.keyed.seeds[stored.passes.len()],
                 });
                 made.map(|made| made.bytes).map_err(|refusal| match kept.editor.is_of_the_content(&refusal) {
                     true => refusal,
@@ -332,16 +352,7 @@ impl Operator for Edit {
     }
 
     fn stamp(&self) -> Stamp {
-        let decode = decoder_stamp(Purpose::Full);
-        let instructions = self.instructions.stamp();
-        let mut parts: Vec<(&str, Vec<u8>)> = vec![
-            ("operator", VERSION.to_vec()),
-            ("decode", decode.into_bytes()),
-            ("instructions", instructions.0.0.to_vec()),
-        ];
-        parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
-        parts.extend(self.editors.stamps().into_iter().map(|(name, stamp)| (name, stamp.0.to_vec())));
-        Stamp::of_gathered(&parts)
+        self.stamp_with(|kept| kept.whole)
     }
 
     fn model(&self) -> String {
@@ -440,6 +451,25 @@ impl Edit {
             let body = postcard::to_stdvec(&made).unwrap_or_default();
             Reply::with_body(Handle::of(&body), body)
         }))
+    }
+
+    fn stamp_with(&self, of: impl Fn(&Kept) -> Stamp) -> Stamp {
+        let decode = decoder_stamp(Purpose::Full);
+        let instructions = self.instructions.stamp();
+        let mut parts: Vec<(&str, Vec<u8>)> = vec![
+            ("operator", VERSION.to_vec()),
+            ("decode", decode.into_bytes()),
+            ("instructions", instructions.0.0.to_vec()),
+        ];
+        parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
+        parts.extend(self.editors.stamps(of).into_iter().map(|(name, stamp)| (name, stamp.0.to_vec())));
+        Stamp::of_gathered(&parts)
+    }
+
+    /// Of all that shapes the pictures of edits, beside the keys of their passes: for whoever is told these (by
+    /// [`Edited`]'s handle) and looks at the pictures. What an editor made one pass by is in that pass's key.
+    pub fn stamp_of_pictures(&self) -> Stamp {
+        self.stamp_with(|kept| kept.stamp)
     }
 
     /// The passes of an edit that nobody made yet, by editor. A pass that is shaped by words which are not written yet is taken
