@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use image::{ImageFormat, Rgb};
-use threshflow::lane::{Answer, LaneOptions, Mode, Stage};
+use threshflow::lane::{Answer, LaneOptions, Lanes, Mode, Stage};
 use threshflow::memo::Written;
 use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, Told};
 use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
