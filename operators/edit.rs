@@ -18,7 +18,7 @@ use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
 use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of};
-use crate::editor::{Editor, Pass};
+use crate::editor::Pass;
 use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::made::{check_shape, pixels_of_file};
 

@@ -7,6 +7,7 @@ use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
+use crate::limits::Results;
 use crate::mask::Mask;
 
 /// One pass: what is to be done to a picture.
@@ -67,6 +68,10 @@ pub trait Editor: Send + Sync + 'static {
     fn description(&self) -> String;
     /// Whether it can do this; what it can't is refused before anything is asked.
     fn can(&self, operation: Operation) -> bool;
+    /// What it can make of an operation, where that is not anything that words can say.
+    fn results(&self, _operation: Operation) -> Option<Results> {
+        None
+    }
     /// How many passes it makes side by side.
     fn at_once(&self) -> usize;
     /// How long one pass may take at most, where that is bounded; retries and all.

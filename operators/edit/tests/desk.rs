@@ -15,7 +15,7 @@ use crate::detect::{Detect, FoundRegions};
 use crate::detect_model::DetectSettings;
 use crate::edit_plan::Instruction;
 use crate::edit_source::StoredReference;
-use crate::editor::{Made, Means};
+use crate::editor::{Editor, Made, Means};
 use crate::mask::Mask;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, BackendChoice, Device};
