@@ -188,9 +188,8 @@ impl<'a> DemoRun<'a> {
                 asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect::<Vec<_>>().join(", ")
             }
         };
-        let total = &plan.total;
-        let undecided = total.undecided + total.undecided_regions + total.undecided_edits;
-        let and_more = if undecided > 0 { ", and then what follows from the answers" } else { "" };
+        let decided = plan.total.is_decided();
+        let and_more = if decided { "" } else { ", and then what follows from the answers" };
         self.say(&format!(
             "Turned to {}: asked {}; the plan had said {}{and_more}.\n",
             settings.join(" "),
@@ -198,7 +197,7 @@ impl<'a> DemoRun<'a> {
             said(&planned)
         ));
         let mut foreseen = asked;
-        foreseen.retain(|stage, _| undecided == 0 || planned.contains_key(stage));
+        foreseen.retain(|stage, _| decided || planned.contains_key(stage));
         match foreseen == planned {
             true => Ok(report),
             false => {

@@ -26,7 +26,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 pub use errors::{Errors, StageErrors};
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
-pub use plan::{Effect, Plan};
+pub use plan::{Effect, PieceEffect, Plan};
 pub use run::{RunReport, rows_of, run, settings};
 pub use summary::{Summary, peak_rss_bytes};
 

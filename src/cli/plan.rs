@@ -1,5 +1,7 @@
 //! `plan`: what turning dials would cost and change. The dataflow itself answers, with nothing asked.
 
+mod pieces;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
@@ -12,8 +14,10 @@ use crate::dial;
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::pipeline::dial_specs;
-use crate::publish::{self, Removed};
-use crate::row::{ContentHash, Of, Place, RowId, Score, Unit, Verdict};
+use crate::publish::{self, PublishedPlace, Removed};
+use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
+pub use pieces::PieceEffect;
+use pieces::{OpenPieces, PublishedPieces};
 
 /// What one change of the dials would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,10 +28,13 @@ pub struct Effect {
     pub leave: u64,
     /// Rows that would have to be asked about before their verdict is known.
     pub undecided: u64,
-    /// Regions likewise. Their pictures are undecided too, where a dial that counts regions may say otherwise then.
-    pub undecided_regions: u64,
-    /// Likewise edits. Where regions are undecided, other edits may be chosen.
-    pub undecided_edits: u64,
+    /// What would become of the regions, where the pipeline finds some. Where some are undecided their pictures are too, if a dial
+    /// that counts regions may say otherwise then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<PieceEffect>,
+    /// Likewise of the edits, where it makes some. Where regions are undecided, other edits may be chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<PieceEffect>,
     /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
     pub asks: BTreeMap<&'static str, u64>,
     /// Of these, calls to servers that are paid for. An answer that does not parse is asked for once more, which nobody can
@@ -73,8 +80,7 @@ struct Standing {
     kept: HashSet<RowId>,
     unasked: BTreeMap<&'static str, HashSet<ContentHash>>,
     undecided: HashSet<RowId>,
-    /// Regions and edits.
-    undecided_pieces: HashSet<Place>,
+    pieces: OpenPieces,
 }
 
 pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
@@ -120,47 +126,57 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
 #[derive(Default)]
 struct Published {
     kept: HashSet<RowId>,
+    pieces: PublishedPieces,
     /// Of pictures that are not in the shards any more.
     gone: u64,
 }
 
 fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, Failure> {
-    let mut keys: HashMap<String, HashSet<String>> = HashMap::new();
-    for row in publish::published_keys(out)? {
-        keys.entry(row.shard).or_default().insert(row.key);
+    let mut rows: HashMap<String, HashMap<String, Vec<PublishedPlace>>> = HashMap::new();
+    for row in publish::published_rows(out)? {
+        rows.entry(row.row.shard).or_default().insert(row.row.key, row.pieces);
     }
-    let mut kept = HashSet::new();
+    let mut published = Published::default();
     for (name, seq) in &opened.shards {
-        let Some(keys) = keys.get_mut(name) else { continue };
+        let Some(rows) = rows.get_mut(name) else { continue };
         let shard = opened.catalogue.shard(*seq)?;
         for (member, sample) in shard.index.samples.iter().enumerate() {
             // A refused row may bear a picture's key; it was never published.
-            if sample.picture.is_ok() && keys.remove(&sample.key) {
-                kept.insert(RowId { shard: *seq, member: member as u32 });
+            if sample.picture.is_ok()
+                && let Some(pieces) = rows.remove(&sample.key)
+            {
+                let id = RowId { shard: *seq, member: member as u32 };
+                published.kept.insert(id);
+                published.pieces.add(id, pieces);
             }
         }
     }
-    Ok(Published { kept, gone: keys.values().map(|keys| keys.len() as u64).sum() })
+    for pieces in rows.into_values().flat_map(HashMap::into_values) {
+        published.gone += 1;
+        published.pieces.add_gone(&pieces);
+    }
+    published.pieces.sort();
+    Ok(published)
 }
 
 /// `values` are where the dials stand.
 fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
     let mut standing = Standing { kept: opened.engine.verdicts().kept().collect(), ..Standing::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
-    let mut open_pieces: HashMap<(RowId, Of), HashSet<Place>> = HashMap::new();
+    let before_regions = pieces::asked_before_regions(opened.engine.wired());
     for Unasked { stage, question } in opened.engine.unasked() {
         questions.entry(stage).or_default().push(question.clone());
         let place = question.place();
         if place.of == Of::Pictures {
             standing.undecided.insert(question.id);
+            standing.pieces.unseen.extend(before_regions.contains(stage).then_some(question.id));
         } else {
-            standing.undecided_pieces.insert(place);
-            open_pieces.entry((question.id, place.of)).or_default().insert(place);
+            standing.pieces.add(place);
         }
     }
     let verdicts = opened.engine.verdicts();
     let undecided = verdicts.iter().filter_map(|(id, verdict)| {
-        let open = |of| open_pieces.get(&(id, of)).map_or(0, HashSet::len);
+        let open = |of| standing.pieces.of(of, id).len();
         let tried = verdicts.found_in(Of::Edits, id) as usize;
         let of_edits = match open(Of::Regions) {
             0 => Open::More(open(Of::Edits)),
@@ -171,6 +187,7 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
         let changes = [(Of::Regions, Open::More(open(Of::Regions))), (Of::Edits, of_edits)];
         changes.iter().any(|(of, open)| may_change::<P>((*of, open), &verdict, names, values)).then_some(id)
     });
+    let undecided: Vec<RowId> = undecided.collect();
     standing.undecided.extend(undecided);
     standing.kept.retain(|id| !standing.undecided.contains(id));
     for (stage, questions) in questions {
@@ -253,7 +270,11 @@ fn effect<P: App>(before: &Published, after: &Standing, opened: &Opened<P>) -> E
         Some(record.cost? / record.asked as f64 * *asks as f64)
     });
     let (calls, cost) = (calls.clone().map(|(_, asks)| asks).sum(), cost.sum());
-    let undecided = |of| after.undecided_pieces.iter().filter(|place| place.of == of).count() as u64;
+    let pieces = |of| {
+        let sorts = opened.engine.piece_score_names().iter();
+        let has_some = sorts.map(|(sort, _)| *sort).any(|sort| sort == of);
+        has_some.then(|| pieces::effect(of, &before.pieces, after, opened.engine.verdicts()))
+    };
     Effect {
         enter: after.kept.difference(&before.kept).count() as u64,
         leave: before.gone
@@ -263,8 +284,8 @@ fn effect<P: App>(before: &Published, after: &Standing, opened: &Opened<P>) -> E
                 .filter(|id| !after.kept.contains(id) && !after.undecided.contains(id))
                 .count() as u64,
         undecided: after.undecided.len() as u64,
-        undecided_regions: undecided(Of::Regions),
-        undecided_edits: undecided(Of::Edits),
+        regions: pieces(Of::Regions),
+        edits: pieces(Of::Edits),
         calls,
         cost: if paid.is_empty() { None } else { cost },
         asks,
@@ -272,20 +293,33 @@ fn effect<P: App>(before: &Published, after: &Standing, opened: &Opened<P>) -> E
     }
 }
 
+impl Effect {
+    /// What is said of pieces, sort by sort.
+    fn pieces(&self) -> impl Iterator<Item = (Of, &PieceEffect)> {
+        let sorts = [(Of::Regions, &self.regions), (Of::Edits, &self.edits)];
+        sorts.into_iter().filter_map(|(of, pieces)| Some((of, pieces.as_ref()?)))
+    }
+
+    /// Whether all is known: the rows and pieces that enter and leave, and what is asked.
+    pub fn is_decided(&self) -> bool {
+        self.undecided == 0 && self.pieces().all(|(_, pieces)| pieces.undecided == 0)
+    }
+}
+
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rows enter, {} leave", self.enter, self.leave)?;
-        if self.asks.is_empty() && self.undecided + self.undecided_regions + self.undecided_edits == 0 {
+        if self.undecided > 0 {
+            write!(f, ", {} are undecided until asked", self.undecided)?;
+        }
+        for (of, pieces) in self.pieces() {
+            write!(f, "; {}", pieces.words(of))?;
+        }
+        let undecided: u64 = self.pieces().map(|(_, pieces)| pieces.undecided).sum();
+        if self.asks.is_empty() && self.undecided + undecided == 0 {
             return write!(f, ", nothing is asked");
         }
         let asks: Vec<_> = self.asks.iter().map(|(stage, asks)| format!("{asks} of {stage}")).collect();
-        write!(f, ", {} are undecided until asked", self.undecided)?;
-        if self.undecided_regions > 0 {
-            write!(f, ", and {} regions", self.undecided_regions)?;
-        }
-        if self.undecided_edits > 0 {
-            write!(f, ", and {} edits", self.undecided_edits)?;
-        }
         if asks.is_empty() {
             return write!(f, "; their answers come with the samples, nothing is asked");
         }

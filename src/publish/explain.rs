@@ -365,7 +365,7 @@ fn rejected_pieces(out: &Path, part: &Part, of: Of, key: &str) -> Result<Vec<Exp
     }
 }
 
-fn not_ours(path: std::path::PathBuf, row: usize) -> PublishError {
+pub(super) fn not_ours(path: std::path::PathBuf, row: usize) -> PublishError {
     PublishError::Part {
         path,
         why: format!("row {row} has not the cells that it should have"),

@@ -31,6 +31,7 @@ mod parquet;
 mod parts;
 mod pieces;
 mod plain_tar;
+mod published;
 mod record;
 mod records;
 mod removed;
@@ -56,6 +57,7 @@ pub use manifest::{
 };
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
+pub use published::{PublishedPlace, PublishedRow, published_rows};
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::{edits_of_row, edits_published, record_of_row};
 pub use removed::{Present, Removed, RemovedOfShard, removed_rows};
