@@ -463,3 +463,29 @@ fn turns_show_the_pictures_of_their_passes() {
         }
     }
 }
+
+#[test]
+fn each_editor_is_called_in_its_own_line_and_an_edit_goes_from_one_to_the_other() {
+    let desk = Desk::with(Stub { cannot: Some(Remove), second: true, ..Stub::default() });
+    let edit = desk.edit();
+    assert_eq!(edit.lines(), [1, 1], "as many threads as each works side by side");
+    assert_eq!(edit.sessions(), 2);
+    let question = desk.question(EditType::Hybrid, &[Remove, Replace], &[1, 0]);
+    let in_line = |line: usize| {
+        assert_eq!(edit.line(&question).unwrap(), line);
+        let prepared = desk.prepare(&edit, &question, None).unwrap();
+        let said = edit.answer_in_line(line, &mut (), &prepared);
+        let called: Vec<&str> = desk.take().into_iter().map(|handed| handed.editor).collect();
+        (said.map(|said| said.is_ok()), called)
+    };
+    // The second editor takes out, the first puts in.
+    assert_eq!(in_line(1), (None, vec!["second"]));
+    assert_eq!(in_line(0), (Some(true), vec!["stub"]));
+    // All is made: whoever is asked makes nothing.
+    assert_eq!(in_line(1), (Some(true), vec![]));
+    // Who waited in the wrong line, since another edit shares its pass, calls nobody.
+    let question = desk.question(EditType::Remove, &[Remove], &[0]);
+    let prepared = desk.prepare(&edit, &question, None).unwrap();
+    assert!(edit.answer_in_line(0, &mut (), &prepared).is_none());
+    assert!(desk.take().is_empty());
+}

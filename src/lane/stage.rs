@@ -12,7 +12,7 @@ use super::desk::{Desk, Flight, Letter, Mailbox, Question, State, address};
 use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};
-use super::{Answer, Lanes, Mode, Operator, Together, Wake, Watched, lock};
+use super::{Answer, Lanes, Mode, Operator, Prepares, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
 
@@ -296,7 +296,11 @@ impl<O: Operator> Watched for Stage<O> {
         let counters = &self.counters;
         let prepare_seconds = counters.prepare_nanos.load(Relaxed) as f64 / 1e9;
         let answer_seconds = counters.answer_nanos.load(Relaxed) as f64 / 1e9;
-        let preparers = self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1));
+        let sessions = self.operator.sessions().max(1);
+        let preparers = match O::PREPARES {
+            Prepares::Ahead => self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1)),
+            Prepares::WhenTakenUp => sessions,
+        };
         StageStatus {
             name: self.operator.name(),
             asks_servers: self.operator.most_in_flight().is_some(),
@@ -315,8 +319,7 @@ impl<O: Operator> Watched for Stage<O> {
             answer_seconds,
             cost: None,
             // On the CPU both share the cores; with a GPU they overlap, and this is an upper bound.
-            wall_seconds: prepare_seconds / preparers as f64
-                + answer_seconds / self.operator.sessions().max(1) as f64,
+            wall_seconds: prepare_seconds / preparers as f64 + answer_seconds / sessions as f64,
         }
     }
 
