@@ -11,7 +11,7 @@ use threshflow::shard::Picture;
 
 use crate::aesthetic_model::{AestheticModel, Scorer};
 use crate::decode::{decode, decoded_bytes_of};
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool, tells_of_the_content};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 
 /// LAION's aesthetic score, from 0 to 10; real scorers give about 2 to 8.
 pub struct Aesthetic;
@@ -95,10 +95,6 @@ impl Operator for AestheticScorer {
         (self.from_sidecar && !image.given.is_nan()).then(|| Score::of(image.given.get()))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let Some(model) = &self.model else { return 0 };
         let (width, height) = (picture.width.into(), picture.height.into());
@@ -113,10 +109,10 @@ impl Operator for AestheticScorer {
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Refusal> {
         let Some(model) = &self.model else {
             let message = "the sidecar has no score and there is no model to ask; --aesthetic names one";
-            return Err(Refusal::new("no_score", message));
+            return Err(Refusal::permanent("no_score", message));
         };
         let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let rgb = decode(bytes, picture.format, picture.orientation, model.scorer.purpose())?;
         model.scorer.preprocess().crop_u8(&rgb)
@@ -141,7 +137,7 @@ impl Operator for AestheticScorer {
         batch: &[Vec<u8>],
     ) -> Vec<Result<Reply<Score<Aesthetic>>, Refusal>> {
         let (Some(model), Some(session)) = (&self.model, session) else {
-            return vec![Err(Refusal::new("no_score", "there is no model")); batch.len()];
+            return vec![Err(Refusal::permanent("no_score", "there is no model")); batch.len()];
         };
         let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
         let scores = model.pool.run(session, &crops, |scorer, crops| scorer.score(crops));
@@ -153,7 +149,7 @@ pub(crate) fn finite(score: f32) -> Result<Reply<Score<Aesthetic>>, Refusal> {
     if score.is_finite() {
         return Ok(Score::of(score).into());
     }
-    Err(Refusal::new(
+    Err(Refusal::permanent(
         "not_a_number",
         format!("the model answered {score}, which is no score; look at the model"),
     ))

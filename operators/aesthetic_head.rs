@@ -79,7 +79,8 @@ impl Operator for HeadOnClip {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<f32>, Refusal> {
         let question = subject.questions.first();
-        let question = question.ok_or_else(|| Refusal::new("no_picture", "there is nothing to score"))?;
+        let question =
+            question.ok_or_else(|| Refusal::transient("no_picture", "there is nothing to score"))?;
         self.clip.embedding(question)
     }
 

@@ -17,7 +17,6 @@ use crate::detect::{Asked, Detect};
 use crate::detect_model::Detector;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::Pooled;
-use crate::passing::tells_of_the_content;
 use crate::plain::{self, Seen};
 
 /// The caption of a picture.
@@ -87,7 +86,7 @@ impl CaptionSource for Stage<Caption> {
     }
     fn caption(&self, question: &Question) -> Result<String, Refusal> {
         String::from_utf8(self.body(question)?)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not a caption: {error}")))
+            .map_err(|error| Refusal::transient("foreign_answer", format!("not a caption: {error}")))
     }
 }
 
@@ -179,13 +178,6 @@ impl Operator for Caption {
         Ok((!caption.is_empty()).then(|| Ok(reply(caption))))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        match &self.by {
-            CaptionBy::Finds(_) => tells_of_the_content(refusal),
-            CaptionBy::Chat(_) => crate::passing::tells_of_the_question(refusal),
-        }
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         match &self.by {
             CaptionBy::Finds(detect) => detect.bytes_to_prepare(picture, bytes),
@@ -202,7 +194,7 @@ impl Operator for Caption {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToCaption, Refusal> {
         let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         match &self.by {
             CaptionBy::Finds(detect) => {
@@ -261,7 +253,7 @@ impl Operator for Caption {
     ) -> Vec<Result<Reply<Handle<Captioned>>, Refusal>> {
         let one = |picture: &ToCaption| match (picture, &self.by, &mut *session) {
             (ToCaption::Look(asked, size), CaptionBy::Finds(detect), Session::Detector(detector)) => {
-                let lost = || Refusal::new("wrong_count", "the detector gave no answer");
+                let lost = || Refusal::transient("wrong_count", "the detector gave no answer");
                 let found =
                     detect.answer(detector, std::slice::from_ref(&**asked)).pop().ok_or_else(lost)??;
                 from_finds(detect, &found.body.unwrap_or_default(), *size).map(reply)
@@ -269,7 +261,9 @@ impl Operator for Caption {
             (ToCaption::Ask(request), CaptionBy::Chat(chat), _) => {
                 chat::ask(&**chat, request, chat::caption::parse).map(reply)
             }
-            _ => Err(Refusal::new("wrong_session", "the question was made ready for another captioner")),
+            _ => {
+                Err(Refusal::transient("wrong_session", "the question was made ready for another captioner"))
+            }
         };
         batch.iter().map(one).collect()
     }

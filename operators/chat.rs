@@ -27,7 +27,6 @@ use threshflow::row::{ContentHash, Refusal};
 
 pub use ask::{Raw, ask};
 pub use picture::{PixelRange, encode};
-pub use response::{is_of_the_content, is_of_the_server};
 
 use body::{Form, TokensKey};
 

@@ -9,7 +9,7 @@ use threshflow::lane::{Book, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{Refusal, Stamp};
 
-use crate::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw, is_of_the_content};
+use crate::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw};
 use crate::http::{CallError, Host, Tokens};
 
 /// A chat model behind a book of its answers.
@@ -57,8 +57,7 @@ impl ChatBook {
     ) -> Result<Arc<Self>, MemoError> {
         let stamp = stamp_of(name, &model);
         let described = format!("{} at {}", model.model, host.settings().base_url);
-        let of_the_content = |refusal: &Refusal| is_of_the_content(&refusal.class);
-        let book = Book::open(name, stamp, described, of_the_content, lanes)?;
+        let book = Book::open(name, stamp, described, lanes)?;
         book.charge(0.0);
         let metered = Metered { host: host.clone(), book: book.clone() };
         let chat = Chat::new(model, Arc::new(metered));
@@ -107,7 +106,7 @@ impl Raw for ChatBook {
         let answer =
             self.book.look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
         String::from_utf8(answer.to_vec()).map_err(|error| {
-            Refusal::new("foreign_answer", format!("a remembered answer is no text: {error}"))
+            Refusal::transient("foreign_answer", format!("a remembered answer is no text: {error}"))
         })
     }
 }

@@ -124,7 +124,7 @@ fn too_few(edit_type: EditType, candidates: &[Candidate], apart: &str) -> Refusa
     let kind = choice::kind_of(edit_type);
     let count = candidates.iter().filter(|candidate| candidate.kind == kind).count();
     let needed = edit_type.objects();
-    Refusal::new(
+    Refusal::permanent(
         "too_few_candidates",
         format!("{edit_type} needs {needed} {kind} region(s){apart}; {count} {kind} region(s) stand"),
     )

@@ -136,7 +136,8 @@ impl Preprocess {
         window: (f64, f64, f64, f64),
         out_height: u32,
     ) -> Result<Vec<u8>, Refusal> {
-        let failed = |why: String| Refusal::new("bad_picture", format!("resizing {width} x {height}: {why}"));
+        let failed =
+            |why: String| Refusal::permanent("bad_picture", format!("resizing {width} x {height}: {why}"));
         let window = Window { left: window.0, top: window.1, width: window.2, height: window.3 };
         let source = RgbBytes { width, height, pixels };
         resize(source, window, (self.crop, out_height), self.resample.filter()).map_err(failed)

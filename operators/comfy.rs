@@ -126,7 +126,7 @@ impl Comfy {
             servers::first_word(&self.endpoints, &self.workflows)
                 .inspect_err(|why| self.endpoints.despair(why))
         });
-        said.clone().map_err(|why| Refusal::new("unreachable", why))
+        said.clone().map_err(|why| Refusal::transient("unreachable", why))
     }
 
     /// Reads and checks the workflows. No server is asked anything yet.
@@ -185,20 +185,23 @@ impl Comfy {
             lease.failed(&why, None);
             prompts += 1;
             if prompts == MOST_PROMPTS {
-                return Err(Refusal::new(class, format!("{why}; that was prompt {prompts} of the pass")));
+                return Err(Refusal::transient(
+                    class,
+                    format!("{why}; that was prompt {prompts} of the pass"),
+                ));
             }
             // It had a server until now.
             give_up = Instant::now() + self.settings.give_up_after;
             last = why;
         }
         if self.endpoints.is_stopped() {
-            return Err(Refusal::new("stopped", "ComfyUI was not asked: the run is ending"));
+            return Err(Refusal::transient("stopped", "ComfyUI was not asked: the run is ending"));
         }
         let message = format!(
             "no endpoint of ComfyUI was well for {:.1?}; the last failure: {last}",
             self.settings.give_up_after
         );
-        Err(Refusal::new("unreachable", message))
+        Err(Refusal::transient("unreachable", message))
     }
 }
 
@@ -265,15 +268,11 @@ impl Editor for Comfy {
         let Some(workflow) = chosen else {
             let message =
                 format!("no workflow serves {} with the result {:?}", pass.operation.name(), pass.result);
-            return Err(Refusal::new("no_workflow", message));
+            return Err(Refusal::permanent("no_workflow", message));
         };
         let uploads = Uploads::of(pass, &workflow.binding)?;
         self.first_word()?;
         self.run(&Task { workflow, pass, uploads: &uploads, settings: &self.settings })
-    }
-
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        verdict::is_of_the_content(refusal)
     }
 }
 

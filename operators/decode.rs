@@ -73,7 +73,7 @@ impl Rgb {
         if width == 0 || height == 0 || pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
             let message =
                 format!("{} bytes of pixels for {width} x {height} RGB: the decoder lost some", pixels.len());
-            return Err(Refusal::new("bad_picture", message));
+            return Err(Refusal::permanent("bad_picture", message));
         }
         let window = Window { left: 0.0, top: 0.0, width: width.into(), height: height.into() };
         Ok(Rgb { width, height, pixels, full_width: width, full_height: height, window })
@@ -102,7 +102,9 @@ pub fn decode(bytes: &[u8], format: Format, orientation: u8, purpose: Purpose) -
         }?;
         orient::upright(as_stored, orientation)
     })
-    .unwrap_or_else(|why| Err(Refusal::new("bad_picture", format!("the {format:?} decoder gave up: {why}"))))
+    .unwrap_or_else(|why| {
+        Err(Refusal::permanent("bad_picture", format!("the {format:?} decoder gave up: {why}")))
+    })
 }
 
 /// Decodes a file of any format that a sample may have, in full, and turns it upright by what it says of itself. Waits for
@@ -189,7 +191,7 @@ pub fn decoder_stamp(purpose: Purpose) -> String {
 
 fn too_many_pixels(width: u64, height: u64) -> Refusal {
     let message = format!("{width} x {height} pixels: at most {MAX_PIXELS} are decoded");
-    Refusal::new("too_many_pixels", message)
+    Refusal::permanent("too_many_pixels", message)
 }
 
 #[cfg(test)]

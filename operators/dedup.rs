@@ -33,13 +33,13 @@ pub fn perceptual_hash(picture: Rgb) -> Result<PerceptualHash, Refusal> {
     let bytes = pixels.len();
     let grid =
         RgbImage::from_raw(width, height, pixels).filter(|_| width > 0 && height > 0).ok_or_else(|| {
-            Refusal::new("bad_picture", format!("{bytes} bytes of pixels for {width} x {height} RGB"))
+            Refusal::permanent("bad_picture", format!("{bytes} bytes of pixels for {width} x {height} RGB"))
         })?;
     let config = HasherConfig::with_bytes_type::<Vec<u8>>().hash_size(8, 7).hash_alg(HashAlg::Gradient);
     let hash = config.resize_filter(FilterType::Lanczos3).to_hasher().hash_image(&grid);
     let bytes = hash.as_bytes().try_into().map_err(|_| {
         let message = format!("the hash has {} bytes instead of 7", hash.as_bytes().len());
-        Refusal::new("bad_hash", message)
+        Refusal::permanent("bad_hash", message)
     })?;
     Ok(PerceptualHash(bytes))
 }
@@ -73,7 +73,7 @@ impl Operator for PictureHasher {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<PerceptualHash, Refusal> {
         let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         perceptual_hash(decode(bytes, picture.format, picture.orientation, PURPOSE)?)
     }

@@ -159,7 +159,8 @@ impl Finds for Detect {
     type Score = Detection;
 
     fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
-        let foreign = |why: String| Refusal::new("foreign_answer", format!("not a list of regions: {why}"));
+        let foreign =
+            |why: String| Refusal::transient("foreign_answer", format!("not a list of regions: {why}"));
         let (stored, rest) =
             postcard::take_from_bytes::<Vec<Stored>>(body).map_err(|error| foreign(error.to_string()))?;
         let record = match rest {
@@ -232,7 +233,7 @@ impl Operator for Detect {
                 Some(Err(refusal)) => return Ok(Some(Err(refusal))),
                 _ => {
                     let lost = "the record that the picture's nouns are of is lost";
-                    return Ok(Some(Err(Refusal::new("not_remembered", lost))));
+                    return Ok(Some(Err(Refusal::transient("not_remembered", lost))));
                 }
             };
             if let Err(refusal) = record.fits(question, shards)? {
@@ -259,7 +260,7 @@ impl Operator for Detect {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Asked, Refusal> {
         let (Some((picture, bytes)), Some(question)) = (subject.picture, subject.questions.first()) else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let nouns = self.looked_for(question)?;
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;

@@ -23,7 +23,7 @@ use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::made::{check_shape, pixels_of_file};
 
 pub use editors::Editors;
-use editors::{Asked, Kept, is_kept, passing};
+use editors::{Asked, Kept};
 pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
@@ -54,7 +54,7 @@ pub struct StoredEdit {
 impl StoredEdit {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
         postcard::from_bytes(bytes)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not an edit: {error}")))
+            .map_err(|error| Refusal::transient("foreign_answer", format!("not an edit: {error}")))
     }
 }
 
@@ -144,10 +144,7 @@ impl Edit {
                     result: result_of(pass, &edit.stored),
                     seed: edit.keyed.seeds[stored.passes.len()],
                 });
-                made.map(|made| made.bytes).map_err(|refusal| match kept.editor.is_of_the_content(&refusal) {
-                    true => refusal,
-                    false => passing(refusal),
-                })
+                made.map(|made| made.bytes)
             };
             let of = edit.original.dimensions();
             let make = || make().and_then(|made| check_shape(&made, of).map(|()| made));
@@ -222,10 +219,6 @@ impl Operator for Edit {
         editors.join(", else ")
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        is_kept(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         bytes_to_decode(picture, bytes)
     }
@@ -242,7 +235,7 @@ impl Operator for Edit {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToEdit, Refusal> {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let (planned, stored, keyed) = self.planned_and_keyed(question)?;
         let original = Arc::new(pixels_of(picture, bytes)?);

@@ -32,7 +32,7 @@ pub(crate) fn bytes_to_decode(picture: &Picture, bytes: &[u8]) -> u64 {
 pub(crate) fn as_image(rgb: Rgb) -> Result<RgbImage, Refusal> {
     let (width, height) = (rgb.width, rgb.height);
     RgbImage::from_raw(width, height, rgb.pixels).ok_or_else(|| {
-        Refusal::new("bad_picture", format!("a picture of {width} x {height} has other pixels"))
+        Refusal::permanent("bad_picture", format!("a picture of {width} x {height} has other pixels"))
     })
 }
 
@@ -155,7 +155,7 @@ impl EditSource {
             }
             (Some(content), None) => {
                 let message = format!("{name:?} ({content}) is one of --references, and there are none now");
-                Err(Refusal::new(LOST_REFERENCE, message))
+                Err(Refusal::transient(LOST_REFERENCE, message))
             }
         }
     }
@@ -163,19 +163,21 @@ impl EditSource {
     /// The plan of the edit that the question is about. Reads memos: not for a worker thread.
     pub fn planned(&self, question: &Question) -> Result<Planned, Refusal> {
         let not_an_edit =
-            || Refusal::new("no_edit", "only edits have a plan, and this question is about none");
+            || Refusal::permanent("no_edit", "only edits have a plan, and this question is about none");
         let edit = question.edit.as_ref().ok_or_else(not_an_edit)?;
         let edit_type = EditType::from_number(edit.number).ok_or_else(not_an_edit)?;
         let found = match self.detect.memo().read(&edit.picture) {
             Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone())?,
-            Ok(None) => return Err(Refusal::new("not_remembered", "what was found in the picture is lost")),
-            Err(error) => return Err(Refusal::new("unreadable_memo", error.to_string())),
+            Ok(None) => {
+                return Err(Refusal::transient("not_remembered", "what was found in the picture is lost"));
+            }
+            Err(error) => return Err(Refusal::transient("unreadable_memo", error.to_string())),
         };
         let found = self.detect.operator().found(&found)?;
         let region = |number: u16| -> Result<PlannedRegion, Refusal> {
             let found = found.get(usize::from(number));
             let found = found.ok_or_else(|| {
-                Refusal::new("not_remembered", format!("region {number} of the picture is lost"))
+                Refusal::transient("not_remembered", format!("region {number} of the picture is lost"))
             })?;
             Ok(planned_region(question, number, found))
         };
@@ -214,8 +216,8 @@ impl EditSource {
         match self.masks.memo().read(region) {
             Ok(Some(Ok(body))) => StoredMask::from_bytes(&body),
             Ok(Some(Err(refusal))) => Err((*refusal).clone()),
-            Ok(None) => Err(Refusal::new("not_remembered", "the mask of a region is lost")),
-            Err(error) => Err(Refusal::new("unreadable_memo", error.to_string())),
+            Ok(None) => Err(Refusal::transient("not_remembered", "the mask of a region is lost")),
+            Err(error) => Err(Refusal::transient("unreadable_memo", error.to_string())),
         }
     }
 
@@ -243,7 +245,7 @@ pub(crate) fn end_frame(frame: Option<&EndFrame<'_>>) -> Result<RgbImage, Refusa
 
 pub(crate) fn no_end_frame() -> Refusal {
     let message = "the sample has no second frame; an action is shown by two: put KEY.end.jpg beside KEY.jpg";
-    Refusal::new(Refusal::NO_END_FRAME, message)
+    Refusal::permanent(Refusal::NO_END_FRAME, message)
 }
 
 /// Operations by their names.

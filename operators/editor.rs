@@ -78,8 +78,6 @@ pub trait Editor: Send + Sync + 'static {
     fn deadline(&self) -> Option<Duration> {
         None
     }
-    /// Makes one pass. A refusal says what failed; [`Editor::is_of_the_content`] says whether for good.
+    /// Makes one pass. A refusal says what failed, and whether it [says something of the pass](Refusal::is_permanent).
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal>;
-    /// Whether a refusal says something of the question, and is remembered; else it lasts as long as the process.
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool;
 }

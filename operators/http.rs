@@ -29,7 +29,7 @@ use serde_json::Value;
 use threshflow::lane::Remote;
 use ureq::http::{HeaderMap, Method};
 
-pub use call_error::{CallClass, CallError, is_of_the_content};
+pub use call_error::{CallClass, CallError};
 pub use gate::Breaker;
 pub(crate) use health::trouble;
 pub use key::{Key, KeyHeader};

@@ -53,8 +53,6 @@ pub trait SendForm: Send + Sync + 'static {
     fn post_form(&self, path: &str, parts: &[Part<'_>]) -> Result<Vec<u8>, Refusal>;
     /// Gets the file that an answer named. Refused as `url_elsewhere` where that isn't of the endpoint's origin.
     fn get_file(&self, url: &str) -> Result<Vec<u8>, Refusal>;
-    /// Whether a refusal of its own would come again for the same question.
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool;
 }
 
 /// Whether an endpoint is told of the region by a mask.
@@ -230,18 +228,11 @@ impl<S: SendForm> Editor for HttpEdit<S> {
         if !self.can(pass.operation) {
             let message =
                 format!("{} was asked of an editor; it is made of two frames", pass.operation.name());
-            return Err(Refusal::new("unsupported_operation", message));
+            return Err(Refusal::permanent("unsupported_operation", message));
         }
         let prompt = words::prompt(pass, self.settings.wording)?;
         let sent = Sent::of(pass, self.settings.masks, self.settings.most_pixels)?;
         Ok(Made { bytes: self.ask(&prompt, pass.seed, &sent)? })
-    }
-
-    /// An answer that is none is the server's fault, not the question's: the next run asks again.
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        const OWN: [&str; 5] =
-            ["unsupported_operation", "no_words", "no_reference", "bad_mask", "bad_picture"];
-        OWN.contains(&&*refusal.class) || self.endpoint.is_of_the_content(refusal)
     }
 }
 
@@ -250,7 +241,7 @@ fn reference<'a>(pass: &Pass<'a>) -> Result<Option<&'a RgbImage>, Refusal> {
     match (pass.operation, pass.reference) {
         (Operation::Visual, None) => {
             let message = "visual was asked for without the picture of the object that is to be shown";
-            Err(Refusal::new("no_reference", message))
+            Err(Refusal::permanent("no_reference", message))
         }
         (Operation::Visual, reference) => Ok(reference),
         _ => Ok(None),

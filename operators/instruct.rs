@@ -19,7 +19,6 @@ use crate::edit_source::{
     of_step, pixels_of,
 };
 use crate::limits::Limits;
-use crate::passing::tells_of_the_question;
 use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
 
 /// The instruction of an edit.
@@ -49,7 +48,7 @@ pub struct StoredInstruction {
 impl StoredInstruction {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
         serde_json::from_slice(bytes)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not an instruction: {error}")))
+            .map_err(|error| Refusal::transient("foreign_answer", format!("not an instruction: {error}")))
     }
 
     fn reply(&self) -> Reply<Handle<Instructed>> {
@@ -179,10 +178,6 @@ impl Operator for Instruct {
         Ok(is_alone.then(|| Err(no_end_frame())))
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_question(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         // A mask a region, and the second frame, beside the picture.
         bytes_to_decode(picture, bytes) * 2 + BYTES_OF_A_REQUEST
@@ -194,7 +189,7 @@ impl Operator for Instruct {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToWrite, Refusal> {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let planned = self.source.planned(question)?;
         let end = match planned.plan.edit_type {
@@ -262,7 +257,7 @@ impl Operator for Instruct {
                 Ok(StoredInstruction { instruction, reference: reference.clone() }.reply())
             }
             (ToWrite::Ask { .. }, InstructBy::Plain(_)) => {
-                Err(Refusal::new("wrong_session", "the question was made ready for a chat model"))
+                Err(Refusal::transient("wrong_session", "the question was made ready for a chat model"))
             }
         };
         batch.iter().map(one).collect()
@@ -291,7 +286,7 @@ impl InstructionSource for Stage<Instruct> {
         StoredInstruction::from_bytes(&self.instruction_bytes(question)?)
     }
     fn instruction_bytes(&self, question: &Question) -> Result<Vec<u8>, Refusal> {
-        let no_edit = || Refusal::new("no_edit", "only edits have instructions");
+        let no_edit = || Refusal::permanent("no_edit", "only edits have instructions");
         let edit = question.edit.as_ref().ok_or_else(no_edit)?;
         // Whatever the row was told since: instructions are remembered under the edit as it was chosen.
         let mut asked = question.clone();

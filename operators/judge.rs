@@ -26,7 +26,6 @@ use crate::made::pixels_of_file;
 use crate::mask::Mask;
 use crate::onnx::Pooled;
 use crate::paint;
-use crate::passing::tells_of_the_question;
 
 /// How well the instruction was followed.
 pub struct Follows;
@@ -227,7 +226,7 @@ fn request(
     let said = &stored.instruction;
     let operation = planned.plan.steps.get(turn).or(planned.plan.steps.first()).map(|step| step.operation);
     let operation =
-        operation.ok_or_else(|| Refusal::new("no_step", "an edit of no steps cannot be judged"))?;
+        operation.ok_or_else(|| Refusal::permanent("no_step", "an edit of no steps cannot be judged"))?;
     let encode = |picture| chat::encode(picture, PixelRange::OF_A_JUDGE);
     let instruction = said.prompts.get(turn).map_or("", String::as_str);
     let earlier = earlier(said.premise.as_deref(), &said.prompts, turn);
@@ -279,10 +278,6 @@ impl Operator for Judge {
         }
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_question(refusal)
-    }
-
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         // The original, both pictures, masks, what SSIM keeps, and a cut-out.
         bytes_to_decode(picture, bytes) * 5 + BYTES_OF_A_REQUEST
@@ -299,7 +294,7 @@ impl Operator for Judge {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToJudge, Refusal> {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let planned = self.pictures.source().planned(question)?;
         let stored = self.pictures.instruction(question)?;
@@ -381,7 +376,7 @@ impl Operator for Judge {
                 asked.collect::<Result<Vec<_>, _>>().map(|judged| reply(&judged))
             }
             (ToJudge::Ask(_), JudgeBy::Pixels(_)) => {
-                Err(Refusal::new("wrong_session", "the question was made ready for a chat model"))
+                Err(Refusal::transient("wrong_session", "the question was made ready for a chat model"))
             }
         };
         batch.iter().map(one).collect()
@@ -409,13 +404,13 @@ impl Operator for Judge {
 
 /// The judgements of an edit, turn by turn, read back.
 pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judgement>, Refusal> {
-    let no_edit = || Refusal::new("no_edit", "only edits are judged");
+    let no_edit = || Refusal::permanent("no_edit", "only edits are judged");
     let edit = question.edit.as_ref().ok_or_else(no_edit)?;
     let (instructed, edited) = judge.operator().pictures.handles(question)?;
     let mut asked = question.clone();
     asked.row = Told::new(Told::new((**edit).clone(), instructed), edited).content();
     serde_json::from_slice(&judge.body(&asked)?)
-        .map_err(|error| Refusal::new("foreign_answer", format!("not a judgement: {error}")))
+        .map_err(|error| Refusal::transient("foreign_answer", format!("not a judgement: {error}")))
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ impl JudgeClip {
         for chunk in crops.chunks(MOST_CROPS) {
             embedded.extend(self.pool.run(session, chunk, |tower, crops| tower.embed(crops)));
         }
-        let lost = || Err(Refusal::new("model_failed", "the vision tower gave no answer for this region"));
+        let lost =
+            || Err(Refusal::transient("model_failed", "the vision tower gave no answer for this region"));
         let mut embedded = embedded.into_iter();
         let mut next = || embedded.next().unwrap_or_else(lost);
         let agreement = |region: &&ToSee| {
@@ -136,7 +137,10 @@ impl JudgeClip {
             let seen =
                 Seen { crops: [&before, &after], noun: &region.noun, target: region.target.as_deref() };
             Agreement::of(&seen).ok_or_else(|| {
-                Refusal::new("not_a_number", "the CLIP gives no cosine for this region; look at the model")
+                Refusal::permanent(
+                    "not_a_number",
+                    "the CLIP gives no cosine for this region; look at the model",
+                )
             })
         };
         regions.iter().map(agreement).collect()

@@ -80,7 +80,7 @@ pub fn worst(said: impl IntoIterator<Item = Judgement>) -> Result<Judgement, Ref
         reason: if said.follows < other.follows { said.reason } else { other.reason },
     };
     said.into_iter().reduce(least).ok_or_else(|| {
-        Refusal::new("no_step", "an edit of no steps cannot be judged: at least one is needed")
+        Refusal::permanent("no_step", "an edit of no steps cannot be judged: at least one is needed")
     })
 }
 

@@ -75,7 +75,7 @@ impl Labels {
                 self.baked.len(),
                 nouns.len()
             );
-            Refusal::new("no_noun", message)
+            Refusal::permanent("no_noun", message)
         })
     }
 }

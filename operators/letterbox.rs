@@ -110,7 +110,7 @@ impl Letterbox {
                 "{} x {} pixels of a picture of {} x {}: a letterbox takes every pixel; decode for Purpose::Full",
                 picture.width, picture.height, picture.full_width, picture.full_height
             );
-            return Err(Refusal::new("scaled_picture", message));
+            return Err(Refusal::permanent("scaled_picture", message));
         }
         let (inner, to_source) = self.place(picture.width, picture.height)?;
         let source = (picture.width as usize, picture.height as usize);
@@ -146,7 +146,7 @@ impl Letterbox {
                 "{width} x {height} pixels: in a square of {} the shorter edge is less than one pixel; crop the picture first",
                 self.size
             );
-            return Err(Refusal::new("too_narrow", message));
+            return Err(Refusal::permanent("too_narrow", message));
         }
         let pad = |inner: u32| match self.family {
             LetterboxFamily::Mmyolo => (self.size - inner) / 2,

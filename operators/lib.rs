@@ -53,7 +53,6 @@ pub mod nouns;
 pub mod onnx;
 pub mod onnx_inpaint;
 pub mod paint;
-mod passing;
 pub mod plain;
 pub mod record;
 pub mod records;

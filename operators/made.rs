@@ -48,7 +48,7 @@ pub fn check_shape(made: &[u8], original: (u32, u32)) -> Result<(), Refusal> {
         "the editor made {width} x {height} pixels of {given_width} x {given_height}: width / height may be another by a factor of \
          {MOST_ASPECT}, and a side {MOST_TIMES} times as long or as short; set the output size in the workflow, or in the model's settings"
     );
-    Err(Refusal::new(WRONG_SHAPE, message))
+    Err(Refusal::permanent(WRONG_SHAPE, message))
 }
 
 /// What an editor's picture may have: they answer with 1 to 16 million pixels.

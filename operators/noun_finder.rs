@@ -12,7 +12,6 @@ use crate::caption::CaptionSource;
 use crate::chat;
 use crate::chat_book::ChatBook;
 use crate::nouns::{NounList, NounSource, Nouns, NounsFromSidecar, reply};
-use crate::passing::tells_of_the_question;
 use crate::plain::{self, Vocabulary};
 
 /// Raise this when the code changes what a list is.
@@ -106,10 +105,6 @@ impl Operator for NounFinder {
         })
     }
 
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_question(refusal)
-    }
-
     fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
         0
     }
@@ -119,7 +114,7 @@ impl Operator for NounFinder {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<String, Refusal> {
         let question = subject.questions.first();
-        let question = question.ok_or_else(|| Refusal::new("no_question", "nothing was asked"))?;
+        let question = question.ok_or_else(|| Refusal::permanent("no_question", "nothing was asked"))?;
         self.captions.caption(question)
     }
 

@@ -56,7 +56,7 @@ impl NounList {
         let count = objects.len() + backgrounds.len();
         if count > MOST {
             let message = format!("the picture has {count} nouns, at most {MOST} are taken");
-            return Err(Refusal::new("too_many_nouns", message));
+            return Err(Refusal::permanent("too_many_nouns", message));
         }
         Ok(NounList { objects, backgrounds, ..NounList::default() })
     }
@@ -86,7 +86,7 @@ impl NounList {
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
         serde_json::from_slice(bytes)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not a list of nouns: {error}")))
+            .map_err(|error| Refusal::transient("foreign_answer", format!("not a list of nouns: {error}")))
     }
 }
 
@@ -121,8 +121,9 @@ impl NounsFromSidecar {
     /// What a sidecar lists; `None` where there is none, or where it has no such field.
     pub fn listed(&self, json: Option<&str>) -> Result<Option<NounList>, Refusal> {
         let Some(json) = json else { return Ok(None) };
-        let sidecar: Value = serde_json::from_str(json)
-            .map_err(|error| Refusal::new("bad_tags", format!("the sidecar cannot be read: {error}")))?;
+        let sidecar: Value = serde_json::from_str(json).map_err(|error| {
+            Refusal::permanent("bad_tags", format!("the sidecar cannot be read: {error}"))
+        })?;
         sidecar.get(&self.field).map(|tags| self.read(tags)).transpose()
     }
 
@@ -133,7 +134,7 @@ impl NounsFromSidecar {
                 "{}{at} of the sidecar is {found}; a list of strings is allowed, or {{\"object\": [...], \"background\": [...]}}",
                 self.field
             );
-            Refusal::new("bad_tags", message)
+            Refusal::permanent("bad_tags", message)
         };
         let strings = |value: &'_ Value, at: &str| -> Result<Vec<String>, Refusal> {
             match value {

@@ -33,7 +33,6 @@ use crate::edit_plan::Operation;
 use crate::editor::{Editor, Made, Pass};
 use crate::mask::Mask;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
 use model::{InpaintModel, Inpainter, Range, not_run};
 use view::{Canvas, View};
 use widen::Hole;
@@ -149,11 +148,14 @@ impl OnnxInpaint {
                 "a mask of {} x {} pixels for a picture of {width} x {height}; give one of the same size",
                 mask.width, mask.height
             );
-            return Err(Refusal::new("bad_mask", message));
+            return Err(Refusal::permanent("bad_mask", message));
         }
         let (margin, feather) = self.settings.margins(width.max(height));
         let hole = Hole::around(mask, margin, feather).ok_or_else(|| {
-            Refusal::new("empty_mask", "the mask holds no pixel, so there is nothing to take out".to_string())
+            Refusal::permanent(
+                "empty_mask",
+                "the mask holds no pixel, so there is nothing to take out".to_string(),
+            )
         })?;
         let view = View::around(&hole, (width, height), self.model.canvas);
         let fed = view.feed(picture, &hole)?;
@@ -177,7 +179,7 @@ impl OnnxInpaint {
         };
         let mut answers = self.pool.run(&mut pooled, &[()], |inpainter, _| Ok(vec![run(inpainter)?]));
         idle().push(pooled);
-        let none = || Err(Refusal::new("model_failed", "the model gave no answer".to_string()));
+        let none = || Err(Refusal::transient("model_failed", "the model gave no answer".to_string()));
         answers.pop().unwrap_or_else(none)
     }
 }
@@ -228,10 +230,10 @@ impl Editor for OnnxInpaint {
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
         if !self.can(pass.operation) {
             let message = format!("{} was asked of inpainting, which only removes", pass.operation.name());
-            return Err(Refusal::new("unsupported_operation", message));
+            return Err(Refusal::permanent("unsupported_operation", message));
         }
         let mask = pass.mask.ok_or_else(|| {
-            Refusal::new(
+            Refusal::permanent(
                 "no_mask",
                 "removing needs the mask of what is to go, and none was given".to_string(),
             )
@@ -239,13 +241,9 @@ impl Editor for OnnxInpaint {
         let emptied = self.remove(pass.picture, mask)?;
         let mut bytes = Cursor::new(Vec::new());
         emptied.write_to(&mut bytes, ImageFormat::Png).map_err(|error| {
-            Refusal::new("bad_picture", format!("writing a PNG of {:?}: {error}", emptied.dimensions()))
+            Refusal::permanent("bad_picture", format!("writing a PNG of {:?}: {error}", emptied.dimensions()))
         })?;
         Ok(Made { bytes: bytes.into_inner() })
-    }
-
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        tells_of_the_content(refusal)
     }
 }
 

@@ -113,14 +113,10 @@ impl Editor for Paint {
             Operation::Extract => paste::extracted(pass.picture, region(pass)?),
             Operation::Action => {
                 let message = "the embedded editor moves nothing: an action is two frames of a film";
-                return Err(Refusal::new("cannot_paint", message));
+                return Err(Refusal::permanent("cannot_paint", message));
             }
         };
         Ok(Made { bytes: as_png(&picture)? })
-    }
-
-    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
-        true
     }
 }
 
@@ -147,7 +143,7 @@ fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
     let name = pass.operation.name();
     let mask = pass
         .mask
-        .ok_or_else(|| Refusal::new("no_region", format!("{name} needs a mask, and there is none")))?;
+        .ok_or_else(|| Refusal::permanent("no_region", format!("{name} needs a mask, and there is none")))?;
     let pixels = width as usize * height as usize;
     if (mask.width, mask.height) != (width, height) || mask.bits.len() != pixels {
         let message = format!(
@@ -156,10 +152,10 @@ fn region<'a>(pass: &Pass<'a>) -> Result<&'a Mask, Refusal> {
             mask.height,
             mask.bits.len()
         );
-        return Err(Refusal::new("foreign_mask", message));
+        return Err(Refusal::permanent("foreign_mask", message));
     }
     if mask.area() == 0 {
-        return Err(Refusal::new(
+        return Err(Refusal::permanent(
             "no_region",
             format!("{name}: the mask is empty, at least one pixel must be inside"),
         ));
@@ -172,7 +168,7 @@ fn removed(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
     let area = mask.area();
     if area * 100 > u64::from(mask.width) * u64::from(mask.height) * 95 {
         let message = "the mask covers more than 95 % of the picture: too little is left to fill it from";
-        return Err(Refusal::new("no_region", message));
+        return Err(Refusal::permanent("no_region", message));
     }
     let margin = ((area as f64).sqrt() * 0.8) as u32 + 48;
     let zone = zone(mask, reach(area), margin)?;
@@ -198,7 +194,7 @@ fn thing(pass: &Pass<'_>, mask: &Mask, with: With) -> Result<RgbaImage, Refusal>
         }
         _ if with == With::Reference => {
             let message = format!("{} needs a picture of the object to be shown", pass.operation.name());
-            return Err(Refusal::new("no_reference", message));
+            return Err(Refusal::permanent("no_reference", message));
         }
         _ => {}
     }
@@ -259,7 +255,7 @@ fn styled(pass: &Pass<'_>) -> Result<RgbImage, Refusal> {
 }
 
 fn zone(mask: &Mask, radius: u32, margin: u32) -> Result<Zone, Refusal> {
-    Zone::around(mask, radius, margin).ok_or_else(|| Refusal::new("no_region", "the mask is empty"))
+    Zone::around(mask, radius, margin).ok_or_else(|| Refusal::permanent("no_region", "the mask is empty"))
 }
 
 fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
@@ -267,7 +263,7 @@ fn as_png(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
         .map_err(|error| {
-            Refusal::new("cannot_paint", format!("the picture could not be written as PNG: {error}"))
+            Refusal::permanent("cannot_paint", format!("the picture could not be written as PNG: {error}"))
         })?;
     Ok(bytes)
 }

@@ -189,6 +189,6 @@ pub enum RecordError {
 
 impl From<RecordError> for Refusal {
     fn from(error: RecordError) -> Self {
-        Refusal::new("bad_record", error.to_string())
+        Refusal::permanent("bad_record", error.to_string())
     }
 }

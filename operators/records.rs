@@ -157,7 +157,7 @@ impl Released {
              give the picture that it was made of, or leave the record out",
             record.width, record.height
         );
-        Ok(Err(Refusal::new("record_of_another_size", message)))
+        Ok(Err(Refusal::permanent("record_of_another_size", message)))
     }
 
     /// What the region of this number is told by: [`Region::told_by`](threshflow::row::Region::told_by).

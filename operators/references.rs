@@ -18,7 +18,6 @@ use threshflow::shard::{Format, format_of, orientation_of};
 
 use crate::edit_plan::words::{count, words};
 use crate::made::pixels_of_file;
-use crate::passing::tells_of_the_content;
 
 /// Raise this when the code changes what a picture becomes.
 const VERSION: &[u8] = b"references/2";
@@ -74,7 +73,7 @@ impl References {
     pub fn open(folder: &Path, lanes: &Arc<Lanes>) -> Result<Arc<Self>, ReferencesError> {
         let listed = list(folder)?;
         let model = format!("{} pictures of the user's", listed.len());
-        let book = Book::open("references", book_stamp(), model, tells_of_the_content, lanes)?;
+        let book = Book::open("references", book_stamp(), model, lanes)?;
         Ok(Arc::new(References { listed, book }))
     }
 
@@ -91,7 +90,7 @@ impl References {
 
     /// The picture that `number` falls on, kept from now on.
     pub fn choose(&self, number: u64) -> Result<Reference, Refusal> {
-        let lost = || Refusal::new(LOST_REFERENCE, "the folder of references is empty");
+        let lost = || Refusal::transient(LOST_REFERENCE, "the folder of references is empty");
         let listed = crate::choice::of(number, &self.listed).ok_or_else(lost)?;
         self.book.look_up_one(listed.hash, || listed.png())?;
         Ok(listed.reference.clone())
@@ -105,7 +104,7 @@ impl References {
                 "the reference picture {:?} ({}) is not in the folder any more",
                 reference.name, reference.content
             );
-            Refusal::new(LOST_REFERENCE, message)
+            Refusal::transient(LOST_REFERENCE, message)
         };
         let listed = listed.ok_or_else(lost)?;
         pixels_of_file(&self.book.look_up_one(listed.hash, || listed.png())?)
@@ -119,7 +118,8 @@ pub fn book_stamp() -> Stamp {
 
 impl Listed {
     fn png(&self) -> Result<Vec<u8>, Refusal> {
-        let failed = |why: String| Refusal::new(LOST_REFERENCE, format!("{}: {why}", self.path.display()));
+        let failed =
+            |why: String| Refusal::transient(LOST_REFERENCE, format!("{}: {why}", self.path.display()));
         let bytes = std::fs::read(&self.path).map_err(|error| failed(error.to_string()))?;
         if ContentHash::of(&bytes) != self.hash {
             return Err(failed("the file has changed since the run began; start again".to_owned()));

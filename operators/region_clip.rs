@@ -61,13 +61,13 @@ impl RegionClip {
         let texts = self.texts.embed(&phrases.each_ref().map(String::as_str));
         let texts: Vec<Vec<f32>> = texts.into_iter().collect::<Result<_, _>>()?;
         let [noun, not] = <[Vec<f32>; 2]>::try_from(texts)
-            .map_err(|_| Refusal::new("wrong_count", "two texts have two embeddings"))?;
+            .map_err(|_| Refusal::transient("wrong_count", "two texts have two embeddings"))?;
         Ok(NounTexts { noun, not })
     }
 
     /// The embedding of a text as it stands.
     pub fn text(&self, text: &str) -> Result<Vec<f32>, Refusal> {
-        let lost = || Err(Refusal::new("wrong_count", "a text has an embedding"));
+        let lost = || Err(Refusal::transient("wrong_count", "a text has an embedding"));
         self.texts.embed(&[text]).pop().unwrap_or_else(lost)
     }
 

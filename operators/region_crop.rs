@@ -101,7 +101,7 @@ fn bad_mask(mask: &[u8], full: (u32, u32), held: (u32, u32)) -> Refusal {
         held.0,
         held.1
     );
-    Refusal::new("bad_mask", message)
+    Refusal::permanent("bad_mask", message)
 }
 
 fn cut((picture, width, height): (&[u8], u32, u32), mask: &[u8], channels: Channels) -> Result<Rgb, Refusal> {
@@ -112,7 +112,7 @@ fn cut((picture, width, height): (&[u8], u32, u32), mask: &[u8], channels: Chann
     let Some(bounds) = bounds(mask, width) else {
         let message =
             format!("no pixel of {width} x {height} is inside the mask; there is nothing to cut out");
-        return Err(Refusal::new("empty_mask", message));
+        return Err(Refusal::permanent("empty_mask", message));
     };
     let (across, down) = (bounds.right - bounds.left + 1, bounds.bottom - bounds.top + 1);
     let mut pixels = vec![OUTSIDE; 3 * across * down];

@@ -142,8 +142,8 @@ impl RegionScore {
 
     fn noun(&self, question: &Question) -> Result<String, Refusal> {
         let region = question.region.as_ref();
-        let region =
-            region.ok_or_else(|| Refusal::new("no_region", "a picture has no noun; its regions have"))?;
+        let region = region
+            .ok_or_else(|| Refusal::permanent("no_region", "a picture has no noun; its regions have"))?;
         self.before.labels.noun(region, question)
     }
 
@@ -160,7 +160,7 @@ impl RegionScore {
             let clip = share_of_first(&embedding, &cut.texts.noun, &cut.texts.not);
             match clip.is_finite() && aesthetic.is_finite() {
                 true => Ok(RegionScores { clip, aesthetic }),
-                false => Err(Refusal::new(
+                false => Err(Refusal::permanent(
                     "not_a_number",
                     format!(
                         "the models answered clip_score {clip}, aes_score {aesthetic}; look at the models"
@@ -244,7 +244,7 @@ impl Operator for RegionScore {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Cuts, Refusal> {
         let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
         Ok(subject.questions.iter().map(|question| self.one(&rgb, question)).collect())
@@ -257,7 +257,7 @@ impl Operator for RegionScore {
             scores.extend(self.pool.run(session, chunk, |models, cuts| self.score(models, cuts)));
         }
         let mut scores = scores.into_iter();
-        let lost = || Err(Refusal::new("model_failed", "the models gave no answer for this region"));
+        let lost = || Err(Refusal::transient("model_failed", "the models gave no answer for this region"));
         let answer = |cut: &Result<Cut, Refusal>| match cut {
             Ok(_) => scores.next().unwrap_or_else(lost).and_then(|score| score).map(Reply::from),
             Err(refusal) => Err(refusal.clone()),

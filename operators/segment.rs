@@ -45,12 +45,13 @@ pub struct StoredMask {
 impl StoredMask {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
         postcard::from_bytes(bytes)
-            .map_err(|error| Refusal::new("foreign_answer", format!("not a mask: {error}")))
+            .map_err(|error| Refusal::transient("foreign_answer", format!("not a mask: {error}")))
     }
 
     /// The mask itself, of a picture of this width and height.
     pub fn mask(&self, width: u32, height: u32) -> Result<Mask, Refusal> {
-        rle::decode(&self.counts, width, height).map_err(|error| Refusal::new("bad_mask", error.to_string()))
+        rle::decode(&self.counts, width, height)
+            .map_err(|error| Refusal::permanent("bad_mask", error.to_string()))
     }
 }
 
@@ -114,7 +115,7 @@ fn released_mask(record: &Released, region: &Region) -> Option<Result<Reply<Scor
     let counts = released.mask.as_ref()?.as_str().to_owned();
     let (width, height) = (region.image.width.into(), region.image.height.into());
     let mask = rle::decode(&counts, width, height);
-    let mask = mask.map_err(|error| Refusal::new("bad_mask", format!("the released mask: {error}")));
+    let mask = mask.map_err(|error| Refusal::permanent("bad_mask", format!("the released mask: {error}")));
     Some(mask.map(|mask| reply(value_of(released.mask_score.as_ref()), counts, mask.area())))
 }
 
@@ -127,7 +128,7 @@ fn segment(segmenter: &mut Segmenter, picture: &Boxes) -> Result<Answers, OnnxEr
         });
         answers[number] = Some(answer);
     })?;
-    let lost = || Err(Refusal::new("model_failed", "the segmenter gave no answer for this box"));
+    let lost = || Err(Refusal::transient("model_failed", "the segmenter gave no answer for this box"));
     Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect())
 }
 
@@ -176,12 +177,15 @@ impl Operator for Segment {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Boxes, Refusal> {
         let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::new("no_picture", "there is nothing to look at"));
+            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let regions = subject.questions.iter().filter_map(|question| question.region.as_ref());
         let boxes: Vec<[f32; 4]> = regions.map(|region| region.bbox()).collect();
         if boxes.len() != subject.questions.len() {
-            return Err(Refusal::new("no_region", "a segmenter is asked about regions, not about pictures"));
+            return Err(Refusal::permanent(
+                "no_region",
+                "a segmenter is asked about regions, not about pictures",
+            ));
         }
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         let size = (picture.width.into(), picture.height.into());

@@ -269,7 +269,10 @@ impl<'a> Answers<'a> {
 }
 
 fn not_a_number(what: String) -> Refusal {
-    Refusal::new("not_a_number", format!("the model answered {what}, which is no mask; look at the model"))
+    Refusal::permanent(
+        "not_a_number",
+        format!("the model answered {what}, which is no mask; look at the model"),
+    )
 }
 
 #[cfg(test)]

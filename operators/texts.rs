@@ -13,7 +13,6 @@ use threshflow::row::{ContentHash, Refusal, Stamp};
 use crate::clip_model::{ClipModel, TextTower};
 use crate::embedding::{from_f16_bytes, to_f16_bytes};
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool};
-use crate::passing::tells_of_the_content;
 use crate::tokens::Tokeniser;
 
 /// Raise this when the code changes what an embedding is.
@@ -62,7 +61,7 @@ impl Texts {
         plan = SessionPlan { sessions: 1, threads: if backend.on_gpu() { 1 } else { cores }, ..plan };
         let dimension = clip.dimension();
         let model = format!("ONNX text tower {}", &clip.content_hash().to_string()[..8]);
-        let book = Book::open(name, stamp, model, tells_of_the_content, lanes)?;
+        let book = Book::open(name, stamp, model, lanes)?;
         let opens = move |place, threads| clip.open_text(place, threads);
         let warmed = tokeniser.encode("a picture").unwrap_or_default();
         let warms_up =
@@ -111,14 +110,14 @@ impl Texts {
             match self.pool.session() {
                 Ok(opened) => *session = Some(opened),
                 Err(error) => {
-                    let refusal = Refusal::new("model_failed", error.to_string());
+                    let refusal = Refusal::transient("model_failed", error.to_string());
                     return vec![Err(refusal); texts.len()];
                 }
             }
         }
         let Some(open) = session.as_mut() else { return Vec::new() };
         let mut embedded = self.pool.run(open, &sound, |tower, tokens| tower.embed(tokens)).into_iter();
-        let lost = || Err(Refusal::new("model_failed", "the text tower lost an answer"));
+        let lost = || Err(Refusal::transient("model_failed", "the text tower lost an answer"));
         let answer = |tokens: Result<Vec<i64>, Refusal>| match tokens {
             Ok(_) => embedded.next().unwrap_or_else(lost).map(|embedding| to_f16_bytes(&embedding)),
             Err(refusal) => Err(refusal),

@@ -74,7 +74,7 @@ impl Tokeniser {
     /// Refusal class: `bad_text` (the tokeniser's rules have no answer; CLIP's own always have one).
     pub fn encode(&self, text: &str) -> Result<Vec<i64>, Refusal> {
         let encoded = self.rules.encode_fast(text, true).map_err(|error| {
-            Refusal::new("bad_text", format!("a text of {} bytes has no tokens: {error}", text.len()))
+            Refusal::permanent("bad_text", format!("a text of {} bytes has no tokens: {error}", text.len()))
         })?;
         let mut tokens: Vec<i64> = encoded.get_ids().iter().map(|&id| id.into()).collect();
         if tokens.len() > self.context {

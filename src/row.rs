@@ -111,18 +111,22 @@ pub struct Refusal {
     pub class: Cow<'static, str>,
     /// What failed, the value, and what is allowed, for a person.
     pub message: String,
-    /// How long it stands. Whoever remembers answers says so; what was remembered is of the content.
-    #[serde(skip)]
+    /// How long it stands. What was remembered is of the content.
+    #[serde(skip, default = "remembered")]
     pub lasts: Lasts,
 }
 
-/// How long a refusal stands.
+fn remembered() -> Lasts {
+    Lasts::Content
+}
+
+/// How long a refusal stands: decided where it is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lasts {
     /// It says something of the content: it is remembered, until `--retry` asks again.
-    #[default]
     Content,
-    /// A server, a device or a disk failed: the next run asks again.
+    /// A server, a device or a disk failed, or nobody knows what: the next run asks again.
+    #[default]
     Process,
     /// The budget of this run does not pay for it: no failure, and the next run asks.
     Budget,
@@ -136,8 +140,20 @@ impl Refusal {
     /// The class of an edit that needs a second frame, of a sample that has none: a fact about the sample, and no failure.
     pub const NO_END_FRAME: &'static str = "no_end_frame";
 
-    pub fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::default() }
+    /// A refusal that says something of the content, and would come again for the same content: it is remembered.
+    pub fn permanent(class: &'static str, message: impl Into<String>) -> Self {
+        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::Content }
+    }
+
+    /// A refusal that says nothing of the content: of a server, a device, a disk. The next run asks again. Where it is not known
+    /// what failed, it is this.
+    pub fn transient(class: &'static str, message: impl Into<String>) -> Self {
+        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::Process }
+    }
+
+    /// Whether it is remembered.
+    pub fn is_permanent(&self) -> bool {
+        self.lasts == Lasts::Content
     }
 }
 

@@ -46,7 +46,7 @@ dials! {
 pub fn taste(content: ContentHash) -> Result<f32, Refusal> {
     let n = u32::from_le_bytes([content.0[0], content.0[1], content.0[2], 0]);
     if n.is_multiple_of(23) {
-        return Err(Refusal::new("distasteful", "the judge will not look at this"));
+        return Err(Refusal::permanent("distasteful", "the judge will not look at this"));
     }
     Ok((n % 21) as f32 / 2.0)
 }
@@ -160,7 +160,8 @@ impl Operator for Judge {
             hang();
         }
         assert!(!self.meets(Kind::PanicPreparing, subject.content()), "the judge cannot bear this");
-        let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
+        let (_, bytes) =
+            subject.picture.ok_or_else(|| Refusal::permanent("no_bytes", "nothing to look at"))?;
         // The bytes, not the row's word for them: a lane that mixed pictures up would be seen.
         Ok(ContentHash::of(bytes))
     }
@@ -255,7 +256,7 @@ pub fn verdict(sample: &Sample, short_side: f32, taste_at: f32) -> Verdict {
 }
 
 fn refused(stage: &'static str, class: &str) -> Verdict {
-    let refusal = Refusal { class: class.to_owned().into(), ..Refusal::new("", "") };
+    let refusal = Refusal { class: class.to_owned().into(), ..Refusal::transient("", "") };
     Verdict::Refused(Box::new(threshflow::row::Refused { stage: stage.into(), refusal }))
 }
 

@@ -47,7 +47,8 @@ impl Operator for Hasher {
         16
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
-        let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
+        let (_, bytes) =
+            subject.picture.ok_or_else(|| Refusal::permanent("no_bytes", "nothing to look at"))?;
         Ok(ContentHash::of(bytes))
     }
     fn most_a_batch(&self) -> usize {

@@ -37,7 +37,7 @@ pub fn ask<T>(
             "asked twice, the model's answer can't be used: {complaint}; it begins {:?}",
             beginning(&second)
         );
-        Refusal::new("unparsable_answer", message)
+        Refusal::permanent("unparsable_answer", message)
     })
 }
 
@@ -45,7 +45,7 @@ fn heard(raw: &dyn Raw, request: &ChatRequest) -> Result<String, Refusal> {
     let answer = raw.answer(request)?;
     match said(&answer) {
         Ok(words) if declines(&words) => {
-            Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(&words))))
+            Err(Refusal::permanent("model_declined", format!("the model declined: {}", beginning(&words))))
         }
         _ => Ok(answer),
     }

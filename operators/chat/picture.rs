@@ -59,7 +59,7 @@ impl PixelRange {
 /// The picture as a part of a question: a JPEG of quality 92 within the range. Refusal classes: `too_long_picture` (a side
 /// beyond 65,535 pixels), `bad_picture`.
 pub fn encode(picture: &RgbImage, range: PixelRange) -> Result<Part, Refusal> {
-    let bad = |why: String| Refusal::new("bad_picture", format!("the picture can't be sent: {why}"));
+    let bad = |why: String| Refusal::permanent("bad_picture", format!("the picture can't be sent: {why}"));
     if picture.width() == 0 || picture.height() == 0 {
         return Err(bad("it has no pixels".to_owned()));
     }
@@ -69,7 +69,7 @@ pub fn encode(picture: &RgbImage, range: PixelRange) -> Result<Part, Refusal> {
         let message = format!(
             "a picture of {from} x {to} would be sent at {width} x {height}, and {LONGEST_SIDE} is the most"
         );
-        return Err(Refusal::new("too_long_picture", message));
+        return Err(Refusal::permanent("too_long_picture", message));
     }
     let resized;
     let mut pixels = picture.as_raw().as_slice();

@@ -9,22 +9,7 @@ use serde_json::Value;
 use threshflow::row::Refusal;
 
 use super::reader::{Silence, said};
-use crate::http::{self, Tokens};
-
-/// The classes that say what the server did, and nothing of the question.
-const OF_THE_SERVER: [&str; 5] = ["empty_answer", "only_thought", "only_called", "cut_early", "bad_response"];
-
-/// Whether a refusal of this class says something of the question, and would come again for the same question to the same model.
-/// Of the classes of this module, of [`ask`](super::ask()) and of the transport.
-pub fn is_of_the_content(class: &str) -> bool {
-    const OF_THE_CONTENT: [&str; 4] = ["content_filter", "model_declined", "answer_cut", "unparsable_answer"];
-    OF_THE_CONTENT.contains(&class) || http::is_of_the_content(class)
-}
-
-/// Whether a refusal of this class says what a chat model's server did: the next run asks again.
-pub fn is_of_the_server(class: &str) -> bool {
-    OF_THE_SERVER.contains(&class)
-}
+use crate::http::Tokens;
 
 /// The text of the first choice, as the model wrote it: as one string, or in parts of text. There is something said in it.
 /// `most_tokens` is the bound that was asked for.
@@ -32,22 +17,28 @@ pub fn read(response: &Value, most_tokens: u32) -> Result<String, Refusal> {
     let Some(choice) = response.pointer("/choices/0") else {
         // Azure answers a filtered question so, where it doesn't answer 400.
         let filtered = response.get("prompt_filter_results").is_some();
-        let class = if filtered { "content_filter" } else { "bad_response" };
         let beginning = beginning(&response.to_string());
-        return Err(Refusal::new(class, format!("the answer has no choices: {beginning}")));
+        let why = format!("the answer has no choices: {beginning}");
+        return Err(match filtered {
+            true => Refusal::permanent("content_filter", why),
+            false => Refusal::transient("bad_response", why),
+        });
     };
     let reason = choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
     let message = choice.get("message").unwrap_or(&Value::Null);
     let ended = Ended::of(reason);
     if ended == Ended::Filtered {
         let message = format!("the server's content filter stopped the answer, finish reason {reason:?}");
-        return Err(Refusal::new("content_filter", message));
+        return Err(Refusal::permanent("content_filter", message));
     }
     let declined = [message.get("refusal"), message.pointer("/provider_specific_fields/refusal")];
     if let Some(words) =
         declined.into_iter().flatten().filter_map(Value::as_str).find(|words| !words.is_empty())
     {
-        return Err(Refusal::new("model_declined", format!("the model declined: {}", beginning(words))));
+        return Err(Refusal::permanent(
+            "model_declined",
+            format!("the model declined: {}", beginning(words)),
+        ));
     }
     let text = text(message.get("content"))?;
     match ended {
@@ -57,7 +48,7 @@ pub fn read(response: &Value, most_tokens: u32) -> Result<String, Refusal> {
             let message = format!(
                 "the server broke the answer off, finish reason {reason:?}; look into its log: {begins}"
             );
-            return Err(Refusal::new("cut_early", message));
+            return Err(Refusal::transient("cut_early", message));
         }
         Ended::Well | Ended::Filtered => {}
     }
@@ -112,13 +103,13 @@ fn cut(text: &str, message: &Value, used: Option<Tokens>, most_tokens: u32) -> R
                  of its context, or of an answer): {begins}",
                 used.completion
             );
-            Refusal::new("cut_early", message)
+            Refusal::transient("cut_early", message)
         }
         None => {
             let message = format!(
                 "the answer was cut at the most tokens that it may have, allow more or shorten what is asked for: {begins}"
             );
-            Refusal::new("answer_cut", message)
+            Refusal::permanent("answer_cut", message)
         }
     }
 }
@@ -130,7 +121,7 @@ fn silent(silence: Silence, message: &Value, reason: &str) -> Refusal {
             "the answer is a call of a tool ({name}) and has no content, though no tool was offered; have the server answer in text \
              (vLLM: without --enable-auto-tool-choice)"
         );
-        return Refusal::new("only_called", message);
+        return Refusal::transient("only_called", message);
     }
     let thought = thought(message).or((silence == Silence::OnlyThought).then_some(("content", 0)));
     if let Some((field, letters)) = thought {
@@ -143,12 +134,12 @@ fn silent(silence: Silence, message: &Value, reason: &str) -> Refusal {
             "the answer is {told} and no answer to the question, finish reason {reason:?}; turn the model's thinking off, or serve it \
              with the parser that tells its thinking from its answer (vLLM, SGLang: --reasoning-parser)"
         );
-        return Refusal::new("only_thought", message);
+        return Refusal::transient("only_thought", message);
     }
     let message = format!(
         "the answer is empty, finish reason {reason:?}; check the model's chat template at the server"
     );
-    Refusal::new("empty_answer", message)
+    Refusal::transient("empty_answer", message)
 }
 
 /// What the server took for thinking, and the length of it: where it is kept beside the content.
@@ -196,7 +187,7 @@ fn text(content: Option<&Value>) -> Result<String, Refusal> {
         Some(other) => {
             let message =
                 format!("the answer's content is neither text nor parts: {}", beginning(&other.to_string()));
-            Err(Refusal::new("bad_response", message))
+            Err(Refusal::transient("bad_response", message))
         }
     }
 }

@@ -175,8 +175,6 @@ fn responses_are_read_or_refused_by_class() {
     let usage = json!({"usage": {"prompt_tokens": 30, "completion_tokens": 8, "total_tokens": 38}});
     assert_eq!(response::tokens(&usage), Some(Tokens { prompt: 30, completion: 8 }));
     assert_eq!(response::tokens(&json!({})), None);
-    assert!(is_of_the_content("answer_cut") && is_of_the_content("content_filter"));
-    assert!(!is_of_the_content("bad_response") && !is_of_the_content("rate_limited"));
 }
 
 #[test]
@@ -213,11 +211,11 @@ fn an_answer_without_content_says_what_there_is_instead() {
         assert_eq!(refusal.class, class, "{message}: {refusal}");
         assert!(refusal.message.contains(words), "{message}: {refusal}");
         // It is the server's doing: the next run asks again.
-        assert!(!is_of_the_content(&refusal.class) && !crate::passing::tells_of_the_question(&refusal));
+        assert!(!refusal.is_permanent());
     }
     let cut = answered(&json!({"content": null, "reasoning_content": "A kite?"}), "length");
     let refusal = response::read(&cut, 100).expect_err("cut");
-    assert_eq!(refusal.class, "answer_cut");
+    assert!(refusal.class == "answer_cut" && refusal.is_permanent());
     assert!(refusal.message.contains("7 characters of `reasoning_content`"), "{refusal}");
     // What is said beside thinking and calls is the answer, and is kept as it was written.
     for content in ["ok", "<think>hm</think>ok", "hm</think>ok<|im_end|>"] {
@@ -329,7 +327,7 @@ fn the_second_that_does_not_parse_is_refused_with_its_beginning() {
 
 #[test]
 fn what_is_refused_or_declined_is_not_asked_again() {
-    let raw = Scripted::new([Err(Refusal::new("content_filter", "no"))]);
+    let raw = Scripted::new([Err(Refusal::permanent("content_filter", "no"))]);
     assert_eq!(ask(&raw, &request(), number).expect_err("refused").class, "content_filter");
     for words in
         ["I'm sorry, I can't assist with that.", "<think>Hm.</think>I can't help with that.<|im_end|>"]

@@ -35,7 +35,7 @@ impl Uploads {
             let (width, height) = pass.picture.dimensions();
             let message =
                 format!("{} x {} pixels for a picture of {width} x {height}", mask.width, mask.height);
-            return Err(Refusal::new("bad_mask", message));
+            return Err(Refusal::permanent("bad_mask", message));
         }
         let (picture, mask) = match &binding.mask {
             None => (rgb(pass.picture)?, None),
@@ -49,7 +49,7 @@ impl Uploads {
             (Some(_), Some(reference)) => Some(rgb(reference)?),
             (Some(_), None) => {
                 let message = "the workflow wants a reference picture, and the pass has none";
-                return Err(Refusal::new("no_reference", message));
+                return Err(Refusal::permanent("no_reference", message));
             }
         };
         Ok(Uploads { picture, mask, reference })
@@ -85,7 +85,7 @@ fn png(pixels: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) ->
     // They are read once, over a short wire.
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(pixels, width, height, colour)
-        .map_err(|error| Refusal::new("bad_picture", format!("{width} x {height} as PNG: {error}")))?;
+        .map_err(|error| Refusal::permanent("bad_picture", format!("{width} x {height} as PNG: {error}")))?;
     let name = format!("{}.png", &blake3::hash(&bytes).to_hex()[..32]);
     Ok(Upload { name, bytes })
 }

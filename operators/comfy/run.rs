@@ -86,7 +86,7 @@ impl Run<'_> {
                         upload.bytes.len(),
                         shown(&body.to_string())
                     );
-                    Failure::Refused(Refusal::new("upload_rejected", message))
+                    Failure::Refused(Refusal::transient("upload_rejected", message))
                 }
                 other => failure(other),
             })
@@ -175,7 +175,7 @@ impl Run<'_> {
                         self.client.address(),
                         stored.filename
                     );
-                    return Err(Failure::Refused(Refusal::new("output_lost", message)));
+                    return Err(Failure::Refused(Refusal::transient("output_lost", message)));
                 }
                 Err(CallError::TooLarge(why)) => return Err(failure(CallError::TooLarge(why))),
                 Err(error) => failed = Some(failure(error)),
@@ -190,7 +190,7 @@ impl Run<'_> {
             return Err(failed);
         }
         let message = format!("{} as {}: {bad}", stored.filename, self.client.address());
-        Err(Failure::Refused(Refusal::new("bad_output", message)))
+        Err(Failure::Refused(Refusal::transient("bad_output", message)))
     }
 }
 
@@ -207,7 +207,7 @@ fn failure(error: CallError) -> Failure {
         CallError::Rejected { status, body } => {
             Failure::endpoint(format!("status {status}: {}", shown(&body.to_string())))
         }
-        CallError::TooLarge(why) => Failure::Refused(Refusal::new("answer_too_large", why)),
+        CallError::TooLarge(why) => Failure::Refused(Refusal::transient("answer_too_large", why)),
     }
 }
 

@@ -85,7 +85,7 @@ fn edit(editor: &Comfy) -> Result<Made, Refusal> {
 /// The verdict of one pass: its class, and whether it is of the content; and how many prompts it took.
 fn verdict(fake: &Fake, editor: &Comfy) -> (String, bool, usize) {
     let refusal = edit(editor).unwrap_err();
-    (refusal.class.to_string(), editor.is_of_the_content(&refusal), fake.prompts())
+    (refusal.class.to_string(), refusal.is_permanent(), fake.prompts())
 }
 
 #[test]
@@ -179,10 +179,7 @@ fn a_prompt_that_is_not_valid() {
         });
         let editor = editor(&[&fake]);
         let refusal = edit(&editor).unwrap_err();
-        assert_eq!(
-            (refusal.class.as_ref(), editor.is_of_the_content(&refusal)),
-            ("workflow_rejected", false)
-        );
+        assert_eq!((refusal.class.as_ref(), refusal.is_permanent()), ("workflow_rejected", false));
         assert_eq!(fake.calls(), ["websocket", "POST /upload/image", "POST /prompt"]);
         refusal.message
     };
@@ -260,7 +257,7 @@ fn pictures_that_come_back_badly() {
         });
         let editor = editor_with(vec![fake.address.clone()], |settings| settings.most_body_bytes = 100_000);
         let class = edit(&editor).map_err(|refusal| {
-            assert!(!editor.is_of_the_content(&refusal), "{refusal}");
+            assert!(!refusal.is_permanent(), "{refusal}");
             refusal.class.to_string()
         });
         (class.map(|made| made.bytes.len()), fake.prompts())

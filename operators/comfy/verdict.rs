@@ -5,17 +5,9 @@ use threshflow::row::Refusal;
 
 use super::client::{Stored, shown};
 
-/// The classes that say something of the question. All others are of a server, and may go well tomorrow.
-///
-/// `workflow_rejected` is not among them: whether nodes and models are there is checked before anything runs, for nothing,
-/// and a missing model must not stick to every picture that came by. Nor is `no_picture`: the run went well, and what became of
-/// its output (a cache, a full disk, a preview that was cleared away) is the server's affair.
-const OF_THE_CONTENT: [&str; 5] =
-    ["execution_failed", "no_reference", "no_workflow", "bad_mask", "bad_picture"];
-
-pub(super) fn is_of_the_content(refusal: &Refusal) -> bool {
-    OF_THE_CONTENT.contains(&refusal.class.as_ref())
-}
+// What a server says of its nodes and models is transient: whether they are there is checked before anything runs, for nothing, and a
+// missing model must not stick to every picture that came by. So is a run that went well and left no picture: what became of its output
+// (a cache, a full disk, a preview that was cleared away) is the server's affair.
 
 /// Why a prompt was rejected: the body of a status 400.
 pub(super) fn rejected(workflow: &str, body: &Value) -> Refusal {
@@ -28,7 +20,7 @@ pub(super) fn rejected(workflow: &str, body: &Value) -> Refusal {
         faults.push(if parts.is_empty() { shown(&body.to_string()) } else { parts.join(" ") });
     }
     let message = format!("ComfyUI won't run the workflow {workflow}: {}", faults.join("; "));
-    Refusal::new("workflow_rejected", message)
+    Refusal::transient("workflow_rejected", message)
 }
 
 /// A prompt that was taken, but for the one output that counts.
@@ -62,12 +54,12 @@ pub(super) fn ended(workflow: &str, entry: &Value, output: &str) -> Result<Store
     }
     if message("execution_interrupted").is_some() {
         let message = format!("somebody stopped the workflow {workflow} on the server");
-        return Err(Refusal::new("interrupted", message));
+        return Err(Refusal::transient("interrupted", message));
     }
     if entry["status"]["status_str"].as_str() == Some("error") {
         let message =
             format!("the workflow {workflow} failed, and the server doesn't say why; look into its log");
-        return Err(Refusal::new("server_failed", message));
+        return Err(Refusal::transient("server_failed", message));
     }
     let pictures = entry["outputs"][output]["images"].as_array();
     let first = pictures.and_then(|pictures| pictures.first()).and_then(stored);
@@ -76,7 +68,7 @@ pub(super) fn ended(workflow: &str, entry: &Value, output: &str) -> Result<Store
             "the workflow {workflow} ran well, and its node {output} gave no picture; the next run asks again, check the node \
              if it never does"
         );
-        Refusal::new("no_picture", message)
+        Refusal::transient("no_picture", message)
     })
 }
 
@@ -123,15 +115,15 @@ fn execution_error(workflow: &str, error: &Value) -> Refusal {
     let part = |name: &str| error[name].as_str().unwrap_or_default();
     let what = format!("{}: {}", part("exception_type"), part("exception_message"));
     let is_any = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    let class = if is_any(&OUT_OF_MEMORY) {
-        "out_of_memory"
+    let refused = if is_any(&OUT_OF_MEMORY) {
+        |why| Refusal::transient("out_of_memory", why)
     } else if is_any(&OF_THE_SERVER) {
-        "server_failed"
+        |why| Refusal::transient("server_failed", why)
     } else {
-        "execution_failed"
+        |why| Refusal::permanent("execution_failed", why)
     };
     let (id, node) = (part("node_id"), part("node_type"));
-    Refusal::new(class, format!("node {id} ({node}) of the workflow {workflow}: {}", shown(&what)))
+    refused(format!("node {id} ({node}) of the workflow {workflow}: {}", shown(&what)))
 }
 
 #[cfg(test)]
@@ -151,7 +143,7 @@ mod tests {
             "workflow_rejected: ComfyUI won't run the workflow inpaint: node 11 (CheckpointLoaderSimple): Value not in list: \
              ckpt_name: 'a.safetensors' not in []"
         );
-        assert!(!is_of_the_content(&refusal));
+        assert!(!refusal.is_permanent());
         assert!(output_rejected("inpaint", &body, "27").is_some());
         assert!(output_rejected("inpaint", &body, "29").is_none());
         assert!(
@@ -167,11 +159,11 @@ mod tests {
             ended("inpaint", &entry, "27").unwrap_err()
         };
         let refusal = failed("torch.OutOfMemoryError", "Allocation on device");
-        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("out_of_memory", false));
+        assert_eq!((refusal.class.as_ref(), refusal.is_permanent()), ("out_of_memory", false));
         let refusal = failed("RuntimeError", "CUDA error: an illegal memory access was encountered");
-        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("server_failed", false));
+        assert_eq!((refusal.class.as_ref(), refusal.is_permanent()), ("server_failed", false));
         let refusal = failed("ValueError", "mask is empty");
-        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("execution_failed", true));
+        assert_eq!((refusal.class.as_ref(), refusal.is_permanent()), ("execution_failed", true));
         assert_eq!(refusal.message, "node 8 (KSampler) of the workflow inpaint: ValueError: mask is empty");
     }
 
@@ -185,10 +177,10 @@ mod tests {
             ("b.png", "s", "temp")
         );
         let refusal = ended("w", &entry, "3").unwrap_err();
-        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("no_picture", false));
+        assert_eq!((refusal.class.as_ref(), refusal.is_permanent()), ("no_picture", false));
         let entry = json!({"outputs": {}, "status": {"status_str": "error", "messages": []}});
         let refusal = ended("w", &entry, "3").unwrap_err();
-        assert_eq!((refusal.class.as_ref(), is_of_the_content(&refusal)), ("server_failed", false));
+        assert_eq!((refusal.class.as_ref(), refusal.is_permanent()), ("server_failed", false));
         let entry = json!({"outputs": {}, "status": {"status_str": "error", "messages": [["execution_interrupted", {}]]}});
         assert_eq!(ended("w", &entry, "3").unwrap_err().class, "interrupted");
     }

@@ -42,7 +42,7 @@ pub(super) fn check(file: &[u8]) -> Result<(), Refusal> {
 }
 
 fn cut(bytes: usize) -> Refusal {
-    Refusal::new("cut_picture", format!("BMP: {bytes} bytes end before the pixels do"))
+    Refusal::permanent("cut_picture", format!("BMP: {bytes} bytes end before the pixels do"))
 }
 
 fn header(file: &[u8]) -> Result<Header, Refusal> {
@@ -58,7 +58,7 @@ fn header(file: &[u8]) -> Result<Header, Refusal> {
     } else {
         (long(18)?, (long(22)? as i32).unsigned_abs(), short(28)?, long(30)?)
     };
-    let unsupported = |what: String| Err(Refusal::new("unsupported_picture", format!("BMP: {what}")));
+    let unsupported = |what: String| Err(Refusal::permanent("unsupported_picture", format!("BMP: {what}")));
     if ![12, 40, 52, 56, 64, 108, 124].contains(&size) {
         return unsupported(format!("a header of {size} bytes is not read"));
     }
@@ -92,7 +92,7 @@ fn check_index(index: u8, header: &Header) -> Result<(), Refusal> {
     if usize::from(index) < colours {
         return Ok(());
     }
-    Err(Refusal::new("bad_picture", format!("BMP: colour {index} of a palette of {colours}")))
+    Err(Refusal::permanent("bad_picture", format!("BMP: colour {index} of a palette of {colours}")))
 }
 
 fn check_indices(pixels: &[u8], header: &Header) -> Result<(), Refusal> {
@@ -113,7 +113,7 @@ fn check_indices(pixels: &[u8], header: &Header) -> Result<(), Refusal> {
 
 /// Follows the runs: every pixel of every row is set once, and no run goes beyond its row.
 fn check_runs(pixels: &[u8], header: &Header) -> Result<(), Refusal> {
-    let broken = |why: &str| Refusal::new("bad_picture", format!("BMP: {why}"));
+    let broken = |why: &str| Refusal::permanent("bad_picture", format!("BMP: {why}"));
     let ended = || cut(header.at + pixels.len());
     let nibbles = header.compression == RLE4;
     let (mut rest, mut x, mut y) = (pixels, 0, 0);

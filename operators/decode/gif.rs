@@ -16,7 +16,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Rgb, Refusal> {
         return Err(too_many_pixels(width as u64, height as u64));
     }
     let frame = decoder.next_frame_info().map_err(refusal)?;
-    let frame = frame.ok_or_else(|| Refusal::new("bad_picture", "GIF without a frame"))?;
+    let frame = frame.ok_or_else(|| Refusal::permanent("bad_picture", "GIF without a frame"))?;
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
     if left + frame_width > width || top + frame_height > height || frame_width == 0 || frame_height == 0 {
@@ -24,7 +24,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Rgb, Refusal> {
             "GIF of {width} x {height} pixels whose first frame has {frame_width} x {frame_height} at {left}, {top}: it doesn't \
              lie within"
         );
-        return Err(Refusal::new("unsupported_picture", message));
+        return Err(Refusal::permanent("unsupported_picture", message));
     }
     let (ground, own_palette) = (frame.transparent.unwrap_or(0), frame.palette.clone());
     let palette = own_palette.as_deref().or(decoder.global_palette()).map(<[u8]>::to_vec);
@@ -57,5 +57,5 @@ fn refusal(error: DecodingError) -> Refusal {
         DecodingError::OutOfMemory => Refusal::OUT_OF_MEMORY,
         _ => "bad_picture",
     };
-    Refusal::new(class, format!("GIF: {error}"))
+    Refusal::permanent(class, format!("GIF: {error}"))
 }

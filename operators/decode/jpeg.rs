@@ -39,7 +39,7 @@ fn in_c(bytes: &[u8], frame: &Frame) -> Result<Rgb, Refusal> {
         let message = format!(
             "JPEG of {width} x {height} pixels, where the frame header says {told_width} x {told_height}"
         );
-        return Err(Refusal::new("bad_picture", message));
+        return Err(Refusal::permanent("bad_picture", message));
     }
     let pixels = match decoded.channels {
         1 => spread(&decoded.samples)?,

@@ -71,7 +71,7 @@ unsafe fn run(session: *mut Session, bytes: &[u8]) -> Result<Decoded, Refusal> {
             4 => (4, sys::JCS_CMYK),
             other => {
                 let message = format!("JPEG of {other} components: 1, 3 or 4 are read");
-                return Err(Refusal::new("unsupported_picture", message));
+                return Err(Refusal::permanent("unsupported_picture", message));
             }
         };
         (*cinfo).out_color_space = space;
@@ -82,7 +82,7 @@ unsafe fn run(session: *mut Session, bytes: &[u8]) -> Result<Decoded, Refusal> {
         for row in samples.chunks_exact_mut(row_bytes.max(1)) {
             let mut row = row.as_mut_ptr();
             if sys::jpeg_read_scanlines(&mut *cinfo, &raw mut row, 1) != 1 {
-                return Err(Refusal::new("cut_picture", "JPEG: the decoder has no more rows"));
+                return Err(Refusal::permanent("cut_picture", "JPEG: the decoder has no more rows"));
             }
         }
         sys::jpeg_finish_decompress(&mut *cinfo);
@@ -95,7 +95,7 @@ extern "C-unwind" fn failed(common: &mut sys::jpeg_common_struct) {
     // SAFETY: the library calls this with the error manager that `run` gave it, and its own message in it.
     let (code, text) = unsafe { ((*common.err).msg_code, message(common)) };
     // Not `panic!`: no hook need hear of it.
-    resume_unwind(Box::new(Thrown(Refusal::new(class_of(code), format!("JPEG: {text}")))));
+    resume_unwind(Box::new(Thrown(Refusal::permanent(class_of(code), format!("JPEG: {text}")))));
 }
 
 /// The library's `emit_message`: warnings have a negative level.

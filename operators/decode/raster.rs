@@ -62,7 +62,7 @@ fn to_rgb8(image: DynamicImage, format: Format) -> Result<Vec<u8>, Refusal> {
         other => {
             let message =
                 format!("{format:?} with {:?} pixels: 8 or 16 bits a channel are read", other.color());
-            return Err(Refusal::new("unsupported_picture", message));
+            return Err(Refusal::permanent("unsupported_picture", message));
         }
     })
 }
@@ -78,5 +78,5 @@ fn refusal(format: Format, error: ImageError) -> Refusal {
         }
         _ => "bad_picture",
     };
-    Refusal::new(class, format!("{format:?}: {text}"))
+    Refusal::permanent(class, format!("{format:?}: {text}"))
 }

@@ -53,5 +53,5 @@ fn out_of_memory(bytes: u64) -> Refusal {
         "decoding the picture takes {bytes} bytes, and the system has no room for them; free memory, or refuse such pictures by \
          a lower --max-pixels"
     );
-    Refusal::new(Refusal::OUT_OF_MEMORY, message)
+    Refusal::transient(Refusal::OUT_OF_MEMORY, message)
 }

@@ -31,7 +31,7 @@ pub(super) struct Component {
 }
 
 fn bad(what: impl Into<String>) -> Refusal {
-    Refusal::new("bad_picture", format!("JPEG: {}", what.into()))
+    Refusal::permanent("bad_picture", format!("JPEG: {}", what.into()))
 }
 
 impl Frame {
@@ -101,7 +101,7 @@ impl Frame {
         let message = format!(
             "the JPEG ends after {scans} scans, which leave {lacking} of its {all} components incomplete: it was cut off"
         );
-        Err(Refusal::new("cut_picture", message))
+        Err(Refusal::permanent("cut_picture", message))
     }
 }
 
@@ -125,7 +125,7 @@ impl Restarts {
     fn note(&mut self, marker: u8) -> Result<(), Refusal> {
         let is_next = u32::from(marker - 0xD0) == self.seen % 8;
         if self.seen < self.expected && !is_next {
-            return Err(Refusal::new(
+            return Err(Refusal::permanent(
                 "cut_picture",
                 "JPEG: a part of a scan, between two restart markers, is missing",
             ));
@@ -140,7 +140,7 @@ impl Restarts {
             return Ok(());
         }
         let message = format!("JPEG: a scan has {seen} of {expected} restart markers: it was cut off");
-        Err(Refusal::new("cut_picture", message))
+        Err(Refusal::permanent("cut_picture", message))
     }
 }
 
@@ -151,13 +151,13 @@ impl Restarts {
 pub(super) fn walk(bytes: &[u8]) -> Result<Frame, Refusal> {
     if !bytes.starts_with(&[0xFF, 0xD8]) {
         let message = format!("{} bytes that don't begin as a JPEG does", bytes.len());
-        return Err(Refusal::new("bad_picture", message));
+        return Err(Refusal::permanent("bad_picture", message));
     }
     let (mut at, mut found, mut restarts) = (2, None::<Frame>, Restarts::default());
     loop {
         let cut = || {
             let message = format!("{} bytes hold no end-of-image marker: the JPEG was cut off", bytes.len());
-            Refusal::new("cut_picture", message)
+            Refusal::permanent("cut_picture", message)
         };
         let marker = next_jpeg_marker(bytes, &mut at).ok_or_else(cut)?;
         match marker {
@@ -223,7 +223,7 @@ fn are_tables(mut segment: &[u8], length: impl Fn(&[u8]) -> usize, head: usize) 
 
 /// A frame header. `segment` is what follows the length.
 fn frame(marker: u8, segment: &[u8]) -> Result<Frame, Refusal> {
-    let unsupported = |what: String| Err(Refusal::new("unsupported_picture", format!("JPEG: {what}")));
+    let unsupported = |what: String| Err(Refusal::permanent("unsupported_picture", format!("JPEG: {what}")));
     let broken = || bad("the frame header is broken");
     let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = segment else { return Err(broken()) };
     let is_progressive = match marker {

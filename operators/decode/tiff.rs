@@ -7,13 +7,13 @@ use threshflow::shard::TiffDirectory;
 /// Refused as `unsupported_picture` where the kind isn't known to come out right, as `bad_picture` where pixels are said to lie outside
 /// of the file, or on what isn't pixels.
 pub(super) fn check(file: &[u8]) -> Result<(), Refusal> {
-    let unread = || Refusal::new("bad_picture", "TIFF: the first directory can't be read");
+    let unread = || Refusal::permanent("bad_picture", "TIFF: the first directory can't be read");
     let directory = TiffDirectory::first(file).ok_or_else(unread)?;
     let numbers = |tag: u16, default: &[u64]| directory.numbers(tag).unwrap_or_else(|| default.to_vec());
     let first = |tag: u16, default: u64| numbers(tag, &[]).first().copied().unwrap_or(default);
     let unsupported = |what: &str, found: String, read: &str| {
         let message = format!("TIFF with {what} {found}: {read} are read");
-        Err(Refusal::new("unsupported_picture", message))
+        Err(Refusal::permanent("unsupported_picture", message))
     };
     let compression = first(259, 1);
     if ![1, 5, 8, 32946, 32773].contains(&compression) {
@@ -66,7 +66,7 @@ fn check_places(file: &[u8], directory: &TiffDirectory<'_>) -> Result<(), Refusa
                 let message =
                     format!("TIFF with pixels at {start} to {end} of {bytes} bytes, where they can't be");
                 let class = if end > bytes as u64 { "cut_picture" } else { "bad_picture" };
-                return Err(Refusal::new(class, message));
+                return Err(Refusal::permanent(class, message));
             }
         }
     }

@@ -127,7 +127,7 @@ impl Gathered {
 
 fn not_a_number(what: &str, anchor: usize) -> Refusal {
     let message = format!("the detector's {what} at anchor {anchor} is no number; look at the model");
-    Refusal::new("not_a_number", message)
+    Refusal::permanent("not_a_number", message)
 }
 
 /// Higher scores first. No NaN comes this far.

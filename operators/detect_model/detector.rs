@@ -108,7 +108,7 @@ impl Detector {
     }
 
     fn check(&self, asked: &Question<'_>) -> Result<(), Refusal> {
-        let wrong = |message| Err(Refusal::new("wrong_question", message));
+        let wrong = |message| Err(Refusal::transient("wrong_question", message));
         let (given, wanted) = (asked.picture.pixels.len(), self.letterbox.boxed_bytes());
         if given != wanted {
             return wrong(format!(

@@ -12,7 +12,6 @@ use crate::edit_plan::Operation;
 use crate::edit_plan::passes::PlannedPass;
 use crate::edit_source::reference_stamp;
 use crate::editor::Editor;
-use crate::passing::tells_of_the_content;
 
 /// An editor and the book of what it made.
 pub(super) struct Kept {
@@ -39,8 +38,7 @@ impl Editors {
         let kept = |editor: Arc<dyn Editor>| {
             let stamp = pass_stamp(editor.common_stamp(), seed, lanes);
             let whole = pass_stamp(editor.stamp(), seed, lanes);
-            // Whether a refusal is of the content is the editor's to say: it is told by its class below.
-            let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
+            let book = Book::open(editor.name(), stamp, editor.description(), lanes)?;
             Ok(Kept { editor, book, stamp, whole })
         };
         crate::decode::bound_beside(lanes.budget().capacity());
@@ -56,7 +54,7 @@ impl Editors {
     pub(super) fn place_of(&self, operation: Operation) -> Result<usize, Refusal> {
         self.kept.iter().position(|kept| kept.editor.can(operation)).ok_or_else(|| {
             let message = format!("none of the editors can {}", operation.name());
-            Refusal::new("no_editor", message)
+            Refusal::permanent("no_editor", message)
         })
     }
 
@@ -135,20 +133,4 @@ pub(super) struct Asked<'a> {
 /// Within 2^53, so that JSON carries it.
 pub(super) fn seed_of(seed: u64, key: &ContentHash) -> u64 {
     crate::choice::pick(seed, key, "pass") >> 11
-}
-
-/// The classes of refusals that editors say are not of the content begin so in books: they last as long as the process.
-const PASSING: &str = "editor_";
-
-pub(super) fn passing(refusal: Refusal) -> Refusal {
-    if refusal.class == Refusal::OVER_BUDGET {
-        return refusal;
-    }
-    Refusal { class: format!("{PASSING}{}", refusal.class).into(), ..refusal }
-}
-
-pub(super) fn is_kept(refusal: &Refusal) -> bool {
-    tells_of_the_content(refusal)
-        && !refusal.class.starts_with(PASSING)
-        && refusal.class != Refusal::OVER_BUDGET
 }

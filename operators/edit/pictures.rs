@@ -52,7 +52,7 @@ impl EditPictures {
             Shown::Original => Ok(EditPicture::Original),
             Shown::EndFrame => Ok(EditPicture::EndFrame),
             Shown::Made(number) => {
-                let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");
+                let lost = || Refusal::transient("not_remembered", "a pass of the edit is lost");
                 let (operation, key) = stored.passes.get(number).ok_or_else(lost)?;
                 operator.editors.made(*operation, &ContentHash(*key)).map(EditPicture::Made)
             }
@@ -82,7 +82,7 @@ impl EditPictures {
 
     /// What is remembered of the edit's instruction and of its pictures.
     fn bodies(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
-        let no_edit = || Refusal::new("no_edit", "only edits have pictures");
+        let no_edit = || Refusal::permanent("no_edit", "only edits have pictures");
         let edit = question.edit.as_ref().ok_or_else(no_edit)?;
         let words = self.edits.operator().instructions.instruction_bytes(question)?;
         let mut asked = question.clone();

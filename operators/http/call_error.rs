@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use threshflow::row::Refusal;
+use threshflow::row::{Lasts, Refusal};
 
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,16 +100,6 @@ impl CallClass {
     }
 }
 
-/// [`CallClass::is_of_the_content`] of a refusal's class; `false` for a class that isn't one of these.
-///
-/// ```
-/// use operators::http::is_of_the_content;
-/// assert!(is_of_the_content("content_filter") && !is_of_the_content("rate_limited") && !is_of_the_content("?"));
-/// ```
-pub fn is_of_the_content(class: &str) -> bool {
-    CallClass::ALL.iter().any(|known| known.name() == class && known.is_of_the_content())
-}
-
 /// A call that came to nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -128,7 +118,12 @@ pub struct CallError {
 
 impl From<CallError> for Refusal {
     fn from(error: CallError) -> Self {
-        Refusal::new(error.class.name(), error.message)
+        let lasts = match error.class {
+            CallClass::OverBudget => Lasts::Budget,
+            class if class.is_of_the_content() => Lasts::Content,
+            _ => Lasts::Process,
+        };
+        Refusal { lasts, ..Refusal::transient(error.class.name(), error.message) }
     }
 }
 

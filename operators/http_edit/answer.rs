@@ -41,7 +41,7 @@ pub(super) fn picture(body: &[u8]) -> Result<Picture, Refusal> {
         },
         (None, None) if first.is_some_and(was_filtered) => {
             let message = "the endpoint made a picture and kept it back, for what it shows";
-            Err(Refusal::new("content_filter", message))
+            Err(Refusal::permanent("content_filter", message))
         }
         (None, None) => {
             Err(bad(format!("{} entries in `data`, the first without b64_json and url", data.len())))
@@ -67,5 +67,5 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 fn bad(what: String) -> Refusal {
-    Refusal::new("bad_answer", format!("the editing endpoint answered with {what}"))
+    Refusal::transient("bad_answer", format!("the editing endpoint answered with {what}"))
 }

@@ -66,7 +66,7 @@ fn fitted((width, height): (u32, u32), most_pixels: u64) -> (u32, u32) {
 fn png_of(picture: &RgbImage, (width, height): (u32, u32)) -> Result<Vec<u8>, Refusal> {
     let bad = |why: String| {
         let (from, to) = picture.dimensions();
-        Refusal::new(
+        Refusal::permanent(
             "bad_picture",
             format!("{from} x {to} pixels can't be sent as {width} x {height}: {why}"),
         )
@@ -86,7 +86,7 @@ fn transparency(mask: &Mask, size: (u32, u32), shown: (u32, u32)) -> Result<Vec<
             "a mask of {} x {} pixels for a picture of {} x {}; give one of the same size",
             mask.width, mask.height, size.0, size.1
         );
-        return Err(Refusal::new("bad_mask", message));
+        return Err(Refusal::permanent("bad_mask", message));
     }
     let mut pixels = [0, 0, 0, 255].repeat(shown.0 as usize * shown.1 as usize);
     let scaled = |at: usize, shown: u32, whole: u32| at as u64 * u64::from(shown) / u64::from(whole);
@@ -98,7 +98,7 @@ fn transparency(mask: &Mask, size: (u32, u32), shown: (u32, u32)) -> Result<Vec<
         }
     }
     png(&pixels, shown, ExtendedColorType::Rgba8)
-        .map_err(|why| Refusal::new("bad_mask", format!("the mask can't be sent: {why}")))
+        .map_err(|why| Refusal::permanent("bad_mask", format!("the mask can't be sent: {why}")))
 }
 
 fn png(pixels: &[u8], (width, height): (u32, u32), colours: ExtendedColorType) -> Result<Vec<u8>, String> {

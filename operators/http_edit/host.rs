@@ -7,7 +7,7 @@ use serde_json::Value;
 use threshflow::row::Refusal;
 
 use super::{Part, SendForm};
-use crate::http::{Host, HostSettings, HttpError, Spending, Tokens, is_of_the_content};
+use crate::http::{Host, HostSettings, HttpError, Spending, Tokens};
 
 /// An editing endpoint.
 #[derive(Debug)]
@@ -74,13 +74,9 @@ impl SendForm for EditEndpoint {
             let message = format!(
                 "the answer names a picture at {elsewhere:?}, which isn't the endpoint itself; make the server answer with b64_json"
             );
-            Refusal::new("url_elsewhere", message)
+            Refusal::transient("url_elsewhere", message)
         })?;
         Ok(self.files.get_bytes(path)?.body)
-    }
-
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        is_of_the_content(&refusal.class)
     }
 }
 

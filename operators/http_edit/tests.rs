@@ -159,7 +159,7 @@ fn a_url_is_followed_to_the_endpoint_itself_and_nowhere_else() {
     server.then(vec![url(stranger.base_url().replace("/v1", "/1.jpg?sig=secret"))]);
     let refusal = edit(&editor).unwrap_err();
     assert_eq!(refusal.class, "url_elsewhere");
-    assert!(!refusal.message.contains("secret") && !editor.is_of_the_content(&refusal), "{refusal}");
+    assert!(!refusal.message.contains("secret") && !refusal.is_permanent(), "{refusal}");
     // Nor by a redirect.
     let mut away = Answer::bytes(302, "text/plain", Vec::new());
     away.header = format!("Location: {}\r\n", stranger.base_url());
@@ -194,7 +194,7 @@ fn answers_without_a_sound_picture_are_refused_and_asked_for_again_by_the_next_r
         let refusal = edit(&editor).unwrap_err();
         assert_eq!(refusal.class, "bad_answer", "{refusal}");
         assert!(refusal.message.contains(words), "{refusal}");
-        assert!(!editor.is_of_the_content(&refusal));
+        assert!(!refusal.is_permanent());
     }
     // Lines and missing fillers are no fault, nor the head of a data URL.
     let bytes = edited();
@@ -213,7 +213,7 @@ fn what_the_endpoint_says_of_the_question_is_remembered_and_what_ails_it_is_not(
     let editor = editor(&server);
     let error = |code: &str, message: &str| json!({"error": {"message": message, "type": "x", "code": code, "param": null}});
     let large = Answer::bytes(200, "application/json", vec![b' '; 2 << 20]);
-    for (answers, class, is_of_the_content) in [
+    for (answers, class, is_permanent) in [
         (
             vec![Answer::json(400, &error("moderation_blocked", "Rejected by the safety system."))],
             "content_filter",
@@ -249,7 +249,7 @@ fn what_the_endpoint_says_of_the_question_is_remembered_and_what_ails_it_is_not(
         server.then(answers);
         let refusal = edit(&editor).unwrap_err();
         assert_eq!(refusal.class, class, "{refusal}");
-        assert_eq!(editor.is_of_the_content(&refusal), is_of_the_content, "{refusal}");
+        assert_eq!(refusal.is_permanent(), is_permanent, "{refusal}");
     }
     assert_eq!(server.left(), 0, "every answer was fetched");
 }
@@ -273,7 +273,7 @@ fn what_an_edit_cost_is_told_by_its_answer() {
     assert_eq!((report.prompt_tokens, report.completion_tokens), (30, 40));
     let refusal = edit(&editor).unwrap_err();
     assert_eq!(refusal.class, "over_budget");
-    assert!(!editor.is_of_the_content(&refusal));
+    assert!(!refusal.is_permanent());
     assert_eq!(server.requests().len(), 2);
 }
 
@@ -300,7 +300,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     ] {
         let refusal = editor.edit(&pass).unwrap_err();
         assert_eq!(refusal.class, class);
-        assert!(editor.is_of_the_content(&refusal));
+        assert!(refusal.is_permanent());
     }
     assert!(
         Operation::ALL.into_iter().all(|operation| editor.can(operation) == (operation != Operation::Action))

@@ -34,7 +34,7 @@ pub(super) fn prompt(pass: &Pass<'_>, wording: Wording) -> Result<String, Refusa
     words.ok_or_else(|| {
         let message =
             format!("{} has no object or no result in words, and no instruction", pass.operation.name());
-        Refusal::new("no_words", message)
+        Refusal::permanent("no_words", message)
     })
 }
 

@@ -65,7 +65,7 @@ impl Measured {
                 after.width(),
                 after.height()
             );
-            return Err(Refusal::new("foreign_picture", message));
+            return Err(Refusal::permanent("foreign_picture", message));
         }
         for mask in mask.iter().chain(others) {
             if (mask.width, mask.height) != (width, height)
@@ -75,7 +75,7 @@ impl Measured {
                     "a mask of {} x {} pixels for pictures of {width} x {height}: they must be of one size",
                     mask.width, mask.height
                 );
-                return Err(Refusal::new("foreign_mask", message));
+                return Err(Refusal::permanent("foreign_mask", message));
             }
         }
         let places = Places::of(width, height, mask, others);

@@ -7,11 +7,6 @@ use super::OnnxError;
 const OUT_OF_MEMORY: &str = Refusal::OUT_OF_MEMORY;
 const MODEL_FAILED: &str = "model_failed";
 
-/// Whether a refusal says something of what was asked, and not of the device and its memory on that day.
-pub fn tells_of_the_content(refusal: &Refusal) -> bool {
-    ![OUT_OF_MEMORY, MODEL_FAILED].contains(&&*refusal.class)
-}
-
 /// Whether a runtime's message tells of memory that ran out. There is no error code for it, only these words: of ONNX
 /// Runtime's arena, in both its forms, and of CUDA, cuBLAS, cuDNN, TensorRT and the allocator of C++.
 pub(super) fn ran_out(message: &str) -> bool {
@@ -61,12 +56,12 @@ pub(super) fn halving<I, O>(
             (Ok(values), _) if values.len() == now.len() => answers.extend(values.into_iter().map(Ok)),
             (Ok(values), _) => {
                 let why = format!("the model gave {} answers to {} questions", values.len(), now.len());
-                answers.extend(now.iter().map(|_| Err(Refusal::new(MODEL_FAILED, why.clone()))));
+                answers.extend(now.iter().map(|_| Err(Refusal::transient(MODEL_FAILED, why.clone()))));
             }
             (Err(OnnxError::OutOfMemory { why, .. }), [_]) => {
                 session.let_go();
                 *most = most_before;
-                answers.push(Err(Refusal::new(OUT_OF_MEMORY, why)));
+                answers.push(Err(Refusal::transient(OUT_OF_MEMORY, why)));
             }
             (Err(OnnxError::OutOfMemory { .. }), [_, _, ..]) => {
                 session.let_go();
@@ -74,11 +69,11 @@ pub(super) fn halving<I, O>(
                 ahead.push(now);
             }
             (Err(OnnxError::Run { .. }), [_, _, ..]) => ahead.extend(now.chunks(1).rev()),
-            (Err(OnnxError::Run { why, .. }), _) => answers.push(Err(Refusal::new(MODEL_FAILED, why))),
+            (Err(OnnxError::Run { why, .. }), _) => answers.push(Err(Refusal::transient(MODEL_FAILED, why))),
             // No session: the rest would fare no better.
             (Err(error), _) => {
                 let why = error.to_string();
-                answers.resize_with(batch.len(), || Err(Refusal::new(MODEL_FAILED, why.clone())));
+                answers.resize_with(batch.len(), || Err(Refusal::transient(MODEL_FAILED, why.clone())));
                 return answers;
             }
         }

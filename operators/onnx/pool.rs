@@ -101,7 +101,7 @@ impl<S: Send + 'static> SessionPool<S> {
     ///
     /// Memory that runs out halves the batch, on a session that is opened anew; how many fit is remembered with the session.
     /// One that doesn't fit alone is refused as `out_of_memory`. A run that fails otherwise is done again one by one, and what
-    /// fails alone is refused as `model_failed`. Neither tells of the content ([`super::tells_of_the_content`]).
+    /// fails alone is refused as `model_failed`. Neither tells of the content.
     pub fn run<I, O>(
         &self,
         pooled: &mut Pooled<S>,
@@ -172,15 +172,11 @@ where
     }
 }
 
-/// In an `impl Operator`: the sessions of its field `pool`, and which of its refusals tell of the content. Takes the type of what
+/// In an `impl Operator`: the sessions of its field `pool`. Takes the type of what
 /// the pool holds.
 macro_rules! sessions_of_the_pool {
     ($session:ty) => {
         type Session = $crate::onnx::Pooled<$session>;
-
-        fn is_of_the_content(&self, refusal: &threshflow::row::Refusal) -> bool {
-            $crate::passing::tells_of_the_content(refusal)
-        }
 
         fn most_a_batch(&self) -> usize {
             self.pool.plan().most_a_batch

@@ -251,5 +251,5 @@ impl Inpainter {
 
 /// A model that didn't run, as a refusal that passes with the process.
 pub(super) fn not_run(error: &OnnxError) -> Refusal {
-    Refusal::new("model_failed", error.to_string())
+    Refusal::transient("model_failed", error.to_string())
 }

@@ -96,7 +96,7 @@ impl View {
                 "the hole takes all of {} x {} pixels; a filling needs something of the picture around it",
                 self.width, self.height
             );
-            return Err(Refusal::new("nothing_to_fill_from", message));
+            return Err(Refusal::permanent("nothing_to_fill_from", message));
         }
         let (width, height) = (self.canvas.0 as usize, self.canvas.1 as usize);
         let mut fed =
@@ -140,7 +140,7 @@ impl View {
                     if let Some(value) = pixel.0.iter().find(|value| !value.is_finite()) {
                         let message =
                             format!("the model answered {value}, which is no colour; look at the model");
-                        return Err(Refusal::new("not_a_number", message));
+                        return Err(Refusal::permanent("not_a_number", message));
                     }
                 }
             }
@@ -207,7 +207,7 @@ fn resized(pixels: Vec<F32x3>, size: (u32, u32), wanted: (u32, u32)) -> Result<V
     }
     let failed = |why: String| {
         let message = format!("resizing {} x {} to {} x {}: {why}", size.0, size.1, wanted.0, wanted.1);
-        Refusal::new("bad_picture", message)
+        Refusal::permanent("bad_picture", message)
     };
     let source = TypedImageRef::new(size.0, size.1, &pixels).map_err(|error| failed(error.to_string()))?;
     let mut made = TypedImage::<F32x3>::new(wanted.0, wanted.1);

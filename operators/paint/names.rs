@@ -90,7 +90,7 @@ fn words(text: &str) -> Vec<String> {
 /// That `text` names nothing of what is allowed.
 pub fn unknown(what: &str, text: &str, allowed: &[&str]) -> Refusal {
     let message = format!("the embedded editor finds no {what} in '{text}': it knows {}", allowed.join(", "));
-    Refusal::new("cannot_paint", message)
+    Refusal::permanent("cannot_paint", message)
 }
 
 #[cfg(test)]

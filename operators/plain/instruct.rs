@@ -78,7 +78,7 @@ pub fn instruct(lexicon: &Lexicon, plan: &EditPlan, known: &Known<'_>) -> Result
     let nouns = plan.steps.iter().filter_map(|step| step.object.as_ref());
     let nouns: Vec<String> = nouns.map(|object| object.noun.chars().take(60).collect()).collect();
     let message = format!("the plain grammar has no words for {} of {nouns:?}: {complaint}", plan.edit_type);
-    Err(Refusal::new("unsayable", message))
+    Err(Refusal::permanent("unsayable", message))
 }
 
 #[cfg(test)]

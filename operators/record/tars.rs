@@ -147,7 +147,7 @@ impl JsonsTars {
                 Ok(path) => {
                     let why =
                         format!("`path` is {path:?}, which names no file; write the path of the picture");
-                    self.refuse(&source, &file.path, Refusal::new("no_record_path", why));
+                    self.refuse(&source, &file.path, Refusal::permanent("no_record_path", why));
                 }
                 Err(refusal) => self.refuse(&source, &file.path, lasting(&source, refusal)?),
             }
@@ -157,7 +157,7 @@ impl JsonsTars {
         }
         if !files.unchanged() {
             let message = "it changed while its records were listed; leave tars alone while they are read";
-            lasting(&source, Refusal::new("cut_while_read", message))?;
+            lasting(&source, Refusal::transient("cut_while_read", message))?;
         }
         self.tars.push(Tar { source, stamp: files.stamp() });
         Ok(())
@@ -178,7 +178,7 @@ impl JsonsTars {
             Joined::None => return None,
             Joined::One(at) => Ok(at),
             Joined::Twice(same) => Err(self.duplicate(same)),
-            Joined::Ambiguous(places) => Err(Refusal::new(
+            Joined::Ambiguous(places) => Err(Refusal::permanent(
                 "ambiguous_record",
                 format!(
                     "{} records agree with the picture {key:?} of {shard:?}: {}; name the shards through the folder \
@@ -187,7 +187,7 @@ impl JsonsTars {
                     listed(places)
                 ),
             )),
-            Joined::Short(at) => Err(Refusal::new(
+            Joined::Short(at) => Err(Refusal::permanent(
                 "short_record_path",
                 format!(
                     "the record {} is named by a file name only, and the picture {key:?} of {shard:?} may not be the only \
@@ -207,7 +207,7 @@ impl JsonsTars {
             self.names.shown(first),
             tars.join(", ")
         );
-        Refusal::new("duplicate_record", message)
+        Refusal::permanent("duplicate_record", message)
     }
 
     fn named(&self, at: usize) -> String {
@@ -236,7 +236,7 @@ impl JsonsTars {
         };
         match &record.path {
             Some(path) if self.names.is_named(at, path) => Ok(Ok(record)),
-            path => Err(Unreadable(about(Refusal::new(
+            path => Err(Unreadable(about(Refusal::permanent(
                 "record_changed",
                 format!(
                     "its `path` is now {path:?}; leave the tars alone while they are read, and run again"
@@ -258,7 +258,7 @@ impl JsonsTars {
             "the tar {} is not what it was when its records were listed; leave tars alone while they are read, and run again",
             self.tars[tar as usize].source.name
         );
-        Refusal::new("cut_while_read", message)
+        Refusal::transient("cut_while_read", message)
     }
 
     /// A tar, opened again where it was closed.
@@ -271,7 +271,7 @@ impl JsonsTars {
         } else {
             let Tar { source, stamp } = &self.tars[tar as usize];
             let files = TarFiles::open(source, &self.options)
-                .map_err(|error| Refusal::new("unreadable", error.to_string()))?;
+                .map_err(|error| Refusal::transient("unreadable", error.to_string()))?;
             if files.stamp() != *stamp {
                 return Err(self.changed(tar));
             }
@@ -284,7 +284,7 @@ impl JsonsTars {
         }
         // It was just put at the end.
         let last = open.last().map(|(_, files)| Arc::clone(files));
-        last.ok_or_else(|| Refusal::new("unreadable", "no tar is open"))
+        last.ok_or_else(|| Refusal::transient("unreadable", "no tar is open"))
     }
 }
 
@@ -306,12 +306,12 @@ fn lasting(source: &ShardSource, refusal: Refusal) -> Result<Refusal, ShardError
 fn path_of(files: &TarFiles, file: &TarFile) -> Result<String, Refusal> {
     if file.len > MOST_BYTES {
         let message = format!("the record has {} bytes, at most {MOST_BYTES} are read", file.len);
-        return Err(Refusal::new("too_many_bytes", message));
+        return Err(Refusal::permanent("too_many_bytes", message));
     }
     let no_path = |why: String| {
         let message =
             format!("the record can't be joined to a picture: {why}; write the picture's path into it");
-        Refusal::new("no_record_path", message)
+        Refusal::permanent("no_record_path", message)
     };
     let head = files.bytes(file.offset, file.len.min(HEAD))?;
     let path = match path_in(whole_letters(&head)) {

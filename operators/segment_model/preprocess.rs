@@ -71,7 +71,8 @@ impl Squash {
     /// The picture as edge x edge pixels, normalised, channel by channel.
     pub(super) fn squash(&self, picture: &Rgb) -> Result<Vec<f32>, Refusal> {
         let (width, height) = (picture.width, picture.height);
-        let failed = |why: String| Refusal::new("bad_picture", format!("resizing {width} x {height}: {why}"));
+        let failed =
+            |why: String| Refusal::permanent("bad_picture", format!("resizing {width} x {height}: {why}"));
         let pixels: Vec<F32x3> = picture
             .pixels
             .chunks_exact(3)
@@ -115,12 +116,12 @@ impl Squash {
             let message = format!(
                 "box left {left}, top {top}, right {right}, bottom {bottom} of a picture of {width} x {height}: {why}"
             );
-            Err(Refusal::new("bad_box", message))
+            Err(Refusal::permanent("bad_box", message))
         };
         let [left, top, right, bottom] = *edges;
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
             let message = format!("a mask of {width} x {height} pixels: at most {MAX_PIXELS} are made");
-            return Err(Refusal::new("too_many_pixels", message));
+            return Err(Refusal::permanent("too_many_pixels", message));
         }
         if !edges.iter().all(|edge| edge.is_finite()) {
             return bad("only finite numbers are edges");

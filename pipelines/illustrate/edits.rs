@@ -37,7 +37,8 @@ impl Illustrator for IllustrateEdits {
     }
 
     fn edit(&self, edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
-        let foreign = |why: String| Refusal::new("foreign_answer", format!("not an edit's record: {why}"));
+        let foreign =
+            |why: String| Refusal::transient("foreign_answer", format!("not an edit's record: {why}"));
         let text = edit.row.get("record").and_then(Value::as_str);
         let text = text.ok_or_else(|| foreign("the row has none".to_owned()))?;
         let record: EditRecord = serde_json::from_str(text).map_err(|error| foreign(error.to_string()))?;
@@ -86,12 +87,12 @@ impl IllustrateEdits {
                 make_small(&decoded, SIDE)
             }
             Shown::EndFrame => {
-                let lost = || Refusal::new("no_end_frame", "the second frame is not there");
+                let lost = || Refusal::permanent("no_end_frame", "the second frame is not there");
                 let frame = edit.end_frame.ok_or_else(lost)?;
                 make_small(&decode_frame_beside(frame, Purpose::ShortSideAtLeast(SIDE))?, SIDE)
             }
             Shown::Made(number) => {
-                let lost = || Refusal::new("not_remembered", "a pass of the edit is lost");
+                let lost = || Refusal::transient("not_remembered", "a pass of the edit is lost");
                 let pass = record.passes.get(number).ok_or_else(lost)?;
                 let key = hash_of(&pass.key).ok_or_else(lost)?;
                 shrunk(&self.pictures.made_by(pass.operation, &key)?)
@@ -104,7 +105,7 @@ impl IllustrateEdits {
     /// A reference picture that the user brought along, made small.
     fn of_the_user(&self, name: &str, content: &str) -> Result<RgbImage, Refusal> {
         let stored = StoredReference { shows: Some(name.to_owned()), content: Some(content.to_owned()) };
-        let lost = || Refusal::new("lost_reference", "the reference picture is lost");
+        let lost = || Refusal::transient("lost_reference", "the reference picture is lost");
         let picture = self.pictures.source().reference_picture(&stored)?.ok_or_else(lost)?;
         Ok(small(picture.into()))
     }
@@ -121,7 +122,7 @@ fn hash_of(text: &str) -> Option<ContentHash> {
 /// A file, made small.
 fn shrunk(bytes: &[u8]) -> Result<RgbImage, Refusal> {
     let rgb = decode_file(bytes)?;
-    let lost = || Refusal::new("bad_picture", "it has other pixels than its size says");
+    let lost = || Refusal::permanent("bad_picture", "it has other pixels than its size says");
     RgbImage::from_raw(rgb.width, rgb.height, rgb.pixels)
         .map(|picture| small(picture.into()))
         .ok_or_else(lost)

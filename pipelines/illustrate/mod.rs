@@ -71,7 +71,8 @@ impl Illustrator for Illustrate {
 
 /// The picture with its longer side `longest` pixels long, or as it is where that is longer.
 fn make_small(decoded: &Rgb, longest: u32) -> Result<RgbImage, Refusal> {
-    let failed = |error: String| Refusal::new("not_drawn", format!("it could not be made small: {error}"));
+    let failed =
+        |error: String| Refusal::permanent("not_drawn", format!("it could not be made small: {error}"));
     let longer = decoded.full_width.max(decoded.full_height).max(1);
     let shrunk = |side: u32| match longer > longest {
         true => {
@@ -129,7 +130,7 @@ fn as_jpeg(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
         .encode(picture, picture.width(), picture.height(), ExtendedColorType::Rgb8)
-        .map_err(|error| Refusal::new("not_drawn", format!("it could not be encoded: {error}")))?;
+        .map_err(|error| Refusal::permanent("not_drawn", format!("it could not be encoded: {error}")))?;
     Ok(bytes)
 }
 

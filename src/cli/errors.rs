@@ -180,7 +180,7 @@ mod tests {
             *edits.refused.entry((*stage).to_owned()).or_default().entry((*class).to_owned()).or_default() +=
                 rows;
             for _ in 0..*rows {
-                let refusal = Refusal { lasts: *lasts, ..Refusal::new(class, "as told") };
+                let refusal = Refusal { lasts: *lasts, ..Refusal::transient(class, "as told") };
                 counting.count(Of::Edits, &Refused { stage: (*stage).into(), refusal });
             }
         }

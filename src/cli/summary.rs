@@ -329,8 +329,10 @@ mod tests {
         let id = RowId { shard: 0, member: 0 };
         let mut verdicts = Verdicts::default();
         verdicts.expect(0, 1);
-        let refused =
-            Refused { stage: "segment".into(), refusal: Refusal::new("no_mask", "nothing is in the box") };
+        let refused = Refused {
+            stage: "segment".into(),
+            refusal: Refusal::permanent("no_mask", "nothing is in the box"),
+        };
         let regions =
             [PieceVerdict::Gated { dial: "detection", score: 0.1 }, PieceVerdict::Refused(Box::new(refused))];
         verdicts.add_found(id, (Of::Regions, 2), 1);

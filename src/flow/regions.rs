@@ -36,7 +36,7 @@ pub fn too_many_regions(regions: usize) -> Option<Refusal> {
             "{regions} regions are said to be in the picture, at most {MOST_REGIONS} can be told apart; name fewer"
         )
     };
-    (regions > MOST_REGIONS).then(|| Refusal::new("too_many_regions", message()))
+    (regions > MOST_REGIONS).then(|| Refusal::permanent("too_many_regions", message()))
 }
 
 /// A region as it was found.

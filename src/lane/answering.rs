@@ -170,7 +170,7 @@ impl<O: Operator> Stage<O> {
             true => Ok(answers),
             false => {
                 let message = format!("{} answers to {questions} questions", answers.len());
-                Err(Refusal::new("wrong_count", message))
+                Err(Refusal::transient("wrong_count", message))
             }
         }))
     }

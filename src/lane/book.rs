@@ -24,7 +24,6 @@ pub struct Book {
     name: &'static str,
     model: String,
     memo: Arc<Memo>,
-    is_of_the_content: fn(&Refusal) -> bool,
     log: Option<AskLog>,
     /// Held while questions are asked: whoever comes meanwhile with the same one finds it answered.
     asking: Mutex<()>,
@@ -41,12 +40,11 @@ pub struct Book {
 
 impl Book {
     /// Opens the memo of `stamp`; the book stands among the stages in summaries, under `name`. A refusal that is not
-    /// of the content lasts as long as the process, as with [`Operator`](super::Operator::is_of_the_content).
+    /// [permanent](Refusal::is_permanent) lasts as long as the process.
     pub fn open(
         name: &'static str,
         stamp: Stamp,
         model: String,
-        is_of_the_content: fn(&Refusal) -> bool,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
         let memo = lanes.memo(stamp)?;
@@ -54,7 +52,6 @@ impl Book {
             name,
             model,
             memo,
-            is_of_the_content,
             log: lanes.log.clone(),
             asking: Mutex::default(),
             under_way: Mutex::default(),
@@ -87,7 +84,7 @@ impl Book {
     pub fn read(&self, content: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
         match self.knows(content) {
             true => self.answer(content),
-            false => Err(Refusal::new("not_remembered", format!("{} was never asked this", self.name))),
+            false => Err(Refusal::transient("not_remembered", format!("{} was never asked this", self.name))),
         }
     }
 
@@ -162,13 +159,13 @@ impl Book {
         if answers.len() != missing.len() {
             let message =
                 format!("{} answers to {} questions of {}", answers.len(), missing.len(), self.name);
-            return Err(Refusal::new("wrong_count", message));
+            return Err(Refusal::transient("wrong_count", message));
         }
         let written = |body| Written { head: Inline::of([]), body: Some(body) };
         let mut batch = Vec::with_capacity(missing.len());
         for (content, answer) in contents.zip(answers) {
             match answer {
-                Err(refusal) if !(self.is_of_the_content)(&refusal) => {
+                Err(refusal) if !refusal.is_permanent() => {
                     self.memo.refuse_for_now(content, refusal);
                 }
                 answer => batch.push((content, answer.map(written))),
@@ -176,7 +173,7 @@ impl Book {
         }
         match self.memo.put(&batch) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Refusal::new("unwritable_memo", error.to_string())),
+            Err(error) => Err(Refusal::transient("unwritable_memo", error.to_string())),
         }
     }
 
@@ -186,8 +183,10 @@ impl Book {
         }
         let body: Arc<[u8]> = match self.memo.read(content) {
             Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone())?.into(),
-            Ok(None) => return Err(Refusal::new("not_remembered", format!("{} lost an answer", self.name))),
-            Err(error) => return Err(Refusal::new("unreadable_memo", error.to_string())),
+            Ok(None) => {
+                return Err(Refusal::transient("not_remembered", format!("{} lost an answer", self.name)));
+            }
+            Err(error) => return Err(Refusal::transient("unreadable_memo", error.to_string())),
         };
         let mut kept = lock(&self.kept);
         if kept.bytes + body.len() <= MOST_KEPT && kept.answers.insert(*content, body.clone()).is_none() {
@@ -267,9 +266,9 @@ mod tests {
         Lanes::open(options, Arc::new(catalogue))
     }
 
-    fn open(lanes: &Arc<Lanes>, is_of_the_content: fn(&Refusal) -> bool) -> Arc<Book> {
+    fn open(lanes: &Arc<Lanes>) -> Arc<Book> {
         let stamp = Stamp::of(&[("operator", b"words/1")]);
-        Book::open("words", stamp, "none".into(), is_of_the_content, lanes).unwrap()
+        Book::open("words", stamp, "none".into(), lanes).unwrap()
     }
 
     #[test]
@@ -278,12 +277,12 @@ mod tests {
         let questions = [1_u8, 2, 1, 3].map(|n| ContentHash::of(&[n]));
         for (run, expected) in [(0, vec![0, 1, 3]), (1, vec![])] {
             let lanes = lanes(folder.path());
-            let book = open(&lanes, |_| true);
+            let book = open(&lanes);
             let mut asked = Vec::new();
             let said = book.look_up(&questions, |missing| {
                 asked = missing.to_vec();
                 let answer = |place: &usize| match place {
-                    3 => Err(Refusal::new("tested", "no")),
+                    3 => Err(Refusal::permanent("tested", "no")),
                     place => Ok(vec![*place as u8; 300]),
                 };
                 missing.iter().map(answer).collect()
@@ -303,26 +302,27 @@ mod tests {
         let questions = [1_u8, 2].map(|n| ContentHash::of(&[n]));
         for said in ["device_lost", "device_lost", "too_long"] {
             let lanes = lanes(folder.path());
-            let book = open(&lanes, |refusal| refusal.class != "device_lost");
+            let book = open(&lanes);
+            let refuse = if said == "too_long" { Refusal::permanent } else { Refusal::transient };
             let mut asked = 0;
             for _ in 0..2 {
                 let answers = book.look_up(&questions, |missing| {
                     asked += missing.len();
-                    missing.iter().map(|_| Err(Refusal::new(said, "no"))).collect()
+                    missing.iter().map(|_| Err(refuse(said, "no"))).collect()
                 });
                 assert!(answers.iter().all(|answer| answer.as_ref().unwrap_err().class == said));
             }
             assert_eq!(asked, 2, "once a run");
         }
         let lanes = lanes(folder.path());
-        assert!(open(&lanes, |_| true).knows(&questions[0]), "what is of the content stays");
+        assert!(open(&lanes).knows(&questions[0]), "what is of the content stays");
     }
 
     #[test]
     fn one_question_at_once_is_asked_once_while_others_go_on() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book = open(&lanes, |_| true);
+        let book = open(&lanes);
         let asked = std::sync::atomic::AtomicUsize::new(0);
         // Four threads a question, and every question waits until each of the eight was taken up: none may hold another up.
         let all = std::sync::Barrier::new(8);
@@ -347,7 +347,7 @@ mod tests {
     fn a_panic_while_asking_leaves_nobody_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book = open(&lanes, |_| true);
+        let book = open(&lanes);
         let question = ContentHash::of(b"1");
         let ask = || book.look_up_one(question, || panic!("tested"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
@@ -360,7 +360,7 @@ mod tests {
         let answer = |n: u8| vec![n; 500 + 70 * usize::from(n)];
         for run in 0..2 {
             let lanes = lanes(folder.path());
-            let books = [open(&lanes, |_| true), open(&lanes, |_| true)];
+            let books = [open(&lanes), open(&lanes)];
             for n in 0..40_u8 {
                 let book = &books[usize::from(n % 2)];
                 let said = book.look_up_one(ContentHash::of(&[n]), || {
@@ -379,7 +379,7 @@ mod tests {
     fn too_few_answers_are_refused_and_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book = open(&lanes, |_| true);
+        let book = open(&lanes);
         let question = [ContentHash::of(b"1")];
         assert_eq!(book.look_up(&question, |_| vec![])[0].as_ref().unwrap_err().class, "wrong_count");
         assert!(!book.knows(&question[0]));

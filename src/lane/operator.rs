@@ -231,11 +231,6 @@ pub trait Operator: Send + Sync + 'static {
         None
     }
     fn open_session(&self) -> Result<Self::Session, String>;
-    /// Whether a refusal says something of the content, and is remembered for good; else it lasts as long as the
-    /// process: a device that died refuses everything, and none of it is to blame.
-    fn is_of_the_content(&self, refusal: &Refusal) -> bool {
-        refusal.class != Refusal::OUT_OF_MEMORY
-    }
     /// Answers a batch, in order: exactly as many answers as questions (where they are asked together, those of the
     /// first picture, then those of the second ...). A batch of several that panics, or gets another number of answers,
     /// is asked again one by one: borrowed, so that it outlives the attempt.

@@ -139,7 +139,7 @@ impl<O: Operator> Stage<O> {
                 .unwrap_or_else(|panic| Ok(Some(Err(panicked("looking up", &*panic)))));
             match said {
                 // What lies beside this sample could not be had: that says nothing of another with the same picture.
-                Ok(Some(Err(refusal))) if !self.operator.is_of_the_content(&refusal) => {
+                Ok(Some(Err(refusal))) if !refusal.is_permanent() => {
                     if !self.forget_unless_awaited(&question.content) {
                         self.counters.given.fetch_add(1, Relaxed);
                         self.refuse_there(question.content, question.id, refusal);
@@ -180,7 +180,7 @@ impl<O: Operator> Stage<O> {
         if O::LOOKS == Looks::AtTheRow {
             return Ok(prepare(None, None, None).map(|prepared| ready(prepared, None)));
         }
-        let unreadable = |message| Unreadable(Refusal::new("unreadable_shard", message));
+        let unreadable = |message| Unreadable(Refusal::transient("unreadable_shard", message));
         let shard = lanes.catalogue.shard(id.shard)?;
         if O::LOOKS == Looks::AtTheSidecar {
             let sidecar = shard.sidecar(id.member)?;

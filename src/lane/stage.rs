@@ -85,10 +85,11 @@ impl<O: Operator> Stage<O> {
     pub fn body(&self, question: &Question) -> Result<Vec<u8>, Refusal> {
         match self.memo.read(&self.key(question)) {
             Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone()),
-            Ok(None) => {
-                Err(Refusal::new("not_remembered", format!("{} has not answered this", self.operator.name())))
-            }
-            Err(error) => Err(Refusal::new("unreadable_memo", error.to_string())),
+            Ok(None) => Err(Refusal::transient(
+                "not_remembered",
+                format!("{} has not answered this", self.operator.name()),
+            )),
+            Err(error) => Err(Refusal::transient("unreadable_memo", error.to_string())),
         }
     }
 
@@ -189,9 +190,8 @@ impl<O: Operator> Stage<O> {
 
     /// Remembers answers, then tells everyone who asked.
     pub(super) fn complete(&self, answers: Vec<(ContentHash, Result<Written, Refusal>)>) {
-        let lasts = |(_, answer): &(_, Result<_, Refusal>)| match answer {
-            Err(refusal) => self.operator.is_of_the_content(refusal),
-            Ok(_) => true,
+        let lasts = |(_, answer): &(_, Result<_, Refusal>)| {
+            answer.as_ref().err().is_none_or(|refusal: &Refusal| refusal.is_permanent())
         };
         let (answers, passing): (Vec<_>, Vec<_>) = answers.into_iter().partition(lasts);
         if !answers.is_empty() {
@@ -233,8 +233,10 @@ impl<O: Operator> Stage<O> {
 
     /// Notes a refusal that says nothing of the content, and how long it lasts; so many in a row stop the run.
     fn count_failure(&self, refusal: &mut Refusal) {
+        if refusal.is_permanent() {
+            refusal.lasts = Lasts::Process;
+        }
         // What the user's budget does not pay for is no failure: the rest of the run goes on.
-        refusal.lasts = if refusal.class == Refusal::OVER_BUDGET { Lasts::Budget } else { Lasts::Process };
         let failed = usize::from(refusal.lasts == Lasts::Process);
         let in_a_row = self.failures_in_a_row.fetch_add(failed, Relaxed) + failed;
         if failed == 1 && in_a_row == MOST_FAILURES_IN_A_ROW {
@@ -288,7 +290,7 @@ const MOST_AT_ONCE: usize = 4096;
 
 pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
     let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    Refusal::new("panicked", format!("{doing} panicked: {}", said.unwrap_or("no message")))
+    Refusal::permanent("panicked", format!("{doing} panicked: {}", said.unwrap_or("no message")))
 }
 
 impl<O: Operator> Watched for Stage<O> {
@@ -331,7 +333,7 @@ impl<O: Operator> Watched for Stage<O> {
         let longer = if self.operator.deadline().is_none() { ", and --deadline allows longer" } else { "" };
         let message = format!("no answer after {seconds} s; the next run asks again{longer}");
         for content in contents {
-            self.refuse_for_now(content, Refusal::new("deadline", message.clone()));
+            self.refuse_for_now(content, Refusal::transient("deadline", message.clone()));
         }
     }
 
@@ -366,7 +368,7 @@ pub(crate) fn decode_answer<A: Answer>(remembered: &Remembered) -> Result<A, Ref
     match remembered {
         Remembered::Refused(refusal) => Err((**refusal).clone()),
         Remembered::Answer(inline) => A::from_head(inline.bytes()).ok_or_else(|| {
-            Refusal::new(
+            Refusal::transient(
                 "foreign_answer",
                 format!("the memo holds {} bytes of another type", inline.bytes().len()),
             )

@@ -20,7 +20,7 @@ fn put(memo: &Memo, n: u64, answer: Result<&[u8], &str>) -> Remembered {
 
 fn put_body(memo: &Memo, n: u64, head: Result<&[u8], &str>, body: Option<&[u8]>) -> Remembered {
     let answer = head.map(|head| Written { head: Inline::new(head), body: body.map(<[u8]>::to_vec) });
-    let answer = answer.map_err(|message| Refusal::new("tested", message));
+    let answer = answer.map_err(|message| Refusal::permanent("tested", message));
     memo.put(&[(content(n), answer)]).expect("puts").remove(0)
 }
 
@@ -169,16 +169,16 @@ fn a_refusal_for_now_ends_with_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let memo = open(folder.path(), 0);
     assert!(matches!(
-        memo.refuse_for_now(content(1), Refusal::new("unreadable", "")),
+        memo.refuse_for_now(content(1), Refusal::transient("unreadable", "")),
         Remembered::Refused(_)
     ));
     assert!(matches!(put(&memo, 1, Ok(b"late")), Remembered::Refused(_)), "a run sees one answer only");
     put(&memo, 2, Ok(b"yes"));
     assert_eq!(
-        memo.refuse_for_now(content(2), Refusal::new("unreadable", "")),
+        memo.refuse_for_now(content(2), Refusal::transient("unreadable", "")),
         Remembered::Answer(Inline::new(b"yes"))
     );
-    memo.refuse_for_now(content(3), Refusal::new("unreadable", ""));
+    memo.refuse_for_now(content(3), Refusal::transient("unreadable", ""));
     drop(memo);
     let memo = open(folder.path(), 0);
     assert_eq!([1, 2, 3].map(|n| memo.get(&content(n)).is_some()), [true, true, false]);

@@ -108,7 +108,7 @@ pub struct FunnelStep {
 /// ```
 /// use threshflow::publish::{StageDescription, Wanted, WantedShard, summarise};
 /// use threshflow::row::{Refusal, Refused, Verdict};
-/// let refused = Refused { stage: "probe".into(), refusal: Refusal::new("cut_picture", "it ends after 12 bytes") };
+/// let refused = Refused { stage: "probe".into(), refusal: Refusal::permanent("cut_picture", "it ends after 12 bytes") };
 /// let verdicts = [Verdict::Kept(Box::new([])), Verdict::Refused(Box::new(refused))];
 /// let shards = vec![WantedShard { seq: 7, name: "00012", verdicts: &verdicts }];
 /// let stages = [StageDescription::Probe];

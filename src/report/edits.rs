@@ -83,7 +83,7 @@ fn draw(
         let end_frame = end_frame.as_deref().map(|bytes| EndFrame::of(bytes, catalogue.options()));
         illustrator.edit(&ShownEdit { picture, bytes: &bytes, end_frame: end_frame.as_ref(), row: edit })
     };
-    let gave_up = |_| Err(Refusal::new("not_drawn", "what draws it gave up on this edit"));
+    let gave_up = |_| Err(Refusal::permanent("not_drawn", "what draws it gave up on this edit"));
     let drawn = catch_unwind(AssertUnwindSafe(drawn)).unwrap_or_else(gave_up);
     Ok(EditShown { shard: in_shard.name.to_owned(), key: sample.key.clone(), drawn })
 }

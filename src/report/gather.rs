@@ -154,6 +154,6 @@ fn draw(
     let shown = Shown { picture, bytes: &bytes, record: record.as_deref() };
     // One picture that a decoder cannot bear costs the page that picture.
     let drawn = catch_unwind(AssertUnwindSafe(|| illustrator.illustrate(&shown)));
-    let gave_up = |_| Err(Refusal::new("not_drawn", "what draws it gave up on this picture"));
+    let gave_up = |_| Err(Refusal::permanent("not_drawn", "what draws it gave up on this picture"));
     Ok(Some(drawn.unwrap_or_else(gave_up)))
 }

@@ -47,7 +47,7 @@ pub trait Illustrator: Send + Sync {
 
     /// An edit of a kept picture, drawn.
     fn edit(&self, _edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
-        Err(Refusal::new("not_drawn", "this pipeline draws no edits"))
+        Err(Refusal::permanent("not_drawn", "this pipeline draws no edits"))
     }
 
     /// Edits one below the other, as the bytes of a PNG: where there are edits, the sheet beside the page.

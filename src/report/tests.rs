@@ -37,7 +37,7 @@ impl Illustrator for Stub {
     fn illustrate(&self, shown: &Shown<'_>) -> Result<Illustration, Refusal> {
         assert_ne!(shown.picture.width, 13, "cannot bear this");
         if shown.picture.width == 14 {
-            return Err(Refusal::new("bad_picture", "<b>cut</b>"));
+            return Err(Refusal::permanent("bad_picture", "<b>cut</b>"));
         }
         let mark = Mark {
             noun: "</svg><script>".to_owned(),
@@ -115,7 +115,8 @@ fn page_of(pictures: &[(String, u32)], verdicts: &[Verdict], threads: usize) -> 
 }
 
 fn mixed() -> (Vec<(String, u32)>, Vec<Verdict>) {
-    let refused = Refused { stage: "probe".into(), refusal: Refusal::new("cut_picture", "it ends <early>") };
+    let refused =
+        Refused { stage: "probe".into(), refusal: Refusal::permanent("cut_picture", "it ends <early>") };
     let ends = [
         (HOSTILE.to_owned(), 10, kept()),
         ("gives-up".to_owned(), 13, kept()),

@@ -13,10 +13,6 @@ use serde::{Deserialize, Serialize};
 use super::{ShardError, ShardSource};
 use crate::row::{ContentHash, Refusal};
 
-/// The classes of refusals that say something about this machine at this moment, not about the shard:
-/// an index that holds one is not kept, so that the next run tries again.
-pub(super) const PASSING_CLASSES: [&str; 2] = ["cut_while_read", "unreadable"];
-
 /// About how many bytes a look at a picture's header brings into memory (the kernel maps around a fault).
 const PEEKED: u64 = 64 << 10;
 
@@ -224,7 +220,7 @@ impl Bytes {
 
     fn copy(&self, offset: u64, len: u64) -> Result<Vec<u8>, Refusal> {
         if len > self.max_copy {
-            return Err(Refusal::new(
+            return Err(Refusal::permanent(
                 "too_many_bytes",
                 format!(
                     "{len} bytes would have to be copied, at most {} are allowed; raise --max-bytes",
@@ -263,7 +259,7 @@ impl Bytes {
     fn check_range(&self, offset: u64, len: u64) -> Result<(), Refusal> {
         match offset.checked_add(len) {
             Some(end) if end <= self.len => Ok(()),
-            _ => Err(Refusal::new(
+            _ => Err(Refusal::permanent(
                 "damaged_tar",
                 format!(
                     "{len} bytes at byte {offset} reach over the end of the tar, which is {} bytes long",
@@ -364,7 +360,7 @@ impl Piece {
                 std::io::ErrorKind::UnexpectedEof => self.cut(at + done + step),
                 _ => {
                     let message = format!("{} at byte {}: {e}; check the disk", self.name, at + done);
-                    Refusal::new("unreadable", message)
+                    Refusal::transient("unreadable", message)
                 }
             })?;
             see(buffer);
@@ -381,7 +377,7 @@ impl Piece {
     }
 
     fn cut(&self, needed: u64) -> Refusal {
-        Refusal::new(
+        Refusal::transient(
             "cut_while_read",
             format!(
                 "{} was {} bytes long when it was opened and no longer reaches to byte {needed}; leave shards alone \

@@ -58,7 +58,8 @@ impl TarFiles {
                 }
                 (Some(refusal), Ok(path)) => listing.refused.push((quoted(path.as_bytes()), refusal)),
                 (refusal, Err(path)) => {
-                    let refusal = refusal.unwrap_or_else(|| Refusal::new("hostile_name", "is not UTF-8"));
+                    let refusal =
+                        refusal.unwrap_or_else(|| Refusal::permanent("hostile_name", "is not UTF-8"));
                     listing.refused.push((quoted(path.as_bytes()), refusal));
                 }
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::bytes::{Bytes, PASSING_CLASSES};
+use super::bytes::Bytes;
 use super::sample::{Draft, group};
 use super::walk::walk;
 use super::{Member, Picture, ReadOptions, Sample, ShardIndex, probe, sidecar};
@@ -39,7 +39,7 @@ pub(super) fn build_on(threads: usize, bytes: &Bytes, options: &ReadOptions) -> 
 
 /// Whether an index says something about this moment only (a file cut while it was read, a failing disk).
 pub(super) fn is_passing(index: &ShardIndex) -> bool {
-    let passing = |refusal: &Refusal| PASSING_CLASSES.contains(&refusal.class.as_ref());
+    let passing = |refusal: &Refusal| !refusal.is_permanent();
     index.samples.iter().any(|sample| sample.picture.as_ref().is_err_and(passing))
 }
 
@@ -70,7 +70,7 @@ fn survey_all(threads: usize, drafts: &[Draft], bytes: &Bytes, options: &ReadOpt
 fn survey(draft: &Draft, bytes: &Bytes, options: &ReadOptions) -> Surveyed {
     let Draft { key, members, at, picture } = draft.clone();
     let too_long = members.iter().find(|member| member.len > options.max_bytes).map(|member| {
-        Refusal::new(
+        Refusal::permanent(
             "too_many_bytes",
             format!(
                 "the member with the extension {:?} has {} bytes, at most {} are allowed; raise --max-bytes to take it",
@@ -119,7 +119,7 @@ fn look_at(
     options: &ReadOptions,
 ) -> Result<Picture, Refusal> {
     let Some(member) = members.get(place) else {
-        return Err(Refusal::new("no_picture", "the sample has no such member"));
+        return Err(Refusal::permanent("no_picture", "the sample has no such member"));
     };
     let payload = bytes.peek(member.offset, member.len)?;
     let probed = probe::probe(&payload, options)?;

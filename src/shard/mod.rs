@@ -79,13 +79,13 @@ pub struct Unreadable(pub Refusal);
 impl Unreadable {
     /// A refusal that says something of the content, or else this.
     pub fn split(refusal: Refusal) -> Result<Refusal, Self> {
-        if bytes::PASSING_CLASSES.contains(&&*refusal.class) { Err(Unreadable(refusal)) } else { Ok(refusal) }
+        if refusal.is_permanent() { Ok(refusal) } else { Err(Unreadable(refusal)) }
     }
 }
 
 impl From<ShardError> for Unreadable {
     fn from(error: ShardError) -> Self {
-        Unreadable(Refusal::new("unreadable_shard", error.to_string()))
+        Unreadable(Refusal::transient("unreadable_shard", error.to_string()))
     }
 }
 
@@ -253,7 +253,7 @@ impl Shard {
         let picture = sample.picture.as_ref().map_err(Refusal::clone)?;
         let Some(member) = sample.members.get(picture.member as usize) else {
             let message = format!("{:?} has no member {}", sample.key, picture.member);
-            return Err(Refusal::new("no_such_sample", message));
+            return Err(Refusal::permanent("no_such_sample", message));
         };
         let bytes = self.member_bytes(member)?;
         let end = sample.end_frame().map(|end| self.member_bytes(end)).transpose()?;
@@ -271,7 +271,7 @@ impl Shard {
         let Some(before) = &*known else { return Err(self.changed()) };
         let now = self.bytes.look_now().map_err(|error| {
             let message = format!("the files of the shard {:?} cannot be looked at: {error}", self.name);
-            Refusal::new("unreadable", message)
+            Refusal::transient("unreadable", message)
         })?;
         if now == *before {
             return Ok(());
@@ -293,7 +293,7 @@ impl Shard {
             "the shard {:?} changed while it was read; leave shards alone while they are read, then run again",
             self.name
         );
-        Refusal::new("changed_while_read", message)
+        Refusal::transient("changed_while_read", message)
     }
 
     /// The bytes of any member.
@@ -318,7 +318,7 @@ impl Shard {
     fn no_such_sample(&self, sample: u32) -> Refusal {
         let message =
             format!("the shard {:?} has {} samples, no number {sample}", self.name, self.index.samples.len());
-        Refusal::new("no_such_sample", message)
+        Refusal::permanent("no_such_sample", message)
     }
 
     fn sample(&self, sample: u32) -> Option<&Sample> {

@@ -7,7 +7,7 @@ const MOST_PATH: usize = 4096;
 
 /// The refusal of a sparse file, whose payload is not its content.
 pub(super) fn sparse(named: &str) -> Refusal {
-    Refusal::new(
+    Refusal::permanent(
         "sparse_file",
         format!("{named} is stored as a sparse file; write the tar again without --sparse"),
     )
@@ -26,7 +26,7 @@ pub(super) fn kind_name(kind: u8) -> String {
 
 /// Why a path can't name a sample, if it can't.
 pub(super) fn hostile(path: &[u8]) -> Option<Refusal> {
-    let refuse = |why: &str| Some(Refusal::new("hostile_name", format!("{} {why}", quoted(path))));
+    let refuse = |why: &str| Some(Refusal::permanent("hostile_name", format!("{} {why}", quoted(path))));
     if path.is_empty() {
         return refuse("is an empty name");
     }

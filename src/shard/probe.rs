@@ -54,7 +54,10 @@ pub fn probe(bytes: &[u8], options: &ReadOptions) -> Result<Probed, Refusal> {
     let format = format_of(bytes)?;
     let unread = |class: &'static str, why: &str| {
         let (name, length) = (name_of(format), bytes.len());
-        Refusal::new(class, format!("the {name} header can't be read: {why} (the file has {length} bytes)"))
+        Refusal::permanent(
+            class,
+            format!("the {name} header can't be read: {why} (the file has {length} bytes)"),
+        )
     };
     // The decoders are other people's code on hostile bytes: a panic in one is this picture's refusal.
     let header = guarded(|| match format {
@@ -82,14 +85,14 @@ pub fn probe(bytes: &[u8], options: &ReadOptions) -> Result<Probed, Refusal> {
 fn allowed_size(width: u32, height: u32, options: &ReadOptions) -> Result<(u16, u16), Refusal> {
     let (Ok(short_width @ 1..), Ok(short_height @ 1..)) = (u16::try_from(width), u16::try_from(height))
     else {
-        return Err(Refusal::new(
+        return Err(Refusal::permanent(
             "no_size",
             format!("the header says {width} x {height} pixels; each side must have 1 to 65,535"),
         ));
     };
     let pixels = u64::from(width) * u64::from(height);
     if pixels > options.max_pixels {
-        return Err(Refusal::new(
+        return Err(Refusal::permanent(
             "too_many_pixels",
             format!(
                 "the header says {width} x {height} = {pixels} pixels, at most {} are allowed; raise --max-pixels to \
@@ -113,10 +116,10 @@ pub fn format_of(bytes: &[u8]) -> Result<Format, Refusal> {
         _ if bytes.starts_with(b"BM") => Ok(Format::Bmp),
         _ if bytes.starts_with(b"II\x2a\0") || bytes.starts_with(b"MM\0\x2a") => Ok(Format::Tiff),
         _ if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") => {
-            Err(Refusal::new("unsupported_picture", "BigTIFF is not read; TIFF is"))
+            Err(Refusal::permanent("unsupported_picture", "BigTIFF is not read; TIFF is"))
         }
-        [] => Err(Refusal::new("not_a_picture", "the file is empty")),
-        _ => Err(Refusal::new(
+        [] => Err(Refusal::permanent("not_a_picture", "the file is empty")),
+        _ => Err(Refusal::permanent(
             "not_a_picture",
             format!(
                 "the file begins with {:?}, which is no JPEG, PNG, WebP, GIF, BMP or TIFF",

@@ -73,7 +73,7 @@ impl Grouping {
         }
         let Some(open) = &mut self.open else { return };
         if !open.extensions.insert(extension.clone()) && open.refusal.is_none() {
-            open.refusal = Some(Refusal::new(
+            open.refusal = Some(Refusal::permanent(
                 "duplicate_member",
                 format!(
                     "{} is the sample's second member with the extension {extension:?} (upper and lower case are the \
@@ -94,7 +94,7 @@ impl Grouping {
 
     fn start(&mut self, key: String, entry: &Entry) {
         let refusal = self.seen.contains(&key).then(|| {
-            Refusal::new(
+            Refusal::permanent(
                 "key_returns",
                 format!(
                     "the key {key:?} was already used earlier in the shard and comes back with {}; the files of a \
@@ -105,7 +105,7 @@ impl Grouping {
         });
         self.seen.insert(key.clone());
         self.open = Some(Open { row: self.rows.len(), extensions: HashSet::new(), refusal });
-        let picture = Err(Refusal::new("no_picture", String::new()));
+        let picture = Err(Refusal::permanent("no_picture", String::new()));
         self.rows.push(Draft { key, members: Vec::new(), at: entry.offset, picture });
     }
 
@@ -180,7 +180,7 @@ fn the_picture(members: &[Member]) -> Result<usize, Refusal> {
     }
     match pictures.as_slice() {
         [(place, _)] => Ok(*place),
-        [] => Err(Refusal::new(
+        [] => Err(Refusal::permanent(
             "no_picture",
             format!(
                 "the sample has no member with a picture's extension ({}), only {}",
@@ -188,7 +188,7 @@ fn the_picture(members: &[Member]) -> Result<usize, Refusal> {
                 listed(&mut members.iter())
             ),
         )),
-        several => Err(Refusal::new(
+        several => Err(Refusal::permanent(
             "several_pictures",
             format!(
                 "the sample has {} pictures ({}); one is allowed, or one whose extension is a picture's and nothing more",

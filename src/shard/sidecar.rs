@@ -83,7 +83,7 @@ pub(super) fn read(members: &[Member], bytes: &Bytes, with_json: bool) -> Result
     let class = if lost.is_some() { "bad_sidecar" } else { "bad_fields" };
     let remarks = lost.into_iter().chain(told.into_text());
     read.refusal =
-        remarks.reduce(|all, one| format!("{all}; {one}")).map(|message| Refusal::new(class, message));
+        remarks.reduce(|all, one| format!("{all}; {one}")).map(|message| Refusal::permanent(class, message));
     Ok(read)
 }
 

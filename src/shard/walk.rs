@@ -195,7 +195,7 @@ impl Walker<'_> {
         if matches!(kind, b'x' | b'X' | b'L') {
             self.pending.any = true;
             if len > MOST_EXTENSION {
-                self.pending.refusal = Some(Refusal::new(
+                self.pending.refusal = Some(Refusal::permanent(
                     "bad_extended_header",
                     format!(
                         "the extended header at byte {} has {len} bytes, at most {MOST_EXTENSION} are read",
@@ -209,7 +209,7 @@ impl Walker<'_> {
                     text.truncate(text.iter().position(|&byte| byte == 0).unwrap_or(text.len()));
                     self.pending.long_name = Some(text);
                 } else if self.pending.read_pax(&text).is_none() {
-                    self.pending.refusal = Some(Refusal::new(
+                    self.pending.refusal = Some(Refusal::permanent(
                         "bad_extended_header",
                         format!("the PAX header at byte {} is malformed", self.at),
                     ));
@@ -254,7 +254,7 @@ impl Walker<'_> {
             b'S' => Some(sparse(&named)),
             _ if pending.sparse => Some(sparse(&named)),
             0 | b'0' | b'7' => hostile(&path),
-            _ => Some(Refusal::new(
+            _ => Some(Refusal::permanent(
                 "not_a_file",
                 format!("{named} is {}, not a file; only plain files are read", kind_name(kind)),
             )),
@@ -323,7 +323,7 @@ impl Walker<'_> {
 
     fn damage(&self, what: String) -> Box<Damage> {
         let place = self.bytes.place(self.at);
-        self.refused(Refusal::new("damaged_tar", format!("damaged at byte {}{place}: {what}", self.at)))
+        self.refused(Refusal::permanent("damaged_tar", format!("damaged at byte {}{place}: {what}", self.at)))
     }
 
     fn refused(&self, refusal: Refusal) -> Box<Damage> {
@@ -341,7 +341,7 @@ impl Walker<'_> {
             let _ = write!(message, " ({})", damage.refusal.message);
             (at, cut_path) = (damage.at, damage.cut_path);
         }
-        Damage { at, cut_path, refusal: Refusal::new("missing_piece", message) }
+        Damage { at, cut_path, refusal: Refusal::transient("missing_piece", message) }
     }
 
     fn maybe_missing(&self) -> String {

@@ -27,7 +27,7 @@ pub fn choose(regions: &[Region]) -> Vec<Chosen> {
     let mut objects: Vec<&Region> =
         regions.iter().filter(|region| region.kind == RegionKind::Object).collect();
     objects.sort_by_key(|region| (region.content(), region.number));
-    let too_few = || Refusal::new("too_few", "there are too few objects");
+    let too_few = || Refusal::permanent("too_few", "there are too few objects");
     let choice = |regions: &[&Region], operation: u8| {
         let mut chosen = [Choice::NONE; 2];
         chosen.iter_mut().zip(regions).for_each(|(place, region)| *place = region.number);
@@ -81,7 +81,7 @@ impl Operator for Make {
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
         match subject.questions.first() {
             Some(question) if question.edit.is_some() => Ok(question.content),
-            _ => Err(Refusal::new("mixed_up", "this is no edit")),
+            _ => Err(Refusal::permanent("mixed_up", "this is no edit")),
         }
     }
     fn most_a_batch(&self) -> usize {

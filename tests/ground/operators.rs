@@ -84,11 +84,11 @@ fn contents<'a>(questions: &'a [Question]) -> impl Iterator<Item = ContentHash> 
 
 /// What the picture's bytes hash to; refused where the row says that it is another.
 fn seen(subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
-    let (_, bytes) = subject.picture.ok_or_else(|| Refusal::new("no_bytes", "nothing to look at"))?;
+    let (_, bytes) = subject.picture.ok_or_else(|| Refusal::permanent("no_bytes", "nothing to look at"))?;
     let content = ContentHash::of(bytes);
     match subject.questions.iter().all(|question| question.image == content) {
         true => Ok(content),
-        false => Err(Refusal::new("mixed_up", "this is another picture")),
+        false => Err(Refusal::permanent("mixed_up", "this is another picture")),
     }
 }
 
@@ -163,7 +163,7 @@ impl Find {
 
     fn words(&self, question: &Question) -> Result<Vec<String>, Refusal> {
         let body = self.words.body(question)?;
-        serde_json::from_slice(&body).map_err(|error| Refusal::new("foreign_answer", error.to_string()))
+        serde_json::from_slice(&body).map_err(|error| Refusal::transient("foreign_answer", error.to_string()))
     }
 }
 
@@ -278,7 +278,7 @@ impl Operator for Mask {
         let picture = seen(subject)?;
         self.prepared.lock().unwrap().push((picture, subject.questions.len()));
         if starts(picture, &self.args.refuse_preparing) {
-            return Err(Refusal::new("torn", "the picture is torn"));
+            return Err(Refusal::permanent("torn", "the picture is torn"));
         }
         Ok((picture, contents(subject.questions).collect()))
     }
@@ -362,7 +362,7 @@ impl Operator for Judge {
             let mask = self.masks.body(question)?;
             match mask == plainly::mask(question.content) {
                 true => Ok(question.content),
-                false => Err(Refusal::new("mixed_up", "this is another region's mask")),
+                false => Err(Refusal::permanent("mixed_up", "this is another region's mask")),
             }
         };
         Ok(subject.questions.iter().map(one).collect())

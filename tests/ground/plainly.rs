@@ -18,7 +18,7 @@ pub fn words(json: Option<&str>) -> Result<Vec<String>, Refusal> {
     match value.get("tags") {
         None => Ok(Vec::new()),
         Some(tags) => serde_json::from_value(tags.clone())
-            .map_err(|_| Refusal::new("bad_tags", "the sidecar's tags are no list")),
+            .map_err(|_| Refusal::permanent("bad_tags", "the sidecar's tags are no list")),
     }
 }
 
@@ -47,7 +47,7 @@ pub fn find<W: AsRef<[u8]>>(
     spelled.iter().for_each(|word| all.extend_from_slice(word.as_ref()));
     let seed = ContentHash::of(&all);
     if exactly.is_none() && number(seed, 0).is_multiple_of(19) {
-        return Err(Refusal::new("lost", "nothing can be made out"));
+        return Err(Refusal::permanent("lost", "nothing can be made out"));
     }
     let count = exactly.unwrap_or(number(seed, 1) as usize % 13);
     let mut found: Vec<Found> = Vec::new();
@@ -89,8 +89,8 @@ pub fn body_of(found: &[Found]) -> Vec<u8> {
 }
 
 pub fn found_in(body: &[u8]) -> Result<Vec<Found>, Refusal> {
-    let stored: Vec<Stored> =
-        serde_json::from_slice(body).map_err(|error| Refusal::new("foreign_answer", error.to_string()))?;
+    let stored: Vec<Stored> = serde_json::from_slice(body)
+        .map_err(|error| Refusal::transient("foreign_answer", error.to_string()))?;
     let found = |(background, noun, noun_text, bbox, score): Stored| Found {
         kind: if background { RegionKind::Background } else { RegionKind::Object },
         noun,
@@ -105,7 +105,7 @@ pub fn found_in(body: &[u8]) -> Result<Vec<Found>, Refusal> {
 /// How good a region's mask is; one in 17 is refused.
 pub fn quality(region: ContentHash) -> Result<f32, Refusal> {
     match number(region, 0) {
-        n if n.is_multiple_of(17) => Err(Refusal::new("no_mask", "nothing is in the box")),
+        n if n.is_multiple_of(17) => Err(Refusal::permanent("no_mask", "nothing is in the box")),
         n if n % 13 == 5 => Ok(f32::NAN),
         n => Ok((n % 5) as f32 / 4.0),
     }
@@ -125,7 +125,7 @@ pub fn mask(region: ContentHash) -> Vec<u8> {
 pub fn judged(region: ContentHash) -> Result<(f32, f32), Refusal> {
     let n = number(region, 2);
     if n.is_multiple_of(23) {
-        return Err(Refusal::new("blank", "there is nothing to judge"));
+        return Err(Refusal::permanent("blank", "there is nothing to judge"));
     }
     let clip = if n % 11 == 3 { f32::NAN } else { (n % 9) as f32 / 8.0 };
     let pleasing = if n % 29 == 7 { f32::NAN } else { (n / 16 % 11) as f32 };
@@ -135,7 +135,7 @@ pub fn judged(region: ContentHash) -> Result<(f32, f32), Refusal> {
 /// How well an edit came out; one in 13 is refused.
 pub fn made(edit: ContentHash) -> Result<f32, Refusal> {
     match number(edit, 1) {
-        n if n.is_multiple_of(13) => Err(Refusal::new("unmade", "it cannot be made")),
+        n if n.is_multiple_of(13) => Err(Refusal::permanent("unmade", "it cannot be made")),
         n if n % 11 == 4 => Ok(f32::NAN),
         n => Ok((n % 5) as f32 / 4.0),
     }

@@ -1,10 +1,10 @@
 //! What servers say, and what is made of it. The bodies are those that LiteLLM, transformers' server, OpenAI, Azure and
 //! vLLM answer with.
 
-use operators::http::{CallClass, CallError, is_of_the_content};
+use operators::http::{CallClass, CallError};
 use serde_json::json;
 use tests::fakes::http::{Action, FakeServer};
-use threshflow::row::Refusal;
+use threshflow::row::{Lasts, Refusal};
 
 use super::{ask, open, settings};
 
@@ -126,7 +126,13 @@ fn what_is_about_the_question_is_told_from_what_is_not() {
     for class in CallClass::ALL {
         let about =
             [CallClass::BadInput, CallClass::ContextTooLong, CallClass::ContentFilter].contains(&class);
-        assert_eq!((class.is_of_the_content(), is_of_the_content(class.name())), (about, about), "{class}");
+        let error = CallError { class, message: String::new(), status: None, retry: false, attempts: 1 };
+        let lasts = match class {
+            CallClass::OverBudget => Lasts::Budget,
+            _ if about => Lasts::Content,
+            _ => Lasts::Process,
+        };
+        assert_eq!(Refusal::from(error).lasts, lasts, "{class}");
     }
 }
 

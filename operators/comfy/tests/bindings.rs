@@ -170,7 +170,7 @@ fn passes_that_a_workflow_cannot_serve_are_refused_before_anything_is_sent() {
     let picture = RgbImage::new(2, 2);
     let class = |pass: &Pass<'_>| {
         let refusal = editor.edit(pass).unwrap_err();
-        assert!(editor.is_of_the_content(&refusal), "{refusal}");
+        assert!(refusal.is_permanent(), "{refusal}");
         refusal.class.to_string()
     };
     assert_eq!(class(&pass(&picture, Operation::Style, "", 0)), "no_workflow");

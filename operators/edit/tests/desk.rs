@@ -116,8 +116,10 @@ impl Editor for Editing {
             result: pass.result.to_owned(),
             seed: pass.seed,
         });
-        if let Some((class, _)) = self.stub.refuses {
-            return Err(Refusal::new(class, "tested"));
+        match self.stub.refuses {
+            Some((class, true)) => return Err(Refusal::permanent(class, "tested")),
+            Some((class, false)) => return Err(Refusal::transient(class, "tested")),
+            None => {}
         }
         let (width, height) = pass.picture.dimensions();
         let by = if self.stub.halves { 2 } else { 1 };
@@ -126,9 +128,6 @@ impl Editor for Editing {
         made.write_to(&mut bytes, ImageFormat::Png).unwrap();
         log.made += 1;
         Ok(Made { bytes: bytes.into_inner() })
-    }
-    fn is_of_the_content(&self, _refusal: &Refusal) -> bool {
-        self.stub.refuses.is_some_and(|(_, of_the_content)| of_the_content)
     }
 }
 
@@ -148,7 +147,7 @@ impl InstructionSource for Words {
     fn instruction_bytes(&self, _question: &Question) -> Result<Vec<u8>, Refusal> {
         match *self.written.lock().unwrap() {
             true => Ok(serde_json::to_vec(&*self.words.lock().unwrap()).unwrap()),
-            false => Err(Refusal::new("not_remembered", "not written yet")),
+            false => Err(Refusal::transient("not_remembered", "not written yet")),
         }
     }
 }

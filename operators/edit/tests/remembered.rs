@@ -1,4 +1,4 @@
-//! What each pass is given beside its picture, and which refusals of editors are remembered.
+//! What each pass is given beside its picture.
 
 use super::super::editors::seed_of;
 use super::super::*;
@@ -12,15 +12,4 @@ fn every_pass_has_a_seed_of_its_own() {
         assert!(!seeds[..at].contains(seed), "{seeds:?}");
     }
     assert_eq!(seed_of(1, &keys[0]), seeds[0], "the same pass, the same seed");
-}
-
-#[test]
-fn what_an_editor_says_of_the_content_is_remembered_and_nothing_else() {
-    let of = |class: &'static str| Refusal::new(class, String::new());
-    assert!(is_kept(&of("too_small")));
-    assert!(!is_kept(&passing(of("too_small"))), "its editor says that it passes");
-    for class in ["editor_http_status", "unwritable_memo", Refusal::OVER_BUDGET] {
-        assert!(!is_kept(&of(class)), "{class}");
-    }
-    assert_eq!(passing(of(Refusal::OVER_BUDGET)).class, Refusal::OVER_BUDGET, "a budget is nobody's fault");
 }

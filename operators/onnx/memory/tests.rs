@@ -96,13 +96,6 @@ fn what_fails_otherwise_is_run_one_by_one() {
     assert_eq!(log(&mut fake), "3");
 }
 
-#[test]
-fn neither_refusal_tells_of_the_content() {
-    for (class, tells) in [("out_of_memory", false), ("model_failed", false), ("not_a_number", true)] {
-        assert_eq!(tells_of_the_content(&Refusal::new(class, "")), tells, "{class}");
-    }
-}
-
 /// Messages as ONNX Runtime and what lies under it word them; the first was got from version 1.32.
 #[test]
 fn the_words_of_memory_that_ran_out_are_told_from_others() {

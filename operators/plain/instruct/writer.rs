@@ -64,7 +64,7 @@ impl<'a> Writer<'a> {
                 "a plan of {} has {due} steps and {objects} of them objects, this one {given} and {found}",
                 plan.edit_type
             );
-            return Err(Refusal::new("bad_plan", message));
+            return Err(Refusal::permanent("bad_plan", message));
         }
         Ok(Writer { lexicon, plan, known, pick, subjects })
     }
@@ -366,7 +366,7 @@ impl<'a> Writer<'a> {
                 Some(motion) => format!("it is too little to tell: {motion:?}"),
                 None => "nothing that moved was made out between the two frames".to_owned(),
             };
-            return Err(Refusal::new("no_motion", message));
+            return Err(Refusal::permanent("no_motion", message));
         };
         let the = motion.of.as_ref().map_or("the subject".to_owned(), |noun| format!("the {noun}"));
         Ok(self.wording(

@@ -101,7 +101,7 @@ impl Tars {
             open.push_back(used.clone());
             return Ok(used.1);
         }
-        let unreadable = |why: String| Refusal::new("unreadable", why);
+        let unreadable = |why: String| Refusal::transient("unreadable", why);
         let source = self.sources.get(number as usize).ok_or_else(|| unreadable("no such tar".to_owned()))?;
         let tar =
             TarFiles::open(source, &ReadOptions::default()).map_err(|error| unreadable(error.to_string()))?;

@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn refused(message: &str) -> PieceVerdict {
-        let refusal = Refusal::new("tested", message.to_owned());
+        let refusal = Refusal::permanent("tested", message.to_owned());
         PieceVerdict::Refused(Box::new(Refused { stage: "tested".into(), refusal }))
     }
 

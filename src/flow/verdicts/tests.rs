@@ -69,7 +69,7 @@ fn a_row_whose_score_is_no_number_leaves_as_it_came() {
 }
 
 fn refused(message: &str) -> Verdict {
-    let refusal = Refusal::new("tested", message);
+    let refusal = Refusal::permanent("tested", message);
     Verdict::Refused(Box::new(Refused { stage: "tested".into(), refusal }))
 }
 

@@ -252,7 +252,10 @@ fn one_committer_at_a_time() {
 fn verdicts_that_do_not_add_up_publish_nothing() {
     let kept = |scores: &[f32]| Verdict::Kept(scores.into());
     let refused = |stage: &'static str| {
-        Verdict::Refused(Box::new(Refused { stage: stage.into(), refusal: Refusal::new("timeout", "30 s") }))
+        Verdict::Refused(Box::new(Refused {
+            stage: stage.into(),
+            refusal: Refusal::transient("timeout", "30 s"),
+        }))
     };
     let wrong: [(&str, Vec<Verdict>); 6] = [
         ("0 verdicts for 2 rows", vec![]),
@@ -264,7 +267,7 @@ fn verdicts_that_do_not_add_up_publish_nothing() {
     ];
     let mut world = World::new(&["one"], 2);
     let mut shard = (*world.shards[0].open).clone();
-    shard.index.samples[0].picture = Err(Refusal::new("cut_picture", "cut"));
+    shard.index.samples[0].picture = Err(Refusal::permanent("cut_picture", "cut"));
     world.shards[0].open = Arc::new(shard);
     for (why, verdicts) in wrong {
         let folder = scratch();

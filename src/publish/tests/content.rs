@@ -106,7 +106,7 @@ fn odd_values_survive() {
     for (place, sample) in shard.index.samples.iter_mut().enumerate() {
         sample.picture = Ok(fine.clone().unwrap());
         sample.key = format!("{}{place}", texts[place]);
-        sample.sidecar_refusal = Some(Refusal::new("bad_json", texts[place]));
+        sample.sidecar_refusal = Some(Refusal::permanent("bad_json", texts[place]));
         shard.sidecars[place] = Sidecar {
             json: (place != 2).then(|| megabyte.clone()),
             caption: (place != 3).then(|| texts[place].to_owned()),

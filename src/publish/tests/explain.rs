@@ -49,7 +49,7 @@ fn of_keys(shards: &[(&str, &[&str])]) -> World {
         made.open = Arc::new(open);
         let refusal = |key: &&str| Refused {
             stage: "probe".into(),
-            refusal: Refusal::new("cut_picture", format!("{name} {key}")),
+            refusal: Refusal::permanent("cut_picture", format!("{name} {key}")),
         };
         made.fates = keys.iter().map(|key| Fate { short_side: 0.0, aesthetic: Err(refusal(key)) }).collect();
         world.shards.push(made);

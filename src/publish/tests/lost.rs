@@ -7,7 +7,7 @@ use crate::flow::PieceVerdict;
 use crate::row::{Lasts, Place};
 
 fn refused(lasts: Lasts) -> Refused {
-    let refusal = Refusal { lasts, ..Refusal::new("unreachable", "nobody listens") };
+    let refusal = Refusal { lasts, ..Refusal::transient("unreachable", "nobody listens") };
     Refused { stage: "aesthetic".into(), refusal }
 }
 

@@ -39,7 +39,7 @@ impl Regions {
                 return PieceVerdict::Gated { dial: "detection", score };
             }
             if random.below(6) == 0 {
-                let refusal = Refusal::new("no_mask", format!("region {number} of {key}"));
+                let refusal = Refusal::permanent("no_mask", format!("region {number} of {key}"));
                 return PieceVerdict::Refused(Box::new(Refused { stage: "segment".into(), refusal }));
             }
             let content = ContentHash::of(format!("{key} {number} {score}").as_bytes());

@@ -37,14 +37,14 @@ impl OpenShard for FakeShard {
     }
     fn sidecar(&self, sample: u32) -> Result<Sidecar, Unreadable> {
         let sidecar = self.sidecars.get(sample as usize).cloned();
-        sidecar.ok_or_else(|| Unreadable(Refusal::new("unreadable", "the disk failed")))
+        sidecar.ok_or_else(|| Unreadable(Refusal::transient("unreadable", "the disk failed")))
     }
     fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
         let range = member.offset as usize..(member.offset + member.len) as usize;
         self.bytes
             .get(range)
             .map(Cow::Borrowed)
-            .ok_or_else(|| Refusal::new("cut_shard", "the shard ends before it"))
+            .ok_or_else(|| Refusal::permanent("cut_shard", "the shard ends before it"))
     }
 }
 
@@ -246,7 +246,7 @@ pub fn made_up_shard(name: &str, version: u32, samples: u32, seq: u32) -> WorldS
             Err(refusal) => Err(Refused { stage: "probe".into(), refusal: refusal.clone() }),
             Ok(_) if random.below(10) == 0 => Err(Refused {
                 stage: "aesthetic".into(),
-                refusal: Refusal::new("timeout", "30 s, at most 30 s"),
+                refusal: Refusal::transient("timeout", "30 s, at most 30 s"),
             }),
             Ok(_) => Ok(random.below(1000) as f32 / 100.0),
         };
@@ -274,7 +274,7 @@ fn made_up_sample(shard: &mut FakeShard, key: &str, random: &mut Random) -> Samp
     add("jpg", pixels.as_bytes());
     add("txt", caption.as_deref().unwrap_or("").as_bytes());
     let picture = if random.below(8) == 0 {
-        Err(Refusal::new("cut_picture", "the picture ends after 12 bytes"))
+        Err(Refusal::permanent("cut_picture", "the picture ends after 12 bytes"))
     } else {
         Ok(Picture {
             member: 1,
@@ -287,7 +287,7 @@ fn made_up_sample(shard: &mut FakeShard, key: &str, random: &mut Random) -> Samp
     };
     let broken = random.below(9) == 0;
     shard.sidecars.push(Sidecar { json: (!broken).then_some(json), caption });
-    let sidecar_refusal = broken.then(|| Refusal::new("bad_json", "expected a value at line 1"));
+    let sidecar_refusal = broken.then(|| Refusal::permanent("bad_json", "expected a value at line 1"));
     Sample { key: key.to_owned(), members, picture, numbers: vec![], sidecar_refusal }
 }
 

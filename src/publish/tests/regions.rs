@@ -172,11 +172,13 @@ fn regions_that_do_not_add_up_publish_nothing() {
         ("regions were found in the rows", &|all| all.add_found(id, (Of::Regions, 1), 1)),
         ("gated by aesthetic", &|all| found(all, PieceVerdict::Gated { dial: "aesthetic", score: 1.0 })),
         ("refused at aesthetic", &|all| {
-            let refused = Refused { stage: "aesthetic".into(), refusal: Refusal::new("timeout", "30 s") };
+            let refused =
+                Refused { stage: "aesthetic".into(), refusal: Refusal::transient("timeout", "30 s") };
             found(all, PieceVerdict::Refused(Box::new(refused)));
         }),
         ("refused at probe", &|all| {
-            let refused = Refused { stage: "probe".into(), refusal: Refusal::new("cut_picture", "cut") };
+            let refused =
+                Refused { stage: "probe".into(), refusal: Refusal::permanent("cut_picture", "cut") };
             found(all, PieceVerdict::Refused(Box::new(refused)));
         }),
         ("kept with 1 scores", &|all| {
