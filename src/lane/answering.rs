@@ -23,7 +23,8 @@ impl<O: Operator> Stage<O> {
             let stage = self.clone();
             let name = format!("{}-{n}", self.operator.name());
             if let Err(error) = std::thread::Builder::new().name(name).spawn(move || stage.answer_batches()) {
-                self.report(format_args!("no thread could be started for {}: {error}", self.operator.name()));
+                let doing = format!("for {}", self.operator.name());
+                self.report(format_args!("{}", crate::limits::no_thread(&doing, &error)));
             }
         }
     }

@@ -292,8 +292,10 @@ const MOST_FAILURES_IN_A_ROW: usize = 64;
 const MOST_AT_ONCE: usize = 4096;
 
 pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
-    let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    Refusal::new("panicked", format!("{doing} panicked: {}", said.unwrap_or("no message")))
+    let said = crate::limits::said(panic);
+    // Where a limit of the system is behind it, it says nothing of the picture.
+    let class = if crate::limits::advice(said).is_some() { Refusal::OUT_OF_MEMORY } else { "panicked" };
+    Refusal::new(class, format!("{doing} panicked: {}", if said.is_empty() { "no message" } else { said }))
 }
 
 impl<O: Operator> Watched for Stage<O> {
