@@ -12,6 +12,7 @@ use operators::AestheticScorer;
 use operators::onnx::Backend;
 use threshflow::cli::{BenchOptions, Commands, Failure, print_json};
 use threshflow::lane::{Operator, Subject};
+use threshflow::limits::{no_thread, side_by_side};
 use threshflow::shard::{Catalogue, Shard, find};
 
 use crate::prepare::Args;
@@ -179,17 +180,14 @@ fn decode_alone(
     };
     let next = AtomicUsize::new(0);
     let clock = Clock::start();
-    let crops: Vec<Vec<u8>> = std::thread::scope(|threads| {
-        let work = || {
-            let mut crops = Vec::new();
-            while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
-                crops.extend(prepare(place));
-            }
-            crops
-        };
-        let threads: Vec<_> = (0..cores).map(|_| threads.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
-    });
+    let work = || {
+        let mut crops = Vec::new();
+        while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+            crops.extend(prepare(place));
+        }
+        crops
+    };
+    let crops: Vec<Vec<u8>> = side_by_side(cores, work).into_iter().flatten().collect();
     if crops.is_empty() {
         return Err(Failure::Failed("no picture could be decoded".into()));
     }
@@ -202,13 +200,16 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
     const LEAST_SECONDS: f64 = 4.0;
     let done = AtomicUsize::new(0);
     // Sessions open before the clock starts.
-    let ready = std::sync::Barrier::new(scorer.sessions() + 1);
+    let gate = std::sync::RwLock::new(());
+    let (opened, opens) = std::sync::mpsc::channel();
     let clock = std::thread::scope(|threads| {
+        let closed = gate.write();
         let work = |thread: usize| {
-            let (crops, done, ready) = (&crops, &done, &ready);
+            let (crops, done, gate, opened) = (&crops, &done, &gate, opened.clone());
             move || -> Result<(), String> {
                 let session = scorer.open_session();
-                ready.wait();
+                let _ = opened.send(());
+                let _open = gate.read();
                 let mut session = session?;
                 let begin = Instant::now();
                 for batch in crops.chunks(scorer.most_a_batch()).cycle().skip(thread) {
@@ -221,9 +222,15 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
                 Ok(())
             }
         };
-        let threads: Vec<_> = (0..scorer.sessions()).map(|thread| threads.spawn(work(thread))).collect();
-        ready.wait();
+        let start = |thread: usize| {
+            let started = std::thread::Builder::new().spawn_scoped(threads, work(thread));
+            started.map_err(|error| failed(no_thread("for a session", &error)))
+        };
+        let threads = (0..scorer.sessions()).map(start).collect::<Result<Vec<_>, _>>()?;
+        #[expect(clippy::disallowed_methods, reason = "a benchmark's own thread")]
+        threads.iter().for_each(|_| opens.recv().unwrap_or_default());
         let clock = Clock::start();
+        drop(closed);
         for thread in threads {
             thread.join().map_err(|_| failed("a session panicked"))?.map_err(failed)?;
         }

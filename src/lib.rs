@@ -7,6 +7,7 @@ pub mod cli;
 pub mod dial;
 pub mod flow;
 pub mod lane;
+pub mod limits;
 pub mod memo;
 pub mod pipeline;
 pub mod publish;

@@ -101,6 +101,25 @@ fn the_source_waits_for_the_window_and_the_bytes() {
     assert_eq!(progress.rows_fed, 400);
 }
 
+/// A picture's bytes are given back when it is prepared: what waits for a slow judge holds its crop.
+#[test]
+fn what_waits_for_an_answer_holds_what_was_prepared_and_no_picture() {
+    let folder = tests::scratch();
+    let path = folder.path().join("a.tar");
+    write(&path, &corpus(3, 0..400));
+    // Prepared, a picture of 10,000 bytes is one of 1,000.
+    let args = Args { slow: 10, bytes: 10_000, ..Args::default() };
+    let options = Options { pool_threads: 2, decoded_bytes: 1 << 30, ..Options::default() };
+    let mut live = Live::start(&folder.path().join("store"), &options, &args, &[0.0, 0.0], None);
+    live.insert(&path);
+    live.settle();
+    let (peak, waiting) = (live.lanes.budget().peak(), 2 * 8 * 2);
+    // Those in line, those in two batches of 8, and a thread each with one more.
+    let most = (waiting + 2 * 8 + 2) * 1000 + 2 * 9000;
+    assert!((waiting * 1000..=most).contains(&peak), "{peak} bytes were held at most, {most} may be");
+    assert_eq!(live.lanes.budget().used(), 0, "every permit came back");
+}
+
 #[test]
 fn the_source_waits_for_the_rows_where_epochs_are_large() {
     let folder = tests::scratch();

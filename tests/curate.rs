@@ -232,7 +232,7 @@ impl App for Curate {
         match matches.get_one::<String>("words") {
             Some(words) if words == "rude" => Err(Failure::Failed(format!("{name}: these are rude words"))),
             words => {
-                println!("{}", words.map_or("", String::as_str));
+                threshflow::say!("{}", words.map_or("", String::as_str));
                 Ok(())
             }
         }

@@ -6,6 +6,7 @@ pub mod curate;
 pub mod fakes;
 pub mod ground;
 pub mod history;
+pub mod limited;
 pub mod live;
 pub mod program;
 pub mod python;

@@ -1,10 +1,12 @@
 //! The memory that a row takes in a run is a bound, and a number: gate, question and gate over more and more rows, each
-//! number in a process of its own, so that the most that it ever held can be read off.
+//! number in a process of its own, so that the most that it ever held can be read off; and the same of a whole run over real shards.
 
 use std::process::Command;
 
+use tests::program::{Desk, ended_within};
 use tests::questions::{lanes, preparing};
 use tests::rows::insert;
+use tests::shards::{Sample, png};
 use threshflow::cli::peak_rss_bytes;
 
 /// Set for the processes that do the work.
@@ -26,7 +28,8 @@ fn a_row_more_takes_so_many_bytes_at_most() {
 
 fn peak_of_a_run(rows: u32) -> u64 {
     let mut program = Command::new(std::env::current_exe().unwrap());
-    let ran = program.arg("--nocapture").env(TOLD, rows.to_string()).output().unwrap();
+    let this = ["--exact", "a_row_more_takes_so_many_bytes_at_most", "--nocapture"];
+    let ran = program.args(this).env(TOLD, rows.to_string()).output().unwrap();
     let text = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{text}{}", String::from_utf8_lossy(&ran.stderr));
     let peak = text.lines().find_map(|line| line.split_once("at most: ")).expect("it says").1;
@@ -40,4 +43,52 @@ fn run(rows: u32) {
     insert(&mut engine, rows);
     assert_eq!((stage.memo().len(), engine.verdicts().counts().kept), (rows as usize, rows as usize));
     println!("at most: {}", peak_rss_bytes());
+}
+
+/// Rows of a shard of a real run, and how many such shards: a few more rows than stay open, twice as many, and next to none.
+const ROWS_A_SHARD: u64 = 1000;
+const SHARDS: [u64; 3] = [1, 34, 64];
+/// Bytes for every row more of a whole run, indexes of open shards included ...
+const MOST_OF_ALL: u64 = 520;
+/// ... and beyond the rows whose shards stay open.
+const MOST_BEYOND: u64 = 250;
+
+/// A whole process over real shards, every row asked about: what a person sees it take.
+#[test]
+fn a_row_more_of_a_whole_run_takes_so_many_bytes_at_most() {
+    let [none, some, many] = SHARDS.map(anonymous_peak);
+    let rows = |from: u64, to: u64| (to - from) * ROWS_A_SHARD;
+    let of_all = many.saturating_sub(none) / rows(SHARDS[0], SHARDS[2]);
+    let beyond = many.saturating_sub(some) / rows(SHARDS[1], SHARDS[2]);
+    println!("{of_all} bytes a row, {beyond} beyond those that stay open: {none}, {some}, {many}");
+    assert!((60..=MOST_OF_ALL).contains(&of_all), "{of_all} bytes a row: {none}, then {many} at most");
+    assert!(beyond <= MOST_BEYOND, "{beyond} bytes for every row more: {some}, then {many} at most");
+}
+
+/// The most anonymous bytes that a run over so many shards has: files that are mapped are not among them.
+fn anonymous_peak(shards: u64) -> u64 {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_curate"));
+    let picture = png(8, 8, 0);
+    for shard in 0..shards {
+        // Bytes behind the end of a picture make it another.
+        let sample = |n: u64| Sample {
+            key: format!("{n:06}"),
+            picture: [&picture, &n.to_le_bytes()[..]].concat(),
+            json: None,
+        };
+        let rows = shard * ROWS_A_SHARD..(shard + 1) * ROWS_A_SHARD;
+        desk.shard(&format!("{shard:03}"), &rows.map(sample).collect::<Vec<_>>());
+    }
+    let mut child = desk.start("--cores 2 --set short_side=0 --set taste=0");
+    let mut peak = 0;
+    while child.try_wait().expect("can be waited for").is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        peak = peak.max(kilobytes.and_then(|number| number.parse::<u64>().ok()).unwrap_or_default() << 10);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let ended = ended_within(child, 1);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    peak
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use threshflow::shard::guarded;
 use ureq::http::header::CONTENT_TYPE;
 use ureq::http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -140,7 +141,9 @@ pub(super) fn send(
 }
 
 fn run(agent: &Agent, request: Request<impl AsSendBody>, timeout: Duration) -> Result<Response<Body>, Error> {
-    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).build())
+    let request = agent.configure_request(request).timeout_global(Some(timeout)).build();
+    // The client looks names up on a thread, and panics where none can be started: that says nothing of the question.
+    guarded(|| agent.run(request)).unwrap_or_else(|panic| Err(Error::Io(std::io::Error::other(panic))))
 }
 
 fn run_form(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use ::rten::{Model as Graph, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+use threshflow::limits::no_thread;
 use threshflow::row::ContentHash;
 
 use super::OnnxError;
@@ -33,9 +34,20 @@ impl RtenRunner {
             |id: &NodeId| graph.node_info(*id).and_then(|node| node.name()).unwrap_or_default().to_string();
         let outputs = graph.output_ids().iter().map(|id| (name(id), *id)).collect();
         let mut options = RunOptions::default();
-        options.thread_pool = Some(Arc::new(ThreadPool::with_num_threads(threads)));
+        options.thread_pool = Some(Arc::new(pool(threads).map_err(failed)?));
         Ok(RtenRunner { graph, outputs, options })
     }
+}
+
+/// Threads for a session. Where one can't be started there is no pool, and runs would start threads elsewhere, and panic there.
+fn pool(threads: usize) -> Result<ThreadPool, String> {
+    let pool = ThreadPool::with_num_threads(threads);
+    let here = std::thread::current().id();
+    if pool.run(|| std::thread::current().id()) == here {
+        let error = std::io::Error::from_raw_os_error(libc::EAGAIN);
+        return Err(no_thread("for a session", &error));
+    }
+    Ok(pool)
 }
 
 /// Loads the graph, or takes the one that another session has loaded.

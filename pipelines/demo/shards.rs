@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, thread};
 
 use image::codecs::jpeg::JpegEncoder;
+use threshflow::limits::side_by_side;
 use threshflow::publish::PlainTar;
 
 use super::dice::Dice;
@@ -273,14 +274,8 @@ fn draw_all(plans: &[Plan], options: &DemoOptions) -> io::Result<Vec<Members>> {
             done.push((i, plan.members(options.seed)?));
         }
     };
-    let mut all = thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let joined = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        joined.collect::<io::Result<Vec<_>>>()
-    })?
-    .concat();
+    let all = side_by_side(options.threads.max(1), work).into_iter().collect::<io::Result<Vec<_>>>();
+    let mut all = all?.concat();
     all.sort_unstable_by_key(|(i, _)| *i);
     Ok(all.into_iter().map(|(_, members)| members).collect())
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::ops::ControlFlow;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use operators::edit_plan::EditType;
 use serde_json::Value;
+use threshflow::limits::side_by_side;
 use threshflow::publish::{HashedFile, Piece, PlainTar, SplitFile, Table, TableWriter};
 use threshflow::row::{ContentHash, Stamp};
 
@@ -179,14 +179,9 @@ impl<R: Release> Writer<'_, R> {
             }
             Ok::<_, ReleaseError>(done)
         };
-        let ended: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..threads.min(MOST_WRITERS).min(parts.len())).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join()).collect()
-        });
         let mut written = Vec::with_capacity(parts.len());
-        for ended in ended {
-            written.extend(ended.unwrap_or_else(|panic| resume_unwind(panic))?);
+        for ended in side_by_side(threads.min(MOST_WRITERS).min(parts.len()), work) {
+            written.extend(ended?);
         }
         written.sort_by_key(|(number, _)| *number);
         Ok(written.into_iter().map(|(_, part)| part).collect())

@@ -17,6 +17,7 @@ mod store;
 mod summary;
 
 use std::ffi::OsString;
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -239,7 +240,13 @@ enum Verb<A: Args> {
 
 /// The whole program: `fn main() -> ExitCode { threshflow::cli::main::<Prepare>() }`.
 pub fn main<P: App>() -> ExitCode {
-    let done = dispatch::<P>(std::env::args_os()).and_then(|()| match crate::say::lost() {
+    crate::limits::prepare();
+    let asked = || dispatch::<P>(std::env::args_os());
+    let done = catch_unwind(asked).unwrap_or_else(|panic| {
+        let fault = "is a fault of threshflow, unless a limit is named below; please report it";
+        Err(Failure::Failed(format!("{:?} {fault}", crate::limits::said(&*panic))))
+    });
+    let done = done.and_then(|()| match crate::say::lost() {
         None => Ok(()),
         Some(why) => Err(Failure::Failed(format!(
             "stdout took not all of what was said: {why}; what was done is done. Make room, or send it elsewhere"
@@ -249,6 +256,9 @@ pub fn main<P: App>() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             crate::note!("error: {failure}");
+            if let Some(advice) = crate::limits::advice(&failure.to_string()) {
+                crate::note!("limit: {advice}");
+            }
             ExitCode::from(failure.exit_code())
         }
     }

@@ -13,6 +13,7 @@ use super::{App, Failure, Output, RunOptions, Workbench, errors, print_json, rem
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
+use crate::limits::{self, no_thread};
 use crate::pipeline::{dial_specs, start};
 use crate::publish::{
     self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
@@ -138,16 +139,23 @@ impl<P: App> Opened<P> {
         let next = AtomicUsize::new(0);
         let (sources, catalogue) = (&self.sources, &self.catalogue);
         std::thread::scope(|threads| {
+            let mut started = 0;
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(4) {
                 let (sender, next) = (sender.clone(), &next);
-                threads.spawn(move || {
+                let index = move || {
                     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let loaded = catalogue.load(source).map(|shard| (source.name.clone(), shard));
                         if sender.send(loaded.map_err(Failure::from)).is_err() {
                             return;
                         }
                     }
-                });
+                };
+                match std::thread::Builder::new().name("index".into()).spawn_scoped(threads, index) {
+                    Ok(_) => started += 1,
+                    // One that could be started does the work of all.
+                    Err(_) if started > 0 => break,
+                    Err(error) => return Err(Failure::Failed(no_thread("to index shards", &error))),
+                }
             }
             drop(sender);
             // Moved in here, so that leaving early drops it and lets the threads go.
@@ -329,6 +337,9 @@ fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed
         display.update(progress, verdicts);
         if signals::stopped() {
             return Err("stopped".to_owned());
+        }
+        if let Some(why) = limits::stops() {
+            return Err(why);
         }
         if let Some(why) = lanes.remotes().iter().find_map(|remote| remote.hopeless()) {
             return Err(why);

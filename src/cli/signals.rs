@@ -16,6 +16,11 @@ pub(super) fn stop_on_signals() {
     let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
     let ignored: Vec<libc::c_int> = signals.into_iter().filter(|signal| is_ignored(*signal)).collect();
     if let Err(error) = ctrlc::set_handler(on_signal) {
+        // Its handlers stand by now, with nobody to hear them: a signal would do nothing.
+        for signal in signals {
+            // SAFETY: a plain system call; SIG_DFL is no handler of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         crate::note!("warning: Ctrl-C will end the run at once: {error}");
     }
     for signal in ignored {

@@ -1,16 +1,21 @@
 //! The engine's handle: feeds epochs to the workers within the window, turns dials, waits for verdicts.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
-use std::thread::{JoinHandle, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use timely::WorkerConfig;
+use timely::communication::WorkerGuards;
+use timely::worker::Worker;
 
 use super::worker::{self, Command, Event, Settled};
 use super::{
     DialMaker, DialSpec, Epoch, Fed, Flow, Histograms, PieceVerdict, Unasked, Verdicts, VerdictsError, Wired,
 };
+use crate::limits;
 use crate::row::{Image, Of, Place, Row, Verdict};
 
 pub struct EngineOptions {
@@ -63,8 +68,9 @@ pub type Tick<'a> = &'a mut dyn FnMut(&Progress, &Verdicts) -> Result<(), String
 pub struct Engine {
     commands: Vec<Sender<Command>>,
     workers: Vec<Thread>,
+    /// Waits for the workers when it is dropped.
+    guards: Option<WorkerGuards<()>>,
     events: Receiver<Event>,
-    ended: Option<JoinHandle<()>>,
     options: EngineOptions,
     next: Epoch,
     in_flight: VecDeque<(Epoch, usize, Instant)>,
@@ -92,34 +98,26 @@ impl Engine {
         end_the_process_if_a_worker_panics();
         let peers = options.workers.max(1);
         let (event_sender, events) = unbounded();
-        let (thread_sender, threads) = bounded(peers);
         let (commands, receivers): (Vec<_>, Vec<_>) = (0..peers).map(|_| unbounded::<Command>()).unzip();
         let names: Vec<&'static str> = dials.iter().map(|dial| dial.name).collect();
         let values = values.to_vec();
         let histograms: Histograms = dials.iter().map(|_| Arc::default()).collect();
         let shared = histograms.clone();
         // An idle worker would else spin for a while before it parks, on cores that pictures are decoded on.
-        let config = timely::WorkerConfig::default().idle_spin(Duration::ZERO);
-        let config =
-            timely::Config { communication: timely::CommunicationConfig::Process(peers), worker: config };
-        let run = move |timely_worker: &mut timely::worker::Worker| {
+        let config = WorkerConfig::default().idle_spin(Duration::ZERO);
+        let communication = timely::CommunicationConfig::Process(peers);
+        let config = timely::Config { communication, worker: config };
+        let run = move |timely_worker: &mut Worker| {
             let index = timely_worker.index();
-            let _ = thread_sender.send((index, std::thread::current()));
             let standing = (values.as_slice(), &shared);
             worker::run(timely_worker, &names, standing, &receivers[index], &event_sender, &wire);
         };
-        let guards = timely::execute(config, run)?;
-        let ended = std::thread::Builder::new().name("workers".into());
-        let ended = ended
-            .spawn(move || drop(guards))
-            .map_err(|error| format!("no thread could be started: {error}"))?;
-        let mut workers: Vec<(usize, Thread)> = threads.iter().take(peers).collect();
-        workers.sort_by_key(|(index, _)| *index);
+        let guards = start_workers(config, peers, run)?;
         let mut engine = Engine {
             commands,
-            workers: workers.into_iter().map(|(_, thread)| thread).collect(),
+            workers: guards.guards().iter().map(|worker| worker.thread().clone()).collect(),
+            guards: Some(guards),
             events,
-            ended: Some(ended),
             rows_an_epoch: options.most_rows_an_epoch.min(64),
             options,
             next: 0,
@@ -383,10 +381,33 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.commands.clear();
         self.workers.iter().for_each(Thread::unpark);
-        if let Some(ended) = self.ended.take() {
-            let _ = ended.join();
-        }
+        drop(self.guards.take());
     }
+}
+
+/// Set while timely starts the workers' threads.
+static STARTING: AtomicBool = AtomicBool::new(false);
+
+/// Starts the workers. Where one thread can't be started, timely leaves those that it could start waiting for it: so as many as it
+/// needs are started beforehand, and ended again.
+fn start_workers(
+    config: timely::Config,
+    peers: usize,
+    run: impl Fn(&mut Worker) + Send + Sync + 'static,
+) -> Result<WorkerGuards<()>, String> {
+    let gate = std::sync::RwLock::new(());
+    std::thread::scope(|threads| {
+        let _closed = gate.write();
+        let start = |_| {
+            let started = std::thread::Builder::new().spawn_scoped(threads, || drop(gate.read()));
+            started.map(drop).map_err(|error| limits::no_thread("for the dataflow", &error))
+        };
+        (0..peers).try_for_each(start)
+    })?;
+    STARTING.store(true, Ordering::SeqCst);
+    let guards = timely::execute(config, run);
+    STARTING.store(false, Ordering::SeqCst);
+    guards
 }
 
 /// A panic in one worker thread leaves the others waiting for it for ever (timely issue 319): end the process.
@@ -396,6 +417,12 @@ fn end_the_process_if_a_worker_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            if STARTING.load(Ordering::SeqCst) {
+                // Another process took the last thread in between: a worker finds that its peer is not there.
+                let error = std::io::Error::from_raw_os_error(libc::EAGAIN);
+                crate::note!("error: {}", limits::no_thread("for the dataflow", &error));
+                std::process::exit(1);
+            }
             before(info);
             if std::thread::current().name().is_some_and(|name| name.starts_with("timely:")) {
                 crate::note!(

@@ -26,7 +26,8 @@ impl<O: Operator> Stage<O> {
             let name = format!("{}-{n}", self.operator.name());
             let work = move || stage.answer_line(line);
             if let Err(error) = std::thread::Builder::new().name(name).spawn(work) {
-                self.report(format_args!("no thread could be started for {}: {error}", self.operator.name()));
+                let doing = format!("for {}", self.operator.name());
+                self.report(format_args!("{}", crate::limits::no_thread(&doing, &error)));
             }
         }
     }

@@ -128,8 +128,12 @@ impl Lanes {
             open_memos: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
-        if lanes.pool.threads() == 0 {
-            lanes.trouble.report("no thread could be started to decode on; allow more with `ulimit -u`");
+        match &lanes.pool.failed {
+            Some(why) if lanes.pool.threads() == 0 => lanes.trouble.report(why),
+            Some(why) => {
+                crate::note!("warning: {} threads decode, and not more: {why}", lanes.pool.threads())
+            }
+            None => {}
         }
         watch_deadlines(&lanes);
         lanes
@@ -282,12 +286,12 @@ impl Trouble {
 
 /// One thread a process looks twice a second for questions past their deadline.
 fn watch_deadlines(lanes: &Arc<Lanes>) {
-    let lanes = Arc::downgrade(lanes);
+    let watched = Arc::downgrade(lanes);
     let watch = move || {
         loop {
             #[expect(clippy::disallowed_methods, reason = "a thread of the lane, which may wait")]
             std::thread::sleep(Duration::from_millis(500));
-            let Some(lanes) = lanes.upgrade().filter(|lanes| !lanes.stopped.load(Ordering::Acquire)) else {
+            let Some(lanes) = watched.upgrade().filter(|lanes| !lanes.stopped.load(Ordering::Acquire)) else {
                 return;
             };
             let stages = lock(&lanes.stages).clone();
@@ -295,6 +299,7 @@ fn watch_deadlines(lanes: &Arc<Lanes>) {
         }
     };
     if let Err(error) = std::thread::Builder::new().name("deadlines".into()).spawn(watch) {
-        crate::note!("warning: no thread could be started to watch deadlines: {error}");
+        // A question that nobody gives up on could hold the run up for ever.
+        lanes.trouble.report(crate::limits::no_thread("to watch deadlines", &error));
     }
 }

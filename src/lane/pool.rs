@@ -29,6 +29,8 @@ struct Shared {
 pub struct Pool {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Why there are fewer threads than were asked for.
+    pub(super) failed: Option<String>,
 }
 
 impl Pool {
@@ -39,8 +41,17 @@ impl Pool {
             let shared = shared.clone();
             std::thread::Builder::new().name(format!("decode-{n}")).spawn(move || work(&shared))
         };
-        let threads: Vec<_> = (0..threads.max(1)).filter_map(|n| spawn(n).ok()).collect();
-        Pool { shared, threads: Mutex::new(threads) }
+        let (mut started, mut failed) = (Vec::new(), None);
+        for n in 0..threads.max(1) {
+            match spawn(n) {
+                Ok(thread) => started.push(thread),
+                Err(error) => {
+                    failed = Some(crate::limits::no_thread("to decode on", &error));
+                    break;
+                }
+            }
+        }
+        Pool { shared, threads: Mutex::new(started), failed }
     }
 
     /// Queues as many of `jobs` (each with its number of questions) as there is room for, and calls `taken` for

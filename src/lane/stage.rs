@@ -289,8 +289,13 @@ const MOST_FAILURES_IN_A_ROW: usize = 64;
 const MOST_AT_ONCE: usize = 4096;
 
 pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
-    let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    Refusal::permanent("panicked", format!("{doing} panicked: {}", said.unwrap_or("no message")))
+    let said = crate::limits::said(panic);
+    let message = format!("{doing} panicked: {}", if said.is_empty() { "no message" } else { said });
+    // Where a limit of the system is behind it, it says nothing of the picture.
+    match crate::limits::advice(said) {
+        Some(_) => Refusal::transient(Refusal::OUT_OF_MEMORY, message),
+        None => Refusal::permanent("panicked", message),
+    }
 }
 
 impl<O: Operator> Watched for Stage<O> {

@@ -52,7 +52,7 @@ impl Digest {
                 self.number(number.into());
             }
         }
-        let sidecar = sample.sidecar_refusal.as_ref().map_or(String::new(), Refusal::to_string);
+        let sidecar = sample.sidecar_refusal.as_deref().map_or(String::new(), Refusal::to_string);
         self.text(&sidecar);
     }
 

@@ -14,7 +14,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -226,13 +225,9 @@ impl Folder {
         };
         let writers =
             std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WRITERS).min(changed.len());
-        let ended: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..writers).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join()).collect()
-        });
         let mut lengths = vec![0; changed.len()];
-        for ended in ended {
-            for (at, bytes) in ended.unwrap_or_else(|panic| resume_unwind(panic))? {
+        for ended in crate::limits::side_by_side(writers, work) {
+            for (at, bytes) in ended? {
                 lengths[at] = bytes;
             }
         }

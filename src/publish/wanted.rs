@@ -255,7 +255,7 @@ fn write_data(
         let (member, sample, scores) = row?;
         let sidecar = sidecar_of(open, shard.name, member, sample)?;
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
-        let sidecar_error = sample.sidecar_refusal.as_ref().map(Refusal::to_string);
+        let sidecar_error = sample.sidecar_refusal.as_deref().map(Refusal::to_string);
         let content = row.picture.content.to_string();
         let mut cells = row.cells(shard.name, sidecar_error.as_deref(), &content);
         let record = match &wanted.pieces {
@@ -278,7 +278,7 @@ fn write_rejected(
     let failed = |error| super::parquet::failure("write", &path, error);
     let mut writer = PartWriter::new(file, &rejected_columns()).map_err(failed)?;
     for (_, sample, reason) in lost_rows(shard, index) {
-        let sidecar_error = sample.sidecar_refusal.as_ref().map(Refusal::to_string);
+        let sidecar_error = sample.sidecar_refusal.as_deref().map(Refusal::to_string);
         let mut cells = vec![Cell::Text(&sample.key), Cell::Text(shard.name)];
         cells.extend(reason.cells(wanted));
         cells.push(sidecar_error.as_deref().into());

@@ -87,16 +87,12 @@ pub(super) fn on_threads<T: Sync, A: Send>(
 ) -> Result<Vec<A>, ReportError> {
     let next = AtomicUsize::new(0);
     let got: Vec<Mutex<Option<Result<A, PublishError>>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(item), Some(slot)) = (items.get(place), got.get(place)) else { return };
-                    let answer = work(item);
-                    *crate::lane::lock(slot) = Some(answer);
-                }
-            });
+    crate::limits::side_by_side(threads.clamp(1, items.len().max(1)), || {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(item), Some(slot)) = (items.get(place), got.get(place)) else { return };
+            let answer = work(item);
+            *crate::lane::lock(slot) = Some(answer);
         }
     });
     let value = |slot: Mutex<Option<_>>| slot.into_inner().ok().flatten();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,7 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use super::{ShardError, ShardSource};
+use crate::limits;
 use crate::row::{ContentHash, Refusal};
 
 /// About how many bytes a look at a picture's header brings into memory (the kernel maps around a fault).
@@ -71,9 +73,43 @@ struct Piece {
     name: String,
     file: File,
     /// `None` with plain reads, and for an empty piece (nothing can be mapped of it).
-    map: Option<Mmap>,
+    map: Option<Mapped>,
     /// Bytes that came into memory through the map since it last let go of its pages.
     touched: AtomicU64,
+}
+
+/// A map, counted for as long as it stands.
+struct Mapped(Mmap);
+
+/// Bytes that all maps of shards have now.
+static MAPPED: AtomicU64 = AtomicU64::new(0);
+
+impl Mapped {
+    /// Whether so many bytes more may be mapped: where the address space is bounded, maps have a quarter of it, and what doesn't fit
+    /// is read plainly. Else a few large shards would leave none for anything else.
+    fn may(bytes: u64) -> bool {
+        static MOST: OnceLock<u64> = OnceLock::new();
+        let most = *MOST.get_or_init(|| limits::address_space().map_or(u64::MAX, |bytes| bytes / 4));
+        MAPPED.load(Ordering::Relaxed).saturating_add(bytes) <= most
+    }
+
+    fn new(map: Mmap) -> Self {
+        MAPPED.fetch_add(map.len() as u64, Ordering::Relaxed);
+        Mapped(map)
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        MAPPED.fetch_sub(self.0.len() as u64, Ordering::Relaxed);
+    }
+}
+
+impl std::ops::Deref for Mapped {
+    type Target = Mmap;
+    fn deref(&self) -> &Mmap {
+        &self.0
+    }
 }
 
 /// The joined pieces of a shard, up to the first one that is missing.
@@ -115,13 +151,21 @@ impl Bytes {
         let metadata = file.metadata().map_err(refused)?;
         let len = metadata.len();
         // A file system that can't map (some network ones) is read plainly instead: same bytes, slower.
-        //
-        // SAFETY: the map is only read. A file that shrinks under it would end the process with SIGBUS, so every
-        // slice asks for the file's length and has the kernel fetch its pages first (`Piece::slice`); a file that
-        // is rewritten in place shows other bytes, which are read as plain `u8`s wherever they come from.
-        let map = if mmap && len > 0 { unsafe { Mmap::map(&file) }.ok() } else { None };
+        let map = (mmap && len > 0 && Mapped::may(len)).then(|| {
+            // SAFETY: the map is only read. A file that shrinks under it would end the process with SIGBUS, so every
+            // slice asks for the file's length and has the kernel fetch its pages first (`Piece::slice`); a file that
+            // is rewritten in place shows other bytes, which are read as plain `u8`s wherever they come from.
+            unsafe { Mmap::map(&file) }.ok().map(Mapped::new)
+        });
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.pieces.push(Piece { start: self.len, len, name, file, map, touched: AtomicU64::new(0) });
+        self.pieces.push(Piece {
+            start: self.len,
+            len,
+            name,
+            file,
+            map: map.flatten(),
+            touched: AtomicU64::new(0),
+        });
         self.stamps.push(PieceStamp::of(&metadata));
         self.len = self.len.checked_add(len).ok_or_else(|| refused(std::io::Error::other("is too long")))?;
         Ok(())
@@ -306,7 +350,7 @@ impl Piece {
 
     fn slice(&self, at: u64, len: u64) -> Result<&[u8], Refusal> {
         self.check_length(at + len)?;
-        let map = self.map.as_deref().unwrap_or_default();
+        let map = self.map.as_ref().map_or(&[][..], |map| &map[..]);
         usize::try_from(at)
             .ok()
             .and_then(|at| map.get(at..)?.get(..usize::try_from(len).ok()?))

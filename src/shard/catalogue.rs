@@ -16,12 +16,17 @@ use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
 use super::sources::Sources;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
+use crate::limits;
 use crate::row::ContentHash;
 
 /// At most this many shards stay open ...
 const MOST_OPEN: usize = 64;
-/// ... and at most this many files of theirs: a process may often open only 1,024.
+/// ... and at most this many files of theirs, or a quarter of what the process may open: it may often open only 1,024.
 const MOST_OPEN_FILES: usize = 256;
+/// ... and at most this many rows of theirs, which is as many as are in the dataflow at once: an open shard holds its whole index, some
+/// 280 bytes a row. Each stage lags behind the one before it and has a shard of its own in hand, so that a few stay open however large.
+const MOST_OPEN_ROWS: usize = 32_768;
+const LEAST_OPEN: usize = 8;
 
 /// The shards that this store knows, and their numbers. Shared by all threads.
 ///
@@ -65,12 +70,14 @@ struct Numbers {
     log: Option<File>,
 }
 
-#[derive(Default)]
 struct Open {
     known: HashMap<u32, Arc<Known>>,
     /// The open shards, each with the tick of its last use.
     shards: HashMap<u32, (Arc<Shard>, u64)>,
     tick: u64,
+    most_files: usize,
+    /// Rows of the shards that were closed since memory was last given back.
+    closed: usize,
 }
 
 /// A shard that was loaded in this process, and how to get at it again.
@@ -121,7 +128,7 @@ impl Catalogue {
             numbers: Mutex::new(numbers),
             names: ShardNames::default(),
             sources: Mutex::new(Sources::open(store).map_err(refused)?),
-            open: Mutex::new(Open::default()),
+            open: Mutex::new(Open::new()),
         })
     }
 
@@ -370,6 +377,12 @@ fn read_line(line: &[u8]) -> Option<(u32, ContentHash, String)> {
 }
 
 impl Open {
+    fn new() -> Self {
+        let allowed = limits::open_files().map_or(usize::MAX, |most| (most / 4) as usize);
+        let most_files = MOST_OPEN_FILES.min(allowed);
+        Open { known: HashMap::new(), shards: HashMap::new(), tick: 0, most_files, closed: 0 }
+    }
+
     fn get(&mut self, seq: u32) -> Option<Arc<Shard>> {
         self.tick += 1;
         let (shard, used) = self.shards.get_mut(&seq)?;
@@ -382,13 +395,20 @@ impl Open {
         self.tick += 1;
         self.shards.insert(shard.seq, (shard, self.tick));
         loop {
+            let open = self.shards.len();
             let files: usize = self.shards.values().map(|(shard, _)| shard.bytes.files()).sum();
-            if self.shards.len() <= 1 || (self.shards.len() <= MOST_OPEN && files <= MOST_OPEN_FILES) {
+            let rows: usize = self.shards.values().map(|(shard, _)| shard.index.samples.len()).sum();
+            let many_rows = open > LEAST_OPEN && rows > MOST_OPEN_ROWS;
+            if open <= 1 || (open <= MOST_OPEN && files <= self.most_files && !many_rows) {
                 return;
             }
             let oldest = self.shards.iter().min_by_key(|(_, (_, used))| *used).map(|(&seq, _)| seq);
             let Some(oldest) = oldest else { return };
-            self.shards.remove(&oldest);
+            self.closed += self.shards.remove(&oldest).map_or(0, |(shard, _)| shard.index.samples.len());
+            if self.closed > MOST_OPEN_ROWS {
+                self.closed = 0;
+                limits::give_memory_back();
+            }
         }
     }
 }

@@ -109,6 +109,7 @@ fn survey(draft: &Draft, bytes: &Bytes, options: &ReadOptions) -> Surveyed {
         picture.content = content_of(picture.content, Some(contents[end]));
     }
     let sidecar::Read { numbers, refusal: sidecar_refusal, .. } = said;
+    let sidecar_refusal = sidecar_refusal.map(Box::new);
     Surveyed { sample: Sample { key, members, picture, numbers, sidecar_refusal }, at, contents }
 }
 
@@ -189,7 +190,7 @@ fn fingerprint(surveyed: &[Surveyed]) -> ContentHash {
                 text(&mut hasher, &refusal.message);
             }
         }
-        let sidecar = sample.sidecar_refusal.as_ref();
+        let sidecar = sample.sidecar_refusal.as_deref();
         text(&mut hasher, sidecar.map_or("", |refusal| &refusal.message));
     }
     ContentHash::from_hasher(&hasher)

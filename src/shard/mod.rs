@@ -176,7 +176,7 @@ pub struct Sample {
     pub numbers: Vec<(String, f32)>,
     /// What of the sidecars could not be used as it stands: `bad_sidecar` where the `.json` is lost, `bad_fields` where single
     /// fields are, each told with its value and why. The picture is not lost by it.
-    pub sidecar_refusal: Option<Refusal>,
+    pub sidecar_refusal: Option<Box<Refusal>>,
 }
 
 /// The extension of an end frame begins so: `end.jpg`, `end.png`.

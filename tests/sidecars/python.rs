@@ -77,7 +77,7 @@ fn sidecars_say_what_python_reads_in_them_and_tell_what_json_cannot_hold() {
         let sample = &shard.index.samples[number];
         assert!(sample.picture.is_ok());
         let sidecar = shard.sidecar(number as u32).expect("can be read");
-        let told = sample.sidecar_refusal.as_ref().map(ToString::to_string).unwrap_or_default();
+        let told = sample.sidecar_refusal.as_deref().map(ToString::to_string).unwrap_or_default();
         let about = format!("{}: {told}\n{:?}", expected.bytes, sidecar.json);
         if let Some(caption) = &expected.caption {
             assert_eq!(sidecar.caption.as_ref(), Some(caption), "{about}");

@@ -36,6 +36,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use operators::edit_plan::EditType;
+use threshflow::limits::side_by_side;
 use threshflow::row::ContentHash;
 
 pub use finding::{Finding, Severity, report};
@@ -117,11 +118,7 @@ fn check_rows(tars: &Tars, rows: &[Row], maker: Maker) -> Vec<Checked> {
             done.lock().unwrap_or_else(PoisonError::into_inner).push((number, checked));
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
+    side_by_side(threads, work);
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, checked)| checked).collect()

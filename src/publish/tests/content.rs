@@ -43,7 +43,7 @@ fn expected(world: &World) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
         let samples = shard.open.index.samples.iter().zip(&shard.open.sidecars);
         for ((sample, sidecar), verdict) in samples.zip(world.verdicts(shard)) {
             let (key, name) = (sample.key.clone(), shard.name.clone());
-            let sidecar_error = text(sample.sidecar_refusal.as_ref().map(Refusal::to_string));
+            let sidecar_error = text(sample.sidecar_refusal.as_deref().map(Refusal::to_string));
             let row = match verdict {
                 Verdict::Kept(scores) => {
                     let picture = sample.picture.as_ref().unwrap();
@@ -106,7 +106,7 @@ fn odd_values_survive() {
     for (place, sample) in shard.index.samples.iter_mut().enumerate() {
         sample.picture = Ok(fine.clone().unwrap());
         sample.key = format!("{}{place}", texts[place]);
-        sample.sidecar_refusal = Some(Refusal::permanent("bad_json", texts[place]));
+        sample.sidecar_refusal = Some(Box::new(Refusal::permanent("bad_json", texts[place])));
         shard.sidecars[place] = Sidecar {
             json: (place != 2).then(|| megabyte.clone()),
             caption: (place != 3).then(|| texts[place].to_owned()),

@@ -30,7 +30,7 @@ fn every_row_is_found_where_it_ended() {
                 let found = find_verdict(folder.path(), key).unwrap().expect(key);
                 assert_eq!((&found.shard, &found.key), (&shard.name, &sample.key));
                 assert!(ended(&verdict, &world, &found.ended), "{key}: {:?}", found.ended);
-                assert_eq!(found.sidecar_error, sample.sidecar_refusal.as_ref().map(Refusal::to_string));
+                assert_eq!(found.sidecar_error, sample.sidecar_refusal.as_deref().map(Refusal::to_string));
                 assert_eq!((found.dials.len(), found.stages.len()), (2, 4));
             }
         }

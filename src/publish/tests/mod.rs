@@ -287,7 +287,8 @@ fn made_up_sample(shard: &mut FakeShard, key: &str, random: &mut Random) -> Samp
     };
     let broken = random.below(9) == 0;
     shard.sidecars.push(Sidecar { json: (!broken).then_some(json), caption });
-    let sidecar_refusal = broken.then(|| Refusal::permanent("bad_json", "expected a value at line 1"));
+    let sidecar_refusal =
+        broken.then(|| Box::new(Refusal::permanent("bad_json", "expected a value at line 1")));
     Sample { key: key.to_owned(), members, picture, numbers: vec![], sidecar_refusal }
 }
 

@@ -32,14 +32,14 @@ fn a_bad_sidecar_is_a_refusal_of_its_fields_not_a_lost_picture() {
         let (_desk, shard) = Desk::load(&with_json(json));
         let sample = &shard.index.samples[0];
         assert!(sample.picture.is_ok());
-        assert_eq!(sample.sidecar_refusal.as_ref().unwrap().class, "bad_sidecar");
+        assert_eq!(sample.sidecar_refusal.as_deref().unwrap().class, "bad_sidecar");
         assert_eq!(shard.sidecar(0), Ok(crate::shard::Sidecar::default()));
     }
     let mut long = vec![b' '; (16 << 20) + 1];
     long[..2].copy_from_slice(b"{}");
     let sample = &walked(&with_json(long)).samples[0];
     assert!(sample.picture.is_ok());
-    assert!(sample.sidecar_refusal.as_ref().unwrap().message.contains("16777217 bytes"));
+    assert!(sample.sidecar_refusal.as_deref().unwrap().message.contains("16777217 bytes"));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn read(json: Option<&[u8]>, text: Option<&[u8]>) -> (Option<String>, Option<Str
     (
         sidecar.json,
         sidecar.caption,
-        sample.sidecar_refusal.as_ref().map_or(String::new(), |it| it.to_string()),
+        sample.sidecar_refusal.as_deref().map_or(String::new(), |it| it.to_string()),
     )
 }
 
