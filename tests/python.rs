@@ -1,4 +1,4 @@
-//! References in Python: Pillow, tarfile, webdataset, ONNX Runtime. Pinned in `tests/requirements.txt`.
+//! References in Python: Pillow, tarfile, webdataset, ONNX Runtime, Hugging Face `datasets`. Pinned in `tests/requirements.txt`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -46,4 +46,21 @@ pub fn read_tar(pieces: &[impl AsRef<Path>]) -> Option<(Vec<TarFile>, Vec<Groupe
         serde_json::from_value(said["files"].clone()).expect("names and bytes");
     let files = files.into_iter().map(|(name, hex)| (name, bytes(&hex))).collect();
     Some((files, serde_json::from_value(said["samples"].clone()).expect("keys and extensions")))
+}
+
+/// What Hugging Face `datasets` makes of a folder with a card, offline: by configuration the `columns` with their types and the
+/// `rows`, which are the same loaded and streamed. Panics where one does not load. `None` where Python has no `datasets`.
+pub fn load_datasets(folder: &Path) -> Option<Value> {
+    let mut python = python_with(&["datasets"])?;
+    let cache = crate::scratch();
+    python.envs([
+        ("HF_HUB_OFFLINE", "1"),
+        ("HF_DATASETS_OFFLINE", "1"),
+        ("HF_DATASETS_DISABLE_PROGRESS_BARS", "1"),
+    ]);
+    python.env("HF_HOME", cache.path()).stdin(Stdio::null());
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("load_datasets.py")).arg(folder);
+    let output = python.output().expect("python3 starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).expect("one JSON object"))
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::card::CARD;
 use super::error::ReleaseError;
 use super::names::{FOLDERS, SCORES, is_ours};
 
@@ -214,13 +215,28 @@ impl Folder {
         Ok(strays)
     }
 
+    /// Makes the card hold `text`. No manifest names it: users change it, and a change of theirs is no damage.
+    pub fn write_card(&self, text: &str) -> Result<(), ReleaseError> {
+        if fs::read(self.root.join(CARD)).is_ok_and(|there| there == text.as_bytes()) {
+            return Ok(());
+        }
+        self.replace(CARD, text.as_bytes())?;
+        self.remove_writing()
+    }
+
     fn write_manifest(&self, manifest: &Manifest) -> Result<(), ReleaseError> {
-        let (path, staged) = (self.root.join(MANIFEST), self.staged(MANIFEST)?);
+        let path = self.root.join(MANIFEST);
         let mut text = serde_json::to_vec_pretty(manifest)
             .map_err(|error| ReleaseError::Manifest { path: path.clone(), why: error.to_string() })?;
         text.push(b'\n');
-        let mut file = File::create(&staged).map_err(ReleaseError::io("make", &staged))?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(ReleaseError::io("write", &staged))?;
+        self.replace(MANIFEST, &text)
+    }
+
+    /// Makes the file `name` hold `bytes`, at once or not at all.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), ReleaseError> {
+        let (path, staged) = (self.root.join(name), self.staged(name)?);
+        let mut file = File::create(&staged).map_err(ReleaseError::io("write", &path))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(ReleaseError::io("write", &path))?;
         fs::rename(&staged, &path).map_err(ReleaseError::io("rename to", &path))?;
         sync_folder(&self.root)
     }

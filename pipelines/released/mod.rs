@@ -7,6 +7,7 @@
 //! Details/<type>.parquet                      all that is known of each edit, see `tables`
 //! all_dataset_gpt_score.json                  the judge's scores by output picture, see `scores`
 //! manifest.json                               ours: what is released, by part, with digests
+//! README.md                                   ours: the card by which Hugging Face `datasets` loads the tables, see `card`
 //! ```
 //!
 //! `N` is the place of the source shard among the shards by name, from 1. A member of a tar is
@@ -20,6 +21,7 @@
 //! | `mask.png` | edits of objects | 255 where any edited object is, else 0; of the source picture's size |
 //! | `result.json` | all | the task, see `task` |
 
+mod card;
 pub mod check;
 mod edit;
 mod error;

@@ -13,6 +13,7 @@ use threshflow::limits::side_by_side;
 use threshflow::publish::{HashedFile, Piece, PlainTar, SplitFile, Table, TableWriter};
 use threshflow::row::{ContentHash, Stamp};
 
+use super::card::{TypeOnCard, card};
 use super::edit::{ListedEdit, Release, ReleasedEdit, ReleasedShard};
 use super::error::ReleaseError;
 use super::folder::{Details, Folder, Manifest, NamedFile, Part, StagedFile, VERSION, check_ours};
@@ -111,6 +112,19 @@ fn digest(part: &str, edits: &[(&ListedEdit, String)], piece_bytes: u64) -> Stri
     Stamp::of(&parts).0.to_string()
 }
 
+/// What the card tells of: the types that have edits.
+fn types_of(planned: &[PlannedPart<'_>]) -> Vec<TypeOnCard> {
+    let of_type = |edit_type| {
+        let parts = planned.iter().filter(|part| part.edit_type == edit_type);
+        TypeOnCard {
+            edit_type,
+            edits: parts.clone().map(|part| part.edits.len()).sum(),
+            parts: parts.count(),
+        }
+    };
+    EditType::ALL.into_iter().map(of_type).filter(|it| it.parts > 0).collect()
+}
+
 /// Each holds a sample, and its files are on one disk.
 const MOST_WRITERS: usize = 8;
 
@@ -153,6 +167,7 @@ impl<R: Release> Writer<'_, R> {
         if !self.staged.is_empty() || after != self.folder.before || self.folder.has_strays(&after)? {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
+        self.folder.write_card(&card(&types_of(planned)))?;
         let before = &self.folder.before.parts;
         let now: HashSet<&str> = after.parts.iter().map(|part| part.part.as_str()).collect();
         Ok(Released {

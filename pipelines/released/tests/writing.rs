@@ -48,7 +48,7 @@ fn touched(folder: &Path, action: impl FnOnce()) -> (Vec<String>, Vec<String>) {
     (written.collect(), gone.collect())
 }
 
-fn rows(path: &Path) -> Vec<Value> {
+pub(super) fn rows(path: &Path) -> Vec<Value> {
     let table = Table::open(path).unwrap();
     let columns = table.columns();
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -78,7 +78,7 @@ fn a_released_set_has_imgedits_layout() {
     let done = MadeUp::new().release_to(to.path());
     assert_eq!((done.parts_written, done.parts_unchanged, done.parts_removed), (26, 0, 0));
     let files = files(to.path());
-    let notes: usize = [".lock", "manifest.json"].iter().map(|name| files[*name].0.len()).sum();
+    let notes: usize = [".lock", "manifest.json", "README.md"].iter().map(|name| files[*name].0.len()).sum();
     let all: usize = files.values().map(|(bytes, ..)| bytes.len()).sum();
     assert_eq!(done.bytes_written, (all - notes) as u64);
     for part in ["Singleturn/add_part1", "Singleturn/hybrid_part3", "Multiturn/version_backtracking_part3"] {
@@ -245,12 +245,12 @@ fn what_is_dropped_is_gone_everywhere() {
     let tar = members(&std::fs::read(to.path().join("Singleturn/remove_part1.tar.split.000")).unwrap());
     assert!(tar.len() == 4 && tar.keys().all(|name| name.contains("/00_000_1/")));
     assert_eq!(check(to.path()), []);
-    // Nothing at all is left of a set of nothing but our own three files.
+    // Nothing at all is left of a set of nothing but our own four files.
     made_up.shards.clear();
     made_up.release_to(to.path());
     assert_eq!(
         bytes(to.path()).into_keys().collect::<Vec<_>>(),
-        [".lock", "all_dataset_gpt_score.json", "manifest.json"]
+        [".lock", "README.md", "all_dataset_gpt_score.json", "manifest.json"]
     );
 }
 

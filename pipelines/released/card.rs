@@ -1,0 +1,79 @@
+//! `README.md`: the card by which Hugging Face `datasets` finds the tables. A configuration a type, for the two schemas differ; one for
+//! all types of each schema; and one for the details.
+
+use std::fmt::Write;
+
+use operators::edit_plan::EditType;
+
+use super::names::{DETAILS, PARQUET, tar_folder};
+
+/// The name of the card's file.
+pub const CARD: &str = "README.md";
+
+/// What is released of a type.
+pub struct TypeOnCard {
+    pub edit_type: EditType,
+    pub edits: usize,
+    pub parts: usize,
+}
+
+/// The card of a folder that holds these types: a function of nothing else.
+pub fn card(types: &[TypeOnCard]) -> String {
+    let edits: usize = types.iter().map(|it| it.edits).sum();
+    let mut card = front_matter(types);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        card,
+        "# {edits} edits of pictures, in ImgEdit's layout\n\n\
+         Written by `imgedit release`, and written anew by the next one.\n\n\
+         | configuration | schema | edits | tables | pictures |\n|---|---|--:|--:|---|\n"
+    );
+    for TypeOnCard { edit_type, edits, parts } in types {
+        let schema = if edit_type.is_multi_turn() { "multi-turn" } else { "single turn" };
+        let tars = format!("{}/{edit_type}_part*.tar.split.*", tar_folder(*edit_type));
+        let _ = writeln!(card, "| `{edit_type}` | {schema} | {edits} | {parts} | `{tars}` |");
+    }
+    card.push_str(
+        "\nA row of a single turn has `input_images`, `output_images` and `prompt`; one of several turns has `data`, a list of such \
+         rows. `single_turn` and `multi_turn` are all types of that schema. `details` has all that is known of each edit: where its \
+         picture comes from, the objects with boxes and masks, every score, and what made and judged it.\n",
+    );
+    if let Some(first) = types.first() {
+        let (name, tars) = (first.edit_type, tar_folder(first.edit_type));
+        let _ = write!(
+            card,
+            "\n```python\nfrom datasets import load_dataset\nedits = load_dataset(\".\", \"{name}\", split=\"train\")\n```\n\n\
+             Pictures lie in tars, which may be in pieces; a row names the members:\n\n\
+             ```\ncat {tars}/{name}_part1.tar.split.* | tar -x\n```\n"
+        );
+    }
+    card
+}
+
+/// Only what has files: a configuration without any keeps the others from loading.
+fn front_matter(types: &[TypeOnCard]) -> String {
+    let files = |edit_type: EditType| format!("{PARQUET}/{edit_type}_part*.parquet");
+    let mut text = "---\n".to_owned();
+    if !types.is_empty() {
+        text.push_str("configs:\n");
+    }
+    for TypeOnCard { edit_type, .. } in types {
+        let _ = write!(text, "- config_name: {edit_type}\n  data_files: {}\n", files(*edit_type));
+    }
+    let mut default = "  default: true\n";
+    for (name, multi_turn) in [("single_turn", false), ("multi_turn", true)] {
+        let of_schema: Vec<_> =
+            types.iter().filter(|it| it.edit_type.is_multi_turn() == multi_turn).collect();
+        if of_schema.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "- config_name: {name}\n{}  data_files:\n", std::mem::take(&mut default));
+        for it in of_schema {
+            let _ = writeln!(text, "  - {}", files(it.edit_type));
+        }
+    }
+    if !types.is_empty() {
+        let _ = write!(text, "- config_name: details\n  data_files: {DETAILS}/*.parquet\n");
+    }
+    text + "tags:\n- image-editing\n- threshflow\n---\n\n"
+}

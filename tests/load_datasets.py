@@ -1,0 +1,19 @@
+"""Loads every configuration of a folder's card with Hugging Face `datasets`, whole and streamed, and prints what came as one JSON object."""
+
+import json
+import sys
+
+from datasets import get_dataset_config_names, load_dataset
+
+folder = sys.argv[1]
+said = {}
+for name in get_dataset_config_names(folder):
+    whole = load_dataset(folder, name, split="train")
+    rows = whole.to_list()
+    streamed = list(load_dataset(folder, name, split="train", streaming=True))
+    # As text: NaN is not itself.
+    assert json.dumps(rows) == json.dumps(streamed), f"{name}: streamed, other rows come"
+    said[name] = {"columns": {column: str(kind) for column, kind in whole.features.items()}, "rows": rows}
+if said:
+    load_dataset(folder, split="train")
+print(json.dumps(said))
