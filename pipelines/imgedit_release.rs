@@ -18,7 +18,9 @@ use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo};
-use threshflow::publish::{Manifest, Part, PartKind, PublishError, Table, TableError, read_manifest};
+use threshflow::publish::{
+    Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
+};
 use threshflow::row::{ContentHash, Stamp};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError};
 
@@ -286,6 +288,8 @@ fn list(out: &Path, manifest: &Manifest) -> Result<(Vec<ReleasedShard>, HashMap<
     for (name, [data, edits]) in shards {
         let mut shard = ReleasedShard { name: name.to_owned(), edits: Vec::new() };
         if let (Some(data), Some(edits)) = (data, edits) {
+            check_part(out, edits)?;
+            check_part(out, data)?;
             let path = out.join(&edits.file);
             shard.edits = list_edits(&path, &contents(&out.join(&data.file))?)?;
             let found = edits.fingerprint.clone();

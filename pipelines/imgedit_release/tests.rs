@@ -194,6 +194,7 @@ impl Desk {
             digest: String::new(),
             rows: 1,
             bytes: 0,
+            hash: None,
             follows: None,
         };
         self.manifest.parts = vec![
