@@ -11,7 +11,7 @@ use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
-use crate::publish::{DialSetting, Mended, PieceSummary, Removed, StageDescription};
+use crate::publish::{DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -49,6 +49,9 @@ pub struct Summary {
     /// What of the store was found damaged: what is lost was asked again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub store_damage: Vec<String>,
+    /// What is published and lost to failures, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
     /// Files in the tars that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
     pub passed_over: u64,
     /// Samples of whose sidecars something was lost or mended: the column `sidecar_error` says what.
@@ -119,6 +122,7 @@ impl Summary {
             removed: None,
             mended: Vec::new(),
             store_damage: Vec::new(),
+            lost: None,
             passed_over: 0,
             sidecar_errors: 0,
             scores_not_numbers: 0,
@@ -285,6 +289,9 @@ impl fmt::Display for Summary {
         }
         if let Some(removed) = &self.removed {
             writeln!(f, "{:>10} gone from the shards: {removed}", "")?;
+        }
+        if let Some(lost) = &self.lost {
+            writeln!(f, "{:>10} lost to failures: {lost}", "")?;
         }
         for line in &self.input_lines {
             writeln!(f, "{line}")?;
