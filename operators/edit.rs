@@ -32,8 +32,11 @@ impl Topic for Edited {
     const NAME: &'static str = "edited";
 }
 
-/// Raise this when the code changes what an edit is made of.
-const VERSION: &[u8] = b"edit/2";
+/// Raise this when the code changes what an edit is made of, or how it is remembered.
+const VERSION: &[u8] = b"edit/3";
+
+/// Raise this when the code changes what a pass makes.
+const PASS_VERSION: &[u8] = b"edit/2";
 
 /// How long the passes that one editor makes of an edit may take together, at least.
 const DEADLINE: Duration = Duration::from_secs(1800);
@@ -47,8 +50,17 @@ const MOST_IN_LINE: usize = 512;
 /// An edit as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEdit {
-    /// What each pass did, and the key of what it made.
-    pub passes: Vec<(Operation, [u8; 16])>,
+    pub passes: Vec<StoredPass>,
+}
+
+/// A pass as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredPass {
+    pub operation: Operation,
+    /// Of what it made, in its editor's book.
+    pub key: [u8; 16],
+    /// The hash of what it made. A pass that was lost and made again is another edit, about which others are asked anew.
+    pub picture: [u8; 16],
 }
 
 impl StoredEdit {
@@ -149,8 +161,10 @@ impl Edit {
             let of = edit.original.dimensions();
             let make = || make().and_then(|made| check_shape(&made, of).map(|()| made));
             // What was kept before there was such a check is looked at as well.
-            check_shape(&kept.book.look_up_one(*key, make)?, of)?;
-            stored.passes.push((pass.operation, key.0));
+            let made = kept.book.look_up_one(*key, make)?;
+            check_shape(&made, of)?;
+            let picture = ContentHash::of(&made).0;
+            stored.passes.push(StoredPass { operation: pass.operation, key: key.0, picture });
         }
         Ok(Some(stored))
     }
@@ -164,7 +178,7 @@ impl Edit {
 
     /// What pass `number` made, at the original's size: an editor may give another.
     fn picture(&self, stored: &StoredEdit, number: usize, original: &RgbImage) -> Result<RgbImage, Refusal> {
-        let (operation, key) = stored.passes[number];
+        let StoredPass { operation, key, .. } = stored.passes[number];
         let picture = pixels_of_file(&self.editors.made(operation, &ContentHash(key))?)?;
         Ok(at_size_of(original, picture))
     }
@@ -203,11 +217,29 @@ impl Operator for Edit {
     type Session = ();
 
     const KEY: Key = Key::Row;
+    const RESTS_ON_BOOKS: bool = true;
     // An original is decoded when an editor has time for it: edits that wait for a slow one hold no pixels.
     const PREPARES: Prepares = Prepares::WhenTakenUp;
 
     fn name(&self) -> &'static str {
         "edit"
+    }
+
+    /// Not where the picture of a pass is lost, or was made again since. Later passes may have started from it: what they made is
+    /// forgotten with it, unless it was made again, too.
+    fn stands(&self, body: &[u8]) -> bool {
+        let Ok(stored) = StoredEdit::from_bytes(body) else { return true };
+        let mut stands = true;
+        for pass in &stored.passes {
+            let Ok(kept) = self.editors.who_can(pass.operation) else { continue };
+            let key = ContentHash(pass.key);
+            let is_kept = kept.book.keeps(&key, ContentHash(pass.picture));
+            if is_kept && !stands {
+                kept.book.forget(&key);
+            }
+            stands &= is_kept;
+        }
+        stands
     }
 
     fn stamp(&self) -> Stamp {

@@ -78,6 +78,9 @@ pub struct RecordedPass {
     /// The memo's stamp, and the key in it, as 32 hex digits each.
     pub stamp: String,
     pub key: String,
+    /// The hash of the picture's file, 32 hex digits; not there in what was published before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// A reference picture that the user brought along: where the store remembers it, as PNG.

@@ -208,6 +208,10 @@ impl App for ImgEdit {
         crate::imgedit_demo::run(folder, output, commands)
     }
 
+    fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {
+        crate::imgedit_verbs::verify(folder)
+    }
+
     fn verbs() -> Vec<clap::Command> {
         crate::imgedit_verbs::verbs()
     }

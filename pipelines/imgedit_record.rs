@@ -21,7 +21,7 @@ use crate::edit_record::{
 use crate::recap_record::RecapRecorder;
 
 /// Raise this when the code changes what a row of an edit is.
-const VERSION: &[u8] = b"imgedit_record/1";
+const VERSION: &[u8] = b"imgedit_record/2";
 
 /// Writes records of pictures and of their edits out of what the stages remember.
 pub struct ImgEditRecorder {
@@ -119,6 +119,7 @@ impl ImgEditRecorder {
                     editor: pass.editor.to_owned(),
                     stamp: pass.stamp.to_string(),
                     key: pass.key.to_string(),
+                    picture: Some(pass.picture.to_string()),
                 })
                 .collect(),
             scores: by_name(picture.edit_score_names, published.scores),

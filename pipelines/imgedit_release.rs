@@ -18,7 +18,9 @@ use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo};
-use threshflow::publish::{Manifest, Part, PartKind, PublishError, Table, TableError, read_manifest};
+use threshflow::publish::{
+    Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
+};
 use threshflow::row::{ContentHash, Stamp};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError};
 
@@ -192,14 +194,22 @@ impl PublishedEdits {
         let pass = record.passes.get(number).ok_or_else(|| {
             format!("it shows what pass {number} made, and its record names {} passes", record.passes.len())
         })?;
+        const RUN_AGAIN: &str =
+            "run the pipeline again with this store: what is lost is made again, and only that; then release";
         match self.remembered(&pass.stamp, &pass.key)? {
+            Some(bytes)
+                if pass.picture.as_ref().is_some_and(|hash| *hash != ContentHash::of(&bytes).to_string()) =>
+            {
+                Err(format!(
+                    "the store holds another picture of pass {number} than was published: {RUN_AGAIN}"
+                ))
+            }
             Some(bytes) => picture_file(bytes).map_err(|why| {
                 format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
             }),
             None => Err(format!(
                 "the store remembers no picture of pass {number}, {} by {} (stamp {}, key {}, in {}): name the store that it \
-                 was published with; if that was cleaned, `clean --drop` the stage `edit`, too, so that the next run makes the \
-                 pictures again",
+                 was published with; if that lost it, {RUN_AGAIN}",
                 pass.operation.name(),
                 pass.editor,
                 pass.stamp,
@@ -286,6 +296,8 @@ fn list(out: &Path, manifest: &Manifest) -> Result<(Vec<ReleasedShard>, HashMap<
     for (name, [data, edits]) in shards {
         let mut shard = ReleasedShard { name: name.to_owned(), edits: Vec::new() };
         if let (Some(data), Some(edits)) = (data, edits) {
+            check_part(out, edits)?;
+            check_part(out, data)?;
             let path = out.join(&edits.file);
             shard.edits = list_edits(&path, &contents(&out.join(&data.file))?)?;
             let found = edits.fingerprint.clone();

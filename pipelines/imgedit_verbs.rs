@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
-use threshflow::cli::{Failure, print_json};
+use threshflow::cli::{Failure, print_json, tell_mended};
+use threshflow::publish::Verified;
 
 use crate::imgedit_release::{OpenError, PublishedEdits};
 use crate::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
@@ -57,6 +58,11 @@ pub fn verb(name: &str, matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
+/// For [`App::verify`](threshflow::cli::App::verify).
+pub fn verify(folder: &Path) -> Result<Option<Verified>, Failure> {
+    released::verify(folder).map_err(|error| Failure::Failed(error.to_string()))
+}
+
 /// Releases what lies in `out` to the folder `to`.
 pub(crate) fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
     let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
@@ -71,9 +77,10 @@ pub(crate) fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) 
 
 fn release(options: &ReleaseOptions) -> Result<(), Failure> {
     let done = release_to(&options.to, [&options.out, &options.store], options.piece_bytes)?;
+    tell_mended(&options.to, &done.mended);
     if options.json {
         return print_json(&json!({
-            "to": options.to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
+            "mended": done.mended, "to": options.to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
             "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
         }));
     }

@@ -5,6 +5,7 @@
 pub mod curate;
 pub mod fakes;
 pub mod ground;
+pub mod harm;
 pub mod history;
 pub mod limited;
 pub mod live;

@@ -6,7 +6,7 @@ use threshflow::lane::{Book, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 
-use super::VERSION;
+use super::PASS_VERSION;
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::Operation;
 use crate::edit_plan::passes::PlannedPass;
@@ -107,7 +107,7 @@ impl Editors {
 fn pass_stamp(editor: Stamp, seed: u64, lanes: &Lanes) -> Stamp {
     let (decode, references) = (decoder_stamp(Purpose::Full), reference_stamp());
     Stamp::of(&[
-        ("pass", VERSION),
+        ("pass", PASS_VERSION),
         ("editor", &editor.0.0),
         ("seed", &seed.to_le_bytes()),
         ("decode", decode.as_bytes()),

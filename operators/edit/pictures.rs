@@ -5,7 +5,7 @@ use std::sync::Arc;
 use threshflow::lane::{Question, Stage};
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told};
 
-use super::{Edit, Edited, StoredEdit};
+use super::{Edit, Edited, StoredEdit, StoredPass};
 use crate::edit_plan::Operation;
 use crate::edit_plan::passes::{Shown, passes};
 use crate::edit_source::{EditSource, Planned};
@@ -29,6 +29,8 @@ pub struct MadePass {
     /// The memo's.
     pub stamp: Stamp,
     pub key: ContentHash,
+    /// The hash of the picture's file.
+    pub picture: ContentHash,
 }
 
 /// A picture of an edit as it is published.
@@ -53,8 +55,8 @@ impl EditPictures {
             Shown::EndFrame => Ok(EditPicture::EndFrame),
             Shown::Made(number) => {
                 let lost = || Refusal::transient("not_remembered", "a pass of the edit is lost");
-                let (operation, key) = stored.passes.get(number).ok_or_else(lost)?;
-                operator.editors.made(*operation, &ContentHash(*key)).map(EditPicture::Made)
+                let pass = stored.passes.get(number).ok_or_else(lost)?;
+                operator.editors.made(pass.operation, &ContentHash(pass.key)).map(EditPicture::Made)
             }
         };
         let turns = passes(planned.plan.edit_type, &operations).turns;
@@ -65,10 +67,15 @@ impl EditPictures {
     pub fn made(&self, question: &Question, planned: &Planned) -> Result<(Turns, Vec<MadePass>), Refusal> {
         let editors = &self.edits.operator().editors;
         let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
-        let made = |(operation, key): &(Operation, [u8; 16])| {
-            let kept = editors.who_can(*operation)?;
-            let (editor, stamp) = (kept.editor.name(), kept.stamp);
-            Ok(MadePass { operation: *operation, editor, stamp, key: ContentHash(*key) })
+        let made = |pass: &StoredPass| {
+            let kept = editors.who_can(pass.operation)?;
+            Ok(MadePass {
+                operation: pass.operation,
+                editor: kept.editor.name(),
+                stamp: kept.stamp,
+                key: ContentHash(pass.key),
+                picture: ContentHash(pass.picture),
+            })
         };
         let made = stored.passes.iter().map(made).collect::<Result<_, Refusal>>()?;
         let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();

@@ -167,7 +167,7 @@ fn every_pass_of_every_type_is_handed_what_it_is_about() {
             let stored = desk.make(edit_type, operations, regions).unwrap();
             assert!(desk.take().is_empty(), "{edit_type}");
             assert_eq!(stored.passes.len(), wanted.len());
-            for (number, (operation, key)) in stored.passes.iter().enumerate() {
+            for (number, StoredPass { operation, key, .. }) in stored.passes.iter().enumerate() {
                 assert_eq!(*operation, wanted[number].0);
                 let made = desk.editors.made(*operation, &ContentHash(*key)).unwrap();
                 let made = pixels_of_file(&made).unwrap();
@@ -319,7 +319,7 @@ fn a_pass_is_made_anew_where_pictures_are_shown_otherwise() {
             assert_eq!(handed.picture, desk.original());
             sizes.push(handed.picture.dimensions());
         }
-        let (operation, key) = stored.passes[0];
+        let StoredPass { operation, key, .. } = stored.passes[0];
         let made = pixels_of_file(&desk.editors.made(operation, &ContentHash(key)).unwrap()).unwrap();
         assert_eq!(made.dimensions(), desk.original().dimensions(), "EXIF followed: {exif_orientation}");
     }

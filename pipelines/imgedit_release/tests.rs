@@ -71,7 +71,8 @@ fn key_of(bytes: &[u8]) -> ContentHash {
 
 fn pass(operation: Operation, made: &[u8]) -> RecordedPass {
     let key = key_of(made).to_string();
-    RecordedPass { operation, editor: "edit_embedded".to_owned(), stamp: STAMP.to_owned(), key }
+    let picture = Some(ContentHash::of(made).to_string());
+    RecordedPass { operation, editor: "edit_embedded".to_owned(), stamp: STAMP.to_owned(), key, picture }
 }
 
 fn record(edit_type: EditType, operation: Operation, turn: (Shown, Shown)) -> EditRecord {
@@ -194,6 +195,7 @@ impl Desk {
             digest: String::new(),
             rows: 1,
             bytes: 0,
+            hash: None,
             follows: None,
         };
         self.manifest.parts = vec![
@@ -401,7 +403,13 @@ fn what_is_missing_is_named() {
     desk.edits.truncate(1);
     desk.publish();
     std::fs::remove_file(desk.path("store/memo").join(format!("{STAMP}.memo"))).unwrap();
-    desk.refuses(&["shard b, 1/2, add", "remembers no picture of pass 0", "edit_embedded", STAMP, "--drop"]);
+    desk.refuses(&[
+        "shard b, 1/2, add",
+        "remembers no picture of pass 0",
+        "edit_embedded",
+        STAMP,
+        "run the pipeline again",
+    ]);
     desk.remember(&[b"no picture at all".to_vec()]);
     desk.edits[0].passes = vec![pass(Operation::Remove, b"no picture at all")];
     desk.publish();

@@ -5,12 +5,13 @@
 //! renamed into their places; the manifest of all. An error before the second step leaves what was there. A crash after it
 //! leaves a manifest that names less than there is; whatever it doesn't name, the next export writes anew.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use threshflow::publish::{Damaged, Named, PublishError, Seen, Verified, seal_holds, sealed, verify_files};
 
 use super::card::CARD;
 use super::error::ReleaseError;
@@ -29,6 +30,9 @@ pub struct Manifest {
     /// [`FORMAT`].
     pub format: String,
     pub version: u32,
+    /// The file ends in a hash of all the rest of it; not so before there were such.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
     /// In the order of types and numbers.
     pub parts: Vec<Part>,
     /// One a type that has parts.
@@ -71,7 +75,7 @@ pub struct NamedFile {
 impl Manifest {
     pub fn empty() -> Self {
         let (format, version) = (FORMAT.to_owned(), VERSION);
-        Manifest { format, version, parts: Vec::new(), details: Vec::new(), scores: None }
+        Manifest { format, version, sealed: true, parts: Vec::new(), details: Vec::new(), scores: None }
     }
 
     /// Every file that it names.
@@ -96,18 +100,77 @@ pub fn read_manifest(root: &Path) -> Result<Option<Manifest>, ReleaseError> {
     };
     let refused = |why: String| ReleaseError::Manifest { path: path.clone(), why };
     match serde_json::from_slice::<Header>(&text) {
-        Ok(header) if header.format != FORMAT => Ok(None),
+        Ok(header) if header.format != FORMAT && !is_marked(root) => Ok(None),
         Ok(header) if header.version > VERSION => Err(refused(format!(
             "is of version {}, and this program knows versions up to {VERSION}: use the newer program, or choose another \
              folder",
             header.version
         ))),
         // Cut by a failing disk it still begins as ours do; another's does not.
-        Err(_) if !String::from_utf8_lossy(&text).contains(FORMAT) => Ok(None),
+        Err(_) if !String::from_utf8_lossy(&text).contains(FORMAT) && !is_marked(root) => Ok(None),
+        Ok(header) if header.format != FORMAT => Err(refused(NOT_OURS.to_owned())),
+        Err(_) if !String::from_utf8_lossy(&text).contains(FORMAT) => Err(refused(NOT_OURS.to_owned())),
+        _ if !seal_holds(&text) => Err(refused(
+            "is damaged (its bytes are not those that were written): delete it and the files beside it, and export again".to_owned(),
+        )),
         _ => serde_json::from_slice(&text).map(Some).map_err(|error| {
             refused(format!("is damaged ({error}): delete it and the files beside it, and export again"))
         }),
     }
+}
+
+impl NamedFile {
+    fn named(&self) -> Named {
+        Named { file: self.path.clone(), bytes: self.bytes, hash: Some(self.hash.clone()) }
+    }
+
+    /// Notes that it is as it was written.
+    pub fn note(&self, root: &Path, seen: &mut Seen) {
+        seen.note(root, &self.named());
+    }
+}
+
+/// Reads all of a released folder; `None` where it is none.
+pub fn verify(root: &Path) -> Result<Option<Verified>, ReleaseError> {
+    let manifest = match read_manifest(root) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) if is_marked(root) => {
+            let next = "release again: everything is then written anew".to_owned();
+            let damaged = Damaged { file: MANIFEST.to_owned(), why: "it is missing".to_owned(), next };
+            let format = FORMAT.to_owned();
+            return Ok(Some(Verified { format, damaged: vec![damaged], ..Verified::default() }));
+        }
+        Ok(None) => return Ok(None),
+        Err(ReleaseError::Manifest { why, .. }) => {
+            let next = "delete it and the files beside it, and release again".to_owned();
+            let damaged = Damaged { file: MANIFEST.to_owned(), why: format!("it {why}"), next };
+            let format = FORMAT.to_owned();
+            return Ok(Some(Verified { format, files: 1, damaged: vec![damaged], ..Verified::default() }));
+        }
+        Err(error) => return Err(error),
+    };
+    let lock = File::open(root.join(LOCK)).ok();
+    if matches!(lock.as_ref().map(File::try_lock_shared), Some(Err(TryLockError::WouldBlock))) {
+        return Err(ReleaseError::Busy { path: root.to_owned() });
+    }
+    let files: Vec<Named> = manifest.files().map(NamedFile::named).collect();
+    let is_part = |file: &str| {
+        file == SCORES
+            || file
+                .split_once('/')
+                .is_some_and(|(below, name)| FOLDERS.contains(&below) && is_ours(below, name))
+    };
+    let failed =
+        |error: PublishError| ReleaseError::Manifest { path: root.to_owned(), why: error.to_string() };
+    verify_files(root, FORMAT, &files, is_part, |_| false).map(Some).map_err(failed)
+}
+
+/// Of a manifest that another's file took the place of.
+const NOT_OURS: &str =
+    "is damaged (it is none of a released set): delete it and the files beside it, and export again";
+
+fn is_marked(root: &Path) -> bool {
+    fs::read(root.join(LOCK)).is_ok_and(|text| text == marker())
 }
 
 /// A folder that is ours, locked for as long as this lives.
@@ -139,10 +202,12 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Whether a file is there, of the length that the manifest says.
-    pub fn is_whole(&self, file: &NamedFile) -> bool {
-        let found = fs::symlink_metadata(self.root.join(&file.path));
-        found.is_ok_and(|found| found.is_file() && found.len() == file.bytes)
+    /// The files of the manifest that are not as they were written, each with what is wrong. Files that look as they did are not all
+    /// read: see [`Seen`].
+    pub fn damages(&self, seen: &mut Seen) -> HashMap<String, String> {
+        let files: Vec<Named> = self.before.files().map(NamedFile::named).collect();
+        let damages = seen.damages(&self.root, &files);
+        files.into_iter().zip(damages).filter_map(|(named, why)| Some((named.file, why?))).collect()
     }
 
     /// Where the file `path` is written before it is put into its place.
@@ -226,9 +291,8 @@ impl Folder {
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<(), ReleaseError> {
         let path = self.root.join(MANIFEST);
-        let mut text = serde_json::to_vec_pretty(manifest)
-            .map_err(|error| ReleaseError::Manifest { path: path.clone(), why: error.to_string() })?;
-        text.push(b'\n');
+        let text = sealed(manifest)
+            .map_err(|error| ReleaseError::Manifest { path, why: error.to_string() })?;
         self.replace(MANIFEST, &text)
     }
 
@@ -262,7 +326,7 @@ pub fn check_ours(root: &Path) -> Result<(), ReleaseError> {
         names.push(entry.map_err(ReleaseError::io("list", root))?.file_name());
     }
     let locked = names.iter().any(|name| name == LOCK);
-    let marked = locked && fs::read(root.join(LOCK)).is_ok_and(|text| text == marker());
+    let marked = locked && is_marked(root);
     // An empty lock: the export that made it was stopped before it could mark the folder.
     let unmarked = locked && fs::metadata(root.join(LOCK)).is_ok_and(|lock| lock.len() == 0);
     match names.iter().filter(|name| *name != LOCK || !(marked || unmarked)).min() {

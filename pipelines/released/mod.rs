@@ -41,4 +41,5 @@ pub use edit::{
     StageStamp, Turn,
 };
 pub use error::ReleaseError;
+pub use folder::verify;
 pub use write::{DEFAULT_PIECE_BYTES, Released, check_release, release};

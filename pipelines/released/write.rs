@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use operators::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::limits::side_by_side;
-use threshflow::publish::{HashedFile, Piece, PlainTar, SplitFile, Table, TableWriter};
+use threshflow::publish::{HashedFile, Mended, Piece, PlainTar, Seen, SplitFile, Table, TableWriter};
 use threshflow::row::{ContentHash, Stamp};
 
 use super::card::{TypeOnCard, card};
@@ -33,6 +33,8 @@ pub struct Released {
     pub parts_unchanged: usize,
     /// Of tars, tables and scores.
     pub bytes_written: u64,
+    /// Files that stay released and were damaged or missing: written again.
+    pub mended: Vec<Mended>,
 }
 
 /// Whether [`release`] may write to `to`, as far as can be told without touching it.
@@ -137,7 +139,9 @@ struct Writer<'a, R> {
 
 impl<R: Release> Writer<'_, R> {
     fn write(&mut self, planned: &[PlannedPart<'_>]) -> Result<Released, ReleaseError> {
-        let kept = self.kept(planned);
+        let mut seen = Seen::read(&self.folder.root);
+        let damages = self.folder.damages(&mut seen);
+        let kept = self.kept(planned, &damages);
         let kept_parts: HashMap<&str, &Part> =
             kept.parts.iter().map(|part| (part.part.as_str(), part)).collect();
         let is_new = |part: &&PlannedPart<'_>| !kept_parts.contains_key(part.part.as_str());
@@ -168,6 +172,12 @@ impl<R: Release> Writer<'_, R> {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
         self.folder.write_card(&card(&types_of(planned)))?;
+        let named: HashSet<&str> = after.files().map(|file| file.path.as_str()).collect();
+        self.staged.iter().for_each(|staged| staged.file.note(&self.folder.root, &mut seen));
+        seen.write(&self.folder.root, named.iter().copied());
+        let mut mended: Vec<Mended> = damages.into_iter().map(|(file, why)| Mended { file, why }).collect();
+        mended.retain(|mended| named.contains(mended.file.as_str()));
+        mended.sort_by(|one, other| one.file.cmp(&other.file));
         let before = &self.folder.before.parts;
         let now: HashSet<&str> = after.parts.iter().map(|part| part.part.as_str()).collect();
         Ok(Released {
@@ -175,6 +185,7 @@ impl<R: Release> Writer<'_, R> {
             parts_removed: before.iter().filter(|part| !now.contains(part.part.as_str())).count(),
             parts_unchanged: kept.parts.len(),
             bytes_written: self.staged.iter().map(|staged| staged.file.bytes).sum(),
+            mended,
         })
     }
 
@@ -204,9 +215,9 @@ impl<R: Release> Writer<'_, R> {
 
     /// What of the folder stays as it is: the details of types of which nothing changed, and parts of the same digest
     /// whose files are there, if the rows of their details can be copied.
-    fn kept(&self, planned: &[PlannedPart<'_>]) -> Manifest {
+    fn kept(&self, planned: &[PlannedPart<'_>], damages: &HashMap<String, String>) -> Manifest {
         let before = &self.folder.before;
-        let whole = |file: &NamedFile| self.folder.is_whole(file);
+        let whole = |file: &NamedFile| !damages.contains_key(&file.path);
         let types: HashSet<&str> = before
             .details
             .iter()

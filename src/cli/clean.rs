@@ -24,10 +24,21 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result
     let mut store = if drop.is_some() { Store::open(folder)? } else { Store::look(folder)? };
     let held = held(&store);
     let Some(which) = drop else { return list(&held, output) };
-    let wanted: Vec<&Held> = held
-        .iter()
-        .filter(|held| if which == "dead" { held.dead } else { held.stamp.starts_with(which) })
-        .collect();
+    // Where the names were lost, what never finished a run can't be told from what others use.
+    let is_known =
+        |held: &Held| !store.record().names_lost || store.record().stamps.contains_key(&held.stamp);
+    let (known, unknown): (Vec<&Held>, Vec<&Held>) = held.iter().partition(|held| is_known(held));
+    if which == "dead" && !unknown.is_empty() {
+        crate::note!(
+            "warning: store.json was damaged, so that nobody knows who uses {} of the stamps: they stay. Run every pipeline of this \
+             store once, then drop by stamp what is still dead",
+            unknown.len()
+        );
+    }
+    let wanted: Vec<&Held> = match which {
+        "dead" => known.into_iter().filter(|held| held.dead).collect(),
+        which => held.iter().filter(|held| held.stamp.starts_with(which)).collect(),
+    };
     if which != "dead" {
         match wanted.as_slice() {
             [] => {

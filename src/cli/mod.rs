@@ -1,4 +1,4 @@
-//! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, bench; and after these,
+//! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, verify, bench; and after these,
 //! the pipeline's own verbs.
 
 mod clean;
@@ -15,6 +15,7 @@ mod run;
 mod signals;
 mod store;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::panic::catch_unwind;
@@ -28,7 +29,7 @@ pub use errors::{Errors, StageErrors};
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, PieceEffect, Plan};
-pub use run::{RunReport, rows_of, run, settings};
+pub use run::{RunReport, rows_of, run, settings, tell_mended};
 pub use summary::{Summary, peak_rss_bytes};
 
 use crate::lane::Lanes;
@@ -121,6 +122,11 @@ pub trait App: Pipeline + Sized {
     /// `bench`: throughput on the user's shards, beside the limit that decoding and the model set.
     fn bench(_args: &Self::Args, _options: &BenchOptions, _commands: Commands) -> Result<(), Failure> {
         Err(Failure::Usage(format!("{} has no bench", Self::NAME)))
+    }
+
+    /// Reads a folder that this pipeline alone writes, for the verb `verify`; `None` where it is not one of those.
+    fn verify(_folder: &std::path::Path) -> Result<Option<crate::publish::Verified>, Failure> {
+        Ok(None)
     }
 
     /// Verbs that this pipeline alone has, for `--help`; none is named as one of those that every pipeline has.
@@ -229,6 +235,17 @@ enum Verb<A: Args> {
         #[arg(long)]
         json: bool,
     },
+    /// Read all that was published, exported or remembered, and say what of it is damaged; exit code 1 if something is. Writes
+    /// nothing
+    Verify {
+        /// Folders that were published, exported or released to
+        folders: Vec<PathBuf>,
+        /// A store: every answer that it remembers
+        #[arg(long)]
+        store: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
     /// Throughput on your shards, beside the limit that decoding and the model set on this machine
     Bench {
         #[command(flatten)]
@@ -292,6 +309,9 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
         Verb::Dials { json } => describe::dials::<P>(output(json)),
         Verb::Demo { folder, json } => P::demo(&folder, output(json), Commands::of::<P>()),
         Verb::Clean { store, drop, json } => clean::clean(&store, drop.as_deref(), output(json)),
+        Verb::Verify { folders, store, json } => {
+            verify::verify::<P>(&folders, store.as_deref(), output(json))
+        }
         Verb::Bench { options, app } => P::bench(&app, &options, Commands::of::<P>()),
     }
 }

@@ -16,7 +16,7 @@ use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{dial_specs, start};
 use crate::publish::{
-    self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
+    self, Committed, DialSetting, Lost, Mended, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
 };
 use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId, Score};
@@ -78,7 +78,9 @@ pub(super) fn open<P: App>(
         log,
     };
     let lanes = Lanes::open(lanes, catalogue.clone());
+    catalogue.damage().into_iter().for_each(|damage| lanes.tell_damage(damage.to_owned()));
     let pipeline = Arc::new(P::open(app, &Workbench { lanes: lanes.clone(), cores })?);
+    store.lost_of(&lanes.status()).into_iter().for_each(|lost| lanes.tell_damage(lost));
     let sidecar_score = pipeline.sidecar_score().map(str::to_owned);
     let engine = EngineOptions {
         workers: options.workers.into(),
@@ -267,7 +269,10 @@ impl RunReport {
     fn export(&mut self, to: Option<&Path>, catalogue: &Catalogue) {
         let Some(to) = to else { return };
         match publish::export(&self.out, to, catalogue) {
-            Ok(done) => self.exported = Some((to.to_owned(), done)),
+            Ok(done) => {
+                tell_mended(to, &done.mended);
+                self.exported = Some((to.to_owned(), done));
+            }
             Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
         }
     }
@@ -294,9 +299,10 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let fed = feed(options, &mut opened, &mut gone);
     // Whatever happened, what was answered stays answered.
     let synced = opened.lanes.sync();
+    let lengths = opened.lanes.memo_lengths();
     opened.lanes.close();
     let stages = opened.lanes.status();
-    let noted = opened.store.note_run(P::NAME, &stages);
+    let noted = opened.store.note_run(P::NAME, &stages, &lengths);
     // What stopped the run is told first: a full disk refuses the notes as well.
     if let Err(failure) = fed {
         let kept: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
@@ -311,6 +317,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let dials = settings::<P>(&values);
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.remotes());
+    summary.store_damage = opened.lanes.damages();
     summary.removed = (gone.rows > 0).then_some(gone);
     summary.remark(std::mem::take(&mut opened.remarks), opened.sidecar_score.as_deref());
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
@@ -321,6 +328,8 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
         let (lost, done) = commit(options, opened, &dials)?;
         report.take_lost(lost, options);
         if let Some((committed, page)) = done {
+            tell_mended(&options.out, &committed.mended);
+            report.summary.mended.clone_from(&committed.mended);
             report.committed = Some(committed);
             report.take_page(page);
             report.export(options.export.as_deref(), &catalogue);
@@ -428,15 +437,27 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
     };
     let catalogue = Catalogue::open(store.folder(), options, true)?;
     let done = publish::export(out, to, &catalogue)?;
+    tell_mended(to, &done.mended);
     match output {
         Output::Json => print_json(&serde_json::json!({
             "to": to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
-            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
+            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written, "mended": done.mended,
         })),
         Output::Text => {
             print_exported(to, &done);
             Ok(())
         }
+    }
+}
+
+/// Says on stderr which published files were damaged, and were written again.
+pub fn tell_mended(folder: &Path, mended: &[Mended]) {
+    const MOST: usize = 8;
+    for Mended { file, why } in mended.iter().take(MOST) {
+        crate::note!("warning: {}: {why}; it is written again", folder.join(file).display());
+    }
+    if mended.len() > MOST {
+        crate::note!("warning: so were {} more files", mended.len() - MOST);
     }
 }
 

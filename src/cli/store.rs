@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use crate::lane::StageStatus;
+use crate::publish::seal_holds;
+use crate::row::Stamp;
 
 /// What is known of a memo beside its answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,10 +25,19 @@ pub struct StampRecord {
     /// In USD, of stages that are paid for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
+    /// Of the memo's file, when the last run that used it ended: a shorter one has lost answers.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoreRecord {
+    /// The file ends in a hash of all the rest of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
+    /// An earlier record was damaged: of stamps that are not in this one nobody knows who uses them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_lost: bool,
     /// Raised by `--retry`: refusals of an earlier generation are asked again.
     pub generation: u32,
     pub stamps: BTreeMap<String, StampRecord>,
@@ -36,6 +47,8 @@ pub struct StoreRecord {
 pub struct Store {
     folder: PathBuf,
     record: StoreRecord,
+    /// Memos that are shorter than they were when the last run ended: stamp, bytes then and now.
+    shrunk: Vec<(String, u64, u64)>,
     _lock: Option<File>,
 }
 
@@ -63,12 +76,45 @@ impl Store {
                 return Err(failed("the store's lock", &path, &error, next));
             }
         }
-        Ok(Store { record: read_record(folder)?, folder: folder.to_owned(), _lock: Some(lock) })
+        let record = told_record(folder)?;
+        let mut store = Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: Some(lock) };
+        store.shrunk = store.shrunk_now();
+        Ok(store)
     }
 
     /// Opens a store to look at: nothing is written, and a run may go on beside it.
     pub fn look(folder: &Path) -> Result<Self, Failure> {
-        Ok(Store { record: read_record(folder)?, folder: folder.to_owned(), _lock: None })
+        let record = told_record(folder)?;
+        Ok(Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: None })
+    }
+
+    /// The same without a word; with it, whether its record is damaged.
+    pub fn peek(folder: &Path) -> Result<(Self, bool), Failure> {
+        let (record, damaged) = read_record(folder)?;
+        Ok((Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: None }, damaged))
+    }
+
+    fn shrunk_now(&self) -> Vec<(String, u64, u64)> {
+        let now = |stamp: &str| {
+            fs::metadata(self.memos().join(format!("{stamp}.memo"))).map_or(0, |meta| meta.len())
+        };
+        let stamps =
+            self.record.stamps.iter().map(|(stamp, record)| (stamp.clone(), record.bytes, now(stamp)));
+        stamps.filter(|(_, before, now)| now < before).collect()
+    }
+
+    /// What a run that uses these stages is told of memos that lost answers since the last run ended.
+    pub fn lost_of(&self, stages: &[StageStatus]) -> Vec<String> {
+        let mut lost = Vec::new();
+        for (stamp, before, now) in &self.shrunk {
+            let Some(stage) = stages.iter().find(|stage| stage.stamp.to_string() == *stamp) else { continue };
+            lost.push(format!(
+                "the memo of {} ({}) is {now} bytes long, and was {before} when the last run ended: what it lost is asked again",
+                stage.name,
+                self.memos().join(format!("{stamp}.memo")).display()
+            ));
+        }
+        lost
     }
 
     pub fn folder(&self) -> &Path {
@@ -98,7 +144,12 @@ impl Store {
     }
 
     /// Notes what a run of `pipeline` used and how long its questions took.
-    pub fn note_run(&mut self, pipeline: &str, stages: &[StageStatus]) -> Result<(), Failure> {
+    pub fn note_run(
+        &mut self,
+        pipeline: &str,
+        stages: &[StageStatus],
+        lengths: &[(Stamp, u64)],
+    ) -> Result<(), Failure> {
         for record in self.record.stamps.values_mut() {
             record.used_by.retain(|user| user != pipeline);
         }
@@ -106,6 +157,8 @@ impl Store {
             let record = self.record.stamps.entry(stage.stamp.to_string()).or_default();
             record.stage = stage.name.to_owned();
             record.model.clone_from(&stage.model);
+            let length = lengths.iter().find(|(stamp, _)| *stamp == stage.stamp);
+            record.bytes = length.map_or(0, |(_, bytes)| *bytes);
             // Two books may share a stamp.
             if !record.used_by.iter().any(|user| user == pipeline) {
                 record.used_by.push(pipeline.to_owned());
@@ -143,7 +196,8 @@ impl Store {
             let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
             let mut file =
                 tempfile::Builder::new().prefix(".store-").permissions(shared).tempfile_in(&self.folder)?;
-            serde_json::to_writer_pretty(&mut file, &self.record)?;
+            let record = StoreRecord { sealed: true, ..self.record.clone() };
+            file.write_all(&crate::publish::sealed(&record)?)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
             Ok(())
@@ -156,16 +210,32 @@ fn record_path(folder: &Path) -> PathBuf {
     folder.join("store.json")
 }
 
-fn read_record(folder: &Path) -> Result<StoreRecord, Failure> {
+/// The record, and a word where it is damaged: a run does without it.
+fn told_record(folder: &Path) -> Result<StoreRecord, Failure> {
+    let (record, damaged) = read_record(folder)?;
+    if damaged {
+        crate::note!(
+            "warning: {} is damaged: names and rates of stages are lost, and what --retry gave up is remembered again; no answer is \
+             lost",
+            record_path(folder).display()
+        );
+    }
+    Ok(record)
+}
+
+/// The record; with it, whether it is damaged, and nothing is known of what it said.
+fn read_record(folder: &Path) -> Result<(StoreRecord, bool), Failure> {
     let path = record_path(folder);
     match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::Failed(format!(
-                "{}: {error}; remove the file: only rates and names are lost",
-                path.display()
+        Ok(bytes) => {
+            let record = serde_json::from_slice(&bytes).ok().filter(|_| seal_holds(&bytes));
+            let damaged = record.is_none();
+            Ok((
+                record.unwrap_or_else(|| StoreRecord { names_lost: true, ..StoreRecord::default() }),
+                damaged,
             ))
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoreRecord::default()),
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((StoreRecord::default(), false)),
         Err(error) => Err(failed("the store's record", &path, &error, "check that it can be read")),
     }
 }

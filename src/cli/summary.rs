@@ -11,7 +11,7 @@ use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
-use crate::publish::{DialSetting, Lost, PieceSummary, Removed, StageDescription};
+use crate::publish::{DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -43,6 +43,12 @@ pub struct Summary {
     /// What was published before and is not any more, because the shards do not hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
+    /// Published files that were damaged or missing, and were written again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mended: Vec<Mended>,
+    /// What of the store was found damaged: what is lost was asked again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub store_damage: Vec<String>,
     /// What is published and lost to failures, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
@@ -114,6 +120,8 @@ impl Summary {
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
             removed: None,
+            mended: Vec::new(),
+            store_damage: Vec::new(),
             lost: None,
             passed_over: 0,
             sidecar_errors: 0,

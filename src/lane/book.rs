@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::{AskLog, Asked, Lanes, Question, StageStatus, Watched, lock};
-use crate::memo::{Inline, Memo, MemoError, Written};
+use crate::memo::{INLINE, Inline, Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
 /// Bytes of answers that are kept in memory beside the memo; what does not fit is read from disk each time.
@@ -78,6 +78,29 @@ impl Book {
     /// Whether this was answered or refused before.
     pub fn knows(&self, content: &ContentHash) -> bool {
         self.memo.get(content).is_some()
+    }
+
+    /// The first bytes of the hash of the answer to a question, 0 to 7 of them: none where it was kept before there were such. `None`
+    /// where there is no answer.
+    pub fn hash_of(&self, content: &ContentHash) -> Option<Inline> {
+        match self.memo.get(content)? {
+            Remembered::Answer(hash) => Some(hash),
+            Remembered::Refused(_) => None,
+        }
+    }
+
+    /// Whether this is the answer to the question, as far as [`Book::hash_of`] tells.
+    pub fn keeps(&self, content: &ContentHash, answer: ContentHash) -> bool {
+        self.hash_of(content).is_some_and(|hash| answer.0.starts_with(hash.bytes()))
+    }
+
+    /// The answer counts no more: whoever needs it asks again.
+    pub fn forget(&self, content: &ContentHash) {
+        self.memo.forget(content);
+        let mut kept = lock(&self.kept);
+        if let Some(body) = kept.answers.remove(content) {
+            kept.bytes -= body.len();
+        }
     }
 
     /// The answer to a question that was asked before; refused as `not_remembered` where it was not.
@@ -161,7 +184,11 @@ impl Book {
                 format!("{} answers to {} questions of {}", answers.len(), missing.len(), self.name);
             return Err(Refusal::transient("wrong_count", message));
         }
-        let written = |body| Written { head: Inline::of([]), body: Some(body) };
+        let written = |body: Vec<u8>| {
+            let mut hash = [0; INLINE];
+            hash.copy_from_slice(&ContentHash::of(&body).0[..INLINE]);
+            Written { head: Inline::of(hash), body: Some(body) }
+        };
         let mut batch = Vec::with_capacity(missing.len());
         for (content, answer) in contents.zip(answers) {
             match answer {
@@ -373,6 +400,28 @@ mod tests {
             let said = books[1].look_up_one(ContentHash::of(&[0]), || panic!("it is known"));
             assert_eq!(*said.unwrap(), answer(0));
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_asked_again_and_another_answer_is_told_from_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let question = ContentHash::of(b"1");
+        let said = |book: &Book, text: &str| book.look_up_one(question, || Ok(text.into())).unwrap().to_vec();
+        {
+            let lanes = lanes(folder.path());
+            let book = open(&lanes);
+            assert_eq!((said(&book, "one"), said(&book, "two")), (b"one".into(), b"one".into()));
+            assert!(book.keeps(&question, ContentHash::of(b"one")));
+            book.forget(&question);
+            assert!(!book.knows(&question) && !book.keeps(&question, ContentHash::of(b"one")));
+            assert_eq!(said(&book, "two"), b"two");
+        }
+        let lanes = lanes(folder.path());
+        let book = open(&lanes);
+        assert_eq!(said(&book, "three"), b"two", "what took its place is remembered");
+        assert!(
+            book.keeps(&question, ContentHash::of(b"two")) && !book.keeps(&question, ContentHash::of(b"one"))
+        );
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub struct Lanes {
     stages: Mutex<Vec<Arc<dyn Watched>>>,
     remotes: Mutex<Vec<Arc<dyn Remote>>>,
     open_memos: Mutex<HashMap<ContentHash, Arc<Memo>>>,
+    damages: Mutex<Vec<String>>,
     stopped: AtomicBool,
 }
 
@@ -126,6 +127,7 @@ impl Lanes {
             stages: Mutex::default(),
             remotes: Mutex::default(),
             open_memos: Mutex::default(),
+            damages: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         match &lanes.pool.failed {
@@ -160,7 +162,31 @@ impl Lanes {
         }
         let memo = Arc::new(Memo::open(&self.memos, stamp, self.generation, self.access())?);
         open.insert(stamp.0, memo.clone());
+        let damage = memo.damage();
+        // The tail that a reader sees beside a run may be one that is being written.
+        if damage.is_new() && (self.mode == Mode::Ask || damage.header || damage.places > 0) {
+            self.tell_damage(format!(
+                "the memo {}: {damage}; all other answers hold, and what is lost is asked again",
+                Memo::path(&self.memos, stamp).display()
+            ));
+        }
         Ok(memo)
+    }
+
+    /// Says on stderr, and in the summary, what of the store is damaged.
+    pub fn tell_damage(&self, what: String) {
+        crate::note!("warning: {what}");
+        lock(&self.damages).push(what);
+    }
+
+    /// What was told of the store's damage.
+    pub fn damages(&self) -> Vec<String> {
+        lock(&self.damages).clone()
+    }
+
+    /// How long the files of the open memos are, by stamp; nothing once they are closed.
+    pub fn memo_lengths(&self) -> Vec<(Stamp, u64)> {
+        lock(&self.open_memos).values().map(|memo| (memo.stamp(), memo.length())).collect()
     }
 
     pub(crate) fn register(&self, stage: Arc<dyn Watched>) {

@@ -168,6 +168,8 @@ pub trait Operator: Send + Sync + 'static {
     const LOOKS: Looks = Looks::AtThePicture;
     const KEY: Key = Key::Picture;
     const TOGETHER: Together = Together::EachAlone;
+    /// Whether answers rest on what books keep, such as pictures that were made: see [`stands`](Operator::stands).
+    const RESTS_ON_BOOKS: bool = false;
     const PREPARES: Prepares = Prepares::Ahead;
     /// How many questions go to a pool thread at once. More than one only where preparing is cheap.
     const QUESTIONS_A_JOB: usize = 1;
@@ -239,6 +241,11 @@ pub trait Operator: Send + Sync + 'static {
         session: &mut Self::Session,
         batch: &[Self::Prepared],
     ) -> Vec<Result<Reply<Self::Answer>, Refusal>>;
+    /// Whether a remembered answer still stands, by its body: not where a book lost what it rests on, or holds another in its place.
+    /// Asked of every answer when the stage is opened, and again until all stand; one that does not is forgotten and asked again.
+    fn stands(&self, _body: &[u8]) -> bool {
+        true
+    }
     /// What else answering these questions would ask, by stage: what `plan` counts beside them. May read memos.
     fn asks_in_turn(&self, _questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         Vec::new()

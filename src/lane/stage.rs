@@ -65,7 +65,35 @@ impl<O: Operator> Stage<O> {
             operator,
         });
         lanes.register(stage.clone());
+        stage.forget_what_fell(lanes);
         Ok(stage)
+    }
+
+    /// Forgets answers that rest on what is lost. To forget one may take what others rest on: until all that is left stands.
+    fn forget_what_fell(&self, lanes: &Lanes) {
+        let fell = |content: &ContentHash| match self.memo.read(content) {
+            Ok(Some(Ok(body))) => !self.operator.stands(&body),
+            // A body that can't be read is told of by whoever needs it.
+            _ => false,
+        };
+        if !O::RESTS_ON_BOOKS {
+            return;
+        }
+        let mut forgotten = 0;
+        loop {
+            let fallen: Vec<ContentHash> = self.memo.with_bodies().into_iter().filter(fell).collect();
+            if fallen.is_empty() {
+                break;
+            }
+            fallen.iter().for_each(|content| self.memo.forget(content));
+            forgotten += fallen.len();
+        }
+        if forgotten > 0 {
+            let name = self.operator.name();
+            lanes.tell_damage(format!(
+                "{forgotten} answers of {name} rest on what the store has lost; what is still needed of it is made again"
+            ));
+        }
     }
 
     pub fn operator(&self) -> &O {

@@ -6,20 +6,29 @@
 //! ```
 //! Integers are little-endian. The CRC covers all of the record before it. The payload of an answer with a body is
 //! the length of the head (1 byte), the head, whether the body is compressed (1 byte), and the body.
+//!
+//! What rots on disk costs the records that it lies in, and is mended once: a header is written anew where records behind it
+//! hold, since the file's name says what it was; what lies between sound records and is none becomes a record of its own, whose
+//! payload is passed over. That writes only where nothing sound lies, so that a crash in the middle of it loses nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Access, COMPRESS_FROM, INLINE, MemoError, Written};
+use super::scan::{Scanned, parse, scan};
+use super::{Access, COMPRESS_FROM, Damage, INLINE, MemoError, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
 const MAGIC: &[u8; 8] = b"TFMEMO1\n";
-const HEADER: u64 = 8 + 16 + 4;
-const HEAD: usize = 4 + 1 + 4 + 16;
+pub(super) const HEADER: usize = 8 + 16 + 4;
+/// Of a record, before its payload ...
+pub(super) const HEAD: usize = 4 + 1 + 4 + 16;
+/// ... and behind it.
+pub(super) const CRC: usize = 4;
 /// A record that holds a score.
-pub(super) const SMALL_RECORD: u64 = (HEAD + 4 + 4) as u64;
+pub(super) const SMALL_RECORD: u64 = (HEAD + 4 + CRC) as u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -27,6 +36,18 @@ pub(super) enum Kind {
     Head = 0,
     HeadAndBody = 1,
     Refusal = 2,
+    /// No answer: what rotted here, under a head and a CRC that lead over it.
+    Rotten = 3,
+    /// What was answered before this counts no more; without a payload.
+    Forgotten = 4,
+}
+
+impl Kind {
+    pub(super) fn of(byte: u8) -> Option<Self> {
+        [Kind::Head, Kind::HeadAndBody, Kind::Refusal, Kind::Rotten, Kind::Forgotten]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+    }
 }
 
 pub(super) struct Record<'a> {
@@ -34,29 +55,6 @@ pub(super) struct Record<'a> {
     pub generation: u32,
     pub content: ContentHash,
     pub payload: &'a [u8],
-}
-
-/// Reads the record at the start of `bytes`; with it, how long it is.
-fn parse(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
-    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
-    // Looked at before the CRC is worked out: a search for the next sound record tries every byte.
-    if *bytes.get(4)? > Kind::Refusal as u8 {
-        return None;
-    }
-    let end = HEAD.checked_add(length)?;
-    let crc = u32::from_le_bytes(bytes.get(end..end + 4)?.try_into().ok()?);
-    if crc32fast::hash(&bytes[..end]) != crc {
-        return None;
-    }
-    let kind = match bytes[4] {
-        0 => Kind::Head,
-        1 => Kind::HeadAndBody,
-        2 => Kind::Refusal,
-        _ => return None,
-    };
-    let generation = u32::from_le_bytes(bytes[5..9].try_into().ok()?);
-    let content = ContentHash(bytes[9..HEAD].try_into().ok()?);
-    Some((Record { kind, generation, content, payload: &bytes[HEAD..end] }, end + 4))
 }
 
 fn header(stamp: Stamp) -> Vec<u8> {
@@ -79,20 +77,21 @@ pub(super) struct Log {
     staged: Vec<u8>,
 }
 
-/// Shows every sound record to `admit`, in order, and opens the log for appending where `access` allows it.
+/// Shows every sound record to `admit`, in order, mends what is damaged and opens the log for appending, where `access` allows it.
 pub(super) fn replay(
     path: &Path,
     stamp: Stamp,
     access: Access,
     admit: &mut dyn FnMut(u64, Record<'_>),
-) -> Result<Option<Log>, MemoError> {
-    let sound = match File::open(path) {
-        Ok(file) => replay_file(path, &file, stamp, admit)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+) -> Result<(Option<Log>, Damage), MemoError> {
+    let read = match File::open(path) {
+        Ok(file) => read(path, &file, stamp, admit)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Read::default(),
         Err(error) => return Err(failed(path, error, "check that it can be read")),
     };
+    let damage = read.damage();
     if access == Access::ReadOnly {
-        return Ok(None);
+        return Ok((None, damage));
     }
     let next = "check that the store's disk has room and may be written";
     let open = || -> io::Result<Log> {
@@ -100,57 +99,131 @@ pub(super) fn replay(
             fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).read(true).open(path)?;
-        file.set_len(sound)?;
-        let mut log = Log { file, path: path.to_owned(), end: sound, staged: Vec::new() };
-        if sound == 0 {
-            log.file.write_all_at(&header(stamp), 0)?;
-            log.end = HEADER;
+        if !read.has_header || read.header_is_damaged {
+            file.write_all_at(&header(stamp), 0)?;
         }
-        Ok(log)
+        for rotten in &read.scanned.rotten {
+            mark(&file, rotten.clone())?;
+        }
+        let end = (read.scanned.sound as u64).max(HEADER as u64);
+        file.set_len(end)?;
+        if damage != Damage::default() {
+            file.sync_data()?;
+        }
+        Ok(Log { file, path: path.to_owned(), end, staged: Vec::new() })
     };
-    open().map(Some).map_err(|error| failed(path, error, next))
+    open().map(|log| (Some(log), damage)).map_err(|error| failed(path, error, next))
 }
 
-/// The length of the sound part; 0 if not even the header is whole.
-fn replay_file(
+/// What a log was found to hold.
+#[derive(Default)]
+struct Read {
+    length: usize,
+    has_header: bool,
+    header_is_damaged: bool,
+    scanned: Scanned,
+}
+
+impl Read {
+    fn damage(&self) -> Damage {
+        let rotten = self.scanned.rotten.iter();
+        Damage {
+            header: self.header_is_damaged || (self.length > 0 && !self.has_header),
+            places: self.scanned.rotten.len(),
+            bytes: rotten.map(|rotten| rotten.len() as u64).sum(),
+            tail: if self.has_header {
+                self.length.saturating_sub(self.scanned.sound.max(HEADER)) as u64
+            } else {
+                0
+            },
+            marked: self.scanned.marked,
+            records: self.scanned.records,
+        }
+    }
+}
+
+fn read(
     path: &Path,
     file: &File,
     stamp: Stamp,
     admit: &mut dyn FnMut(u64, Record<'_>),
-) -> Result<u64, MemoError> {
-    let length = file.metadata().map_err(|error| failed(path, error, "check the store's disk"))?.len();
+) -> Result<Read, MemoError> {
+    let length =
+        file.metadata().map_err(|error| failed(path, error, "check the store's disk"))?.len() as usize;
     if length < HEADER {
-        return Ok(0);
+        return Ok(Read { length, ..Read::default() });
     }
-    // SAFETY: the store's lock keeps other writers away, and a record once written is never changed; what a reader
-    // beside a run sees of the tail being written is parsed by its CRC.
+    // SAFETY: the store's lock keeps other writers away, and a sound record is never changed; what a reader beside a run
+    // sees of the tail being written, or of a place that is being marked, is parsed by its CRC.
     let map = unsafe { memmap2::Mmap::map(file) }
         .map_err(|error| failed(path, error, "check that the store lies on a disk that can be mapped"))?;
     let _ = map.advise(memmap2::Advice::Sequential);
-    if map[..HEADER as usize] != header(stamp) {
+    let foreign = || {
         let found = String::from_utf8_lossy(&map[..8]).into_owned();
-        return Err(MemoError::Foreign {
-            path: path.to_owned(),
-            stamp,
-            found: format!("it starts with {found:?}"),
-        });
+        MemoError::Foreign { path: path.to_owned(), stamp, found: format!("it starts with {found:?}") }
+    };
+    let header_is_damaged = map[..HEADER] != header(stamp);
+    if header_is_damaged && is_of_another(&map[..HEADER], stamp) {
+        return Err(foreign());
     }
-    let (mut at, mut sound) = (HEADER as usize, HEADER as usize);
-    while at < map.len() {
-        match parse(&map[at..]) {
-            Some((record, length)) => {
-                admit(at as u64, record);
-                at += length;
-                sound = at;
-            }
-            // What rotted on disk must not cost the records behind it; a torn tail has nothing sound behind.
-            None => match (at + 1..map.len()).find(|next| parse(&map[*next..]).is_some()) {
-                Some(next) => at = next,
-                None => break,
-            },
-        }
+    let scanned = scan(&map, HEADER, admit);
+    // Nothing in it is ours to the letter.
+    if header_is_damaged && scanned.records == 0 {
+        return Err(foreign());
     }
-    Ok(sound as u64)
+    Ok(Read { length, has_header: true, header_is_damaged, scanned })
+}
+
+/// Whether a header that is not the stamp's is another stamp's, and not damaged.
+fn is_of_another(found: &[u8], stamp: Stamp) -> bool {
+    let (before, crc) = found.split_at(HEADER - 4);
+    let (magic, other) = before.split_at(MAGIC.len());
+    if crc == crc32fast::hash(before).to_le_bytes() {
+        return magic == MAGIC;
+    }
+    // Damage leaves some of the stamp as it was, or makes one byte of all; two stamps have next to nothing in common.
+    let differing: Vec<u8> = other
+        .iter()
+        .zip(stamp.0.0)
+        .filter(|(found, wanted)| **found != *wanted)
+        .map(|(found, _)| *found)
+        .collect();
+    differing.len() > other.len() / 2 && differing.iter().any(|byte| *byte != differing[0])
+}
+
+/// Makes one record, or several, of what lies there and is none: the next opening passes over it.
+fn mark(file: &File, rotten: Range<usize>) -> io::Result<()> {
+    const LEAST: usize = HEAD + CRC;
+    let mut at = rotten.start;
+    while rotten.end - at >= LEAST {
+        let left = rotten.end - at;
+        let most = u32::MAX as usize;
+        // Not so long that too little for a mark would be left.
+        let length = if left <= most { left } else { most - LEAST };
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, at as u64)?;
+        bytes[..4].copy_from_slice(&((length - LEAST) as u32).to_le_bytes());
+        bytes[4] = Kind::Rotten as u8;
+        bytes[5..HEAD].fill(0);
+        let crc = crc32fast::hash(&bytes[..length - CRC]).to_le_bytes();
+        file.write_all_at(&crc, (at + length - CRC) as u64)?;
+        file.write_all_at(&bytes[..HEAD], at as u64)?;
+        at += length;
+    }
+    Ok(())
+}
+
+/// Reads all of the memo of a stamp, bodies included; writes nothing. Gives how many answers and refusals it holds, and what is
+/// damaged.
+pub(super) fn check(path: &Path, stamp: Stamp) -> Result<(u64, Damage), MemoError> {
+    let file = File::open(path).map_err(|error| failed(path, error, "check that it can be read"))?;
+    let mut unreadable = 0;
+    let read = read(path, &file, stamp, &mut |_, record| {
+        let sound = record.kind != Kind::HeadAndBody
+            || split_head(record.payload).is_some_and(|(_, body)| unpacked(body).is_ok());
+        unreadable += u64::from(!sound);
+    })?;
+    Ok((unreadable, read.damage()))
 }
 
 /// The head of an answer with a body, and the rest of the payload.
@@ -159,23 +232,31 @@ pub(super) fn split_head(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(*length)).filter(|(head, _)| head.len() <= INLINE)
 }
 
+/// A body as it was put, of what lies behind the head.
+fn unpacked(rest: &[u8]) -> io::Result<Vec<u8>> {
+    match rest.split_first() {
+        Some((0, body)) => Ok(body.to_vec()),
+        Some((_, body)) => zstd::decode_all(body),
+        None => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
 /// The body of the answer whose record lies at `offset`.
 pub(super) fn body_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut head = [0; 4];
-        file.read_exact_at(&mut head, offset)?;
-        let mut bytes = vec![0; HEAD + u32::from_le_bytes(head) as usize + 4];
-        file.read_exact_at(&mut bytes, offset)?;
-        let damaged =
-            || io::Error::new(io::ErrorKind::InvalidData, format!("the record at {offset} is damaged"));
-        let (record, _) = parse(&bytes).ok_or_else(damaged)?;
-        let (_, rest) = split_head(record.payload).ok_or_else(damaged)?;
-        match rest.split_first().ok_or_else(damaged)? {
-            (0, body) => Ok(body.to_vec()),
-            (_, body) => zstd::decode_all(body),
-        }
-    };
-    read().map_err(|error| failed(path, error, "check the store's disk; a damaged memo may be removed"))
+    let unread = |error| failed(path, error, "check the store's disk");
+    let mut head = [0; 4];
+    file.read_exact_at(&mut head, offset).map_err(unread)?;
+    let length = HEAD + u32::from_le_bytes(head) as usize + CRC;
+    let damaged = || MemoError::Damaged { path: path.to_owned(), offset };
+    // A length that rotted is no reason to ask for gigabytes.
+    if file.metadata().map_err(unread)?.len().saturating_sub(offset) < length as u64 {
+        return Err(damaged());
+    }
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset).map_err(unread)?;
+    let record = parse(&bytes).ok_or_else(damaged)?;
+    let (_, rest) = split_head(record.payload).ok_or_else(damaged)?;
+    unpacked(rest).map_err(|_| damaged())
 }
 
 fn payload_of(answer: &Written) -> (Kind, Vec<u8>) {
@@ -209,6 +290,10 @@ impl Log {
             Ok(answer) => payload_of(answer),
             Err(refusal) => (Kind::Refusal, postcard::to_stdvec(refusal).unwrap_or_default()),
         };
+        self.push(kind, generation, content, &payload)
+    }
+
+    fn push(&mut self, kind: Kind, generation: u32, content: ContentHash, payload: &[u8]) -> u64 {
         let start = self.staged.len();
         self.staged.extend((payload.len() as u32).to_le_bytes());
         self.staged.push(kind as u8);
@@ -218,6 +303,11 @@ impl Log {
         let crc = crc32fast::hash(&self.staged[start..]);
         self.staged.extend(crc.to_le_bytes());
         self.end + start as u64
+    }
+
+    /// Lays up that nothing counts that was remembered of `content`.
+    pub(super) fn stage_forgotten(&mut self, content: ContentHash, generation: u32) {
+        self.push(Kind::Forgotten, generation, content, &[]);
     }
 
     /// Hands all that is laid up to the operating system.
@@ -239,6 +329,10 @@ impl Log {
                 ))
             }
         }
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.end
     }
 
     pub(super) fn sync(&mut self) -> Result<(), MemoError> {

@@ -8,15 +8,21 @@
 //! Write-once: models and language models wobble, so the first answer wins, and whoever comes later is handed
 //! the first. A refusal is an answer too; it is remembered with the *generation* it was given in, and is
 //! forgotten by opening the memo with a higher one (`--retry`).
+//!
+//! What rots on disk is forgotten, and so asked again; [`Damage`] tells of it.
 
+mod damage;
 mod log;
+mod scan;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard};
+
+pub use damage::Damage;
 
 use crate::row::{ContentHash, Refusal, Stamp};
 use log::{Kind, Log, Record};
@@ -80,24 +86,31 @@ pub enum MemoError {
     Io { path: PathBuf, source: std::io::Error, next: &'static str },
     #[error("the memo {path} is not a memo of the stamp {stamp}: {found}; move it away and run again", path = path.display())]
     Foreign { path: PathBuf, stamp: Stamp, found: String },
+    #[error(
+        "the memo {path}: the answer at byte {offset} is damaged; run the pipeline again: it forgets that one and asks it anew",
+        path = path.display()
+    )]
+    Damaged { path: PathBuf, offset: u64 },
 }
 
 /// Whether the memo may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     ReadWrite,
-    /// Nothing is ever written, not even a torn tail cut off.
+    /// Nothing is ever written: no torn tail cut off, no damage mended.
     ReadOnly,
 }
 
-/// A head: its length and its bytes, or [`REFUSED`]. Packed into eight bytes, since there is one for every answer.
+/// A head: its length and its bytes, or [`REFUSED`], or [`FORGOTTEN`]. Packed into eight bytes, since there is one for every answer.
 #[derive(Clone, Copy)]
 struct Slot(u64);
 
 const REFUSED: u8 = 0xff;
+const FORGOTTEN: u8 = 0xfe;
 
 impl Slot {
     const REFUSED: Slot = Slot((REFUSED as u64) << 56);
+    const FORGOTTEN: Slot = Slot((FORGOTTEN as u64) << 56);
 
     fn head(bytes: &[u8]) -> Self {
         let mut low = [0; 8];
@@ -146,14 +159,26 @@ impl Index {
         place.map(|place| *place as usize)
     }
 
+    /// `None` also for what was forgotten.
     fn slot(&self, content: &ContentHash) -> Option<Slot> {
-        self.place(content).map(|place| self.answers[place].1)
+        self.place(content).map(|place| self.answers[place].1).filter(|slot| slot.tag() != FORGOTTEN)
+    }
+
+    fn is_forgotten(&self, content: &ContentHash) -> bool {
+        self.place(content).is_some_and(|place| self.answers[place].1.tag() == FORGOTTEN)
+    }
+
+    fn forget(&mut self, content: &ContentHash) {
+        if let Some(place) = self.place(content) {
+            self.answers[place].1 = Slot::FORGOTTEN;
+            self.refusals.remove(content);
+        }
     }
 
     fn insert(&mut self, content: ContentHash, slot: Slot, body: u64) {
         let known = self.place(&content);
         let place = known.unwrap_or(self.answers.len());
-        if body != NO_BODY {
+        if body != NO_BODY || self.bodies.get(place).is_some_and(|old| *old != NO_BODY) {
             self.bodies.resize(self.bodies.len().max(place + 1), NO_BODY);
             self.bodies[place] = body;
         }
@@ -175,6 +200,7 @@ impl Index {
         let (content, slot) = &self.answers[place];
         Some(match slot.tag() {
             REFUSED => Remembered::Refused(self.refusals.get(content)?.clone()),
+            FORGOTTEN => return None,
             len => Remembered::Answer(Inline::new(&slot.low().to_le_bytes()[..len as usize])),
         })
     }
@@ -190,6 +216,7 @@ pub struct Memo {
     /// Set when answers were appended and not yet synced to the disk.
     unsynced: AtomicBool,
     path: PathBuf,
+    damage: Damage,
     /// For reading bodies; opened with the first.
     reading: OnceLock<File>,
 }
@@ -201,7 +228,8 @@ impl Memo {
     }
 
     /// Opens (or starts) the memo of `stamp` in `folder`. Refusals of a generation below `generation` are forgotten.
-    /// A torn tail (a record cut short or with a wrong CRC) is cut off: what it held is asked again.
+    /// What is damaged is passed over, and where the memo may be written it is mended: a torn tail is cut off, what rotted
+    /// between sound answers is marked, the header is written anew. [`Memo::damage`] tells of it; what was lost is asked again.
     pub fn open(folder: &Path, stamp: Stamp, generation: u32, access: Access) -> Result<Self, MemoError> {
         let path = Memo::path(folder, stamp);
         let mut index = Index::default();
@@ -212,7 +240,10 @@ impl Memo {
         let mut refused_in = HashMap::new();
         let mut admit = |offset: u64, record: Record<'_>| {
             let known = index.slot(&record.content).map(Slot::tag);
-            if record.kind == Kind::Refusal {
+            if record.kind == Kind::Forgotten {
+                refused_in.remove(&record.content);
+                index.forget(&record.content);
+            } else if record.kind == Kind::Refusal {
                 let newer = refused_in.get(&record.content).is_none_or(|known| *known < record.generation);
                 let answered = known.is_some_and(|tag| tag != REFUSED);
                 if record.generation < generation || answered || !newer {
@@ -234,7 +265,7 @@ impl Memo {
                 }
             }
         };
-        let log = log::replay(&path, stamp, access, &mut admit)?;
+        let (log, damage) = log::replay(&path, stamp, access, &mut admit)?;
         Ok(Memo {
             stamp,
             generation,
@@ -242,8 +273,20 @@ impl Memo {
             log: Mutex::new(log),
             unsynced: AtomicBool::new(false),
             path,
+            damage,
             reading: OnceLock::new(),
         })
+    }
+
+    /// Reads all of the file of `stamp` in `folder`, bodies included, and writes nothing: what is damaged, and how many answers
+    /// hold but can't be unpacked.
+    pub fn check(folder: &Path, stamp: Stamp) -> Result<(u64, Damage), MemoError> {
+        log::check(&Memo::path(folder, stamp), stamp)
+    }
+
+    /// What was found damaged when it was opened.
+    pub fn damage(&self) -> &Damage {
+        &self.damage
     }
 
     pub fn stamp(&self) -> Stamp {
@@ -252,7 +295,7 @@ impl Memo {
 
     /// How many questions are remembered, refusals included.
     pub fn len(&self) -> usize {
-        self.read_index().answers.len()
+        self.read_index().answers.iter().filter(|(_, slot)| slot.tag() != FORGOTTEN).count()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -273,13 +316,31 @@ impl Memo {
         Reader { index: self.read_index(), next: Cell::new(0) }
     }
 
+    /// Of every answer that has a body, what it is remembered under; in the order of the log.
+    pub fn with_bodies(&self) -> Vec<ContentHash> {
+        let index = self.read_index();
+        let known = index.answers.iter().zip(&index.bodies);
+        known
+            .filter(|((_, slot), body)| **body != NO_BODY && slot.tag() < FORGOTTEN)
+            .map(|((content, _), _)| *content)
+            .collect()
+    }
+
+    /// An answer counts no more, and its question may be asked again. On disk it is replaced together with that: a process that ends
+    /// before leaves it as it was.
+    pub fn forget(&self, content: &ContentHash) {
+        self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner).forget(content);
+    }
+
     /// The body of an answer, read from disk: empty where it has none. Not for a worker thread.
     pub fn read(&self, content: &ContentHash) -> Result<Option<Body>, MemoError> {
         let offset = {
             let index = self.read_index();
             let Some(place) = index.place(content) else { return Ok(None) };
-            if let Some(Remembered::Refused(refusal)) = index.said_at(place) {
-                return Ok(Some(Err(refusal)));
+            match index.said_at(place) {
+                None => return Ok(None),
+                Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
+                Some(Remembered::Answer(_)) => {}
             }
             index.bodies.get(place).copied().unwrap_or(NO_BODY)
         };
@@ -297,7 +358,21 @@ impl Memo {
                 self.reading.get_or_init(|| opened)
             }
         };
-        log::body_at(file, &self.path, offset).map(|body| Some(Ok(body)))
+        let body = log::body_at(file, &self.path, offset);
+        if matches!(body, Err(MemoError::Damaged { .. })) {
+            // This process keeps what it has seen of it; the next one asks again.
+            if let Some(log) = self.lock_log().as_mut() {
+                log.stage_forgotten(*content, self.generation);
+                log.write_staged()?;
+                self.unsynced.store(true, Ordering::Release);
+            }
+        }
+        body.map(|body| Some(Ok(body)))
+    }
+
+    /// How long its file is, as far as it is sound: what was put, and no torn tail. 0 where the memo is read only, or closed.
+    pub fn length(&self) -> u64 {
+        self.lock_log().as_ref().map_or(0, Log::length)
     }
 
     /// Remembers a batch of answers, in one write. Returns what is now remembered of each, in order: where a
@@ -313,10 +388,14 @@ impl Memo {
         let mut fresh = Vec::with_capacity(batch.len());
         if let Some(log) = log.as_mut() {
             let index = self.read_index();
+            let mut replaced = HashSet::new();
             for (content, answer) in batch {
                 let known = index.slot(content).map(Slot::tag);
                 // A late answer to a refused question is worth keeping for the next run; see `open`.
                 let wanted = known.is_none() || (known == Some(REFUSED) && answer.is_ok());
+                if known.is_none() && index.is_forgotten(content) && replaced.insert(*content) {
+                    log.stage_forgotten(*content, self.generation);
+                }
                 fresh.push(wanted.then(|| log.stage(*content, self.generation, answer)));
             }
             drop(index);
@@ -327,7 +406,7 @@ impl Memo {
         }
         let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for ((content, answer), offset) in batch.iter().zip(fresh) {
-            if index.place(content).is_some() {
+            if index.slot(content).is_some() {
                 continue;
             }
             match answer {

@@ -192,3 +192,176 @@ fn another_stamps_file_is_refused() {
     fs::rename(Memo::path(folder.path(), stamp()), Memo::path(folder.path(), other)).unwrap();
     assert!(matches!(Memo::open(folder.path(), other, 0, Access::ReadWrite), Err(MemoError::Foreign { .. })));
 }
+
+/// Answers with bodies of `bytes` bytes of noise that do not compress; where the log of them ends, one by one.
+fn noisy(folder: &Path, answers: u64, bytes: usize) -> (PathBuf, Vec<u64>) {
+    let memo = open(folder, 0);
+    let ends = (0..answers).map(|n| {
+        let mut noise = vec![0; bytes];
+        blake3::Hasher::new().update(&n.to_le_bytes()).finalize_xof().fill(&mut noise);
+        put_body(&memo, n, Ok(b"one"), Some(&noise));
+        fs::metadata(&memo.path).unwrap().len()
+    });
+    let ends = ends.collect();
+    (memo.path.clone(), ends)
+}
+
+fn scanned(path: &Path) -> scan::Scanned {
+    scan::scan(&fs::read(path).unwrap(), log::HEADER, &mut |_, _| ())
+}
+
+fn flip(path: &Path, at: u64) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at as usize] ^= 0x10;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn large_rotten_records_are_passed_over_in_one_look_and_mended_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = noisy(folder.path(), 48, 256 << 10);
+    let length = *ends.last().unwrap();
+    // In the body, and in the length of a record.
+    flip(&path, ends[6] + 100_000);
+    flip(&path, ends[20] + 2);
+    let found = scanned(&path);
+    assert_eq!((found.records, found.rotten.len()), (46, 2));
+    assert!(found.looked < length * 2, "{} bytes were looked at, of {length}", found.looked);
+    for (n, told) in [true, false].into_iter().enumerate() {
+        let memo = open(folder.path(), 0);
+        assert_eq!((memo.damage().is_new(), memo.len()), (told, 46), "opening {n}");
+        assert_eq!(memo.damage().places, if told { 2 } else { 0 });
+        assert!((0..48).all(|n| memo.get(&content(n)).is_some() == (n != 7 && n != 21)));
+    }
+    let mended = scanned(&path);
+    assert_eq!((mended.looked, mended.marked), (length - 28, ends[7] - ends[6] + ends[21] - ends[20]));
+}
+
+#[test]
+fn many_damaged_lengths_stay_linear() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = noisy(folder.path(), 600, 4 << 10);
+    let mut bytes = fs::read(&path).unwrap();
+    for end in ends.iter().step_by(3).take(199) {
+        // As long as the rest of the file, nearly.
+        let rest = (bytes.len() as u64 - end - 200) as u32;
+        bytes[*end as usize..*end as usize + 4].copy_from_slice(&rest.to_le_bytes());
+    }
+    fs::write(&path, &bytes).unwrap();
+    let found = scanned(&path);
+    assert_eq!(found.records, 600 - 199);
+    assert!(found.looked < bytes.len() as u64 * 5, "{} of {}", found.looked, bytes.len());
+}
+
+#[test]
+fn what_was_zeroed_or_is_one_byte_is_passed_over_in_one_look() {
+    for fill in [0_u8, 1, 2, 0xff] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, ends) = noisy(folder.path(), 12, 64 << 10);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[ends[2] as usize + 7..ends[7] as usize + 9].fill(fill);
+        fs::write(&path, &bytes).unwrap();
+        let found = scanned(&path);
+        assert_eq!(found.records, 6, "{fill}");
+        assert!(found.looked < bytes.len() as u64 * 2, "{fill}: {} of {}", found.looked, bytes.len());
+    }
+}
+
+#[test]
+fn a_header_is_written_anew_where_answers_hold() {
+    for (n, damage) in [
+        (|bytes: &mut [u8]| bytes[3] ^= 1) as fn(&mut [u8]),
+        |bytes| bytes[12] ^= 0x80,
+        |bytes| bytes[27] ^= 1,
+        |bytes| bytes[..28].fill(0),
+        |bytes| bytes[..20].fill(0xff),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = noisy(folder.path(), 5, 600);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        damage(&mut bytes);
+        fs::write(&path, &bytes).unwrap();
+        let read_only = Memo::open(folder.path(), stamp(), 0, Access::ReadOnly).unwrap();
+        assert_eq!((read_only.len(), read_only.damage().header), (5, true), "{n}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "reading only writes nothing");
+        let memo = open(folder.path(), 0);
+        assert_eq!((memo.len(), memo.damage().header), (5, true), "{n}");
+        assert_eq!(fs::read(&path).unwrap(), whole, "{n}");
+        assert!(!open(folder.path(), 0).damage().is_new(), "told once");
+    }
+    // Nothing in it says that it is ours.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(Memo::path(folder.path(), stamp()), [b'x'; 500]).unwrap();
+    assert!(matches!(
+        Memo::open(folder.path(), stamp(), 0, Access::ReadWrite),
+        Err(MemoError::Foreign { .. })
+    ));
+}
+
+#[test]
+fn mending_that_is_cut_short_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = noisy(folder.path(), 6, 3000);
+    flip(&path, ends[1] + 40);
+    let damaged = fs::read(&path).unwrap();
+    drop(open(folder.path(), 0));
+    let mended = fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..mended.len()).filter(|at| mended[*at] != damaged[*at]).collect();
+    assert!(
+        places.iter().all(|at| (ends[1] as usize..ends[2] as usize).contains(at)),
+        "only what is damaged is written"
+    );
+    // In whatever order the disk had it: some of what is written is there, some is not.
+    for seed in 0..40_u64 {
+        let mut bytes = damaged.clone();
+        for at in places.iter().filter(|at| content(seed * 1000 + **at as u64).0[0] & 1 == 0) {
+            bytes[*at] = mended[*at];
+        }
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(open(folder.path(), 0).len(), 5, "{seed}");
+        assert_eq!(fs::read(&path).unwrap(), mended, "{seed}");
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_asked_again_and_stays_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let memo = open(folder.path(), 0);
+    put_body(&memo, 1, Ok(b"old"), Some(b"the old body"));
+    put(&memo, 2, Ok(b"kept"));
+    memo.forget(&content(1));
+    assert_eq!((memo.get(&content(1)), memo.read(&content(1)).unwrap(), memo.len()), (None, None, 1));
+    assert!(memo.with_bodies().is_empty());
+    assert_eq!(memo.reader().get(&content(1)), None);
+    // Nothing took its place: the next process knows it.
+    drop(memo);
+    let memo = open(folder.path(), 0);
+    assert_eq!(memo.get(&content(1)), Some(Remembered::Answer(Inline::new(b"old"))));
+    memo.forget(&content(1));
+    assert_eq!(put(&memo, 1, Ok(b"new")), Remembered::Answer(Inline::new(b"new")));
+    assert_eq!(memo.read(&content(1)).unwrap(), Some(Ok(vec![])), "the old body is no part of it");
+    drop(memo);
+    let memo = open(folder.path(), 0);
+    assert_eq!((memo.get(&content(1)), memo.len()), (Some(Remembered::Answer(Inline::new(b"new"))), 2));
+}
+
+#[test]
+fn a_body_that_rots_while_the_memo_is_open_is_told_of_and_forgotten_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = noisy(folder.path(), 3, 2000);
+    for at in [ends[0] + 1, ends[0] + 3, ends[0] + 500] {
+        let whole = fs::read(&path).unwrap();
+        let memo = open(folder.path(), 0);
+        flip(&path, at);
+        assert!(matches!(memo.read(&content(1)), Err(MemoError::Damaged { .. })), "{at}");
+        assert!(memo.read(&content(2)).unwrap().is_some());
+        assert_eq!(Memo::check(folder.path(), stamp()).unwrap().1.places, 1);
+        drop(memo);
+        assert_eq!(open(folder.path(), 0).get(&content(1)), None);
+        fs::write(&path, whole).unwrap();
+    }
+}

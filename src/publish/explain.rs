@@ -8,7 +8,7 @@ use std::path::Path;
 use super::manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, read_manifest};
 use super::parquet::{self, Cell, Rows};
 use super::pieces::{pieces_kept_column, pieces_rejected_columns};
-use super::{PublishError, wanted};
+use super::{PublishError, check_part, wanted};
 use crate::row::Of;
 
 /// Where a row ended, and all that its story needs.
@@ -278,6 +278,7 @@ fn find_in_shard(
 
 /// The numbers of the rows of `part` that have this key. Keys alone are read: the rest of a row may be long.
 fn rows_of_key(out: &Path, part: &Part, key: &str) -> Result<Vec<usize>, PublishError> {
+    check_part(out, part)?;
     let path = out.join(&part.file);
     let mut rows = Vec::new();
     let seen = parquet::read(&path, &["key"], Rows::All, |number, cells| {

@@ -16,20 +16,22 @@ use super::parts::{self, Folder, Layout, Notes, PartFile, Planned, lock_for_read
 use super::plain_tar::PlainTar;
 use super::source::{OpenShard, Shards};
 use super::wanted::{member_name, picture_of};
-use super::{Committed, Part, PartKind, PublishError, manifest, parquet, read_manifest};
+use super::{Committed, Part, PartKind, PublishError, check_part, manifest, parquet, read_manifest};
 use crate::row::ContentHash;
 use crate::shard::{Catalogue, Sample, content_of};
 
 /// The version of the tars' bytes. Not that of the parquet files: an upgrade there must not copy every picture.
 pub(super) const TAR_FORMAT: u32 = 2;
 
-static EXPORT: Layout = Layout { format: "threshflow export", version: TAR_FORMAT, kinds: &[PartKind::Tar] };
+pub(super) static EXPORT: Layout =
+    Layout { format: "threshflow export", version: TAR_FORMAT, kinds: &[PartKind::Tar] };
 
 /// `manifest.json` of an export.
 #[derive(Serialize)]
 struct ExportManifest<'a> {
     format: &'a str,
     version: u32,
+    sealed: bool,
     pipeline: &'a str,
     parts: &'a [Part],
 }
@@ -70,7 +72,8 @@ pub(super) fn export_from(out: &Path, to: &Path, shards: &impl Shards) -> Result
         |parts| {
             let pipeline = &published.pipeline;
             let (format, version) = (EXPORT.format, EXPORT.version);
-            let manifest = manifest::json_file(&ExportManifest { format, version, pipeline, parts })?;
+            let manifest =
+                manifest::json_file(&ExportManifest { format, version, sealed: true, pipeline, parts })?;
             Ok(Notes { manifest, others: Vec::new() })
         },
     )
@@ -90,6 +93,7 @@ fn tar_part(out: &Path, data: &Part, shards: &impl Shards) -> Result<Part, Publi
         file: PartKind::Tar.file(&data.shard, digest),
         digest: digest.to_string(),
         bytes: 0,
+        hash: None,
         follows: Some(data.digest.clone()),
         ..data.clone()
     })
@@ -107,6 +111,7 @@ fn open<S: Shards>(data: &Part, shards: &S) -> Result<(std::sync::Arc<S::Open>, 
 
 /// The places in `samples` of the rows of a part. Both are in the order of the shard, so that one walk finds them.
 fn kept_samples(out: &Path, data: &Part, samples: &[Sample]) -> Result<Vec<usize>, PublishError> {
+    check_part(out, data)?;
     let path = out.join(&data.file);
     let mut kept = Vec::new();
     let mut places = 0..samples.len();

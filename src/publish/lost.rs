@@ -13,7 +13,7 @@ use super::manifest::{Manifest, Part, PartKind, read_manifest};
 use super::parquet::{self, Cell, Rows};
 use super::pieces::pieces_kept_column;
 use super::source::{OpenShard, Shards};
-use super::{PublishError, Wanted, WantedPieces, WantedShard};
+use super::{PublishError, Wanted, WantedPieces, WantedShard, check_part};
 use crate::flow::PieceVerdict;
 use crate::row::{Lasts, Of, Refused, RowId, Verdict};
 use crate::shard::Catalogue;
@@ -91,6 +91,16 @@ pub(super) fn lost_of(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> 
                 members.keys().map(|member| (open.index().samples[*member].key.as_str(), *member)).collect();
             let parts = manifest.parts.iter().filter(|part| part.shard == shard.name);
             for part in parts.filter(|part| part.kind == PartKind::Data) {
+                if is_damaged(out, manifest, part)? {
+                    // Nobody knows what it held: all that failed may have been published.
+                    for (member, said) in members {
+                        let all = all_of(wanted.pieces.as_ref(), shard.row_id(*member));
+                        let said =
+                            format!("{said} (the part that lists what is published is damaged: all count)");
+                        lost.add(shard, wanted.pieces.as_ref(), *member, &all, &said);
+                    }
+                    continue;
+                }
                 see_published(out, manifest, part, |key, published| {
                     if let Some(member) = keys.get(key) {
                         lost.add(shard, wanted.pieces.as_ref(), *member, &published, &members[member]);
@@ -128,6 +138,22 @@ fn failed(refused: &Refused) -> bool {
 
 /// The numbers of the regions and of the edits that are published with a picture.
 type Published = [BTreeSet<i64>; 2];
+
+/// Whether a part is not what was written; an error where a commit may have swept it: whoever asks looks at the manifest again.
+fn is_damaged(out: &Path, manifest: &Manifest, part: &Part) -> Result<bool, PublishError> {
+    match check_part(out, part) {
+        Ok(()) => Ok(false),
+        Err(error) if read_manifest(out)?.as_ref() != Some(manifest) => Err(error),
+        Err(_) => Ok(true),
+    }
+}
+
+/// The numbers of all regions and of all edits of a picture as it stands now.
+fn all_of(pieces: Option<&WantedPieces<'_>>, id: RowId) -> Published {
+    let now = Now { pieces, id };
+    let numbers = |of| now.of(of).into_iter().map(|(number, _)| number.into()).collect();
+    [numbers(Of::Regions), numbers(Of::Edits)]
+}
 
 /// Shows `see` the rows of a data part. One that cannot be read is damaged, and is written again: it holds nothing any more.
 fn see_published(

@@ -20,6 +20,9 @@ pub struct Manifest {
     pub format: String,
     /// Of the files' layout and bytes: raised where either changes.
     pub version: u32,
+    /// The file ends in a hash of all the rest of it; not so before there were such.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
     /// The pipeline's name.
     pub pipeline: String,
     /// The columns of scores, in order.
@@ -36,6 +39,27 @@ pub struct Manifest {
     pub stages: Vec<PublishedStage>,
     /// The files of rows, sorted by shard, data before rejected.
     pub parts: Vec<Part>,
+    /// The files beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+/// A file beside the parts: the card, the counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Path below the folder of the manifest.
+    pub file: String,
+    /// Its length, in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes, the first 16, as 32 hex digits.
+    pub hash: String,
+}
+
+impl Note {
+    pub(super) fn of((file, bytes): &(&'static str, Vec<u8>)) -> Self {
+        let hash = ContentHash::of(bytes).to_string();
+        Note { file: (*file).to_owned(), bytes: bytes.len() as u64, hash }
+    }
 }
 
 /// A dial as it stood when the set was published.
@@ -172,16 +196,21 @@ pub struct Part {
     pub rows: u64,
     /// The length of the file: a file of another length is written anew.
     pub bytes: u64,
+    /// BLAKE3 of the file's bytes, the first 16, as 32 hex digits: a file of another hash is written anew. Not there in what was
+    /// published before there were such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     /// In an export: the digest of the data part that the tar follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
 }
 
 impl Manifest {
-    pub(super) fn of(wanted: &Wanted<'_>, parts: &[Part]) -> Self {
+    pub(super) fn of(wanted: &Wanted<'_>, parts: &[Part], notes: Vec<Note>) -> Self {
         Manifest {
             format: PUBLISHED_FORMAT.to_owned(),
             version: FORMAT,
+            sealed: true,
             pipeline: wanted.pipeline.to_owned(),
             score_columns: wanted.score_columns.iter().map(|&name| name.to_owned()).collect(),
             regions: PublishedPieces::of(wanted, Of::Regions),
@@ -189,6 +218,7 @@ impl Manifest {
             dials: wanted.dials.iter().map(PublishedDial::from).collect(),
             stages: wanted.stages.iter().map(PublishedStage::from).collect(),
             parts: parts.to_vec(),
+            notes,
         }
     }
 
@@ -270,33 +300,36 @@ pub(super) fn read<M: serde::de::DeserializeOwned>(
         why: error.to_string(),
     };
     let header: Option<Header> = serde_json::from_slice(&text).ok();
-    match header {
-        // A manifest cut short by a failing disk still begins as ours do; another's file does not.
-        None if !String::from_utf8_lossy(&text).contains(&format!("\"format\": \"{format}\"")) => {
-            Err(PublishError::NotOurs {
-                path: folder.to_owned(),
-                found: MANIFEST.to_owned(),
-                format: format.to_owned(),
-            })
-        }
-        Some(header) if header.format != format => Err(PublishError::NotOurs {
+    // The mark says whose the folder is, whatever became of the manifest.
+    let marked = || super::parts::is_marked(folder, format);
+    let of_another = || match marked() {
+        true => PublishError::DamagedManifest { path: path.clone(), why: "it is none of a set".to_owned() },
+        false => PublishError::NotOurs {
             path: folder.to_owned(),
             found: MANIFEST.to_owned(),
             format: format.to_owned(),
-        }),
+        },
+    };
+    match header {
+        // A manifest cut short by a failing disk still begins as ours do; another's file does not.
+        None if !String::from_utf8_lossy(&text).contains(&format!("\"format\": \"{format}\"")) => {
+            Err(of_another())
+        }
+        Some(header) if header.format != format => Err(of_another()),
         Some(header) if header.version > known => {
             Err(PublishError::NewerFormat { path, version: header.version, known })
         }
+        _ if !super::seal_holds(&text) => Err(PublishError::DamagedManifest {
+            path,
+            why: "its bytes are not those that were written".to_owned(),
+        }),
         _ => serde_json::from_slice(&text).map(Some).map_err(damaged),
     }
 }
 
-/// As our JSON files are laid out: indented, with a newline at the end.
+/// As our JSON files are laid out: indented, with a newline at the end; sealed where they say so.
 pub(super) fn json_file(value: &impl Serialize) -> Result<Vec<u8>, PublishError> {
-    let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|error| PublishError::Other(error.to_string()))?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    super::sealed(value).map_err(|error| PublishError::Other(error.to_string()))
 }
 
 /// The hash that 32 hex digits stand for.

@@ -35,11 +35,14 @@ mod published;
 mod record;
 mod records;
 mod removed;
+mod seal;
+mod seen;
 mod source;
 mod split;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod wanted;
 
 use std::path::Path;
@@ -53,7 +56,7 @@ pub use export::{check_export, export};
 pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, piece_funnel, summarise};
 pub use lost::{Lost, LostRows, lost_rows};
 pub use manifest::{
-    Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
+    Manifest, Note, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
@@ -61,7 +64,10 @@ pub use published::{PublishedPlace, PublishedRow, published_rows};
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::{edits_of_row, edits_published, record_of_row};
 pub use removed::{Present, Removed, RemovedOfShard, removed_rows};
+pub use seal::{seal_holds, sealed};
+pub use seen::{Mended, Named, Seen};
 pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
+pub use verify::{Damaged, Verified, check_part, verify, verify_files};
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};
@@ -194,6 +200,8 @@ pub struct Committed {
     pub parts_unchanged: usize,
     /// By the parts written.
     pub bytes_written: u64,
+    /// Those of the parts written that were published as they are wanted, and were damaged or missing.
+    pub mended: Vec<Mended>,
 }
 
 /// Whether [`commit`] may write to `out`, as far as can be told without touching it.
@@ -229,13 +237,10 @@ fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<
         },
         |parts| {
             let card = card::card(wanted, &summary, [&pictures, &regions, &edits], parts);
-            Ok(Notes {
-                manifest: manifest::json_file(&Manifest::of(wanted, parts))?,
-                others: vec![
-                    ("summary.json", manifest::json_file(&summary)?),
-                    ("README.md", card.into_bytes()),
-                ],
-            })
+            let others =
+                vec![("summary.json", manifest::json_file(&summary)?), ("README.md", card.into_bytes())];
+            let notes = others.iter().map(Note::of).collect();
+            Ok(Notes { manifest: manifest::json_file(&Manifest::of(wanted, parts, notes))?, others })
         },
     )
 }

@@ -9,7 +9,8 @@
 //!
 //! Only files named as parts are named ([`super::names`]) are ever deleted. `.lock` stays behind: it is the lock
 //! of the one committer, and its text marks the folder as ours before the first manifest is there. It says
-//! nothing about the set, and so is no part of "the same bytes"; nor is any other dot-file.
+//! nothing about the set, and so is no part of "the same bytes"; nor is any other dot-file. A part that stays is looked at as
+//! [`super::seen`] says, and written again where it is not what was written.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
@@ -19,10 +20,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde::Deserialize;
 
-use super::manifest::{MANIFEST, Part, PartKind};
+use super::manifest::{MANIFEST, Note, Part, PartKind};
 use super::names::is_part_name;
+use super::seen::{Mended, Named, Seen};
 use super::steps::step;
 use super::{Committed, PublishError, manifest};
+use crate::row::ContentHash;
 
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
@@ -59,12 +62,15 @@ pub(super) type PartFile = BufWriter<StagedFile>;
 pub(super) struct StagedFile {
     file: File,
     pub(super) path: PathBuf,
+    hasher: blake3::Hasher,
 }
 
 impl Write for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         step("write into a part")?;
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
     }
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
@@ -77,6 +83,8 @@ pub(super) struct Folder {
     layout: &'static Layout,
     /// What the manifest named when the folder was opened, by file.
     before: HashMap<String, Part>,
+    /// And of what was written beside them.
+    notes_before: Vec<Note>,
     /// The version of the format that these are of.
     version: u32,
     _lock: File,
@@ -90,14 +98,15 @@ impl Folder {
         check_ours(root, layout)?;
         let lock = lock(root, layout)?;
         // Only now: another run may have written the manifest until the lock was ours.
-        let Named { version, parts } = read_named(root, layout)?;
+        let NamedParts { version, parts, notes } = read_named(root, layout)?;
         let before = parts.into_iter().map(|part| (part.file.clone(), part)).collect();
-        let folder = Folder { root: root.to_owned(), layout, before, version, _lock: lock };
+        let notes_before = notes;
+        let folder = Folder { root: root.to_owned(), layout, before, notes_before, version, _lock: lock };
         folder.remove_writing()?;
         Ok(folder)
     }
 
-    /// The parts that the manifest named when the folder was opened and that still have their full length. None where they
+    /// The parts that the manifest named when the folder was opened, if there are files of their length. None where they
     /// are of an earlier version of the format: whoever goes by something else than their digests would take them for today's.
     pub(super) fn whole_parts(&self) -> impl Iterator<Item = &Part> {
         let of_today = self.version == self.layout.version;
@@ -132,20 +141,15 @@ impl Folder {
         write: impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync,
         notes: impl FnOnce(&[Part]) -> Result<Notes, PublishError>,
     ) -> Result<Committed, PublishError> {
-        let mut changed = Vec::new();
-        for (place, planned) in planned.iter_mut().enumerate() {
-            let part = &mut planned.part;
-            match self.before.get(&part.file).filter(|old| old.digest == part.digest && self.is_whole(old)) {
-                Some(old) => part.bytes = old.bytes,
-                None => changed.push(place),
-            }
-        }
+        let mut seen = Seen::read(&self.root);
+        let (changed, mended) = self.changed(&mut planned, &mut seen);
         self.make_folders(&planned)?;
-        let lengths = self.stage(&planned, &changed, &write)?;
-        let mut committed = Committed { parts_written: changed.len(), ..Committed::default() };
+        let written = self.stage(&planned, &changed, &write)?;
+        let mut committed = Committed { parts_written: changed.len(), mended, ..Committed::default() };
         committed.parts_unchanged = planned.len() - changed.len();
-        for (&place, bytes) in changed.iter().zip(lengths) {
+        for (&place, (bytes, hash)) in changed.iter().zip(written) {
             planned[place].part.bytes = bytes;
+            planned[place].part.hash = Some(hash);
             committed.bytes_written += bytes;
         }
         for &place in &changed {
@@ -160,12 +164,46 @@ impl Folder {
         let notes = notes(&parts)?;
         self.replace(MANIFEST, &notes.manifest)?;
         for (name, bytes) in &notes.others {
-            self.replace(name, bytes)?;
+            let is_new = self.replace(name, bytes)?;
+            let note = Note::of(&(*name, bytes.clone()));
+            if is_new && self.notes_before.contains(&note) {
+                let why = "it is missing, or its bytes are not those that were written".to_owned();
+                committed.mended.push(Mended { file: note.file, why });
+            }
         }
         self.sweep(&parts)?;
         self.remove_writing()?;
         committed.parts_removed = self.count_removed(&parts);
+        changed.iter().for_each(|&place| seen.note(&self.root, &Named::from(&parts[place])));
+        seen.write(&self.root, parts.iter().map(|part| part.file.as_str()));
         Ok(committed)
+    }
+
+    /// The places of the parts that are to be written, and those among them that were published and are damaged; the others
+    /// are given their length and their hash.
+    fn changed<P>(&self, planned: &mut [Planned<P>], seen: &mut Seen) -> (Vec<usize>, Vec<Mended>) {
+        let before = |part: &Part| self.before.get(&part.file).filter(|old| old.digest == part.digest);
+        let known: Vec<(usize, &Part)> = planned
+            .iter()
+            .enumerate()
+            .filter_map(|(place, planned)| Some((place, before(&planned.part)?)))
+            // What was published before there were hashes is written anew, once.
+            .filter(|(_, old)| old.hash.is_some())
+            .collect();
+        let olds: Vec<Named> = known.iter().map(|(_, old)| Named::from(*old)).collect();
+        let damages = seen.damages(&self.root, &olds);
+        let (mut kept, mut mended) = (HashSet::new(), Vec::new());
+        for ((place, old), damage) in known.into_iter().zip(damages) {
+            match damage {
+                Some(why) => mended.push(Mended { file: old.file.clone(), why }),
+                None => {
+                    kept.insert(place);
+                    planned[place].part.bytes = old.bytes;
+                    planned[place].part.hash.clone_from(&old.hash);
+                }
+            }
+        }
+        ((0..planned.len()).filter(|place| !kept.contains(place)).collect(), mended)
     }
 
     /// Makes the folders that parts are planned for.
@@ -192,13 +230,13 @@ impl Folder {
         folders.filter(|(_, folder)| folder.is_dir())
     }
 
-    /// Writes the changed parts into `.writing/`, several at a time; gives their lengths in the order of `changed`.
+    /// Writes the changed parts into `.writing/`, several at a time; gives their lengths and hashes in the order of `changed`.
     fn stage<P: Sync>(
         &self,
         planned: &[Planned<P>],
         changed: &[usize],
         write: &(impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync),
-    ) -> Result<Vec<u64>, PublishError> {
+    ) -> Result<Vec<(u64, String)>, PublishError> {
         if changed.is_empty() {
             return Ok(Vec::new());
         }
@@ -209,46 +247,50 @@ impl Folder {
         let work = || {
             #[cfg(test)]
             inherit();
-            let mut lengths = Vec::new();
+            let mut written = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(&place) = changed.get(at) else { break };
                 match self.stage_one(&planned[place], write) {
-                    Ok(bytes) => lengths.push((at, bytes)),
+                    Ok(one) => written.push((at, one)),
                     Err(error) => {
                         stop.store(true, Ordering::Relaxed);
                         return Err(error);
                     }
                 }
             }
-            Ok(lengths)
+            Ok(written)
         };
         let writers =
             std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WRITERS).min(changed.len());
-        let mut lengths = vec![0; changed.len()];
+        let mut written = vec![(0, String::new()); changed.len()];
         for ended in crate::limits::side_by_side(writers, work) {
-            for (at, bytes) in ended? {
-                lengths[at] = bytes;
+            for (at, one) in ended? {
+                written[at] = one;
             }
         }
-        Ok(lengths)
+        Ok(written)
     }
 
     fn stage_one<P>(
         &self,
         planned: &Planned<P>,
         write: &impl Fn(&P, &mut PartFile) -> Result<(), PublishError>,
-    ) -> Result<u64, PublishError> {
+    ) -> Result<(u64, String), PublishError> {
         let path = self.staged(&planned.part.file);
         step("make a part").map_err(PublishError::io("make", &path))?;
         let file = File::create(&path).map_err(PublishError::io("make", &path))?;
-        let mut file = BufWriter::with_capacity(1 << 20, StagedFile { file, path: path.clone() });
+        let mut file = BufWriter::with_capacity(
+            1 << 20,
+            StagedFile { file, path: path.clone(), hasher: blake3::Hasher::new() },
+        );
         write(&planned.recipe, &mut file)?;
-        let file =
-            file.into_inner().map_err(|error| PublishError::io("write", &path)(error.into_error()))?.file;
+        let StagedFile { file, hasher, .. } =
+            file.into_inner().map_err(|error| PublishError::io("write", &path)(error.into_error()))?;
         step("sync a part").map_err(PublishError::io("sync", &path))?;
         file.sync_all().map_err(PublishError::io("sync", &path))?;
-        Ok(file.metadata().map_err(PublishError::io("measure", &path))?.len())
+        let bytes = file.metadata().map_err(PublishError::io("measure", &path))?.len();
+        Ok((bytes, ContentHash::from_hasher(&hasher).to_string()))
     }
 
     /// Where `file` lies until it is renamed: its own name, in `.writing/`, with its folder before it.
@@ -262,11 +304,11 @@ impl Folder {
         fs::rename(self.staged(file), &path).map_err(PublishError::io("rename to", &path))
     }
 
-    /// Makes the file `name` hold `bytes`, at once or not at all; one that does already is left alone.
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
+    /// Makes the file `name` hold `bytes`, at once or not at all; one that does already is left alone. Gives whether it was written.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<bool, PublishError> {
         let path = self.root.join(name);
         if fs::read(&path).is_ok_and(|there| there == bytes) {
-            return Ok(());
+            return Ok(false);
         }
         self.make_writing()?;
         let staged = self.staged(name);
@@ -275,7 +317,8 @@ impl Folder {
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(PublishError::io("write", &staged))?;
         self.put_in_place(name)?;
         step("sync the folder").map_err(PublishError::io("sync", &self.root))?;
-        sync_folder(&self.root)
+        sync_folder(&self.root)?;
+        Ok(true)
     }
 
     /// Deletes the files that are named as parts but are none of `parts`.
@@ -329,6 +372,11 @@ pub(super) fn lock_for_reading(root: &Path) -> Result<Option<File>, PublishError
         Err(TryLockError::WouldBlock) => Err(PublishError::Busy { path: root.to_owned() }),
         Err(TryLockError::Error(error)) => Err(PublishError::io("lock", &root.join(LOCK))(error)),
     }
+}
+
+/// Whether the folder's `.lock` says that it is of that format.
+pub(super) fn is_marked(root: &Path, format: &str) -> bool {
+    fs::read(root.join(LOCK)).is_ok_and(|text| text == format!("{format}\n").into_bytes())
 }
 
 fn marker(layout: &Layout) -> String {
@@ -392,14 +440,16 @@ fn lock(root: &Path, layout: &Layout) -> Result<File, PublishError> {
 
 /// What a manifest says of its parts.
 #[derive(Deserialize)]
-struct Named {
+struct NamedParts {
     version: u32,
     parts: Vec<Part>,
+    #[serde(default)]
+    notes: Vec<Note>,
 }
 
-fn read_named(root: &Path, layout: &Layout) -> Result<Named, PublishError> {
-    let nothing = Named { version: layout.version, parts: Vec::new() };
-    Ok(manifest::read::<Named>(root, layout.format, layout.version)?.unwrap_or(nothing))
+fn read_named(root: &Path, layout: &Layout) -> Result<NamedParts, PublishError> {
+    let nothing = NamedParts { version: layout.version, parts: Vec::new(), notes: Vec::new() };
+    Ok(manifest::read::<NamedParts>(root, layout.format, layout.version)?.unwrap_or(nothing))
 }
 
 fn sync_folder(path: &Path) -> Result<(), PublishError> {

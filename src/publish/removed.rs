@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::explain::with_manifest;
 use super::manifest::{Part, PartKind, read_manifest};
 use super::parquet::{self, Cell, Rows};
-use super::{PublishError, manifest};
+use super::{PublishError, check_part, manifest};
 use crate::row::ContentHash;
 use crate::shard::{Shard, ShardError};
 
@@ -46,6 +46,9 @@ pub struct RemovedOfShard {
     pub rows: u64,
     /// Whether it is not there at all.
     pub gone: bool,
+    /// The published part is damaged, so that nobody knows which of its rows the shard still holds: all of them count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
 }
 
 impl Removed {
@@ -60,8 +63,14 @@ impl fmt::Display for Removed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 8;
         write!(f, "{} of {} published rows ({:.1} %): ", self.rows, self.of, 100.0 * self.share())?;
-        for (place, RemovedOfShard { shard, rows, gone }) in self.shards.iter().take(MOST).enumerate() {
-            let why = if *gone { "there is no such shard" } else { "it does not hold them" };
+        for (place, RemovedOfShard { shard, rows, gone, unreadable }) in
+            self.shards.iter().take(MOST).enumerate()
+        {
+            let why = match (gone, unreadable) {
+                (true, _) => "there is no such shard",
+                (_, true) => "it changed, and the part that lists what was published of it is damaged",
+                _ => "it does not hold them",
+            };
             write!(f, "{}{rows} of {shard:?} ({why})", if place > 0 { ", " } else { "" })?;
         }
         match self.shards.len().saturating_sub(MOST) {
@@ -86,16 +95,23 @@ pub fn removed_rows(
         for part in manifest.parts.iter().filter(|part| part.kind == PartKind::Data) {
             removed.of += part.rows;
             let now = present(&part.shard);
-            let rows = match now {
-                Present::Gone => part.rows,
-                Present::Unopened => 0,
-                Present::Loaded(same) if manifest::hash_of_hex(&part.fingerprint) == Some(same) => 0,
-                Present::Loaded(_) => missing_of(out, part, &*open(&part.shard)?)?,
+            let (rows, unreadable) = match now {
+                Present::Gone => (part.rows, false),
+                Present::Unopened => (0, false),
+                Present::Loaded(same) if manifest::hash_of_hex(&part.fingerprint) == Some(same) => (0, false),
+                Present::Loaded(_) => match missing_of(out, part, &*open(&part.shard)?) {
+                    Ok(rows) => (rows, false),
+                    // A commit may have swept it meanwhile: see `with_manifest`.
+                    Err(error) if is_missing(&error) && read_manifest(out)?.as_ref() != Some(manifest) => {
+                        return Err(error);
+                    }
+                    Err(_) => (part.rows, true),
+                },
             };
             if rows > 0 {
                 removed.rows += rows;
                 let gone = matches!(now, Present::Gone);
-                removed.shards.push(RemovedOfShard { shard: part.shard.clone(), rows, gone });
+                removed.shards.push(RemovedOfShard { shard: part.shard.clone(), rows, gone, unreadable });
             }
         }
         removed.shards.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.shard.cmp(&b.shard)));
@@ -103,9 +119,14 @@ pub fn removed_rows(
     })
 }
 
+fn is_missing(error: &PublishError) -> bool {
+    matches!(error, PublishError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// How many rows of a part are of keys that the shard does not have.
 fn missing_of(out: &Path, part: &Part, shard: &Shard) -> Result<u64, PublishError> {
     let keys: HashSet<&str> = shard.index.samples.iter().map(|sample| sample.key.as_str()).collect();
+    check_part(out, part)?;
     let path = out.join(&part.file);
     let mut missing = 0;
     let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {

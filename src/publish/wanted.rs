@@ -137,6 +137,7 @@ pub(super) fn plan(
                     digest: digest.to_string(),
                     rows,
                     bytes: 0,
+                    hash: None,
                     follows: None,
                 },
                 recipe: Recipe { shard: place, kind },

@@ -2,12 +2,12 @@
 //!
 //! `store/shards.log` holds one line a shard: a CRC-32, the number, the fingerprint, and the name as JSON, parted
 //! by tabs. Lines are only ever added, and synced before a number is given out, so that no number can come to
-//! mean two shards. A last line that is torn is cut off; a broken line among whole ones is passed over, and its
-//! number is not given out again.
+//! mean two shards. A last line that is torn is cut off. Where lines are damaged or lost (`sources.log` tells), the log is written
+//! anew from what holds, and further numbers count from the clock: none that was ever given out comes again.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,7 @@ pub struct Catalogue {
     names: ShardNames,
     sources: Mutex<Sources>,
     open: Mutex<Open>,
+    damage: Option<String>,
 }
 
 struct Numbers {
@@ -100,26 +101,35 @@ impl Catalogue {
             source,
             next: "check that the store is there, has room and may be written to",
         };
-        let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
-        let mut text = Vec::new();
-        if read_only {
-            match File::open(&path) {
-                Ok(mut file) => drop(file.read_to_end(&mut text).map_err(refused)?),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(refused(e)),
-            }
-            numbers.read(&text);
-        } else {
+        if !read_only {
             std::fs::create_dir_all(store).map_err(refused)?;
-            let mut file =
-                OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(refused)?;
-            file.read_to_end(&mut text).map_err(refused)?;
-            let whole = numbers.read(&text);
-            if whole < text.len() {
+        }
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(refused(error)),
+        };
+        let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
+        let (whole, broken) = numbers.read(&text);
+        let sources = Sources::open(store, read_only).map_err(refused)?;
+        let lost = numbers.renew(broken, sources.shards());
+        if !read_only {
+            if lost > 0 {
+                numbers.write_anew(store, &path).map_err(refused)?;
+            }
+            let file = OpenOptions::new().append(true).create(true).open(&path).map_err(refused)?;
+            if lost == 0 && whole < text.len() {
                 file.set_len(whole as u64).map_err(refused)?;
             }
             numbers.log = Some(file);
         }
+        let damage = (lost > 0).then(|| {
+            format!(
+                "{}: {lost} lines are damaged or lost: those shards get other numbers, and what was asked of their samples' sidecars is \
+                 asked again",
+                path.display()
+            )
+        });
         Ok(Catalogue {
             store: store.to_path_buf(),
             options,
@@ -127,9 +137,15 @@ impl Catalogue {
             walks: AtomicU64::new(0),
             numbers: Mutex::new(numbers),
             names: ShardNames::default(),
-            sources: Mutex::new(Sources::open(store).map_err(refused)?),
+            sources: Mutex::new(sources),
             open: Mutex::new(Open::new()),
+            damage,
         })
+    }
+
+    /// What was found damaged of the shards' numbers when this was opened.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// Opens a shard: by its index file where that still fits the shard's files (their lengths, times and numbers, and a sample of
@@ -338,14 +354,17 @@ impl Catalogue {
 }
 
 impl Numbers {
-    /// Takes in the lines of the log and says how many bytes of it are whole.
-    fn read(&mut self, text: &[u8]) -> usize {
-        let mut whole = 0;
-        let mut at = 0;
+    /// Takes in the lines of the log and says how many bytes of it are whole, and how many lines are damaged: a last one without its
+    /// end is only torn, and its number was never given out.
+    fn read(&mut self, text: &[u8]) -> (usize, usize) {
+        let (mut whole, mut at, mut broken) = (0, 0, 0);
         let mut given = HashSet::new();
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             at += line.len();
-            let Some((seq, fingerprint, name)) = read_line(line) else { continue };
+            let Some((seq, fingerprint, name)) = read_line(line) else {
+                broken += usize::from(line.ends_with(b"\n"));
+                continue;
+            };
             // Two runs that wrote at once may have given a number, or named a shard, twice: the first line counts.
             if given.insert(seq) {
                 self.by_shard.entry((name, fingerprint)).or_insert(seq);
@@ -353,14 +372,57 @@ impl Numbers {
             self.next = self.next.max(seq.saturating_add(1));
             whole = at;
         }
-        whole
+        (whole, broken)
     }
+
+    /// Where lines are lost, gives new numbers to the shards that were seen and have none; says how many lines that were.
+    fn renew<'a>(&mut self, broken: usize, seen: impl Iterator<Item = &'a (String, ContentHash)>) -> usize {
+        let mut without: Vec<_> = seen.filter(|shard| !self.by_shard.contains_key(*shard)).cloned().collect();
+        let lost = broken.max(without.len());
+        if lost == 0 {
+            return 0;
+        }
+        // Numbers count from 0, one a shard: the clock's seconds lie above all that were given, and rise by themselves.
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        self.next = self.next.max(clock.map_or(0, |since| since.as_secs() as u32));
+        without.sort();
+        for shard in without {
+            self.by_shard.insert(shard, self.next);
+            self.next = self.next.saturating_add(1);
+        }
+        lost
+    }
+
+    /// Puts a log of what is known in the place of a damaged one.
+    fn write_anew(&self, store: &Path, path: &Path) -> std::io::Result<()> {
+        let mut lines: Vec<_> =
+            self.by_shard.iter().map(|((name, fingerprint), seq)| (*seq, *fingerprint, name)).collect();
+        lines.sort();
+        let text: String =
+            lines.into_iter().map(|(seq, fingerprint, name)| line_of(seq, fingerprint, name)).collect();
+        replace(store, path, text.as_bytes())
+    }
+}
+
+/// Writes a file of the store anew: whole or not at all.
+pub(super) fn replace(store: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
+    // A store may be shared: as open as the user's umask says, not private as temporary files are.
+    let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut file = tempfile::Builder::new().prefix(".log-").permissions(shared).tempfile_in(store)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn line_of(seq: u32, fingerprint: ContentHash, name: &str) -> String {
     let name = serde_json::Value::from(name);
     let rest = format!("{seq}\t{fingerprint}\t{name}");
     format!("{:08x}\t{rest}\n", crc32fast::hash(rest.as_bytes()))
+}
+
+/// Whether a line of `shards.log` is whole.
+pub(super) fn is_line(line: &[u8]) -> bool {
+    read_line(line).is_some()
 }
 
 fn read_line(line: &[u8]) -> Option<(u32, ContentHash, String)> {

@@ -96,6 +96,14 @@ pub(super) fn decode_of_any_options(file: &[u8], stamps: &[PieceStamp]) -> Optio
     Some(Dated { sample: read.sample, index: read.index })
 }
 
+/// Whether an index file is as it was written; of one of an earlier version only its bytes are looked at.
+pub(super) fn is_whole(file: &[u8]) -> bool {
+    let Some((head, packed)) = file.split_at_checked(HEAD) else { return false };
+    let version = head[4..8].try_into().map_or(0, u32::from_le_bytes);
+    let sound = head[..4] == MAGIC && head[8..] == crc32fast::hash(packed).to_le_bytes();
+    sound && (1..=VERSION).contains(&version) && (version < VERSION || read(file).is_some())
+}
+
 fn read(file: &[u8]) -> Option<Read> {
     let (head, packed) = file.split_at_checked(HEAD)?;
     let mut expected = [0; HEAD];

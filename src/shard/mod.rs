@@ -10,6 +10,7 @@ use crate::row::{ContentHash, Refusal};
 
 mod bytes;
 mod catalogue;
+mod check;
 mod files;
 mod find;
 mod guarded;
@@ -30,6 +31,7 @@ mod text;
 mod walk;
 
 pub use catalogue::Catalogue;
+pub use check::{StoreDamage, check_store};
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
 pub use guarded::guarded;

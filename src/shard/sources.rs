@@ -36,19 +36,32 @@ fn absolute(source: &ShardSource) -> Vec<Result<PathBuf, PathBuf>> {
 }
 
 impl Sources {
-    pub(super) fn open(store: &Path) -> std::io::Result<Self> {
+    /// Reads the log; damaged lines are passed over, and taken out where the store may be written.
+    pub(super) fn open(store: &Path, read_only: bool) -> std::io::Result<Self> {
         let mut sources = Sources::default();
         let text = match std::fs::read(log_path(store)) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(sources),
             Err(e) => return Err(e),
         };
+        let mut sound = Vec::with_capacity(text.len());
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             if let Some((key, pieces)) = read_line(line) {
                 sources.seen.insert(key, pieces);
+                sound.extend(line);
+            } else if line == b"\n" {
+                sound.extend(line);
             }
         }
+        if !read_only && sound != text {
+            super::catalogue::replace(store, &log_path(store), &sound)?;
+        }
         Ok(sources)
+    }
+
+    /// Every shard that was ever seen.
+    pub(super) fn shards(&self) -> impl Iterator<Item = &(String, ContentHash)> {
+        self.seen.keys()
     }
 
     /// Notes where a shard lies; written down where `store` is given and that is news.
@@ -82,6 +95,11 @@ impl Sources {
         let pieces = self.seen.get(&(name.to_owned(), fingerprint))?.clone();
         Some(ShardSource { name: name.to_owned(), pieces })
     }
+}
+
+/// Whether a line of `sources.log` is whole.
+pub(super) fn is_line(line: &[u8]) -> bool {
+    read_line(line).is_some()
 }
 
 type Line = ((String, ContentHash), Vec<Result<PathBuf, PathBuf>>);

@@ -3,6 +3,7 @@
 mod commit;
 mod content;
 mod crash;
+mod damage;
 mod explain;
 mod export;
 mod lost;

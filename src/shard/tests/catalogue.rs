@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::row::ContentHash;
-use crate::shard::ShardError;
+use crate::shard::{ShardError, check_store};
 
 fn named(name: &str, path: &Path) -> ShardSource {
     ShardSource { name: name.to_owned(), pieces: vec![Ok(path.to_path_buf())] }
@@ -97,8 +97,11 @@ fn a_number_that_was_given_twice_means_the_first_shard_only() {
     assert_eq!(desk.catalogue().load(&a).unwrap().seq, 0);
     let log = desk.store().join("shards.log");
     let first = std::fs::read(&log).unwrap();
+    // Two runs at once on a file system without locks: none knows of the other.
     std::fs::remove_file(&log).unwrap();
+    std::fs::remove_file(desk.store().join("sources.log")).unwrap();
     assert_eq!(desk.catalogue().load(&b).unwrap().seq, 0);
+    std::fs::remove_file(desk.store().join("sources.log")).unwrap();
     let second = std::fs::read(&log).unwrap();
     std::fs::write(&log, [first, second].concat()).unwrap();
     let catalogue = desk.catalogue();
@@ -186,15 +189,52 @@ fn a_torn_tail_is_dropped_and_a_broken_line_does_not_give_its_number_away() {
     let log = desk.store().join("shards.log");
     let whole = std::fs::read(&log).unwrap();
     let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    let seen = std::fs::read(desk.store().join("sources.log")).unwrap();
     for cut in last + 1..whole.len() {
         std::fs::write(&log, &whole[..cut]).unwrap();
+        // A number is written down before it is given out: of a shard whose line is torn nothing was seen yet.
+        std::fs::remove_file(desk.store().join("sources.log")).unwrap();
         assert_eq!(numbers(&desk.catalogue()), [0, 1, 2, 3]);
         assert_eq!(numbers(&desk.catalogue()), [0, 1, 2, 3], "cut at {cut}");
     }
     let mut broken = whole.clone();
     broken[2] ^= 1;
-    std::fs::write(&log, &broken).unwrap();
-    assert_eq!(numbers(&desk.catalogue()), [3, 1, 2, 4]);
+    // A damaged line, lines that are gone, all of them gone: of each shard that was seen, and of those to come, the number is one that
+    // was never given.
+    for (damaged, kept) in [(broken.as_slice(), 1..3), (&whole[..last], 0..2), (b"", 0..0)] {
+        std::fs::write(&log, damaged).unwrap();
+        std::fs::write(desk.store().join("sources.log"), &seen).unwrap();
+        let catalogue = desk.catalogue();
+        assert!(catalogue.damage().is_some_and(|damage| damage.contains("shards.log")));
+        let given = numbers(&catalogue);
+        for (place, number) in given.iter().enumerate() {
+            assert_eq!(
+                kept.contains(&place).then_some(*number),
+                kept.contains(&place).then_some(place as u32)
+            );
+            assert!(kept.contains(&place) || *number > 1_700_000_000, "{given:?}");
+        }
+        let again = desk.catalogue();
+        assert_eq!((numbers(&again), again.damage()), (given, None), "told once");
+        assert_eq!(check_store(&desk.store()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_damaged_sighting_is_taken_out() {
+    let desk = Desk::new();
+    let [a, b] = ["a", "b"].map(|name| named(name, &desk.put(&format!("{name}.tar"), &good_tar(1))));
+    let catalogue = desk.catalogue();
+    [&a, &b].iter().for_each(|source| drop(catalogue.load(source).unwrap()));
+    let path = desk.store().join("sources.log");
+    let mut text = std::fs::read(&path).unwrap();
+    text[20] ^= 1;
+    std::fs::write(&path, &text).unwrap();
+    assert_eq!(check_store(&desk.store()).unwrap()[0].file, "sources.log");
+    drop(Catalogue::open(&desk.store(), ReadOptions::default(), true).unwrap());
+    assert_eq!(std::fs::read(&path).unwrap(), text, "who only reads writes nothing");
+    assert_eq!([&a, &b].map(|source| desk.catalogue().load(source).unwrap().seq), [0, 1]);
+    assert_eq!(check_store(&desk.store()).unwrap(), []);
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! What of a store's shard files is damaged: read, never written.
+
+use std::io;
+use std::path::Path;
+
+use super::{catalogue, index_file, sources};
+
+/// A file of the store that is not as it was written; nothing that was answered is in one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreDamage {
+    /// Below the store.
+    pub file: String,
+    pub why: String,
+    /// What the next run does.
+    pub next: &'static str,
+}
+
+/// Whether a line is as it was written.
+type IsLine = fn(&[u8]) -> bool;
+
+/// Looks at the catalogue, the sightings and the index files of a store.
+pub fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
+    let mut damaged = Vec::new();
+    let logs: [(&str, IsLine, &str); 2] = [
+        (
+            "shards.log",
+            catalogue::is_line,
+            "the next run gives the shards that it lost other numbers, and asks again what it asked of their samples' sidecars",
+        ),
+        (
+            "sources.log",
+            sources::is_line,
+            "the next run notes again where its shards lie; `export` and `release` of other shards may ask for a run first",
+        ),
+    ];
+    for (file, is_line, next) in logs {
+        let text = match std::fs::read(store.join(file)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let lines = text.split_inclusive(|&byte| byte == b'\n');
+        let broken = lines.filter(|line| *line != b"\n" && !is_line(line)).count();
+        if broken > 0 {
+            damaged.push(StoreDamage {
+                file: file.to_owned(),
+                why: format!("{broken} of its lines are damaged"),
+                next,
+            });
+        }
+    }
+    let folder = store.join("index");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(damaged),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".idx") && !index_file::is_whole(&std::fs::read(entry.path())?) {
+            damaged.push(StoreDamage {
+                file: format!("index/{name}"),
+                why: "it is damaged".to_owned(),
+                next: "the next run walks that shard again",
+            });
+        }
+    }
+    damaged.sort_by(|one, other| one.file.cmp(&other.file));
+    Ok(damaged)
+}
