@@ -202,7 +202,10 @@ impl Lost {
         let (pictures, edits) = match &shard.verdicts[member] {
             Verdict::Refused(refused) if failed(refused) => (1, edits.len() as u64),
             // It is not published for a reason of its own.
-            Verdict::Refused(_) | Verdict::Gated { .. } => (0, 0),
+            Verdict::Refused(_) => (0, 0),
+            // A picture whose pieces were asked about had passed the gates before them: the one that holds it back now counts what is
+            // left of them.
+            Verdict::Gated { .. } => (1, now.lost_edits(edits)),
             Verdict::Kept(_) => {
                 let fewer = regions.iter().any(|number| now.failed(Of::Regions, *number));
                 (u64::from(fewer), now.lost_edits(edits))

@@ -77,6 +77,10 @@ fn a_picture_that_would_be_published_with_fewer_regions_is_lost_too() {
     let shard = &world.shards[0];
     let member = shard.open.index.samples.iter().position(|sample| sample.key == key).unwrap();
     let place = Place::region(RowId { shard: shard.seq, member: member as u32 }, number);
+    // A gate that counts regions holds the picture back when one of them failed.
+    let hold = |verdicts: &mut Vec<Vec<Verdict>>| {
+        verdicts[0][member] = Verdict::Gated { dial: "aesthetic", score: 0.0 };
+    };
     for (lasts, lost_rows) in [(Lasts::Process, 1), (Lasts::Content, 0)] {
         let fail = |verdicts: &mut Verdicts| {
             verdicts.add_piece(place, verdict.clone(), -1);
@@ -84,6 +88,8 @@ fn a_picture_that_would_be_published_with_fewer_regions_is_lost_too() {
         };
         let lost = world.want(|_| {}, fail, |wanted| lost_of(folder.path(), wanted, &world)).unwrap();
         assert_eq!(lost.pictures.rows, lost_rows, "{lasts:?}");
-        assert!(lost.pictures.of > 10);
+        let held = world.want(hold, fail, |wanted| lost_of(folder.path(), wanted, &world)).unwrap();
+        assert_eq!(held.pictures.rows, lost_rows, "{lasts:?}, held back");
+        assert!(lost.pictures.of > 2);
     }
 }
