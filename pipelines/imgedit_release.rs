@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
+use operators::made::without_metadata;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo};
 use threshflow::publish::{Manifest, Part, PartKind, PublishError, Table, TableError, read_manifest};
@@ -193,9 +194,13 @@ impl PublishedEdits {
             format!("it shows what pass {number} made, and its record names {} passes", record.passes.len())
         })?;
         match self.remembered(&pass.stamp, &pass.key)? {
-            Some(bytes) => picture_file(bytes).map_err(|why| {
-                format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
-            }),
+            // What was kept before it was taken out when it came: a server's words are nobody else's.
+            Some(bytes) => {
+                let clean = without_metadata(&bytes).map(|clean| clean.into_owned());
+                clean.and_then(picture_file).map_err(|why| {
+                    format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
+                })
+            }
             None => Err(format!(
                 "the store remembers no picture of pass {number}, {} by {} (stamp {}, key {}, in {}): name the store that it \
                  was published with; if that was cleaned, `clean --drop` the stage `edit`, too, so that the next run makes the \
