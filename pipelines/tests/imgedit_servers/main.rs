@@ -10,3 +10,5 @@ mod money;
 mod rates;
 mod reuse;
 mod secrets;
+mod table;
+mod tls;
