@@ -136,8 +136,17 @@ impl Refusal {
     /// The class of an edit that needs a second frame, of a sample that has none: a fact about the sample, and no failure.
     pub const NO_END_FRAME: &'static str = "no_end_frame";
 
+    /// The most letters of a message: what a server said stands in some, and all are remembered and published.
+    pub const MOST_LETTERS: usize = 4_000;
+
+    /// A refusal with this message, or its start where it has more than [`Refusal::MOST_LETTERS`].
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::default() }
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(Self::MOST_LETTERS) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Refusal { class: Cow::Borrowed(class), message, lasts: Lasts::default() }
     }
 }
 

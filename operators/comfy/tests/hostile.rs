@@ -151,6 +151,7 @@ fn what_is_shown_is_short_and_commands_nothing() {
     assert_eq!(shortened("\u{1b}]0;x\u{7}\u{202e}y\u{9b}z"), "\u{fffd}]0;x\u{fffd}\u{fffd}y\u{fffd}z");
     assert_eq!(shortened(&"ä".repeat(1_000)).chars().count(), 301);
     assert_eq!(shortened(&" ".repeat(100_000)), "…");
+    assert_eq!(Refusal::new("strange", "ä".repeat(9_000)).message.chars().count(), Refusal::MOST_LETTERS + 1);
 }
 
 #[test]
