@@ -115,7 +115,8 @@ impl Host {
                 settings.requests_a_minute,
                 settings.tokens_a_minute,
                 settings.breaker,
-            ),
+            )
+            .with_patience(settings.deadline),
             counters: Counters::new(&settings.name, &settings.base_url),
             health: Health::default(),
             pulse: Pulse::new(SILENCE_IS_NEWS_AFTER),

@@ -282,8 +282,8 @@ impl Host {
                 bound(settings.tokens_a_minute)
             ),
             NotLetIn::Open => format!(
-                "{name} was not asked within {deadline}: {} requests in a row had failed, and it is tried again once \
-                 every {}; check that it runs",
+                "{name} was not asked: {} requests in a row had failed, it was not well within {deadline}, and it is tried again \
+                 once every {}; check that it runs",
                 settings.breaker.failures,
                 shown(settings.breaker.pause)
             ),
