@@ -357,7 +357,10 @@ fn type_of(text: &str) -> serde_json::Result<EditType> {
 
 /// Of all that a sample is made of: passes are named by the record, the source's own pictures by their content.
 fn digest(text: &str, content: &str) -> ContentHash {
-    Stamp::of(&[("record", &EditRecord::digest(text).0), ("picture", content.as_bytes())]).0
+    // Since they are released without metadata.
+    const CLEAN: &[u8] = b"1";
+    let record = EditRecord::digest(text);
+    Stamp::of(&[("record", &record.0), ("picture", content.as_bytes()), ("clean", CLEAN)]).0
 }
 
 fn released(record: &EditRecord, digest: ContentHash) -> ReleasedEdit {
