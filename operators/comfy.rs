@@ -8,12 +8,14 @@
 //! listened, or whose websocket died, is found all the same). The picture is fetched, decoded once to prove that it is sound,
 //! and handed on as it came. Its size may differ from the source's: workflows scale.
 //!
-//! **Uploads.** They are named by their content and lie in the folder `threshflow` of the server's input, so the same
-//! picture is kept once however often it is edited. ComfyUI has no call that deletes a file: clear that folder, and the server's
-//! output, when a run is over.
+//! **What is left on a server.** ComfyUI has no call that deletes a file. Uploads lie in the folder `threshflow` of its input, named
+//! by their content, so that the same picture is kept once however often it is edited; what its nodes save lies in the folder
+//! `threshflow` of its output (`threshflow/` is put before every `filename_prefix`, but for one that a binding sets). Both may be
+//! cleared when no run goes on. A prompt that went well is taken out of the server's history.
 //!
 //! **Several servers** share one queue. One that fails (no connection, no answer in time, status 5xx or 429, an answer that
-//! isn't ComfyUI's, a prompt that ran past its time) is set aside, twice as long each time, and the pass goes on elsewhere. A
+//! isn't ComfyUI's, a prompt that ran past its time) is set aside, twice as long each time, and the pass goes on elsewhere; one whose certificate is not trusted is asked nothing any more
+//! (`SSL_CERT_FILE` names whom to trust, for HTTP and websocket). A
 //! prompt is sent again only when the server that had it is gone or has lost it; one whose answer was lost is looked for
 //! first. The websocket goes straight to the server, HTTP by the proxy that the environment names.
 //!
@@ -31,7 +33,7 @@ mod workflow;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use threshflow::lane::Remote;
 use threshflow::row::{Refusal, Stamp};
@@ -62,9 +64,9 @@ pub struct ComfySettings {
     pub prompt_timeout: Duration,
     /// Of one HTTP call, from the connection to the last byte.
     pub call_timeout: Duration,
-    /// How long a pass may be without any server that is well before it is refused.
+    /// How long no server may be well before passes are refused: those that wait, and then at once those that come.
     pub give_up_after: Duration,
-    /// How long a server may be silent before its prompt counts as lost.
+    /// How long a server may be silent before its prompt counts as lost; no longer than `give_up_after`.
     pub lost_after: Duration,
     /// How often the history is looked at, at least, whatever the websocket says.
     pub most_between_looks: Duration,
@@ -146,24 +148,23 @@ impl Comfy {
         if !wrong.is_empty() {
             return Err(ComfyError { wrong });
         }
-        let clients = settings.endpoints.iter();
-        let clients =
-            clients.map(|address| Client::new(address, settings.call_timeout, settings.most_body_bytes));
-        let endpoints = Endpoints::new(
-            clients.collect(),
-            settings.at_once_each,
-            settings.first_aside,
-            settings.longest_aside,
-        );
+        let client = |address: &String| Client::new(address, settings.call_timeout, settings.most_body_bytes);
+        let clients: Vec<Client> = settings
+            .endpoints
+            .iter()
+            .map(client)
+            .collect::<Result<_, _>>()
+            .map_err(|error| ComfyError { wrong: vec![error.to_string()] })?;
+        let endpoints =
+            Endpoints::new(clients, settings.at_once_each, settings.first_aside, settings.longest_aside);
         Ok(Comfy { settings, workflows, endpoints: Arc::new(endpoints), first_word: OnceLock::new() })
     }
 
     /// On one endpoint after the other, until one has made it or all have failed for too long.
     fn run(&self, task: &Task<'_>) -> Result<Made, Refusal> {
-        let mut give_up = Instant::now() + self.settings.give_up_after;
         let mut prompts = 0;
-        let mut last = "no endpoint was free".to_owned();
-        while let Some(lease) = self.endpoints.take(give_up) {
+        let mut last = None;
+        while let Some(lease) = self.endpoints.take(self.settings.give_up_after) {
             let client = lease.client();
             let (class, why) = match (Run { task, client }).make() {
                 Ok(made) => {
@@ -176,7 +177,12 @@ impl Comfy {
                 }
                 Err(Failure::Endpoint { why, retry_after }) => {
                     lease.failed(&why, retry_after);
-                    last = why;
+                    last = Some(why);
+                    continue;
+                }
+                Err(Failure::Distrusted(why)) => {
+                    lease.distrusted(&why);
+                    last = Some(why);
                     continue;
                 }
                 Err(Failure::Lost(why)) => ("unreachable", why),
@@ -190,16 +196,16 @@ impl Comfy {
                     format!("{why}; that was prompt {prompts} of the pass"),
                 ));
             }
-            // It had a server until now.
-            give_up = Instant::now() + self.settings.give_up_after;
-            last = why;
+            last = Some(why);
         }
         if self.endpoints.is_stopped() {
             return Err(Refusal::transient("stopped", "ComfyUI was not asked: the run is ending"));
         }
+        let last = last.or_else(|| self.endpoints.last_failure());
         let message = format!(
-            "no endpoint of ComfyUI was well for {:.1?}; the last failure: {last}",
-            self.settings.give_up_after
+            "no endpoint of ComfyUI was well for {:.1?}; the last failure: {}",
+            self.settings.give_up_after,
+            last.unwrap_or_default()
         );
         Err(Refusal::transient("unreachable", message))
     }

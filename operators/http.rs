@@ -14,35 +14,44 @@ mod gate;
 mod health;
 mod key;
 mod prices;
+mod pulse;
 mod report;
 mod retry_after;
 mod send;
 mod settings;
 mod spending;
+mod trust;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use threshflow::lane::Remote;
 use ureq::http::{HeaderMap, Method};
 
 pub use call_error::{CallClass, CallError};
+pub(crate) use error_body::shortened;
 pub use gate::Breaker;
-pub(crate) use health::trouble;
+pub(crate) use health::{NEWS_AFTER, trouble};
 pub use key::{Key, KeyHeader};
 pub use prices::{Price, Prices};
+pub(crate) use pulse::Pulse;
 pub use report::{HostReport, Latency};
+pub(crate) use send::LONGEST_CONNECT;
 pub use settings::{HostSettings, HttpError};
 pub use spending::{OverBudget, Reservation, Spending};
+pub(crate) use trust::{ADVICE, Roots, is_distrust, is_loopback};
 
 use attempts::Call;
 use gate::Gate;
 use health::Health;
 use report::Counters;
 use send::{Expected, Payload};
+
+/// An answer may take longer than this, but whoever waits is told.
+pub(crate) const SILENCE_IS_NEWS_AFTER: Duration = Duration::from_secs(6);
 
 /// Tokens of a question and of its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +97,7 @@ pub struct Host {
     gate: Gate,
     counters: Counters,
     health: Health,
+    pulse: Pulse,
     /// What no call of the kind can hope for, and until when nobody tries: by path and model, or by nothing for the whole
     /// endpoint.
     hopeless: Mutex<HashMap<String, (Instant, CallError)>>,
@@ -105,9 +115,11 @@ impl Host {
                 settings.requests_a_minute,
                 settings.tokens_a_minute,
                 settings.breaker,
-            ),
+            )
+            .with_patience(settings.deadline),
             counters: Counters::new(&settings.name, &settings.base_url),
             health: Health::default(),
+            pulse: Pulse::new(SILENCE_IS_NEWS_AFTER),
             hopeless: Mutex::default(),
             settings,
         }))
@@ -192,7 +204,7 @@ impl Remote for Host {
         self.gate.in_flight() > 0 && !self.health.ails()
     }
     fn trouble(&self) -> Option<String> {
-        self.health.trouble()
+        self.health.trouble().or_else(|| self.pulse.silence())
     }
 }
 

@@ -171,8 +171,7 @@ impl<S: SendForm> HttpEdit<S> {
             answer::Picture::Here(bytes) => bytes,
             answer::Picture::There(url) => self.endpoint.get_file(&url)?,
         };
-        answer::check(&bytes)?;
-        Ok(bytes)
+        answer::taken(bytes)
     }
 }
 

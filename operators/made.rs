@@ -5,6 +5,9 @@
 //! stretches it to the original's size. So the shape may be another by [`MOST_ASPECT`], no more, and a side as short or long as
 //! [`sides`] says.
 
+mod metadata;
+
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use image::{ImageFormat, RgbImage};
@@ -13,6 +16,8 @@ use threshflow::shard::{Format, ReadOptions, probe};
 
 use crate::decode::{MAX_PIXELS, decode_file};
 use crate::edit_source::as_image;
+
+pub use metadata::without_metadata;
 
 /// The class of what has a shape that no editor can mean. It is remembered: the same question is answered so again, until the
 /// workflow or the settings change, and with them the stamp. `--retry` asks again.
@@ -54,9 +59,20 @@ pub fn check_shape(made: &[u8], original: (u32, u32)) -> Result<(), Refusal> {
 /// What an editor's picture may have: they answer with 1 to 16 million pixels.
 const MOST_PIXELS: u64 = 64_000_000;
 
+/// What came as it is kept: [without metadata](without_metadata), which may hold prompts and paths; once it was found to be whole.
+pub(crate) fn taken(made: Vec<u8>) -> Result<Vec<u8>, String> {
+    check_whole(&made)?;
+    let clean = without_metadata(&made)?;
+    if let Cow::Owned(clean) = clean {
+        check_whole(&clean)?;
+        return Ok(clean);
+    }
+    Ok(made)
+}
+
 /// Checks that the bytes are a whole PNG, JPEG or WebP of at most [`MOST_PIXELS`], by decoding them. The message says what they are instead,
 /// and repeats nothing of them: a server may echo what it was sent.
-pub(crate) fn check_whole(made: &[u8]) -> Result<(), String> {
+fn check_whole(made: &[u8]) -> Result<(), String> {
     const TAKEN: &str = "PNG, JPEG and WebP are taken";
     let bytes = made.len();
     if !matches!(image::guess_format(made), Ok(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {

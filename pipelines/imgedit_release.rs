@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use operators::edit_plan::EditType;
 use operators::edit_plan::passes::Shown;
+use operators::made::without_metadata;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo};
 use threshflow::publish::{
@@ -204,9 +205,13 @@ impl PublishedEdits {
                     "the store holds another picture of pass {number} than was published: {RUN_AGAIN}"
                 ))
             }
-            Some(bytes) => picture_file(bytes).map_err(|why| {
-                format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
-            }),
+            // What was kept before it was taken out when it came: a server's words are nobody else's.
+            Some(bytes) => {
+                let clean = without_metadata(&bytes).map(|clean| clean.into_owned());
+                clean.and_then(picture_file).map_err(|why| {
+                    format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
+                })
+            }
             None => Err(format!(
                 "the store remembers no picture of pass {number}, {} by {} (stamp {}, key {}, in {}): name the store that it \
                  was published with; if that lost it, {RUN_AGAIN}",
@@ -364,7 +369,10 @@ fn type_of(text: &str) -> serde_json::Result<EditType> {
 
 /// Of all that a sample is made of: passes are named by the record, the source's own pictures by their content.
 fn digest(text: &str, content: &str) -> ContentHash {
-    Stamp::of(&[("record", &EditRecord::digest(text).0), ("picture", content.as_bytes())]).0
+    // Since they are released without metadata.
+    const CLEAN: &[u8] = b"1";
+    let record = EditRecord::digest(text);
+    Stamp::of(&[("record", &record.0), ("picture", content.as_bytes()), ("clean", CLEAN)]).0
 }
 
 fn released(record: &EditRecord, digest: ContentHash) -> ReleasedEdit {

@@ -140,15 +140,27 @@ impl Refusal {
     /// The class of an edit that needs a second frame, of a sample that has none: a fact about the sample, and no failure.
     pub const NO_END_FRAME: &'static str = "no_end_frame";
 
+    /// The most letters of a message: what a server said stands in some, and all are remembered and published.
+    pub const MOST_LETTERS: usize = 4_000;
+
     /// A refusal that says something of the content, and would come again for the same content: it is remembered.
     pub fn permanent(class: &'static str, message: impl Into<String>) -> Self {
-        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::Content }
+        Refusal::lasting(Lasts::Content, class, message.into())
     }
 
     /// A refusal that says nothing of the content: of a server, a device, a disk. The next run asks again. Where it is not known
     /// what failed, it is this.
     pub fn transient(class: &'static str, message: impl Into<String>) -> Self {
-        Refusal { class: Cow::Borrowed(class), message: message.into(), lasts: Lasts::Process }
+        Refusal::lasting(Lasts::Process, class, message.into())
+    }
+
+    /// With this message, or its start where it has more than [`Refusal::MOST_LETTERS`].
+    fn lasting(lasts: Lasts, class: &'static str, mut message: String) -> Self {
+        if let Some((end, _)) = message.char_indices().nth(Self::MOST_LETTERS) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Refusal { class: Cow::Borrowed(class), message, lasts }
     }
 
     /// Whether it is remembered.

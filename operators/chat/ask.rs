@@ -25,7 +25,7 @@ pub fn ask<T>(
     let first = heard(raw, request)?;
     let complaint = match parse(&first) {
         Ok(answer) => return Ok(answer),
-        Err(complaint) => complaint,
+        Err(complaint) => bounded(complaint),
     };
     let complaint = format!(
         "Your answer can't be used: {complaint}. Answer once more, in the form that was asked for and with nothing besides."
@@ -33,12 +33,22 @@ pub fn ask<T>(
     let again = ChatRequest { again: Some(Complaint { answer: first, complaint }), ..request.clone() };
     let second = heard(raw, &again)?;
     parse(&second).map_err(|complaint| {
+        let complaint = bounded(complaint);
         let message = format!(
             "asked twice, the model's answer can't be used: {complaint}; it begins {:?}",
             beginning(&second)
         );
         Refusal::permanent("unparsable_answer", message)
     })
+}
+
+/// A complaint quotes what it is about, which may be of any length.
+fn bounded(complaint: String) -> String {
+    const MOST: usize = 1_000;
+    match complaint.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &complaint[..end]),
+        None => complaint,
+    }
 }
 
 fn heard(raw: &dyn Raw, request: &ChatRequest) -> Result<String, Refusal> {

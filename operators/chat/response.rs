@@ -9,7 +9,7 @@ use serde_json::Value;
 use threshflow::row::Refusal;
 
 use super::reader::{Silence, said};
-use crate::http::Tokens;
+use crate::http::{self, Tokens};
 
 /// The text of the first choice, as the model wrote it: as one string, or in parts of text. There is something said in it.
 /// `most_tokens` is the bound that was asked for.
@@ -27,6 +27,7 @@ pub fn read(response: &Value, most_tokens: u32) -> Result<String, Refusal> {
     let reason = choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
     let message = choice.get("message").unwrap_or(&Value::Null);
     let ended = Ended::of(reason);
+    let reason = &*http::shortened(reason);
     if ended == Ended::Filtered {
         let message = format!("the server's content filter stopped the answer, finish reason {reason:?}");
         return Err(Refusal::permanent("content_filter", message));
@@ -116,7 +117,8 @@ fn cut(text: &str, message: &Value, used: Option<Tokens>, most_tokens: u32) -> R
 
 /// Why nothing was said, and what to set.
 fn silent(silence: Silence, message: &Value, reason: &str) -> Refusal {
-    if let Some(name) = called(message).or((silence == Silence::OnlyCalled).then_some("in its text")) {
+    let in_its_text = || (silence == Silence::OnlyCalled).then(|| "in its text".to_owned());
+    if let Some(name) = called(message).or_else(in_its_text) {
         let message = format!(
             "the answer is a call of a tool ({name}) and has no content, though no tool was offered; have the server answer in text \
              (vLLM: without --enable-auto-tool-choice)"
@@ -162,11 +164,11 @@ fn thought(message: &Value) -> Option<(&'static str, usize)> {
 }
 
 /// The name of the tool that was called.
-fn called(message: &Value) -> Option<&str> {
+fn called(message: &Value) -> Option<String> {
     let call =
         message.pointer("/tool_calls/0").or(message.get("function_call")).filter(|call| !call.is_null())?;
     let name = call.pointer("/function/name").or(call.get("name"));
-    Some(name.and_then(Value::as_str).unwrap_or("without a name"))
+    Some(name.and_then(Value::as_str).map_or("without a name".to_owned(), http::shortened))
 }
 
 fn text(content: Option<&Value>) -> Result<String, Refusal> {
@@ -264,7 +266,7 @@ pub fn declines(text: &str) -> bool {
 /// As much of an answer as a refusal quotes, on one line.
 pub(super) fn beginning(text: &str) -> String {
     const MOST: usize = 160;
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = http::shortened(text);
     match line.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,

@@ -337,6 +337,28 @@ fn what_is_refused_or_declined_is_not_asked_again() {
     }
 }
 
+#[test]
+fn words_of_any_length_are_quoted_shortly() {
+    let long: &'static str = Box::leak("\u{1b}[31m".repeat(20_000).into_boxed_str());
+    for message in [
+        json!({"content": ""}),
+        json!({"content": null, "tool_calls": [{"function": {"name": long}}]}),
+        json!({"content": null, "reasoning_content": "x"}),
+        json!({"refusal": long}),
+        json!({"content": {"a": long}}),
+    ] {
+        for reason in [long, "stop", "error"] {
+            let refusal = response::read(&answered(&message, reason), 100).expect_err("nothing is said");
+            assert!(refusal.message.len() < 2_000 && !refusal.message.contains('\u{1b}'), "{refusal:.400}");
+        }
+    }
+    let raw = Scripted::new([Ok(long), Ok(long)]);
+    let refusal = ask(&raw, &request(), number).expect_err("no number");
+    assert!(refusal.message.len() < 4_000 && !refusal.message.contains('\u{1b}'), "{refusal:.400}");
+    let asked = raw.1.borrow();
+    assert!(asked[1].again.as_ref().is_some_and(|again| again.complaint.len() < 4_000));
+}
+
 /// A book in front of a scripted server, as the durable one is.
 struct Booked<'a>(&'a Scripted, RefCell<HashMap<ContentHash, Result<String, Refusal>>>);
 

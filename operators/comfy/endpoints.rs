@@ -28,6 +28,10 @@ pub(super) struct State {
     pub(super) failures: u32,
     /// While this lies ahead, it is asked nothing.
     pub(super) aside_until: Option<Instant>,
+    /// It is asked nothing any more: its certificate is not trusted, and won't be.
+    pub(super) is_out: bool,
+    /// Since when not one pass or call of it went well.
+    ill_since: Option<Instant>,
     /// The last failure, for people.
     pub(super) why: String,
     /// Passes that it made, that it refused, and that it failed.
@@ -88,9 +92,16 @@ impl Endpoints {
         self.fail(&mut self.lock()[number], why, None);
     }
 
+    /// It is asked nothing any more.
+    fn leave_out(&self, state: &mut State, why: &str) {
+        self.fail(state, why, None);
+        (state.is_out, state.aside_until) = (true, None);
+    }
+
     fn fail(&self, state: &mut State, why: &str, retry_after: Option<Duration>) {
         let now = Instant::now();
         why.clone_into(&mut state.why);
+        state.ill_since.get_or_insert(now);
         // What failed beside another is the same failure.
         if state.aside_until.is_none_or(|until| until <= now) {
             let doubled = self.first_aside.saturating_mul(1 << state.failures.min(16));
@@ -100,20 +111,27 @@ impl Endpoints {
         }
     }
 
+    /// Of whichever endpoint failed.
+    pub(super) fn last_failure(&self) -> Option<String> {
+        let states = self.lock();
+        states.iter().find(|state| state.failures > 0).map(|state| state.why.clone())
+    }
+
     pub(super) fn at_once(&self) -> usize {
         self.clients.len() * self.at_once
     }
 
     /// An endpoint that is free and well, or has been aside for long enough to be tried again, by one prompt at first. `None`
-    /// when `until` is past and not one of them is well.
-    pub(super) fn take(&self, until: Instant) -> Option<Lease<'_>> {
+    /// when not one of them has been well for `patience`, counted from when the last fell ill, or from now if that is later and
+    /// none was given up yet: who comes when all was given up waits for no trial.
+    pub(super) fn take(&self, patience: Duration) -> Option<Lease<'_>> {
         let mut states = self.lock();
         loop {
             if self.is_stopped() {
                 return None;
             }
             let now = Instant::now();
-            let is_aside = |state: &State| state.aside_until.is_some_and(|until| until > now);
+            let is_aside = |state: &State| state.is_out || state.aside_until.is_some_and(|until| until > now);
             let is_free = |state: &State| {
                 let room = if state.failures == 0 { self.at_once } else { 1 };
                 !is_aside(state) && state.busy < room
@@ -124,6 +142,10 @@ impl Endpoints {
                 return Some(Lease { endpoints: self, number });
             }
             let any_well = states.iter().any(|state| state.failures == 0);
+            // Of those that are tried again, the last to fall ill.
+            let ill_since =
+                states.iter().filter(|state| !state.is_out).filter_map(|state| state.ill_since).max();
+            let until = ill_since.map_or(now, |since| since + patience);
             if !any_well && now >= until {
                 return None;
             }
@@ -153,7 +175,7 @@ impl<'a> Lease<'a> {
     /// The endpoint answered as it should: it made the pass, or refused it.
     pub(super) fn worked(self, made: bool) {
         let state = &mut self.endpoints.lock()[self.number];
-        (state.failures, state.aside_until) = (0, None);
+        (state.failures, state.aside_until, state.ill_since) = (0, None, None);
         if made { state.made += 1 } else { state.refused += 1 }
     }
 
@@ -163,6 +185,14 @@ impl<'a> Lease<'a> {
         let state = &mut endpoints.lock()[self.number];
         state.failed += 1;
         endpoints.fail(state, why, retry_after);
+    }
+
+    /// The endpoint is asked nothing any more.
+    pub(super) fn distrusted(self, why: &str) {
+        let endpoints = self.endpoints;
+        let state = &mut endpoints.lock()[self.number];
+        state.failed += 1;
+        endpoints.leave_out(state, why);
     }
 }
 
@@ -181,7 +211,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
 
     fn endpoints(count: usize, at_once: usize, first_aside: Duration) -> Endpoints {
-        let client = |number| Client::new(&format!("http://127.0.0.1:{number}"), MILLISECOND, 1);
+        let client = |number| Client::new(&format!("http://127.0.0.1:{number}"), MILLISECOND, 1).unwrap();
         let clients = (1..=count).map(client).collect();
         Endpoints::new(clients, at_once, first_aside, first_aside * 2)
     }
@@ -189,7 +219,7 @@ mod tests {
     #[test]
     fn all_are_used_and_a_failure_sets_one_aside() {
         let both = endpoints(2, 1, LONG);
-        let now = Instant::now();
+        let now = Duration::ZERO;
         let (first, second) = (both.take(now).unwrap(), both.take(now).unwrap());
         assert_ne!(first.client().address(), second.client().address());
         let failed = first.client().address().to_owned();
@@ -205,25 +235,54 @@ mod tests {
     #[test]
     fn all_that_fail_are_waited_for_until_the_deadline_and_no_longer() {
         let one = endpoints(1, 2, LONG);
-        one.take(Instant::now()).unwrap().failed("it failed", None);
-        assert!(one.take(Instant::now() + 5 * MILLISECOND).is_none());
+        one.take(LONG).unwrap().failed("it failed", None);
+        assert!(one.take(5 * MILLISECOND).is_none());
         let one = endpoints(1, 2, 20 * MILLISECOND);
         let start = Instant::now();
-        one.take(start).unwrap().failed("it failed", None);
-        let on_trial = one.take(start + LONG).unwrap();
+        one.take(LONG).unwrap().failed("it failed", None);
+        let on_trial = one.take(LONG).unwrap();
         assert!(start.elapsed() >= 20 * MILLISECOND);
         // Nothing else is given to it before it has shown that it is well.
-        assert!(one.take(Instant::now()).is_none());
+        assert!(one.take(Duration::ZERO).is_none());
         on_trial.worked(true);
-        let (_first, _second) = (one.take(start).unwrap(), one.take(start).unwrap());
+        let (_first, _second) = (one.take(LONG).unwrap(), one.take(LONG).unwrap());
     }
 
     #[test]
     fn an_endpoint_may_ask_for_longer_but_not_for_ever() {
         let one = endpoints(1, 1, 20 * MILLISECOND);
         let start = Instant::now();
-        one.take(start).unwrap().failed("it failed", Some(Duration::from_secs(3600)));
-        one.take(start + LONG).unwrap().worked(true);
+        one.take(LONG).unwrap().failed("it failed", Some(Duration::from_secs(3600)));
+        one.take(LONG).unwrap().worked(true);
         assert!(start.elapsed() >= 40 * MILLISECOND);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for an endpoint's time")]
+    fn who_comes_when_all_was_given_up_does_not_wait_again() {
+        let one = endpoints(1, 1, LONG);
+        one.take(LONG).unwrap().failed("it failed", None);
+        assert!(one.take(20 * MILLISECOND).is_none());
+        let start = Instant::now();
+        assert!((0..100).all(|_| one.take(20 * MILLISECOND).is_none()));
+        assert!(start.elapsed() < 20 * MILLISECOND);
+        // Who is waited for no more is still tried, when its time has come.
+        let one = endpoints(1, 1, 30 * MILLISECOND);
+        one.take(LONG).unwrap().failed("it failed", None);
+        assert!(one.take(5 * MILLISECOND).is_none());
+        std::thread::sleep(40 * MILLISECOND);
+        one.take(5 * MILLISECOND).unwrap().worked(true);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for an endpoint's time")]
+    fn who_is_not_trusted_is_asked_nothing_any_more() {
+        let both = endpoints(2, 1, MILLISECOND);
+        both.take(LONG).unwrap().distrusted("its certificate");
+        std::thread::sleep(5 * MILLISECOND);
+        let lease = both.take(LONG).unwrap();
+        assert!(both.state(0).is_out && lease.client().address().ends_with(":2"));
+        lease.distrusted("its certificate");
+        assert!(both.take(LONG).is_none(), "nobody is left");
     }
 }

@@ -7,7 +7,7 @@ use threshflow::row::Refusal;
 
 use super::binding::{Binding, MaskTo};
 use crate::editor::Pass;
-use crate::made::check_whole;
+use crate::made;
 use crate::mask::Mask;
 
 /// A PNG file to be uploaded.
@@ -90,9 +90,10 @@ fn png(pixels: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) ->
     Ok(Upload { name, bytes })
 }
 
-/// Whether it is a picture that can be published: PNG, JPEG or WebP, decoded once to its last pixel.
-pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    check_whole(bytes).map_err(|what| format!("it is {what}"))
+/// A picture that can be published: PNG, JPEG or WebP, decoded once to its last pixel. ComfyUI writes workflow and prompts into it,
+/// which go.
+pub(super) fn taken(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    made::taken(bytes).map_err(|what| format!("it is {what}"))
 }
 
 #[cfg(test)]
@@ -117,9 +118,9 @@ mod tests {
     #[test]
     fn only_whole_pictures_are_sound() {
         let upload = rgb(&RgbImage::from_pixel(40, 30, image::Rgb([9, 8, 7]))).unwrap();
-        assert_eq!(check(&upload.bytes), Ok(()));
-        assert!(check(&upload.bytes[..upload.bytes.len() / 2]).is_err());
-        assert!(check(b"<html>no</html>").unwrap_err().contains("PNG, JPEG and WebP"));
-        assert!(check(b"").is_err());
+        assert_eq!(taken(upload.bytes.clone()), Ok(upload.bytes.clone()));
+        assert!(taken(upload.bytes[..upload.bytes.len() / 2].to_vec()).is_err());
+        assert!(taken(b"<html>no</html>".to_vec()).unwrap_err().contains("PNG, JPEG and WebP"));
+        assert!(taken(Vec::new()).is_err());
     }
 }

@@ -7,12 +7,13 @@ use serde_json::Value;
 use threshflow::row::Refusal;
 
 use super::ComfySettings;
-use super::client::{CallError, Client, Found, Stored, shown};
+use super::client::{CallError, Client, Found, Stored};
 use super::pictures::{self, Upload, Uploads};
 use super::socket::{Heard, Socket};
 use super::verdict;
 use super::workflow::{Uploaded, Workflow};
 use crate::editor::{Made, Pass};
+use crate::http::shortened;
 
 /// Between the end that was heard and the history that tells of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -24,6 +25,8 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// It isn't well, and took no prompt: the pass may go to another.
     Endpoint { why: String, retry_after: Option<Duration> },
+    /// Its certificate is not trusted.
+    Distrusted(String),
     /// It took the prompt, and the prompt or its picture is gone.
     Lost(String),
     /// The prompt took too long and was cancelled.
@@ -61,11 +64,13 @@ impl Run<'_> {
     pub(super) fn make(&self) -> Result<Made, Failure> {
         let client_id = new_client_id();
         // Before the prompt: one whose nodes are all cached is over at once.
-        let mut socket = Socket::connect(self.client.address(), &client_id, self.task.settings.call_timeout);
+        let mut socket = self.client.socket(&client_id);
         let uploaded = self.upload()?;
         let graph = self.task.workflow.filled(self.task.pass, &uploaded);
         let id = self.prompt(&graph, &client_id)?;
-        self.finish(&mut socket, &id).map_err(Failure::after_the_prompt)
+        let made = self.finish(&mut socket, &id).map_err(Failure::after_the_prompt)?;
+        self.client.forget(&id);
+        Ok(made)
     }
 
     fn finish(&self, socket: &mut Option<Socket>, id: &str) -> Result<Made, Failure> {
@@ -84,7 +89,7 @@ impl Run<'_> {
                         "{} won't take {} bytes of PNG: status {status}: {}",
                         self.client.address(),
                         upload.bytes.len(),
-                        shown(&body.to_string())
+                        shortened(&body.to_string())
                     );
                     Failure::Refused(Refusal::transient("upload_rejected", message))
                 }
@@ -138,7 +143,7 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     let since: Instant = *silent_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= settings.lost_after {
+                    if since.elapsed() >= settings.lost_after.min(settings.give_up_after) {
                         return Err(failure(error));
                     }
                 }
@@ -165,15 +170,15 @@ impl Run<'_> {
         let mut failed = None;
         for again in [true, false] {
             match self.client.view(stored) {
-                Ok((bytes, content_type)) => match sound(&bytes, &content_type) {
-                    Ok(()) => return Ok(Made { bytes }),
+                Ok((bytes, content_type)) => match sound(bytes, &content_type) {
+                    Ok(bytes) => return Ok(Made { bytes }),
                     Err(why) => bad = why,
                 },
                 Err(CallError::Rejected { status, .. }) => {
                     let message = format!(
                         "{} has no {} any more: status {status}",
                         self.client.address(),
-                        stored.filename
+                        shortened(&stored.filename)
                     );
                     return Err(Failure::Refused(Refusal::transient("output_lost", message)));
                 }
@@ -189,24 +194,23 @@ impl Run<'_> {
         {
             return Err(failed);
         }
-        let message = format!("{} as {}: {bad}", stored.filename, self.client.address());
+        let message = format!("{} of {}: {bad}", shortened(&stored.filename), self.client.address());
         Err(Failure::Refused(Refusal::transient("bad_output", message)))
     }
 }
 
-fn sound(bytes: &[u8], content_type: &str) -> Result<(), String> {
+fn sound(bytes: Vec<u8>, content_type: &str) -> Result<Vec<u8>, String> {
     if !content_type.starts_with("image/") {
-        return Err(format!("it comes as {content_type:?}, which is no picture"));
+        return Err(format!("it comes as {:?}, which is no picture", shortened(content_type)));
     }
-    pictures::check(bytes)
+    pictures::taken(bytes)
 }
 
 fn failure(error: CallError) -> Failure {
     match error {
         CallError::Endpoint { why, retry_after } => Failure::Endpoint { why, retry_after },
-        CallError::Rejected { status, body } => {
-            Failure::endpoint(format!("status {status}: {}", shown(&body.to_string())))
-        }
+        CallError::Distrusted(why) => Failure::Distrusted(why),
+        rejected @ CallError::Rejected { .. } => Failure::endpoint(rejected.why()),
         CallError::TooLarge(why) => Failure::Refused(Refusal::transient("answer_too_large", why)),
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use threshflow::lane::Remote;
 
+use super::client::CallError;
 use super::endpoints::Endpoints;
 use super::workflow::Workflow;
-use crate::http::trouble;
 
 /// One server of an editor.
 pub(super) struct Server {
@@ -53,11 +53,12 @@ impl Remote for Server {
     }
 
     fn trouble(&self) -> Option<String> {
+        let client = &self.endpoints.clients()[self.number];
         let state = self.endpoints.state(self.number);
         if state.failures == 0 {
-            return None;
+            return client.trouble();
         }
-        Some(trouble(&state.why, state.failures, state.aside_until))
+        Some(client.told(&state.why, state.failures, state.aside_until))
     }
 }
 
@@ -76,15 +77,22 @@ fn node_types(workflows: &[Workflow]) -> BTreeMap<String, BTreeSet<&str>> {
 /// nobody reaches is set aside, unless none is reached.
 ///
 /// # Errors
-/// No server is reached, or one lacks node types.
+/// No server is reached, or one is not to be trusted or lacks node types.
 pub(super) fn first_word(endpoints: &Endpoints, workflows: &[Workflow]) -> Result<(), String> {
     let types = node_types(workflows);
     let (mut reached, mut wrong, mut lacking) = (0, Vec::new(), Vec::new());
     for (number, client) in endpoints.clients().iter().enumerate() {
-        if let Err(why) = client.is_there() {
-            endpoints.set_aside(number, &why);
-            wrong.push(why);
-            continue;
+        match client.is_there() {
+            Ok(()) => {}
+            Err(CallError::Distrusted(why)) => {
+                return Err(format!("a server of ComfyUI can't be used: {why}"));
+            }
+            Err(error) => {
+                let why = error.why();
+                endpoints.set_aside(number, &why);
+                wrong.push(why);
+                continue;
+            }
         }
         reached += 1;
         let missing: Vec<String> = types

@@ -1,19 +1,52 @@
 //! The websocket that tells when a prompt has ended. It only saves waiting: the history is what counts.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
 use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::stream::MaybeTlsStream;
-use tungstenite::{Error, Message, WebSocket, client_tls};
+use tungstenite::{Connector, Error, Message, WebSocket, client_tls_with_config};
+
+use crate::http::LONGEST_CONNECT;
 
 /// A connection under a client's id, of which the server tells how that client's prompts get on.
 pub(super) struct Socket {
-    socket: WebSocket<MaybeTlsStream<TcpStream>>,
-    /// The same connection, whose timeouts are set here.
+    socket: WebSocket<MaybeTlsStream<Timed>>,
+}
+
+/// A connection on which nothing waits beyond a moment, however slowly bytes trickle in.
+struct Timed {
     stream: TcpStream,
+    until: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_millis(1))) }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 /// What was heard of a prompt.
@@ -27,34 +60,45 @@ pub(super) enum Heard {
 }
 
 impl Socket {
-    /// Connects to the endpoint at `address` (`http://host:8188`). `None` where it can't: then the history is asked instead.
-    pub(super) fn connect(address: &str, client_id: &str, timeout: Duration) -> Option<Self> {
+    /// Connects to the endpoint at `address` (`http://host:8188`), within `timeout`; `tls` where others than the usual roots are
+    /// trusted. `None` where it can't: then the history is asked instead.
+    pub(super) fn connect(
+        address: &str,
+        client_id: &str,
+        tls: Option<Arc<ClientConfig>>,
+        timeout: Duration,
+    ) -> Option<Self> {
+        let until = Instant::now() + timeout;
         let request = format!("ws{}/ws?clientId={client_id}", address.strip_prefix("http")?);
         let request = request.into_client_request().ok()?;
         let uri = request.uri();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("wss") { 443 } else { 80 });
         // Names of version 6 stand in brackets.
         let host = uri.host()?.trim_matches(['[', ']']);
-        let stream = (host, port)
-            .to_socket_addrs()
-            .ok()?
-            .find_map(|address| TcpStream::connect_timeout(&address, timeout).ok())?;
-        stream.set_read_timeout(Some(timeout)).ok()?;
-        stream.set_write_timeout(Some(timeout)).ok()?;
-        let timeouts = stream.try_clone().ok()?;
-        let (socket, _) = client_tls(request, stream).ok()?;
-        Some(Socket { socket, stream: timeouts })
+        let connect = |address| {
+            let left = until.saturating_duration_since(Instant::now()).min(LONGEST_CONNECT);
+            TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))).ok()
+        };
+        let stream = Timed { stream: (host, port).to_socket_addrs().ok()?.find_map(connect)?, until };
+        let connector = tls.map(Connector::Rustls);
+        let (socket, _) = client_tls_with_config(request, stream, None, connector).ok()?;
+        Some(Socket { socket })
+    }
+
+    fn wait_no_longer_than(&mut self, until: Instant) {
+        match self.socket.get_mut() {
+            MaybeTlsStream::Plain(stream) => stream.until = until,
+            MaybeTlsStream::Rustls(stream) => stream.sock.until = until,
+            _ => {}
+        }
     }
 
     /// Listens until the prompt is over, but no longer than `until`.
     pub(super) fn listen(&mut self, prompt_id: &str, until: Instant) -> Heard {
+        self.wait_no_longer_than(until);
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= until {
                 return Heard::Nothing;
-            }
-            if self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).is_err() {
-                return Heard::Gone;
             }
             match self.socket.read() {
                 Ok(Message::Text(text)) if says_over(&text, prompt_id) => return Heard::Over,

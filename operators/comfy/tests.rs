@@ -2,15 +2,16 @@
 //! queue twice unless the first was lost.
 
 mod bindings;
+mod hostile;
 mod several;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::socket::{Heard, Socket};
+use super::socket::Heard;
 use super::*;
 use crate::mask::Mask;
 use ::tests::fakes::comfy::{Ending, Fake, Reply, png};
@@ -98,7 +99,10 @@ fn a_good_run() {
     let graph = &state.prompts[0];
     assert_eq!(graph["2"]["inputs"]["text"], "red mug");
     assert_eq!(graph["8"]["inputs"]["seed"], json!((1_u64 << 53) - 1));
-    assert_eq!(graph["9"], workflow()["9"]);
+    let mut saves = workflow()["9"].clone();
+    saves["inputs"]["filename_prefix"] = json!("threshflow/edit");
+    assert_eq!(graph["9"], saves);
+    assert!(state.history().is_empty(), "what went well is taken out of the history");
     let uploaded = &state.uploads[graph["1"]["inputs"]["image"].as_str().unwrap()];
     let uploaded = image::load_from_memory(uploaded).unwrap().to_rgba8();
     assert_eq!(
@@ -141,8 +145,8 @@ fn a_websocket_that_dies_or_never_answers_costs_nothing() {
 fn the_end_is_heard_over_the_websocket() {
     let heard = |ending: Ending, id: Option<&str>, patience: Duration| {
         let fake = Fake::new(ending);
-        let mut socket = Socket::connect(&fake.address, "me", Duration::from_secs(5)).unwrap();
-        let client = Client::new(&fake.address, Duration::from_secs(5), 1 << 20);
+        let client = Client::new(&fake.address, Duration::from_secs(5), 1 << 20).unwrap();
+        let mut socket = client.socket("me").unwrap();
         let (own, _) = client.prompt(&json!({}), "me").unwrap();
         socket.listen(id.unwrap_or(&own), Instant::now() + patience)
     };

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use threshflow::row::Refusal;
 
-use super::client::{Stored, shown};
+use super::client::{Stored, is_name};
+use crate::http::shortened;
 
 // What a server says of its nodes and models is transient: whether they are there is checked before anything runs, for nothing, and a
 // missing model must not stick to every picture that came by. So is a run that went well and left no picture: what became of its output
@@ -11,13 +12,18 @@ use super::client::{Stored, shown};
 
 /// Why a prompt was rejected: the body of a status 400.
 pub(super) fn rejected(workflow: &str, body: &Value) -> Refusal {
-    let mut faults: Vec<String> = node_errors(body).map(|(id, node)| of_node(id, node)).collect();
+    let mut faults: Vec<String> =
+        node_errors(body).take(MOST_FAULTS).map(|(id, node)| of_node(id, node)).collect();
     if faults.is_empty() {
         // {"error": {"message", "details"}}; of old servers, {"error": "message"}.
         let error = &body["error"];
         let parts = [error.as_str(), error["message"].as_str(), error["details"].as_str()];
         let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        faults.push(if parts.is_empty() { shown(&body.to_string()) } else { parts.join(" ") });
+        faults.push(shortened(&if parts.is_empty() { body.to_string() } else { parts.join(" ") }));
+    }
+    let more = node_errors(body).count().saturating_sub(MOST_FAULTS);
+    if more > 0 {
+        faults.push(format!("and {more} more"));
     }
     let message = format!("ComfyUI won't run the workflow {workflow}: {}", faults.join("; "));
     Refusal::transient("workflow_rejected", message)
@@ -32,17 +38,21 @@ pub(super) fn output_rejected(workflow: &str, answer: &Value, output: &str) -> O
     ours.then(|| rejected(workflow, answer))
 }
 
+/// Nodes that a message names, and errors of each.
+const MOST_FAULTS: usize = 4;
+
 fn node_errors(body: &Value) -> impl Iterator<Item = (&String, &Value)> {
     body["node_errors"].as_object().into_iter().flatten()
 }
 
 fn of_node(id: &str, node: &Value) -> String {
     let class = node["class_type"].as_str().unwrap_or("unknown");
-    let errors = node["errors"].as_array().into_iter().flatten().map(|error| {
+    let errors = node["errors"].as_array().into_iter().flatten().take(MOST_FAULTS).map(|error| {
         let part = |name: &str| error[name].as_str().unwrap_or_default();
-        shown(format!("{}: {}", part("message"), part("details")).trim_end_matches(": "))
+        format!("{}: {}", part("message"), part("details")).trim_end_matches(": ").to_owned()
     });
-    format!("node {id} ({class}): {}", errors.collect::<Vec<_>>().join(", "))
+    let errors = errors.collect::<Vec<_>>().join(", ");
+    format!("node {} ({}): {}", shortened(id), shortened(class), shortened(&errors))
 }
 
 /// How a prompt ended, by its entry in the history: where the first picture of the node `output` lies.
@@ -62,8 +72,17 @@ pub(super) fn ended(workflow: &str, entry: &Value, output: &str) -> Result<Store
         return Err(Refusal::transient("server_failed", message));
     }
     let pictures = entry["outputs"][output]["images"].as_array();
-    let first = pictures.and_then(|pictures| pictures.first()).and_then(stored);
-    first.ok_or_else(|| {
+    let first = pictures.and_then(|pictures| pictures.first()).filter(|first| first["filename"].is_string());
+    if let Some(first) = first {
+        return stored(first).ok_or_else(|| {
+            let message = format!(
+                "the workflow {workflow} gave a picture under a name that is none: {}",
+                shortened(&first.to_string())
+            );
+            Refusal::transient("bad_output", message)
+        });
+    }
+    Err({
         let message = format!(
             "the workflow {workflow} ran well, and its node {output} gave no picture; the next run asks again, check the node \
              if it never does"
@@ -72,13 +91,16 @@ pub(super) fn ended(workflow: &str, entry: &Value, output: &str) -> Result<Store
     })
 }
 
+/// `None` where it lies under no name that a file can have, or in none of ComfyUI's folders.
 fn stored(picture: &Value) -> Option<Stored> {
-    let text = |name: &str| picture[name].as_str().map(str::to_owned);
-    Some(Stored {
-        filename: text("filename")?,
-        subfolder: text("subfolder").unwrap_or_default(),
-        folder: text("type").unwrap_or_else(|| "output".to_owned()),
-    })
+    let text = |name: &str| picture[name].as_str().unwrap_or_default();
+    let (filename, subfolder) = (text("filename"), text("subfolder"));
+    let folder = Some(text("type")).filter(|kind| !kind.is_empty()).unwrap_or("output");
+    let is_meant = is_name(filename)
+        && (subfolder.is_empty() || is_name(subfolder))
+        && ["output", "temp", "input"].contains(&folder);
+    let [filename, subfolder, folder] = [filename, subfolder, folder].map(str::to_owned);
+    is_meant.then_some(Stored { filename, subfolder, folder })
 }
 
 /// Words of a machine that is short of memory.
@@ -123,7 +145,8 @@ fn execution_error(workflow: &str, error: &Value) -> Refusal {
         |why| Refusal::permanent("execution_failed", why)
     };
     let (id, node) = (part("node_id"), part("node_type"));
-    refused(format!("node {id} ({node}) of the workflow {workflow}: {}", shown(&what)))
+    let (id, node, what) = (shortened(id), shortened(node), shortened(&what));
+    refused(format!("node {id} ({node}) of the workflow {workflow}: {what}"))
 }
 
 #[cfg(test)]

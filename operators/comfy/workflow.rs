@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use threshflow::row::Stamp;
 
 use super::binding::{Binding, Input, MaskTo, Words, fill, hint};
+use super::client::SUBFOLDER;
 use crate::choice::slot;
 use crate::edit_plan::Operation;
 use crate::editor::Pass;
@@ -186,7 +187,7 @@ fn is_node(node: &Value) -> bool {
     node["class_type"].is_string() && node["inputs"].is_object()
 }
 
-/// The graph with what the binding leaves out, adds and sets.
+/// The graph with what the binding leaves out, adds and sets; what it saves lies in our folder, unless the binding sets another.
 fn changed(mut graph: Map<String, Value>, binding: &Binding, wrong: &mut Vec<String>) -> Map<String, Value> {
     for id in &binding.leave_out {
         if graph.shift_remove(id).is_none() {
@@ -198,6 +199,11 @@ fn changed(mut graph: Map<String, Value>, binding: &Binding, wrong: &mut Vec<Str
             wrong.push(format!("`add`: node {id} has no `class_type` and `inputs`"));
         } else if graph.insert(id.clone(), node.clone()).is_some() {
             wrong.push(format!("`add`: node {id} is in the workflow already; give it another number"));
+        }
+    }
+    for (_, node) in &mut graph {
+        if let Some(Value::String(prefix)) = node["inputs"].get_mut("filename_prefix") {
+            *prefix = format!("{SUBFOLDER}/{}", prefix.trim_start_matches(['/', '\\']));
         }
     }
     for (to, value) in &binding.set {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, header};
 
+use super::error_body::shortened;
 use super::gate::{NotLetIn, Went};
 use super::send::{self, Expected, Fault, Payload, Received, shown};
 use super::{Answered, CallClass, CallError, Host, KeyHeader, Tokens};
@@ -109,7 +110,13 @@ impl Host {
         let began = Instant::now();
         let timeout = self.settings.call_timeout.min(deadline.saturating_duration_since(began));
         let most_bytes = self.settings.most_body_bytes;
-        match send::send(&self.agent, request, call.payload, call.expected, timeout, most_bytes) {
+        let beat = self.pulse.asked();
+        let sent = send::send(&self.agent, request, call.payload, call.expected, timeout, most_bytes);
+        if sent.is_ok() {
+            beat.heard();
+        }
+        drop(beat);
+        match sent {
             Ok(received) => {
                 permit.went(Went::Well);
                 // Files have a path each, and are no kind of their own.
@@ -167,7 +174,8 @@ impl Host {
     /// For errors: the name, and what was asked without its query.
     fn place(&self, path: &str) -> String {
         let url = self.url(path);
-        format!("{} ({})", self.settings.name, url.split('?').next().unwrap_or_default())
+        // Answers name files by paths of their own.
+        format!("{} ({})", self.settings.name, shortened(url.split('?').next().unwrap_or_default()))
     }
 
     /// A server may repeat what it was sent, and answers are kept.
@@ -274,8 +282,8 @@ impl Host {
                 bound(settings.tokens_a_minute)
             ),
             NotLetIn::Open => format!(
-                "{name} was not asked within {deadline}: {} requests in a row had failed, and it is tried again once \
-                 every {}; check that it runs",
+                "{name} was not asked: {} requests in a row had failed, it was not well within {deadline}, and it is tried again \
+                 once every {}; check that it runs",
                 settings.breaker.failures,
                 shown(settings.breaker.pause)
             ),

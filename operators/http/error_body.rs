@@ -9,6 +9,8 @@ use super::CallClass;
 
 /// As much of a server's words as an error repeats.
 const MOST_WORDS: usize = 300;
+/// Of them, and of the blanks between.
+const MOST_LOOKED_AT: usize = 4_000;
 
 /// What a body says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,11 +153,22 @@ fn number(value: &Value) -> Option<u16> {
     }
 }
 
-/// On one line, and not for ever.
-pub(super) fn shortened(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MOST_WORDS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
+/// A server's words as they stand in messages: on one line, not for ever, and without what commands a terminal or hides letters.
+pub(crate) fn shortened(words: &str) -> String {
+    // No more than can be shown is looked at.
+    let looked_at = words.char_indices().nth(MOST_LOOKED_AT).map_or(words, |(end, _)| &words[..end]);
+    let line = looked_at.split_whitespace().collect::<Vec<_>>().join(" ");
+    let harmless: String =
+        line.chars().map(|letter| if is_harmful(letter) { '\u{fffd}' } else { letter }).collect();
+    match harmless.char_indices().nth(MOST_WORDS) {
+        Some((end, _)) => format!("{}…", &harmless[..end]),
+        None if looked_at.len() < words.len() => format!("{harmless}…"),
+        None => harmless,
     }
+}
+
+/// Control characters, and those that turn the direction of writing.
+fn is_harmful(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -50,6 +50,8 @@ pub(super) enum Went {
 pub(super) struct Gate {
     most_in_flight: usize,
     breaker: Breaker,
+    /// How long the endpoint may fail before who stands at an open breaker is sent away at once.
+    patience: Duration,
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
     state: Mutex<State>,
@@ -64,6 +66,8 @@ struct State {
     most_seen: usize,
     paused_until: Option<Instant>,
     failures: u32,
+    /// When the first of these failures came.
+    ill_since: Option<Instant>,
     /// When the last good answer came.
     well_at: Option<Instant>,
     circuit: Circuit,
@@ -97,11 +101,17 @@ impl Gate {
         Gate {
             most_in_flight: most_in_flight.max(1),
             breaker,
+            patience: Duration::MAX,
             requests: requests_a_minute.and_then(Bucket::a_minute),
             tokens: tokens_a_minute.and_then(Bucket::a_minute),
             state: Mutex::default(),
             changed: Condvar::new(),
         }
+    }
+
+    /// Who comes when the endpoint has failed for so long does not wait for it: an hour of waiting in turns tells no more than the first.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Gate { patience, ..self }
     }
 
     /// Waits for its turn, until `deadline`.
@@ -117,6 +127,7 @@ impl Gate {
                 _ if state.stopped => break Err(NotLetIn::Stopped),
                 None => break Ok(()),
                 Some((reason, _)) if now >= deadline => break Err(reason),
+                Some((NotLetIn::Open, _)) if self.is_given_up(&state, now) => break Err(NotLetIn::Open),
                 Some((reason, until)) => (reason, until.map_or(deadline, |until| until.min(deadline))),
             };
             debug_assert!(reason != NotLetIn::Stopped);
@@ -136,6 +147,10 @@ impl Gate {
         // Who stood behind may be the first now.
         self.changed.notify_all();
         permit
+    }
+
+    fn is_given_up(&self, state: &State, now: Instant) -> bool {
+        state.ill_since.is_some_and(|since| now.duration_since(since) >= self.patience)
     }
 
     /// What stands between a caller and the door, and when to look again where that is known.
@@ -205,7 +220,7 @@ impl Gate {
         state.in_flight -= 1;
         match went {
             Went::Well => {
-                state.failures = 0;
+                (state.failures, state.ill_since) = (0, None);
                 state.well_at = Some(Instant::now());
                 if probe {
                     state.circuit = Circuit::Closed;
@@ -214,6 +229,7 @@ impl Gate {
             Went::Badly if !probe && state.well_at.is_some_and(|well| since < well) => {}
             Went::Badly => {
                 state.failures = state.failures.saturating_add(1);
+                state.ill_since.get_or_insert_with(Instant::now);
                 if probe || (state.circuit == Circuit::Closed && state.failures >= self.breaker.failures) {
                     state.circuit = Circuit::OpenUntil(Instant::now() + self.breaker.pause);
                 }

@@ -24,7 +24,7 @@ const MOST_BYTES: u64 = 4 << 20;
 const MOST_NAMED: usize = 8;
 
 /// Failures are told when they have lasted for so long: one that the next try heals is no news.
-const NEWS_AFTER: Duration = Duration::from_secs(3);
+pub(crate) const NEWS_AFTER: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 pub(super) struct Health {
@@ -112,7 +112,8 @@ impl Health {
 /// `refuses connections, 12 tries, next in 8 s`.
 pub(crate) fn trouble(words: &str, tries: u32, next: Option<Instant>) -> String {
     let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
-    let next = next.map(|next| next.saturating_duration_since(Instant::now()).as_secs());
+    let next =
+        next.map(|next| next.saturating_duration_since(Instant::now()).as_secs()).filter(|next| *next > 0);
     let next = next.map_or(String::new(), |seconds| format!(", next in {seconds} s"));
     format!("{words}, {tries}{next}")
 }
@@ -138,6 +139,7 @@ impl Host {
             tokens: Tokens::default(),
         };
         let Ok(request) = self.request(&call) else { return Ok(Vec::new()) };
+        let _beat = self.pulse.asked();
         match send::send(&self.agent, request, call.payload, call.expected, PATIENCE, MOST_BYTES) {
             Ok(received) => Ok(names(&received.body)),
             Err(fault) => {

@@ -1,24 +1,22 @@
 //! One request over the wire, and what became of it.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use threshflow::shard::guarded;
 use ureq::http::header::CONTENT_TYPE;
-use ureq::http::{HeaderMap, HeaderValue, Request, Response, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::http::{HeaderMap, HeaderValue, Request, Response};
 use ureq::unversioned::multipart::{self, Form};
 use ureq::{Agent, AsSendBody, Body, Error};
 
 use super::error_body::{Said, shortened};
 use super::gate::Went;
 use super::retry_after::retry_after;
+use super::trust::{ADVICE, Roots, is_distrust, is_loopback};
 use super::{CallClass, HostSettings, HttpError, Part};
 
 /// A connection that isn't there after this long won't be.
-const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 
 /// Servers close what is idle, many after five seconds: a connection that is about to be closed is not sent by.
 const LONGEST_IDLE: Duration = Duration::from_secs(4);
@@ -81,30 +79,10 @@ pub(super) fn agent(settings: &HostSettings) -> Result<Agent, HttpError> {
     if is_loopback(&settings.base_url) {
         config = config.proxy(None);
     }
-    let roots = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
-    if let Some(path) = roots.filter(|_| !settings.base_url.starts_with("http:")) {
-        let roots = RootCerts::from(certificates(&PathBuf::from(path))?);
-        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    if let Some(roots) = Roots::of(&settings.base_url)? {
+        config = config.tls_config(roots.for_http());
     }
     Ok(config.build().new_agent())
-}
-
-fn is_loopback(url: &str) -> bool {
-    let uri = url.parse::<Uri>().unwrap_or_default();
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, HttpError> {
-    let fail = |why: String| HttpError::Certificates { path: path.to_owned(), why };
-    let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-    let mut found = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| fail(error.to_string()))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() { Err(fail("there is no certificate in it".to_owned())) } else { Ok(found) }
 }
 
 pub(super) fn send(
@@ -239,11 +217,9 @@ fn broken(error: &Error, timeout: Duration, most_bytes: u64) -> Fault {
             format!("the answer is larger than {most_bytes} bytes, the cap on bodies"),
             false,
         ),
-        _ if is_distrust(error) => (
-            CallClass::Unreachable,
-            format!("{}; name the PEM file of its authority in SSL_CERT_FILE if you trust it", error),
-            false,
-        ),
+        _ if is_distrust(error) => {
+            (CallClass::Unreachable, format!("{}; {ADVICE}", shortened(&error.to_string())), false)
+        }
         Error::Io(_)
         | Error::HostNotFound
         | Error::ConnectionFailed
@@ -262,12 +238,6 @@ fn broken(error: &Error, timeout: Duration, most_bytes: u64) -> Fault {
     };
     let went = if class == CallClass::TooLarge { Went::Well } else { Went::Badly };
     Fault { class, words, status: None, retry, pause: None, went, may_have_cost: !unasked }
-}
-
-/// Certificates come as errors of input.
-fn is_distrust(error: &Error) -> bool {
-    matches!(error, Error::Io(inner) if inner.kind() == std::io::ErrorKind::InvalidData
-        && inner.to_string().contains("certificate"))
 }
 
 /// `1.5 s`.

@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 use threshflow::row::Refusal;
 
-use crate::made::check_whole;
+use crate::made;
 
 /// Some servers leave out what base64 fills up with.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -61,9 +61,10 @@ fn from_base64(text: &str) -> Result<Vec<u8>, Refusal> {
     BASE64.decode(&text).map_err(|error| bad(format!("a picture in broken base64 ({error})")))
 }
 
-/// Checks that the bytes are a whole PNG, JPEG or WebP of a sensible size, by decoding them; else refused as `bad_answer`.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
-    check_whole(bytes).map_err(bad)
+/// Checks that the bytes are a whole PNG, JPEG or WebP of a sensible size, by decoding them; else refused as `bad_answer`. Gives them
+/// without metadata.
+pub(super) fn taken(bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    made::taken(bytes).map_err(bad)
 }
 
 fn bad(what: String) -> Refusal {

@@ -291,8 +291,8 @@ impl Folder {
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<(), ReleaseError> {
         let path = self.root.join(MANIFEST);
-        let text = sealed(manifest)
-            .map_err(|error| ReleaseError::Manifest { path, why: error.to_string() })?;
+        let text =
+            sealed(manifest).map_err(|error| ReleaseError::Manifest { path, why: error.to_string() })?;
         self.replace(MANIFEST, &text)
     }
 

@@ -38,8 +38,10 @@ pub enum Reply {
     },
     /// The connection ends without a word.
     Cut,
-    /// Nothing comes for as long as anyone waits in these tests.
+    /// Nothing comes for as long as the client stays.
     Hang,
+    /// The same, after a while.
+    After(Duration, Box<Reply>),
 }
 
 /// How prompts end.
@@ -66,6 +68,9 @@ pub enum Ending {
     Forgets,
 }
 
+/// No test waits longer.
+const LONGEST_HANG: Duration = Duration::from_secs(60);
+
 type Script = Box<dyn Fn(&Request, &mut State) -> Option<Reply> + Send + Sync>;
 
 pub struct State {
@@ -87,6 +92,13 @@ pub struct State {
     pending: Vec<Value>,
     history: serde_json::Map<String, Value>,
     sockets: BTreeMap<String, Sender<Option<Value>>>,
+}
+
+impl State {
+    /// What the history has, by the prompt's id.
+    pub fn history(&self) -> &serde_json::Map<String, Value> {
+        &self.history
+    }
 }
 
 /// A drawn picture as a file.
@@ -165,6 +177,10 @@ fn serve(mut stream: TcpStream, state: &Arc<Mutex<State>>, script: &Script) {
     }
     let Some(request) = read_request(&mut stream) else { return };
     // Questions that come before the first pass are not among the calls.
+    let is_first_word = request.is("GET", "/system_stats") || request.path.starts_with("/object_info/");
+    if is_first_word && let Some(reply) = script(&request, &mut state.lock().unwrap()) {
+        return send(&mut stream, reply);
+    }
     if let Some(kind) = request.path.strip_prefix("/object_info/").filter(|_| request.method == "GET") {
         let known = !state.lock().unwrap().missing.iter().any(|missing| missing == kind);
         let info = if known { json!({kind: {"input": {}}}) } else { json!({}) };
@@ -179,15 +195,28 @@ fn serve(mut stream: TcpStream, state: &Arc<Mutex<State>>, script: &Script) {
         let scripted = script(&request, &mut locked);
         scripted.unwrap_or_else(|| answer(&request, &mut locked, state))
     };
+    send(&mut stream, reply);
+}
+
+fn send(stream: &mut TcpStream, reply: Reply) {
     let (status, headers, body) = match reply {
         Reply::Json(status, value) => {
             (status, "content-type: application/json".to_owned(), value.to_string().into_bytes())
         }
         Reply::Raw { status, headers, body } => (status, headers, body),
         Reply::Cut => return,
-        Reply::Hang => return pause(2000),
+        Reply::Hang => {
+            let _ = stream.set_read_timeout(Some(LONGEST_HANG));
+            // Until the client goes.
+            while stream.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+            return;
+        }
+        Reply::After(time, reply) => {
+            std::thread::sleep(time);
+            return send(stream, *reply);
+        }
     };
-    respond(&mut stream, status, &headers, &body);
+    respond(stream, status, &headers, &body);
 }
 
 fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &[u8]) {
@@ -204,7 +233,9 @@ fn socket_request() -> Request {
 
 fn log(request: &Request, state: &mut State) {
     let path = request.path.split('?').next().unwrap_or_default();
-    if !(request.method == "GET" && (path.starts_with("/history") || path == "/queue" || path == "/ws")) {
+    if path != "/history"
+        && !(request.method == "GET" && (path.starts_with("/history/") || path == "/queue" || path == "/ws"))
+    {
         state.calls.push(format!("{} {path}", request.method));
     }
 }
@@ -248,12 +279,19 @@ fn answer(request: &Request, state: &mut State, shared: &Arc<Mutex<State>>) -> R
     if request.is("GET", "/history") {
         return Reply::Json(200, Value::Object(state.history.clone()));
     }
+    if request.is("POST", "/history") {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        for id in body["delete"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            state.history.remove(id);
+        }
+        return Reply::Raw { status: 200, headers: String::new(), body: Vec::new() };
+    }
     if let Some(id) = request.path.strip_prefix("/history/") {
         let found = state.history.get(id).map(|entry| json!({id: entry}));
         return Reply::Json(200, found.unwrap_or_else(|| json!({})));
     }
     if request.is("GET", "/view") {
-        if !request.path.contains("filename=edit_00001_.png&subfolder=&type=output") {
+        if !request.path.contains("filename=edit_00001_.png&subfolder=threshflow&type=output") {
             return Reply::Raw { status: 404, headers: String::new(), body: Vec::new() };
         }
         let headers = "content-type: image/png".to_owned();
@@ -345,8 +383,7 @@ fn run(shared: &Arc<Mutex<State>>, item: &Value, client: &str) {
 /// Moves a prompt into the history.
 fn end(state: &mut State, item: &Value, ending: &Ending) {
     let id = item[1].as_str().unwrap();
-    let picture =
-        json!({"9": {"images": [{"filename": "edit_00001_.png", "subfolder": "", "type": "output"}]}});
+    let picture = json!({"9": {"images": [{"filename": "edit_00001_.png", "subfolder": "threshflow", "type": "output"}]}});
     let (outputs, last) = match ending {
         Ending::NoPicture => (json!({}), json!(["execution_success", {"prompt_id": id}])),
         Ending::Error(kind, message) => {

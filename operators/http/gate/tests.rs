@@ -97,3 +97,25 @@ fn what_was_sent_before_the_last_good_answer_opens_nothing() {
     three.went(Went::Badly);
     assert_eq!(enter().err(), Some(NotLetIn::Open));
 }
+
+#[test]
+fn who_comes_when_it_has_failed_for_long_does_not_wait_for_the_next_try() {
+    let pause = Duration::from_millis(200);
+    let gate =
+        Gate::new(100, None, None, Breaker { failures: 1, pause }).with_patience(Duration::from_millis(50));
+    let fail = |deadline: Instant| gate.enter(0, deadline).map(|permit| permit.went(Went::Badly));
+    fail(far()).expect("closed");
+    // It is not ill for long yet: this one waits for the next try, and is it.
+    let begin = Instant::now();
+    fail(far()).expect("a try");
+    assert!(begin.elapsed() >= pause - Duration::from_millis(20));
+    let begin = Instant::now();
+    assert!((0..50).all(|_| fail(far()).err() == Some(NotLetIn::Open)));
+    assert!(begin.elapsed() < pause / 2, "somebody waited");
+    // A try whose time has come is made all the same, and one that goes well ends it.
+    while gate.enter(0, Instant::now()).map(|permit| permit.went(Went::Well)).is_err() {
+        thread::yield_now();
+    }
+    fail(Instant::now()).expect("closed");
+    assert_eq!(gate.lock().failures, 1);
+}

@@ -33,6 +33,13 @@ impl Desk {
         Desk { folder }
     }
 
+    /// With what is put into its folder.
+    pub fn copied(fill: impl FnOnce(&Path)) -> Self {
+        let folder = tests::scratch();
+        fill(folder.path());
+        Desk { folder }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -68,7 +75,9 @@ impl Desk {
         let dials = DIALS.iter().filter(|(dial, _)| !set(dial));
         command.extend(dials.map(|(dial, value)| format!("--set={dial}={value}")));
         for flag in ["--chat-url", "--edit-url"] {
-            command.extend([flag.to_owned(), url.to_owned()]);
+            if !more.contains(flag) {
+                command.extend([flag.to_owned(), url.to_owned()]);
+            }
         }
         if !more.contains("--edit-model") {
             command.push("--edit-model=painter".to_owned());

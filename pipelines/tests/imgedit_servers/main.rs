@@ -12,3 +12,5 @@ mod money;
 mod rates;
 mod reuse;
 mod secrets;
+mod table;
+mod tls;
