@@ -137,9 +137,23 @@ impl Operator for Instruct {
 
     const LOOKS: Looks = Looks::AtBothFrames;
     const KEY: Key = Key::Row;
+    const RESTS_ON_BOOKS: bool = true;
 
     fn name(&self) -> &'static str {
         "instruct"
+    }
+
+    /// Always: a reference picture that the store lost is taken from the user's folder again, the words stay.
+    fn stands(&self, body: &[u8]) -> bool {
+        let stored = self
+            .source
+            .references
+            .as_ref()
+            .map(|references| (references, StoredInstruction::from_bytes(body)));
+        if let Some((references, Ok(StoredInstruction { reference, .. }))) = stored {
+            references.keep(&reference);
+        }
+        true
     }
 
     fn stamp(&self) -> Stamp {

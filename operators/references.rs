@@ -17,6 +17,7 @@ use threshflow::row::{ContentHash, Refusal, Stamp};
 use threshflow::shard::{Format, format_of, orientation_of};
 
 use crate::edit_plan::words::{count, words};
+use crate::edit_source::StoredReference;
 use crate::made::pixels_of_file;
 
 /// Raise this when the code changes what a picture becomes.
@@ -94,6 +95,16 @@ impl References {
         let listed = crate::choice::of(number, &self.listed).ok_or_else(lost)?;
         self.book.look_up_one(listed.hash, || listed.png())?;
         Ok(listed.reference.clone())
+    }
+
+    /// Keeps the picture of a reference that was chosen in an earlier run, if the store lost it and the folder still has it.
+    pub fn keep(&self, reference: &StoredReference) {
+        let content = reference.content.as_ref();
+        let listed = self.listed.iter().find(|listed| Some(&listed.reference.content) == content);
+        if let Some(listed) = listed.filter(|listed| !self.book.knows(&listed.hash)) {
+            // Where that fails, a release says what it lacks.
+            let _ = self.book.look_up_one(listed.hash, || listed.png());
+        }
     }
 
     /// The picture of a reference that was chosen in this run or an earlier one.

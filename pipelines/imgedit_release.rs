@@ -229,7 +229,8 @@ impl PublishedEdits {
         let Some(kept) = &record.reference_picture else { return drawn_reference(record) };
         let bytes = self.remembered(&kept.stamp, &kept.key)?.ok_or_else(|| {
             format!(
-                "the store remembers no reference picture {} (stamp {}, in {}): name the store that it was published with",
+                "the store remembers no reference picture {} (stamp {}, in {}): name the store that it was published with; if that \
+                 lost it, run the pipeline again with its --references, then release",
                 kept.key,
                 kept.stamp,
                 self.memos.display()

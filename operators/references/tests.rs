@@ -78,3 +78,18 @@ fn bad_folders_are_told_with_what_to_do() {
     RgbImage::new(2, 2).save(bad.path().join("one two three four five six seven.png")).unwrap();
     assert!(said(bad.path()).contains("7 words"), "{}", said(bad.path()));
 }
+
+#[test]
+fn what_the_store_lost_is_kept_again_and_nothing_else() {
+    let (folder, store) = (folder(), tempfile::tempdir().unwrap());
+    let references = open(folder.path(), store.path()).unwrap();
+    let chosen = references.choose(1).unwrap();
+    let hash = |name: &str| references.listed.iter().find(|it| it.reference.name == name).unwrap().hash;
+    references.book.forget(&hash("red pot"));
+    references.keep(&StoredReference { shows: Some(chosen.name.clone()), content: None });
+    references.keep(&StoredReference { shows: Some("fir".into()), content: Some("0".repeat(32)) });
+    assert!(!references.book.knows(&hash("red pot")), "a drawn one, and one that is nowhere");
+    references.keep(&StoredReference { shows: Some(chosen.name), content: Some(chosen.content) });
+    let known = ["red pot", "tree"].map(|name| references.book.knows(&hash(name)));
+    assert_eq!(known, [true, false], "only what was chosen");
+}

@@ -2,8 +2,8 @@
 //!
 //! `.seen` notes of every part how its file looked (length, times, inode) when its bytes were last known to be those of the manifest.
 //! A part that looks otherwise is read in full. So is, of those that look the same, what was read longest ago, up to [`MOST_READ`]
-//! bytes a commit: a folder of that size is read whole by every commit, and of a larger one each part in its turn. What a disk does
-//! to bytes without touching a file's times is found by that, or by [`verify`](super::verify()).
+//! bytes a commit: a folder of that size is read whole by every commit, and of a larger one each part in its turn, but for files that
+//! are larger by themselves. What a disk does to bytes without touching a file's times is found by that, or by [`verify`](super::verify()).
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, Metadata};
@@ -140,10 +140,10 @@ impl Seen {
         }
         same.sort_unstable();
         let mut left = most;
-        to_read.extend(same.into_iter().map(|(_, place)| place).take_while(|place| {
-            let fits = parts[*place].bytes <= left;
-            left = left.saturating_sub(parts[*place].bytes);
-            fits
+        to_read.extend(same.into_iter().map(|(_, place)| place).filter(|place| {
+            let rest = left.checked_sub(parts[*place].bytes);
+            left = rest.unwrap_or(left);
+            rest.is_some()
         }));
         for (place, damage) in read_all(root, parts, &to_read) {
             if damage.is_none() {
@@ -235,6 +235,15 @@ mod tests {
             .collect();
         assert_eq!(found, [[false; 3].to_vec(), [false; 3].to_vec(), vec![false, false, true]]);
         assert!(seen.damages(folder.path(), &named)[2].is_some(), "small folders are read whole");
+        // What is larger than the bound by itself holds up no other.
+        let (folder, mut seen, mut named) = known();
+        let large = b"large".repeat(10);
+        fs::write(folder.path().join("a"), &large).unwrap();
+        named[0] = Named { bytes: 50, hash: Some(ContentHash::of(&large).to_string()), ..named[0].clone() };
+        seen.note(folder.path(), &named[0]);
+        rot(folder.path(), &mut seen, "c");
+        let found = [0, 1].map(|_| seen.damages_within(folder.path(), &named, 10)[2].is_some());
+        assert_eq!(found, [false, true]);
     }
 
     #[test]

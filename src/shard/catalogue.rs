@@ -420,6 +420,19 @@ fn line_of(seq: u32, fingerprint: ContentHash, name: &str) -> String {
     format!("{:08x}\t{rest}\n", crc32fast::hash(rest.as_bytes()))
 }
 
+/// How many shards of a store were seen and have no number: their lines are lost.
+pub(super) fn without_number(store: &Path) -> std::io::Result<usize> {
+    let text = match std::fs::read(store.join("shards.log")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
+    numbers.read(&text);
+    let sources = Sources::open(store, true)?;
+    Ok(sources.shards().filter(|shard| !numbers.by_shard.contains_key(*shard)).count())
+}
+
 /// Whether a line of `shards.log` is whole.
 pub(super) fn is_line(line: &[u8]) -> bool {
     read_line(line).is_some()

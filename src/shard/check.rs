@@ -15,6 +15,9 @@ pub struct StoreDamage {
     pub next: &'static str,
 }
 
+const LOST_NUMBERS: &str =
+    "the next run gives those shards other numbers, and asks again what it asked of their sidecars";
+
 /// Whether a line is as it was written.
 type IsLine = fn(&[u8]) -> bool;
 
@@ -22,11 +25,7 @@ type IsLine = fn(&[u8]) -> bool;
 pub fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
     let mut damaged = Vec::new();
     let logs: [(&str, IsLine, &str); 2] = [
-        (
-            "shards.log",
-            catalogue::is_line,
-            "the next run gives the shards that it lost other numbers, and asks again what it asked of their samples' sidecars",
-        ),
+        ("shards.log", catalogue::is_line, LOST_NUMBERS),
         (
             "sources.log",
             sources::is_line,
@@ -48,6 +47,14 @@ pub fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
                 next,
             });
         }
+    }
+    let lost = catalogue::without_number(store)?;
+    if lost > 0 && damaged.iter().all(|found| found.file != "shards.log") {
+        damaged.push(StoreDamage {
+            file: "shards.log".to_owned(),
+            why: format!("the lines of {lost} shards that were seen are gone"),
+            next: LOST_NUMBERS,
+        });
     }
     let folder = store.join("index");
     let entries = match std::fs::read_dir(&folder) {

@@ -13,7 +13,7 @@ use threshflow::publish::Table;
 use super::super::*;
 use super::made_up::{BOX, MadeUp};
 
-/// Every file below `folder` by its path: its bytes, and what a rewriting would change.
+/// Every file below `folder` by its path: its bytes, and what a rewriting would change. What was seen of them is no part of the set.
 fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, u64, i64, i64)> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -26,6 +26,9 @@ fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, u64, i64, i64)> {
             }
             let known = std::fs::metadata(&path).unwrap();
             let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            if name == ".seen" {
+                continue;
+            }
             let seen = (std::fs::read(&path).unwrap(), known.ino(), known.mtime(), known.mtime_nsec());
             files.insert(name, seen);
         }

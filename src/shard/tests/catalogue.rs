@@ -204,6 +204,7 @@ fn a_torn_tail_is_dropped_and_a_broken_line_does_not_give_its_number_away() {
     for (damaged, kept) in [(broken.as_slice(), 1..3), (&whole[..last], 0..2), (b"", 0..0)] {
         std::fs::write(&log, damaged).unwrap();
         std::fs::write(desk.store().join("sources.log"), &seen).unwrap();
+        assert_eq!(check_store(&desk.store()).unwrap()[0].file, "shards.log");
         let catalogue = desk.catalogue();
         assert!(catalogue.damage().is_some_and(|damage| damage.contains("shards.log")));
         let given = numbers(&catalogue);
