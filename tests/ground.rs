@@ -69,6 +69,9 @@ pub struct Args {
     /// Milliseconds that a batch takes
     #[arg(long, default_value_t = 0)]
     pub slow: u64,
+    /// Milliseconds more that a batch of masks takes
+    #[arg(long, default_value_t = 0)]
+    pub slow_masks: u64,
     /// A file that gets a line for every question, the moment it is taken up
     #[arg(long)]
     pub log_asks: Option<PathBuf>,

@@ -10,6 +10,7 @@ pub mod invoke;
 mod options;
 mod plan;
 mod progress;
+mod rate;
 mod removed;
 mod run;
 mod signals;

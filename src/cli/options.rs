@@ -90,6 +90,9 @@ pub struct RunOptions {
     /// a contact sheet of the kept ones puts it beside the page, as .png
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
+    /// Tell of every stage while it goes on, not only of the one that holds the others up
+    #[arg(long)]
+    pub verbose: bool,
     /// Print one JSON object at the end and nothing else
     #[arg(long)]
     pub json: bool,

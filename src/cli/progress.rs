@@ -1,24 +1,31 @@
-//! Progress while a run goes on: bars on a terminal, plain lines when piped. Always on stderr.
+//! Progress while a run goes on: a bar on a terminal, plain lines when piped, rarer with time. Always on stderr.
 
-use std::collections::BTreeMap;
+mod held_up;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::rate::rate;
 use crate::flow::{Counts, Progress, Verdicts};
-use crate::lane::Lanes;
+use crate::lane::{Lanes, StageStatus};
+use held_up::{HeldUp, Holder};
 
 /// What a person sees of a run.
 pub(super) struct Display {
     lanes: Arc<Lanes>,
     bar: Option<ProgressBar>,
+    /// Whether every stage is told of.
+    verbose: bool,
     begin: Instant,
     said: Instant,
-    /// Since when, and how many questions had been answered then: for a rate of the last seconds.
-    sample: (Instant, u64),
-    rate: f64,
+    words: u32,
+    held_up: HeldUp,
+    /// At the beginning and at each of the last words: the rows that were decided, the questions that each stage had answered.
+    samples: VecDeque<Sample>,
     last_waits: (u64, u64),
     shards: usize,
     looked: Instant,
@@ -26,7 +33,28 @@ pub(super) struct Display {
     troubles: BTreeMap<String, (Instant, Duration)>,
 }
 
+/// How things stood.
+struct Sample {
+    at: Instant,
+    rows: usize,
+    answered: BTreeMap<&'static str, u64>,
+}
+
+/// The first words come so often, ...
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// ... so many of them; then the pause doubles, ...
+const OFTEN: u32 = 6;
+/// ... up to this.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// Of so many words: rates of rows are over the time since the first of them.
+const WORDS_OF_A_RATE: usize = 6;
+
+/// How long after `words` of them the next is due.
+fn pause(words: u32) -> Duration {
+    let doubled = PLAIN_EVERY * 2u32.pow(words.saturating_sub(OFTEN - 1).min(3));
+    doubled.min(SELDOM)
+}
 
 /// How often endpoints are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +63,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 impl Display {
-    pub(super) fn start(lanes: Arc<Lanes>, shards: usize) -> Self {
+    pub(super) fn start(lanes: Arc<Lanes>, shards: usize, verbose: bool) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
             let template = "{elapsed_precise} [{bar:30}] {human_pos} of {human_len} rows\n{msg}";
@@ -48,10 +76,12 @@ impl Display {
         Display {
             lanes,
             bar,
+            verbose,
             begin: now,
             said: now,
-            sample: (now, 0),
-            rate: 0.0,
+            words: 0,
+            held_up: HeldUp::default(),
+            samples: VecDeque::from([Sample { at: now, rows: 0, answered: BTreeMap::new() }]),
             last_waits: (0, 0),
             shards,
             looked: now,
@@ -97,15 +127,17 @@ impl Display {
 
     pub(super) fn update(&mut self, progress: &Progress, verdicts: &Verdicts) {
         self.tell_of_troubles();
-        let due = match &self.bar {
-            Some(_) => true,
-            None => self.said.elapsed() >= PLAIN_EVERY,
-        };
-        if !due {
+        let stages = self.lanes.status();
+        self.held_up.see(&stages, self.lanes.pool_status());
+        let is_due = self.said.elapsed() >= pause(self.words);
+        if self.bar.is_none() && !is_due {
             return;
         }
         let counts = verdicts.counts();
-        let lines = self.lines(progress, &counts);
+        let mut lines = vec![self.short(&counts, &stages)];
+        if self.verbose {
+            lines.extend(self.long(progress, &counts, &stages));
+        }
         match &self.bar {
             Some(bar) => {
                 bar.set_length(counts.expected as u64);
@@ -115,28 +147,69 @@ impl Display {
             None => {
                 let seconds = self.begin.elapsed().as_secs_f64();
                 let rows = format!("{} of {} rows", counts.decided, counts.expected);
-                crate::note!("{seconds:>6.0} s  {rows} | {}", lines.join(" | "));
+                crate::note!("{seconds:>6.0} s  {rows}, {}", lines.join(" | "));
             }
         }
-        self.said = Instant::now();
+        if is_due {
+            self.said = Instant::now();
+            self.words = self.words.saturating_add(1);
+            self.held_up.forget();
+            let answered = stages.iter().map(|stage| (stage.name, stage.asked.answered)).collect();
+            self.samples.push_back(Sample { at: self.said, rows: counts.decided, answered });
+            if self.samples.len() > WORDS_OF_A_RATE {
+                self.samples.pop_front();
+            }
+        }
     }
 
-    fn lines(&mut self, progress: &Progress, counts: &Counts) -> Vec<String> {
-        let stages = self.lanes.status();
-        let answered: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
-        if self.sample.0.elapsed() >= Duration::from_secs(1) {
-            self.rate =
-                (answered - self.sample.1.min(answered)) as f64 / self.sample.0.elapsed().as_secs_f64();
-            self.sample = (Instant::now(), answered);
+    /// The rate, what holds the others up, and what failed: what there is to say at most times.
+    fn short(&self, counts: &Counts, stages: &[StageStatus]) -> String {
+        let mut words = Vec::new();
+        if counts.shards < self.shards {
+            words.push(format!("{} of {} shards read", counts.shards, self.shards));
         }
+        let decided = |sample: &Sample| counts.decided.saturating_sub(sample.rows) as u64;
+        if let Some(since) = self.samples.front().filter(|sample| decided(sample) > 0) {
+            words.push(rate(decided(since), since.at.elapsed().as_secs_f64(), ""));
+        }
+        words.extend(self.held_up.holder().map(|holder| self.tell_of(&holder, stages)));
+        let failed: u64 = stages.iter().map(|stage| stage.asked.failed).sum();
+        if failed > 0 {
+            words.push(format!("{failed} failed"));
+        }
+        if words.is_empty() {
+            // A stage that is slow, and before which nothing waits.
+            let under_way =
+                stages.iter().filter(|stage| stage.in_flight > 0).max_by_key(|stage| stage.in_flight);
+            words.push(under_way.map_or("nothing is under way".to_owned(), |stage| {
+                format!("{} of {} under way", stage.in_flight, stage.name)
+            }));
+        }
+        words.join("; ")
+    }
+
+    fn tell_of(&self, holder: &Holder, stages: &[StageStatus]) -> String {
+        let Holder { stage, busy, waiting } = holder;
+        let Some(name) = stage else {
+            return format!("reading pictures holds the others up ({busy} at work, {waiting} wait)");
+        };
+        let answered =
+            stages.iter().find(|stage| stage.name == *name).map_or(0, |stage| stage.asked.answered);
+        let answers = self.samples.back().map(|last| {
+            let since = answered.saturating_sub(last.answered.get(name).copied().unwrap_or(0));
+            rate(since, last.at.elapsed().as_secs_f64(), "")
+        });
+        let answers = answers.unwrap_or_default();
+        format!("{name} holds the others up ({busy} at work, {waiting} wait, {answers})")
+    }
+
+    /// Stage by stage.
+    fn long(&mut self, progress: &Progress, counts: &Counts, stages: &[StageStatus]) -> Vec<String> {
         let held_back = self.held_back_by(progress);
+        let (kept, queued) = (counts.kept, self.lanes.queued());
         let mut lines = vec![format!(
-            "{} of {} shards, {} rows kept; {:.0} images/s, {} queued; {held_back}",
-            counts.shards,
-            self.shards,
-            counts.kept,
-            self.rate,
-            self.lanes.queued()
+            "{} of {} shards, {kept} rows kept; {queued} queued; {held_back}",
+            counts.shards, self.shards
         )];
         lines.extend(stages.iter().map(|stage| {
             format!(
@@ -169,5 +242,16 @@ impl Display {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause;
+
+    #[test]
+    fn words_grow_rare() {
+        let pauses: Vec<u64> = (0..12).map(|words| pause(words).as_secs()).collect();
+        assert_eq!(pauses, [10, 10, 10, 10, 10, 10, 20, 40, 60, 60, 60, 60]);
     }
 }

@@ -341,7 +341,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
 
 fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed) -> Result<(), Failure> {
     let lanes = opened.lanes.clone();
-    let mut display = Display::start(lanes.clone(), opened.sources.len());
+    let mut display = Display::start(lanes.clone(), opened.sources.len(), options.verbose);
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
         display.update(progress, verdicts);
         if signals::stopped() {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
+use super::rate::rate;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
 use crate::publish::{DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
@@ -184,7 +185,8 @@ impl Summary {
     /// Fills in what the endpoints outside did.
     pub fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
         self.endpoints = endpoints.iter().map(|endpoint| endpoint.report()).collect();
-        self.endpoint_lines = endpoints.iter().map(|endpoint| endpoint.line()).collect();
+        let asked = |endpoint: &&Arc<dyn Remote>| counts_something(&endpoint.report());
+        self.endpoint_lines = endpoints.iter().filter(asked).map(|endpoint| endpoint.line()).collect();
     }
 
     /// Fills in what is to be said of the shards; `score` is the field of the sidecar that a score is taken from.
@@ -215,6 +217,16 @@ impl Summary {
         self.seconds = elapsed.as_secs_f64();
         self.images_per_second = self.rows as f64 / self.seconds.max(1e-9);
         self.peak_rss_bytes = peak_rss_bytes();
+    }
+}
+
+/// Whether a report has a number that is not 0: of an endpoint that was not asked there is nothing to tell.
+fn counts_something(report: &serde_json::Value) -> bool {
+    match report {
+        serde_json::Value::Number(number) => number.as_f64() != Some(0.0),
+        serde_json::Value::Array(items) => items.iter().any(counts_something),
+        serde_json::Value::Object(fields) => fields.values().any(counts_something),
+        _ => false,
     }
 }
 
@@ -261,7 +273,10 @@ impl Summary {
         let (what, share) = (of.plural(), |part: u64| share_of(part, pieces.found));
         let found = if of == Of::Edits { "tried" } else { "found" };
         writeln!(f, "{:>10} {what} {found}", pieces.found)?;
-        for (dial, gated) in &pieces.gated {
+        if pieces.found == 0 {
+            return Ok(());
+        }
+        for (dial, gated) in pieces.gated.iter().filter(|(_, gated)| **gated > 0) {
             let at = self.dials.get(dial.as_str()).copied().unwrap_or(f32::NAN);
             writeln!(f, "{gated:>10} {what} held back by {dial} at {at} ({:.1} %)", share(*gated))?;
         }
@@ -277,6 +292,9 @@ impl fmt::Display for Summary {
         writeln!(f, "{:>10} rows", self.rows)?;
         for dial in &self.dial_order {
             let gated = self.gated.get(dial).copied().unwrap_or(0);
+            if gated == 0 {
+                continue;
+            }
             let at = self.dials.get(dial).copied().unwrap_or(f32::NAN);
             writeln!(f, "{:>10} held back by {dial} at {at} ({:.1} %)", gated, share(gated))?;
         }
@@ -297,10 +315,20 @@ impl fmt::Display for Summary {
             writeln!(f, "{line}")?;
         }
         for (stage, asks) in &self.asks {
-            let given =
-                if asks.given > 0 { format!(", {} given by sidecars", asks.given) } else { String::new() };
-            writeln!(f, "{:>10} asked of {stage}, {} remembered{given}", asks.asked, asks.remembered)?;
-            if let Some(model) = self.models.get(stage) {
+            let Asks { asked, remembered, given } = *asks;
+            let mut answers = vec![format!("{asked:>10} asked of {stage}")];
+            if remembered > 0 {
+                answers.push(format!("{remembered} remembered"));
+            }
+            if given > 0 {
+                answers.push(format!("{given} given by sidecars"));
+            }
+            if asked > 0 || answers.len() > 1 {
+                writeln!(f, "{}", answers.join(", "))?;
+            }
+            if asked > 0
+                && let Some(model) = self.models.get(stage)
+            {
                 writeln!(f, "{:>10} by {model}", "")?;
             }
         }
@@ -309,9 +337,9 @@ impl fmt::Display for Summary {
         }
         write!(
             f,
-            "{:>10.1} s, {:.0} images/s, at most {:.0} MB of memory",
+            "{:>10.1} s, {}, at most {:.0} MB of memory",
             self.seconds,
-            self.images_per_second,
+            rate(self.rows, self.seconds, "pictures"),
             self.peak_rss_bytes as f64 / 1e6
         )
     }
@@ -362,6 +390,38 @@ mod tests {
         }
         assert_eq!(summary.gated.keys().collect::<Vec<_>>(), [&"aesthetic"]);
         assert_eq!(serde_json::to_value(&summary).unwrap()["regions"]["found"], 2);
+    }
+
+    #[test]
+    fn what_is_none_of_is_told_to_machines_alone() {
+        let mut verdicts = Verdicts::default();
+        verdicts.expect(0, 1);
+        verdicts.add_kept(RowId { shard: 0, member: 0 }, &[], 1);
+        verdicts.complete();
+        let wiring = [gate("detection", Of::Regions), gate("aesthetic", Of::Pictures)];
+        let mut summary = summary(&wiring, &verdicts);
+        let asks = |asked, remembered| Asks { asked, remembered, given: 0 };
+        summary.asks = [("aesthetic", asks(0, 1)), ("caption", asks(1, 0)), ("detect", asks(0, 0))].into();
+        summary.models = summary.asks.keys().map(|stage| (*stage, format!("the model of {stage}"))).collect();
+        summary.measure(Duration::from_secs(40));
+        let text = summary.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let (last, lines) = lines.split_last().unwrap();
+        assert_eq!(
+            lines,
+            [
+                "1 rows",
+                "1 kept (100.0 %)",
+                "0 regions found",
+                "0 asked of aesthetic, 1 remembered",
+                "1 asked of caption",
+                "by the model of caption",
+            ]
+        );
+        assert!(last.starts_with("40.0 s, 90 pictures an hour, at most "), "{last}");
+        let told = serde_json::to_value(&summary).unwrap();
+        assert_eq!((&told["gated"]["aesthetic"], &told["asks"]["detect"]["asked"]), (&0.into(), &0.into()));
+        assert_eq!(told["regions"]["gated"]["detection"], 0);
     }
 
     #[test]

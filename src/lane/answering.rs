@@ -49,6 +49,7 @@ impl<O: Operator> Stage<O> {
         let mut session = None;
         while let Some(mut batch) = line.batches.next(self.operator.most_a_batch(), &self.at_work) {
             line.moves();
+            line.busy.fetch_add(1, SeqCst);
             {
                 let (mut desk, now) = (lock(&self.desk), Instant::now());
                 batch.retain(|waiting| waiting.take_up(&mut desk, now));
@@ -65,6 +66,7 @@ impl<O: Operator> Stage<O> {
                 opens = opens && self.answer_asked(&mut session, number, *question, first);
             }
             self.at_work.fetch_sub(1, SeqCst);
+            line.busy.fetch_sub(1, SeqCst);
             line.moves();
             if !opens {
                 return;

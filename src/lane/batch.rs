@@ -67,6 +67,11 @@ impl<T> Batches<T> {
         Some(batch)
     }
 
+    /// So many may wait before who adds more has to.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     pub(super) fn len(&self) -> usize {
         lock(&self.state).waiting.len()
     }

@@ -240,7 +240,8 @@ impl Watched for Book {
     fn status(&self) -> StageStatus {
         let seconds = self.nanos.load(Relaxed) as f64 / 1e9;
         let asked = self.asked.load(Relaxed);
-        let asked = Asked { asked, answered: asked, remembered: self.remembered.load(Relaxed), given: 0 };
+        let remembered = self.remembered.load(Relaxed);
+        let asked = Asked { asked, answered: asked, remembered, ..Asked::default() };
         StageStatus {
             name: self.name,
             asks_servers: false,
@@ -250,6 +251,7 @@ impl Watched for Book {
             in_flight: 0,
             at_work: 0,
             waiting_for_a_batch: 0,
+            lines: Vec::new(),
             prepare_seconds: 0.0,
             answer_seconds: seconds,
             cost: *lock(&self.cost),

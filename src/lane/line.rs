@@ -5,10 +5,12 @@
 //! answer may take. What left the desk meanwhile is not worked off.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use super::batch::Batches;
 use super::desk::{Desk, State};
+use super::status::LineStatus;
 use super::{Permit, Question, lock};
 use crate::row::ContentHash;
 
@@ -56,13 +58,21 @@ impl<P> Waiting<P> {
 pub(super) struct Line<P> {
     pub(super) batches: Batches<Waiting<P>>,
     pub(super) sessions: usize,
+    /// Sessions that are at work.
+    pub(super) busy: AtomicUsize,
     /// When a session last took something up, or was done with it.
     moved: Mutex<Instant>,
 }
 
 impl<P> Line<P> {
     pub(super) fn new(capacity: usize, sessions: usize) -> Self {
-        Line { batches: Batches::new(capacity), sessions, moved: Mutex::new(Instant::now()) }
+        let (busy, moved) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
+        Line { batches: Batches::new(capacity), sessions, busy, moved }
+    }
+
+    pub(super) fn status(&self) -> LineStatus {
+        let (waiting, capacity) = (self.batches.len(), self.batches.capacity());
+        LineStatus { sessions: self.sessions, busy: self.busy.load(SeqCst), waiting, capacity }
     }
 
     pub(super) fn moves(&self) {

@@ -35,7 +35,7 @@ pub(crate) use recall::Recalled;
 pub use remote::Remote;
 pub use stage::Stage;
 pub(crate) use stage::decode_answer;
-pub use status::{Asked, StageStatus};
+pub use status::{Asked, LineStatus, PoolStatus, StageStatus};
 
 use crate::memo::{Access, Memo, MemoError};
 use crate::row::{ContentHash, Stamp};
@@ -242,6 +242,11 @@ impl Lanes {
     /// Questions waiting for the decode pool.
     pub fn queued(&self) -> usize {
         self.pool.queued()
+    }
+
+    /// How the decode pool stands.
+    pub fn pool_status(&self) -> PoolStatus {
+        PoolStatus { threads: self.pool.threads(), queued: self.pool.queued() }
     }
 
     /// Makes every memo survive a power cut.

@@ -20,6 +20,7 @@ use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
 pub(super) struct Counters {
     pub(super) asked: AtomicU64,
     answered: AtomicU64,
+    failed: AtomicU64,
     remembered: AtomicU64,
     pub(super) given: AtomicU64,
     pub(super) prepare_nanos: AtomicU64,
@@ -266,6 +267,7 @@ impl<O: Operator> Stage<O> {
         }
         // What the user's budget does not pay for is no failure: the rest of the run goes on.
         let failed = usize::from(refusal.lasts == Lasts::Process);
+        self.counters.failed.fetch_add(failed as u64, Relaxed);
         let in_a_row = self.failures_in_a_row.fetch_add(failed, Relaxed) + failed;
         if failed == 1 && in_a_row == MOST_FAILURES_IN_A_ROW {
             let name = self.operator.name();
@@ -344,12 +346,14 @@ impl<O: Operator> Watched for Stage<O> {
             asked: Asked {
                 asked: counters.asked.load(Relaxed),
                 answered: counters.answered.load(Relaxed),
+                failed: counters.failed.load(Relaxed),
                 remembered: counters.remembered.load(Relaxed),
                 given: counters.given.load(Relaxed),
             },
             in_flight: lock(&self.desk).len(),
             at_work: self.at_work.load(SeqCst),
             waiting_for_a_batch: self.lines.iter().map(|line| line.batches.len()).sum(),
+            lines: self.lines.iter().map(Line::status).collect(),
             prepare_seconds,
             answer_seconds,
             cost: None,

@@ -283,7 +283,7 @@ impl Operator for Mask {
         Ok((picture, contents(subject.questions).collect()))
     }
     fn answer(&self, _: &mut (), batch: &[Self::Prepared]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
-        std::thread::sleep(Duration::from_millis(self.args.slow));
+        std::thread::sleep(Duration::from_millis(self.args.slow + self.args.slow_masks));
         let panics = batch.iter().any(|(picture, _)| starts(*picture, &self.args.panic_answering));
         assert!(!panics, "the masker drops the batch");
         let reply = |region: &ContentHash| {

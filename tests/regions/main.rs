@@ -5,6 +5,7 @@ mod kill;
 mod oracle;
 mod places;
 mod plan;
+mod progress;
 mod reuse;
 mod slow;
 mod stall;
