@@ -37,7 +37,8 @@ use threshflow::lane::Remote;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
-use crate::editor::{Editor, Made, Pass};
+use crate::editor::{Editor, Made, Means, Pass};
+use crate::limits::Results;
 use client::Client;
 use endpoints::Endpoints;
 use pictures::Uploads;
@@ -45,7 +46,7 @@ use run::{Failure, Run, Task};
 use servers::Server;
 use workflow::Workflow;
 
-const VERSION: &[u8] = b"comfy/1";
+const VERSION: &[u8] = b"comfy/2";
 
 /// Prompts of one pass that servers took and didn't finish: it may be the pass that fells them.
 const MOST_PROMPTS: usize = 3;
@@ -203,13 +204,23 @@ impl Comfy {
 
 impl Editor for Comfy {
     fn stamp(&self) -> Stamp {
-        let mut parts: Vec<(&str, &[u8])> = vec![("editor", VERSION)];
+        let common = self.common_stamp();
+        let mut parts: Vec<(&str, &[u8])> = vec![("editor", &common.0.0)];
         for workflow in &self.workflows {
             parts.push(("name", workflow.name.as_bytes()));
-            parts.push(("workflow", &workflow.workflow_bytes));
-            parts.push(("binding", &workflow.binding_bytes));
+            parts.push(("workflow", &workflow.stamp.0.0));
         }
         Stamp::of(&parts)
+    }
+
+    fn common_stamp(&self) -> Stamp {
+        Stamp::of(&[("editor", VERSION)])
+    }
+
+    /// The workflow, by its file and its binding.
+    fn means(&self, operation: Operation, result: &str, seed: u64) -> Option<Means> {
+        let workflow = workflow::choose(&self.workflows, operation, result, seed)?;
+        Some(Means { stamp: workflow.stamp, reads_the_instruction: workflow.reads_the_instruction() })
     }
 
     fn name(&self) -> &'static str {
@@ -233,11 +244,25 @@ impl Editor for Comfy {
         self.endpoints.at_once()
     }
 
+    /// Bound where every workflow of the operation is for some results only.
+    fn results(&self, operation: Operation) -> Option<Results> {
+        let words = workflow::words_of(&self.workflows, operation)?;
+        let told = format!("words with one of {} in them", words.join(", "));
+        Some(Results { told, makes: Box::new(move |result| workflow::holds_one(&words, result)) })
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let settings = &self.settings;
+        let one = settings.prompt_timeout + settings.give_up_after + settings.call_timeout * 2;
+        Some(one * MOST_PROMPTS as u32)
+    }
+
     /// Refusal classes. Of the content: `execution_failed`, `no_reference` (the workflow wants one), `no_workflow` (none for this
     /// operation and result), `bad_mask` (not of the picture's size), `bad_picture`. Of the servers: `no_picture`, `unreachable`, `timed_out`, `workflow_rejected` (a node or a model is missing), `out_of_memory`, `server_failed`,
     /// `interrupted`, `upload_rejected`, `output_lost`, `bad_output`, `answer_too_large`.
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal> {
-        let Some(workflow) = workflow::choose(&self.workflows, pass) else {
+        let chosen = workflow::choose(&self.workflows, pass.operation, pass.result, pass.seed);
+        let Some(workflow) = chosen else {
             let message =
                 format!("no workflow serves {} with the result {:?}", pass.operation.name(), pass.result);
             return Err(Refusal::new("no_workflow", message));

@@ -2,6 +2,7 @@
 //! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
 //! killed between two passes repeats neither.
 
+mod editors;
 mod pictures;
 
 use std::sync::Arc;
@@ -9,20 +10,20 @@ use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Subject};
-use threshflow::memo::MemoError;
+use threshflow::lane::{Key, Operator, Prepares, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of, reference_stamp};
-use crate::editor::{Editor, Pass};
+use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of};
+use crate::editor::Pass;
 use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::made::{check_shape, pixels_of_file};
-use crate::passing::tells_of_the_content;
 
+pub use editors::Editors;
+use editors::{Asked, Kept, is_kept, passing};
 pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
@@ -34,104 +35,14 @@ impl Topic for Edited {
 /// Raise this when the code changes what an edit is made of.
 const VERSION: &[u8] = b"edit/2";
 
-/// How long the passes of an edit may take, together.
+/// How long the passes that one editor makes of an edit may take together, at least.
 const DEADLINE: Duration = Duration::from_secs(1800);
 
-/// An editor and the book of what it made.
-struct Kept {
-    editor: Arc<dyn Editor>,
-    book: Arc<Book>,
-    stamp: Stamp,
-}
+/// Of an edit: three steps.
+const MOST_PASSES: u32 = 3;
 
-/// Editors in the order in which they are asked whether they can do a pass.
-pub struct Editors {
-    kept: Vec<Kept>,
-    seed: u64,
-}
-
-impl Editors {
-    pub fn open(
-        editors: Vec<Arc<dyn Editor>>,
-        seed: u64,
-        lanes: &Arc<Lanes>,
-    ) -> Result<Arc<Self>, MemoError> {
-        let kept = |editor: Arc<dyn Editor>| {
-            let stamp = pass_stamp(&*editor, seed, lanes);
-            // Whether a refusal is of the content is the editor's to say: it is told by its class below.
-            let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
-            Ok(Kept { editor, book, stamp })
-        };
-        crate::decode::bound_beside(lanes.budget().capacity());
-        let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
-        Ok(Arc::new(Editors { kept, seed }))
-    }
-
-    fn who_can(&self, operation: Operation) -> Result<&Kept, Refusal> {
-        self.kept.iter().find(|kept| kept.editor.can(operation)).ok_or_else(|| {
-            let message = format!("none of the editors can {}", operation.name());
-            Refusal::new("no_editor", message)
-        })
-    }
-
-    /// What a pass is remembered under.
-    fn key(&self, pass: &Asked<'_>) -> Result<ContentHash, Refusal> {
-        let editor = &self.who_can(pass.planned.operation)?.editor;
-        let mut hasher = blake3::Hasher::new();
-        let mut feed = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        feed(&pass.from.0);
-        feed(pass.planned.operation.name().as_bytes());
-        feed(pass.mask.as_bytes());
-        feed(pass.object.as_bytes());
-        feed(pass.result.as_bytes());
-        feed(pass.reference.as_bytes());
-        // Where there is nothing else to say, the instruction is what every editor is told.
-        if editor.reads_the_instruction() || pass.object.is_empty() && pass.result.is_empty() {
-            feed(pass.instruction.as_bytes());
-        }
-        Ok(ContentHash::from_hasher(&hasher))
-    }
-
-    /// A picture that a pass made.
-    pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
-        self.who_can(operation)?.book.read(key)
-    }
-
-    fn stamps(&self) -> Vec<(&'static str, ContentHash)> {
-        self.kept.iter().map(|kept| (kept.editor.name(), kept.stamp.0)).collect()
-    }
-}
-
-/// Of all that shapes what a pass makes, beside its key: the editor, and how it is shown pictures. A key names the original by its
-/// bytes alone.
-fn pass_stamp(editor: &dyn Editor, seed: u64, lanes: &Lanes) -> Stamp {
-    let (decode, references) = (decoder_stamp(Purpose::Full), reference_stamp());
-    Stamp::of(&[
-        ("pass", VERSION),
-        ("editor", &editor.stamp().0.0),
-        ("seed", &seed.to_le_bytes()),
-        ("decode", decode.as_bytes()),
-        ("references", &references.0.0),
-        ("orientation", lanes.shown().unwrap_or(b"upright")),
-    ])
-}
-
-/// A pass by what shapes it, without a pixel.
-struct Asked<'a> {
-    planned: PlannedPass,
-    /// Of the picture that it works on.
-    from: ContentHash,
-    /// The region's mask as it is remembered; empty where there is none.
-    mask: &'a str,
-    object: &'a str,
-    result: &'a str,
-    /// Its [key](crate::edit_source::StoredReference::key).
-    reference: &'a str,
-    instruction: &'a str,
-}
+/// Edits that may wait for their editors: a few kilobytes each, and so many that every editor finds work among them.
+const MOST_IN_LINE: usize = 512;
 
 /// An edit as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +77,7 @@ pub struct ToEdit {
 struct Keyed {
     passes: Passes,
     keys: Vec<ContentHash>,
+    seeds: Vec<u64>,
 }
 
 impl Edit {
@@ -185,13 +97,13 @@ impl Edit {
         let masks = planned.regions.iter().map(|region| self.source.stored_mask(&region.content));
         let masks: Vec<String> = masks.map(|mask| Ok(mask?.counts)).collect::<Result<_, Refusal>>()?;
         let reference = stored.reference.key();
-        let mut keys: Vec<ContentHash> = Vec::new();
+        let (mut keys, mut seeds): (Vec<ContentHash>, Vec<u64>) = Default::default();
         for pass in &passes.passes {
             let from = match pass.from {
                 Shown::Made(number) => keys[number],
                 Shown::Original | Shown::EndFrame => question.image,
             };
-            keys.push(self.editors.key(&Asked {
+            let (key, seed) = self.editors.key(&Asked {
                 planned: *pass,
                 from,
                 mask: of_step(&masks, pass.step).map_or("", String::as_str),
@@ -199,17 +111,24 @@ impl Edit {
                 result: result_of(pass, stored),
                 reference: &reference,
                 instruction: instruction_of(pass, planned, stored),
-            })?);
+            })?;
+            keys.push(key);
+            seeds.push(seed);
         }
-        Ok(Keyed { passes, keys })
+        Ok(Keyed { passes, keys, seeds })
     }
 
-    fn make(&self, edit: &ToEdit) -> Result<StoredEdit, Refusal> {
+    /// Makes the passes of an edit that this editor makes, up to the first that another has to make: then `None`.
+    fn make(&self, edit: &ToEdit, editor: Option<usize>) -> Result<Option<StoredEdit>, Refusal> {
         let masks = self.source.masks(&edit.planned)?;
         let reference = self.source.reference_picture(&edit.stored.reference)?;
         let mut stored = StoredEdit { passes: Vec::new() };
         for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
-            let kept = self.editors.who_can(pass.operation)?;
+            let place = self.editors.place_of(pass.operation)?;
+            let kept = &self.editors.kept[place];
+            if editor.is_some_and(|editor| editor != place) && !kept.book.knows(key) {
+                return Ok(None);
+            }
             let make = || {
                 let picture = match pass.from {
                     Shown::Made(number) => Arc::new(self.picture(&stored, number, &edit.original)?),
@@ -223,7 +142,7 @@ impl Edit {
                     object: edit.planned.region_of(pass.step).map_or("", |region| &region.object.noun),
                     instruction: instruction_of(pass, &edit.planned, &edit.stored),
                     result: result_of(pass, &edit.stored),
-                    seed: seed_of(self.editors.seed, key),
+                    seed: edit.keyed.seeds[stored.passes.len()],
                 });
                 made.map(|made| made.bytes).map_err(|refusal| match kept.editor.is_of_the_content(&refusal) {
                     true => refusal,
@@ -236,7 +155,14 @@ impl Edit {
             check_shape(&kept.book.look_up_one(*key, make)?, of)?;
             stored.passes.push((pass.operation, key.0));
         }
-        Ok(stored)
+        Ok(Some(stored))
+    }
+
+    fn planned_and_keyed(&self, question: &Question) -> Result<(Planned, StoredInstruction, Keyed), Refusal> {
+        let planned = self.source.planned(question)?;
+        let stored = self.instructions.instruction(question)?;
+        let keyed = self.keyed(question, &planned, &stored)?;
+        Ok((planned, stored, keyed))
     }
 
     /// What pass `number` made, at the original's size: an editor may give another.
@@ -274,49 +200,21 @@ fn is_added(pass: &PlannedPass, planned: &Planned) -> bool {
     planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add)
 }
 
-/// Within 2^53, so that JSON carries it.
-fn seed_of(seed: u64, key: &ContentHash) -> u64 {
-    crate::choice::pick(seed, key, "pass") >> 11
-}
-
-/// The classes of refusals that editors say are not of the content begin so in books: they last as long as the process.
-const PASSING: &str = "editor_";
-
-fn passing(refusal: Refusal) -> Refusal {
-    if refusal.class == Refusal::OVER_BUDGET {
-        return refusal;
-    }
-    Refusal { class: format!("{PASSING}{}", refusal.class).into(), ..refusal }
-}
-
-fn is_kept(refusal: &Refusal) -> bool {
-    tells_of_the_content(refusal)
-        && !refusal.class.starts_with(PASSING)
-        && refusal.class != Refusal::OVER_BUDGET
-}
-
 impl Operator for Edit {
     type Answer = Handle<Edited>;
     type Prepared = ToEdit;
     type Session = ();
 
     const KEY: Key = Key::Row;
+    // An original is decoded when an editor has time for it: edits that wait for a slow one hold no pixels.
+    const PREPARES: Prepares = Prepares::WhenTakenUp;
 
     fn name(&self) -> &'static str {
         "edit"
     }
 
     fn stamp(&self) -> Stamp {
-        let decode = decoder_stamp(Purpose::Full);
-        let instructions = self.instructions.stamp();
-        let mut parts: Vec<(&str, Vec<u8>)> = vec![
-            ("operator", VERSION.to_vec()),
-            ("decode", decode.into_bytes()),
-            ("instructions", instructions.0.0.to_vec()),
-        ];
-        parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
-        parts.extend(self.editors.stamps().into_iter().map(|(name, stamp)| (name, stamp.0.to_vec())));
-        Stamp::of_gathered(&parts)
+        self.stamp_with(|kept| kept.whole)
     }
 
     fn model(&self) -> String {
@@ -346,9 +244,7 @@ impl Operator for Edit {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
             return Err(Refusal::new("no_picture", "there is nothing to look at"));
         };
-        let planned = self.source.planned(question)?;
-        let stored = self.instructions.instruction(question)?;
-        let keyed = self.keyed(question, &planned, &stored)?;
+        let (planned, stored, keyed) = self.planned_and_keyed(question)?;
         let original = Arc::new(pixels_of(picture, bytes)?);
         Ok(ToEdit { original, planned, stored, keyed })
     }
@@ -358,15 +254,34 @@ impl Operator for Edit {
     }
 
     fn sessions(&self) -> usize {
-        self.editors.kept.iter().map(|kept| kept.editor.at_once()).max().unwrap_or(1)
+        self.lines().iter().sum()
+    }
+
+    /// One for each editor, with as many threads as it makes passes side by side.
+    fn lines(&self) -> Vec<usize> {
+        self.editors.kept.iter().map(|kept| kept.editor.at_once().max(1)).collect()
+    }
+
+    /// That of the editor which makes the first pass that nobody made yet.
+    fn line(&self, question: &Question) -> Result<usize, Refusal> {
+        let (.., keyed) = self.planned_and_keyed(question)?;
+        for (pass, key) in keyed.passes.passes.iter().zip(&keyed.keys) {
+            let place = self.editors.place_of(pass.operation)?;
+            if !self.editors.kept[place].book.knows(key) {
+                return Ok(place);
+            }
+        }
+        // Nothing is to be made. The last editor is asked for what no other can do: the quickest, as a rule.
+        Ok(self.editors.kept.len().saturating_sub(1))
     }
 
     fn most_in_flight(&self) -> Option<usize> {
-        Some(self.sessions() * 2)
+        Some((self.sessions() * 2).max(MOST_IN_LINE))
     }
 
     fn deadline(&self) -> Option<Duration> {
-        Some(DEADLINE)
+        let longest = self.editors.kept.iter().filter_map(|kept| kept.editor.deadline()).max();
+        longest.map(|pass| pass * MOST_PASSES).max(Some(DEADLINE))
     }
 
     fn open_session(&self) -> Result<(), String> {
@@ -374,11 +289,16 @@ impl Operator for Edit {
     }
 
     fn answer(&self, _session: &mut (), batch: &[ToEdit]) -> Vec<Result<Reply<Handle<Edited>>, Refusal>> {
-        let one = |edit: &ToEdit| {
-            let body = postcard::to_stdvec(&self.make(edit)?).unwrap_or_default();
-            Ok(Reply::with_body(Handle::of(&body), body))
-        };
-        batch.iter().map(one).collect()
+        batch.iter().filter_map(|edit| self.reply(edit, None)).collect()
+    }
+
+    fn answer_in_line(
+        &self,
+        line: usize,
+        _session: &mut (),
+        edit: &ToEdit,
+    ) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
+        self.reply(edit, Some(line))
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
@@ -387,6 +307,33 @@ impl Operator for Edit {
 }
 
 impl Edit {
+    fn reply(&self, edit: &ToEdit, editor: Option<usize>) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
+        let made = self.make(edit, editor).transpose()?;
+        Some(made.map(|made| {
+            let body = postcard::to_stdvec(&made).unwrap_or_default();
+            Reply::with_body(Handle::of(&body), body)
+        }))
+    }
+
+    fn stamp_with(&self, of: impl Fn(&Kept) -> Stamp) -> Stamp {
+        let decode = decoder_stamp(Purpose::Full);
+        let instructions = self.instructions.stamp();
+        let mut parts: Vec<(&str, Vec<u8>)> = vec![
+            ("operator", VERSION.to_vec()),
+            ("decode", decode.into_bytes()),
+            ("instructions", instructions.0.0.to_vec()),
+        ];
+        parts.extend(self.source.stamps().into_iter().map(|stamp| ("before", stamp.0.to_vec())));
+        parts.extend(self.editors.stamps(of).into_iter().map(|(name, stamp)| (name, stamp.0.to_vec())));
+        Stamp::of_gathered(&parts)
+    }
+
+    /// Of all that shapes the pictures of edits, beside the keys of their passes: for whoever is told these (by
+    /// [`Edited`]'s handle) and looks at the pictures. What an editor made one pass by is in that pass's key.
+    pub fn stamp_of_pictures(&self) -> Stamp {
+        self.stamp_with(|kept| kept.stamp)
+    }
+
     /// The passes of an edit that nobody made yet, by editor. A pass that is shaped by words which are not written yet is taken
     /// for one of its own.
     fn unmade(&self, question: &Question) -> Result<Vec<(&'static str, ContentHash)>, Refusal> {

@@ -1,10 +1,13 @@
 //! Editors: what makes one pass of an edit, picture in and picture out. One trait, four kinds: classical and embedded, ONNX
 //! inpainting, ComfyUI, an HTTP model.
 
+use std::time::Duration;
+
 use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
+use crate::limits::Results;
 use crate::mask::Mask;
 
 /// One pass: what is to be done to a picture.
@@ -34,22 +37,47 @@ pub struct Made {
     pub bytes: Vec<u8>,
 }
 
-/// Makes passes. Blocks: called on threads of a lane, [`Editor::at_once`] of them.
+/// One of several things that an editor makes passes by: a workflow. A pass is remembered under its stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    pub stamp: Stamp,
+    /// See [`Editor::reads_the_instruction`].
+    pub reads_the_instruction: bool,
+}
+
+/// Makes passes. Blocks: called on threads of a lane that are its own, [`Editor::at_once`] of them, which no other editor keeps busy.
 pub trait Editor: Send + Sync + 'static {
     /// Of all that shapes a picture: code version, model bytes, workflow files, endpoint's model name, parameters.
     fn stamp(&self) -> Stamp;
+    /// Of what shapes every picture: the same, but for what [`Editor::means`] says of each pass. The book is kept under it, so that
+    /// pictures outlive a change of what did not make them.
+    fn common_stamp(&self) -> Stamp {
+        self.stamp()
+    }
+    /// What makes a pass with this operation, result and seed; `None` where the editor has one means for all.
+    fn means(&self, _operation: Operation, _result: &str, _seed: u64) -> Option<Means> {
+        None
+    }
     /// The name of the book that its passes are kept in, as summaries show it: `edit_embedded`.
     fn name(&self) -> &'static str;
-    /// Whether the instruction's words shape what it makes, even where a pass has an object or a result; else passes that differ in
-    /// them alone are one pass.
+    /// Whether the instruction's words shape what it makes by one means at least, even where a pass has an object or a result; else
+    /// passes that differ in them alone are one pass.
     fn reads_the_instruction(&self) -> bool;
     /// For people, and published: what makes the pictures, `embedded`, `ComfyUI, 3 workflows`; not where it is reached, nor how
     /// many there are of it.
     fn description(&self) -> String;
     /// Whether it can do this; what it can't is refused before anything is asked.
     fn can(&self, operation: Operation) -> bool;
+    /// What it can make of an operation, where that is not anything that words can say.
+    fn results(&self, _operation: Operation) -> Option<Results> {
+        None
+    }
     /// How many passes it makes side by side.
     fn at_once(&self) -> usize;
+    /// How long one pass may take at most, where that is bounded; retries and all.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
     /// Makes one pass. A refusal says what failed; [`Editor::is_of_the_content`] says whether for good.
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal>;
     /// Whether a refusal says something of the question, and is remembered; else it lasts as long as the process.

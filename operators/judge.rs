@@ -250,7 +250,7 @@ impl Operator for Judge {
     }
 
     fn stamp(&self) -> Stamp {
-        let edits = self.pictures.edits.memo().stamp();
+        let edits = self.pictures.edits.operator().stamp_of_pictures();
         let mut parts: Vec<(&str, Vec<u8>)> = vec![
             ("operator", VERSION.to_vec()),
             ("edits", edits.0.0.to_vec()),

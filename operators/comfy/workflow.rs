@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use threshflow::row::Stamp;
 
 use super::binding::{Binding, Input, MaskTo, Words, fill, hint};
+use crate::choice::slot;
 use crate::edit_plan::Operation;
 use crate::editor::Pass;
 
@@ -18,9 +20,8 @@ pub(super) struct Workflow {
     pub(super) binding: Binding,
     /// The nodes as they are sent, but for what every pass fills in.
     graph: Map<String, Value>,
-    /// Both files as they lie.
-    pub(super) workflow_bytes: Vec<u8>,
-    pub(super) binding_bytes: Vec<u8>,
+    /// Of both files as they lie.
+    pub(super) stamp: Stamp,
 }
 
 /// What a server calls the pictures that were uploaded for a pass.
@@ -94,19 +95,19 @@ impl Workflow {
         if !wrong.is_empty() {
             return Err(wrong.into_iter().map(of_binding).collect());
         }
-        Ok(Workflow { name: name.to_owned(), binding, graph, workflow_bytes, binding_bytes })
+        let stamp = Stamp::of(&[("workflow", &workflow_bytes), ("binding", &binding_bytes)]);
+        Ok(Workflow { name: name.to_owned(), binding, graph, stamp })
     }
 
     /// How well it serves a pass: not at all, as any workflow, or as one made for its result.
-    pub(super) fn fit(&self, pass: &Pass<'_>) -> Option<Fit> {
-        if !self.binding.operations.contains(&pass.operation) {
+    pub(super) fn fit(&self, operation: Operation, result: &str) -> Option<Fit> {
+        if !self.binding.operations.contains(&operation) {
             return None;
         }
         if self.binding.only_for.is_empty() {
             return Some(Fit::Any);
         }
-        let result = pass.result.to_lowercase();
-        self.binding.only_for.iter().any(|word| result.contains(word)).then_some(Fit::MadeForIt)
+        holds_one(&self.binding.only_for, result).then_some(Fit::MadeForIt)
     }
 
     /// The graph of a pass.
@@ -317,11 +318,33 @@ fn dangling(graph: &Map<String, Value>) -> Vec<String> {
     wrong
 }
 
-/// The workflow for a pass: made for its result before any, and of several the one that the seed picks.
-pub(super) fn choose<'a>(workflows: &'a [Workflow], pass: &Pass<'_>) -> Option<&'a Workflow> {
-    let best = workflows.iter().filter_map(|workflow| workflow.fit(pass)).max()?;
-    let fitting: Vec<_> = workflows.iter().filter(|workflow| workflow.fit(pass) == Some(best)).collect();
-    Some(fitting[(pass.seed % fitting.len() as u64) as usize])
+/// The workflow for a pass: made for its result before any, and of several the one whose name ranks lowest by the seed. One that
+/// comes or goes moves only the passes that fall on it.
+pub(super) fn choose<'a>(
+    workflows: &'a [Workflow],
+    operation: Operation,
+    result: &str,
+    seed: u64,
+) -> Option<&'a Workflow> {
+    let fit = |workflow: &Workflow| workflow.fit(operation, result);
+    let best = workflows.iter().filter_map(fit).max()?;
+    let fitting = workflows.iter().filter(|workflow| fit(workflow) == Some(best));
+    fitting.min_by_key(|workflow| slot(seed, &workflow.name))
+}
+
+/// Whether a result holds one of these words.
+pub(super) fn holds_one(words: &[String], result: &str) -> bool {
+    let result = result.to_lowercase();
+    words.iter().any(|word| result.contains(word))
+}
+
+/// The words of which a result must hold one, where every workflow of the operation is for some results only.
+pub(super) fn words_of(workflows: &[Workflow], operation: Operation) -> Option<Vec<String>> {
+    let of = workflows.iter().map(|workflow| &workflow.binding);
+    let of: Vec<_> = of.filter(|binding| binding.operations.contains(&operation)).collect();
+    let all_are_bound = !of.is_empty() && of.iter().all(|binding| !binding.only_for.is_empty());
+    let words: BTreeSet<String> = of.iter().flat_map(|binding| binding.only_for.iter().cloned()).collect();
+    all_are_bound.then(|| words.into_iter().collect())
 }
 
 /// Whether any of them serves the operation, be it only for some results.

@@ -269,6 +269,42 @@ fn another_picture_mask_object_result_reference_or_seed_is_another_pass() {
 }
 
 #[test]
+fn a_means_that_changes_makes_its_own_passes_anew_and_no_other() {
+    for reads in [false, true] {
+        let stub = Stub { means: vec![(Remove, 1), (Style, 1)], reads, ..Stub::default() };
+        let mut desk = Desk::with(stub);
+        let edits = |desk: &Desk| {
+            let types = [
+                (EditType::Remove, &[Remove][..], &[0][..]),
+                (EditType::Style, &[Style], &[]),
+                (EditType::Replace, &[Replace], &[1]),
+                // What rests on a pass that is made anew is made anew, too.
+                (EditType::Hybrid, &[Remove, Replace], &[0, 1]),
+            ];
+            types.map(|(edit_type, operations, regions)| {
+                desk.make(edit_type, operations, regions).unwrap();
+                desk.take().iter().map(|handed| (handed.operation, handed.seed)).collect::<Vec<_>>()
+            })
+        };
+        let whole = |desk: &Desk| (desk.edit().stamp(), desk.edit().stamp_of_pictures());
+        let (first, stamps) = (edits(&desk), whole(&desk));
+        assert_eq!(first.iter().map(Vec::len).sum::<usize>(), 4, "{first:?}");
+        desk.stub.means[0].1 = 2;
+        desk.open_editors();
+        let second = edits(&desk);
+        assert_eq!(second[0], first[0], "with the seed that it had");
+        assert_eq!(second[1..3], [vec![], vec![]]);
+        assert_eq!(second[3].iter().map(|(operation, _)| *operation).collect::<Vec<_>>(), [Replace]);
+        let now = whole(&desk);
+        assert!(now.0 != stamps.0 && now.1 == stamps.1, "edits are looked up anew, judgements are not");
+        // What was made before is still there.
+        desk.stub.means[0].1 = 1;
+        desk.open_editors();
+        assert!(edits(&desk).iter().all(Vec::is_empty));
+    }
+}
+
+#[test]
 fn a_pass_is_made_anew_where_pictures_are_shown_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let turned = std::fs::read(desk::fixtures().join("pictures/exif_6.jpg")).unwrap();

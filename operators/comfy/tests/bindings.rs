@@ -116,15 +116,49 @@ fn what_is_made_for_a_result_goes_first_and_else_the_seed_picks() {
         Workflow::new(name, bytes(workflow()), bytes(binding)).unwrap()
     };
     let all = [made("a", json!([])), made("b", json!(["Ghibli"])), made("c", json!([]))];
-    let picture = RgbImage::new(2, 2);
     let chosen = |result: &str, seed: u64| {
-        let pass = pass(&picture, Operation::Replace, result, seed);
-        workflow::choose(&all, &pass).map(|workflow| workflow.name.clone())
+        workflow::choose(&all, Operation::Replace, result, seed).map(|workflow| workflow.name.clone())
     };
     assert_eq!(chosen("a studio ghibli film", 4).as_deref(), Some("b"));
-    assert_eq!((chosen("cup", 4).as_deref(), chosen("cup", 5).as_deref()), (Some("a"), Some("c")));
-    let style = pass(&picture, Operation::Style, "cup", 4);
-    assert!(workflow::choose(&all, &style).is_none());
+    assert!(workflow::choose(&all, Operation::Style, "cup", 4).is_none());
+    // Half of the passes fall on each; and one that comes takes over its third, and moves no other.
+    let of_a = (0..1000).filter(|seed| chosen("cup", *seed).as_deref() == Some("a")).count();
+    assert!((440..560).contains(&of_a), "{of_a}");
+    let more = [made("a", json!([])), made("c", json!([])), made("d", json!([]))];
+    let moved = (0..1000).filter(|seed| {
+        let now = &workflow::choose(&more, Operation::Replace, "cup", *seed).unwrap().name;
+        assert!(now == "d" || chosen("cup", *seed).as_ref() == Some(now), "{seed}");
+        now == "d"
+    });
+    assert!((270..400).contains(&moved.count()));
+}
+
+#[test]
+fn a_pass_is_remembered_under_the_workflow_that_makes_it() {
+    let mut styles = binding();
+    styles["operations"] = json!(["style"]);
+    styles["prompt"] = json!({"to": ["2.text"], "text": "{instruction}"});
+    let editor = |inpaint: Value, style: Value| {
+        opened(&[
+            ("inpaint.json", inpaint),
+            ("inpaint.binding.json", binding()),
+            ("style.json", style),
+            ("style.binding.json", styles.clone()),
+        ])
+    };
+    let mut mended = workflow();
+    mended["8"]["inputs"]["seed"] = json!(6);
+    let (before, after) = (editor(workflow(), workflow()), editor(workflow(), mended));
+    assert_eq!(before.common_stamp(), after.common_stamp());
+    assert_ne!(before.stamp(), after.stamp());
+    let of = |editor: &Comfy, operation| editor.means(operation, "red", 5).unwrap();
+    for operation in [Operation::Remove, Operation::Replace] {
+        assert_eq!(of(&before, operation), of(&after, operation));
+        assert!(!of(&before, operation).reads_the_instruction, "another workflow's words are nothing to it");
+    }
+    assert_ne!(of(&before, Operation::Style), of(&after, Operation::Style));
+    assert!(of(&before, Operation::Style).reads_the_instruction && before.reads_the_instruction());
+    assert_eq!(before.means(Operation::Extract, "", 5), None);
 }
 
 #[test]
@@ -280,7 +314,7 @@ fn the_bindings_that_ship_fit_their_workflows() {
         let workflow = Workflow::new(name, built(nodes).to_string().into_bytes(), binding);
         let workflow = workflow.unwrap_or_else(|wrong| panic!("{}", wrong.join("\n")));
         let pass = pass(&picture, operation, "ghibli", 7);
-        assert!(workflow.fit(&pass).is_some(), "{name}");
+        assert!(workflow.fit(operation, "ghibli").is_some(), "{name}");
         let graph = workflow.filled(&pass, &names);
         for input in inputs {
             let (at, value) = input.split_once('=').unwrap();

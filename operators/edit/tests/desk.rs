@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use image::{ImageFormat, Rgb};
-use threshflow::lane::{Answer, LaneOptions, Mode, Stage};
+use threshflow::lane::{Answer, LaneOptions, Lanes, Mode, Stage};
 use threshflow::memo::Written;
 use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, Told};
 use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
@@ -15,7 +15,7 @@ use crate::detect::{Detect, FoundRegions};
 use crate::detect_model::DetectSettings;
 use crate::edit_plan::Instruction;
 use crate::edit_source::StoredReference;
-use crate::editor::Made;
+use crate::editor::{Editor, Made, Means};
 use crate::mask::Mask;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, BackendChoice, Device};
@@ -51,6 +51,8 @@ pub struct Stub {
     /// Whether what it makes is half as large.
     pub halves: bool,
     pub stamp: u8,
+    /// Operations with a means of their own, and its stamp.
+    pub means: Vec<(Operation, u8)>,
     /// The class of its refusals, and whether they are of the content.
     pub refuses: Option<(&'static str, bool)>,
 }
@@ -75,7 +77,16 @@ fn colour(number: usize) -> Rgb<u8> {
 
 impl Editor for Editing {
     fn stamp(&self) -> Stamp {
+        let means = format!("{:?}", self.stub.means);
+        let common = self.common_stamp();
+        Stamp::of(&[("common", &common.0.0), ("means", means.as_bytes())])
+    }
+    fn common_stamp(&self) -> Stamp {
         Stamp::of(&[("editor", self.name.as_bytes()), ("stamp", &[self.stub.stamp])])
+    }
+    fn means(&self, operation: Operation, _result: &str, _seed: u64) -> Option<Means> {
+        let (_, stamp) = self.stub.means.iter().find(|(known, _)| *known == operation)?;
+        Some(Means { stamp: Stamp::of(&[("means", &[*stamp])]), reads_the_instruction: self.stub.reads })
     }
     fn name(&self) -> &'static str {
         self.name

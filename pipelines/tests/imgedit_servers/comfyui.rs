@@ -8,7 +8,7 @@ use tests::fakes::comfy::{Ending, Fake};
 use tests::fakes::models::Models;
 use tests::trees;
 
-use crate::desk::{Desk, asked};
+use crate::desk::{Desk, asked, planned};
 
 /// A folder with a workflow that removes and replaces.
 fn workflows(desk: &Desk) -> PathBuf {
@@ -96,4 +96,35 @@ fn a_picture_that_did_not_come_is_asked_for_by_the_next_run() {
     // What is published tells nothing of it.
     undisturbed.run(&models, &flags(&undisturbed, &Fake::new(Ending::Picture)));
     trees::assert_same(&desk.path("out"), &undisturbed.path("out"), "with and without missing pictures");
+}
+
+#[test]
+fn a_mended_workflow_makes_its_own_edits_anew_and_no_other() {
+    let models = Models::start();
+    let (desk, comfy) = (Desk::new(), Fake::new(Ending::Picture));
+    let folder = workflows(&desk);
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("is there");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("writes");
+    let graph = read("inpaint.json");
+    write("style.json", &graph);
+    let binding = json!({"operations": ["style"], "picture": "1.image", "seeds": ["8.seed"], "output": "9",
+        "prompt": {"to": ["2.text"], "text": "{result}"}});
+    write("style.binding.json", &binding.to_string());
+    let flags = format!("--edits=remove,style --comfyui {} --workflows={}", comfy.address, folder.display());
+    let first = asked(&desk.run(&models, &flags))["edit_comfyui"];
+    let prompts = |from: usize| comfy.state().prompts[from..].to_vec();
+    let of_style = |graph: &serde_json::Value| graph["2"]["inputs"]["text"] != "empty";
+    let styles = prompts(0).iter().filter(|graph| of_style(graph)).count();
+    assert!(styles > 3 && styles + 3 < first as usize, "{styles} of {first}");
+    write("style.json", &graph.replace("model.safetensors", "mended.safetensors"));
+    let plan = planned(&desk.plan(&models, &flags));
+    let asks = asked(&desk.run(&models, &flags));
+    let again = prompts(first as usize);
+    assert!(again.iter().all(|graph| graph["4"]["inputs"]["ckpt_name"] == "mended.safetensors"));
+    assert_eq!(again.len(), styles);
+    assert_eq!((asks["edit_comfyui"], plan["edit_comfyui"]), (styles as u64, styles as u64));
+    // Judged is what shows another picture; here all pictures are the same file, and only their keys differ.
+    assert_eq!(asks["judge"], styles as u64, "{asks:?}");
+    assert!(!asks.contains_key("instruct"), "{asks:?}");
+    assert_eq!(asked(&desk.run(&models, &flags)).len(), 0);
 }

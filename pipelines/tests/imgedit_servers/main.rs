@@ -7,6 +7,7 @@ mod dead;
 mod desk;
 mod faults;
 mod kills;
+mod less;
 mod money;
 mod rates;
 mod reuse;
