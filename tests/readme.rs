@@ -123,3 +123,32 @@ fn the_first_command_of_readme_runs_the_pipeline_that_it_shows() {
         "another program is run by default"
     );
 }
+
+/// The targets of a page's links that lie in this repository, without what follows a `#`.
+fn links(page: &str) -> Vec<&str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let here = targets.filter(|target| !target.contains("://"));
+    here.map(|target| target.split('#').next().unwrap_or_default()).filter(|path| !path.is_empty()).collect()
+}
+
+#[test]
+fn readme_is_short_and_every_link_of_every_page_leads_somewhere() {
+    assert!(read("README.md").lines().count() <= 200, "what is long lies in docs/");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let pages =
+        std::fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.expect("is listed").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut pages: Vec<_> = pages.collect();
+    assert!(pages.len() >= 7, "{pages:?}");
+    pages.extend(["README.md", "ARCHITECTURE.md", "models/README.md"].map(|page| root.join(page)));
+    let mut checked = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("is read");
+        let folder = page.parent().expect("lies in a folder");
+        for link in links(&text) {
+            assert!(folder.join(link).exists(), "{}: {link} leads nowhere", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "{checked} links");
+}
