@@ -6,6 +6,7 @@ mod dead;
 mod desk;
 mod faults;
 mod kills;
+mod litellm;
 mod money;
 mod rates;
 mod reuse;
