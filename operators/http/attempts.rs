@@ -301,7 +301,7 @@ impl Host {
 
     fn note_hopeless(&self, call: &Call<'_>, error: &CallError) {
         let about = match (error.class, error.status) {
-            (CallClass::Unauthorised, Some(401)) | (CallClass::OutOfQuota, _) => String::new(),
+            (CallClass::Unauthorised, Some(400 | 401)) | (CallClass::OutOfQuota, _) => String::new(),
             (CallClass::NotFound, _) if call.method == Method::POST => kind(call),
             _ => return,
         };

@@ -67,6 +67,8 @@ impl Said {
             // The words of a gateway that passes on its server's refusal are as good as the server's own.
             400 | 403 | 413 | 422 | 500 if self.hints_at(&CONTENT_FILTER) => stays(CallClass::ContentFilter),
             400 | 413 | 422 | 500 if self.hints_at(&CONTEXT) => stays(CallClass::ContextTooLong),
+            400 | 403 | 422 if self.hints_at(&MODEL) => stays(CallClass::NotFound),
+            400 if self.hints_at(&KEY) => stays(CallClass::Unauthorised),
             401 | 403 => stays(CallClass::Unauthorised),
             402 => stays(CallClass::OutOfQuota),
             404 | 405 | 410 => stays(CallClass::NotFound),
@@ -109,6 +111,10 @@ const CONTEXT: [&str; 10] = [
     "prompt is too long",
     "string_above_max_length",
 ];
+/// OpenAI's code, and LiteLLM's words.
+const MODEL: [&str; 2] = ["model_not_found", "invalid model name passed in model"];
+/// LiteLLM without a database knows one key, and says this of every other.
+const KEY: [&str; 1] = ["no_db_connection"];
 /// Codes only: the words of a bound a minute speak of quotas and billing as well.
 const QUOTA: [&str; 3] = ["insufficient_quota", "billing_hard_limit", "billing_not_active"];
 /// Of the picture: what is wrong with a request's form would be wrong with every request.

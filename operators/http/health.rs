@@ -148,7 +148,7 @@ impl Host {
                     CallClass::Unreachable => fault.status.is_none(),
                     // Where Azure has no list, it may blame the key: there the first question tells.
                     CallClass::Unauthorised => {
-                        fault.status == Some(401) && self.settings.key_header == KeyHeader::Bearer
+                        fault.status != Some(403) && self.settings.key_header == KeyHeader::Bearer
                     }
                     _ => false,
                 };

@@ -65,9 +65,13 @@ fn what_may_heal_is_asked_again() {
 fn what_cannot_heal_is_asked_once() {
     stays(
         error(400, "No connected db.", "no_db_connection", "400"),
-        CallClass::BadRequest,
-        "No connected db.",
+        CallClass::Unauthorised,
+        "No connected db.; it takes no request with",
     );
+    let absent = "/chat/completions: Invalid model name passed in model=absent. Call `/v1/models` to view available models for your key.";
+    stays(error(400, absent, "invalid_request_error", "400"), CallClass::NotFound, "check the base URL");
+    let barred = "Project `proj_1` does not have access to model `absent`";
+    stays(error(403, barred, "invalid_request_error", "model_not_found"), CallClass::NotFound, barred);
     stays(
         Action::json(400, &json!({ "detail": "Server is pinned to 'a'; requested 'b'." })),
         CallClass::BadRequest,
@@ -120,7 +124,7 @@ fn what_is_about_the_question_is_told_from_what_is_not() {
     );
     stays(
         error(400, "Invalid model name passed in model=b", "x", "400"),
-        CallClass::BadRequest,
+        CallClass::NotFound,
         "Invalid model",
     );
     for class in CallClass::ALL {

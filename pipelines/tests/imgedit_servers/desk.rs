@@ -82,7 +82,8 @@ impl Desk {
         if !more.contains("--edit-model") {
             command.push("--edit-model=painter".to_owned());
         }
-        if !more.contains("--instruct-model") {
+        // Who names models of single stages has the others answered here.
+        if !["--instruct-model", "--caption-model"].iter().any(|flag| more.contains(flag)) {
             command.push("--chat-model=writer".to_owned());
         }
         command.extend(more.split_whitespace().map(str::to_owned));

@@ -8,6 +8,7 @@ mod desk;
 mod faults;
 mod kills;
 mod less;
+mod litellm;
 mod money;
 mod rates;
 mod reuse;
