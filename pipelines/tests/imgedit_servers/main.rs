@@ -12,3 +12,4 @@ mod money;
 mod rates;
 mod reuse;
 mod secrets;
+mod signals;
