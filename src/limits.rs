@@ -170,6 +170,12 @@ pub fn prepare() {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         libc::signal(libc::SIGXCPU, on_time_up as *const () as libc::sighandler_t);
     }
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if address_space().is_some() {
+        // Each arena of the C library reserves 64 MiB, and most of it is never touched.
+        // SAFETY: sets a bound on how many arenas there will be.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
     // Where no limit is set, an abort is something else, and its core worth keeping.
     if let Some((kib, which)) = memory() {
         LAST_WORDS.get_or_init(|| {

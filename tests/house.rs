@@ -178,6 +178,15 @@ fn wrong(source: &Source) -> Vec<String> {
             say(format!("{writes}: tars are written by PlainTar alone, whose headers others can read"));
         }
     }
+    for panics in ["thread::spawn(", "scope.spawn(", "threads.spawn("] {
+        if code.contains(panics)
+            && ["src/", "operators/", "pipelines/"].iter().any(|it| source.path.starts_with(it))
+        {
+            say(format!(
+                "{panics} panics where no thread can be started: take a Builder, or limits::side_by_side"
+            ));
+        }
+    }
     if WORKER_SIDE.contains(&source.path.as_str()) {
         for waits in WAITS.iter().filter(|waits| code.contains(**waits)) {
             say(format!("{waits} waits, and this runs on a worker thread"));
@@ -290,6 +299,14 @@ fn what_waits_on_a_worker_thread_is_caught() {
         passed("src/lane/pool.rs", code);
     }
     passed("src/flow/worker.rs", "while let Ok(command) = commands.try_recv() {}");
+}
+
+#[test]
+fn a_thread_that_may_not_be_started_is_caught() {
+    caught("src/lane/pool.rs", "let it = std::thread::spawn(work);", "no thread can be started");
+    caught("pipelines/bench.rs", "scope.spawn(|| work());", "no thread can be started");
+    passed("src/lane/pool.rs", "let it = std::thread::Builder::new().spawn(work);");
+    passed("benches/ask.rs", "scope.spawn(|| work());");
 }
 
 #[test]

@@ -47,7 +47,15 @@ impl Ended {
 impl Desk {
     /// `program` is `env!("CARGO_BIN_EXE_…")` of the test.
     pub fn new(program: &'static str) -> Self {
-        let folder = crate::scratch();
+        Desk::in_folder(crate::scratch(), program)
+    }
+
+    /// The same where files may be large, as long as they are mostly holes.
+    pub fn on_disk(program: &'static str) -> Self {
+        Desk::in_folder(tempfile::tempdir().expect("a folder for the test can be made"), program)
+    }
+
+    fn in_folder(folder: tempfile::TempDir, program: &'static str) -> Self {
         std::fs::create_dir(folder.path().join("shards")).expect("makes");
         Desk { folder, program }
     }

@@ -141,21 +141,25 @@ fn play(desk: &Desk, case: &Case) -> Ended {
     if child.try_wait().expect("can be waited for").is_none() {
         signal(&child, case.signals[0]);
     }
-    let mut left = &case.signals[1..];
+    let mut take_in = |(at, line): (Instant, String), words: &mut String| {
+        if line.contains("stop") {
+            told.get_or_insert(at.saturating_duration_since(begin));
+        }
+        words.push_str(&line);
+        words.push('\n');
+        told.is_some()
+    };
+    let (mut left, mut heard) = (&case.signals[1..], false);
     let status = loop {
-        while let Ok((at, line)) = hears.try_recv() {
-            if line.contains("stop") {
-                told.get_or_insert(at.saturating_duration_since(begin));
-            }
-            words.push_str(&line);
-            words.push('\n');
+        while let Ok(line) = hears.try_recv() {
+            heard = take_in(line, &mut words);
         }
         if let Some(status) = child.try_wait().expect("can be waited for") {
             break status;
         }
         let stands_still = case.takes == Takes::GoesOn && begin.elapsed() > Duration::from_millis(100);
         if let Some((next, rest)) = left.split_first()
-            && (told.is_some() || stands_still)
+            && (heard || stands_still)
         {
             signal(&child, *next);
             left = rest;
@@ -163,8 +167,11 @@ fn play(desk: &Desk, case: &Case) -> Ended {
         assert!(begin.elapsed() < SOON * 3, "{:?}: it does not end: {words}", case.moment);
         std::thread::sleep(Duration::from_millis(1));
     };
-    words.extend(hears.iter().map(|(_, line)| line + "\n"));
-    Ended { status, told, took: begin.elapsed(), words }
+    let took = begin.elapsed();
+    for line in hears.iter() {
+        take_in(line, &mut words);
+    }
+    Ended { status, told, took, words }
 }
 
 /// Plays a case over what was published before, or over nothing, and then a run to the end.

@@ -406,7 +406,8 @@ fn start_workers(
     })?;
     STARTING.store(true, Ordering::SeqCst);
     let guards = timely::execute(config, run);
-    STARTING.store(false, Ordering::SeqCst);
+    // Where it failed, those that did start find it out only now.
+    STARTING.store(guards.is_err(), Ordering::SeqCst);
     guards
 }
 

@@ -1,11 +1,13 @@
 //! One limit after the other, from far too low to more than enough.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use tests::limited::{Limit, ended, give, limited, nobody_else};
 use tests::program::Desk;
-use tests::shards::corpus;
+use tests::shards::{corpus, png};
 use tests::trees;
 
 /// A run that is not disturbed takes a tenth of a second; under a limit it may wait for what comes free.
@@ -137,4 +139,97 @@ fn little_data() {
     let values = some(least..least + 60, 6).into_iter().map(|mib| mib << 20);
     let seen = sweep(libc::RLIMIT_DATA, values, &["`ulimit -d`"], |_, _| {});
     assert!(seen.done >= 1 && seen.refused >= 1, "{seen:?}");
+}
+
+/// As large as it says, in a file that takes no room: a picture, and a member of zeros.
+fn large_shard(desk: &Desk, name: &str, seed: u64, bytes: u64) {
+    let file = File::create(desk.path("shards").join(format!("{name}.tar"))).expect("creates");
+    let header = |name: &str, size: u64| {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(name).expect("a path");
+        header.set_size(size);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        (&file).write_all(header.as_bytes()).expect("writes");
+    };
+    let picture = png(16, 16, seed);
+    header("a.png", picture.len() as u64);
+    (&file).write_all(&picture).expect("writes");
+    let at = (512 + picture.len() as u64).next_multiple_of(512);
+    (&file).seek(SeekFrom::Start(at)).expect("seeks");
+    header("a.bin", bytes);
+    file.set_len(at + 512 + bytes + 1024).expect("grows");
+}
+
+/// Maps of large shards leave room for everything else.
+#[test]
+fn large_shards_in_little_address_space() {
+    let desk = Desk::on_disk(env!("CARGO_BIN_EXE_curate"));
+    (0..3).for_each(|n| large_shard(&desk, &n.to_string(), n, 400 << 20));
+    let flags = "--cores 2 --set short_side=0 --set taste=0";
+    let whole = desk.done(flags);
+    for folder in ["store", "out"] {
+        std::fs::remove_dir_all(desk.path(folder)).expect("was made");
+    }
+    let value = (least(libc::RLIMIT_AS) + 450) << 20;
+    let mut command = desk.command("run", &format!("--json {flags}"));
+    let ended = ended(limited(&mut command, Limit { resource: libc::RLIMIT_AS, value }), LONGEST_SECONDS);
+    let done = ended.expect("starts").expect(0, &[]).json();
+    assert_eq!((&done["rows"], &done["kept"]), (&whole["rows"], &whole["kept"]));
+}
+
+/// A thousand shards with room for sixty files: they are closed in time, and opened again.
+#[test]
+fn many_shards_and_few_open_files() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_curate"));
+    (0..1000).for_each(|n| drop(desk.shard(&format!("{n:04}"), &corpus(5, n..n + 1))));
+    let limit = Limit { resource: libc::RLIMIT_NOFILE, value: 64 };
+    let mut command = desk.command("run", "--json --cores 2");
+    let ended = ended(limited(&mut command, limit), LONGEST_SECONDS).expect("starts");
+    assert_eq!(ended.expect(0, &[]).json()["rows"], 1000);
+}
+
+/// What looks, copies and tidies up runs into the same limits, and does it all or says which.
+#[test]
+fn the_other_verbs() {
+    let desk = desk();
+    desk.done(FLAGS);
+    let verbs = [
+        format!("plan --shards shards --store store --out out --json --set taste=6 {FLAGS}"),
+        "export --to tars --json".to_owned(),
+        "explain 03/000040 --json".to_owned(),
+        "clean --json".to_owned(),
+        "dials --json".to_owned(),
+    ];
+    let user = nobody_else();
+    let threads = some(1..16, 5).into_iter().map(|value| (libc::RLIMIT_NPROC, value, "`ulimit -u`"));
+    let files = some(4..20, 4).into_iter().map(|value| (libc::RLIMIT_NOFILE, value, "`ulimit -n`"));
+    let sizes = [0, 600].map(|value| (libc::RLIMIT_FSIZE, value, "`ulimit -f`"));
+    let limits: Vec<_> = threads.chain(files).chain(sizes).collect();
+    let mut named = 0;
+    for verb in &verbs {
+        let wanted = desk.ask(verb);
+        assert_eq!(wanted.code, Some(0), "{wanted:#?}");
+        for (resource, value, words) in &limits {
+            let _ = std::fs::remove_dir_all(desk.path("tars"));
+            let mut command = desk.bare(verb);
+            if *resource == libc::RLIMIT_NPROC {
+                let Some(user) = user else { continue };
+                give(desk.folder.path(), user);
+                command.uid(user).gid(user);
+            }
+            let limit = Limit { resource: *resource, value: *value };
+            let Ok(ended) = ended(limited(&mut command, limit), LONGEST_SECONDS) else { continue };
+            let context = format!("{verb} at {words} of {value}: {ended:#?}, and not {wanted:#?}");
+            if ended.code == Some(0) {
+                // What it said of the first look at a folder of tars is all that may differ.
+                assert_eq!(ended.stdout.len(), wanted.stdout.len(), "{context}");
+                continue;
+            }
+            named += 1;
+            assert_eq!(ended.code, Some(1), "{context}");
+            assert!(ended.stderr.contains(words) && !ended.stderr.contains("panicked"), "{context}");
+        }
+    }
+    assert!(named >= 4, "{named} limits were met");
 }

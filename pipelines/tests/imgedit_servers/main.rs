@@ -15,3 +15,4 @@ mod reuse;
 mod secrets;
 mod table;
 mod tls;
+mod signals;
