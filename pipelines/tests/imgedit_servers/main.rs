@@ -13,6 +13,6 @@ mod money;
 mod rates;
 mod reuse;
 mod secrets;
+mod signals;
 mod table;
 mod tls;
-mod signals;
