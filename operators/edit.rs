@@ -217,12 +217,15 @@ impl Operator for Edit {
     type Session = ();
 
     const KEY: Key = Key::Row;
-    const RESTS_ON_BOOKS: bool = true;
     // An original is decoded when an editor has time for it: edits that wait for a slow one hold no pixels.
     const PREPARES: Prepares = Prepares::WhenTakenUp;
 
     fn name(&self) -> &'static str {
         "edit"
+    }
+
+    fn rests_on_books(&self) -> bool {
+        true
     }
 
     /// Not where the picture of a pass is lost, or was made again since. Later passes may have started from it: what they made is
@@ -235,7 +238,8 @@ impl Operator for Edit {
             let key = ContentHash(pass.key);
             let is_kept = kept.book.keeps(&key, ContentHash(pass.picture));
             if is_kept && !stands {
-                kept.book.forget(&key);
+                // On a full disk the stage can't forget the edit either, and says so.
+                let _ = kept.book.forget(&key);
             }
             stands &= is_kept;
         }

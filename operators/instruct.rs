@@ -137,10 +137,13 @@ impl Operator for Instruct {
 
     const LOOKS: Looks = Looks::AtBothFrames;
     const KEY: Key = Key::Row;
-    const RESTS_ON_BOOKS: bool = true;
 
     fn name(&self) -> &'static str {
         "instruct"
+    }
+
+    fn rests_on_books(&self) -> bool {
+        self.source.references.is_some()
     }
 
     /// Always: a reference picture that the store lost is taken from the user's folder again, the words stay.

@@ -95,12 +95,13 @@ impl Book {
     }
 
     /// The answer counts no more: whoever needs it asks again.
-    pub fn forget(&self, content: &ContentHash) {
-        self.memo.forget(content);
+    pub fn forget(&self, content: &ContentHash) -> Result<(), MemoError> {
+        self.memo.forget(content)?;
         let mut kept = lock(&self.kept);
         if let Some(body) = kept.answers.remove(content) {
             kept.bytes -= body.len();
         }
+        Ok(())
     }
 
     /// The answer to a question that was asked before; refused as `not_remembered` where it was not.
@@ -414,7 +415,7 @@ mod tests {
             let book = open(&lanes);
             assert_eq!((said(&book, "one"), said(&book, "two")), (b"one".into(), b"one".into()));
             assert!(book.keeps(&question, ContentHash::of(b"one")));
-            book.forget(&question);
+            book.forget(&question).unwrap();
             assert!(!book.knows(&question) && !book.keeps(&question, ContentHash::of(b"one")));
             assert_eq!(said(&book, "two"), b"two");
         }

@@ -168,8 +168,6 @@ pub trait Operator: Send + Sync + 'static {
     const LOOKS: Looks = Looks::AtThePicture;
     const KEY: Key = Key::Picture;
     const TOGETHER: Together = Together::EachAlone;
-    /// Whether answers rest on what books keep, such as pictures that were made: see [`stands`](Operator::stands).
-    const RESTS_ON_BOOKS: bool = false;
     const PREPARES: Prepares = Prepares::Ahead;
     /// How many questions go to a pool thread at once. More than one only where preparing is cheap.
     const QUESTIONS_A_JOB: usize = 1;
@@ -241,6 +239,10 @@ pub trait Operator: Send + Sync + 'static {
         session: &mut Self::Session,
         batch: &[Self::Prepared],
     ) -> Vec<Result<Reply<Self::Answer>, Refusal>>;
+    /// Whether answers rest on what books keep, such as pictures that were made: then [`stands`](Operator::stands) is asked.
+    fn rests_on_books(&self) -> bool {
+        false
+    }
     /// Whether a remembered answer still stands, by its body: not where a book lost what it rests on, or holds another in its place.
     /// Asked of every answer when the stage is opened, and again until all stand; one that does not is forgotten and asked again.
     fn stands(&self, _body: &[u8]) -> bool {

@@ -66,19 +66,19 @@ impl<O: Operator> Stage<O> {
             operator,
         });
         lanes.register(stage.clone());
-        stage.forget_what_fell(lanes);
+        stage.forget_what_fell(lanes)?;
         Ok(stage)
     }
 
     /// Forgets answers that rest on what is lost. To forget one may take what others rest on: until all that is left stands.
-    fn forget_what_fell(&self, lanes: &Lanes) {
+    fn forget_what_fell(&self, lanes: &Lanes) -> Result<(), MemoError> {
         let fell = |content: &ContentHash| match self.memo.read(content) {
             Ok(Some(Ok(body))) => !self.operator.stands(&body),
             // A body that can't be read is told of by whoever needs it.
             _ => false,
         };
-        if !O::RESTS_ON_BOOKS {
-            return;
+        if !self.operator.rests_on_books() {
+            return Ok(());
         }
         let mut forgotten = 0;
         loop {
@@ -86,7 +86,8 @@ impl<O: Operator> Stage<O> {
             if fallen.is_empty() {
                 break;
             }
-            fallen.iter().for_each(|content| self.memo.forget(content));
+            // After what later passes made of it: a process that ends in between finds the answer, and looks again.
+            fallen.iter().try_for_each(|content| self.memo.forget(content))?;
             forgotten += fallen.len();
         }
         if forgotten > 0 {
@@ -95,6 +96,7 @@ impl<O: Operator> Stage<O> {
                 "{forgotten} answers of {name} rest on what the store has lost; what is still needed of it is made again"
             ));
         }
+        Ok(())
     }
 
     pub fn operator(&self) -> &O {

@@ -16,7 +16,7 @@ mod log;
 mod scan;
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -162,10 +162,6 @@ impl Index {
     /// `None` also for what was forgotten.
     fn slot(&self, content: &ContentHash) -> Option<Slot> {
         self.place(content).map(|place| self.answers[place].1).filter(|slot| slot.tag() != FORGOTTEN)
-    }
-
-    fn is_forgotten(&self, content: &ContentHash) -> bool {
-        self.place(content).is_some_and(|place| self.answers[place].1.tag() == FORGOTTEN)
     }
 
     fn forget(&mut self, content: &ContentHash) {
@@ -326,10 +322,20 @@ impl Memo {
             .collect()
     }
 
-    /// An answer counts no more, and its question may be asked again. On disk it is replaced together with that: a process that ends
-    /// before leaves it as it was.
-    pub fn forget(&self, content: &ContentHash) {
+    /// An answer counts no more, and its question may be asked again: by this process and by later ones.
+    pub fn forget(&self, content: &ContentHash) -> Result<(), MemoError> {
+        self.write_forgotten(content)?;
         self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner).forget(content);
+        Ok(())
+    }
+
+    fn write_forgotten(&self, content: &ContentHash) -> Result<(), MemoError> {
+        if let Some(log) = self.lock_log().as_mut() {
+            log.stage_forgotten(*content, self.generation);
+            log.write_staged()?;
+            self.unsynced.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// The body of an answer, read from disk: empty where it has none. Not for a worker thread.
@@ -361,11 +367,7 @@ impl Memo {
         let body = log::body_at(file, &self.path, offset);
         if matches!(body, Err(MemoError::Damaged { .. })) {
             // This process keeps what it has seen of it; the next one asks again.
-            if let Some(log) = self.lock_log().as_mut() {
-                log.stage_forgotten(*content, self.generation);
-                log.write_staged()?;
-                self.unsynced.store(true, Ordering::Release);
-            }
+            self.write_forgotten(content)?;
         }
         body.map(|body| Some(Ok(body)))
     }
@@ -388,14 +390,10 @@ impl Memo {
         let mut fresh = Vec::with_capacity(batch.len());
         if let Some(log) = log.as_mut() {
             let index = self.read_index();
-            let mut replaced = HashSet::new();
             for (content, answer) in batch {
                 let known = index.slot(content).map(Slot::tag);
                 // A late answer to a refused question is worth keeping for the next run; see `open`.
                 let wanted = known.is_none() || (known == Some(REFUSED) && answer.is_ok());
-                if known.is_none() && index.is_forgotten(content) && replaced.insert(*content) {
-                    log.stage_forgotten(*content, self.generation);
-                }
                 fresh.push(wanted.then(|| log.stage(*content, self.generation, answer)));
             }
             drop(index);

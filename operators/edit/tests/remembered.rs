@@ -27,14 +27,14 @@ fn a_lost_pass_is_made_again_with_what_started_from_it() {
     let book = &edit.editors.who_can(Operation::Replace).unwrap().book;
 
     // The editor makes the same of it: the edit is what it was.
-    book.forget(&key(0));
+    book.forget(&key(0)).unwrap();
     assert!(!edit.stands(&bytes(&first)));
     assert!(!book.knows(&key(1)), "the second pass started from what is lost");
     assert_eq!((make(), desk.take().len()), (first.clone(), 2));
     assert!(edit.stands(&bytes(&first)));
 
     // The last pass alone is lost: what it started from stays.
-    book.forget(&key(1));
+    book.forget(&key(1)).unwrap();
     assert!(!edit.stands(&bytes(&first)) && book.knows(&key(0)));
     // The editor makes another picture: another edit, about which is asked anew.
     let second = make();
@@ -44,7 +44,7 @@ fn a_lost_pass_is_made_again_with_what_started_from_it() {
 
     // A run that ended between the two: the first was made again, as another, and the second not yet.
     let _ = desk.make(EditType::Style, &[Operation::Style], &[]).unwrap();
-    book.forget(&key(0));
+    book.forget(&key(0)).unwrap();
     book.look_up_one(key(0), || Ok(b"another".to_vec())).unwrap();
     assert!(!edit.stands(&bytes(&second)) && !book.knows(&key(1)));
 }
