@@ -40,6 +40,7 @@ use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
 use crate::editor::{Editor, Made, Means, Pass};
+use crate::limits::Results;
 use client::Client;
 use endpoints::Endpoints;
 use pictures::Uploads;
@@ -247,6 +248,19 @@ impl Editor for Comfy {
 
     fn at_once(&self) -> usize {
         self.endpoints.at_once()
+    }
+
+    /// Bound where every workflow of the operation is for some results only.
+    fn results(&self, operation: Operation) -> Option<Results> {
+        let words = workflow::words_of(&self.workflows, operation)?;
+        let told = format!("words with one of {} in them", words.join(", "));
+        Some(Results { told, makes: Box::new(move |result| workflow::holds_one(&words, result)) })
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let settings = &self.settings;
+        let one = settings.prompt_timeout + settings.give_up_after + settings.call_timeout * 2;
+        Some(one * MOST_PROMPTS as u32)
     }
 
     /// Refusal classes. Of the content: `execution_failed`, `no_reference` (the workflow wants one), `no_workflow` (none for this

@@ -2,6 +2,7 @@
 //! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
 //! killed between two passes repeats neither.
 
+mod editors;
 mod pictures;
 
 use std::sync::Arc;
@@ -9,20 +10,20 @@ use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Book, Key, Lanes, Operator, Question, Reply, Subject};
-use threshflow::memo::MemoError;
+use threshflow::lane::{Key, Operator, Prepares, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
 use crate::decode::{Purpose, decoder_stamp};
 use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of, reference_stamp};
-use crate::editor::{Editor, Pass};
+use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of};
+use crate::editor::Pass;
 use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::made::{check_shape, pixels_of_file};
-use crate::passing::tells_of_the_content;
 
+pub use editors::Editors;
+use editors::{Asked, Kept, is_kept, passing};
 pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
@@ -34,121 +35,14 @@ impl Topic for Edited {
 /// Raise this when the code changes what an edit is made of.
 const VERSION: &[u8] = b"edit/2";
 
-/// How long the passes of an edit may take, together.
+/// How long the passes that one editor makes of an edit may take together, at least.
 const DEADLINE: Duration = Duration::from_secs(1800);
 
-/// An editor and the book of what it made.
-struct Kept {
-    editor: Arc<dyn Editor>,
-    book: Arc<Book>,
-    /// The book's.
-    stamp: Stamp,
-    /// Of all that its passes may be made by, too.
-    whole: Stamp,
-}
+/// Of an edit: three steps.
+const MOST_PASSES: u32 = 3;
 
-/// Editors in the order in which they are asked whether they can do a pass.
-pub struct Editors {
-    kept: Vec<Kept>,
-    seed: u64,
-}
-
-impl Editors {
-    pub fn open(
-        editors: Vec<Arc<dyn Editor>>,
-        seed: u64,
-        lanes: &Arc<Lanes>,
-    ) -> Result<Arc<Self>, MemoError> {
-        let kept = |editor: Arc<dyn Editor>| {
-            let stamp = pass_stamp(editor.common_stamp(), seed, lanes);
-            let whole = pass_stamp(editor.stamp(), seed, lanes);
-            // Whether a refusal is of the content is the editor's to say: it is told by its class below.
-            let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
-            Ok(Kept { editor, book, stamp, whole })
-        };
-        crate::decode::bound_beside(lanes.budget().capacity());
-        let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
-        Ok(Arc::new(Editors { kept, seed }))
-    }
-
-    fn who_can(&self, operation: Operation) -> Result<&Kept, Refusal> {
-        self.kept.iter().find(|kept| kept.editor.can(operation)).ok_or_else(|| {
-            let message = format!("none of the editors can {}", operation.name());
-            Refusal::new("no_editor", message)
-        })
-    }
-
-    /// What a pass is remembered under, and its seed.
-    ///
-    /// Where an editor has several means, the seed picks one of them: it is of all but the means and what that alone reads.
-    fn key(&self, pass: &Asked<'_>) -> Result<(ContentHash, u64), Refusal> {
-        let editor = &self.who_can(pass.planned.operation)?.editor;
-        let mut hasher = blake3::Hasher::new();
-        let mut feed = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        feed(&pass.from.0);
-        feed(pass.planned.operation.name().as_bytes());
-        feed(pass.mask.as_bytes());
-        feed(pass.object.as_bytes());
-        feed(pass.result.as_bytes());
-        feed(pass.reference.as_bytes());
-        // Where there is nothing else to say, the instruction is what every editor is told.
-        let bare = pass.object.is_empty() && pass.result.is_empty();
-        let key = |reads: bool, means: &[u8]| {
-            let mut hasher = hasher.clone();
-            if reads || bare {
-                hasher.update(&(pass.instruction.len() as u64).to_le_bytes());
-                hasher.update(pass.instruction.as_bytes());
-            }
-            ContentHash::from_hasher(hasher.update(means))
-        };
-        let seed = seed_of(self.seed, &key(false, &[]));
-        if let Some(means) = editor.means(pass.planned.operation, pass.result, seed) {
-            return Ok((key(means.reads_the_instruction, &means.stamp.0.0), seed));
-        }
-        let key = key(editor.reads_the_instruction(), &[]);
-        Ok((key, seed_of(self.seed, &key)))
-    }
-
-    /// A picture that a pass made.
-    pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
-        self.who_can(operation)?.book.read(key)
-    }
-
-    fn stamps(&self, of: impl Fn(&Kept) -> Stamp) -> Vec<(&'static str, ContentHash)> {
-        self.kept.iter().map(|kept| (kept.editor.name(), of(kept).0)).collect()
-    }
-}
-
-/// Of all that shapes what a pass makes, beside its key: the editor, and how it is shown pictures. A key names the original by its
-/// bytes alone.
-fn pass_stamp(editor: Stamp, seed: u64, lanes: &Lanes) -> Stamp {
-    let (decode, references) = (decoder_stamp(Purpose::Full), reference_stamp());
-    Stamp::of(&[
-        ("pass", VERSION),
-        ("editor", &editor.0.0),
-        ("seed", &seed.to_le_bytes()),
-        ("decode", decode.as_bytes()),
-        ("references", &references.0.0),
-        ("orientation", lanes.shown().unwrap_or(b"upright")),
-    ])
-}
-
-/// A pass by what shapes it, without a pixel.
-struct Asked<'a> {
-    planned: PlannedPass,
-    /// Of the picture that it works on.
-    from: ContentHash,
-    /// The region's mask as it is remembered; empty where there is none.
-    mask: &'a str,
-    object: &'a str,
-    result: &'a str,
-    /// Its [key](crate::edit_source::StoredReference::key).
-    reference: &'a str,
-    instruction: &'a str,
-}
+/// Edits that may wait for their editors: a few kilobytes each, and so many that every editor finds work among them.
+const MOST_IN_LINE: usize = 512;
 
 /// An edit as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,12 +118,17 @@ impl Edit {
         Ok(Keyed { passes, keys, seeds })
     }
 
-    fn make(&self, edit: &ToEdit) -> Result<StoredEdit, Refusal> {
+    /// Makes the passes of an edit that this editor makes, up to the first that another has to make: then `None`.
+    fn make(&self, edit: &ToEdit, editor: Option<usize>) -> Result<Option<StoredEdit>, Refusal> {
         let masks = self.source.masks(&edit.planned)?;
         let reference = self.source.reference_picture(&edit.stored.reference)?;
         let mut stored = StoredEdit { passes: Vec::new() };
         for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
-            let kept = self.editors.who_can(pass.operation)?;
+            let place = self.editors.place_of(pass.operation)?;
+            let kept = &self.editors.kept[place];
+            if editor.is_some_and(|editor| editor != place) && !kept.book.knows(key) {
+                return Ok(None);
+            }
             let make = || {
                 let picture = match pass.from {
                     Shown::Made(number) => Arc::new(self.picture(&stored, number, &edit.original)?),
@@ -256,7 +155,14 @@ impl Edit {
             check_shape(&kept.book.look_up_one(*key, make)?, of)?;
             stored.passes.push((pass.operation, key.0));
         }
-        Ok(stored)
+        Ok(Some(stored))
+    }
+
+    fn planned_and_keyed(&self, question: &Question) -> Result<(Planned, StoredInstruction, Keyed), Refusal> {
+        let planned = self.source.planned(question)?;
+        let stored = self.instructions.instruction(question)?;
+        let keyed = self.keyed(question, &planned, &stored)?;
+        Ok((planned, stored, keyed))
     }
 
     /// What pass `number` made, at the original's size: an editor may give another.
@@ -294,33 +200,14 @@ fn is_added(pass: &PlannedPass, planned: &Planned) -> bool {
     planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add)
 }
 
-/// Within 2^53, so that JSON carries it.
-fn seed_of(seed: u64, key: &ContentHash) -> u64 {
-    crate::choice::pick(seed, key, "pass") >> 11
-}
-
-/// The classes of refusals that editors say are not of the content begin so in books: they last as long as the process.
-const PASSING: &str = "editor_";
-
-fn passing(refusal: Refusal) -> Refusal {
-    if refusal.class == Refusal::OVER_BUDGET {
-        return refusal;
-    }
-    Refusal { class: format!("{PASSING}{}", refusal.class).into(), ..refusal }
-}
-
-fn is_kept(refusal: &Refusal) -> bool {
-    tells_of_the_content(refusal)
-        && !refusal.class.starts_with(PASSING)
-        && refusal.class != Refusal::OVER_BUDGET
-}
-
 impl Operator for Edit {
     type Answer = Handle<Edited>;
     type Prepared = ToEdit;
     type Session = ();
 
     const KEY: Key = Key::Row;
+    // An original is decoded when an editor has time for it: edits that wait for a slow one hold no pixels.
+    const PREPARES: Prepares = Prepares::WhenTakenUp;
 
     fn name(&self) -> &'static str {
         "edit"
@@ -357,9 +244,7 @@ impl Operator for Edit {
         let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
             return Err(Refusal::new("no_picture", "there is nothing to look at"));
         };
-        let planned = self.source.planned(question)?;
-        let stored = self.instructions.instruction(question)?;
-        let keyed = self.keyed(question, &planned, &stored)?;
+        let (planned, stored, keyed) = self.planned_and_keyed(question)?;
         let original = Arc::new(pixels_of(picture, bytes)?);
         Ok(ToEdit { original, planned, stored, keyed })
     }
@@ -369,15 +254,34 @@ impl Operator for Edit {
     }
 
     fn sessions(&self) -> usize {
-        self.editors.kept.iter().map(|kept| kept.editor.at_once()).max().unwrap_or(1)
+        self.lines().iter().sum()
+    }
+
+    /// One for each editor, with as many threads as it makes passes side by side.
+    fn lines(&self) -> Vec<usize> {
+        self.editors.kept.iter().map(|kept| kept.editor.at_once().max(1)).collect()
+    }
+
+    /// That of the editor which makes the first pass that nobody made yet.
+    fn line(&self, question: &Question) -> Result<usize, Refusal> {
+        let (.., keyed) = self.planned_and_keyed(question)?;
+        for (pass, key) in keyed.passes.passes.iter().zip(&keyed.keys) {
+            let place = self.editors.place_of(pass.operation)?;
+            if !self.editors.kept[place].book.knows(key) {
+                return Ok(place);
+            }
+        }
+        // Nothing is to be made. The last editor is asked for what no other can do: the quickest, as a rule.
+        Ok(self.editors.kept.len().saturating_sub(1))
     }
 
     fn most_in_flight(&self) -> Option<usize> {
-        Some(self.sessions() * 2)
+        Some((self.sessions() * 2).max(MOST_IN_LINE))
     }
 
     fn deadline(&self) -> Option<Duration> {
-        Some(DEADLINE)
+        let longest = self.editors.kept.iter().filter_map(|kept| kept.editor.deadline()).max();
+        longest.map(|pass| pass * MOST_PASSES).max(Some(DEADLINE))
     }
 
     fn open_session(&self) -> Result<(), String> {
@@ -385,11 +289,16 @@ impl Operator for Edit {
     }
 
     fn answer(&self, _session: &mut (), batch: &[ToEdit]) -> Vec<Result<Reply<Handle<Edited>>, Refusal>> {
-        let one = |edit: &ToEdit| {
-            let body = postcard::to_stdvec(&self.make(edit)?).unwrap_or_default();
-            Ok(Reply::with_body(Handle::of(&body), body))
-        };
-        batch.iter().map(one).collect()
+        batch.iter().filter_map(|edit| self.reply(edit, None)).collect()
+    }
+
+    fn answer_in_line(
+        &self,
+        line: usize,
+        _session: &mut (),
+        edit: &ToEdit,
+    ) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
+        self.reply(edit, Some(line))
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
@@ -398,6 +307,14 @@ impl Operator for Edit {
 }
 
 impl Edit {
+    fn reply(&self, edit: &ToEdit, editor: Option<usize>) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
+        let made = self.make(edit, editor).transpose()?;
+        Some(made.map(|made| {
+            let body = postcard::to_stdvec(&made).unwrap_or_default();
+            Reply::with_body(Handle::of(&body), body)
+        }))
+    }
+
     fn stamp_with(&self, of: impl Fn(&Kept) -> Stamp) -> Stamp {
         let decode = decoder_stamp(Purpose::Full);
         let instructions = self.instructions.stamp();

@@ -1,10 +1,13 @@
 //! Editors: what makes one pass of an edit, picture in and picture out. One trait, four kinds: classical and embedded, ONNX
 //! inpainting, ComfyUI, an HTTP model.
 
+use std::time::Duration;
+
 use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
+use crate::limits::Results;
 use crate::mask::Mask;
 
 /// One pass: what is to be done to a picture.
@@ -42,7 +45,7 @@ pub struct Means {
     pub reads_the_instruction: bool,
 }
 
-/// Makes passes. Blocks: called on threads of a lane, [`Editor::at_once`] of them.
+/// Makes passes. Blocks: called on threads of a lane that are its own, [`Editor::at_once`] of them, which no other editor keeps busy.
 pub trait Editor: Send + Sync + 'static {
     /// Of all that shapes a picture: code version, model bytes, workflow files, endpoint's model name, parameters.
     fn stamp(&self) -> Stamp;
@@ -65,8 +68,16 @@ pub trait Editor: Send + Sync + 'static {
     fn description(&self) -> String;
     /// Whether it can do this; what it can't is refused before anything is asked.
     fn can(&self, operation: Operation) -> bool;
+    /// What it can make of an operation, where that is not anything that words can say.
+    fn results(&self, _operation: Operation) -> Option<Results> {
+        None
+    }
     /// How many passes it makes side by side.
     fn at_once(&self) -> usize;
+    /// How long one pass may take at most, where that is bounded; retries and all.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
     /// Makes one pass. A refusal says what failed; [`Editor::is_of_the_content`] says whether for good.
     fn edit(&self, pass: &Pass<'_>) -> Result<Made, Refusal>;
     /// Whether a refusal says something of the question, and is remembered; else it lasts as long as the process.

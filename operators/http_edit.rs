@@ -17,6 +17,7 @@ mod host;
 mod words;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
@@ -44,6 +45,10 @@ pub trait SendForm: Send + Sync + 'static {
     fn name(&self) -> String;
     /// How many forms may be under way.
     fn at_once(&self) -> usize;
+    /// How long a form or a file may take, retries and all, where that is bounded.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
     /// Posts a form to a path below the endpoint's base URL; gives the JSON that a success comes with.
     fn post_form(&self, path: &str, parts: &[Part<'_>]) -> Result<Vec<u8>, Refusal>;
     /// Gets the file that an answer named. Refused as `url_elsewhere` where that isn't of the endpoint's origin.
@@ -211,6 +216,11 @@ impl<S: SendForm> Editor for HttpEdit<S> {
 
     fn at_once(&self) -> usize {
         self.endpoint.at_once()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        // The form, and the file that its answer may name.
+        self.endpoint.deadline().map(|one| one * 2)
     }
 
     /// Refusal classes: `unsupported_operation`, `no_words`, `no_reference`, `bad_mask`, `bad_picture` (it can't be sent); of the answer

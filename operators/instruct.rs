@@ -18,6 +18,7 @@ use crate::edit_source::{
     BYTES_OF_A_REQUEST, EditSource, Planned, StoredReference, bytes_to_decode, end_frame, no_end_frame,
     of_step, pixels_of,
 };
+use crate::limits::Limits;
 use crate::passing::tells_of_the_question;
 use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
 
@@ -61,6 +62,7 @@ impl StoredInstruction {
 pub struct Instruct {
     by: InstructBy,
     source: EditSource,
+    limits: Arc<Limits>,
 }
 
 /// Words that are there already, or what is asked for them.
@@ -71,7 +73,12 @@ pub enum ToWrite {
 
 impl Instruct {
     pub fn new(by: InstructBy, source: EditSource) -> Self {
-        Instruct { by, source }
+        Instruct { by, source, limits: Arc::default() }
+    }
+
+    /// Has a chat model write what these editors can make, and nothing else.
+    pub fn within(self, limits: Arc<Limits>) -> Self {
+        Instruct { limits, ..self }
     }
 
     fn plainly(
@@ -105,6 +112,7 @@ fn request(
     planned: &Planned,
     (picture, end): (&RgbImage, Option<&RgbImage>),
     reference: Option<&RgbImage>,
+    limits: &Limits,
 ) -> Result<ChatRequest, Refusal> {
     let encode = |picture: &RgbImage| chat::encode(picture, PixelRange::OF_A_WRITER);
     let crop = |region: &crate::edit_source::PlannedRegion| {
@@ -120,7 +128,7 @@ fn request(
         reference: reference.map(encode).transpose()?,
         end_frame: end.map(encode).transpose()?,
     };
-    Ok(chat::instruct::request(&planned.plan, &seen))
+    Ok(chat::instruct::request(&planned.plan, &seen, limits))
 }
 
 impl Operator for Instruct {
@@ -146,6 +154,7 @@ impl Operator for Instruct {
             InstructBy::Chat(chat) => {
                 parts.push(("chat", chat.stamp().0.0.to_vec()));
                 parts.extend(EditType::ALL.into_iter().flat_map(chat::instruct::stamp_parts));
+                parts.extend(self.limits.stamp_parts());
             }
         }
         Stamp::of_gathered(&parts)
@@ -201,7 +210,7 @@ impl Operator for Instruct {
             }
             InstructBy::Chat(_) => {
                 let drawn = self.source.reference_picture(&reference)?;
-                let request = request(&planned, seen, drawn.as_ref())?;
+                let request = request(&planned, seen, drawn.as_ref(), &self.limits)?;
                 Ok(ToWrite::Ask { request, planned: Box::new(planned), reference })
             }
         }
@@ -245,7 +254,10 @@ impl Operator for Instruct {
             (ToWrite::Written(stored), _) => Ok(stored.reply()),
             (ToWrite::Ask { request, planned, reference }, InstructBy::Chat(chat)) => {
                 let objects: Vec<&str> = planned.objects.iter().map(String::as_str).collect();
-                let parse = |answer: &str| chat::instruct::parse(answer, &planned.plan, &objects);
+                let parse = |answer: &str| {
+                    let instruction = chat::instruct::parse(answer, &planned.plan, &objects)?;
+                    self.limits.check(&instruction, &planned.plan).map(|()| instruction)
+                };
                 let instruction = chat::ask(&**chat, request, parse)?;
                 Ok(StoredInstruction { instruction, reference: reference.clone() }.reply())
             }

@@ -44,6 +44,7 @@ pub mod judge_pixels;
 pub mod judgement;
 pub mod labels;
 pub mod letterbox;
+pub mod limits;
 pub mod made;
 pub mod mask;
 pub mod nms;

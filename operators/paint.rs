@@ -25,6 +25,7 @@ use threshflow::row::{Refusal, Stamp};
 
 use crate::edit_plan::Operation;
 use crate::editor::{Editor, Made, Pass};
+use crate::limits::Results;
 use crate::mask::Mask;
 
 mod backdrop;
@@ -68,6 +69,30 @@ impl Editor for Paint {
 
     fn can(&self, operation: Operation) -> bool {
         operation != Operation::Action
+    }
+
+    fn results(&self, operation: Operation) -> Option<Results> {
+        let of = |what: &str, names: &'static [&'static str]| Results {
+            told: format!("{what} of {}", names.join(", ")),
+            makes: Box::new(move |result| names::name_in(names, result).is_some()),
+        };
+        match operation {
+            Operation::Replace => {
+                let colours: Vec<&str> = COLOURS.iter().map(|(name, _)| *name).collect();
+                let things = of("a thing", drawable());
+                Some(Results {
+                    told: format!("{}, in a colour of {}", things.told, colours.join(", ")),
+                    ..things
+                })
+            }
+            Operation::Adjust => Some(Results {
+                told: recolour::Change::told(),
+                makes: Box::new(|result| recolour::Change::of(result).is_ok()),
+            }),
+            Operation::Background => Some(of("one", grounds())),
+            Operation::Style => Some(of("one", styles())),
+            _ => None,
+        }
     }
 
     fn at_once(&self) -> usize {

@@ -24,7 +24,8 @@ use threshflow::report::Illustrator;
 use threshflow::row::{Region, RegionKind, Told};
 
 use crate::illustrate::IllustrateEdits;
-use crate::imgedit_open::{self, Args};
+use crate::imgedit_args::Args;
+use crate::imgedit_open;
 use crate::imgedit_record::ImgEditRecorder;
 
 dials! {

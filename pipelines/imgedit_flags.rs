@@ -4,7 +4,7 @@ use operators::edit_plan::EditType;
 use operators::http::Prices;
 use threshflow::cli::Failure;
 
-use crate::imgedit_open::{Args, DEFAULT_CHAT_URL};
+use crate::imgedit_args::{Args, DEFAULT_CHAT_URL, EditMask, EditorArgs};
 
 /// A number from `least` to `most`; `allowed` says so in words.
 fn number(text: &str, (least, most): (f64, f64), allowed: &str) -> Result<f64, String> {
@@ -35,6 +35,13 @@ pub fn dollars(text: &str) -> Result<f64, String> {
 /// A count that is not 0.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.trim().parse().ok().filter(|count| *count > 0).ok_or_else(|| "give a whole number, 1 or more".into())
+}
+
+/// A form's field: `NAME=VALUE`. The editor says which names are its own.
+pub fn field(text: &str) -> Result<(String, String), String> {
+    let named = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = named.ok_or("it takes NAME=VALUE, such as num_inference_steps=28")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// The models that are named, each with its flag.
@@ -92,10 +99,33 @@ pub fn check(args: &Args) -> Result<(), Failure> {
             folder.display()
         ));
     }
+    check_fields(&args.editors)?;
     if !args.editors.comfyui.is_empty() && args.editors.workflows.is_none() {
         let urls = args.editors.comfyui.join(" ");
         return usage(format!(
             "--comfyui {urls} needs --workflows, the folder of workflows and bindings: see models/comfyui"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether no field of the editing model is given twice, and the mask is of one that is asked.
+fn check_fields(editors: &EditorArgs) -> Result<(), Failure> {
+    let own = [("size", editors.edit_size.is_some()), ("quality", editors.edit_quality.is_some())];
+    let named = editors.edit_field.iter().map(|(name, _)| name.as_str());
+    let mut names: Vec<&str> =
+        named.chain(own.iter().filter(|(_, given)| *given).map(|(name, _)| *name)).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failure::Usage(format!(
+            "the field {} of the editing model is given twice; leave one of the two out",
+            twice[0]
+        )));
+    }
+    if editors.edit_mask == EditMask::Never && editors.edit_url.is_none() {
+        return Err(Failure::Usage(
+            "--edit-mask is about an editing model, and none is named; add --edit-url and --edit-model"
+                .to_owned(),
         ));
     }
     Ok(())
@@ -177,6 +207,10 @@ mod tests {
             ("--edit-url http://a/v1", "--edit-model"),
             ("--edit-model m", "--edit-url"),
             ("--references r --edits add,style", "add visual to --edits"),
+            ("--edit-size 1024x1024", "--edit-url"),
+            ("--edit-mask never", "add --edit-url"),
+            ("--edit-url http://a/v1 --edit-model m --edit-size 512x512 --edit-field size=auto", "size"),
+            ("--edit-url http://a/v1 --edit-model m --edit-field =auto", "NAME=VALUE"),
         ] {
             assert!(said(line).contains(next), "{line}: {}", said(line));
         }

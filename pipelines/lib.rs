@@ -8,6 +8,7 @@ pub mod edit_record;
 pub mod ground;
 pub mod illustrate;
 pub mod imgedit;
+mod imgedit_args;
 mod imgedit_demo;
 mod imgedit_flags;
 mod imgedit_open;

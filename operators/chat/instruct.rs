@@ -11,6 +11,7 @@ use super::{ChatRequest, Part};
 use crate::edit_plan::check::check_beside;
 use crate::edit_plan::place::{Place, Size};
 use crate::edit_plan::{EditPlan, EditType, Instruction, Operation, PlannedStep};
+use crate::limits::Limits;
 
 const SYSTEM: &str = include_str!("../prompts/instruct.md");
 /// Raise this when the code changes what is asked or taken.
@@ -49,8 +50,8 @@ pub struct Seen {
     pub end_frame: Option<Part>,
 }
 
-/// Asks for a plan's words.
-pub fn request(plan: &EditPlan, seen: &Seen) -> ChatRequest {
+/// Asks for a plan's words, which are to keep within these limits.
+pub fn request(plan: &EditPlan, seen: &Seen, limits: &Limits) -> ChatRequest {
     let mut parts = Vec::new();
     let mut show = |label: String, picture: Option<&Part>| {
         if let Some(picture) = picture {
@@ -66,7 +67,7 @@ pub fn request(plan: &EditPlan, seen: &Seen) -> ChatRequest {
         show(format!("The object of step {}, cut out:", number + 1), Some(crop));
     }
     show("The reference picture:".into(), seen.reference.as_ref());
-    parts.push(Part::Text(question(plan)));
+    parts.push(Part::Text(question(plan, limits)));
     ChatRequest {
         system: SYSTEM.trim_end().to_owned(),
         parts,
@@ -75,7 +76,7 @@ pub fn request(plan: &EditPlan, seen: &Seen) -> ChatRequest {
     }
 }
 
-fn question(plan: &EditPlan) -> String {
+fn question(plan: &EditPlan, limits: &Limits) -> String {
     let pick = (plan.pick % 1000).to_string();
     let mut question = fill(rules(plan.edit_type), &[("pick", &pick)]);
     // Writing to a String cannot fail.
@@ -85,6 +86,9 @@ fn question(plan: &EditPlan) -> String {
     }
     for (number, step) in plan.steps.iter().enumerate() {
         let _ = write!(question, "\n\nStep {}: {}", number + 1, told(step, plan));
+        if let Some(results) = limits.told(step.operation) {
+            let _ = write!(question, "\nthe result must be: {results}");
+        }
     }
     let keys: Vec<String> = keys(plan).iter().map(|key| format!("{:?}: \"…\"", key.name)).collect();
     let _ = write!(question, "\n\nAnswer with this JSON object:\n{{{}}}", keys.join(", "));

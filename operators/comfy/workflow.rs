@@ -108,8 +108,7 @@ impl Workflow {
         if self.binding.only_for.is_empty() {
             return Some(Fit::Any);
         }
-        let result = result.to_lowercase();
-        self.binding.only_for.iter().any(|word| result.contains(word)).then_some(Fit::MadeForIt)
+        holds_one(&self.binding.only_for, result).then_some(Fit::MadeForIt)
     }
 
     /// The graph of a pass.
@@ -337,6 +336,21 @@ pub(super) fn choose<'a>(
     let best = workflows.iter().filter_map(fit).max()?;
     let fitting = workflows.iter().filter(|workflow| fit(workflow) == Some(best));
     fitting.min_by_key(|workflow| slot(seed, &workflow.name))
+}
+
+/// Whether a result holds one of these words.
+pub(super) fn holds_one(words: &[String], result: &str) -> bool {
+    let result = result.to_lowercase();
+    words.iter().any(|word| result.contains(word))
+}
+
+/// The words of which a result must hold one, where every workflow of the operation is for some results only.
+pub(super) fn words_of(workflows: &[Workflow], operation: Operation) -> Option<Vec<String>> {
+    let of = workflows.iter().map(|workflow| &workflow.binding);
+    let of: Vec<_> = of.filter(|binding| binding.operations.contains(&operation)).collect();
+    let all_are_bound = !of.is_empty() && of.iter().all(|binding| !binding.only_for.is_empty());
+    let words: BTreeSet<String> = of.iter().flat_map(|binding| binding.only_for.iter().cloned()).collect();
+    all_are_bound.then(|| words.into_iter().collect())
 }
 
 /// Whether any of them serves the operation, be it only for some results.

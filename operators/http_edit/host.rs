@@ -1,6 +1,7 @@
 //! Forms sent by a [`Host`]: its keys, retries, limits and budget.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use threshflow::row::Refusal;
@@ -50,6 +51,10 @@ impl SendForm for EditEndpoint {
 
     fn at_once(&self) -> usize {
         self.host.settings().most_in_flight
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        Some(self.host.settings().deadline)
     }
 
     fn post_form(&self, path: &str, parts: &[Part<'_>]) -> Result<Vec<u8>, Refusal> {

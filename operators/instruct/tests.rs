@@ -48,6 +48,31 @@ fn cut(desk: &Desk, number: usize) -> Part {
 }
 
 #[test]
+fn a_writer_is_told_what_the_editors_can_make_and_its_words_are_remembered_apart() {
+    let desk = Desk::with(Stub::default());
+    let host = Host::open(HostSettings::new("chat", "http://127.0.0.1:9/v1")).unwrap();
+    let chat = ChatBook::open("instruct_chat", ChatModel::new("writer"), host, desk.lanes()).unwrap();
+    let instruct = || Instruct::new(InstructBy::Chat(chat.clone()), desk.source());
+    let bound = instruct().within(Limits::of(&[Arc::new(crate::paint::Paint)]));
+    assert_eq!(instruct().stamp(), instruct().within(Arc::default()).stamp(), "no limits, no other words");
+    assert_ne!(instruct().stamp(), bound.stamp());
+    let question = desk.question(EditType::Style, &[Style], &[]);
+    let text = |instruct: &Instruct| match desk.prepare(instruct, &question, None).unwrap() {
+        ToWrite::Ask { request, .. } => match request.parts.last() {
+            Some(Part::Text(text)) => text.clone(),
+            other => panic!("{other:?}"),
+        },
+        ToWrite::Written(_) => panic!("a chat model writes"),
+    };
+    assert!(
+        text(&bound).contains("the result must be: one of pencil sketch, oil painting"),
+        "{}",
+        text(&bound)
+    );
+    assert!(!text(&instruct()).contains("the result must be"));
+}
+
+#[test]
 fn a_writer_sees_the_picture_the_objects_of_the_steps_and_what_else_the_edit_is_about() {
     let desk = Desk::with(Stub::default());
     let (request, reference) = asked(&desk, (EditType::Hybrid, &[Remove, Replace], &[1, 0]), true).unwrap();

@@ -25,6 +25,12 @@ pub struct Change {
 
 impl Change {
     /// What a result asks for.
+    /// What a result must say, in words.
+    pub fn told() -> String {
+        let colours: Vec<&str> = COLOURS.iter().map(|(name, _)| *name).collect();
+        format!("the object with a colour of {}, or a look of {}", colours.join(", "), looks().join(", "))
+    }
+
     pub fn of(result: &str) -> Result<Self, Refusal> {
         let change = Change { colour: colour_in(result).map(|(_, rgb)| rgb), look: name_in(looks(), result) };
         if change == (Change { colour: None, look: None }) {

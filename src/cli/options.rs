@@ -79,6 +79,10 @@ pub struct RunOptions {
     /// fails and publishes nothing: 0 to 1, or 5%; 100% where they are to go
     #[arg(long, default_value = "5%", value_parser = share, value_name = "SHARE")]
     pub max_removed: f64,
+    /// A run that would take away more than this share of the published pictures or edits because a server, a device or a disk
+    /// failed, or because a budget did not pay for them, fails and publishes nothing: 0 to 1, or 5%
+    #[arg(long, default_value = "0%", value_parser = share, value_name = "SHARE")]
+    pub max_lost: f64,
     /// Also copy the published pictures into WebDataset tars in this folder
     #[arg(long, value_name = "FOLDER")]
     pub export: Option<PathBuf>,

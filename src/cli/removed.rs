@@ -1,10 +1,10 @@
-//! What a run would remove of what is published because shards are gone, and whether it may.
+//! What a run would take away of what is published, because shards are gone or because something failed, and whether it may.
 
 use std::collections::{HashMap, HashSet};
 
 use super::run::Opened;
 use super::{App, Failure, RunOptions};
-use crate::publish::{Present, Removed, removed_rows};
+use crate::publish::{Lost, Present, Removed, removed_rows};
 use crate::shard::{ShardError, ShardSource};
 
 /// By the names of the shards alone, before any is opened: at least these rows would be removed.
@@ -41,4 +41,16 @@ pub(super) fn check(options: &RunOptions, removed: &Removed) -> Result<(), Failu
         options.out.display(),
         options.max_removed * 100.0
     )))
+}
+
+/// Why a run that lost more than it may publishes nothing.
+pub(super) fn too_much_lost(lost: &Lost, options: &RunOptions) -> String {
+    format!(
+        "{lost}. They would be taken away from {}, because something failed or was not paid for, which is more than --max-lost \
+         {:.0}% allows; answers are kept, and what was published before stands as it was. Repair it and run again: what failed is \
+         asked again; or run with --max-lost {:.0}% to publish without them",
+        options.out.display(),
+        options.max_lost * 100.0,
+        (lost.share() * 100.0).ceil()
+    )
 }

@@ -15,7 +15,7 @@ use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::pipeline::{dial_specs, start};
 use crate::publish::{
-    self, Committed, DialSetting, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
+    self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
 };
 use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId, Score};
@@ -239,6 +239,14 @@ impl RunReport {
         }
     }
 
+    /// What was published is not replaced by less because something failed.
+    fn take_lost(&mut self, lost: Lost, options: &RunOptions) {
+        if lost.share() > options.max_lost {
+            self.failure = Some(removed::too_much_lost(&lost, options));
+        }
+        self.summary.lost = (lost.share() > 0.0).then_some(lost);
+    }
+
     /// What was published stands, even if the page about it could not be written.
     fn take_page(&mut self, page: Option<Result<Written, ReportError>>) {
         match page {
@@ -302,10 +310,13 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
     if report.failure.is_none() {
         let catalogue = opened.catalogue.clone();
-        let (committed, page) = commit(options, opened, &dials)?;
-        report.committed = Some(committed);
-        report.take_page(page);
-        report.export(options.export.as_deref(), &catalogue);
+        let (lost, done) = commit(options, opened, &dials)?;
+        report.take_lost(lost, options);
+        if let Some((committed, page)) = done {
+            report.committed = Some(committed);
+            report.take_page(page);
+            report.export(options.export.as_deref(), &catalogue);
+        }
     }
     report.summary.measure(begin.elapsed());
     Ok(report)
@@ -348,11 +359,15 @@ fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed
     fed
 }
 
+/// What was published, and how the page about it went.
+type Done = (Committed, Option<Result<Written, ReportError>>);
+
+/// Publishes, unless more would be lost than may be; and says what is lost.
 fn commit<P: App>(
     options: &RunOptions,
     opened: Opened<P>,
     dials: &[DialSetting],
-) -> Result<(Committed, Option<Result<Written, ReportError>>), Failure> {
+) -> Result<(Lost, Option<Done>), Failure> {
     let stages = opened.stages();
     let histograms = opened.engine.histograms().clone();
     let score_columns = opened.engine.score_names().to_vec();
@@ -373,6 +388,10 @@ fn commit<P: App>(
         shards: shards.collect(),
         pieces,
     };
+    let lost = publish::lost_rows(&options.out, &wanted, &opened.catalogue)?;
+    if lost.share() > options.max_lost {
+        return Ok((lost, None));
+    }
     let committed = publish::commit(&options.out, &wanted, &opened.catalogue)?;
     let page = options.report.as_deref().map(|path| {
         let about = report::Report {
@@ -384,7 +403,7 @@ fn commit<P: App>(
         };
         report::write(path, &about, &opened.catalogue)
     });
-    Ok((committed, page))
+    Ok((lost, Some((committed, page))))
 }
 
 /// `export`: tars with the original bytes of what `out` publishes.

@@ -11,7 +11,7 @@ use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Remote, StageStatus};
-use crate::publish::{DialSetting, PieceSummary, Removed, StageDescription};
+use crate::publish::{DialSetting, Lost, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -43,6 +43,9 @@ pub struct Summary {
     /// What was published before and is not any more, because the shards do not hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
+    /// What is published and lost to failures, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
     /// Files in the tars that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
     pub passed_over: u64,
     /// Samples of whose sidecars something was lost or mended: the column `sidecar_error` says what.
@@ -111,6 +114,7 @@ impl Summary {
             regions: any(wiring, Of::Regions, |_| true).then(|| PieceSummary::of(wiring, Of::Regions)),
             edits: any(wiring, Of::Edits, |_| true).then(|| PieceSummary::of(wiring, Of::Edits)),
             removed: None,
+            lost: None,
             passed_over: 0,
             sidecar_errors: 0,
             scores_not_numbers: 0,
@@ -277,6 +281,9 @@ impl fmt::Display for Summary {
         }
         if let Some(removed) = &self.removed {
             writeln!(f, "{:>10} gone from the shards: {removed}", "")?;
+        }
+        if let Some(lost) = &self.lost {
+            writeln!(f, "{:>10} lost to failures: {lost}", "")?;
         }
         for line in &self.input_lines {
             writeln!(f, "{line}")?;

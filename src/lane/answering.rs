@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
+use super::line::{Ready, Waiting};
 use super::stage::panicked;
-use super::{Operator, Reply, Stage};
+use super::{Operator, Question, Reply, Stage, lock};
 use crate::row::Refusal;
 
 /// What an operator says to a batch, question by question.
@@ -19,10 +20,12 @@ impl<O: Operator> Stage<O> {
         if self.sessions_started.load(Relaxed) != 0 || self.sessions_started.swap(wanted, Relaxed) != 0 {
             return;
         }
-        for n in 0..wanted {
+        let lines = self.lines.iter().enumerate();
+        for (n, line) in lines.flat_map(|(line, it)| vec![line; it.sessions]).enumerate() {
             let stage = self.clone();
             let name = format!("{}-{n}", self.operator.name());
-            if let Err(error) = std::thread::Builder::new().name(name).spawn(move || stage.answer_batches()) {
+            let work = move || stage.answer_line(line);
+            if let Err(error) = std::thread::Builder::new().name(name).spawn(work) {
                 self.report(format_args!("no thread could be started for {}: {error}", self.operator.name()));
             }
         }
@@ -39,30 +42,97 @@ impl<O: Operator> Stage<O> {
         }
     }
 
-    /// On a thread of the stage: a session, and batches until the end.
-    fn answer_batches(&self) {
+    /// On a thread of the stage: a session, and what waits in the line until the end.
+    fn answer_line(self: &Arc<Self>, number: usize) {
+        let line = &self.lines[number];
         let mut session = None;
-        while let Some(batch) = self.batches.next(self.operator.most_a_batch(), &self.at_work) {
-            let (mut contents, mut counts) = (Vec::new(), Vec::new());
-            let (mut prepared, mut permits) = (Vec::new(), Vec::new());
-            for waiting in batch {
-                counts.push(waiting.contents.len());
-                contents.extend(waiting.contents);
-                prepared.push(waiting.prepared);
-                permits.push(waiting.permit);
+        while let Some(mut batch) = line.batches.next(self.operator.most_a_batch(), &self.at_work) {
+            line.moves();
+            {
+                let (mut desk, now) = (lock(&self.desk), Instant::now());
+                batch.retain(|waiting| waiting.take_up(&mut desk, now));
             }
-            let start = Instant::now();
-            let answers = self.answer_batch(&mut session, &prepared, &counts);
-            drop((prepared, permits));
-            self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
-            let Some(answers) = answers else {
-                self.at_work.fetch_sub(1, SeqCst);
-                return;
-            };
-            let answers = answers.into_iter().map(|answer| answer.map(Reply::written));
-            self.complete(contents.into_iter().zip(answers).collect());
+            let (mut ready, mut asked) = (Vec::new(), Vec::new());
+            for waiting in batch {
+                match waiting {
+                    Waiting::Ready(one) => ready.push(one),
+                    Waiting::Asked { question, first } => asked.push((question, first)),
+                }
+            }
+            let mut opens = ready.is_empty() || self.answer_ready(&mut session, ready);
+            for (question, first) in asked {
+                opens = opens && self.answer_asked(&mut session, number, *question, first);
+            }
             self.at_work.fetch_sub(1, SeqCst);
+            line.moves();
+            if !opens {
+                return;
+            }
         }
+    }
+
+    /// Answers what was prepared ahead. `false`: no session opens.
+    fn answer_ready(&self, session: &mut Option<O::Session>, ready: Vec<Ready<O::Prepared>>) -> bool {
+        let (mut contents, mut counts) = (Vec::new(), Vec::new());
+        let (mut prepared, mut permits) = (Vec::new(), Vec::new());
+        for one in ready {
+            counts.push(one.contents.len());
+            contents.extend(one.contents);
+            prepared.push(one.prepared);
+            permits.push(one.permit);
+        }
+        let start = Instant::now();
+        let answers = self.answer_batch(session, &prepared, &counts);
+        drop((prepared, permits));
+        self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+        let Some(answers) = answers else { return false };
+        let answers = answers.into_iter().map(|answer| answer.map(Reply::written));
+        self.complete(contents.into_iter().zip(answers).collect());
+        true
+    }
+
+    /// Prepares a question and does for it what this line does. `false`: no session opens.
+    fn answer_asked(
+        self: &Arc<Self>,
+        session: &mut Option<O::Session>,
+        line: usize,
+        question: Question,
+        first: bool,
+    ) -> bool {
+        let Some(lanes) = self.lanes.upgrade() else { return false };
+        if first {
+            self.count_asked(&lanes, std::slice::from_ref(&question));
+        }
+        let prepared =
+            catch_unwind(AssertUnwindSafe(|| self.prepare_one(&lanes, std::slice::from_ref(&question))));
+        let ready = match prepared.unwrap_or_else(|panic| Ok(Err(panicked("preparing", &*panic)))) {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(refusal)) => {
+                self.complete(vec![(question.content, Err(refusal))]);
+                return true;
+            }
+            Err(unreadable) => {
+                self.could_not_read(std::iter::once(question.content), question.id, &unreadable);
+                return true;
+            }
+        };
+        let start = Instant::now();
+        let said = self.try_session(session, |operator, session| {
+            operator.answer_in_line(line, session, &ready.prepared)
+        });
+        self.counters.answer_nanos.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+        drop(ready);
+        let answer = match said {
+            None => return false,
+            Some(Ok(Some(answer))) => answer.map(Reply::written),
+            Some(Err(refusal)) => Err(refusal),
+            Some(Ok(None)) => match self.get_in_line(&question, false) {
+                Ok(()) => return true,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        self.complete(vec![(question.content, answer)]);
+        true
     }
 
     /// Answers a batch; where that fails, one by one, so that a poisonous picture takes no neighbour with it.
@@ -95,6 +165,22 @@ impl<O: Operator> Stage<O> {
         batch: &[O::Prepared],
         questions: usize,
     ) -> Option<Result<Answers<O>, Refusal>> {
+        let answers = self.try_session(session, |operator, session| operator.answer(session, batch))?;
+        Some(answers.and_then(|answers| match answers.len() == questions {
+            true => Ok(answers),
+            false => {
+                let message = format!("{} answers to {questions} questions", answers.len());
+                Err(Refusal::new("wrong_count", message))
+            }
+        }))
+    }
+
+    /// What the operator says with an open session, or that it panicked. `None`: no session opens.
+    fn try_session<T>(
+        &self,
+        session: &mut Option<O::Session>,
+        say: impl FnOnce(&O, &mut O::Session) -> T,
+    ) -> Option<Result<T, Refusal>> {
         if session.is_none() {
             // A panic that took the thread along would leave its questions to their deadlines.
             let opened = catch_unwind(AssertUnwindSafe(|| self.operator.open_session()));
@@ -110,17 +196,10 @@ impl<O: Operator> Stage<O> {
             }
         }
         let open = session.as_mut()?;
-        Some(match catch_unwind(AssertUnwindSafe(|| self.operator.answer(open, batch))) {
-            Ok(answers) if answers.len() == questions => Ok(answers),
-            Ok(answers) => {
-                let message = format!("{} answers to {questions} questions", answers.len());
-                Err(Refusal::new("wrong_count", message))
-            }
-            Err(panic) => {
-                // Whatever state the session was in when it panicked, nobody else shall see it.
-                *session = None;
-                Err(panicked("answering", &*panic))
-            }
-        })
+        Some(catch_unwind(AssertUnwindSafe(|| say(&self.operator, open))).map_err(|panic| {
+            // Whatever state the session was in when it panicked, nobody else shall see it.
+            *session = None;
+            panicked("answering", &*panic)
+        }))
     }
 }

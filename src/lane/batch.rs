@@ -40,6 +40,15 @@ impl<T> Batches<T> {
         }
     }
 
+    /// Adds one that holds nothing, whether there is room or not: its questions are bounded elsewhere.
+    pub(super) fn push_at_once(&self, item: T) {
+        let mut state = lock(&self.state);
+        if !state.stopped {
+            state.waiting.push_back(item);
+            self.arrived.notify_one();
+        }
+    }
+
     /// The next batch of at most `most`: closed when full, or when nothing more is waiting. `None` at the end.
     /// Counts the batch as `at_work` under the lock that hands it out, so that who stopped the queue sees it.
     pub(super) fn next(&self, most: usize, at_work: &AtomicUsize) -> Option<Vec<T>> {

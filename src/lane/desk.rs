@@ -94,10 +94,27 @@ impl<L> Mailbox<L> {
 
 pub(super) struct Flight {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
-    /// Whether a thread has taken the question up.
-    pub(super) taken: bool,
-    /// Since when it is worked on.
-    pub(super) started: Option<Instant>,
+    pub(super) state: State,
+}
+
+/// How far a question in flight has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits for a thread of the pool.
+    Asked,
+    /// A thread of the pool, or of a session, has it, and waits for bytes to hold it in: nobody works on it yet.
+    Taken,
+    /// It is worked on, since then.
+    AtWork(Instant),
+    /// It waits for a session, in that line, since then. `open`: nothing was done for it yet, so that it can be withdrawn.
+    InLine { line: usize, since: Instant, open: bool },
+}
+
+impl State {
+    /// Whether a question that nobody waits for any more is dropped.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, State::Asked | State::InLine { open: true, .. })
+    }
 }
 
 /// The questions in flight of one stage, by content: the same content is asked once, however many ask.

@@ -2,7 +2,8 @@
 //! callback to wake whoever asked.
 //!
 //! A question goes `try_ask` -> the shared decode pool (`pool`) -> the stage's own batches (`batch`) -> the
-//! memo -> the mailbox of everyone who asked (`desk`). Decoded pictures are paid for from one [`Budget`] of
+//! memo -> the mailbox of everyone who asked (`desk`). Where an operator prepares when a question is taken up, questions wait
+//! in `line`s first, holding nothing, and its sessions do both halves. Decoded pictures are paid for from one [`Budget`] of
 //! bytes a process; the permit is taken before decoding and given back when the answer is in.
 
 mod answering;
@@ -10,6 +11,7 @@ mod batch;
 mod book;
 mod budget;
 mod desk;
+mod line;
 mod operator;
 mod pool;
 mod preparing;
@@ -27,7 +29,7 @@ use std::time::{Duration, Instant};
 pub use book::Book;
 pub use budget::{Budget, Permit};
 pub use desk::{Letter, Mailbox, Question};
-pub use operator::{Answer, Key, Known, Looks, Operator, Reply, Subject, Together};
+pub use operator::{Answer, Key, Known, Looks, Operator, Prepares, Reply, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
 pub use remote::Remote;

@@ -146,6 +146,16 @@ pub enum Together {
     ByPicture,
 }
 
+/// When questions are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepares {
+    /// On the decode pool, before a session has time for them: a model on this machine always finds the next batch ready.
+    Ahead,
+    /// By the session that answers, when it takes the question up: what waits for a slow server holds no pixels. Such questions are
+    /// answered one by one, and wait in one of several [lines](Operator::lines).
+    WhenTakenUp,
+}
+
 /// A costly question and how it is answered: [`prepare`](Operator::prepare) on the decode pool, picture by
 /// picture; [`answer`](Operator::answer) in batches, on threads that each hold a session.
 pub trait Operator: Send + Sync + 'static {
@@ -158,6 +168,7 @@ pub trait Operator: Send + Sync + 'static {
     const LOOKS: Looks = Looks::AtThePicture;
     const KEY: Key = Key::Picture;
     const TOGETHER: Together = Together::EachAlone;
+    const PREPARES: Prepares = Prepares::Ahead;
     /// How many questions go to a pool thread at once. More than one only where preparing is cheap.
     const QUESTIONS_A_JOB: usize = 1;
 
@@ -191,12 +202,31 @@ pub trait Operator: Send + Sync + 'static {
     fn most_a_batch(&self) -> usize;
     /// How many threads answer, each with a session of its own.
     fn sessions(&self) -> usize;
+    /// How many of the [sessions](Operator::sessions) answer each of the lines in which questions wait: one line, unless they are
+    /// prepared [when they are taken up](Prepares::WhenTakenUp). Each line is its own bound: a line of 1 has one question in hand.
+    fn lines(&self) -> Vec<usize> {
+        vec![self.sessions()]
+    }
+    /// Where there are several lines: the one in which this question waits, or waits next. On the decode pool; may read memos.
+    fn line(&self, _question: &Question) -> Result<usize, Refusal> {
+        Ok(0)
+    }
+    /// Where there are several lines: what a session of `line` does for a question. `None`: it did its part, and the question goes
+    /// on in [another line](Operator::line).
+    fn answer_in_line(
+        &self,
+        _line: usize,
+        session: &mut Self::Session,
+        prepared: &Self::Prepared,
+    ) -> Option<Result<Reply<Self::Answer>, Refusal>> {
+        self.answer(session, std::slice::from_ref(prepared)).pop()
+    }
     /// The most questions that are under way at once. For operators that wait for a server: what they have in hand then
     /// never fills the decode pool, which others need. `None`: as many as there is room for.
     fn most_in_flight(&self) -> Option<usize> {
         None
     }
-    /// How long an answer may take from when its question is taken up, where that is not the lanes' deadline.
+    /// How long an answer may take from when a session takes its question up, where that is not the lanes' deadline.
     fn deadline(&self) -> Option<Duration> {
         None
     }

@@ -6,8 +6,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
-use super::stage::{Waiting, asked_together, panicked};
-use super::{Lanes, Looks, Operator, Question, Reply, Stage, Subject, lock};
+use super::desk::State;
+use super::line::{Ready, Waiting};
+use super::stage::{asked_together, panicked};
+use super::{Lanes, Looks, Operator, Prepares, Question, Reply, Stage, Subject, lock};
 use crate::memo::Written;
 use crate::row::{ContentHash, Refusal, RowId};
 use crate::shard::{EndFrame, Sample, Sidecar, Unreadable};
@@ -37,20 +39,23 @@ impl<O: Operator> Stage<O> {
         {
             let mut desk = lock(&self.desk);
             questions.retain(|question| match desk.get_mut(&question.content) {
-                Some(flight) if !flight.taken => {
-                    flight.taken = true;
-                    // Where bytes are to be waited for, the clock starts when they are there.
-                    flight.started = (!O::LOOKS.at_pixels()).then_some(start);
+                Some(flight) if flight.state == State::Asked => {
+                    flight.state = State::AtWork(start);
                     true
                 }
                 _ => false,
             });
         }
         let mut done = self.answer_what_is_known(&lanes, &mut questions);
-        self.counters.asked.fetch_add(questions.len() as u64, Relaxed);
-        if let Some(log) = &lanes.log {
-            lock(log).extend(questions.iter().map(|question| (self.operator.name(), question.content)));
+        if O::PREPARES == Prepares::WhenTakenUp {
+            for question in questions.drain(..) {
+                if let Err(refusal) = self.get_in_line(&question, true) {
+                    self.count_asked(&lanes, std::slice::from_ref(&question));
+                    done.push((question.content, Err(refusal)));
+                }
+            }
         }
+        self.count_asked(&lanes, &questions);
         let mut ready = Vec::with_capacity(questions.len());
         for asked in questions.chunk_by(asked_together::<O>) {
             let contents = || asked.iter().map(|question| question.content);
@@ -58,7 +63,7 @@ impl<O: Operator> Stage<O> {
                 .unwrap_or_else(|panic| Ok(Err(panicked("preparing", &*panic))));
             match prepared {
                 // At once: what holds a permit may not wait for a neighbour that needs one.
-                Ok(Ok(waiting)) if waiting.permit.is_some() => self.batches.push(vec![waiting]),
+                Ok(Ok(waiting)) if waiting.permit.is_some() => self.push(vec![waiting]),
                 Ok(Ok(waiting)) => ready.push(waiting),
                 Ok(Err(refusal)) => done.extend(contents().map(|content| (content, Err(refusal.clone())))),
                 Err(unreadable) => self.could_not_read(contents(), asked[0].id, &unreadable),
@@ -67,12 +72,50 @@ impl<O: Operator> Stage<O> {
         if !done.is_empty() {
             self.complete(done);
         }
-        self.batches.push(ready);
+        self.push(ready);
+    }
+
+    /// Lets what was prepared wait for a batch.
+    fn push(&self, ready: Vec<Ready<O::Prepared>>) {
+        let contents: Vec<ContentHash> =
+            ready.iter().flat_map(|ready| ready.contents.iter().copied()).collect();
+        self.note(&contents, State::InLine { line: 0, since: Instant::now(), open: false });
+        self.lines[0].batches.push(ready.into_iter().map(Waiting::Ready).collect());
+    }
+
+    fn note(&self, contents: &[ContentHash], state: State) {
+        let mut desk = lock(&self.desk);
+        for content in contents {
+            if let Some(flight) = desk.get_mut(content) {
+                flight.state = state;
+            }
+        }
+    }
+
+    /// Lets a question wait for a session that prepares and answers it; `first` where no session had it before.
+    pub(super) fn get_in_line(&self, question: &Question, first: bool) -> Result<(), Refusal> {
+        let line = catch_unwind(AssertUnwindSafe(|| self.operator.line(question)))
+            .unwrap_or_else(|panic| Err(panicked("sorting", &*panic)))?;
+        match lock(&self.desk).get_mut(&question.content) {
+            Some(flight) => flight.state = State::InLine { line, since: Instant::now(), open: first },
+            // Given up on meanwhile.
+            None => return Ok(()),
+        }
+        self.lines[line].batches.push_at_once(Waiting::Asked { question: Box::new(question.clone()), first });
+        Ok(())
+    }
+
+    /// Notes questions that are really asked.
+    pub(super) fn count_asked(&self, lanes: &Lanes, questions: &[Question]) {
+        self.counters.asked.fetch_add(questions.len() as u64, Relaxed);
+        if let Some(log) = &lanes.log {
+            lock(log).extend(questions.iter().map(|question| (self.operator.name(), question.content)));
+        }
     }
 
     /// Refuses questions whose bytes could not be had for as long as this process runs: a refusal of the row that was to be looked
     /// at, not of its content.
-    fn could_not_read(
+    pub(super) fn could_not_read(
         &self,
         contents: impl Iterator<Item = ContentHash>,
         id: RowId,
@@ -119,13 +162,13 @@ impl<O: Operator> Stage<O> {
     }
 
     /// What the operator makes of the question, or that its bytes could not be had, which says nothing of it.
-    fn prepare_one(
+    pub(super) fn prepare_one(
         &self,
         lanes: &Lanes,
         questions: &[Question],
-    ) -> Result<Result<Waiting<O::Prepared>, Refusal>, Unreadable> {
+    ) -> Result<Result<Ready<O::Prepared>, Refusal>, Unreadable> {
         let contents: Vec<ContentHash> = questions.iter().map(|question| question.content).collect();
-        let ready = |prepared, permit| Waiting { contents: contents.clone(), prepared, permit };
+        let ready = |prepared, permit| Ready { contents: contents.clone(), prepared, permit };
         // Timed here, where nothing waits for the budget or for room in the batches.
         let prepare = |picture, end_frame: Option<&EndFrame<'_>>, sidecar: Option<&Sidecar>| {
             let begin = Instant::now();
@@ -154,12 +197,10 @@ impl<O: Operator> Stage<O> {
         // What one question holds when it is prepared is part of the first; the others' is not.
         let others =
             self.operator.bytes_prepared(questions.len()).saturating_sub(self.operator.bytes_prepared(1));
+        // Who waits for bytes to hold it in is not at work.
+        self.note(&contents, State::Taken);
         let mut permit = lanes.budget.take(self.operator.bytes_to_prepare(picture, &bytes) + others);
-        for content in &contents {
-            if let Some(flight) = lock(&self.desk).get_mut(content) {
-                flight.started = Some(Instant::now());
-            }
-        }
+        self.note(&contents, State::AtWork(Instant::now()));
         let end_frame = end_frame.as_deref().map(|bytes| EndFrame::of(bytes, lanes.catalogue.options()));
         let prepared = prepare(Some((picture, &*bytes)), end_frame.as_ref(), None);
         // What was made of other bytes must not be remembered as an answer about these.

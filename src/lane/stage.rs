@@ -8,20 +8,13 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::batch::Batches;
-use super::desk::{Desk, Flight, Letter, Mailbox, Question, address};
+use super::desk::{Desk, Flight, Letter, Mailbox, Question, State, address};
+use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};
-use super::{Answer, Lanes, Mode, Operator, Permit, Together, Wake, Watched, lock};
+use super::{Answer, Lanes, Mode, Operator, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
-
-/// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
-pub(super) struct Waiting<P> {
-    pub(super) contents: Vec<ContentHash>,
-    pub(super) prepared: P,
-    pub(super) permit: Option<Permit>,
-}
 
 #[derive(Default)]
 pub(super) struct Counters {
@@ -38,7 +31,7 @@ pub struct Stage<O: Operator> {
     pub(super) operator: O,
     memo: Arc<Memo>,
     pub(super) desk: Mutex<Desk>,
-    pub(super) batches: Batches<Waiting<O::Prepared>>,
+    pub(super) lines: Vec<Line<O::Prepared>>,
     pub(super) counters: Counters,
     pub(super) lanes: std::sync::Weak<Lanes>,
     mode: Mode,
@@ -55,11 +48,13 @@ impl<O: Operator> Stage<O> {
     /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
     pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
         let memo = lanes.memo(stamp_of(&operator, lanes))?;
-        let capacity = operator.most_a_batch() * operator.sessions().max(1) * 2;
+        let line =
+            |sessions: usize| Line::new(operator.most_a_batch() * sessions.max(1) * 2, sessions.max(1));
+        let lines = operator.lines().into_iter().map(line).collect();
         let stage = Arc::new(Stage {
             memo,
             desk: Mutex::default(),
-            batches: Batches::new(capacity),
+            lines,
             counters: Counters::default(),
             lanes: Arc::downgrade(lanes),
             mode: lanes.mode,
@@ -147,7 +142,7 @@ impl<O: Operator> Stage<O> {
                     }
                     desk.insert(
                         question.content,
-                        Flight { mailboxes: vec![mailbox.clone()], taken: false, started: None },
+                        Flight { mailboxes: vec![mailbox.clone()], state: State::Asked },
                     );
                     fresh.push(question);
                 }
@@ -178,7 +173,7 @@ impl<O: Operator> Stage<O> {
         let mut desk = lock(&self.desk);
         if let Some(flight) = desk.get_mut(content) {
             flight.mailboxes.retain(|known| !Arc::ptr_eq(known, mailbox));
-            if flight.mailboxes.is_empty() && !flight.taken {
+            if flight.mailboxes.is_empty() && flight.state.is_open() {
                 self.take_off(desk, content);
             }
         }
@@ -315,7 +310,7 @@ impl<O: Operator> Watched for Stage<O> {
             },
             in_flight: lock(&self.desk).len(),
             at_work: self.at_work.load(SeqCst),
-            waiting_for_a_batch: self.batches.len(),
+            waiting_for_a_batch: self.lines.iter().map(|line| line.batches.len()).sum(),
             prepare_seconds,
             answer_seconds,
             cost: None,
@@ -328,9 +323,7 @@ impl<O: Operator> Watched for Stage<O> {
     fn give_up_the_late(&self, now: Instant) {
         let Some(lanes) = self.lanes.upgrade() else { return };
         let deadline = self.operator.deadline().unwrap_or(lanes.deadline);
-        let late = |flight: &Flight| flight.started.is_some_and(|at| now.duration_since(at) > deadline);
-        let contents: Vec<ContentHash> =
-            lock(&self.desk).iter().filter(|(_, flight)| late(flight)).map(|(content, _)| *content).collect();
+        let contents = line::late(&lock(&self.desk), &self.lines, now, deadline);
         let seconds = deadline.as_secs_f64();
         let longer = if self.operator.deadline().is_none() { ", and --deadline allows longer" } else { "" };
         let message = format!("no answer after {seconds} s; the next run asks again{longer}");
@@ -357,7 +350,7 @@ impl<O: Operator> Watched for Stage<O> {
     }
 
     fn stop(&self) {
-        self.batches.stop();
+        self.lines.iter().for_each(|line| line.batches.stop());
     }
 
     fn close(&self) {

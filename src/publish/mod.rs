@@ -24,6 +24,7 @@ mod error;
 mod explain;
 mod export;
 mod funnel;
+mod lost;
 mod manifest;
 mod names;
 mod parquet;
@@ -49,6 +50,7 @@ pub use explain::{
 };
 pub use export::{check_export, export};
 pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, piece_funnel, summarise};
+pub use lost::{Lost, LostRows, lost_rows};
 pub use manifest::{
     Manifest, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
 };

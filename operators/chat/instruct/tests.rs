@@ -95,7 +95,7 @@ fn every_type_is_answered_in_the_keys_that_it_was_asked_for() {
             parse(&answer.to_string(), &plan, &[]).unwrap_or_else(|why| panic!("{edit_type}: {why}"));
         assert_eq!(instruction.prompts.len(), edit_type.turns());
         assert_eq!(instruction.results.len(), plan.steps.len());
-        let request = request(&plan, &Seen::default());
+        let request = request(&plan, &Seen::default(), &Limits::default());
         let (_, schema) = request.schema.as_ref().expect("JSON");
         let given: Vec<&String> = answer.as_object().expect("an object").keys().collect();
         let mut asked: Vec<&String> = schema["properties"].as_object().expect("keys").keys().collect();
@@ -141,7 +141,7 @@ fn prompts_say_what_the_checker_demands() {
     ];
     assert_eq!((MOST_OF_STYLE, MOST_OF_RESULT, MOST_OF_PREMISE, MOST_WORDS_OF_TWO), (5, 12, 40, 50));
     for (edit_type, said) in demands {
-        let question = texts(&request(&plan_and_answer(edit_type).0, &Seen::default()));
+        let question = texts(&request(&plan_and_answer(edit_type).0, &Seen::default(), &Limits::default()));
         for said in said {
             assert!(question.contains(said), "{edit_type}: {said}");
         }
@@ -153,10 +153,10 @@ fn prompts_say_what_the_checker_demands() {
 #[test]
 fn a_step_is_told_with_its_noun_place_and_size() {
     let (plan, _) = plan_and_answer(EditType::Remove);
-    let question = texts(&request(&plan, &Seen::default()));
+    let question = texts(&request(&plan, &Seen::default(), &Limits::default()));
     assert!(question.contains("Step 1: remove\nobject: dog\nplace: on the left\nsize: small"), "{question}");
     let (plan, _) = plan_and_answer(EditType::Background);
-    let question = texts(&request(&plan, &Seen::default()));
+    let question = texts(&request(&plan, &Seen::default(), &Limits::default()));
     assert!(question.contains("Step 1: background\nbackground: sky\n"), "{question}");
 }
 
@@ -170,7 +170,7 @@ fn pictures_come_with_their_names() {
         crops: vec![picture("crop")],
         reference: Some(picture("other")),
     };
-    let question = texts(&request(&plan, &seen));
+    let question = texts(&request(&plan, &seen, &Limits::default()));
     assert!(question.contains("before the edit:\n[first]\n"));
     assert!(question.contains("after the edit:\n[second]\n"));
     assert!(question.contains("step 1, cut out:\n[crop]\nThe reference picture:\n[other]\n"));

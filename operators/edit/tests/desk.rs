@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use image::{ImageFormat, Rgb};
-use threshflow::lane::{Answer, LaneOptions, Mode, Stage};
+use threshflow::lane::{Answer, LaneOptions, Lanes, Mode, Stage};
 use threshflow::memo::Written;
 use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, Told};
 use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
@@ -15,7 +15,7 @@ use crate::detect::{Detect, FoundRegions};
 use crate::detect_model::DetectSettings;
 use crate::edit_plan::Instruction;
 use crate::edit_source::StoredReference;
-use crate::editor::{Made, Means};
+use crate::editor::{Editor, Made, Means};
 use crate::mask::Mask;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, BackendChoice, Device};

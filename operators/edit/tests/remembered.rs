@@ -1,5 +1,6 @@
 //! What each pass is given beside its picture, and which refusals of editors are remembered.
 
+use super::super::editors::seed_of;
 use super::super::*;
 
 #[test]

@@ -6,6 +6,7 @@ mod dead;
 mod desk;
 mod faults;
 mod kills;
+mod less;
 mod litellm;
 mod money;
 mod rates;

@@ -5,6 +5,7 @@ mod content;
 mod crash;
 mod explain;
 mod export;
+mod lost;
 mod made_up;
 mod nested;
 mod records;
@@ -154,6 +155,16 @@ impl World {
         change: impl FnOnce(&mut Vec<Vec<Verdict>>),
         change_regions: impl FnOnce(&mut Verdicts),
     ) -> Result<Committed, PublishError> {
+        self.want(change, change_regions, |wanted| commit_from(out, wanted, self))
+    }
+
+    /// Hands on what is wanted when the two have changed the verdicts, and those of the regions.
+    pub fn want<T>(
+        &self,
+        change: impl FnOnce(&mut Vec<Vec<Verdict>>),
+        change_regions: impl FnOnce(&mut Verdicts),
+        take: impl FnOnce(&Wanted<'_>) -> T,
+    ) -> T {
         let (dials, mut stages) = (self.dials(), stages());
         let mut of_regions = self.regions.as_ref().map_or_else(Verdicts::default, |it| it.verdicts(self));
         change_regions(&mut of_regions);
@@ -179,7 +190,7 @@ impl World {
                 .collect(),
             pieces,
         };
-        commit_from(out, &wanted, self)
+        take(&wanted)
     }
 
     /// What `out` must hold, by a commit into a folder that was never there.

@@ -1,0 +1,154 @@
+//! The editors of a run, each with the book of what it made, and what a pass is remembered under.
+
+use std::sync::Arc;
+
+use threshflow::lane::{Book, Lanes};
+use threshflow::memo::MemoError;
+use threshflow::row::{ContentHash, Refusal, Stamp};
+
+use super::VERSION;
+use crate::decode::{Purpose, decoder_stamp};
+use crate::edit_plan::Operation;
+use crate::edit_plan::passes::PlannedPass;
+use crate::edit_source::reference_stamp;
+use crate::editor::Editor;
+use crate::passing::tells_of_the_content;
+
+/// An editor and the book of what it made.
+pub(super) struct Kept {
+    pub(super) editor: Arc<dyn Editor>,
+    pub(super) book: Arc<Book>,
+    /// The book's.
+    pub(super) stamp: Stamp,
+    /// Of all that its passes may be made by, too.
+    pub(super) whole: Stamp,
+}
+
+/// Editors in the order in which they are asked whether they can do a pass.
+pub struct Editors {
+    pub(super) kept: Vec<Kept>,
+    seed: u64,
+}
+
+impl Editors {
+    pub fn open(
+        editors: Vec<Arc<dyn Editor>>,
+        seed: u64,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        let kept = |editor: Arc<dyn Editor>| {
+            let stamp = pass_stamp(editor.common_stamp(), seed, lanes);
+            let whole = pass_stamp(editor.stamp(), seed, lanes);
+            // Whether a refusal is of the content is the editor's to say: it is told by its class below.
+            let book = Book::open(editor.name(), stamp, editor.description(), is_kept, lanes)?;
+            Ok(Kept { editor, book, stamp, whole })
+        };
+        crate::decode::bound_beside(lanes.budget().capacity());
+        let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
+        Ok(Arc::new(Editors { kept, seed }))
+    }
+
+    pub(super) fn who_can(&self, operation: Operation) -> Result<&Kept, Refusal> {
+        Ok(&self.kept[self.place_of(operation)?])
+    }
+
+    /// Which of the editors makes passes of this operation.
+    pub(super) fn place_of(&self, operation: Operation) -> Result<usize, Refusal> {
+        self.kept.iter().position(|kept| kept.editor.can(operation)).ok_or_else(|| {
+            let message = format!("none of the editors can {}", operation.name());
+            Refusal::new("no_editor", message)
+        })
+    }
+
+    /// What a pass is remembered under, and its seed.
+    ///
+    /// Where an editor has several means, the seed picks one of them: it is of all but the means and what that alone reads.
+    pub(super) fn key(&self, pass: &Asked<'_>) -> Result<(ContentHash, u64), Refusal> {
+        let editor = &self.who_can(pass.planned.operation)?.editor;
+        let mut hasher = blake3::Hasher::new();
+        let mut feed = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        feed(&pass.from.0);
+        feed(pass.planned.operation.name().as_bytes());
+        feed(pass.mask.as_bytes());
+        feed(pass.object.as_bytes());
+        feed(pass.result.as_bytes());
+        feed(pass.reference.as_bytes());
+        // Where there is nothing else to say, the instruction is what every editor is told.
+        let bare = pass.object.is_empty() && pass.result.is_empty();
+        let key = |reads: bool, means: &[u8]| {
+            let mut hasher = hasher.clone();
+            if reads || bare {
+                hasher.update(&(pass.instruction.len() as u64).to_le_bytes());
+                hasher.update(pass.instruction.as_bytes());
+            }
+            ContentHash::from_hasher(hasher.update(means))
+        };
+        let seed = seed_of(self.seed, &key(false, &[]));
+        if let Some(means) = editor.means(pass.planned.operation, pass.result, seed) {
+            return Ok((key(means.reads_the_instruction, &means.stamp.0.0), seed));
+        }
+        let key = key(editor.reads_the_instruction(), &[]);
+        Ok((key, seed_of(self.seed, &key)))
+    }
+
+    /// A picture that a pass made.
+    pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
+        self.who_can(operation)?.book.read(key)
+    }
+
+    pub(super) fn stamps(&self, of: impl Fn(&Kept) -> Stamp) -> Vec<(&'static str, ContentHash)> {
+        self.kept.iter().map(|kept| (kept.editor.name(), of(kept).0)).collect()
+    }
+}
+
+/// Of all that shapes what a pass makes, beside its key: the editor, and how it is shown pictures. A key names the original by its
+/// bytes alone.
+fn pass_stamp(editor: Stamp, seed: u64, lanes: &Lanes) -> Stamp {
+    let (decode, references) = (decoder_stamp(Purpose::Full), reference_stamp());
+    Stamp::of(&[
+        ("pass", VERSION),
+        ("editor", &editor.0.0),
+        ("seed", &seed.to_le_bytes()),
+        ("decode", decode.as_bytes()),
+        ("references", &references.0.0),
+        ("orientation", lanes.shown().unwrap_or(b"upright")),
+    ])
+}
+
+/// A pass by what shapes it, without a pixel.
+pub(super) struct Asked<'a> {
+    pub(super) planned: PlannedPass,
+    /// Of the picture that it works on.
+    pub(super) from: ContentHash,
+    /// The region's mask as it is remembered; empty where there is none.
+    pub(super) mask: &'a str,
+    pub(super) object: &'a str,
+    pub(super) result: &'a str,
+    /// Its [key](crate::edit_source::StoredReference::key).
+    pub(super) reference: &'a str,
+    pub(super) instruction: &'a str,
+}
+
+/// Within 2^53, so that JSON carries it.
+pub(super) fn seed_of(seed: u64, key: &ContentHash) -> u64 {
+    crate::choice::pick(seed, key, "pass") >> 11
+}
+
+/// The classes of refusals that editors say are not of the content begin so in books: they last as long as the process.
+const PASSING: &str = "editor_";
+
+pub(super) fn passing(refusal: Refusal) -> Refusal {
+    if refusal.class == Refusal::OVER_BUDGET {
+        return refusal;
+    }
+    Refusal { class: format!("{PASSING}{}", refusal.class).into(), ..refusal }
+}
+
+pub(super) fn is_kept(refusal: &Refusal) -> bool {
+    tells_of_the_content(refusal)
+        && !refusal.class.starts_with(PASSING)
+        && refusal.class != Refusal::OVER_BUDGET
+}

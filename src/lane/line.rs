@@ -1,0 +1,88 @@
+//! The lines in which a stage's questions wait for its sessions, and what of them is given up on.
+//!
+//! A question's clock runs while somebody works on it, not while it waits in line: a slow server with a long line loses none. What
+//! waits is given up on only where its line does not move: no session took anything up, or was done with it, for as long as an
+//! answer may take. What left the desk meanwhile is not worked off.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::batch::Batches;
+use super::desk::{Desk, State};
+use super::{Permit, Question, lock};
+use crate::row::ContentHash;
+
+/// A question (or those about one picture) that is ready for the model, and what it holds of the budget.
+pub(super) struct Ready<P> {
+    pub(super) contents: Vec<ContentHash>,
+    pub(super) prepared: P,
+    pub(super) permit: Option<Permit>,
+}
+
+/// What waits in a line.
+pub(super) enum Waiting<P> {
+    Ready(Ready<P>),
+    /// To be prepared by the session that takes it up; `first` where no session had it before.
+    Asked {
+        question: Box<Question>,
+        first: bool,
+    },
+}
+
+impl<P> Waiting<P> {
+    fn contents(&self) -> &[ContentHash] {
+        match self {
+            Waiting::Ready(ready) => &ready.contents,
+            Waiting::Asked { question, .. } => std::slice::from_ref(&question.content),
+        }
+    }
+
+    /// Takes it up, if it is still waited for; else it is to be dropped, and so is what it holds.
+    pub(super) fn take_up(&self, desk: &mut Desk, now: Instant) -> bool {
+        let mut wanted = false;
+        for content in self.contents() {
+            if let Some(flight) = desk.get_mut(content)
+                && matches!(flight.state, State::InLine { .. })
+            {
+                flight.state = State::AtWork(now);
+                wanted = true;
+            }
+        }
+        wanted
+    }
+}
+
+/// One line, and the sessions that it waits for.
+pub(super) struct Line<P> {
+    pub(super) batches: Batches<Waiting<P>>,
+    pub(super) sessions: usize,
+    /// When a session last took something up, or was done with it.
+    moved: Mutex<Instant>,
+}
+
+impl<P> Line<P> {
+    pub(super) fn new(capacity: usize, sessions: usize) -> Self {
+        Line { batches: Batches::new(capacity), sessions, moved: Mutex::new(Instant::now()) }
+    }
+
+    pub(super) fn moves(&self) {
+        *lock(&self.moved) = Instant::now();
+    }
+}
+
+/// The questions on the desk that are to be given up on: an answer may take so long.
+pub(super) fn late<P>(desk: &Desk, lines: &[Line<P>], now: Instant, deadline: Duration) -> Vec<ContentHash> {
+    let moved: Vec<Instant> = lines.iter().map(|line| *lock(&line.moved)).collect();
+    let is_late = |state: State| {
+        let since = match state {
+            State::Asked | State::Taken => return false,
+            State::AtWork(since) => since,
+            State::InLine { line, since, .. } => since.max(moved[line]),
+        };
+        now.saturating_duration_since(since) > deadline
+    };
+    desk.iter().filter(|(_, flight)| is_late(flight.state)).map(|(content, _)| *content).collect()
+}
+
+#[cfg(test)]
+mod tests;
