@@ -66,7 +66,7 @@ fn what_cannot_heal_is_asked_once() {
     stays(
         error(400, "No connected db.", "no_db_connection", "400"),
         CallClass::Unauthorised,
-        "No connected db.; it takes no request with",
+        "No connected db.",
     );
     let absent = "/chat/completions: Invalid model name passed in model=absent. Call `/v1/models` to view available models for your key.";
     stays(error(400, absent, "invalid_request_error", "400"), CallClass::NotFound, "check the base URL");
