@@ -86,8 +86,9 @@ fn bound(limit: Option<u64>) -> String {
 const OF_THREADS: [&str; 2] = ["failed to spawn thread", "code: 11, kind: WouldBlock"];
 
 /// What of an error's text says that memory could not be had.
-const OF_MEMORY: [&str; 6] = [
+const OF_MEMORY: [&str; 7] = [
     "(os error 12)",
+    "not enough memory",
     "bad_alloc",
     "returned null pointer",
     "failed to map segment",

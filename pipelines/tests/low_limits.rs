@@ -46,9 +46,9 @@ fn a_run_with_models_names_the_limit_that_it_runs_into() {
     assert_eq!(done.code, Some(0), "{done:#?}");
     let all = std::env::var("THRESHFLOW_TEST_LIMITS").is_ok_and(|which| which == "all");
     let step = |many: usize| if all { 1 } else { many };
-    let threads = (4..60).step_by(step(11)).map(|value| (libc::RLIMIT_NPROC, value, "`ulimit -u`"));
-    let files = (12..40).step_by(step(14)).map(|value| (libc::RLIMIT_NOFILE, value, "`ulimit -n`"));
-    let space = (160..640).step_by(if all { 20 } else { 200 });
+    let threads = (4..60).step_by(step(15)).map(|value| (libc::RLIMIT_NPROC, value, "`ulimit -u`"));
+    let files = (12..40).step_by(step(28)).map(|value| (libc::RLIMIT_NOFILE, value, "`ulimit -n`"));
+    let space = (160..640).step_by(if all { 20 } else { 240 });
     let space = space.map(|mib| (libc::RLIMIT_AS, mib << 20, "`ulimit -v`"));
     let user = nobody_else();
     let (mut well, mut named) = (0, 0);

@@ -165,13 +165,14 @@ fn large_shard(desk: &Desk, name: &str, seed: u64, bytes: u64) {
 #[test]
 fn large_shards_in_little_address_space() {
     let desk = Desk::on_disk(env!("CARGO_BIN_EXE_curate"));
-    (0..3).for_each(|n| large_shard(&desk, &n.to_string(), n, 400 << 20));
+    (0..72).for_each(|n| large_shard(&desk, &format!("{n:02}"), n, 2 << 20));
     let flags = "--cores 2 --set short_side=0 --set taste=0";
     let whole = desk.done(flags);
     for folder in ["store", "out"] {
         std::fs::remove_dir_all(desk.path(folder)).expect("was made");
     }
-    let value = (least(libc::RLIMIT_AS) + 450) << 20;
+    // Room for the run, and for maps of half of the shards.
+    let value = (least(libc::RLIMIT_AS) + 90) << 20;
     let mut command = desk.command("run", &format!("--json {flags}"));
     let ended = ended(limited(&mut command, Limit { resource: libc::RLIMIT_AS, value }), LONGEST_SECONDS);
     let done = ended.expect("starts").expect(0, &[]).json();
