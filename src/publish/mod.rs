@@ -41,6 +41,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod wanted;
+mod writable;
 
 use std::path::Path;
 
@@ -62,6 +63,7 @@ pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
 pub use records::{edits_of_row, edits_published, record_of_row};
 pub use removed::{Present, Removed, RemovedOfShard, removed_rows};
 pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
+pub use writable::writable;
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};
@@ -196,7 +198,7 @@ pub struct Committed {
     pub bytes_written: u64,
 }
 
-/// Whether [`commit`] may write to `out`, as far as can be told without touching it.
+/// Whether [`commit`] may and can write to `out`, as far as can be told without changing it.
 pub fn check_out(out: &Path) -> Result<(), PublishError> {
     parts::check(out, &PUBLISHED)
 }
