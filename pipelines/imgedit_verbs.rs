@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
-use threshflow::cli::{Failure, print_json, tell_mended};
+use threshflow::cli::{Failure, apart, print_json, tell_mended};
 use threshflow::publish::Verified;
 
 use crate::imgedit_release::{OpenError, PublishedEdits};
@@ -67,6 +67,7 @@ pub fn verify(folder: &Path) -> Result<Option<Verified>, Failure> {
 pub(crate) fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
     let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
     // Before the tables are read, not after.
+    apart(&[("--store", store), ("--out", out), ("--to", to)])?;
     released::check_release(to).map_err(failed)?;
     let published = PublishedEdits::open(out, store).map_err(|error| match error {
         OpenError::NoStore(_) => Failure::Usage(error.to_string()),

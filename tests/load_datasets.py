@@ -14,6 +14,8 @@ for name in get_dataset_config_names(folder):
     # As text: NaN is not itself.
     assert json.dumps(rows) == json.dumps(streamed), f"{name}: streamed, other rows come"
     said[name] = {"columns": {column: str(kind) for column, kind in whole.features.items()}, "rows": rows}
-if said:
+# One of them is loaded where none is named.
+if said.keys() & {"default", "single_turn", "multi_turn"}:
     load_dataset(folder, split="train")
-print(json.dumps(said))
+# JSON has no NaN.
+print(json.dumps(json.loads(json.dumps(said), parse_constant=lambda _: None)))

@@ -162,7 +162,8 @@ pub fn verify(root: &Path) -> Result<Option<Verified>, ReleaseError> {
     };
     let failed =
         |error: PublishError| ReleaseError::Manifest { path: root.to_owned(), why: error.to_string() };
-    verify_files(root, FORMAT, &files, is_part, |_| false).map(Some).map_err(failed)
+    // The card is the user's to change: see `write_card`.
+    verify_files(root, FORMAT, &files, is_part, |file| file == CARD).map(Some).map_err(failed)
 }
 
 /// Of a manifest that another's file took the place of.

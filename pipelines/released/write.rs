@@ -10,14 +10,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use operators::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::limits::side_by_side;
-use threshflow::publish::{HashedFile, Mended, Piece, PlainTar, Seen, SplitFile, Table, TableWriter};
+use threshflow::publish::{
+    HashedFile, Mended, Piece, PlainTar, Seen, SplitFile, Table, TableWriter, writable,
+};
 use threshflow::row::{ContentHash, Stamp};
 
 use super::card::{TypeOnCard, card};
 use super::edit::{ListedEdit, Release, ReleasedEdit, ReleasedShard};
 use super::error::ReleaseError;
 use super::folder::{Details, Folder, Manifest, NamedFile, Part, StagedFile, VERSION, check_ours};
-use super::names::{DETAILS, PARQUET, SCORES, folders, part_name, tar_folder};
+use super::names::{DETAILS, FOLDERS, PARQUET, SCORES, folders, part_name, tar_folder};
 use super::sample::write_sample;
 use super::scores::{SCORE_COLUMNS, ScoresWriter};
 use super::tables;
@@ -37,9 +39,14 @@ pub struct Released {
     pub mended: Vec<Mended>,
 }
 
-/// Whether [`release`] may write to `to`, as far as can be told without touching it.
+/// Whether [`release`] may and can write to `to`, as far as can be told without changing it.
 pub fn check_release(to: &Path) -> Result<(), ReleaseError> {
-    check_ours(to)
+    writable(to).map_err(ReleaseError::io("write to", to))?;
+    check_ours(to)?;
+    for folder in FOLDERS.iter().map(|folder| to.join(folder)).filter(|it| it.symlink_metadata().is_ok()) {
+        writable(&folder).map_err(ReleaseError::io("write to", &folder))?;
+    }
+    Ok(())
 }
 
 /// Makes `to` hold exactly the edits that `release` lists, tars in pieces of `piece_bytes`.
@@ -257,12 +264,13 @@ impl<R: Release> Writer<'_, R> {
     fn write_part(&self, part: &PlannedPart<'_>) -> Result<(Part, Vec<StagedFile>), ReleaseError> {
         let tar_path = format!("{}/{}.tar.split", tar_folder(part.edit_type), part.part);
         let tar_staged = self.folder.staged(&tar_path)?;
-        let mut tar = PlainTar::new(SplitFile::create(tar_staged.clone(), self.piece_bytes));
+        let mut tar = PlainTar::new(SplitFile::create(tar_staged, self.piece_bytes));
         let columns = if part.edit_type.is_multi_turn() { tables::multi() } else { tables::single() };
         let table_path = format!("{PARQUET}/{}.parquet", part.part);
         let mut table = self.table(&table_path, &columns)?;
         let rows_path = self.rows_path(&part.part)?;
-        let rows_failed = |error| ReleaseError::io("write", &rows_path)(error);
+        let details = self.folder.root.join(format!("{DETAILS}/{}.parquet", part.edit_type));
+        let rows_failed = |error| ReleaseError::io("write", &details)(error);
         let mut rows = BufWriter::new(File::create(&rows_path).map_err(rows_failed)?);
         for (listed, folder) in &part.edits {
             let refused = |why: String| ReleaseError::Edit {
@@ -281,7 +289,7 @@ impl<R: Release> Writer<'_, R> {
         }
         rows.flush().map_err(rows_failed)?;
         let pieces = tar.finish().and_then(SplitFile::finish);
-        let pieces = pieces.map_err(ReleaseError::io("write", &tar_staged))?;
+        let pieces = pieces.map_err(ReleaseError::io("write", &self.folder.root.join(&tar_path)))?;
         let piece = |(number, piece)| staged_file(format!("{tar_path}.{number:03}"), piece);
         let mut staged: Vec<StagedFile> = (0..).zip(pieces).map(|it: (u32, Piece)| piece(it)).collect();
         staged.push(finish_table(table, table_path)?);
@@ -354,9 +362,9 @@ impl<R: Release> Writer<'_, R> {
 
     /// The scores, out of everybody's details.
     fn write_scores(&mut self, after: &Manifest) -> Result<NamedFile, ReleaseError> {
-        let staged = self.folder.staged(SCORES)?;
-        let failed = |error| ReleaseError::io("write", &staged)(error);
-        let file = HashedFile::create(staged.clone()).map_err(failed)?;
+        let path = self.folder.root.join(SCORES);
+        let failed = |error| ReleaseError::io("write", &path)(error);
+        let file = HashedFile::create(self.folder.staged(SCORES)?).map_err(failed)?;
         let mut scores = ScoresWriter::new(file).map_err(failed)?;
         for details in &after.details {
             let new = self.staged.iter().find(|staged| staged.file.path == details.file.path);
@@ -380,15 +388,16 @@ impl<R: Release> Writer<'_, R> {
         path: &str,
         columns: &[(&'static str, threshflow::publish::Nested)],
     ) -> Result<StagedTable, ReleaseError> {
-        let staged = self.folder.staged(path)?;
-        let file = HashedFile::create(staged.clone()).map_err(ReleaseError::io("make", &staged))?;
-        Ok((TableWriter::new(file, columns).map_err(ReleaseError::table(&staged))?, staged))
+        let wanted = self.folder.root.join(path);
+        let file =
+            HashedFile::create(self.folder.staged(path)?).map_err(ReleaseError::io("make", &wanted))?;
+        Ok((TableWriter::new(file, columns).map_err(ReleaseError::table(&wanted))?, wanted))
     }
 }
 
-fn finish_table((table, staged): StagedTable, path: String) -> Result<StagedFile, ReleaseError> {
-    let file = table.finish().map_err(ReleaseError::table(&staged))?;
-    let piece = file.finish().map_err(ReleaseError::io("write", &staged))?;
+fn finish_table((table, wanted): StagedTable, path: String) -> Result<StagedFile, ReleaseError> {
+    let file = table.finish().map_err(ReleaseError::table(&wanted))?;
+    let piece = file.finish().map_err(ReleaseError::io("write", &wanted))?;
     Ok(staged_file(path, piece))
 }
 
@@ -397,7 +406,7 @@ fn staged_file(path: String, piece: Piece) -> StagedFile {
     StagedFile { staged: piece.path, file }
 }
 
-/// With where it lies until it is put into its place.
+/// With its place, which messages name.
 type StagedTable = (TableWriter<HashedFile>, PathBuf);
 
 /// Whether what was asked for is what came.

@@ -11,6 +11,7 @@ use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
 use pipelines::imgedit_release::PublishedEdits;
 use pipelines::released;
+use tests::python::load_datasets;
 use tests::tars::{file, tar_of, turned_png};
 use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
@@ -138,6 +139,11 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
         }
     }
     told_by_clip(&made);
+    if let Some(loaded) = load_datasets(&folder.path().join("out")) {
+        let rows = |name: &str| loaded[name]["rows"].as_array().expect("is loaded").len();
+        assert_eq!((rows("edits"), rows("default") as u64), (made.len(), first.summary.kept));
+        assert!(rows("rejected") > 0 && rows("regions_rejected") > 0 && rows("edits_rejected") > 0);
+    }
     run_unasked(folder.path(), &[EDITS]);
     let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=3"];
     run_unasked(folder.path(), &tighter);
@@ -218,6 +224,15 @@ fn references_are_the_users_own() {
     released::release(&to, &published, 1 << 30).expect("a release");
     drop(published);
     assert!(released::check(&to).is_empty(), "{}", released::report(&released::check(&to)));
+    if let Some(loaded) = load_datasets(&to) {
+        let [visual, details] =
+            ["visual", "details"].map(|name| loaded[name]["rows"].as_array().expect("is loaded"));
+        assert_eq!((visual.len(), details.len()), (made.len(), made.len()));
+        assert!(
+            visual.iter().all(|row| row["input_images"].as_array().map(Vec::len) == Some(2)),
+            "{visual:?}"
+        );
+    }
     run(folder.path(), &["--edits=visual"]);
     let drawn = edits(folder.path());
     assert!(drawn.iter().all(|edit| edit.reference_picture.is_none()), "drawn again");

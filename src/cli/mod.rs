@@ -1,6 +1,7 @@
 //! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, verify, bench; and after these,
 //! the pipeline's own verbs.
 
+mod apart;
 mod clean;
 mod describe;
 mod errors;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 
+pub use apart::apart;
 pub use errors::{Errors, StageErrors};
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
@@ -283,16 +285,18 @@ pub fn main<P: App>() -> ExitCode {
 }
 
 fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let args: Vec<OsString> = args.into_iter().collect();
     let command = <Cli<P::Args> as clap::CommandFactory>::command().name(P::NAME).about(P::ABOUT);
-    // Ends with 2, or with 0 for --help and --version.
-    let matches =
-        command.subcommands(P::verbs()).try_get_matches_from(args).unwrap_or_else(|error| error.exit());
+    let matches = command
+        .subcommands(P::verbs())
+        .try_get_matches_from(&args)
+        .unwrap_or_else(|error| end(&error, &args));
     if let Some((name, own)) = matches.subcommand()
         && P::verbs().iter().any(|verb| verb.get_name() == name)
     {
         return P::verb(name, own);
     }
-    let cli = Cli::<P::Args>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli = Cli::<P::Args>::from_arg_matches(&matches).unwrap_or_else(|error| end(&error, &args));
     let output = |json: bool| if json { Output::Json } else { Output::Text };
     match cli.verb {
         Verb::Run { options, app } => {
@@ -315,6 +319,17 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
         }
         Verb::Bench { options, app } => P::bench(&app, &options, Commands::of::<P>()),
     }
+}
+
+/// Ends with 2, or with 0 for `--help` and `--version`. What the user wrote is part of the message: where it would command a terminal,
+/// the message goes without colours, and what commands in plain letters.
+fn end(error: &clap::Error, args: &[OsString]) -> ! {
+    let commands = |arg: &OsString| arg.to_string_lossy().contains(char::is_control);
+    if !args.iter().any(commands) {
+        error.exit();
+    }
+    crate::note!("{}", error.render().to_string().trim_end());
+    std::process::exit(error.exit_code());
 }
 
 /// Prints one JSON value on a line of its own.

@@ -9,7 +9,7 @@ use super::input::InputRemarks;
 use super::progress::Display;
 use super::store::Store;
 use super::summary::Summary;
-use super::{App, Failure, Output, RunOptions, Workbench, errors, print_json, removed, signals};
+use super::{App, Failure, Output, RunOptions, Workbench, apart, errors, print_json, removed, signals};
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
@@ -291,6 +291,9 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let values =
         dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
     // Before the first question, not after the last.
+    let export = options.export.iter().map(|export| ("--export", export.as_path()));
+    let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
+    apart(&folders.into_iter().chain(export).collect::<Vec<_>>())?;
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;
@@ -428,6 +431,8 @@ fn commit<P: App>(
 
 /// `export`: tars with the original bytes of what `out` publishes.
 pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
+    apart(&[("--store", store), ("--out", out), ("--to", to)])?;
+    publish::check_export(to)?;
     let store = Store::look(store)?;
     let options = crate::shard::ReadOptions {
         mmap: true,

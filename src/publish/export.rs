@@ -45,7 +45,7 @@ pub fn export(out: &Path, to: &Path, catalogue: &Catalogue) -> Result<Committed,
     export_from(out, to, catalogue)
 }
 
-/// Whether [`export`] may write to `to`, as far as can be told without touching it.
+/// Whether [`export`] may and can write to `to`, as far as can be told without changing it.
 pub fn check_export(to: &Path) -> Result<(), PublishError> {
     parts::check(to, &EXPORT)
 }

@@ -44,6 +44,7 @@ mod steps;
 mod tests;
 mod verify;
 mod wanted;
+mod writable;
 
 use std::path::Path;
 
@@ -68,6 +69,7 @@ pub use seal::{seal_holds, sealed};
 pub use seen::{Mended, Named, Seen};
 pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
 pub use verify::{Damaged, Verified, check_part, verify, verify_files};
+pub use writable::writable;
 
 use crate::flow::Verdicts;
 use crate::row::{Of, RowId, Stamp, Verdict};
@@ -204,7 +206,7 @@ pub struct Committed {
     pub mended: Vec<Mended>,
 }
 
-/// Whether [`commit`] may write to `out`, as far as can be told without touching it.
+/// Whether [`commit`] may and can write to `out`, as far as can be told without changing it.
 pub fn check_out(out: &Path) -> Result<(), PublishError> {
     parts::check(out, &PUBLISHED)
 }

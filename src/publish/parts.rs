@@ -24,6 +24,7 @@ use super::manifest::{MANIFEST, Note, Part, PartKind};
 use super::names::is_part_name;
 use super::seen::{Mended, Named, Seen};
 use super::steps::step;
+use super::writable::writable;
 use super::{Committed, PublishError, manifest};
 use crate::row::ContentHash;
 
@@ -58,7 +59,7 @@ pub(super) struct Notes {
 /// Where a recipe writes its part.
 pub(super) type PartFile = BufWriter<StagedFile>;
 
-/// A file in `.writing/`.
+/// A file in `.writing/`, and where it will lie.
 pub(super) struct StagedFile {
     file: File,
     pub(super) path: PathBuf,
@@ -277,9 +278,10 @@ impl Folder {
         planned: &Planned<P>,
         write: &impl Fn(&P, &mut PartFile) -> Result<(), PublishError>,
     ) -> Result<(u64, String), PublishError> {
-        let path = self.staged(&planned.part.file);
+        // What is told of is the file that is wanted, not where it lies until it is whole.
+        let path = self.root.join(&planned.part.file);
         step("make a part").map_err(PublishError::io("make", &path))?;
-        let file = File::create(&path).map_err(PublishError::io("make", &path))?;
+        let file = File::create(self.staged(&planned.part.file)).map_err(PublishError::io("make", &path))?;
         let mut file = BufWriter::with_capacity(
             1 << 20,
             StagedFile { file, path: path.clone(), hasher: blake3::Hasher::new() },
@@ -311,10 +313,9 @@ impl Folder {
             return Ok(false);
         }
         self.make_writing()?;
-        let staged = self.staged(name);
-        step("write a note").map_err(PublishError::io("write", &staged))?;
-        let mut file = File::create(&staged).map_err(PublishError::io("make", &staged))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(PublishError::io("write", &staged))?;
+        step("write a note").map_err(PublishError::io("write", &path))?;
+        let mut file = File::create(self.staged(name)).map_err(PublishError::io("make", &path))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(PublishError::io("write", &path))?;
         self.put_in_place(name)?;
         step("sync the folder").map_err(PublishError::io("sync", &self.root))?;
         sync_folder(&self.root)?;
@@ -383,9 +384,20 @@ fn marker(layout: &Layout) -> String {
     format!("{}\n", layout.format)
 }
 
-/// Whether `root` is of that layout, or free for it. Writes nothing.
+/// Whether `root` is of that layout, or free for it, and can be written to. Leaves everything as it is.
 pub(super) fn check(root: &Path, layout: &Layout) -> Result<(), PublishError> {
-    if root.exists() { check_ours(root, layout) } else { Ok(()) }
+    writable(root).map_err(PublishError::io("write to", root))?;
+    if !root.exists() {
+        return Ok(());
+    }
+    check_ours(root, layout)?;
+    let folders = layout.kinds.iter().map(|kind| kind.folder()).chain([WRITING]);
+    for folder in folders.map(|folder| root.join(folder)) {
+        if fs::symlink_metadata(&folder).is_ok() {
+            writable(&folder).map_err(PublishError::io("write to", &folder))?;
+        }
+    }
+    Ok(())
 }
 
 fn check_ours(root: &Path, layout: &Layout) -> Result<(), PublishError> {

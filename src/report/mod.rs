@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use labels::{Placed, label_texts, place_labels};
 
 use crate::flow::{DialSpec, Histogram};
-use crate::publish::{PublishError, Wanted};
+use crate::publish::{PublishError, Wanted, writable};
 use crate::row::{Refusal, RegionKind};
 use crate::shard::{Catalogue, EndFrame, Picture};
 
@@ -183,7 +183,7 @@ pub enum ReportError {
     Sheet(String),
 }
 
-/// Whether [`write()`] can write there, as far as can be told without touching it.
+/// Whether [`write()`] can write there, as far as can be told without changing it.
 pub fn check(path: &Path) -> Result<(), ReportError> {
     let wrong = |why: &str| Err(ReportError::Path { path: path.to_owned(), why: why.to_owned() });
     if path.is_dir() || path.file_name().is_none() {
@@ -192,10 +192,11 @@ pub fn check(path: &Path) -> Result<(), ReportError> {
     if path == sheet_path(path) {
         return wrong("the contact sheet goes to the .png of that name, and the page is HTML");
     }
-    match path.parent() {
-        Some(folder) if folder != Path::new("") && !folder.is_dir() => wrong("its folder is not there"),
-        _ => Ok(()),
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return wrong("its folder is not there");
     }
+    writable(folder).or_else(|error| wrong(&format!("its folder cannot be written to ({error})")))
 }
 
 /// The sheet that belongs to a page: `report.png` beside `report.html`.

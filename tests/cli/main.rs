@@ -2,6 +2,7 @@
 
 mod faults;
 mod gone;
+mod places;
 mod plan;
 mod report;
 mod store;

@@ -2,6 +2,7 @@
 
 mod groups;
 mod kill;
+mod loads;
 mod oracle;
 mod places;
 mod plan;
