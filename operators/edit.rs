@@ -1,4 +1,4 @@
-//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`]; what each makes is kept in that editor's
+//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editor::Editor); what each makes is kept in that editor's
 //! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
 //! killed between two passes repeats neither.
 
