@@ -349,10 +349,14 @@ fn the_verbs_release_and_check() {
         &[&release[..], &["--piece-bytes", "0"]].concat(),
         &["release", "--store", "nowhere", "--out", &out, "--to", &to],
         &["release", "--store", &store, "--out", &out],
+        &["release", "--store", &store, "--out", &out, "--to", &out],
     ] {
         assert_eq!(ask(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
     }
-    let taken = ask(&["release", "--store", &store, "--out", &out, "--to", &out]).unwrap_err();
+    let foreign = desk.path("foreign").display().to_string();
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(desk.path("foreign/notes.txt"), "mine").unwrap();
+    let taken = ask(&["release", "--store", &store, "--out", &out, "--to", &foreign]).unwrap_err();
     assert!(taken.exit_code() == 1 && taken.to_string().contains("choose an empty folder"), "{taken}");
 }
 

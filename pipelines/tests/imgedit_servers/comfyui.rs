@@ -84,7 +84,7 @@ fn a_picture_that_did_not_come_is_asked_for_by_the_next_run() {
     let missing = ((ill.prompts() + 1) / 3) as u64;
     let edits = report.summary.edits.as_ref().expect("edits are tried");
     assert!(missing > 2, "{missing}");
-    assert_eq!(edits.refused["edit"], BTreeMap::from([("editor_no_picture".to_owned(), missing)]));
+    assert_eq!(edits.refused["edit"], BTreeMap::from([("no_picture".to_owned(), missing)]));
     // No `--retry`: it was the server's doing.
     let flags_of_the_well =
         format!("--edits=remove --comfyui {} --workflows={}", well.address, desk.path("workflows").display());
