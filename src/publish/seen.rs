@@ -186,14 +186,7 @@ fn read_all(root: &Path, parts: &[Named], places: &[usize]) -> Vec<(usize, Optio
     };
     let readers =
         std::thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS).min(places.len());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
-        for thread in threads {
-            done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done
-    })
+    crate::limits::side_by_side(readers, work).into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! mean two shards. A last line that is torn is cut off. Where lines are damaged or lost (`sources.log` tells), the log is written
 //! anew from what holds, and further numbers count from the clock: none that was ever given out comes again.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
+use std::collections::HashMap;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
+use super::numbers::{Numbers, line_of};
 use super::sources::Sources;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
 use crate::limits;
@@ -62,13 +63,6 @@ pub struct Catalogue {
     sources: Mutex<Sources>,
     open: Mutex<Open>,
     damage: Option<String>,
-}
-
-struct Numbers {
-    by_shard: HashMap<(String, ContentHash), u32>,
-    next: u32,
-    /// `None` in a read-only catalogue.
-    log: Option<File>,
 }
 
 struct Open {
@@ -351,104 +345,6 @@ impl Catalogue {
         numbers.by_shard.insert((name.to_owned(), fingerprint), seq);
         Ok(seq)
     }
-}
-
-impl Numbers {
-    /// Takes in the lines of the log and says how many bytes of it are whole, and how many lines are damaged: a last one without its
-    /// end is only torn, and its number was never given out.
-    fn read(&mut self, text: &[u8]) -> (usize, usize) {
-        let (mut whole, mut at, mut broken) = (0, 0, 0);
-        let mut given = HashSet::new();
-        for line in text.split_inclusive(|&byte| byte == b'\n') {
-            at += line.len();
-            let Some((seq, fingerprint, name)) = read_line(line) else {
-                broken += usize::from(line.ends_with(b"\n"));
-                continue;
-            };
-            // Two runs that wrote at once may have given a number, or named a shard, twice: the first line counts.
-            if given.insert(seq) {
-                self.by_shard.entry((name, fingerprint)).or_insert(seq);
-            }
-            self.next = self.next.max(seq.saturating_add(1));
-            whole = at;
-        }
-        (whole, broken)
-    }
-
-    /// Where lines are lost, gives new numbers to the shards that were seen and have none; says how many lines that were.
-    fn renew<'a>(&mut self, broken: usize, seen: impl Iterator<Item = &'a (String, ContentHash)>) -> usize {
-        let mut without: Vec<_> = seen.filter(|shard| !self.by_shard.contains_key(*shard)).cloned().collect();
-        let lost = broken.max(without.len());
-        if lost == 0 {
-            return 0;
-        }
-        // Numbers count from 0, one a shard: the clock's seconds lie above all that were given, and rise by themselves.
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        self.next = self.next.max(clock.map_or(0, |since| since.as_secs() as u32));
-        without.sort();
-        for shard in without {
-            self.by_shard.insert(shard, self.next);
-            self.next = self.next.saturating_add(1);
-        }
-        lost
-    }
-
-    /// Puts a log of what is known in the place of a damaged one.
-    fn write_anew(&self, store: &Path, path: &Path) -> std::io::Result<()> {
-        let mut lines: Vec<_> =
-            self.by_shard.iter().map(|((name, fingerprint), seq)| (*seq, *fingerprint, name)).collect();
-        lines.sort();
-        let text: String =
-            lines.into_iter().map(|(seq, fingerprint, name)| line_of(seq, fingerprint, name)).collect();
-        replace(store, path, text.as_bytes())
-    }
-}
-
-/// Writes a file of the store anew: whole or not at all.
-pub(super) fn replace(store: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
-    // A store may be shared: as open as the user's umask says, not private as temporary files are.
-    let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let mut file = tempfile::Builder::new().prefix(".log-").permissions(shared).tempfile_in(store)?;
-    file.write_all(text)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
-}
-
-fn line_of(seq: u32, fingerprint: ContentHash, name: &str) -> String {
-    let name = serde_json::Value::from(name);
-    let rest = format!("{seq}\t{fingerprint}\t{name}");
-    format!("{:08x}\t{rest}\n", crc32fast::hash(rest.as_bytes()))
-}
-
-/// How many shards of a store were seen and have no number: their lines are lost.
-pub(super) fn without_number(store: &Path) -> std::io::Result<usize> {
-    let text = match std::fs::read(store.join("shards.log")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
-    numbers.read(&text);
-    let sources = Sources::open(store, true)?;
-    Ok(sources.shards().filter(|shard| !numbers.by_shard.contains_key(*shard)).count())
-}
-
-/// Whether a line of `shards.log` is whole.
-pub(super) fn is_line(line: &[u8]) -> bool {
-    read_line(line).is_some()
-}
-
-fn read_line(line: &[u8]) -> Option<(u32, ContentHash, String)> {
-    let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
-    let (crc, rest) = line.split_once('\t')?;
-    if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest.as_bytes()) {
-        return None;
-    }
-    let mut fields = rest.splitn(3, '\t');
-    let seq = fields.next()?.parse().ok()?;
-    let fingerprint = u128::from_str_radix(fields.next()?, 16).ok()?;
-    let name = serde_json::from_str(fields.next()?).ok()?;
-    Some((seq, ContentHash(fingerprint.to_be_bytes()), name))
 }
 
 impl Open {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{catalogue, index_file, sources};
+use super::{index_file, numbers, sources};
 
 /// A file of the store that is not as it was written; nothing that was answered is in one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ type IsLine = fn(&[u8]) -> bool;
 pub fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
     let mut damaged = Vec::new();
     let logs: [(&str, IsLine, &str); 2] = [
-        ("shards.log", catalogue::is_line, LOST_NUMBERS),
+        ("shards.log", numbers::is_line, LOST_NUMBERS),
         (
             "sources.log",
             sources::is_line,
@@ -48,7 +48,7 @@ pub fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
             });
         }
     }
-    let lost = catalogue::without_number(store)?;
+    let lost = numbers::without_number(store)?;
     if lost > 0 && damaged.iter().all(|found| found.file != "shards.log") {
         damaged.push(StoreDamage {
             file: "shards.log".to_owned(),

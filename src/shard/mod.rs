@@ -20,6 +20,7 @@ mod lenient;
 mod listing;
 mod look;
 mod names;
+mod numbers;
 mod probe;
 mod sample;
 mod shard_names;

@@ -54,7 +54,7 @@ impl Sources {
             }
         }
         if !read_only && sound != text {
-            super::catalogue::replace(store, &log_path(store), &sound)?;
+            super::numbers::replace(store, &log_path(store), &sound)?;
         }
         Ok(sources)
     }

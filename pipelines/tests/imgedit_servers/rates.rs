@@ -56,7 +56,8 @@ fn a_dead_stage_fails_the_run_and_what_was_published_stands() {
         assert_eq!(json["errors"]["edits"][stage]["rate"], 1.0, "{flag}");
     }
     // Who means it can have it, and what a chooser does not choose is no error.
-    let report = run(&desk, &models, "--edits=remove,hybrid --judge-model=barred --max-error-rate=1");
+    let report =
+        run(&desk, &models, "--edits=remove,hybrid --judge-model=barred --max-error-rate=1 --max-lost=1");
     report.check().expect("is done");
     let edits = report.summary.edits.as_ref().expect("edits are tried");
     assert!(edits.refused.contains_key("choose") && edits.kept == 0, "{edits:?}");
