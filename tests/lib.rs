@@ -36,6 +36,18 @@ impl Rng {
     }
 }
 
+/// The demo's models, each with the flag by which a pipeline of regions is given it.
+pub fn demo_models() -> [(&'static str, String); 5] {
+    [
+        ("--aesthetic", "aesthetic"),
+        ("--detector", "detect"),
+        ("--detector-text", "clip"),
+        ("--segmenter", "segment"),
+        ("--clip", "clip"),
+    ]
+    .map(|(flag, model)| (flag, format!("{}/../models/demo/{model}", env!("CARGO_MANIFEST_DIR"))))
+}
+
 /// A folder for one test: in memory where the system has such a place, since thousands of synced files are made.
 pub fn scratch() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");

@@ -14,21 +14,13 @@ use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
 use threshflow::shard::ReadOptions;
 
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
-
 fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
     let path = |part: &str| folder.join(part).to_string_lossy().into_owned();
     let mut command: Vec<String> =
         [verb, "--max-error-rate=1", "--set=short_side=0"].map(str::to_owned).into();
-    for (flag, model) in [
-        ("--aesthetic", "aesthetic"),
-        ("--detector", "detect"),
-        ("--detector-text", "clip"),
-        ("--segmenter", "segment"),
-        ("--clip", "clip"),
-    ] {
+    for (flag, model) in tests::demo_models() {
         if !more.contains(&flag) {
-            command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+            command.extend([flag.to_owned(), model]);
         }
     }
     for (flag, part) in [("--shards", "shards"), ("--store", "store"), ("--out", "out")] {

@@ -17,7 +17,6 @@ use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
 use threshflow::publish::{PublishedStage, Table, read_manifest};
 
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
 /// What sizes are divided by.
 const SHRINK: u32 = 5;
 /// Of every type some, but for those that few pictures allow.
@@ -36,14 +35,8 @@ fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    for (flag, model) in [
-        ("--aesthetic", "aesthetic"),
-        ("--detector", "detect"),
-        ("--detector-text", "clip"),
-        ("--segmenter", "segment"),
-        ("--clip", "clip"),
-    ] {
-        command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+    for (flag, model) in tests::demo_models() {
+        command.extend([flag.to_owned(), model]);
     }
     let places =
         [("--shards", "shards"), ("--store", "store"), ("--out", "out"), ("--vocabulary", "vocabulary.txt")];

@@ -12,7 +12,6 @@ use pipelines::demo::{DemoOptions, write_demo_shards};
 use tests::limited::{Limit, ended, give, limited, nobody_else};
 use tests::trees;
 
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
 const LONGEST_SECONDS: u64 = 120;
 
 fn desk() -> tempfile::TempDir {
@@ -26,14 +25,8 @@ fn run(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imgedit"));
     let flags = "run --backend=embedded --cores=2 --max-error-rate=0.34 --shards=shards/00000.tar --edits=remove,adjust";
     command.args(flags.split(' ')).args(["--set=short_side=0", "--set=aesthetic=0", "--set=detection=0.4"]);
-    for (flag, model) in [
-        ("--aesthetic", "aesthetic"),
-        ("--detector", "detect"),
-        ("--detector-text", "clip"),
-        ("--segmenter", "segment"),
-        ("--clip", "clip"),
-    ] {
-        command.arg(flag).arg(format!("{MODELS}/{model}"));
+    for (flag, model) in tests::demo_models() {
+        command.arg(flag).arg(model);
     }
     command.current_dir(folder);
     command

@@ -9,8 +9,6 @@ use pipelines::imgedit::ImgEdit;
 use tests::fakes::models::Models;
 use threshflow::cli::{Plan, RunReport, invoke};
 
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo");
-
 /// What each stage asked, or is foretold to ask; without those that ask nothing.
 pub type Asks = BTreeMap<String, u64>;
 
@@ -56,14 +54,8 @@ impl Desk {
             .split(' ')
             .map(str::to_owned)
             .collect();
-        for (flag, model) in [
-            ("--aesthetic", "aesthetic"),
-            ("--detector", "detect"),
-            ("--detector-text", "clip"),
-            ("--segmenter", "segment"),
-            ("--clip", "clip"),
-        ] {
-            command.extend([flag.to_owned(), format!("{MODELS}/{model}")]);
+        for (flag, model) in tests::demo_models() {
+            command.extend([flag.to_owned(), model]);
         }
         for (flag, part) in [("--shards", "shards"), ("--store", "store"), ("--out", "out")] {
             command.extend([flag.to_owned(), path(part)]);
