@@ -1,7 +1,7 @@
 //! What is published and would be published no more, or with less, because something failed: a server, a device, a disk, or a
 //! budget that did not pay for it. What a dial holds back or a model refuses is no such loss, nor is what left the shards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::pieces::pieces_kept_column;
 use super::source::{OpenShard, Shards};
 use super::{PublishError, Wanted, WantedPieces, WantedShard, check_part};
 use crate::flow::PieceVerdict;
-use crate::row::{Lasts, Of, Refused, RowId, Verdict};
+use crate::row::{Of, Refused, RowId, Verdict};
 use crate::shard::Catalogue;
 
 /// Published rows that are lost to failures.
@@ -70,9 +70,10 @@ pub fn lost_rows(out: &Path, wanted: &Wanted<'_>, catalogue: &Catalogue) -> Resu
 }
 
 pub(super) fn lost_of(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<Lost, PublishError> {
+    let with_failed = with_failed_pieces(wanted.pieces.as_ref());
     let mut failed = Vec::new();
     for shard in &wanted.shards {
-        let members = failed_members(shard, wanted.pieces.as_ref());
+        let members = failed_members(shard, wanted.pieces.as_ref(), &with_failed);
         if !members.is_empty() {
             failed.push((shard, members));
         }
@@ -113,10 +114,17 @@ pub(super) fn lost_of(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> 
 }
 
 /// The pictures of a shard of which anything failed, and what that said.
-fn failed_members(shard: &WantedShard<'_>, pieces: Option<&WantedPieces<'_>>) -> BTreeMap<usize, String> {
+fn failed_members(
+    shard: &WantedShard<'_>,
+    pieces: Option<&WantedPieces<'_>>,
+    with_failed_pieces: &HashSet<RowId>,
+) -> BTreeMap<usize, String> {
     let of_member = |(member, verdict): (usize, &Verdict)| {
         let of_picture = if let Verdict::Refused(refused) = verdict { Some(&**refused) } else { None };
+        let of_picture = of_picture.filter(|refused| failed(refused));
         let id = shard.row_id(member);
+        // Most have none, and are not looked at piece by piece.
+        let pieces = pieces.filter(|_| with_failed_pieces.contains(&id));
         let all = pieces.into_iter().flat_map(|pieces| {
             let of = |of| pieces.verdicts.pieces_of(of, id);
             Of::PIECES.into_iter().flat_map(of)
@@ -133,7 +141,19 @@ fn failed_members(shard: &WantedShard<'_>, pieces: Option<&WantedPieces<'_>>) ->
 
 /// Whether a refusal says nothing of what was asked.
 fn failed(refused: &Refused) -> bool {
-    refused.refusal.lasts != Lasts::Content
+    !refused.refusal.is_permanent()
+}
+
+fn piece_failed(verdict: &PieceVerdict) -> bool {
+    matches!(verdict, PieceVerdict::Refused(refused) if failed(refused))
+}
+
+/// The pictures of which a piece failed.
+fn with_failed_pieces(pieces: Option<&WantedPieces<'_>>) -> HashSet<RowId> {
+    let all = pieces
+        .into_iter()
+        .flat_map(|pieces| Of::PIECES.into_iter().flat_map(|of| pieces.verdicts.pieces(of)));
+    all.filter(|(_, verdict)| piece_failed(verdict)).map(|(id, _)| id).collect()
 }
 
 /// The numbers of the regions and of the edits that are published with a picture.
@@ -155,7 +175,7 @@ fn all_of(pieces: Option<&WantedPieces<'_>>, id: RowId) -> Published {
     [numbers(Of::Regions), numbers(Of::Edits)]
 }
 
-/// Shows `see` the rows of a data part. One that cannot be read is damaged, and is written again: it holds nothing any more.
+/// Shows `see` the rows of a data part.
 fn see_published(
     out: &Path,
     manifest: &Manifest,
@@ -180,13 +200,7 @@ fn see_published(
         see(key, published);
         ControlFlow::Continue(())
     });
-    match seen.map_err(|error| parquet::failure("read", &path, error)) {
-        // A commit may have swept it: whoever asks looks at the manifest again.
-        Err(PublishError::Io { source, doing, path }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Err(PublishError::Io { source, doing, path })
-        }
-        _ => Ok(()),
-    }
+    seen.map(drop).map_err(|error| parquet::failure("read", &path, error))
 }
 
 impl Lost {
@@ -231,19 +245,14 @@ impl Now<'_> {
     }
 
     fn failed(&self, of: Of, number: i64) -> bool {
-        let is_it = |(known, verdict): &(u16, &PieceVerdict)| {
-            i64::from(*known) == number
-                && matches!(verdict, PieceVerdict::Refused(refused) if failed(refused))
-        };
+        let is_it =
+            |(known, verdict): &(u16, &PieceVerdict)| i64::from(*known) == number && piece_failed(verdict);
         self.of(of).iter().any(is_it)
     }
 
     /// Published edits that failed, and those that were not tried because a region failed that they need.
     fn lost_edits(&self, published: &BTreeSet<i64>) -> u64 {
-        let a_region_failed = self
-            .of(Of::Regions)
-            .iter()
-            .any(|(_, verdict)| matches!(verdict, PieceVerdict::Refused(refused) if failed(refused)));
+        let a_region_failed = self.of(Of::Regions).iter().any(|(_, verdict)| piece_failed(verdict));
         let edits = self.of(Of::Edits);
         let is_lost = |number: &&i64| match edits
             .iter()
