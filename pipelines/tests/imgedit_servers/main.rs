@@ -10,6 +10,7 @@ mod kills;
 mod less;
 mod litellm;
 mod money;
+mod old_store;
 mod rates;
 mod reuse;
 mod secrets;
