@@ -9,15 +9,15 @@ use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::chat::reader::said;
-use crate::chat::{self, ChatRequest, PixelRange};
-use crate::chat_book::ChatBook;
-use crate::decode::{Purpose, decode, decoder_stamp};
 use crate::detect::{Asked, Detect};
-use crate::detect_model::Detector;
+use crate::models::detect_model::Detector;
 use crate::nouns::{NounList, NounSource};
 use crate::onnx::Pooled;
-use crate::plain::{self, Seen};
+use crate::pixels::decode::{Purpose, decode, decoder_stamp};
+use crate::words::chat::reader::said;
+use crate::words::chat::{self, ChatRequest, PixelRange};
+use crate::words::chat_book::ChatBook;
+use crate::words::plain::{self, Seen};
 
 /// The caption of a picture.
 pub struct Captioned;

@@ -10,14 +10,14 @@ use threshflow::row::{ContentHash, Refusal, RegionKind, Row, Stamp};
 use threshflow::shard::{EndFrame, Picture};
 
 use crate::caption::CaptionSource;
-use crate::choice;
-use crate::choose::operations;
-use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
 use crate::detect::Detect;
-use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
-use crate::mask::Mask;
-use crate::paint;
-use crate::references::{self, LOST_REFERENCE, Reference, References};
+use crate::editors::paint;
+use crate::editors::references::{self, LOST_REFERENCE, Reference, References};
+use crate::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of};
+use crate::pixels::mask::Mask;
+use crate::plan::choice;
+use crate::plan::choose::operations;
+use crate::plan::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
 use crate::segment::{Segment, StoredMask};
 
 /// Pictures that wait to be sent, encoded: those of one question, roughly.

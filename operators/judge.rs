@@ -10,22 +10,22 @@ use threshflow::memo::Inline;
 use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Told, Unit};
 use threshflow::shard::Picture;
 
-use crate::chat::judge::{Pair, Rubric};
-use crate::chat::{self, ChatRequest, PixelRange};
-use crate::chat_book::ChatBook;
-use crate::clip_model::VisionTower;
-use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
-use crate::edit_plan::{EditType, Operation};
 use crate::edit_source::{BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of};
+use crate::editors::made::pixels_of_file;
+use crate::editors::paint;
 use crate::instruct::StoredInstruction;
 use crate::judge_clip::{JudgeClip, ToSee};
 use crate::judge_pixels::{self, Agreement, Measured};
-use crate::judgement::Judgement;
-use crate::made::pixels_of_file;
-use crate::mask::Mask;
+use crate::models::clip_model::VisionTower;
 use crate::onnx::Pooled;
-use crate::paint;
+use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::mask::Mask;
+use crate::plan::edit_plan::{EditType, Operation};
+use crate::plan::judgement::Judgement;
+use crate::words::chat::judge::{Pair, Rubric};
+use crate::words::chat::{self, ChatRequest, PixelRange};
+use crate::words::chat_book::ChatBook;
 
 /// How well the instruction was followed.
 pub struct Follows;

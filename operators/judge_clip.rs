@@ -8,16 +8,16 @@ use std::sync::Arc;
 use image::RgbImage;
 use threshflow::row::{ContentHash, Refusal};
 
-use crate::clip_model::{ClipModel, VisionTower};
-use crate::edit_plan::Operation;
-use crate::edit_plan::words::without_article;
 use crate::edit_source::{Planned, of_step};
 use crate::judge_pixels::{Agreement, Seen};
-use crate::mask::Mask;
+use crate::models::clip_model::{ClipModel, VisionTower};
+use crate::models::region_clip::{NounTexts, RegionClip, TEMPLATE};
+use crate::models::texts::Texts;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::region_clip::{NounTexts, RegionClip, TEMPLATE};
-use crate::region_crop::Channels;
-use crate::texts::Texts;
+use crate::pixels::mask::Mask;
+use crate::pixels::region_crop::Channels;
+use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::words::without_article;
 
 /// Raise this when the code changes what is looked at.
 const VERSION: &[u8] = b"judge_clip/1";

@@ -26,9 +26,9 @@
 use image::RgbImage;
 use threshflow::row::Refusal;
 
-use crate::edit_plan::Operation;
-use crate::judgement::Judgement;
-use crate::mask::Mask;
+use crate::pixels::mask::Mask;
+use crate::plan::edit_plan::Operation;
+use crate::plan::judgement::Judgement;
 
 /// Raise this when the code changes what a score is.
 pub const VERSION: &[u8] = b"judge_pixels/2";
@@ -44,7 +44,7 @@ pub use agreement::{Agreement, Seen, Told};
 pub use measure::Measured;
 pub use ssim::{WINDOW, light, windows};
 
-/// What was done, and where: the mask as an editor may widen it ([`widened`](crate::paint::widened)); `None` for the whole
+/// What was done, and where: the mask as an editor may widen it ([`widened`](crate::editors::paint::widened)); `None` for the whole
 /// picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {

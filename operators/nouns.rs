@@ -11,7 +11,7 @@ use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subj
 use threshflow::row::{Handle, Refusal, RegionKind, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::records::Records;
+use crate::record::records::Records;
 
 /// The nouns of a picture.
 pub struct Nouns;

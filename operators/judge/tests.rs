@@ -5,11 +5,11 @@ mod words;
 use threshflow::shard::EndFrame;
 
 use super::*;
-use crate::chat::{ChatModel, Part};
-use crate::chat_book::ChatBook;
 use crate::edit::tests::CaseOfTurns;
 use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::http::{Host, HostSettings};
+use crate::words::chat::{ChatModel, Part};
+use crate::words::chat_book::ChatBook;
 
 use Operation::*;
 

@@ -6,12 +6,12 @@ use threshflow::row::RegionKind;
 use threshflow::shard::{Catalogue, ReadOptions};
 
 use super::*;
-use crate::clip_model::tests::fixtures;
-use crate::edit_plan::{EditPlan, EditType, PlannedObject, PlannedStep};
 use crate::edit_source::PlannedRegion;
 use crate::judge_pixels::{self, Step};
-use crate::judgement::Judgement;
+use crate::models::clip_model::tests::fixtures;
 use crate::onnx::tests::backends;
+use crate::plan::edit_plan::{EditPlan, EditType, PlannedObject, PlannedStep};
+use crate::plan::judgement::Judgement;
 
 /// Lanes over a store in `folder`.
 pub(crate) fn lanes(folder: &Path) -> Arc<Lanes> {

@@ -1,8 +1,8 @@
 //! What a CLIP says of an edited region, from embeddings to numbers of 0 to 1. No model is asked here.
 
-use crate::edit_plan::Operation;
-use crate::embedding::{cosine, share_of_first};
-use crate::region_clip::NounTexts;
+use crate::models::embedding::{cosine, share_of_first};
+use crate::models::region_clip::NounTexts;
+use crate::plan::edit_plan::Operation;
 
 /// A region's crop and the words about it, as embeddings of length 1.
 #[derive(Clone, Copy, Debug)]

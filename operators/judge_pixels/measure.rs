@@ -4,7 +4,7 @@ use image::RgbImage;
 use threshflow::row::Refusal;
 
 use super::ssim::{WINDOW, light, windows};
-use crate::mask::Mask;
+use crate::pixels::mask::Mask;
 
 /// A pixel has changed where one of its channels did by more than this, in levels of 255.
 const CHANGED: u8 = 10;

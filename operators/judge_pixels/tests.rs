@@ -152,7 +152,7 @@ fn a_patch_with_a_hard_edge_looks_less_natural_than_one_with_a_soft_edge() {
     assert!(said(Operation::Replace, &stripes, &after, Some(&mask)).natural > 4.9);
     // Where the object ends inside of the widened mask, its own outline is no seam.
     let (with_disc, mask, slope) = disc();
-    let wide = crate::paint::widened(&mask, 3);
+    let wide = crate::editors::paint::widened(&mask, 3);
     assert!(said(Operation::Replace, &slope, &with_disc, Some(&wide)).natural > 4.9);
 }
 
