@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use operators::models::detect_model::DetectSettings;
-use operators::nouns::NounSource;
 use operators::onnx::{Backend, BackendChoice, Device};
 use operators::pixels::region_crop::Channels;
+use operators::plan::noun_list::NounSource;
 use operators::region_score::Before;
 use operators::{Area, Detect, Detection, NounsFromSidecar, Records, RegionScore, Segment, Texts, area};
 use pipelines::demo::{DemoOptions, write_demo_shards};

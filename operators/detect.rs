@@ -16,10 +16,10 @@ use threshflow::shard::{Catalogue, Picture};
 use crate::models::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
 use crate::models::labels::Labels;
 use crate::models::texts::Texts;
-use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
 use crate::pixels::decode::{decode, decoded_bytes_of};
 use crate::pixels::letterbox::Boxed;
+use crate::plan::noun_list::{NounList, NounSource};
 use crate::record::records::{Records, Released, value_of};
 
 /// How sure the detector is of a region, 0 to 1. Real detectors of open vocabularies are seldom above 0.9.

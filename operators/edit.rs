@@ -14,11 +14,12 @@ use threshflow::lane::{Key, Operator, Prepares, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
-use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of};
+use crate::edit_source::{EditSource, Planned, of_step};
 use crate::editors::Pass;
 use crate::editors::made::{check_shape, pixels_of_file};
 use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::full::{bytes_to_decode, pixels_of};
 use crate::plan::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::plan::edit_plan::{EditType, Operation};
 

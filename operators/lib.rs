@@ -26,8 +26,6 @@ pub mod editors;
 pub mod http;
 pub mod instruct;
 pub mod judge;
-pub mod judge_clip;
-pub mod judge_pixels;
 pub mod models;
 pub mod noun_finder;
 pub mod nouns;

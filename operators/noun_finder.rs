@@ -9,7 +9,8 @@ use threshflow::row::{ContentHash, Handle, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::caption::CaptionSource;
-use crate::nouns::{NounList, NounSource, Nouns, NounsFromSidecar, reply};
+use crate::nouns::{Nouns, NounsFromSidecar, reply};
+use crate::plan::noun_list::{NounList, NounSource};
 use crate::words::chat;
 use crate::words::chat_book::ChatBook;
 use crate::words::plain::{self, Vocabulary};

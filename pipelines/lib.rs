@@ -1,6 +1,5 @@
 //! Pipelines: one Rust file a pipeline, and what their programs show and measure.
 
-mod bench;
 pub mod demo;
 mod demo_run;
 pub mod distinct;

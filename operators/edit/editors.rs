@@ -125,7 +125,7 @@ pub(super) struct Asked<'a> {
     pub(super) mask: &'a str,
     pub(super) object: &'a str,
     pub(super) result: &'a str,
-    /// Its [key](crate::edit_source::StoredReference::key).
+    /// Its [key](crate::editors::references::StoredReference::key).
     pub(super) reference: &'a str,
     pub(super) instruction: &'a str,
 }

@@ -38,8 +38,7 @@ use std::time::Duration;
 use threshflow::lane::Remote;
 use threshflow::row::{Refusal, Stamp};
 
-use crate::editors::limits::Results;
-use crate::editors::{Editor, Made, Means, Pass};
+use crate::editors::{Editor, Made, Means, Pass, Results};
 use crate::plan::edit_plan::Operation;
 use client::Client;
 use endpoints::Endpoints;

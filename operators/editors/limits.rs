@@ -2,25 +2,10 @@
 //! that nobody can carry out.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use crate::editors::Editor;
+use crate::editors::{Editor, Results};
 use crate::plan::edit_plan::{EditPlan, Instruction, Operation};
-
-/// The results that an editor can make of an operation.
-pub struct Results {
-    /// For a writer: `one of star, heart`.
-    pub told: String,
-    /// Whether these words name one of them.
-    pub makes: Box<dyn Fn(&str) -> bool + Send + Sync>,
-}
-
-impl fmt::Debug for Results {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told)
-    }
-}
 
 /// The limits of a run's editors, by operation. An operation whose editor makes whatever it is told has none.
 #[derive(Debug, Default)]

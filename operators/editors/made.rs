@@ -14,8 +14,8 @@ use image::{ImageFormat, RgbImage};
 use threshflow::row::Refusal;
 use threshflow::shard::{Format, ReadOptions, probe};
 
-use crate::edit_source::as_image;
 use crate::pixels::decode::{MAX_PIXELS, decode_file};
+use crate::pixels::full::as_image;
 
 pub use metadata::without_metadata;
 

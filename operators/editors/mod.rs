@@ -9,12 +9,12 @@ pub mod onnx_inpaint;
 pub mod paint;
 pub mod references;
 
+use std::fmt;
 use std::time::Duration;
 
 use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
-use crate::editors::limits::Results;
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::Operation;
 
@@ -43,6 +43,20 @@ pub struct Pass<'a> {
 pub struct Made {
     /// A picture file (PNG, JPEG or WebP) that was decoded once and is sound. Kept and published as it is.
     pub bytes: Vec<u8>,
+}
+
+/// The results that an editor can make of an operation.
+pub struct Results {
+    /// For a writer: `one of star, heart`.
+    pub told: String,
+    /// Whether these words name one of them.
+    pub makes: Box<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told)
+    }
 }
 
 /// One of several things that an editor makes passes by: a workflow. A pass is remembered under its stamp.

@@ -31,6 +31,7 @@ use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Pass};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::pixels::UnknownName;
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::Operation;
 use model::{InpaintModel, Inpainter, Range, not_run};
@@ -59,7 +60,8 @@ impl Default for InpaintSettings {
 
 impl InpaintSettings {
     fn check(&self) -> Result<(), OnnxError> {
-        let usage = |what, found: String, allowed| Err(OnnxError::Usage { what, found, allowed });
+        let usage =
+            |what, found: String, allowed| Err(OnnxError::Usage(UnknownName { what, found, allowed }));
         match self {
             Self { widening, .. } if !(0.0..=0.1).contains(widening) => usage(
                 "the widening of inpainting",

@@ -23,8 +23,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ImageEncoder, RgbImage, RgbaImage};
 use threshflow::row::{Refusal, Stamp};
 
-use crate::editors::limits::Results;
-use crate::editors::{Editor, Made, Pass};
+use crate::editors::{Editor, Made, Pass, Results};
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::Operation;
 

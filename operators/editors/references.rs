@@ -16,7 +16,6 @@ use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 use threshflow::shard::{Format, format_of, orientation_of};
 
-use crate::edit_source::StoredReference;
 use crate::editors::made::pixels_of_file;
 use crate::plan::edit_plan::words::{count, words};
 
@@ -31,6 +30,24 @@ const MOST_WORDS: usize = 6;
 
 /// The class of refusals of a picture that went away while it was needed: of the folder, not of the question.
 pub const LOST_REFERENCE: &str = "lost_reference";
+
+/// What an instruction remembers of the reference picture of a `visual`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredReference {
+    /// What it shows: a colour and a thing that can be drawn, or the name of a user's picture.
+    #[serde(rename = "reference", default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<String>,
+    /// The hash of the user's file, 32 hex digits; `None` for one that is drawn.
+    #[serde(rename = "reference_content", default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+impl StoredReference {
+    /// What tells it from others: empty where there is none.
+    pub fn key(&self) -> String {
+        [self.shows.as_deref(), self.content.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\0")
+    }
+}
 
 /// Why a folder's pictures cannot be references.
 #[derive(Debug, thiserror::Error)]

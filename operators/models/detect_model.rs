@@ -19,6 +19,7 @@ use std::path::Path;
 use threshflow::row::ContentHash;
 
 use crate::onnx::{Backend, Model, ModelFolder, OnnxError, Place};
+use crate::pixels::UnknownName;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::letterbox::{Letterbox, LetterboxFamily};
 
@@ -203,7 +204,7 @@ fn settings_stamp(settings: &DetectSettings) -> String {
 }
 
 fn check(settings: &DetectSettings) -> Result<(), OnnxError> {
-    let wrong = |what, found: String, allowed| Err(OnnxError::Usage { what, found, allowed });
+    let wrong = |what, found: String, allowed| Err(OnnxError::Usage(UnknownName { what, found, allowed }));
     let shares = [
         ("the detector's candidate_score", f64::from(settings.candidate_score)),
         ("the detector's score", settings.score.into()),

@@ -9,7 +9,7 @@ use threshflow::lane::Question;
 use threshflow::row::{Refusal, Region, RegionKind, Stamp};
 
 use crate::models::detect_model::Vocabulary;
-use crate::nouns::{NounList, NounSource};
+use crate::plan::noun_list::{NounList, NounSource};
 
 /// The nouns that regions are numbered by.
 #[derive(Clone)]

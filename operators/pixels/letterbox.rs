@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use threshflow::row::Refusal;
 
-use crate::onnx::OnnxError;
+use super::UnknownName;
 use crate::pixels::decode::Rgb;
 
 /// Whose rounding and resampling the letterbox follows.
@@ -25,13 +25,13 @@ pub enum LetterboxFamily {
 }
 
 impl FromStr for LetterboxFamily {
-    type Err = OnnxError;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, OnnxError> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         match text {
             "mmyolo" => Ok(LetterboxFamily::Mmyolo),
             "ultralytics" => Ok(LetterboxFamily::Ultralytics),
-            _ => Err(OnnxError::Usage {
+            _ => Err(UnknownName {
                 what: "--letterbox",
                 found: text.to_string(),
                 allowed: "mmyolo or ultralytics",

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use image::RgbImage;
 use threshflow::row::Refusal;
 
-use crate::onnx::OnnxError;
+use super::UnknownName;
 use crate::pixels::decode::Rgb;
 use crate::pixels::mask::Mask;
 
@@ -25,13 +25,13 @@ pub enum Channels {
 }
 
 impl FromStr for Channels {
-    type Err = OnnxError;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, OnnxError> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         match text {
             "rgb" => Ok(Channels::Rgb),
             "swapped" => Ok(Channels::Swapped),
-            _ => Err(OnnxError::Usage {
+            _ => Err(UnknownName {
                 what: "--region-channels",
                 found: text.to_string(),
                 allowed: "rgb or swapped",

@@ -4,3 +4,4 @@ pub mod choice;
 pub mod choose;
 pub mod edit_plan;
 pub mod judgement;
+pub mod noun_list;

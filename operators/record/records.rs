@@ -9,7 +9,7 @@ use threshflow::lane::Question;
 use threshflow::row::{ContentHash, Refusal, Region as Row, RegionKind, Row as _, RowId};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError, Unreadable};
 
-use crate::nouns::NounList;
+use crate::plan::noun_list::NounList;
 use crate::record::tars::JsonsTars;
 use crate::record::{Measure, Record, Region};
 

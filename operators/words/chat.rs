@@ -32,6 +32,9 @@ use body::{Form, TokensKey};
 
 use crate::http::{CallClass, CallError, Host, Tokens};
 
+/// Pictures that wait to be sent, encoded: those of one question, roughly.
+pub(crate) const BYTES_OF_A_REQUEST: u64 = 2 << 20;
+
 /// Which of the dialects of the protocol a server speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Style {

@@ -2,8 +2,8 @@
 
 use image::{DynamicImage, RgbImage};
 use operators::edit::EditPictures;
-use operators::edit_source::StoredReference;
 use operators::editors::paint;
+use operators::editors::references::StoredReference;
 use operators::pixels::decode::{Purpose, decode_beside, decode_file, decode_frame_beside};
 use operators::plan::edit_plan::EditType;
 use operators::plan::edit_plan::passes::Shown;

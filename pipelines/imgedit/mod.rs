@@ -212,18 +212,18 @@ impl App for ImgEdit {
     }
 
     fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        crate::imgedit::demo::run(folder, output, commands)
+        demo::run(folder, output, commands)
     }
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {
-        crate::imgedit::verbs::verify(folder)
+        verbs::verify(folder)
     }
 
     fn verbs() -> Vec<clap::Command> {
-        crate::imgedit::verbs::verbs()
+        verbs::verbs()
     }
 
     fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
-        crate::imgedit::verbs::verb(name, matches)
+        verbs::verb(name, matches)
     }
 }

@@ -18,8 +18,8 @@ use operators::http::{Host, HostSettings, Key, KeyHeader, Prices, Spending, Toke
 use operators::instruct::{Instruct, InstructBy};
 use operators::judge::{Judge, JudgeBy};
 use operators::noun_finder::{NounFinder, NounsBy};
-use operators::nouns::{NounList, NounSource};
 use operators::plan::choose::Choose;
+use operators::plan::noun_list::{NounList, NounSource};
 use operators::words::chat::{ChatModel, Style};
 use operators::words::chat_book::ChatBook;
 use operators::words::plain::{Lexicon, Vocabulary};

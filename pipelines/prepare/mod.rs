@@ -3,6 +3,7 @@
 //! Every `ask` is answered once and remembered; every `gate` is a dial that a rerun may turn.
 //! To make a pipeline of your own, copy this file.
 
+mod bench;
 mod demo;
 
 use std::path::PathBuf;
@@ -122,10 +123,10 @@ impl App for Prepare {
     }
 
     fn demo(folder: &std::path::Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        crate::prepare::demo::run(folder, output, commands)
+        demo::run(folder, output, commands)
     }
 
     fn bench(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
-        crate::bench::throughput(args, options, commands)
+        bench::throughput(args, options, commands)
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod record;
 
 use std::path::Path;
 
-use operators::nouns::NounSource;
+use operators::plan::noun_list::NounSource;
 use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
     NounsFromSidecar, RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use operators::caption::{CaptionSource, Captioned};
-use operators::nouns::{NounList, NounSource};
+use operators::plan::noun_list::{NounList, NounSource};
 use operators::record::records::Records;
 use operators::record::{Record, RecordParts, Region, RegionParts};
 use operators::segment::StoredMask;

@@ -12,14 +12,14 @@ use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
 use super::*;
 use crate::caption::CaptionSource;
 use crate::detect::{Detect, FoundRegions};
-use crate::edit_source::StoredReference;
+use crate::editors::references::StoredReference;
 use crate::editors::{Editor, Made, Means};
 use crate::models::detect_model::DetectSettings;
-use crate::nouns::{NounList, NounSource};
 use crate::onnx::{Backend, BackendChoice, Device};
 use crate::pixels::mask::Mask;
 use crate::pixels::rle;
 use crate::plan::edit_plan::Instruction;
+use crate::plan::noun_list::{NounList, NounSource};
 use crate::record::records::Records;
 use crate::segment::{MaskScore, Segment, StoredMask};
 

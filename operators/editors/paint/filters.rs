@@ -4,7 +4,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage, imageops};
 
 use super::backdrop;
 use super::zone::mixed;
-use crate::judge_pixels::light;
+use crate::pixels::light::light;
 
 mod flatten;
 mod strokes;

@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage};
 
 use super::recolour::lab;
 use super::*;
-use crate::judge_pixels::Measured;
+use crate::judge::pixels::Measured;
 
 const WIDTH: u32 = 150;
 const HEIGHT: u32 = 110;

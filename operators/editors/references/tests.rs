@@ -3,7 +3,7 @@
 use image::{Rgba, RgbaImage};
 
 use super::*;
-use crate::judge_clip::tests::lanes;
+use crate::judge::clip::tests::lanes;
 
 /// A folder with a red and half transparent, a blue and an upright picture, and a file that is none.
 fn folder() -> tempfile::TempDir {

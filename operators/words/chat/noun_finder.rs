@@ -8,8 +8,8 @@ use super::prompt::{fill, version};
 use super::reader::objects::{Shape, object_in, text, texts};
 use super::reader::said;
 use super::{ChatRequest, Part};
-use crate::nouns::NounList;
 use crate::plan::edit_plan::words::{count, names, words};
+use crate::plan::noun_list::NounList;
 
 const PROMPT: &str = include_str!("../prompts/noun_finder.md");
 /// Raise this when the code changes what is found.

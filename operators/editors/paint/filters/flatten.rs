@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-use crate::judge_pixels::light;
+use crate::pixels::light::light;
 
 /// Each pixel becomes the mean of that of its four squares (upper left to lower right, `radius + 1` pixels wide, all with the
 /// pixel in a corner) whose brightness differs least.

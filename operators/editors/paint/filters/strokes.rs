@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 use super::flatten::flattened;
 use crate::editors::paint::dice::Dice;
 use crate::editors::paint::zone::mixed;
-use crate::judge_pixels::light;
+use crate::pixels::light::light;
 
 /// The picture in strokes: a layer of ones `brush` pixels long, then one of half of that. Each has the colour that stands
 /// in its middle, a little lighter or darker, and runs along the edge that is there.

@@ -7,13 +7,10 @@ use std::ops::Range;
 
 use image::RgbImage;
 
+use crate::pixels::light::light;
+
 /// Windows are so many pixels wide and high.
 pub const WINDOW: u32 = 7;
-
-/// Brightness, 0 to 255 (BT.601).
-pub fn light([r, g, b]: [u8; 3]) -> u8 {
-    ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
-}
 
 /// Hands `each` the left and top of every window of 7 x 7 pixels within the pictures, and the SSIM (-1 to 1) of what is in
 /// them, by brightness. The pictures are of one size; smaller ones than a window have none.

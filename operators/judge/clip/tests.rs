@@ -7,7 +7,7 @@ use threshflow::shard::{Catalogue, ReadOptions};
 
 use super::*;
 use crate::edit_source::PlannedRegion;
-use crate::judge_pixels::{self, Step};
+use crate::judge::pixels::{self, Step};
 use crate::models::clip_model::tests::fixtures;
 use crate::onnx::tests::backends;
 use crate::plan::edit_plan::{EditPlan, EditType, PlannedObject, PlannedStep};
@@ -85,14 +85,14 @@ fn said(clip: &JudgeClip, operation: Operation, result: &str, colours: [[u8; 3];
     let (planned, mask) = (planned(operation), mask());
     let [before, after] = &colours.map(disc);
     let step = Step { operation, mask: (operation != Operation::Style).then_some(&mask) };
-    let measured = judge_pixels::measure(before, after, &[step]).unwrap()[0];
+    let measured = pixels::measure(before, after, &[step]).unwrap()[0];
     let masks = if step.mask.is_some() { vec![mask.clone()] } else { Vec::new() };
     let seen = clip.prepare(&planned, (0, operation), &masks, Some(result), [before, after]).unwrap();
     let agreement = clip.see(&mut clip.session().unwrap(), &[&seen.unwrap()]).remove(0).unwrap();
-    let judged = judge_pixels::of_step(operation, &measured, Some(&agreement));
+    let judged = pixels::of_step(operation, &measured, Some(&agreement));
     let words = judged.reason.split_whitespace().count();
     assert!(words <= 20 && judged.reason.contains("CLIP: "), "{words} words: {}", judged.reason);
-    [judged, judge_pixels::of_step(operation, &measured, None)]
+    [judged, pixels::of_step(operation, &measured, None)]
 }
 
 #[test]

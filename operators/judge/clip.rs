@@ -1,5 +1,5 @@
 //! The embedded judge's CLIP: crops of a step's region before and after, held against its noun and against what is put in. The
-//! arithmetic is in [`judge_pixels`](crate::judge_pixels); here the towers are asked.
+//! arithmetic is in [`judge::pixels`](crate::judge::pixels); here the towers are asked.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -9,7 +9,7 @@ use image::RgbImage;
 use threshflow::row::{ContentHash, Refusal};
 
 use crate::edit_source::{Planned, of_step};
-use crate::judge_pixels::{Agreement, Seen};
+use crate::judge::pixels::{Agreement, Seen};
 use crate::models::clip_model::{ClipModel, VisionTower};
 use crate::models::region_clip::{NounTexts, RegionClip, TEMPLATE};
 use crate::models::texts::Texts;

@@ -3,7 +3,8 @@
 use image::RgbImage;
 use threshflow::row::Refusal;
 
-use super::ssim::{WINDOW, light, windows};
+use super::ssim::{WINDOW, windows};
+use crate::pixels::light::light;
 use crate::pixels::mask::Mask;
 
 /// A pixel has changed where one of its channels did by more than this, in levels of 255.

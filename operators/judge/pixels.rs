@@ -42,7 +42,7 @@ mod ssim;
 
 pub use agreement::{Agreement, Seen, Told};
 pub use measure::Measured;
-pub use ssim::{WINDOW, light, windows};
+pub use ssim::{WINDOW, windows};
 
 /// What was done, and where: the mask as an editor may widen it ([`widened`](crate::editors::paint::widened)); `None` for the whole
 /// picture.
