@@ -360,7 +360,7 @@ impl Edit {
 
     /// Of all that shapes the pictures of edits, beside the keys of their passes: for whoever is told these (by
     /// [`Edited`]'s handle) and looks at the pictures. What an editor made one pass by is in that pass's key.
-    pub fn stamp_of_pictures(&self) -> Stamp {
+    pub(crate) fn stamp_of_pictures(&self) -> Stamp {
         self.stamp_with(|kept| kept.stamp)
     }
 
@@ -391,7 +391,7 @@ impl Edit {
 }
 
 /// The operations that turn `turn` of an edit shows: all of them where it has one turn.
-pub fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operation)> {
+pub(crate) fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operation)> {
     let steps = planned.plan.steps.iter().map(|step| step.operation).enumerate();
     match planned.plan.edit_type {
         EditType::Hybrid => steps.collect(),

@@ -73,7 +73,7 @@ impl Planned {
 }
 
 /// What belongs to step `step`, of things that there is one of for each chosen region: the steps of an edit of one region share it.
-pub fn of_step<T>(all: &[T], step: usize) -> Option<&T> {
+pub(crate) fn of_step<T>(all: &[T], step: usize) -> Option<&T> {
     if all.len() > 1 { all.get(step) } else { all.first() }
 }
 
@@ -88,7 +88,7 @@ impl EditSource {
 
     /// What the reference picture of a plan shows; `None` but for a `visual`. Of the user's pictures one, else something that
     /// the embedded editor can draw, in some colour.
-    pub fn choose_reference(&self, planned: &Planned) -> Result<StoredReference, Refusal> {
+    pub(crate) fn choose_reference(&self, planned: &Planned) -> Result<StoredReference, Refusal> {
         let pick = |what: &str| choice::slot(planned.plan.pick, what);
         let drawn = || {
             let thing = choice::of(pick("reference"), paint::drawable())?;

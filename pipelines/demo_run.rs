@@ -12,7 +12,7 @@ use threshflow::publish;
 use crate::demo::{DEMO_SEED, DemoFrames, DemoOptions, DemoShards, write_demo_frames, write_demo_shards};
 
 /// A model that travels inside the program: its folder's name, and its files.
-pub struct Packed {
+pub(crate) struct Packed {
     pub name: &'static str,
     pub files: &'static [(&'static str, &'static [u8])],
 }
@@ -26,15 +26,16 @@ macro_rules! packed {
     };
 }
 
-pub const AESTHETIC: Packed = packed!("aesthetic": "model.onnx", "preprocessor_config.json");
-pub const DETECT: Packed = packed!("detect": "model.onnx", "preprocessor_config.json");
-pub const SEGMENT: Packed = packed!("segment": "encoder.onnx", "decoder.onnx", "preprocessor_config.json");
-pub const CLIP: Packed =
+pub(crate) const AESTHETIC: Packed = packed!("aesthetic": "model.onnx", "preprocessor_config.json");
+pub(crate) const DETECT: Packed = packed!("detect": "model.onnx", "preprocessor_config.json");
+pub(crate) const SEGMENT: Packed =
+    packed!("segment": "encoder.onnx", "decoder.onnx", "preprocessor_config.json");
+pub(crate) const CLIP: Packed =
     packed!("clip": "vision_model.onnx", "text_model.onnx", "tokenizer.json", "preprocessor_config.json");
 
 impl Packed {
     /// Writes the model into a folder of its name below `folder`.
-    pub fn unpack(&self, folder: &Path) -> Result<(), Failure> {
+    pub(crate) fn unpack(&self, folder: &Path) -> Result<(), Failure> {
         let folder = folder.join(self.name);
         fs::create_dir_all(&folder).map_err(failed("the demo's model", &folder))?;
         for (name, bytes) in self.files {
@@ -50,7 +51,7 @@ fn failed(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
 }
 
 /// A pipeline's demo at work in its folder.
-pub struct DemoRun<'a> {
+pub(crate) struct DemoRun<'a> {
     folder: &'a Path,
     output: Output,
     /// Flags of the pipeline and the folders of models that follow them.
@@ -62,7 +63,7 @@ pub struct DemoRun<'a> {
 }
 
 /// What a demo is made of.
-pub struct DemoParts<'a> {
+pub(crate) struct DemoParts<'a> {
     pub models: &'a [Packed],
     /// Flags of the pipeline and the parts of the demo's folder that follow them.
     pub flags: &'a [(&'a str, &'a str)],
@@ -73,7 +74,7 @@ pub struct DemoParts<'a> {
 impl<'a> DemoRun<'a> {
     /// Removes what an earlier demo left, but for the shards, which are written anew only where they differ; draws them, and
     /// unpacks the models.
-    pub fn start(
+    pub(crate) fn start(
         folder: &'a Path,
         output: Output,
         commands: Commands,
@@ -104,7 +105,7 @@ impl<'a> DemoRun<'a> {
     }
 
     /// Draws films of two frames, which every command of the demo reads beside the shards.
-    pub fn add_films(&mut self, count: usize) -> Result<DemoFrames, Failure> {
+    pub(crate) fn add_films(&mut self, count: usize) -> Result<DemoFrames, Failure> {
         let folder = self.folder.join("films");
         let made = write_demo_frames(&folder, DEMO_SEED, count, 1);
         let made = made.map_err(failed("the demo's films", &folder))?;
@@ -118,23 +119,23 @@ impl<'a> DemoRun<'a> {
     }
 
     /// Writes a file into the demo's folder.
-    pub fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.folder.join(name);
         fs::write(&path, text).map_err(failed("the demo's file", &path))
     }
 
     /// Words that every command says besides.
-    pub fn always_say(&mut self, words: &[&str]) {
+    pub(crate) fn always_say(&mut self, words: &[&str]) {
         self.more.extend(words.iter().map(|word| (*word).to_owned()));
     }
 
-    pub fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         if self.output == Output::Text {
             threshflow::say!("{line}");
         }
     }
 
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.begin.elapsed().as_secs_f64()
     }
 
@@ -150,7 +151,7 @@ impl<'a> DemoRun<'a> {
         command
     }
 
-    pub fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
+    pub(crate) fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
         let mut command = self.command("run", settings);
         command.extend_from_slice(more);
         self.say(&format!("$ {} {}", self.commands.name, command.join(" ")));
@@ -162,7 +163,7 @@ impl<'a> DemoRun<'a> {
         Ok(report)
     }
 
-    pub fn plan(&self, settings: &[String]) -> Result<Plan, Failure> {
+    pub(crate) fn plan(&self, settings: &[String]) -> Result<Plan, Failure> {
         let command = self.command("plan", settings);
         let plan = (self.commands.plan)(&command)?;
         if self.output == Output::Text {
@@ -174,7 +175,7 @@ impl<'a> DemoRun<'a> {
 
     /// Turns dials: the plan first, then the run; an error where the run asked other questions than were planned. What the plan
     /// calls undecided may be asked about further, by stages that the plan says nothing of.
-    pub fn turn(&self, settings: &[&str]) -> Result<RunReport, Failure> {
+    pub(crate) fn turn(&self, settings: &[&str]) -> Result<RunReport, Failure> {
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let plan = self.plan(&settings)?;
         let report = self.run(&settings, &[])?;
@@ -207,17 +208,17 @@ impl<'a> DemoRun<'a> {
     }
 
     /// The flags by which a run writes its page.
-    pub fn report(&self) -> Vec<String> {
+    pub(crate) fn report(&self) -> Vec<String> {
         vec!["--report".to_owned(), self.folder.join("report.html").to_string_lossy().into_owned()]
     }
 
     /// The rows that are published.
-    pub fn published(&self) -> Result<BTreeSet<publish::RowKey>, Failure> {
+    pub(crate) fn published(&self) -> Result<BTreeSet<publish::RowKey>, Failure> {
         Ok(publish::published_keys(&self.folder.join("out"))?.into_iter().collect())
     }
 
     /// That exactly what was broken on purpose was refused.
-    pub fn check_planted(&self, made: &DemoShards, report: &RunReport) -> Result<(), Failure> {
+    pub(crate) fn check_planted(&self, made: &DemoShards, report: &RunReport) -> Result<(), Failure> {
         let found: u64 = report.summary.refused.values().flat_map(|classes| classes.values()).sum();
         let planted = made.planted.lost_pictures() as u64;
         if found != planted {
@@ -232,7 +233,7 @@ impl<'a> DemoRun<'a> {
         Ok(())
     }
 
-    pub fn farewell(&self, made: &DemoShards) {
+    pub(crate) fn farewell(&self, made: &DemoShards) {
         let (folder, name) = (self.folder.display(), self.commands.name);
         threshflow::say!(
             "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",

@@ -26,7 +26,7 @@ pub fn open_files() -> Option<u64> {
 }
 
 /// How many bytes of address space this process may have; `None` where there is no bound.
-pub fn address_space() -> Option<u64> {
+pub(crate) fn address_space() -> Option<u64> {
     limit!(RLIMIT_AS)
 }
 
@@ -213,7 +213,7 @@ extern "C" fn on_abort(_signal: libc::c_int) {
 
 /// Gives memory that was freed back to the system, where the C library keeps it: each of its arenas keeps the most that it ever held, and
 /// there are some for every core. Takes milliseconds; for moments at which a lot was freed.
-pub fn give_memory_back() {
+pub(crate) fn give_memory_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: touches only what nobody holds.
     unsafe {

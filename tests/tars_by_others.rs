@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use operators::record::{Record, write_jsons_tar};
 use tests::curate::taste;
 use tests::program::Desk;
 use tests::python::{TarFile, read_tar};
@@ -106,24 +105,6 @@ fn gnu_tar_finds_every_name_and_byte() {
     let (bytes, complaints) = said(&["--extract", "--to-stdout"]).unwrap();
     assert_eq!(complaints, "");
     assert!(bytes.into_bytes() == wanted.into_iter().flat_map(|(_, bytes)| bytes).collect::<Vec<_>>());
-}
-
-#[test]
-fn python_finds_the_records() {
-    let folder = tests::scratch();
-    let record =
-        |name: &str| Record::parse(serde_json::json!({ "path": name }).to_string().as_bytes()).unwrap();
-    let names: Vec<String> = names("")
-        .into_iter()
-        .filter(|name| !name.split('/').any(|part| matches!(part, "" | "." | "..")) && !name.contains('\n'))
-        .collect();
-    let tar = write_jsons_tar(Vec::new(), names.iter().map(|name| (name.clone(), record(name)))).unwrap();
-    let Some((found, _)) = read_tar(&[write(folder.path(), "x.tar", &tar)]) else { return };
-    let wanted: Vec<TarFile> = names
-        .iter()
-        .map(|name| (format!("jsons/{name}.json"), record(name).to_json().into_bytes()))
-        .collect();
-    assert_same(&found, &wanted);
 }
 
 #[test]

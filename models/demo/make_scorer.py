@@ -34,7 +34,7 @@ CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
 MEAN, STD = np.array(CLIP_MEAN, np.float32), np.array(CLIP_STD, np.float32)
 
-# Seeds as in pipelines/demo/mod.rs: (TRAINING_SEED, scenes), (HELD_OUT_SEED, scenes).
+# Seeds as in demo_scenes.py: (TRAINING_SEED, scenes), (HELD_OUT_SEED, scenes).
 TRAINING = (1001, 6000)
 HELD_OUT = (2002, 500)
 # Pictures of one colour among the training scenes.

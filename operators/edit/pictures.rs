@@ -12,7 +12,7 @@ use crate::plan::edit_plan::Operation;
 use crate::plan::edit_plan::passes::{Shown, passes};
 
 /// What each turn starts from, and what came of it.
-pub type Turns = Vec<(Shown, Shown)>;
+pub(crate) type Turns = Vec<(Shown, Shown)>;
 
 /// The pictures of edits, read back.
 #[derive(Clone)]
@@ -99,7 +99,10 @@ impl EditPictures {
     }
 
     /// The handles that the edit's row was told.
-    pub fn handles(&self, question: &Question) -> Result<(Handle<Instructed>, Handle<Edited>), Refusal> {
+    pub(crate) fn handles(
+        &self,
+        question: &Question,
+    ) -> Result<(Handle<Instructed>, Handle<Edited>), Refusal> {
         let (words, edited) = self.bodies(question)?;
         Ok((Handle::of(&words), Handle::of(&edited)))
     }

@@ -18,7 +18,7 @@ type Row = (Operation, &'static str, Option<usize>, &'static str, &'static str, 
 type Case = (EditType, &'static [Operation], &'static [u16], &'static [Row]);
 
 /// The same of an edit's turns: their pictures, before and after.
-pub type CaseOfTurns = (EditType, &'static [Operation], &'static [u16], &'static [[&'static str; 2]]);
+pub(crate) type CaseOfTurns = (EditType, &'static [Operation], &'static [u16], &'static [[&'static str; 2]]);
 
 /// Every type.
 const PASSES: [Case; 18] = [

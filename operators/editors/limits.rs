@@ -44,7 +44,7 @@ impl Limits {
     }
 
     /// What of them shapes an instruction; nothing where there are none.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let part = |(operation, results): (&Operation, &Results)| {
             ("limit", format!("{}: {}", operation.name(), results.told).into_bytes())
         };

@@ -2,7 +2,7 @@
 //!
 //! Editors give other sizes than they were shown. gpt-image-1 knows 1024 x 1024, 1536 x 1024 and 1024 x 1536, and takes one of
 //! them for whatever it is shown; Qwen and FLUX keep the shape, at one megapixel, in steps of 8 or 16. Whoever works on with what was made
-//! stretches it to the original's size. So the shape may be another by [`MOST_ASPECT`], no more, and a side as short or long as
+//! stretches it to the original's size. So the shape may be another by `MOST_ASPECT`, no more, and a side as short or long as
 //! [`sides`] says.
 
 mod metadata;
@@ -21,14 +21,14 @@ pub use metadata::without_metadata;
 
 /// The class of what has a shape that no editor can mean. It is remembered: the same question is answered so again, until the
 /// workflow or the settings change, and with them the stamp. `--retry` asks again.
-pub const WRONG_SHAPE: &str = "wrong_shape";
+pub(crate) const WRONG_SHAPE: &str = "wrong_shape";
 
 /// The most that width / height may be another than the original's, as a factor: 2. A square for 16:9 (1.8) passes.
-pub const MOST_ASPECT: f64 = 2.0;
+pub(crate) const MOST_ASPECT: f64 = 2.0;
 
 /// How many times longer or shorter a side may be: 8; and the sizes at which every editor works, in pixels.
-pub const MOST_TIMES: u32 = 8;
-pub const USUAL_SIDES: RangeInclusive<u32> = 512..=2048;
+pub(crate) const MOST_TIMES: u32 = 8;
+pub(crate) const USUAL_SIDES: RangeInclusive<u32> = 512..=2048;
 
 /// The pixels that the side of what was made may have, where the original has so many: from an eighth of them to eight times as
 /// many; but 512 are never too few, and 2048 never too many.
@@ -38,7 +38,7 @@ pub fn sides(original: u32) -> RangeInclusive<u32> {
     least..=most
 }
 
-/// Refused as [`WRONG_SHAPE`] where no editor can have meant this for a picture of `original` pixels. Reads the header only.
+/// Refused as `WRONG_SHAPE` where no editor can have meant this for a picture of `original` pixels. Reads the header only.
 pub fn check_shape(made: &[u8], original: (u32, u32)) -> Result<(), Refusal> {
     let header = probe(made, &ReadOptions { max_pixels: MAX_PIXELS, ..ReadOptions::default() })?;
     let (width, height) = (u32::from(header.width), u32::from(header.height));

@@ -1,14 +1,14 @@
 //! The embedded editor: classical, deterministic, needs no model and no server.
 //!
 //! It is plain. It takes things out by copying what stands around them, and puts pictograms in; it changes colours, paints grounds
-//! and filters pictures. It knows a few words ([`COLOURS`], [`drawable`], [`looks`], [`grounds`], [`styles`]) and
+//! and filters pictures. It knows a few words ([`COLOURS`], `drawable`, [`looks`], [`grounds`], [`styles`]) and
 //! refuses results that name none of them; an action it cannot make at all. What it makes shows that a pipeline works; people
 //! who want data for a model give the pipeline a better editor.
 //!
 //! | operation | what is done | needs |
 //! |---|---|---|
 //! | remove | the region is filled from around it | a mask |
-//! | replace | it is filled; then the reference is pasted, or a pictogram drawn | a mask; a reference, or a result of [`drawable`] |
+//! | replace | it is filled; then the reference is pasted, or a pictogram drawn | a mask; a reference, or a result of `drawable` |
 //! | visual | as replace, always with the reference | a mask, a reference |
 //! | add | the reference is pasted, or a pictogram drawn, where the mask is | as replace |
 //! | adjust | the region is coloured anew, its light and shade stay | a mask; a result with a colour or one of [`looks`] |
@@ -37,7 +37,8 @@ mod pictogram;
 mod recolour;
 mod zone;
 
-pub use names::{COLOURS, drawable, grounds, looks, styles};
+pub(crate) use names::drawable;
+pub use names::{COLOURS, grounds, looks, styles};
 pub use zone::{reach, widened};
 
 use zone::Zone;
@@ -119,7 +120,7 @@ impl Editor for Paint {
     }
 }
 
-/// What `name` (`blue star`: a colour of [`COLOURS`] and a thing of [`drawable`]) looks like, on a clean ground: the reference picture
+/// What `name` (`blue star`: a colour of [`COLOURS`] and a thing of `drawable`) looks like, on a clean ground: the reference picture
 /// of a `visual`.
 pub fn reference(name: &str, side: u32) -> Result<RgbImage, Refusal> {
     let thing = names::name_in(drawable(), name);

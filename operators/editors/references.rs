@@ -29,7 +29,7 @@ const MOST_SIDE: u32 = 1024;
 const MOST_WORDS: usize = 6;
 
 /// The class of refusals of a picture that went away while it was needed: of the folder, not of the question.
-pub const LOST_REFERENCE: &str = "lost_reference";
+pub(crate) const LOST_REFERENCE: &str = "lost_reference";
 
 /// What an instruction remembers of the reference picture of a `visual`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl References {
     }
 
     /// Of all names and pictures.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         let mut hasher = blake3::Hasher::new();
         for Listed { reference, hash, .. } in &self.listed {
             hasher.update(&(reference.name.len() as u64).to_le_bytes());

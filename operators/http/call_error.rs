@@ -95,7 +95,7 @@ impl CallClass {
 
     /// Whether the same question would come to the same end for as long as the endpoint stays what it is: then a refusal
     /// is remembered. All others last as long as the process.
-    pub fn is_of_the_content(self) -> bool {
+    pub(crate) fn is_of_the_content(self) -> bool {
         matches!(self, CallClass::BadInput | CallClass::ContextTooLong | CallClass::ContentFilter)
     }
 }

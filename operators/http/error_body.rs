@@ -22,7 +22,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub fn of(body: &[u8]) -> Self {
+    pub(crate) fn of(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
             Ok(value) => Said::of_json(&value),
             Err(_) => Said::new(String::from_utf8_lossy(body).trim().to_owned(), ""),
@@ -30,7 +30,7 @@ impl Said {
     }
 
     /// Of an answer that calls itself a success: `None` where it is no error.
-    pub fn error_in(value: &Value) -> Option<(Self, Option<u16>)> {
+    pub(crate) fn error_in(value: &Value) -> Option<(Self, Option<u16>)> {
         let error = value.get("error").filter(|error| !error.is_null())?;
         let code = error.get("code").and_then(number);
         Some((Said::of_json(value), code))
@@ -59,7 +59,7 @@ impl Said {
     }
 
     /// The class of an error of this status, and whether it may heal.
-    pub fn class(&self, status: u16) -> (CallClass, bool) {
+    pub(crate) fn class(&self, status: u16) -> (CallClass, bool) {
         let heals = |class| (class, true);
         let stays = |class| (class, false);
         match status {

@@ -92,7 +92,7 @@ pub(super) struct Permit<'a> {
 }
 
 impl Gate {
-    pub fn new(
+    pub(crate) fn new(
         most_in_flight: usize,
         requests_a_minute: Option<NonZeroU32>,
         tokens_a_minute: Option<NonZeroU32>,
@@ -110,12 +110,12 @@ impl Gate {
     }
 
     /// Who comes when the endpoint has failed for so long does not wait for it: an hour of waiting in turns tells no more than the first.
-    pub fn with_patience(self, patience: Duration) -> Self {
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
         Gate { patience, ..self }
     }
 
     /// Waits for its turn, until `deadline`.
-    pub fn enter(&self, tokens: u64, deadline: Instant) -> Result<Permit<'_>, NotLetIn> {
+    pub(crate) fn enter(&self, tokens: u64, deadline: Instant) -> Result<Permit<'_>, NotLetIn> {
         let mut state = self.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -178,14 +178,14 @@ impl Gate {
     }
 
     /// Nobody enters for this long; a longer pause that was asked for before still holds.
-    pub fn pause(&self, pause: Duration) {
+    pub(crate) fn pause(&self, pause: Duration) {
         let until = Instant::now() + pause.min(LONGEST_PAUSE);
         let mut state = self.lock();
         state.paused_until = Some(state.paused_until.map_or(until, |before| before.max(until)));
     }
 
     /// Waits; `Err` at once when the gate is stopped.
-    pub fn sleep(&self, pause: Duration) -> Result<(), NotLetIn> {
+    pub(crate) fn sleep(&self, pause: Duration) -> Result<(), NotLetIn> {
         let until = Instant::now() + pause;
         let mut state = self.lock();
         loop {
@@ -200,18 +200,18 @@ impl Gate {
     }
 
     /// Everybody who waits leaves, and nobody enters again.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_all();
     }
 
     /// Requests that are under way.
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.lock().in_flight
     }
 
     /// The most requests that were ever under way at once.
-    pub fn most_seen(&self) -> usize {
+    pub(crate) fn most_seen(&self) -> usize {
         self.lock().most_seen
     }
 
@@ -252,7 +252,7 @@ impl Gate {
 }
 
 impl Permit<'_> {
-    pub fn went(mut self, went: Went) {
+    pub(crate) fn went(mut self, went: Went) {
         self.went = went;
     }
 }

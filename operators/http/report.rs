@@ -79,7 +79,7 @@ struct Counted {
 }
 
 impl Counters {
-    pub fn new(name: &str, base_url: &str) -> Self {
+    pub(crate) fn new(name: &str, base_url: &str) -> Self {
         let report =
             HostReport { name: name.to_owned(), base_url: base_url.to_owned(), ..HostReport::default() };
         // These bounds are sound ones.
@@ -87,13 +87,13 @@ impl Counters {
         Counters(Mutex::new(Counted { report, latency }))
     }
 
-    pub fn sent(&self, attempt: u32) {
+    pub(crate) fn sent(&self, attempt: u32) {
         let report = &mut self.lock().report;
         report.requests += 1;
         report.retries += u64::from(attempt > 1);
     }
 
-    pub fn answered(&self, took: Duration) {
+    pub(crate) fn answered(&self, took: Duration) {
         let mut counted = self.lock();
         counted.report.answers += 1;
         if let Some(latency) = &mut counted.latency {
@@ -101,15 +101,15 @@ impl Counters {
         }
     }
 
-    pub fn failed(&self, class: CallClass) {
+    pub(crate) fn failed(&self, class: CallClass) {
         *self.lock().report.failures.entry(class.name()).or_default() += 1;
     }
 
-    pub fn gave_up(&self, class: CallClass) {
+    pub(crate) fn gave_up(&self, class: CallClass) {
         *self.lock().report.given_up.entry(class.name()).or_default() += 1;
     }
 
-    pub fn spent(&self, model: &str, tokens: Tokens, cost: Option<f64>) {
+    pub(crate) fn spent(&self, model: &str, tokens: Tokens, cost: Option<f64>) {
         let report = &mut self.lock().report;
         report.prompt_tokens += tokens.prompt;
         report.completion_tokens += tokens.completion;
@@ -120,11 +120,11 @@ impl Counters {
     }
 
     /// A request whose answer was lost may have been paid for.
-    pub fn lost(&self, estimate: f64) {
+    pub(crate) fn lost(&self, estimate: f64) {
         self.lock().report.cost += estimate;
     }
 
-    pub fn report(&self) -> HostReport {
+    pub(crate) fn report(&self) -> HostReport {
         let counted = self.lock();
         let mut report = counted.report.clone();
         if let Some(latency) = &counted.latency {

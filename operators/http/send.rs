@@ -57,7 +57,7 @@ pub(super) struct Fault {
 
 impl Fault {
     /// Whether the server called it a success, and nothing can be made of it: a body that is no JSON, or that broke off.
-    pub fn is_paid_in_vain(&self) -> bool {
+    pub(crate) fn is_paid_in_vain(&self) -> bool {
         self.may_have_cost && self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }

@@ -59,7 +59,7 @@ impl JudgeClip {
     }
 
     /// All that shapes an agreement, by name.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let mut parts = self.region.model().vision_stamp_parts();
         parts.extend([
             ("clip", VERSION.to_vec()),
@@ -84,7 +84,7 @@ impl JudgeClip {
     }
 
     /// The bytes of the crops that so many steps wait with.
-    pub fn bytes_of_steps(&self, steps: usize) -> u64 {
+    pub(crate) fn bytes_of_steps(&self, steps: usize) -> u64 {
         2 * (steps * self.region.model().preprocess().crop_bytes()) as u64
     }
 

@@ -42,7 +42,7 @@ mod ssim;
 
 pub use agreement::{Agreement, Seen, Told};
 pub use measure::Measured;
-pub use ssim::{WINDOW, windows};
+pub use ssim::windows;
 
 /// What was done, and where: the mask as an editor may widen it ([`widened`](crate::editors::paint::widened)); `None` for the whole
 /// picture.
@@ -85,7 +85,7 @@ pub fn worst(said: impl IntoIterator<Item = Judgement>) -> Result<Judgement, Ref
 }
 
 /// From numbers to scores, by the table above.
-pub fn of_step(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> Judgement {
+pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> Judgement {
     let up = |value: f32, at: f32| (value / at).clamp(0.0, 1.0);
     let one = |value: f32| value.clamp(0.0, 1.0);
     let changed = (up(measured.change, 0.05) * up(measured.changed, 0.5)).sqrt();

@@ -65,7 +65,7 @@ impl AestheticModel {
     }
 
     /// Of all its graphs and their external data.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         self.content
     }
 
@@ -75,12 +75,12 @@ impl AestheticModel {
     }
 
     /// How many crops one run takes, where the graph fixes that; a caller that batches by it wastes nothing.
-    pub fn fixed_batch(&self) -> Option<usize> {
+    pub(crate) fn fixed_batch(&self) -> Option<usize> {
         self.pixels.rows.batch()
     }
 
     /// The back-end and the precision that the scorer runs in.
-    pub fn precision_class(&self) -> &'static str {
+    pub(crate) fn precision_class(&self) -> &'static str {
         self.backend.precision_class(self.graphs())
     }
 
@@ -90,7 +90,7 @@ impl AestheticModel {
     }
 
     /// All that shapes a score, by name, for the operator's stamp: model, preprocessing, decoding, back-end and precision.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         vec![
             ("model", self.content.0.to_vec()),
             ("preprocess", self.preprocess().stamp().into_bytes()),
@@ -132,7 +132,7 @@ impl Scorer {
     }
 
     /// One run of `crops` black crops: what a GPU does only once is done then.
-    pub fn warm_up(&mut self, crops: usize) -> Result<(), OnnxError> {
+    pub(crate) fn warm_up(&mut self, crops: usize) -> Result<(), OnnxError> {
         let edge = self.pixels.crop_bytes();
         let black = vec![0; edge];
         self.score(&vec![black.as_slice(); crops]).map(|_| ())

@@ -90,16 +90,6 @@ impl ClipModel {
         Ok(())
     }
 
-    /// Whether [`ClipModel::open_vision`] can be asked.
-    pub fn has_vision(&self) -> bool {
-        self.vision.is_some()
-    }
-
-    /// Whether [`ClipModel::open_text`] can be asked.
-    pub fn has_text(&self) -> bool {
-        self.text.is_some()
-    }
-
     /// How pictures become the vision tower's input.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
@@ -122,23 +112,18 @@ impl ClipModel {
     }
 
     /// The length of its embeddings, where a graph tells.
-    pub fn dimension(&self) -> Option<usize> {
+    pub(crate) fn dimension(&self) -> Option<usize> {
         let seen = self.vision.as_ref().and_then(|vision| last_axis(&vision.rows.output));
         seen.or_else(|| self.text.as_ref().and_then(TextGraph::dimension))
     }
 
     /// How many crops one run takes, where the vision graph fixes that; a caller that batches by it wastes nothing.
-    pub fn fixed_batch(&self) -> Option<usize> {
+    pub(crate) fn fixed_batch(&self) -> Option<usize> {
         self.vision.as_ref().and_then(|vision| vision.rows.batch())
     }
 
-    /// How many texts one run takes, where the text graph fixes that.
-    pub fn fixed_text_batch(&self) -> Option<usize> {
-        self.text.as_ref().and_then(TextGraph::batch)
-    }
-
     /// Of all its graphs and their external data.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         let mut hasher = blake3::Hasher::new();
         self.models().for_each(|model| {
             hasher.update(&model.content.0);
@@ -152,7 +137,7 @@ impl ClipModel {
     }
 
     /// All that shapes an image embedding, by name; none without a vision tower.
-    pub fn vision_stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn vision_stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let Some(vision) = &self.vision else { return Vec::new() };
         vec![
             ("model", vision.rows.model.content.0.to_vec()),
@@ -163,7 +148,7 @@ impl ClipModel {
     }
 
     /// All that shapes a text embedding, by name; none without a text tower.
-    pub fn text_stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn text_stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let Some(text) = &self.text else { return Vec::new() };
         let mut parts = vec![
             ("text_model", text.model.content.0.to_vec()),

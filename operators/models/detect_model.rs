@@ -162,7 +162,7 @@ impl DetectModel {
     }
 
     /// Of the graph and its external data.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         self.model.content
     }
 
@@ -172,12 +172,12 @@ impl DetectModel {
     }
 
     /// How many pictures one run takes, where the graph fixes that; a caller that batches by it wastes nothing.
-    pub fn fixed_batch(&self) -> Option<usize> {
+    pub(crate) fn fixed_batch(&self) -> Option<usize> {
         self.ports.batch()
     }
 
     /// All that shapes an answer, by name, for the operator's stamp. Of the nouns nothing: they belong to the question.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let labels = match &self.vocabulary {
             Vocabulary::Asked { .. } => Vec::new(),
             Vocabulary::Baked { labels } => labels.join("\n").into_bytes(),

@@ -40,7 +40,7 @@ impl Labels {
     }
 
     /// Whether the vocabulary is the detector's own.
-    pub fn are_baked(&self) -> bool {
+    pub(crate) fn are_baked(&self) -> bool {
         !self.baked.is_empty()
     }
 
@@ -50,7 +50,7 @@ impl Labels {
     }
 
     /// The noun and kind of the detector's own label number `class`; `None` where nouns are asked.
-    pub fn of_class(&self, class: usize) -> Option<(&str, RegionKind)> {
+    pub(crate) fn of_class(&self, class: usize) -> Option<(&str, RegionKind)> {
         self.baked.get(class).map(|label| (label.as_str(), RegionKind::Object))
     }
 

@@ -41,12 +41,12 @@ impl RegionClip {
     }
 
     /// Of all that shapes an embedding of a text.
-    pub fn texts_stamp(&self) -> Stamp {
+    pub(crate) fn texts_stamp(&self) -> Stamp {
         self.texts.stamp()
     }
 
     /// The region cut out, white around it.
-    pub fn cut_out(&self, picture: &Rgb, mask: &Mask) -> Result<Rgb, Refusal> {
+    pub(crate) fn cut_out(&self, picture: &Rgb, mask: &Mask) -> Result<Rgb, Refusal> {
         crop_by_mask(picture, &mask.bits, self.channels)
     }
 
@@ -72,7 +72,7 @@ impl RegionClip {
     }
 
     /// The texts of these nouns that were never asked: what looking them up would ask.
-    pub fn unknown_nouns<'a>(
+    pub(crate) fn unknown_nouns<'a>(
         &self,
         nouns: impl IntoIterator<Item = &'a str>,
     ) -> Vec<(&'static str, ContentHash)> {
@@ -81,7 +81,7 @@ impl RegionClip {
     }
 
     /// Those of these texts that were never asked.
-    pub fn unknown_texts<'a>(
+    pub(crate) fn unknown_texts<'a>(
         &self,
         texts: impl Iterator<Item = &'a str>,
     ) -> Vec<(&'static str, ContentHash)> {
@@ -95,7 +95,7 @@ fn phrases(noun: &str) -> [String; 2] {
 }
 
 /// What nouns are made texts by, for the stamps of answers.
-pub const TEMPLATE: &str = "X, not X";
+pub(crate) const TEMPLATE: &str = "X, not X";
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ use preprocess::Squash;
 
 /// Boxes that every run of a decoder takes which leaves their number open, the last repeated. Always the same: kernels are chosen
 /// by shape and round differently, and a mask may not depend on which other boxes were asked about with it.
-pub const BOXES_AT_ONCE: usize = 4;
+pub(crate) const BOXES_AT_ONCE: usize = 4;
 
 /// A segmenter, looked into and checked, not loaded.
 #[derive(Clone, Debug)]
@@ -65,23 +65,23 @@ impl SegmentModel {
 
     /// Makes a picture the encoder's input: S x S pixels, aspect not kept, normalised, channel by channel.
     ///
-    /// On the way it holds [`SegmentModel::bytes_on_the_way`] more.
+    /// On the way it holds `SegmentModel::bytes_on_the_way` more.
     pub fn prepare(&self, picture: &Rgb) -> Result<Vec<f32>, Refusal> {
         self.squash.squash(picture)
     }
 
     /// An upper bound of what [`SegmentModel::prepare`] holds on the way, for a picture of these sides in pixels.
-    pub fn bytes_on_the_way(&self, width: u32, height: u32) -> u64 {
+    pub(crate) fn bytes_on_the_way(&self, width: u32, height: u32) -> u64 {
         self.squash.bytes_on_the_way(width, height)
     }
 
     /// Bytes of what [`SegmentModel::prepare`] gives.
-    pub fn prepared_bytes(&self) -> usize {
+    pub(crate) fn prepared_bytes(&self) -> usize {
         12 * self.squash.edge() as usize * self.squash.edge() as usize
     }
 
     /// Of both graphs and their external data.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         self.content
     }
 
@@ -91,7 +91,7 @@ impl SegmentModel {
     }
 
     /// All that shapes a mask, by name, for the operator's stamp: model, prompt, preprocessing, decoding, back-end and precision.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         vec![
             ("model", self.content.0.to_vec()),
             ("prompt", self.decoder.prompt.name().into()),
@@ -151,10 +151,10 @@ impl Segmenter {
     /// `prepared` is what [`SegmentModel::prepare`] made of the picture, `size` its own width and height in pixels, a box its left,
     /// top, right and bottom in the picture's pixels. It may reach over the picture's edges. Refusal classes: `bad_box` (it holds
     /// nothing, lies outside, or has an edge that is no number; such boxes are told first, and if there are no others
-    /// nothing is run), `too_many_pixels` (a picture beyond [`MAX_PIXELS`](crate::pixels::decode::MAX_PIXELS)), `not_a_number` (the
+    /// nothing is run), `too_many_pixels` (a picture beyond `MAX_PIXELS`), `not_a_number` (the
     /// model's logits or quality are not finite).
     ///
-    /// The encoder runs once, the decoder once for every [`BOXES_AT_ONCE`] boxes, or as many as its graph fixes. Masks are made one
+    /// The encoder runs once, the decoder once for every `BOXES_AT_ONCE` boxes, or as many as its graph fixes. Masks are made one
     /// at a time, within `each`.
     pub fn segment(
         &mut self,

@@ -76,7 +76,7 @@ impl Texts {
     }
 
     /// How many numbers an embedding has, where the graph says.
-    pub fn dimension(&self) -> Option<usize> {
+    pub(crate) fn dimension(&self) -> Option<usize> {
         self.dimension
     }
 

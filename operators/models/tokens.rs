@@ -13,7 +13,7 @@ use tokenizers::Tokenizer;
 use crate::onnx::{ModelFolder, OnnxError};
 
 /// Tokens that a text tower takes, start and end included, unless something says otherwise.
-pub const CONTEXT: usize = 77;
+pub(crate) const CONTEXT: usize = 77;
 
 /// A folder's tokeniser. Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct Tokeniser {
 impl Tokeniser {
     /// Reads the folder's `tokenizer.json`. It must put one token before a text and one behind it.
     ///
-    /// Truncation and padding that the file sets are not taken: texts are cut to [`CONTEXT`] tokens, or to what
+    /// Truncation and padding that the file sets are not taken: texts are cut to `CONTEXT` tokens, or to what
     /// [`Tokeniser::with_context`] says, and never padded.
     pub fn open(folder: &ModelFolder) -> Result<Self, OnnxError> {
         let failed = |why: String| OnnxError::Folder { path: folder.root().to_path_buf(), why };
@@ -64,7 +64,7 @@ impl Tokeniser {
     }
 
     /// Of `tokenizer.json`, byte by byte.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         self.content
     }
 

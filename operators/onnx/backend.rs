@@ -12,10 +12,10 @@ use crate::pixels::UnknownName;
 /// The embedded back-end's numerics class: part of every stamp of an answer that it computes. Raise it where answers change
 /// beyond rounding: with a version of rten that computes an operator otherwise, or with what `respell` and `fold` make of a graph.
 /// What was remembered under the class before is then asked again.
-pub const EMBEDDED_NUMERICS: u32 = 1;
+pub(crate) const EMBEDDED_NUMERICS: u32 = 1;
 
 /// Likewise of ONNX Runtime, of whatever version is found on the machine.
-pub const ONNXRUNTIME_NUMERICS: u32 = 1;
+pub(crate) const ONNXRUNTIME_NUMERICS: u32 = 1;
 
 /// What the user asked for: `--backend auto | onnxruntime | embedded`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Backend {
 
     /// The runtime and its precision class, for graphs of single precision. TensorRT multiplies in TF32, with 10 bits of mantissa,
     /// and ort has no switch for that; on CUDA it is off.
-    pub fn stamp_class(&self) -> &'static str {
+    pub(crate) fn stamp_class(&self) -> &'static str {
         match (&self.runtime, &self.device) {
             (Runtime::OnnxRuntime(_), Device::TensorRt(_)) => "tensorrt/tf32",
             (Runtime::OnnxRuntime(_), _) => "onnxruntime/f32",
@@ -122,7 +122,7 @@ impl Backend {
 
     /// The class for an operator that runs these graphs: that of [`stamp_class`](Self::stamp_class), but `f16` where one of
     /// them computes in halves. The embedded back-end widens those to f32 when it loads them.
-    pub fn precision_class<'a>(&self, models: impl IntoIterator<Item = &'a Model>) -> &'static str {
+    pub(crate) fn precision_class<'a>(&self, models: impl IntoIterator<Item = &'a Model>) -> &'static str {
         let halves = models.into_iter().any(|model| model.precision() == Precision::F16);
         match (&self.runtime, &self.device) {
             (Runtime::OnnxRuntime(_), Device::TensorRt(_)) if halves => "tensorrt/f16",
@@ -134,7 +134,7 @@ impl Backend {
     /// For the stamp of an operator that runs these graphs: its [`precision_class`](Self::precision_class) and the numerics class.
     /// Never the device's number, and not the version of the back-end: the same graph in the same precision differs between
     /// versions by rounding only, and where it doesn't, [`EMBEDDED_NUMERICS`] or [`ONNXRUNTIME_NUMERICS`] is raised.
-    pub fn stamp_class_for<'a>(&self, models: impl IntoIterator<Item = &'a Model>) -> String {
+    pub(crate) fn stamp_class_for<'a>(&self, models: impl IntoIterator<Item = &'a Model>) -> String {
         let numerics = match &self.runtime {
             Runtime::OnnxRuntime(_) => ONNXRUNTIME_NUMERICS,
             Runtime::Embedded => EMBEDDED_NUMERICS,
@@ -143,7 +143,7 @@ impl Backend {
     }
 
     /// Whether models run on GPUs.
-    pub fn on_gpu(&self) -> bool {
+    pub(crate) fn on_gpu(&self) -> bool {
         self.device != Device::Cpu
     }
 

@@ -98,7 +98,7 @@ impl ModelFolder {
     }
 
     /// The first of `names` that is there.
-    pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
+    pub(crate) fn first_of<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
         names.iter().copied().find(|name| self.root.join(name).is_file())
     }
 

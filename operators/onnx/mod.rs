@@ -7,7 +7,7 @@
 //! An operator opens its [`Model`]s, checks them with [`Model::fit`], and takes sessions from a [`SessionPool`], which opens
 //! them by a [`SessionPlan`], warms them up on GPUs, and halves a batch whose memory ran out. Numbers go in and come out as
 //! f32 and i64 whatever the graph's own width is; half precision has a stamp class of its own
-//! ([`Backend::stamp_class_for`]).
+//! (`Backend::stamp_class_for`).
 //!
 //! What the embedded back-end is known to compute wrong is refused when a session opens (`screen`, `rules`) or put in other words
 //! first (`respell`, `fold`). A model's files must be the ones that were hashed when a session opens, and stay unwritten (`witness`).
@@ -39,7 +39,7 @@ use std::path::PathBuf;
 
 use crate::pixels::UnknownName;
 
-pub use backend::{Backend, BackendChoice, EMBEDDED_NUMERICS, ONNXRUNTIME_NUMERICS};
+pub use backend::{Backend, BackendChoice};
 pub use contract::{Axis, Wanted};
 pub use device::{Device, Place};
 pub use folder::{Model, ModelFolder, Precision};

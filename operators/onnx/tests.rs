@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::backend::{EMBEDDED_NUMERICS, ONNXRUNTIME_NUMERICS};
 use super::*;
 
 fn models() -> PathBuf {

@@ -4,7 +4,7 @@
 //! out, values are rescaled to 0..1 and normalised by channel. Some models want the whole picture squashed to S x S instead
 //! ([`Family::Squash`]). The arithmetic is Pillow's and, from the crop on,
 //! float32; sources: openai/CLIP `clip.py`, transformers `image_processing_clip.py`. Two steps, because a crop waits for its batch:
-//! [`Preprocess::crop_u8`] gives the 3 S S bytes that wait, [`Preprocess::write_tensor`] the four times larger floats.
+//! [`Preprocess::crop_u8`] gives the 3 S S bytes that wait, `Preprocess::write_tensor` the four times larger floats.
 
 pub(crate) mod config;
 
@@ -90,7 +90,7 @@ impl Default for Preprocess {
 
 impl Preprocess {
     /// Bytes of one crop as [`Preprocess::crop_u8`] gives it: 3 a pixel.
-    pub fn crop_bytes(&self) -> usize {
+    pub(crate) fn crop_bytes(&self) -> usize {
         3 * self.crop as usize * self.crop as usize
     }
 
@@ -146,7 +146,7 @@ impl Preprocess {
     /// Writes one crop as float32, channel by channel (all of R, then G, then B): `3 * crop * crop` values, one slot of a batch.
     ///
     /// Panics if `crop` or `slot` has another length: both are made by the same caller.
-    pub fn write_tensor(&self, crop: &[u8], slot: &mut [f32]) {
+    pub(crate) fn write_tensor(&self, crop: &[u8], slot: &mut [f32]) {
         let plane = self.crop as usize * self.crop as usize;
         assert_eq!((crop.len(), slot.len()), (3 * plane, 3 * plane), "a crop and its slot of the batch");
         let table = self.table();

@@ -84,7 +84,7 @@ impl Rgb {
 ///
 /// `orientation` is EXIF's, 1 to 8 (1 = as it lies; anything else counts as 1). Refusal classes: `cut_picture` (the bytes
 /// end before the picture does), `bad_picture` (not a picture of this format, or damaged), `unsupported_picture` (a legal
-/// variant that isn't read), `too_many_pixels` (beyond [`MAX_PIXELS`]), `out_of_memory` (the system has no room for it now; says
+/// variant that isn't read), `too_many_pixels` (beyond `MAX_PIXELS`), `out_of_memory` (the system has no room for it now; says
 /// nothing of the picture).
 ///
 /// ```
@@ -121,7 +121,7 @@ fn decode_file_within(room: &Arc<Budget>, bytes: &[u8]) -> Result<Rgb, Refusal> 
 }
 
 /// [`decode`] for whoever holds no permit of a stage for it: editors' answers, reports, releases, checks. Waits until the bytes
-/// that decoding takes are free in a budget that they share (see [`bound_beside`]).
+/// that decoding takes are free in a budget that they share (see `bound_beside`).
 pub fn decode_beside(bytes: &[u8], picture: &Picture, purpose: Purpose) -> Result<Rgb, Refusal> {
     let (width, height) = (picture.width.into(), picture.height.into());
     let _permit = room::beside().take(decoded_bytes_of(bytes, width, height, picture.format, purpose));
@@ -137,12 +137,12 @@ pub fn decode_frame_beside(frame: &EndFrame<'_>, purpose: Purpose) -> Result<Rgb
 }
 
 /// Bounds what is decoded beside the lanes at once, in bytes, for the whole process; the first call counts. Without one it is 1 GiB.
-pub fn bound_beside(bytes: u64) {
+pub(crate) fn bound_beside(bytes: u64) {
     room::bound_beside(bytes);
 }
 
 /// The most pixels that are ever decoded, whatever the caller allows: a last line behind the source's own limit.
-pub const MAX_PIXELS: u64 = 1 << 29;
+pub(crate) const MAX_PIXELS: u64 = 1 << 29;
 
 /// An upper bound of the bytes held while a picture of this size is decoded and turned upright: pixels in both
 /// orientations, and the coefficients that a progressive JPEG keeps (16 bits each, of up to 4 channels).
@@ -157,7 +157,13 @@ pub fn decoded_bytes(width: u32, height: u32, format: Format, _purpose: Purpose)
 }
 
 /// [`decoded_bytes`] for a JPEG whose bytes are at hand: a third of it for the usual baseline kind.
-pub fn decoded_bytes_of(bytes: &[u8], width: u32, height: u32, format: Format, purpose: Purpose) -> u64 {
+pub(crate) fn decoded_bytes_of(
+    bytes: &[u8],
+    width: u32,
+    height: u32,
+    format: Format,
+    purpose: Purpose,
+) -> u64 {
     let is_plain = format == Format::Jpeg && scans::walk(bytes).is_ok_and(|frame| frame.is_plain_baseline());
     if is_plain {
         bytes_of_a_jpeg(width, height, true)

@@ -2,7 +2,7 @@
 //!
 //! Two families of detectors round differently, and may be a pixel apart; sizes, resampling and padding are theirs, the
 //! resampling's arithmetic is OpenCV's to the bit (see `resize`). Two steps, because a picture waits for its batch:
-//! [`Letterbox::fit`] gives the 3 S S bytes that wait, [`Boxed::write_tensor`] the four times larger floats.
+//! [`Letterbox::fit`] gives the 3 S S bytes that wait, `Boxed::write_tensor` the four times larger floats.
 
 mod resize;
 
@@ -83,7 +83,7 @@ impl Default for Letterbox {
 
 impl Letterbox {
     /// Bytes of one picture as [`Letterbox::fit`] gives it: 3 a pixel.
-    pub fn boxed_bytes(&self) -> usize {
+    pub(crate) fn boxed_bytes(&self) -> usize {
         3 * self.size as usize * self.size as usize
     }
 
@@ -171,7 +171,7 @@ impl Boxed {
     /// bytes, one slot of a batch.
     ///
     /// Panics if `slot` has another length: both are made by the same caller.
-    pub fn write_tensor(&self, slot: &mut [f32]) {
+    pub(crate) fn write_tensor(&self, slot: &mut [f32]) {
         assert_eq!(slot.len(), self.pixels.len(), "a picture and its slot of the batch");
         let table: [f32; 256] = std::array::from_fn(|byte| byte as f32 / 255.0);
         let plane = slot.len() / 3;

@@ -49,9 +49,10 @@ impl Mask {
         bounds
     }
 
-    /// The other pixels.
-    pub fn inverted(&self) -> Self {
-        Mask { bits: self.bits.iter().map(|&bit| u8::from(bit == 0)).collect(), ..*self }
+    /// A mask of everything.
+    #[cfg(test)]
+    pub(crate) fn full(width: u32, height: u32) -> Self {
+        Mask { width, height, bits: vec![1; width as usize * height as usize] }
     }
 
     /// Panics where `bits` has not one byte a pixel: masks are made by this crate, not read from anywhere.

@@ -84,7 +84,11 @@ pub fn crop_by_mask(picture: &Rgb, mask: &[u8], channels: Channels) -> Result<Rg
 }
 
 /// [`crop_by_mask`] of a picture that is pixels already.
-pub fn crop_image_by_mask(picture: &RgbImage, mask: &Mask, channels: Channels) -> Result<Rgb, Refusal> {
+pub(crate) fn crop_image_by_mask(
+    picture: &RgbImage,
+    mask: &Mask,
+    channels: Channels,
+) -> Result<Rgb, Refusal> {
     let (width, height) = picture.dimensions();
     if (mask.width, mask.height) != (width, height) {
         return Err(bad_mask(&mask.bits, (mask.width, mask.height), (width, height)));

@@ -116,7 +116,7 @@ pub fn choose_one<'a>(
 /// The two candidates that an edit of this type is about: of the [right kind](kind_of), with different nouns, and
 /// [more than](gap) `pixels_apart` apart. Among all such pairs the one with the lowest rank of a pair, which is a hash of
 /// both ranks. The one with the lower rank comes first.
-pub fn choose_pair<'a>(
+pub(crate) fn choose_pair<'a>(
     seed: u64,
     picture: &ContentHash,
     edit_type: EditType,

@@ -74,7 +74,7 @@ impl EditType {
         self as u16
     }
 
-    pub fn from_number(number: u16) -> Option<Self> {
+    pub(crate) fn from_number(number: u16) -> Option<Self> {
         EditType::ALL.get(usize::from(number)).copied()
     }
 

@@ -73,6 +73,7 @@ impl Names {
     }
 
     /// The bytes that this holds.
+    #[cfg(test)]
     pub(super) fn state_bytes(&self) -> usize {
         self.text.capacity() + self.ends.capacity() * size_of::<u64>()
     }

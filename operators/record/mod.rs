@@ -19,7 +19,6 @@
 
 mod build;
 mod join;
-mod jsons_tar;
 mod keys;
 mod read;
 pub mod records;
@@ -32,7 +31,6 @@ mod write;
 use threshflow::row::Refusal;
 
 pub use build::{RecordParts, RegionParts};
-pub use jsons_tar::{JsonsTarError, write_jsons_tar};
 pub use keys::Keys;
 pub use values::{Form, Json, Measure, Number, Text};
 
@@ -41,7 +39,7 @@ pub const MOST_BYTES: u64 = 16 << 20;
 /// Deepest nesting of objects and lists in a record.
 pub const MOST_DEEP: usize = 128;
 /// Most items of one list, and most keys of one object, of those that this room knows.
-pub const MOST_ITEMS: usize = 65_536;
+pub(crate) const MOST_ITEMS: usize = 65_536;
 
 /// One picture's record.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -200,7 +200,7 @@ impl Released {
     }
 
     /// Whether the record says what was found; where it does not, a detector has to be asked.
-    pub fn has_regions(&self) -> bool {
+    pub(crate) fn has_regions(&self) -> bool {
         self.record.segmentation.is_some()
     }
 

@@ -131,7 +131,8 @@ impl JsonsTars {
     }
 
     /// The bytes of memory that the index holds, but for what is unusable.
-    pub fn state_bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn state_bytes(&self) -> usize {
         self.names.state_bytes() + self.places.capacity() * size_of::<Place>()
     }
 

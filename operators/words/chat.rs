@@ -83,7 +83,7 @@ impl ChatModel {
 
     /// What of it shapes an answer: model, temperature, seed, the bound on tokens, and the form of pictures. The form in which
     /// JSON is asked for is left out, since the server decides on it: what is taken for an answer is the same either way.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let temperature = self.temperature.map_or(Vec::new(), |value| value.to_le_bytes().to_vec());
         let seed = self.seed.map_or(Vec::new(), |value| value.to_le_bytes().to_vec());
         vec![

@@ -7,7 +7,7 @@
 //! | a captioner | [`caption()`] | boxes, counts, places, sizes, colours |
 //! | a noun finder | [`nouns()`] | a [`Vocabulary`] of concrete things, to the letter |
 //! | a writer of instructions | [`instruct()`] | a grammar, and the [`Lexicon`] of an editor |
-//! | eyes | [`colour_of`], [`motion_of`] | eleven colour terms; what moved where between two frames |
+//! | eyes | [`colour_of`], `motion_of` | eleven colour terms; what moved where between two frames |
 
 pub mod caption;
 pub mod colour;
@@ -22,7 +22,8 @@ pub use caption::{Seen, caption};
 pub use colour::colour_of;
 pub use instruct::{Known, instruct};
 pub use lexicon::{Lexicon, LexiconError};
-pub use motion::{Motion, motion_of};
+pub use motion::Motion;
+pub(crate) use motion::motion_of;
 pub use nouns::{FoundNouns, nouns};
 pub use vocabulary::{Vocabulary, VocabularyError};
 

@@ -2,11 +2,11 @@
 
 /// A stream of random numbers that its seed decides.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// The stream of scene `n` under `seed`. Streams of neighbouring scenes have nothing in common.
-    pub fn of(seed: u64, n: u64) -> Self {
+    pub(crate) fn of(seed: u64, n: u64) -> Self {
         let mut dice = Dice(seed);
         Dice(dice.next().wrapping_add(n.wrapping_mul(0xD1B5_4A32_D192_ED03)))
     }
@@ -20,22 +20,22 @@ impl Dice {
     }
 
     /// A whole number from `0` to `below - 1`.
-    pub fn below(&mut self, below: usize) -> usize {
+    pub(crate) fn below(&mut self, below: usize) -> usize {
         (((self.next() >> 32) * below as u64) >> 32) as usize
     }
 
     /// A number from `low` to `high`, `high` left out.
-    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * ((self.next() >> 40) as f32 / (1u64 << 24) as f32)
     }
 
     /// True with this chance, 0 to 1.
-    pub fn chance(&mut self, of: f32) -> bool {
+    pub(crate) fn chance(&mut self, of: f32) -> bool {
         self.between(0.0, 1.0) < of
     }
 
     /// One of `choices`.
-    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 }

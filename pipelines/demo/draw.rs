@@ -23,7 +23,7 @@ type Inked = ([u8; 3], i32);
 
 /// An outline. In a part's own units until [`Shape::placed`] brings it to pixels.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Corners in order; where it crosses itself, the even-odd rule holds.
     Polygon(Vec<(f32, f32)>),
     Oval {
@@ -44,7 +44,7 @@ pub enum Shape {
 
 /// Where a shape's units lie in the picture: `pixel = origin + unit * scale`, for each direction.
 #[derive(Clone, Copy, Debug)]
-pub struct Placing {
+pub(crate) struct Placing {
     pub origin: (f32, f32),
     pub scale: (f32, f32),
 }
@@ -57,17 +57,17 @@ impl Placing {
 
 impl Shape {
     /// An upright rectangle from its left top to its right bottom corner.
-    pub fn rect(left: f32, top: f32, right: f32, bottom: f32) -> Self {
+    pub(crate) fn rect(left: f32, top: f32, right: f32, bottom: f32) -> Self {
         Shape::Polygon(vec![(left, top), (right, top), (right, bottom), (left, bottom)])
     }
 
     /// A circle.
-    pub fn disc(x: f32, y: f32, r: f32) -> Self {
+    pub(crate) fn disc(x: f32, y: f32, r: f32) -> Self {
         Shape::Oval { x, y, rx: r, ry: r }
     }
 
     /// The shape in pixels.
-    pub fn placed(&self, by: &Placing) -> Shape {
+    pub(crate) fn placed(&self, by: &Placing) -> Shape {
         match *self {
             Shape::Polygon(ref corners) => Shape::Polygon(corners.iter().map(|&c| by.point(c)).collect()),
             Shape::Oval { x, y, rx, ry } => {
@@ -129,7 +129,7 @@ impl Shape {
 
 /// How a paint runs over its shape's bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Run {
+pub(crate) enum Run {
     /// From top to bottom.
     Down,
     /// From left to right.
@@ -142,7 +142,7 @@ pub enum Run {
 
 /// A paint: from one colour and opacity (0 to 255) to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Paint {
+pub(crate) struct Paint {
     from: (Rgb, u8),
     to: (Rgb, u8),
     run: Run,
@@ -150,27 +150,27 @@ pub struct Paint {
 
 impl Paint {
     /// One colour, opaque.
-    pub fn flat(colour: Rgb) -> Self {
+    pub(crate) fn flat(colour: Rgb) -> Self {
         Paint::run(Run::Down, colour, colour)
     }
 
     /// One colour that lets through what lies beneath.
-    pub fn veil(colour: Rgb, opacity: u8) -> Self {
+    pub(crate) fn veil(colour: Rgb, opacity: u8) -> Self {
         Paint { from: (colour, opacity), to: (colour, opacity), run: Run::Down }
     }
 
     /// From one opaque colour to another.
-    pub fn run(run: Run, from: Rgb, to: Rgb) -> Self {
+    pub(crate) fn run(run: Run, from: Rgb, to: Rgb) -> Self {
         Paint { from: (from, 255), to: (to, 255), run }
     }
 
     /// A glow that is gone at its rim.
-    pub fn glow(colour: Rgb, opacity: u8) -> Self {
+    pub(crate) fn glow(colour: Rgb, opacity: u8) -> Self {
         Paint { from: (colour, opacity), to: (colour, 0), run: Run::Out }
     }
 
     /// Whether nothing of what lies beneath is seen: only such a shape owns its pixels.
-    pub fn is_solid(&self) -> bool {
+    pub(crate) fn is_solid(&self) -> bool {
         self.from.1 == 255 && self.to.1 == 255
     }
 
@@ -219,7 +219,7 @@ impl Stroke<'_> {
 }
 
 /// A picture in the making.
-pub struct Board {
+pub(crate) struct Board {
     pixels: RgbImage,
     /// Owner of each pixel; empty where nobody asks.
     owners: Vec<u8>,
@@ -229,7 +229,7 @@ pub struct Board {
 
 impl Board {
     /// An empty board.
-    pub fn new(width: u32, height: u32) -> Self {
+    pub(crate) fn new(width: u32, height: u32) -> Self {
         Board {
             pixels: RgbImage::new(width, height),
             owners: Vec::new(),
@@ -239,12 +239,12 @@ impl Board {
     }
 
     /// The same, keeping the record that masks are made from. Every pixel starts with owner 0.
-    pub fn with_owners(width: u32, height: u32) -> Self {
+    pub(crate) fn with_owners(width: u32, height: u32) -> Self {
         Board { owners: vec![0; width as usize * height as usize], ..Board::new(width, height) }
     }
 
     /// Paints a shape (in pixels) over what is there. If the paint is solid, its pixels are now `owner`'s.
-    pub fn paint(&mut self, shape: &Shape, paint: &Paint, owner: u8) {
+    pub(crate) fn paint(&mut self, shape: &Shape, paint: &Paint, owner: u8) {
         let bounds = shape.bounds();
         let stroke = Stroke { paint, bounds, shades: paint.shades(), owner };
         let (width, height) = (self.pixels.width() as i32, self.pixels.height() as i32);
@@ -307,12 +307,12 @@ impl Board {
     }
 
     /// Width and height in pixels.
-    pub fn size(&self) -> (u32, u32) {
+    pub(crate) fn size(&self) -> (u32, u32) {
         self.pixels.dimensions()
     }
 
     /// The finished picture, and the owner of each of its pixels, row by row.
-    pub fn finish(self) -> (RgbImage, Vec<u8>) {
+    pub(crate) fn finish(self) -> (RgbImage, Vec<u8>) {
         (self.pixels, self.owners)
     }
 }

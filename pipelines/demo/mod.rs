@@ -31,9 +31,8 @@ pub use sheet::contact_sheet;
 
 /// The seed of the scenes in the demo's shards.
 pub const DEMO_SEED: u64 = 1;
-/// The seed of the scenes that the demo's models were fitted on.
-pub const TRAINING_SEED: u64 = 1001;
-/// The seed of the scenes that measure the models: neither training nor any choice made for them saw them.
+/// The seed of the scenes that measure the models: neither training (seed 1001, see models/demo/demo_scenes.py) nor any choice made
+/// for them saw them.
 pub const HELD_OUT_SEED: u64 = 2002;
 
 /// Every noun of the scenes, as the plain captioner takes it: `--vocabulary`.

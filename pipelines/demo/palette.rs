@@ -12,7 +12,7 @@ pub struct Palette([Rgb; ROLES]);
 
 /// The part that a colour plays; in a room, the sky is the wall and the ground is the table.
 #[derive(Clone, Copy, Debug)]
-pub enum Role {
+pub(crate) enum Role {
     SkyTop,
     SkyLow,
     Light,
@@ -159,7 +159,7 @@ impl Palette {
     /// How good the palette is, 0 to 10, about 5 on average:
     ///
     /// `10 x sqrt(contrast x colour x accord)`, where, over the roles weighted by the part of a picture that
-    /// each covers, with `y`, `a`, `b` as in [`Rgb::opponent`]:
+    /// each covers, with `y`, `a`, `b` as in `Rgb::opponent`:
     /// - `contrast` is the standard deviation of `y` over 0.28, at most 1;
     /// - `colour` is `c / 0.36`, at most 1, where `c` is the mean of `sqrt(a^2 + b^2)`; above 0.42, where
     ///   colours begin to shout, it falls again, by 2.5 for each unit of `c`;

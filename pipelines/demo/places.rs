@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::things::{self, Maker, Part, Thing};
 
 /// Chooses a place and fills it.
-pub fn furnish(scene: &mut Scene, dice: &mut Dice) {
+pub(crate) fn furnish(scene: &mut Scene, dice: &mut Dice) {
     match dice.below(4) {
         0 => meadow(scene, dice),
         1 => sea(scene, dice),

@@ -9,11 +9,11 @@ use super::draw::{Paint, Run, Shape};
 use super::palette::{Palette, Role};
 
 /// A shape and its paint.
-pub type Part = (Shape, Paint);
+pub(crate) type Part = (Shape, Paint);
 
 /// A thing in its own units.
 #[derive(Clone, Debug)]
-pub struct Thing {
+pub(crate) struct Thing {
     pub noun: &'static str,
     /// The colour that a person would name it by.
     pub colour: Rgb,
@@ -21,7 +21,7 @@ pub struct Thing {
 }
 
 /// Makes a thing in the colours of a palette.
-pub type Maker = fn(&Palette, &mut Dice) -> Thing;
+pub(crate) type Maker = fn(&Palette, &mut Dice) -> Thing;
 
 fn polygon(corners: &[(f32, f32)]) -> Shape {
     Shape::Polygon(corners.to_vec())
@@ -53,7 +53,7 @@ fn accent(palette: &Palette, dice: &mut Dice) -> Rgb {
     palette.get(dice.pick(&[Role::AccentA, Role::AccentA, Role::AccentB, Role::AccentC]))
 }
 
-pub fn house(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn house(palette: &Palette, dice: &mut Dice) -> Thing {
     let (wall, roof, dark) = (palette.get(Role::Wall), accent(palette, dice), palette.get(Role::Dark));
     let glass = palette.get(Role::Light).mix(palette.get(Role::SkyTop), dice.between(0.0, 0.6));
     let chimney = dice.pick(&[-0.36, 0.2]);
@@ -77,7 +77,7 @@ pub fn house(palette: &Palette, dice: &mut Dice) -> Thing {
 }
 
 /// A narrow house of a few floors, for streets.
-pub fn tower_house(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn tower_house(palette: &Palette, dice: &mut Dice) -> Thing {
     let wall = match dice.below(3) {
         0 => palette.get(Role::Wall),
         _ => accent(palette, dice).mix(palette.get(Role::Wall), 0.35),
@@ -101,7 +101,7 @@ pub fn tower_house(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "house", colour: wall, parts }
 }
 
-pub fn tree(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn tree(palette: &Palette, dice: &mut Dice) -> Thing {
     let leaf = palette.get(Role::Leaf).lighter(dice.between(0.0, 0.14));
     let trunk = palette.get(Role::Dark).mix(leaf, 0.12);
     let wide = dice.between(0.85, 1.1);
@@ -115,7 +115,7 @@ pub fn tree(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "tree", colour: leaf, parts }
 }
 
-pub fn pine(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn pine(palette: &Palette, dice: &mut Dice) -> Thing {
     let leaf = palette.get(Role::Leaf).darker(dice.between(0.0, 0.2));
     let mut parts = vec![shadow(0.28), flat(Shape::rect(-0.045, -0.2, 0.045, 0.0), palette.get(Role::Dark))];
     for (foot, tip, half) in [(-0.12, -0.6, 0.3), (-0.36, -0.8, 0.24), (-0.6, -1.0, 0.17)] {
@@ -125,7 +125,7 @@ pub fn pine(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "tree", colour: leaf, parts }
 }
 
-pub fn boat(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn boat(palette: &Palette, dice: &mut Dice) -> Thing {
     let (hull, sail) = (accent(palette, dice), palette.get(Role::Wall));
     let jib = sail.mix(hull, 0.35);
     let parts = vec![
@@ -145,7 +145,7 @@ pub fn boat(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "boat", colour: hull, parts }
 }
 
-pub fn ball(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn ball(palette: &Palette, dice: &mut Dice) -> Thing {
     let colour = accent(palette, dice);
     let stripe = palette.get(Role::Wall);
     let mut parts = vec![shadow(0.5), round(Shape::disc(0.0, -0.5, 0.5), colour)];
@@ -159,7 +159,7 @@ pub fn ball(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "ball", colour, parts }
 }
 
-pub fn cup(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn cup(palette: &Palette, dice: &mut Dice) -> Thing {
     let colour = if dice.chance(0.25) { palette.get(Role::Wall) } else { accent(palette, dice) };
     let parts = vec![
         shadow(0.66),
@@ -182,7 +182,7 @@ pub fn cup(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "cup", colour, parts }
 }
 
-pub fn apple(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn apple(palette: &Palette, dice: &mut Dice) -> Thing {
     let colour = accent(palette, dice);
     let parts = vec![
         shadow(0.46),
@@ -195,7 +195,7 @@ pub fn apple(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "apple", colour, parts }
 }
 
-pub fn vase(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn vase(palette: &Palette, dice: &mut Dice) -> Thing {
     let (body, flower) = (accent(palette, dice), accent(palette, dice));
     let leaf = palette.get(Role::Leaf);
     let mut parts = vec![shadow(0.24)];
@@ -231,7 +231,7 @@ pub fn vase(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "vase", colour: body, parts }
 }
 
-pub fn lamp(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn lamp(palette: &Palette, dice: &mut Dice) -> Thing {
     let (shade, foot) = (accent(palette, dice), palette.get(Role::Dark));
     let parts = vec![
         shadow(0.2),
@@ -246,7 +246,7 @@ pub fn lamp(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "lamp", colour: shade, parts }
 }
 
-pub fn car(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn car(palette: &Palette, dice: &mut Dice) -> Thing {
     let (body, dark) = (accent(palette, dice), palette.get(Role::Dark));
     let glass = palette.get(Role::SkyLow).mix(palette.get(Role::SkyTop), 0.3);
     let cabin = [(-0.5, -0.5), (-0.3, -0.86), (0.3, -0.86), (0.56, -0.5)];
@@ -275,7 +275,7 @@ pub fn car(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "car", colour: body, parts }
 }
 
-pub fn lighthouse(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn lighthouse(palette: &Palette, dice: &mut Dice) -> Thing {
     let (wall, stripe) = (palette.get(Role::Wall), accent(palette, dice));
     let side = |y: f32| 0.09 + 0.06 * (1.0 + y / 0.8);
     let band = |top: f32, bottom: f32| {
@@ -292,7 +292,7 @@ pub fn lighthouse(palette: &Palette, dice: &mut Dice) -> Thing {
     Thing { noun: "lighthouse", colour: stripe, parts }
 }
 
-pub fn kite(palette: &Palette, dice: &mut Dice) -> Thing {
+pub(crate) fn kite(palette: &Palette, dice: &mut Dice) -> Thing {
     let colour = accent(palette, dice);
     let other = palette.get(Role::Wall);
     let parts = vec![
@@ -308,7 +308,7 @@ pub fn kite(palette: &Palette, dice: &mut Dice) -> Thing {
 }
 
 /// The sun or, under a dark sky, the moon; its middle is the origin, its radius one unit.
-pub fn sun_or_moon(palette: &Palette, _dice: &mut Dice) -> Thing {
+pub(crate) fn sun_or_moon(palette: &Palette, _dice: &mut Dice) -> Thing {
     let light = palette.get(Role::Light);
     let night = palette.get(Role::SkyTop).opponent()[0] < 0.2;
     let mut parts = vec![

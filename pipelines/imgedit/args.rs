@@ -10,7 +10,7 @@ use crate::ground::GroundArgs;
 use crate::imgedit::flags;
 
 /// Where chat models are, where nobody says.
-pub const DEFAULT_CHAT_URL: &str = "https://api.openai.com/v1";
+pub(crate) const DEFAULT_CHAT_URL: &str = "https://api.openai.com/v1";
 
 /// Flags of `imgedit run` and `imgedit plan`.
 #[derive(clap::Args, Clone, Debug)]

@@ -37,7 +37,7 @@ const TURNS: [&[&str]; 3] = [
 ];
 
 /// Makes data, runs, turns dials, and says what happened.
-pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+pub(crate) fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
     let parts = DemoParts { models: &[AESTHETIC, DETECT, SEGMENT, CLIP], flags: &FLAGS, scenes: SCENES };
     let (mut demo, made) = DemoRun::start(folder, output, commands, &parts)?;
     demo.add_films(FILMS)?;

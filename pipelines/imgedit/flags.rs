@@ -13,32 +13,32 @@ fn number(text: &str, (least, most): (f64, f64), allowed: &str) -> Result<f64, S
 }
 
 /// Of a model's sampling.
-pub fn temperature(text: &str) -> Result<f32, String> {
+pub(crate) fn temperature(text: &str) -> Result<f32, String> {
     number(text, (0.0, 2.0), "a number from 0 (the likeliest answer) to 2").map(|number| number as f32)
 }
 
 /// A distance in pixels.
-pub fn pixels(text: &str) -> Result<f32, String> {
+pub(crate) fn pixels(text: &str) -> Result<f32, String> {
     number(text, (0.0, 1e6), "pixels, 0 or more").map(|number| number as f32)
 }
 
 /// A duration in seconds.
-pub fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     number(text, (0.001, 1e7), "seconds, 0.001 or more")
 }
 
 /// An amount in USD.
-pub fn dollars(text: &str) -> Result<f64, String> {
+pub(crate) fn dollars(text: &str) -> Result<f64, String> {
     number(text, (0.0, 1e9), "USD, 0 or more")
 }
 
 /// A count that is not 0.
-pub fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     text.trim().parse().ok().filter(|count| *count > 0).ok_or_else(|| "give a whole number, 1 or more".into())
 }
 
 /// A form's field: `NAME=VALUE`. The editor says which names are its own.
-pub fn field(text: &str) -> Result<(String, String), String> {
+pub(crate) fn field(text: &str) -> Result<(String, String), String> {
     let named = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let (name, value) = named.ok_or("it takes NAME=VALUE, such as num_inference_steps=28")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -60,7 +60,7 @@ fn models(args: &Args) -> Vec<(&'static str, &str)> {
 
 /// Whether the flags can be meant as they are: each that would be read by nobody is an error, since whoever gave it expects it
 /// to do something.
-pub fn check(args: &Args) -> Result<(), Failure> {
+pub(crate) fn check(args: &Args) -> Result<(), Failure> {
     let chat = &args.chat;
     let usage = |message: String| Err(Failure::Usage(message));
     if let (Some(url), None, None) = (&chat.judge_url, &chat.judge_model, &chat.chat_model) {
@@ -132,7 +132,7 @@ fn check_fields(editors: &EditorArgs) -> Result<(), Failure> {
 }
 
 /// Whether every model has a price, where money is bounded: what has none would be asked without end.
-pub fn check_prices(args: &Args, prices: &Prices) -> Result<(), Failure> {
+pub(crate) fn check_prices(args: &Args, prices: &Prices) -> Result<(), Failure> {
     let Some(most) = args.spending.max_cost else { return Ok(()) };
     match models(args).into_iter().find(|(_, model)| prices.of(model).is_none()) {
         None => Ok(()),

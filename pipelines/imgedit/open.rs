@@ -246,7 +246,7 @@ fn stamp_of<O: Operator>(stage: &Stage<O>) -> RecordedStamp {
 }
 
 /// Opens all stages.
-pub fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
+pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
     flags::check(args)?;
     let lanes = &workbench.lanes;
     let opening = Opening::of(&args.ground, workbench)?;

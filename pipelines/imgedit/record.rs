@@ -24,7 +24,7 @@ use crate::recap_mask::record::RecapRecorder;
 const VERSION: &[u8] = b"imgedit_record/2";
 
 /// Writes records of pictures and of their edits out of what the stages remember.
-pub struct ImgEditRecorder {
+pub(crate) struct ImgEditRecorder {
     pub recap: RecapRecorder,
     pub choose: Arc<Choose>,
     pub pictures: EditPictures,

@@ -58,7 +58,7 @@ fn cpu_seconds() -> f64 {
 /// A picture of an open shard.
 type Place = (Arc<Shard>, u32);
 
-pub fn throughput(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
+pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
     let Some(model) = &args.aesthetic else {
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };

@@ -21,7 +21,7 @@ use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Score, Stamp,
 const VERSION: &[u8] = b"recap_record/2";
 
 /// Writes records out of what the stages remember.
-pub struct RecapRecorder {
+pub(crate) struct RecapRecorder {
     /// Where a captioner's words are remembered; `None` where nobody captions.
     captions: Option<Arc<dyn CaptionSource>>,
     nouns: Arc<dyn NounSource>,
@@ -31,7 +31,7 @@ pub struct RecapRecorder {
 }
 
 impl RecapRecorder {
-    pub fn new(
+    pub(crate) fn new(
         captions: Option<Arc<dyn CaptionSource>>,
         nouns: Arc<dyn NounSource>,
         detect: Arc<Stage<Detect>>,
@@ -55,7 +55,7 @@ impl RecapRecorder {
     }
 
     /// What is remembered of a picture.
-    pub fn looked(&self, picture: &KeptPicture<'_>) -> Result<Looked, String> {
+    pub(crate) fn looked(&self, picture: &KeptPicture<'_>) -> Result<Looked, String> {
         let image = Image {
             id: picture.id,
             content: picture.picture.content,
@@ -114,7 +114,7 @@ impl RecapRecorder {
 }
 
 /// A picture as it came to its regions.
-pub struct Looked {
+pub(crate) struct Looked {
     pub image: Image,
     /// The content of its row.
     pub content: ContentHash,

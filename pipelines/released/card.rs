@@ -8,17 +8,17 @@ use operators::plan::edit_plan::EditType;
 use super::names::{DETAILS, PARQUET, tar_folder};
 
 /// The name of the card's file.
-pub const CARD: &str = "README.md";
+pub(crate) const CARD: &str = "README.md";
 
 /// What is released of a type.
-pub struct TypeOnCard {
+pub(crate) struct TypeOnCard {
     pub edit_type: EditType,
     pub edits: usize,
     pub parts: usize,
 }
 
 /// The card of a folder that holds these types: a function of nothing else.
-pub fn card(types: &[TypeOnCard]) -> String {
+pub(crate) fn card(types: &[TypeOnCard]) -> String {
     let edits: usize = types.iter().map(|it| it.edits).sum();
     let mut card = front_matter(types);
     // Writing to a string cannot fail.

@@ -17,16 +17,16 @@ use super::card::CARD;
 use super::error::ReleaseError;
 use super::names::{FOLDERS, SCORES, is_ours};
 
-pub const MANIFEST: &str = "manifest.json";
-pub const FORMAT: &str = "threshflow released edits";
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const FORMAT: &str = "threshflow released edits";
 /// Of the layout and the bytes of the files: raised where either changes, and everything is then written anew.
-pub const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
 
 /// What a released folder holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// [`FORMAT`].
     pub format: String,
     pub version: u32,
@@ -42,7 +42,7 @@ pub struct Manifest {
 
 /// The edits of one type from one source shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
     /// `remove_part3`.
     pub part: String,
     pub edit_type: String,
@@ -57,14 +57,14 @@ pub struct Part {
 
 /// The file of a type's details.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Details {
+pub(crate) struct Details {
     pub edit_type: String,
     pub file: NamedFile,
 }
 
 /// A file as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamedFile {
+pub(crate) struct NamedFile {
     /// Below the folder of the manifest.
     pub path: String,
     pub bytes: u64,
@@ -73,20 +73,20 @@ pub struct NamedFile {
 }
 
 impl Manifest {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let (format, version) = (FORMAT.to_owned(), VERSION);
         Manifest { format, version, sealed: true, parts: Vec::new(), details: Vec::new(), scores: None }
     }
 
     /// Every file that it names.
-    pub fn files(&self) -> impl Iterator<Item = &NamedFile> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &NamedFile> {
         let of_parts = self.parts.iter().flat_map(|part| &part.files);
         of_parts.chain(self.details.iter().map(|details| &details.file)).chain(&self.scores)
     }
 }
 
 /// The manifest in `root`; `None` where there is none, or another's.
-pub fn read_manifest(root: &Path) -> Result<Option<Manifest>, ReleaseError> {
+pub(crate) fn read_manifest(root: &Path) -> Result<Option<Manifest>, ReleaseError> {
     #[derive(Deserialize)]
     struct Header {
         format: String,
@@ -125,7 +125,7 @@ impl NamedFile {
     }
 
     /// Notes that it is as it was written.
-    pub fn note(&self, root: &Path, seen: &mut Seen) {
+    pub(crate) fn note(&self, root: &Path, seen: &mut Seen) {
         seen.note(root, &self.named());
     }
 }
@@ -175,21 +175,21 @@ fn is_marked(root: &Path) -> bool {
 }
 
 /// A folder that is ours, locked for as long as this lives.
-pub struct Folder {
+pub(crate) struct Folder {
     pub root: PathBuf,
     pub before: Manifest,
     _lock: File,
 }
 
 /// A file in `.writing/` that is to be renamed into its place.
-pub struct StagedFile {
+pub(crate) struct StagedFile {
     pub staged: PathBuf,
     pub file: NamedFile,
 }
 
 impl Folder {
     /// Makes the folder if need be, refuses one that holds anything else, and locks it.
-    pub fn open(root: &Path) -> Result<Self, ReleaseError> {
+    pub(crate) fn open(root: &Path) -> Result<Self, ReleaseError> {
         fs::create_dir_all(root).map_err(ReleaseError::io("make", root))?;
         check_ours(root)?;
         let lock = lock(root)?;
@@ -205,21 +205,21 @@ impl Folder {
 
     /// The files of the manifest that are not as they were written, each with what is wrong. Files that look as they did are not all
     /// read: see [`Seen`].
-    pub fn damages(&self, seen: &mut Seen) -> HashMap<String, String> {
+    pub(crate) fn damages(&self, seen: &mut Seen) -> HashMap<String, String> {
         let files: Vec<Named> = self.before.files().map(NamedFile::named).collect();
         let damages = seen.damages(&self.root, &files);
         files.into_iter().zip(damages).filter_map(|(named, why)| Some((named.file, why?))).collect()
     }
 
     /// Where the file `path` is written before it is put into its place.
-    pub fn staged(&self, path: &str) -> Result<PathBuf, ReleaseError> {
+    pub(crate) fn staged(&self, path: &str) -> Result<PathBuf, ReleaseError> {
         let writing = self.root.join(WRITING);
         fs::create_dir_all(&writing).map_err(ReleaseError::io("make", &writing))?;
         Ok(writing.join(path.replace('/', "+")))
     }
 
     /// Puts the staged files into their places; `kept` names what stays as it is, `after` everything.
-    pub fn put_in_place(
+    pub(crate) fn put_in_place(
         &self,
         staged: &[StagedFile],
         kept: &Manifest,
@@ -250,7 +250,7 @@ impl Folder {
     }
 
     /// Whether files that are named as ours lie about and `manifest` does not name them.
-    pub fn has_strays(&self, manifest: &Manifest) -> Result<bool, ReleaseError> {
+    pub(crate) fn has_strays(&self, manifest: &Manifest) -> Result<bool, ReleaseError> {
         Ok(!self.strays(manifest)?.is_empty())
     }
 
@@ -282,7 +282,7 @@ impl Folder {
     }
 
     /// Makes the card hold `text`. No manifest names it: users change it, and a change of theirs is no damage.
-    pub fn write_card(&self, text: &str) -> Result<(), ReleaseError> {
+    pub(crate) fn write_card(&self, text: &str) -> Result<(), ReleaseError> {
         if fs::read(self.root.join(CARD)).is_ok_and(|there| there == text.as_bytes()) {
             return Ok(());
         }
@@ -306,7 +306,7 @@ impl Folder {
         sync_folder(&self.root)
     }
 
-    pub fn remove_writing(&self) -> Result<(), ReleaseError> {
+    pub(crate) fn remove_writing(&self) -> Result<(), ReleaseError> {
         let path = self.root.join(WRITING);
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -318,7 +318,7 @@ impl Folder {
 }
 
 /// Whether `root` is ours or free for us. Writes nothing.
-pub fn check_ours(root: &Path) -> Result<(), ReleaseError> {
+pub(crate) fn check_ours(root: &Path) -> Result<(), ReleaseError> {
     if !root.exists() || read_manifest(root)?.is_some() {
         return Ok(());
     }

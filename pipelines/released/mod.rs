@@ -35,11 +35,12 @@ mod task;
 mod tests;
 mod write;
 
-pub use check::{CheckOutcome, Finding, Severity, check, check_folder, report};
+pub use check::{Finding, Severity, check, report};
 pub use edit::{
     EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
     StageStamp, Turn,
 };
 pub use error::ReleaseError;
 pub use folder::verify;
-pub use write::{DEFAULT_PIECE_BYTES, Released, check_release, release};
+pub(crate) use write::{DEFAULT_PIECE_BYTES, check_release};
+pub use write::{Released, release};

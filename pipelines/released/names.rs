@@ -6,29 +6,29 @@ use operators::plan::edit_plan::EditType;
 use threshflow::row::ContentHash;
 
 /// `remove_part3`.
-pub fn part_name(edit_type: EditType, number: usize) -> String {
+pub(crate) fn part_name(edit_type: EditType, number: usize) -> String {
     format!("{edit_type}_part{number}")
 }
 
 /// Where the tars of a type lie.
-pub fn tar_folder(edit_type: EditType) -> &'static str {
+pub(crate) fn tar_folder(edit_type: EditType) -> &'static str {
     if edit_type.is_multi_turn() { "Multiturn" } else { "Singleturn" }
 }
 
-pub const PARQUET: &str = "Parquet";
-pub const DETAILS: &str = "Details";
-pub const SCORES: &str = "all_dataset_gpt_score.json";
-pub const FOLDERS: [&str; 4] = ["Singleturn", "Multiturn", PARQUET, DETAILS];
+pub(crate) const PARQUET: &str = "Parquet";
+pub(crate) const DETAILS: &str = "Details";
+pub(crate) const SCORES: &str = "all_dataset_gpt_score.json";
+pub(crate) const FOLDERS: [&str; 4] = ["Singleturn", "Multiturn", PARQUET, DETAILS];
 
 /// The name of a type, where `name` is `<type>_part<digits>`.
-pub fn type_of_part(name: &str) -> Option<EditType> {
+pub(crate) fn type_of_part(name: &str) -> Option<EditType> {
     let (edit_type, number) = name.rsplit_once("_part")?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     EditType::from_name(edit_type).filter(|_| is_number)
 }
 
 /// Whether a file below one of [`FOLDERS`] is named as we name ours. Only such files are ever deleted.
-pub fn is_ours(folder: &str, name: &str) -> bool {
+pub(crate) fn is_ours(folder: &str, name: &str) -> bool {
     match folder {
         "Details" => name.strip_suffix(".parquet").is_some_and(|name| EditType::from_name(name).is_some()),
         "Parquet" => name.strip_suffix(".parquet").is_some_and(|name| type_of_part(name).is_some()),
@@ -41,7 +41,7 @@ pub fn is_ours(folder: &str, name: &str) -> bool {
 }
 
 /// Names as folders: `/` becomes `_`. Names that would then be one (`a/b` and `a_b`) or would mislead a file system get a hash.
-pub fn folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+pub(crate) fn folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let flat = |name: &str| name.replace(['/', '\0'], "_");
     let mut counts: HashMap<String, usize> = HashMap::new();
     for name in names.clone() {

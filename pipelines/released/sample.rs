@@ -13,7 +13,7 @@ use super::task::task;
 
 /// Where a sample's files lie in the tar.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SamplePaths {
+pub(crate) struct SamplePaths {
     /// Input and output of every turn.
     pub turns: Vec<(String, String)>,
     pub reference: Option<String>,
@@ -23,7 +23,7 @@ pub struct SamplePaths {
 }
 
 /// Puts a sample's files into `tar`, below `folder`. Holds one picture at a time. The error says why in words.
-pub fn write_sample<W: Write>(
+pub(crate) fn write_sample<W: Write>(
     tar: &mut PlainTar<W>,
     folder: &str,
     edit: &ReleasedEdit,

@@ -15,22 +15,22 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 /// Writes the file, a member at a time.
-pub struct ScoresWriter<W: Write> {
+pub(crate) struct ScoresWriter<W: Write> {
     out: W,
     members: u64,
 }
 
 /// The columns of `Details/` that [`ScoresWriter::push`] takes.
-pub const SCORE_COLUMNS: [&str; 2] = ["output_images", "judgements"];
+pub(crate) const SCORE_COLUMNS: [&str; 2] = ["output_images", "judgements"];
 
 impl<W: Write> ScoresWriter<W> {
-    pub fn new(mut out: W) -> io::Result<Self> {
+    pub(crate) fn new(mut out: W) -> io::Result<Self> {
         out.write_all(b"{")?;
         Ok(ScoresWriter { out, members: 0 })
     }
 
     /// Adds the turns of a row of `Details/`.
-    pub fn push(&mut self, row: &[Value]) -> io::Result<()> {
+    pub(crate) fn push(&mut self, row: &[Value]) -> io::Result<()> {
         let [images, judgements] = row else { return Ok(()) };
         let lists = images.as_array().into_iter().flatten().zip(judgements.as_array().into_iter().flatten());
         for (image, judgement) in lists.filter(|(_, judgement)| !judgement.is_null()) {
@@ -47,7 +47,7 @@ impl<W: Write> ScoresWriter<W> {
         Ok(())
     }
 
-    pub fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         self.out.write_all(b"\n}\n")?;
         Ok(self.out)
     }

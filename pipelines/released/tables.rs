@@ -29,18 +29,18 @@ fn list(of: Nested) -> Nested {
 }
 
 /// ImgEdit's columns of a single edit.
-pub fn single() -> Vec<(&'static str, Nested)> {
+pub(crate) fn single() -> Vec<(&'static str, Nested)> {
     let images = || list(Nested::Text);
     vec![("input_images", images()), ("output_images", images()), ("prompt", Nested::Text)]
 }
 
 /// ImgEdit's column of a conversation.
-pub fn multi() -> Vec<(&'static str, Nested)> {
+pub(crate) fn multi() -> Vec<(&'static str, Nested)> {
     vec![("data", list(Nested::Struct(single())))]
 }
 
 /// See the head of this file.
-pub fn details() -> Vec<(&'static str, Nested)> {
+pub(crate) fn details() -> Vec<(&'static str, Nested)> {
     use Nested::{Float32, Float64, Int64, Struct, Text};
     let scores = || list(Struct(vec![("name", Text), ("value", Float32)]));
     let object = Struct(vec![
@@ -79,7 +79,7 @@ pub fn details() -> Vec<(&'static str, Nested)> {
 }
 
 /// The columns of a table as they are told to people, and compared: `list<string>`.
-pub fn shapes(columns: &[(&'static str, Nested)]) -> Vec<(String, String)> {
+pub(crate) fn shapes(columns: &[(&'static str, Nested)]) -> Vec<(String, String)> {
     columns.iter().map(|(name, holds)| ((*name).to_owned(), shape(holds))).collect()
 }
 
@@ -96,7 +96,7 @@ fn shape(holds: &Nested) -> String {
 }
 
 /// The row of `Parquet/<part>.parquet`.
-pub fn row(edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
+pub(crate) fn row(edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
     let turns = edit.turns.iter().zip(&paths.turns).map(|(turn, (input, output))| {
         let inputs: Vec<&str> = [input].into_iter().chain(&paths.reference).map(String::as_str).collect();
         (json!(inputs), json!([output]), turn.prompt.as_str())
@@ -109,7 +109,7 @@ pub fn row(edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
 }
 
 /// The row of `Details/<type>.parquet`.
-pub fn details_row(part: &str, edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
+pub(crate) fn details_row(part: &str, edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
     let scores = |scores: &[(String, f32)]| -> Value {
         scores.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
     };

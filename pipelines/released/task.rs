@@ -20,7 +20,7 @@ use operators::plan::edit_plan::Operation;
 use super::edit::{EditedObject, ReleasedEdit};
 
 /// The fields of `result.json`, in order.
-pub fn task(edit: &ReleasedEdit, original_hash: Option<&str>) -> Value {
+pub(crate) fn task(edit: &ReleasedEdit, original_hash: Option<&str>) -> Value {
     let mut task = Map::new();
     let mut put = |name: String, value: Value| drop(task.insert(name, value));
     put("original_path".into(), edit.original_path.as_str().into());

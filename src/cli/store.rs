@@ -14,7 +14,7 @@ use crate::row::Stamp;
 
 /// What is known of a memo beside its answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StampRecord {
+pub(crate) struct StampRecord {
     pub stage: String,
     pub model: String,
     /// The pipelines that used it in their latest run.
@@ -31,7 +31,7 @@ pub struct StampRecord {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StoreRecord {
+pub(crate) struct StoreRecord {
     /// The file ends in a hash of all the rest of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sealed: bool,
@@ -44,7 +44,7 @@ pub struct StoreRecord {
 }
 
 /// An open store. Holds the lock where it may be written.
-pub struct Store {
+pub(crate) struct Store {
     folder: PathBuf,
     record: StoreRecord,
     /// Memos that are shorter than they were when the last run ended: stamp, bytes then and now.
@@ -58,7 +58,7 @@ fn failed(what: &str, path: &Path, error: &io::Error, next: &str) -> Failure {
 
 impl Store {
     /// Opens a store for a run, making the folder if need be. One process at a time.
-    pub fn open(folder: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let next = "choose another --store, or check that this one may be written";
         fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
         let path = folder.join(".lock");
@@ -83,13 +83,13 @@ impl Store {
     }
 
     /// Opens a store to look at: nothing is written, and a run may go on beside it.
-    pub fn look(folder: &Path) -> Result<Self, Failure> {
+    pub(crate) fn look(folder: &Path) -> Result<Self, Failure> {
         let record = told_record(folder)?;
         Ok(Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: None })
     }
 
     /// The same without a word; with it, whether its record is damaged.
-    pub fn peek(folder: &Path) -> Result<(Self, bool), Failure> {
+    pub(crate) fn peek(folder: &Path) -> Result<(Self, bool), Failure> {
         let (record, damaged) = read_record(folder)?;
         Ok((Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: None }, damaged))
     }
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// What a run that uses these stages is told of memos that lost answers since the last run ended.
-    pub fn lost_of(&self, stages: &[StageStatus]) -> Vec<String> {
+    pub(crate) fn lost_of(&self, stages: &[StageStatus]) -> Vec<String> {
         let mut lost = Vec::new();
         for (stamp, before, now) in &self.shrunk {
             let Some(stage) = stages.iter().find(|stage| stage.stamp.to_string() == *stamp) else { continue };
@@ -117,24 +117,24 @@ impl Store {
         lost
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub fn memos(&self) -> PathBuf {
+    pub(crate) fn memos(&self) -> PathBuf {
         self.folder.join("memo")
     }
 
-    pub fn record(&self) -> &StoreRecord {
+    pub(crate) fn record(&self) -> &StoreRecord {
         &self.record
     }
 
-    pub fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         self.record.generation
     }
 
     /// From now on, refusals remembered so far are asked again.
-    pub fn next_generation(&mut self) -> Result<u32, Failure> {
+    pub(crate) fn next_generation(&mut self) -> Result<u32, Failure> {
         // By the clock, so that it rises even where this record was lost.
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = clock.map_or(0, |since| since.as_secs() as u32);
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Notes what a run of `pipeline` used and how long its questions took.
-    pub fn note_run(
+    pub(crate) fn note_run(
         &mut self,
         pipeline: &str,
         stages: &[StageStatus],
@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// Forgets the memo of a stamp.
-    pub fn drop_stamp(&mut self, stamp: &str) -> Result<(), Failure> {
+    pub(crate) fn drop_stamp(&mut self, stamp: &str) -> Result<(), Failure> {
         let path = self.memos().join(format!("{stamp}.memo"));
         match fs::remove_file(&path) {
             Ok(()) => {}

@@ -183,7 +183,7 @@ impl Summary {
     }
 
     /// Fills in what the endpoints outside did.
-    pub fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
+    pub(crate) fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
         self.endpoints = endpoints.iter().map(|endpoint| endpoint.report()).collect();
         let asked = |endpoint: &&Arc<dyn Remote>| counts_something(&endpoint.report());
         self.endpoint_lines = endpoints.iter().filter(asked).map(|endpoint| endpoint.line()).collect();

@@ -5,9 +5,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::gate::{BUCKETS, NAN_BUCKET};
 
-/// How many bins the unit's scale is cut into.
-const BINS: usize = 64;
-
 /// The rows at a gate, by score: by the gate's own buckets, which are of equal width over the unit's scale, and one for
 /// what is no number.
 #[derive(Debug)]
@@ -35,12 +32,7 @@ impl Histogram {
         bin.fetch_add(diff as i64, Ordering::Relaxed);
     }
 
-    /// Rows a bin, from the low end of the scale to the high; what lies beyond an end is in the bin at that end.
-    pub fn bins(&self) -> Vec<u64> {
-        self.buckets().chunks(BUCKETS as usize / BINS).map(|bin| bin.iter().sum()).collect()
-    }
-
-    /// The same in 4,096 buckets: for a scale of which a small part is used.
+    /// Rows a bucket, of 4,096 from the low end of the scale to the high; what lies beyond an end is in the bucket at that end.
     pub fn buckets(&self) -> Vec<u64> {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed).max(0) as u64).collect()
     }
@@ -56,21 +48,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_counted_in_the_bin_of_its_bucket() {
+    fn every_row_is_counted_in_its_bucket() {
         let histogram = Histogram::default();
-        let a_bin = BUCKETS / BINS as u16;
-        for bucket in [0, a_bin - 1, a_bin, BUCKETS - 1, NAN_BUCKET, NAN_BUCKET] {
+        for bucket in [0, 63, 64, BUCKETS - 1, NAN_BUCKET, NAN_BUCKET] {
             histogram.count(bucket, 1);
         }
-        histogram.count(a_bin - 1, 1);
-        histogram.count(a_bin - 1, -1);
-        let counted = |counts: &[u64]| -> Vec<(usize, u64)> {
-            counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect()
-        };
-        let (bins, buckets) = (histogram.bins(), histogram.buckets());
-        assert_eq!((bins.len(), counted(&bins)), (BINS, vec![(0, 2), (1, 1), (BINS - 1, 1)]));
+        histogram.count(63, 1);
+        histogram.count(63, -1);
+        let buckets = histogram.buckets();
+        let counted = buckets.iter().copied().enumerate().filter(|(_, count)| *count > 0);
         let last = usize::from(BUCKETS) - 1;
-        assert_eq!((buckets.len(), buckets[63..65].to_vec(), buckets[last]), (last + 1, vec![1, 1], 1));
+        assert_eq!(buckets.len(), last + 1);
+        assert_eq!(counted.collect::<Vec<_>>(), [(0, 1), (63, 1), (64, 1), (last, 1)]);
         assert_eq!(histogram.not_numbers(), 2);
     }
 }

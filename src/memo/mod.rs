@@ -1,7 +1,7 @@
 //! The durable store of answers: (stamp, content) -> answer, write-once.
 //!
 //! One append-only log a stamp (`log`), and an index in memory of about 32 bytes an answer. An answer is a *head* of
-//! up to [`INLINE`] bytes (every score), which lives in the index, so that replaying ten million rows reads the log
+//! up to `INLINE` bytes (every score), which lives in the index, so that replaying ten million rows reads the log
 //! once from start to end and never seeks; and, where there is more to it, a *body* of any size (boxes, a mask, an
 //! embedding), which stays on disk and is read by its place.
 //!
@@ -28,7 +28,7 @@ use crate::row::{ContentHash, Refusal, Stamp};
 use log::{Kind, Log, Record};
 
 /// The most bytes of an answer's head.
-pub const INLINE: usize = 7;
+pub(crate) const INLINE: usize = 7;
 
 /// The most places that are reserved before a memo's log is read.
 const MOST_RESERVED: usize = 1 << 24;
@@ -54,7 +54,7 @@ pub struct Written {
     pub body: Option<Vec<u8>>,
 }
 
-/// The head of an answer: up to [`INLINE`] bytes.
+/// The head of an answer: up to `INLINE` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inline {
     len: u8,
@@ -62,7 +62,7 @@ pub struct Inline {
 }
 
 impl Inline {
-    /// A head of these bytes; the compiler refuses more than [`INLINE`].
+    /// A head of these bytes; the compiler refuses more than `INLINE`.
     pub fn of<const N: usize>(bytes: [u8; N]) -> Self {
         const { assert!(N <= INLINE, "a head is too long") };
         Inline::new(&bytes)
@@ -313,7 +313,7 @@ impl Memo {
     }
 
     /// Of every answer that has a body, what it is remembered under; in the order of the log.
-    pub fn with_bodies(&self) -> Vec<ContentHash> {
+    pub(crate) fn with_bodies(&self) -> Vec<ContentHash> {
         let index = self.read_index();
         let known = index.answers.iter().zip(&index.bodies);
         known
@@ -423,7 +423,7 @@ impl Memo {
 
     /// Remembers a refusal for as long as this process runs: one that says nothing of the content, such as a disk
     /// that could not be read. An answer that is there already stands.
-    pub fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) -> Remembered {
+    pub(crate) fn refuse_for_now(&self, content: ContentHash, refusal: Refusal) -> Remembered {
         let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(first) = index.get(&content) {
             return first;

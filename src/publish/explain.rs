@@ -119,14 +119,14 @@ impl fmt::Display for RowKey {
 }
 
 /// Where the row of that key in the shard of that name ended, by what `out` publishes; `None` where there is none.
-pub fn find_verdict_in(out: &Path, shard: &str, key: &str) -> Result<Option<Explained>, PublishError> {
+pub(crate) fn find_verdict_in(out: &Path, shard: &str, key: &str) -> Result<Option<Explained>, PublishError> {
     with_manifest(out, |manifest| find_in_shard(out, manifest, shard, key))
 }
 
-/// Where the row of `key` ended, by what `out` publishes; `None` where no row has that key (see [`near_keys`]).
+/// Where the row of `key` ended, by what `out` publishes; `None` where no row has that key (see `near_keys`).
 ///
 /// `key` is `shard/key`, where both may hold slashes, or a key alone. An error where that may be several rows:
-/// [`find_verdict_in`] takes the two apart.
+/// `find_verdict_in` takes the two apart.
 pub fn find_verdict(out: &Path, key: &str) -> Result<Option<Explained>, PublishError> {
     with_manifest(out, |manifest| {
         let mut read = Vec::new();
@@ -163,7 +163,7 @@ pub fn find_verdict(out: &Path, key: &str) -> Result<Option<Explained>, PublishE
 }
 
 /// Up to three keys, as `shard/key`, that are spelled nearly like `key`, the nearest first.
-pub fn near_keys(out: &Path, key: &str) -> Result<Vec<String>, PublishError> {
+pub(crate) fn near_keys(out: &Path, key: &str) -> Result<Vec<String>, PublishError> {
     const MOST: usize = 3;
     let furthest = (key.chars().count() / 4).max(2);
     with_manifest(out, |manifest| {

@@ -46,7 +46,7 @@ pub fn export(out: &Path, to: &Path, catalogue: &Catalogue) -> Result<Committed,
 }
 
 /// Whether [`export`] may and can write to `to`, as far as can be told without changing it.
-pub fn check_export(to: &Path) -> Result<(), PublishError> {
+pub(crate) fn check_export(to: &Path) -> Result<(), PublishError> {
     parts::check(to, &EXPORT)
 }
 

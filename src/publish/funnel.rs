@@ -264,7 +264,11 @@ pub fn funnel(wanted: &Wanted<'_>, summary: &Summary) -> Result<Vec<FunnelStep>,
 
 /// The funnel of the regions or of the edits; empty where the pipeline has none. Where their flow is split, a stage of one
 /// branch counts the pieces of the others among those that it passed on.
-pub fn piece_funnel(wanted: &Wanted<'_>, summary: &Summary, of: Of) -> Result<Vec<FunnelStep>, PublishError> {
+pub(crate) fn piece_funnel(
+    wanted: &Wanted<'_>,
+    summary: &Summary,
+    of: Of,
+) -> Result<Vec<FunnelStep>, PublishError> {
     let Some(pieces) = summary.pieces(of) else { return Ok(Vec::new()) };
     let ends = Ends {
         what: of.plural(),

@@ -65,7 +65,11 @@ impl fmt::Display for Lost {
 }
 
 /// What of the rows that `out` publishes would be lost if `wanted` were published.
-pub fn lost_rows(out: &Path, wanted: &Wanted<'_>, catalogue: &Catalogue) -> Result<Lost, PublishError> {
+pub(crate) fn lost_rows(
+    out: &Path,
+    wanted: &Wanted<'_>,
+    catalogue: &Catalogue,
+) -> Result<Lost, PublishError> {
     lost_of(out, wanted, catalogue)
 }
 

@@ -274,7 +274,7 @@ pub fn read_manifest(out: &Path) -> Result<Option<Manifest>, PublishError> {
 }
 
 /// Where the dials stood when `out` was published, or `None` where nothing has been published there yet.
-pub fn dials_of(out: &Path) -> Result<Option<Vec<PublishedDial>>, PublishError> {
+pub(crate) fn dials_of(out: &Path) -> Result<Option<Vec<PublishedDial>>, PublishError> {
     Ok(read_manifest(out)?.map(|manifest| manifest.dials))
 }
 

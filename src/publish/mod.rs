@@ -49,22 +49,26 @@ mod writable;
 use std::path::Path;
 
 pub use error::PublishError;
-pub use explain::{
-    Ended, Explained, ExplainedPiece, Kept, PieceEnded, RowKey, find_verdict, find_verdict_in, near_keys,
-    published_keys,
-};
-pub use export::{check_export, export};
-pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, piece_funnel, summarise};
-pub use lost::{Lost, LostRows, lost_rows};
+pub use explain::{Ended, Explained, ExplainedPiece, Kept, PieceEnded, RowKey, find_verdict, published_keys};
+pub(crate) use explain::{find_verdict_in, near_keys};
+pub(crate) use export::check_export;
+pub use export::export;
+pub(crate) use funnel::piece_funnel;
+pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, summarise};
+pub(crate) use lost::lost_rows;
+pub use lost::{Lost, LostRows};
+pub(crate) use manifest::dials_of;
 pub use manifest::{
-    Manifest, Note, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, dials_of, read_manifest,
+    Manifest, Note, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, read_manifest,
 };
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
-pub use published::{PublishedPlace, PublishedRow, published_rows};
+pub(crate) use published::published_rows;
+pub use published::{PublishedPlace, PublishedRow};
 pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
-pub use records::{edits_of_row, edits_published, record_of_row};
-pub use removed::{Present, Removed, RemovedOfShard, removed_rows};
+pub(crate) use records::{edits_of_row, edits_published, record_of_row};
+pub(crate) use removed::removed_rows;
+pub use removed::{Present, Removed, RemovedOfShard};
 pub use seal::{seal_holds, sealed};
 pub use seen::{Mended, Named, Seen};
 pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
@@ -207,7 +211,7 @@ pub struct Committed {
 }
 
 /// Whether [`commit`] may and can write to `out`, as far as can be told without changing it.
-pub fn check_out(out: &Path) -> Result<(), PublishError> {
+pub(crate) fn check_out(out: &Path) -> Result<(), PublishError> {
     parts::check(out, &PUBLISHED)
 }
 

@@ -5,7 +5,7 @@
 //! changes bytes must raise [`super::FORMAT`] (the test `bytes_are_those_of_this_format` tells).
 
 mod nested;
-pub mod table;
+pub(crate) mod table;
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -23,7 +23,7 @@ pub struct PublishedRow {
 }
 
 /// Every row that `out` publishes with its regions and edits, part by part.
-pub fn published_rows(out: &Path) -> Result<Vec<PublishedRow>, PublishError> {
+pub(crate) fn published_rows(out: &Path) -> Result<Vec<PublishedRow>, PublishError> {
     with_manifest(out, |manifest| rows_of(out, manifest))
 }
 

@@ -128,7 +128,7 @@ pub(super) fn write_records(
 /// The record of a row as it is published; `None` for a row that is not kept, and where no records are written.
 ///
 /// `shard` is one of the wanted, and `open` the same shard, open.
-pub fn record_of_row(
+pub(crate) fn record_of_row(
     wanted: &Wanted<'_>,
     shard: &WantedShard<'_>,
     open: &Shard,
@@ -138,19 +138,19 @@ pub fn record_of_row(
 }
 
 /// The numbers of the edits that are published of a kept row.
-pub fn edits_published(wanted: &Wanted<'_>, shard: &WantedShard<'_>, member: u32) -> Vec<u16> {
+pub(crate) fn edits_published(wanted: &Wanted<'_>, shard: &WantedShard<'_>, member: u32) -> Vec<u16> {
     let Some(pieces) = &wanted.pieces else { return Vec::new() };
     let published = published_pieces(pieces, Of::Edits, shard.row_id(member as usize));
     published.into_iter().map(|piece| piece.number).collect()
 }
 
 /// An edit's number and its row.
-pub type NumberedRow = (u16, Map<String, Value>);
+pub(crate) type NumberedRow = (u16, Map<String, Value>);
 
 /// The edits of a row as they are published, by their numbers; none of a row that is not kept.
 ///
 /// `shard` is one of the wanted, and `open` the same shard, open.
-pub fn edits_of_row(
+pub(crate) fn edits_of_row(
     wanted: &Wanted<'_>,
     shard: &WantedShard<'_>,
     open: &Shard,

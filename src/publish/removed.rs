@@ -82,7 +82,7 @@ impl fmt::Display for Removed {
 
 /// The rows that `out` publishes and that the shards do not hold any more, by what `present` says of each shard. Where its
 /// contents are those that were published, or it is not opened yet, nothing is missing of it; others are opened by `open`.
-pub fn removed_rows(
+pub(crate) fn removed_rows(
     out: &Path,
     present: impl Fn(&str) -> Present,
     open: impl Fn(&str) -> Result<Arc<Shard>, ShardError>,

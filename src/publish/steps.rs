@@ -21,7 +21,7 @@ pub(super) mod injected {
 
     /// What happens at the step that was chosen.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Mishap {
+    pub(crate) enum Mishap {
         /// The process ends: nothing after this step happens, no clean-up either.
         Crash,
         /// The disk is full from here on.
@@ -39,13 +39,13 @@ pub(super) mod injected {
     struct Crashed;
 
     /// What an action under [`mishap_at`] came to.
-    pub enum Ended<T> {
+    pub(crate) enum Ended<T> {
         Returned(T),
         Crashed,
     }
 
     /// Runs `action`, with `mishap` at the step of that number (counted from 0); gives the steps passed, too.
-    pub fn mishap_at<T>(
+    pub(crate) fn mishap_at<T>(
         number: usize,
         mishap: Mishap,
         action: impl FnOnce() -> T,
@@ -63,12 +63,12 @@ pub(super) mod injected {
     }
 
     /// The plan of this thread, for the threads that it starts.
-    pub fn inherit() -> impl Fn() + Sync {
+    pub(crate) fn inherit() -> impl Fn() + Sync {
         let plan = PLAN.with_borrow(Clone::clone);
         move || adopt(plan.clone())
     }
 
-    pub fn frees_space(name: &str) -> bool {
+    pub(crate) fn frees_space(name: &str) -> bool {
         name.starts_with("delete")
     }
 
@@ -76,7 +76,7 @@ pub(super) mod injected {
         PLAN.with_borrow_mut(|here| *here = plan);
     }
 
-    pub fn step(name: &'static str) -> io::Result<()> {
+    pub(crate) fn step(name: &'static str) -> io::Result<()> {
         let Some(plan) = PLAN.with_borrow(Clone::clone) else { return Ok(()) };
         let mut plan = plan.lock().unwrap();
         let number = plan.passed.len();

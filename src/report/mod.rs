@@ -200,7 +200,7 @@ pub fn check(path: &Path) -> Result<(), ReportError> {
 }
 
 /// The sheet that belongs to a page: `report.png` beside `report.html`.
-pub fn sheet_path(page: &Path) -> PathBuf {
+pub(crate) fn sheet_path(page: &Path) -> PathBuf {
     page.with_extension("png")
 }
 

@@ -22,7 +22,7 @@ const LOST_NUMBERS: &str =
 type IsLine = fn(&[u8]) -> bool;
 
 /// Looks at the catalogue, the sightings and the index files of a store.
-pub fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
+pub(crate) fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
     let mut damaged = Vec::new();
     let logs: [(&str, IsLine, &str); 2] = [
         ("shards.log", numbers::is_line, LOST_NUMBERS),

@@ -32,7 +32,8 @@ mod text;
 mod walk;
 
 pub use catalogue::Catalogue;
-pub use check::{StoreDamage, check_store};
+pub use check::StoreDamage;
+pub(crate) use check::check_store;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
 pub use find::find;
 pub use guarded::guarded;
@@ -268,7 +269,7 @@ impl Shard {
     ///
     /// They are known by what they look like. Where that changed (a backup made a hard link, somebody changed the rights), they are
     /// walked once more, and what is found there counts.
-    pub fn check_unchanged(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_unchanged(&self) -> Result<(), Refusal> {
         // A panic elsewhere leaves it whole: each change of it is one assignment.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(before) = &*known else { return Err(self.changed()) };

@@ -23,13 +23,13 @@ use crate::plan::noun_list::{NounList, NounSource};
 use crate::record::records::Records;
 use crate::segment::{MaskScore, Segment, StoredMask};
 
-pub fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
 /// What an editor was handed.
 #[derive(Debug)]
-pub struct Handed {
+pub(crate) struct Handed {
     pub editor: &'static str,
     pub operation: Operation,
     pub picture: RgbImage,
@@ -43,7 +43,7 @@ pub struct Handed {
 
 /// How an editor is.
 #[derive(Clone, Default)]
-pub struct Stub {
+pub(crate) struct Stub {
     pub reads: bool,
     pub cannot: Option<Operation>,
     /// Whether a second editor stands behind it.
@@ -180,7 +180,7 @@ fn end_png() -> Vec<u8> {
 }
 
 /// A picture of an edit that was made, by its name: `original`, `end`, `made 1`.
-pub fn picture_of(desk: &Desk, name: &str) -> RgbImage {
+pub(crate) fn picture_of(desk: &Desk, name: &str) -> RgbImage {
     match name {
         "original" => desk.original(),
         "end" => desk.end_pixels(),
@@ -194,7 +194,7 @@ pub fn picture_of(desk: &Desk, name: &str) -> RgbImage {
 }
 
 /// All that stands around an editor.
-pub struct Desk {
+pub(crate) struct Desk {
     /// Of the picture's bytes, as rows have it.
     pub content: ContentHash,
     /// One a region, in the order of the regions.
@@ -234,25 +234,32 @@ fn png() -> Vec<u8> {
 
 impl Desk {
     /// Of the regions: two objects and a background.
-    pub const BOXES: [[f32; 4]; 3] = [[2.0, 4.0, 20.0, 30.0], [30.0, 6.0, 44.0, 28.0], [0.0, 0.0, 48.0, 8.0]];
+    pub(crate) const BOXES: [[f32; 4]; 3] =
+        [[2.0, 4.0, 20.0, 30.0], [30.0, 6.0, 44.0, 28.0], [0.0, 0.0, 48.0, 8.0]];
 
-    pub fn with(stub: Stub) -> Self {
+    pub(crate) fn with(stub: Stub) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut desk = Desk::of_png(folder.path(), stub);
         desk._folder = Some(folder);
         desk
     }
 
-    pub fn of_png(folder: &Path, stub: Stub) -> Self {
+    pub(crate) fn of_png(folder: &Path, stub: Stub) -> Self {
         Desk::in_folder(folder, stub, &png(), ReadOptions::default(), Mode::Ask)
     }
 
-    pub fn of_picture(folder: &Path, bytes: &[u8]) -> Self {
+    pub(crate) fn of_picture(folder: &Path, bytes: &[u8]) -> Self {
         Desk::in_folder(folder, Stub::default(), bytes, ReadOptions::default(), Mode::Ask)
     }
 
     /// A desk whose store lies in `folder`, before this picture.
-    pub fn in_folder(folder: &Path, stub: Stub, bytes: &[u8], options: ReadOptions, mode: Mode) -> Self {
+    pub(crate) fn in_folder(
+        folder: &Path,
+        stub: Stub,
+        bytes: &[u8],
+        options: ReadOptions,
+        mode: Mode,
+    ) -> Self {
         let looked = EndFrame::of(bytes, &options).looked.unwrap();
         let lanes = Lanes::open(
             LaneOptions {
@@ -314,7 +321,7 @@ impl Desk {
     }
 
     /// Before another picture, and with what was set put back: models take their time to open.
-    pub fn anew(&mut self, number: usize) {
+    pub(crate) fn anew(&mut self, number: usize) {
         self.content = ContentHash::of(format!("picture {number}").as_bytes());
         (self.nouns, self.seed) = (["dog", "cat", "sky"], 7);
         self.stub.stamp = 0;
@@ -323,7 +330,7 @@ impl Desk {
         self.take();
     }
 
-    pub fn open_editors(&mut self) {
+    pub(crate) fn open_editors(&mut self) {
         let editor = |name| -> Arc<dyn Editor> {
             Arc::new(Editing { name, stub: self.stub.clone(), log: self.log.clone() })
         };
@@ -333,26 +340,26 @@ impl Desk {
     }
 
     /// The picture as it is shown.
-    pub fn original(&self) -> RgbImage {
+    pub(crate) fn original(&self) -> RgbImage {
         pixels_of(&self.picture, &self.bytes).unwrap()
     }
 
     /// The number of the picture that an editor made, by its colour.
-    pub fn made_by(&self, picture: &RgbImage) -> Option<usize> {
+    pub(crate) fn made_by(&self, picture: &RgbImage) -> Option<usize> {
         (0..8).find(|number| picture.pixels().all(|pixel| *pixel == colour(*number)))
     }
 
     /// The region whose mask it is.
-    pub fn region_of(&self, mask: &Mask) -> usize {
+    pub(crate) fn region_of(&self, mask: &Mask) -> usize {
         self.masks.iter().position(|known| known == mask).expect("a mask of a region")
     }
 
     /// What editors were handed since the last look; what is made next is number 0 again.
-    pub fn take(&self) -> Vec<Handed> {
+    pub(crate) fn take(&self) -> Vec<Handed> {
         std::mem::take(&mut *self.log.lock().unwrap()).handed
     }
 
-    pub fn source(&self) -> EditSource {
+    pub(crate) fn source(&self) -> EditSource {
         EditSource {
             captions: Arc::new(Nobody),
             detect: self.detect.clone(),
@@ -362,21 +369,21 @@ impl Desk {
         }
     }
 
-    pub fn lanes(&self) -> &Arc<Lanes> {
+    pub(crate) fn lanes(&self) -> &Arc<Lanes> {
         &self.lanes
     }
 
     /// The sample's second frame.
-    pub fn end_frame(&self) -> EndFrame<'_> {
+    pub(crate) fn end_frame(&self) -> EndFrame<'_> {
         EndFrame::of(&self.end, &ReadOptions::default())
     }
 
-    pub fn end_pixels(&self) -> RgbImage {
+    pub(crate) fn end_pixels(&self) -> RgbImage {
         pixels_of_file(&self.end).unwrap()
     }
 
     /// Prepares a question as a lane would.
-    pub fn prepare<O: Operator>(
+    pub(crate) fn prepare<O: Operator>(
         &self,
         operator: &O,
         question: &Question,
@@ -391,7 +398,7 @@ impl Desk {
         })
     }
 
-    pub fn edit(&self) -> Edit {
+    pub(crate) fn edit(&self) -> Edit {
         let words = Words { words: self.words.clone(), written: self.written.clone() };
         Edit::new(self.editors.clone(), self.source(), Arc::new(words))
     }
@@ -430,7 +437,12 @@ impl Desk {
         EditRow::new(image, picture, edit_type.number(), choice, &of)
     }
 
-    pub fn question(&self, edit_type: EditType, operations: &[Operation], regions: &[u16]) -> Question {
+    pub(crate) fn question(
+        &self,
+        edit_type: EditType,
+        operations: &[Operation],
+        regions: &[u16],
+    ) -> Question {
         let words = &mut *self.words.lock().unwrap();
         if edit_type == EditType::Visual {
             words.reference.shows.get_or_insert("blue star".to_owned());
@@ -444,7 +456,7 @@ impl Desk {
     }
 
     /// Makes an edit as a lane would.
-    pub fn make(
+    pub(crate) fn make(
         &self,
         edit_type: EditType,
         operations: &[Operation],
@@ -461,7 +473,7 @@ impl Desk {
     }
 
     /// An edit that was made, as the stages remember it, and the question about it.
-    pub fn remembered(
+    pub(crate) fn remembered(
         &self,
         edit_type: EditType,
         operations: &[Operation],

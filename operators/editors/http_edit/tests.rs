@@ -109,7 +109,7 @@ fn large_pictures_are_sent_smaller_and_a_reference_beside_them() {
     let mut settings = HttpEditSettings::new("gpt-image-1");
     settings.most_pixels = 4096;
     let editor = editor_over(host_settings(&server), settings);
-    let (picture, mask) = (RgbImage::new(400, 100), Mask::empty(400, 100).inverted());
+    let (picture, mask) = (RgbImage::new(400, 100), Mask::full(400, 100));
     let mut pass = Pass {
         operation: Operation::Visual,
         picture: &picture,
@@ -281,7 +281,7 @@ fn what_an_edit_cost_is_told_by_its_answer() {
 fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     let server = Server::start(vec![]);
     let editor = editor(&server);
-    let (picture, small) = (picture(), Mask::empty(3, 3).inverted());
+    let (picture, small) = (picture(), Mask::full(3, 3));
     let pass = |operation, mask, object| Pass {
         operation,
         picture: &picture,

@@ -6,7 +6,7 @@ use super::dice;
 use super::zone::mixed;
 
 /// The ground of this [name](super::grounds), of this size. Other names are grey.
-pub fn paint(name: &str, width: u32, height: u32, seed: u64) -> RgbImage {
+pub(crate) fn paint(name: &str, width: u32, height: u32, seed: u64) -> RgbImage {
     let canvas = Canvas { width: width as f32, height: height as f32, seed };
     RgbImage::from_fn(width, height, |x, y| {
         let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
@@ -208,7 +208,7 @@ fn along(steps: &[(f32, [u8; 3])], at: f32) -> Rgb<u8> {
 }
 
 /// The grain of paper: mostly near 0, up to 255 where no colour takes.
-pub fn grain(width: u32, height: u32, seed: u64) -> GrayImage {
+pub(crate) fn grain(width: u32, height: u32, seed: u64) -> GrayImage {
     let canvas = Canvas { width: width as f32, height: height as f32, seed };
     GrayImage::from_fn(width, height, |x, y| {
         let (x, y) = (x as f32, y as f32);

@@ -2,28 +2,28 @@
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         Dice(seed)
     }
 
     /// Any 64 bits.
-    pub fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mixed(self.0)
     }
 
     /// A whole number from `low` to `high`, both included.
-    pub fn within(&mut self, low: i32, high: i32) -> i32 {
+    pub(crate) fn within(&mut self, low: i32, high: i32) -> i32 {
         let span = (i64::from(high) - i64::from(low) + 1).max(1) as u64;
         low + (((self.roll() >> 32) * span) >> 32) as i32
     }
 }
 
 /// A number from 0 to 1 that (`seed`, `x`, `y`) decides.
-pub fn at(seed: u64, x: i32, y: i32) -> f32 {
+pub(crate) fn at(seed: u64, x: i32, y: i32) -> f32 {
     let place = (u64::from(x as u32) << 32) | u64::from(y as u32);
     (mixed(mixed(place ^ 0xA5A5_5A5A) ^ seed) >> 40) as f32 / (1u64 << 24) as f32
 }

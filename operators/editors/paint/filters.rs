@@ -12,7 +12,7 @@ mod strokes;
 use flatten::flattened;
 
 /// The picture in the style of this [name](super::styles). Other names change nothing.
-pub fn apply(name: &str, picture: &RgbImage, seed: u64) -> RgbImage {
+pub(crate) fn apply(name: &str, picture: &RgbImage, seed: u64) -> RgbImage {
     match name {
         "pencil sketch" => sketch(picture),
         "oil painting" => strokes::painted(picture, brush(picture, 26.0), seed),

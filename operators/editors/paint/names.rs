@@ -20,7 +20,7 @@ pub const COLOURS: [(&str, [u8; 3]); 13] = [
 ];
 
 /// What `replace` can draw where it is given no reference: pictograms, in any of the [`COLOURS`].
-pub fn drawable() -> &'static [&'static str] {
+pub(crate) fn drawable() -> &'static [&'static str] {
     &["star", "heart", "balloon", "box", "pot", "umbrella", "mushroom", "tent", "barrel", "flower"]
 }
 
@@ -60,7 +60,7 @@ pub fn styles() -> &'static [&'static str] {
 }
 
 /// A colour that stands in `text` as a word of its own, the first if there are several.
-pub fn colour_in(text: &str) -> Option<(&'static str, [u8; 3])> {
+pub(crate) fn colour_in(text: &str) -> Option<(&'static str, [u8; 3])> {
     words(text).iter().find_map(|word| {
         let word = match word.as_str() {
             "gray" => "grey",
@@ -72,7 +72,7 @@ pub fn colour_in(text: &str) -> Option<(&'static str, [u8; 3])> {
 }
 
 /// The last of `names` that stands in `text`, as whole words: what a noun phrase is about stands at its end.
-pub fn name_in(names: &[&'static str], text: &str) -> Option<&'static str> {
+pub(crate) fn name_in(names: &[&'static str], text: &str) -> Option<&'static str> {
     let text = format!(" {} ", words(text).join(" "));
     let place = |name: &str| text.rfind(&format!(" {} ", without_article(name)));
     names.iter().filter_map(|&name| place(name).map(|at| (at, name))).max().map(|(_, name)| name)

@@ -7,7 +7,7 @@ use super::zone::{Zone, mixed};
 use crate::pixels::mask::Mask;
 
 /// The clean ground that cut-outs stand on.
-pub const CLEAN: Rgb<u8> = Rgb([255; 3]);
+pub(crate) const CLEAN: Rgb<u8> = Rgb([255; 3]);
 /// A ground may differ by this much from its own colour, in levels of 255, and still count as plain.
 const PLAIN: u8 = 14;
 /// Which part of a thing may stick out of the mask, and is cut off.
@@ -16,7 +16,7 @@ const STICKS_OUT: f32 = 0.06;
 const GRID: f32 = 40.0;
 
 /// The masked object on a clean ground, where it stood.
-pub fn extracted(picture: &RgbImage, mask: &Mask) -> RgbImage {
+pub(crate) fn extracted(picture: &RgbImage, mask: &Mask) -> RgbImage {
     let mut out = RgbImage::from_pixel(picture.width(), picture.height(), CLEAN);
     for ((to, from), _) in
         out.pixels_mut().zip(picture.pixels()).zip(&mask.bits).filter(|(_, bit)| **bit != 0)
@@ -28,7 +28,7 @@ pub fn extracted(picture: &RgbImage, mask: &Mask) -> RgbImage {
 
 /// The object of a reference: where its border is of one colour, what isn't joined to the border by that colour, without the
 /// empty rest; else all of it, with soft edges.
-pub fn cut_out(reference: &RgbImage) -> RgbaImage {
+pub(crate) fn cut_out(reference: &RgbImage) -> RgbaImage {
     let (width, height) = reference.dimensions();
     let opaque = |Rgb([r, g, b]): Rgb<u8>| Rgba([r, g, b, 255]);
     let mut cut = RgbaImage::from_fn(width, height, |x, y| opaque(*reference.get_pixel(x, y)));
@@ -106,11 +106,11 @@ fn trimmed(cut: RgbaImage) -> RgbaImage {
 }
 
 /// A place for a thing: left, top, width, height in pixels of the picture.
-pub type Place = [u32; 4];
+pub(crate) type Place = [u32; 4];
 
 /// Where a thing of this shape stands within the widened mask as big as can be, its foot low and near the middle. Little of it
 /// may stick out.
-pub fn place(zone: &Zone, thing: &RgbaImage) -> Place {
+pub(crate) fn place(zone: &Zone, thing: &RgbaImage) -> Place {
     let hole = zone.hole();
     let [left, top, right, bottom] = hole.bounds().unwrap_or([0, 0, zone.width(), zone.height()]);
     let (width, height) = ((right - left) as f32, (bottom - top) as f32);
@@ -178,7 +178,7 @@ fn fitting(
 }
 
 /// Lays the thing over the picture at the place, as far as the zone's widened mask goes.
-pub fn lay(picture: &mut RgbImage, zone: &Zone, thing: &RgbaImage, [left, top, width, height]: Place) {
+pub(crate) fn lay(picture: &mut RgbImage, zone: &Zone, thing: &RgbaImage, [left, top, width, height]: Place) {
     let thing = imageops::resize(&premultiplied(thing), width, height, FilterType::Triangle);
     let hole = zone.hole();
     for (x, y, pixel) in thing.enumerate_pixels() {

@@ -19,7 +19,7 @@ enum Shape {
 type Part = (Shape, f32);
 
 /// The pictogram of this [name](super::drawable), `side` pixels wide and high, on nothing. `None` for other names.
-pub fn draw(name: &str, colour: [u8; 3], side: u32) -> Option<RgbaImage> {
+pub(crate) fn draw(name: &str, colour: [u8; 3], side: u32) -> Option<RgbaImage> {
     let parts = parts(name)?;
     Some(RgbaImage::from_fn(side, side, |x, y| {
         let mut sum = [0.0f32; 4];

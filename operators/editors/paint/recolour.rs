@@ -18,7 +18,7 @@ const VARIETY: f32 = 0.25;
 
 /// What is asked for: a colour, a look, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     colour: Option<[u8; 3]>,
     look: Option<&'static str>,
 }
@@ -26,12 +26,12 @@ pub struct Change {
 impl Change {
     /// What a result asks for.
     /// What a result must say, in words.
-    pub fn told() -> String {
+    pub(crate) fn told() -> String {
         let colours: Vec<&str> = COLOURS.iter().map(|(name, _)| *name).collect();
         format!("the object with a colour of {}, or a look of {}", colours.join(", "), looks().join(", "))
     }
 
-    pub fn of(result: &str) -> Result<Self, Refusal> {
+    pub(crate) fn of(result: &str) -> Result<Self, Refusal> {
         let change = Change { colour: colour_in(result).map(|(_, rgb)| rgb), look: name_in(looks(), result) };
         if change == (Change { colour: None, look: None }) {
             let names: Vec<&str> =
@@ -43,7 +43,7 @@ impl Change {
 }
 
 /// Changes the pixels of the mask, and no others.
-pub fn recolour(picture: &mut RgbImage, mask: &Mask, change: Change, seed: u64) {
+pub(crate) fn recolour(picture: &mut RgbImage, mask: &Mask, change: Change, seed: u64) {
     let Some([left, top, right, bottom]) = mask.bounds() else { return };
     let places = (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
     let places: Vec<(u32, u32)> = places.filter(|&(x, y)| mask.holds(x, y)).collect();

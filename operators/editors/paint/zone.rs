@@ -32,7 +32,7 @@ pub fn widened(mask: &Mask, radius: u32) -> Mask {
 }
 
 /// A rectangle around a mask, and how far each of its pixels lies from the mask.
-pub struct Zone {
+pub(crate) struct Zone {
     /// Left, top, right, bottom in the picture; the latter two one behind.
     pub bounds: [u32; 4],
     /// How far the mask is widened.
@@ -44,7 +44,7 @@ pub struct Zone {
 
 impl Zone {
     /// The mask's bounds with `radius + margin` pixels around them, as far as the picture goes. `None` where nothing is inside.
-    pub fn around(mask: &Mask, radius: u32, margin: u32) -> Option<Self> {
+    pub(crate) fn around(mask: &Mask, radius: u32, margin: u32) -> Option<Self> {
         let [left, top, right, bottom] = mask.bounds()?;
         let more = radius + margin;
         let bounds = [
@@ -56,37 +56,37 @@ impl Zone {
         Some(Zone { bounds, radius, squares: squares(mask, bounds, radius) })
     }
 
-    pub fn width(&self) -> u32 {
+    pub(crate) fn width(&self) -> u32 {
         self.bounds[2] - self.bounds[0]
     }
 
-    pub fn height(&self) -> u32 {
+    pub(crate) fn height(&self) -> u32 {
         self.bounds[3] - self.bounds[1]
     }
 
     /// Column and row in the picture, and the square of the distance to the mask.
-    pub fn places(&self) -> impl Iterator<Item = (u32, u32, u32)> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u32, u32, u32)> {
         let [left, top, ..] = self.bounds;
         let width = self.width();
         (0..).zip(&self.squares).map(move |(n, &far): (u32, _)| (left + n % width, top + n / width, far))
     }
 
     /// The pixels to be filled, as a mask of the rectangle's size: the mask itself and `radius` around it.
-    pub fn hole(&self) -> Mask {
+    pub(crate) fn hole(&self) -> Mask {
         let most = self.radius * self.radius;
         let bits = self.squares.iter().map(|&far| u8::from(far <= most)).collect();
         Mask { width: self.width(), height: self.height(), bits }
     }
 
     /// What stands in the rectangle.
-    pub fn cut(&self, picture: &RgbImage) -> RgbImage {
+    pub(crate) fn cut(&self, picture: &RgbImage) -> RgbImage {
         let [left, top, ..] = self.bounds;
         image::imageops::crop_imm(picture, left, top, self.width(), self.height()).to_image()
     }
 
     /// Lays `painted`, of the rectangle's size, over the picture: fully for two thirds of the widening, then less and less.
     /// Pixels further than `radius` from the mask are left alone.
-    pub fn lay(&self, picture: &mut RgbImage, painted: &RgbImage) {
+    pub(crate) fn lay(&self, picture: &mut RgbImage, painted: &RgbImage) {
         let (outer, inner) = (self.radius as f32 + 1.0, self.radius as f32 * 0.67);
         let most = self.radius * self.radius;
         for ((x, y, far), new) in self.places().zip(painted.pixels()) {
@@ -101,7 +101,7 @@ impl Zone {
 }
 
 /// `share` 0 is `from`, 1 is `to`.
-pub fn mixed(from: Rgb<u8>, to: Rgb<u8>, share: f32) -> Rgb<u8> {
+pub(crate) fn mixed(from: Rgb<u8>, to: Rgb<u8>, share: f32) -> Rgb<u8> {
     let mix = |from: u8, to: u8| (f32::from(from) + (f32::from(to) - f32::from(from)) * share + 0.5) as u8;
     Rgb([mix(from.0[0], to.0[0]), mix(from.0[1], to.0[1]), mix(from.0[2], to.0[2])])
 }

@@ -97,7 +97,7 @@ impl Agreement {
     }
 
     /// For people, at most eight words: what [`with`](Agreement::with) went by.
-    pub fn in_words(&self, operation: Operation) -> Option<String> {
+    pub(crate) fn in_words(&self, operation: Operation) -> Option<String> {
         let told = |what: &str, [before, after]: [f32; 2]| format!("{what} {before:.2} to {after:.2}");
         let noun = || told("noun", self.noun.cosines);
         match (operation, self.target) {

@@ -10,7 +10,7 @@ use image::RgbImage;
 use crate::pixels::light::light;
 
 /// Windows are so many pixels wide and high.
-pub const WINDOW: u32 = 7;
+pub(crate) const WINDOW: u32 = 7;
 
 /// Hands `each` the left and top of every window of 7 x 7 pixels within the pictures, and the SSIM (-1 to 1) of what is in
 /// them, by brightness. The pictures are of one size; smaller ones than a window have none.

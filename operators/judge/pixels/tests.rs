@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use image::{Rgb, RgbImage};
 
+use super::ssim::WINDOW;
 use super::*;
 
 fn fixture(name: &str) -> RgbImage {

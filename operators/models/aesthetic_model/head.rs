@@ -37,12 +37,12 @@ impl AestheticHead {
     }
 
     /// D of the embeddings that it takes, where the graph fixes it.
-    pub fn dimension(&self) -> Option<usize> {
+    pub(crate) fn dimension(&self) -> Option<usize> {
         last_axis(&self.graph.input)
     }
 
     /// Of the graph and its external data.
-    pub fn content_hash(&self) -> ContentHash {
+    pub(crate) fn content_hash(&self) -> ContentHash {
         self.graph.model.content
     }
 
@@ -52,7 +52,7 @@ impl AestheticHead {
     }
 
     /// All that the head adds to what shapes a score, by name; what shaped the embedding stands in its own parts.
-    pub fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+    pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
         let class = self.backend.stamp_class_for([&self.graph.model]);
         vec![("head", self.content_hash().0.to_vec()), ("head_backend", class.into())]
     }

@@ -3,19 +3,19 @@
 //!
 //! Of every instruction:
 //! - as many prompts as the type has turns, as many results as the plan has steps; each prompt one line of at most
-//!   [`MOST_WORDS`] words, [`MOST_WORDS_OF_TWO`] where it holds two operations;
-//! - a result where [the operation has one](Operation::has_result), and else none: a noun phrase of at most [`MOST_OF_RESULT`]
-//!   words that opens with no verb and ends with no full stop; a style's name has at most [`MOST_OF_STYLE`];
+//!   `MOST_WORDS` words, `MOST_WORDS_OF_TWO` where it holds two operations;
+//! - a result where [the operation has one](Operation::has_result), and else none: a noun phrase of at most `MOST_OF_RESULT`
+//!   words that opens with no verb and ends with no full stop; a style's name has at most `MOST_OF_STYLE`;
 //! - a premise for `content_memory`, and for no other type.
 //!
 //! | type | its prompts |
 //! |---|---|
 //! | `add`, `remove` | name the object, its place ([`Place`]) and, where it is large or small, its [`Size`] |
-//! | `replace` | names the object and its place; the result is another thing, at most [`MOST_OF_NEW_OBJECT`] words without its article, and the prompt names it |
+//! | `replace` | names the object and its place; the result is another thing, at most `MOST_OF_NEW_OBJECT` words without its article, and the prompt names it |
 //! | `adjust` | names the object; the result is the same kind of thing (the noun's head), and not the noun as it was |
 //! | `extract` | names the object, and says that it is cut out |
 //! | `visual` | names the object, and speaks of the reference |
-//! | `background` | names the background, and no object: [`check_beside`]; shares a word with its result |
+//! | `background` | names the background, and no object: `check_beside`; shares a word with its result |
 //! | `style` | shares a word with its result |
 //! | `action` | speaks of no frames and no video |
 //! | `hybrid` | one sentence, names both objects; replaced and adjusted as above, without places |
@@ -31,30 +31,30 @@ use super::words::{count, head, names, parts, same_kind, stands_alone, telling, 
 use super::{EditPlan, EditType, Instruction, Operation, PlannedObject, PlannedStep};
 
 /// Words of a prompt of one operation, at most.
-pub const MOST_WORDS: usize = 30;
+pub(crate) const MOST_WORDS: usize = 30;
 /// Words of a prompt of two operations, at most.
-pub const MOST_WORDS_OF_TWO: usize = 50;
+pub(crate) const MOST_WORDS_OF_TWO: usize = 50;
 /// Words of a result, at most.
-pub const MOST_OF_RESULT: usize = 12;
+pub(crate) const MOST_OF_RESULT: usize = 12;
 /// Words of a style's name, at most.
-pub const MOST_OF_STYLE: usize = 5;
+pub(crate) const MOST_OF_STYLE: usize = 5;
 /// Words of what replaces an object, without its article: at most one adjective, and a noun of up to three.
-pub const MOST_OF_NEW_OBJECT: usize = 4;
+pub(crate) const MOST_OF_NEW_OBJECT: usize = 4;
 /// Words of a premise, at most.
-pub const MOST_OF_PREMISE: usize = 40;
+pub(crate) const MOST_OF_PREMISE: usize = 40;
 
 /// Words that stand for an object named before.
-pub const PRONOUNS: [&str; 15] = [
+pub(crate) const PRONOUNS: [&str; 15] = [
     "it", "its", "itself", "them", "their", "they", "that", "this", "those", "these", "one", "him", "his",
     "her", "she",
 ];
 /// Words that withdraw a turn.
-pub const WITHDRAWING: [&str; 17] = [
+pub(crate) const WITHDRAWING: [&str; 17] = [
     "undo", "undoing", "revert", "withdraw", "back", "cancel", "discard", "forget", "restore", "return",
     "drop", "previous", "scrap", "reverse", "rollback", "unmake", "ignore",
 ];
 /// Words that say that an object is cut out.
-pub const CUTTING: [&str; 12] = [
+pub(crate) const CUTTING: [&str; 12] = [
     "cut",
     "cutout",
     "extract",
@@ -77,7 +77,11 @@ pub fn check(instruction: &Instruction, plan: &EditPlan) -> Result<(), String> {
 }
 
 /// As [`check`]; besides, an instruction about a background names none of these objects of the picture.
-pub fn check_beside(instruction: &Instruction, plan: &EditPlan, objects: &[&str]) -> Result<(), String> {
+pub(crate) fn check_beside(
+    instruction: &Instruction,
+    plan: &EditPlan,
+    objects: &[&str],
+) -> Result<(), String> {
     check_shape(instruction, plan)?;
     let steps = &plan.steps;
     let turns = |number: usize| &instruction.prompts[number];

@@ -35,13 +35,13 @@ fn apart(run: &str) -> Vec<&str> {
 
 /// Whether nothing parts this letter from its neighbours where a word begins or ends: Chinese, Japanese, Thai, Lao, Khmer and
 /// Burmese put no blanks there, Korean puts particles.
-pub fn stands_alone(letter: char) -> bool {
+pub(crate) fn stands_alone(letter: char) -> bool {
     sixths_of_a_word(letter) > 0 || matches!(letter, '\u{1100}'..='\u{11ff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
 /// Whether it is written above, below or behind the letter before it, and belongs to that one: Thai vowels and tones, Japanese
 /// voicing.
-pub fn is_mark(letter: char) -> bool {
+pub(crate) fn is_mark(letter: char) -> bool {
     matches!(letter,
         '\u{300}'..='\u{36f}' | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{eb1}'
         | '\u{eb4}'..='\u{ebc}' | '\u{ec8}'..='\u{ece}' | '\u{102b}'..='\u{103e}' | '\u{1056}'..='\u{1059}'
@@ -192,7 +192,7 @@ pub fn without_article(phrase: &str) -> &str {
 }
 
 /// Whether two words are one but for a plural's ending.
-pub fn same_kind(a: &str, b: &str) -> bool {
+pub(crate) fn same_kind(a: &str, b: &str) -> bool {
     let stem = |word: &str| {
         let ies = word.strip_suffix("ies").map(|stem| format!("{stem}y"));
         ies.unwrap_or_else(|| {
@@ -204,7 +204,7 @@ pub fn same_kind(a: &str, b: &str) -> bool {
 }
 
 /// The words that carry a meaning of their own: no articles, prepositions, auxiliaries.
-pub fn telling(text: &str) -> Vec<String> {
+pub(crate) fn telling(text: &str) -> Vec<String> {
     const OTHERS: [&str; 34] = [
         "the", "and", "with", "into", "from", "that", "this", "its", "for", "are", "is", "a", "an", "of",
         "to", "in", "on", "at", "by", "as", "it", "be", "or", "all", "any", "each", "but", "not", "over",

@@ -114,7 +114,7 @@ fn unlabelled(text: &str) -> &str {
 }
 
 /// What of this task shapes an answer.
-pub fn stamp_parts() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn stamp_parts() -> Vec<(&'static str, Vec<u8>)> {
     vec![("task", VERSION.to_vec()), ("prompts", version([PROMPT]))]
 }
 

@@ -176,7 +176,7 @@ pub fn parse(answer: &str, plan: &EditPlan, objects: &[&str]) -> Result<Instruct
 }
 
 /// What of this task shapes an answer of one type: another type's rules don't.
-pub fn stamp_parts(edit_type: EditType) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn stamp_parts(edit_type: EditType) -> Vec<(&'static str, Vec<u8>)> {
     vec![("task", VERSION.to_vec()), ("prompts", version([SYSTEM, rules(edit_type)]))]
 }
 

@@ -17,7 +17,7 @@ const PROMPT: &str = include_str!("../prompts/judge.md");
 /// Raise this when the code changes what is asked or taken.
 const VERSION: &[u8] = b"chat judge/2";
 /// Words of a reason, at most; what is more is cut off.
-pub const MOST_OF_REASON: usize = 20;
+pub(crate) const MOST_OF_REASON: usize = 20;
 
 /// What an edit is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,7 +277,7 @@ fn matches(values: &[Value]) -> Result<bool, String> {
 }
 
 /// What of this task shapes an answer by one rubric: another's text doesn't.
-pub fn stamp_parts(rubric: Rubric) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn stamp_parts(rubric: Rubric) -> Vec<(&'static str, Vec<u8>)> {
     vec![("task", VERSION.to_vec()), ("prompts", version([PROMPT, rubric.text()]))]
 }
 

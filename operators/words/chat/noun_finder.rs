@@ -15,7 +15,7 @@ const PROMPT: &str = include_str!("../prompts/noun_finder.md");
 /// Raise this when the code changes what is found.
 const VERSION: &[u8] = b"chat noun_finder/2";
 /// Words of a summary, at most.
-pub const MOST_OF_SUMMARY: usize = 15;
+pub(crate) const MOST_OF_SUMMARY: usize = 15;
 /// Words of a noun, at most: more is a phrase.
 const MOST_OF_NOUN: usize = 4;
 
@@ -153,7 +153,7 @@ fn is_a_thing(noun: &str) -> bool {
 }
 
 /// What of this task shapes an answer.
-pub fn stamp_parts() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn stamp_parts() -> Vec<(&'static str, Vec<u8>)> {
     vec![("task", VERSION.to_vec()), ("prompts", version([PROMPT]))]
 }
 

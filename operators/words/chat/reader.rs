@@ -13,7 +13,7 @@ mod once;
 pub(super) mod repair;
 pub(super) mod scores;
 
-pub use control::without_control_tokens;
+pub(crate) use control::without_control_tokens;
 
 use control::{Edge, Found, Token, Who, next, welds};
 

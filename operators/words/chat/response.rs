@@ -202,7 +202,7 @@ pub fn tokens(response: &Value) -> Option<Tokens> {
 
 /// Whether a text is nothing but the model's word that it won't: short, no JSON in it, opening with one of the usual phrases.
 /// Anything else counts as an answer.
-pub fn declines(text: &str) -> bool {
+pub(crate) fn declines(text: &str) -> bool {
     const LONGEST: usize = 400;
     const APOLOGIES: [&str; 8] = [
         "i'm sorry, but ",

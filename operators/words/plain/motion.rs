@@ -41,7 +41,7 @@ pub struct Motion {
 /// The motion between two frames of one size. `things` are what the first frame shows: noun and box (left, top, right, bottom,
 /// in pixels); where none of them is found again, the area that changed is looked for, and what stands there is the thing. `None` where the sizes differ, nothing changed, or
 /// nothing that is seen in the first frame is found again at another place.
-pub fn motion_of(first: &RgbImage, second: &RgbImage, things: &[(&str, [f32; 4])]) -> Option<Motion> {
+pub(crate) fn motion_of(first: &RgbImage, second: &RgbImage, things: &[(&str, [f32; 4])]) -> Option<Motion> {
     if first.dimensions() != second.dimensions() || first.width() == 0 || first.height() == 0 {
         return None;
     }

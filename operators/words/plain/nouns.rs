@@ -6,7 +6,7 @@ use crate::plan::edit_plan::words::{count, first};
 use threshflow::row::RegionKind;
 
 /// The words of a summary, at most.
-pub const MOST_OF_SUMMARY: usize = 15;
+pub(crate) const MOST_OF_SUMMARY: usize = 15;
 /// Its letters, at most: a word may be of any length.
 const MOST_LETTERS: usize = 300;
 
@@ -17,7 +17,7 @@ pub struct FoundNouns {
     pub objects: Vec<String>,
     /// Likewise.
     pub backgrounds: Vec<String>,
-    /// At most [`MOST_OF_SUMMARY`] words: the caption's first sentence if it is short enough, else what was found.
+    /// At most `MOST_OF_SUMMARY` words: the caption's first sentence if it is short enough, else what was found.
     pub summary: String,
 }
 

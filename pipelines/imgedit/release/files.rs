@@ -18,26 +18,26 @@ use crate::edit_record::EditRecord;
 use crate::released::PictureFile;
 
 /// An open shard and where in it each picture lies.
-pub struct OpenShard {
+pub(crate) struct OpenShard {
     shard: Arc<Shard>,
     /// The samples that have a picture, by key.
     places: HashMap<String, u32>,
 }
 
 impl OpenShard {
-    pub fn new(shard: Arc<Shard>) -> Self {
+    pub(crate) fn new(shard: Arc<Shard>) -> Self {
         let samples = shard.index.samples.iter().zip(0..).filter(|(sample, _)| sample.picture.is_ok());
         let places = samples.map(|(sample, place)| (sample.key.clone(), place)).collect();
         OpenShard { shard, places }
     }
 
-    pub fn picture(&self, key: &str) -> Result<&Picture, String> {
+    pub(crate) fn picture(&self, key: &str) -> Result<&Picture, String> {
         Ok(self.sample(key)?.2)
     }
 
     /// The sample's own file where everybody sees it as the edit was made; else its picture as PNG: turned upright, or, where the
     /// run was told not to follow EXIF's orientation, as it lies.
-    pub fn original(&self, key: &str) -> Result<PictureFile, String> {
+    pub(crate) fn original(&self, key: &str) -> Result<PictureFile, String> {
         let picture = self.picture(key)?;
         let (bytes, _) = self.files(key)?;
         if picture.orientation == 1 && lies_upright(&bytes) {
@@ -50,7 +50,7 @@ impl OpenShard {
 
     /// The sample's second frame, as the original is: its own file, or its picture as PNG. `as_stored` where the run was told not to
     /// follow EXIF's orientation.
-    pub fn end_frame(&self, key: &str, as_stored: bool) -> Result<PictureFile, String> {
+    pub(crate) fn end_frame(&self, key: &str, as_stored: bool) -> Result<PictureFile, String> {
         let failed = |why: String| format!("the sample's second frame: {why}");
         let (_, end) = self.files(key)?;
         let end = end.ok_or("the sample has no second frame (KEY.end.jpg) any more")?;
@@ -90,7 +90,7 @@ impl OpenShard {
 }
 
 /// What the editor was shown for a `visual`, drawn again.
-pub fn drawn_reference(record: &EditRecord) -> Result<PictureFile, String> {
+pub(crate) fn drawn_reference(record: &EditRecord) -> Result<PictureFile, String> {
     let name = record.reference.as_deref().ok_or("its record names no reference")?;
     as_png(&paint::reference(name, REFERENCE_SIDE).map_err(|refusal| refusal.to_string())?)
 }
@@ -112,7 +112,7 @@ fn as_png(picture: &RgbImage) -> Result<PictureFile, String> {
 }
 
 /// A file whose first bytes say what it is.
-pub fn picture_file(bytes: Vec<u8>) -> Result<PictureFile, String> {
+pub(crate) fn picture_file(bytes: Vec<u8>) -> Result<PictureFile, String> {
     let extension = match image::guess_format(&bytes) {
         Ok(ImageFormat::Jpeg) => "jpg",
         Ok(ImageFormat::Png) => "png",

@@ -3,19 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Values by key, `most` of them: the ones that were used last.
-pub struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     most: usize,
     /// The latest stands last.
     held: Mutex<Vec<(K, Arc<V>)>>,
 }
 
 impl<K: PartialEq, V> Recent<K, V> {
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Recent { most, held: Mutex::default() }
     }
 
     /// The value of that key, made by `make` where it is not held; whoever comes meanwhile waits.
-    pub fn get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+    pub(crate) fn get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let found = held.iter().position(|(known, _)| *known == key);
         let value = match found {

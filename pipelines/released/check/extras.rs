@@ -18,7 +18,7 @@ use crate::released::folder::{MANIFEST, read_manifest};
 use crate::released::names::SCORES;
 
 /// Says who wrote the folder; holds its files against the manifest, if that is ours.
-pub fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Maker {
+pub(crate) fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Maker {
     let manifest = match read_manifest(folder) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Maker::Others,
@@ -48,7 +48,7 @@ pub fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Maker {
 }
 
 /// Holds the details against the tars and the other tables.
-pub fn check_details(
+pub(crate) fn check_details(
     folder: &Path,
     details: &[PathBuf],
     tars: &Tars,
@@ -106,7 +106,7 @@ pub fn check_details(
 }
 
 /// Whether the scores are a JSON object whose keys are output pictures.
-pub fn check_scores(folder: &Path, outputs: &HashMap<String, String>, findings: &mut Vec<Finding>) {
+pub(crate) fn check_scores(folder: &Path, outputs: &HashMap<String, String>, findings: &mut Vec<Finding>) {
     struct Keys<'a> {
         outputs: &'a HashMap<String, String>,
         unknown: Option<String>,

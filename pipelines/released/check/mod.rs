@@ -90,21 +90,6 @@ pub fn check(folder: &Path) -> Vec<Finding> {
     findings
 }
 
-/// What a program says of a folder: the findings in words, and how many are faults.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckOutcome {
-    pub text: String,
-    /// 0: the folder is clean, whatever the notes.
-    pub faults: usize,
-}
-
-/// [`check`] and [`report`] in one: what a command `check FOLDER` prints, and whether it ends with an error.
-pub fn check_folder(folder: &Path) -> CheckOutcome {
-    let findings = check(folder);
-    let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
-    CheckOutcome { text: report(&findings), faults }
-}
-
 /// The rows, checked on as many threads as the machine has, in their order.
 fn check_rows(tars: &Tars, rows: &[Row], maker: Maker) -> Vec<Checked> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(rows.len().max(1));

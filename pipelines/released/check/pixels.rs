@@ -4,37 +4,37 @@ use operators::pixels::decode::{Rgb, decode_file};
 use threshflow::row::{ContentHash, Refusal};
 
 /// A picture that decodes.
-pub struct Shown {
+pub(crate) struct Shown {
     /// Of its bytes.
     pub hash: ContentHash,
     pub rgb: Rgb,
 }
 
 impl Shown {
-    pub fn size(&self) -> [u32; 2] {
+    pub(crate) fn size(&self) -> [u32; 2] {
         [self.rgb.width, self.rgb.height]
     }
 }
 
 /// Decodes a picture of any format that a sample may have, upright.
-pub fn open(bytes: &[u8]) -> Result<Shown, Refusal> {
+pub(crate) fn open(bytes: &[u8]) -> Result<Shown, Refusal> {
     let rgb = decode_file(bytes)?;
     Ok(Shown { hash: ContentHash::of(bytes), rgb })
 }
 
 /// Whether two pictures show the same, to the pixel.
-pub fn are_same(a: &Shown, b: &Shown) -> bool {
+pub(crate) fn are_same(a: &Shown, b: &Shown) -> bool {
     a.hash == b.hash || (a.size() == b.size() && a.rgb.pixels == b.rgb.pixels)
 }
 
 /// How many pixels of a mask are set: white, or more white than black.
-pub fn area(mask: &Shown) -> usize {
+pub(crate) fn area(mask: &Shown) -> usize {
     mask.rgb.pixels.chunks_exact(3).filter(|pixel| pixel[0] > 127).count()
 }
 
 /// The mean difference of two pictures inside a mask of their size, in levels of 255; `None` where the sizes differ, or the mask
 /// is empty.
-pub fn difference_inside(a: &Shown, b: &Shown, mask: &Shown) -> Option<f64> {
+pub(crate) fn difference_inside(a: &Shown, b: &Shown, mask: &Shown) -> Option<f64> {
     if a.size() != b.size() || a.size() != mask.size() {
         return None;
     }

@@ -13,7 +13,7 @@ use crate::released::tables;
 
 /// One instruction of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnPaths {
+pub(crate) struct TurnPaths {
     /// The picture, and for `visual` the reference after it.
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
@@ -22,7 +22,7 @@ pub struct TurnPaths {
 
 /// A row of a parquet file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// `Parquet/add_part1.parquet row 3`, from 0.
     pub place: String,
     /// As the file's name has it, where it is named as ImgEdit's are.
@@ -31,12 +31,12 @@ pub struct Row {
 }
 
 /// The parquet files at any depth, those of [`DETAILS`] apart, sorted; paths below `folder`.
-pub struct Found {
+pub(crate) struct Found {
     pub tables: Vec<PathBuf>,
     pub details: Vec<PathBuf>,
 }
 
-pub fn find_tables(folder: &Path, findings: &mut Vec<Finding>) -> Found {
+pub(crate) fn find_tables(folder: &Path, findings: &mut Vec<Finding>) -> Found {
     let mut found = Found { tables: Vec::new(), details: Vec::new() };
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {
@@ -68,7 +68,7 @@ pub fn find_tables(folder: &Path, findings: &mut Vec<Finding>) -> Found {
 
 /// Opens a table and holds its schema against the one that is wanted; ImgEdit's own are told apart by the columns, and where
 /// these are of neither, by the file's name.
-pub fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> Option<(Table, Schema)> {
+pub(crate) fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> Option<(Table, Schema)> {
     let shown = path.display().to_string();
     let table = match Table::open(&folder.join(path)) {
         Ok(table) => table,
@@ -109,14 +109,14 @@ pub fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> Option<(
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schema {
+pub(crate) enum Schema {
     Single,
     Multi,
     Details,
 }
 
 impl Schema {
-    pub fn columns(self) -> Vec<(&'static str, threshflow::publish::Nested)> {
+    pub(crate) fn columns(self) -> Vec<(&'static str, threshflow::publish::Nested)> {
         match self {
             Schema::Single => tables::single(),
             Schema::Multi => tables::multi(),
@@ -135,7 +135,7 @@ fn type_of(path: &Path) -> Option<EditType> {
 }
 
 /// The rows of one of ImgEdit's own tables.
-pub fn read(path: &Path, table: &Table, schema: Schema, findings: &mut Vec<Finding>) -> Vec<Row> {
+pub(crate) fn read(path: &Path, table: &Table, schema: Schema, findings: &mut Vec<Finding>) -> Vec<Row> {
     let shown = path.display().to_string();
     let names: Vec<&str> = schema.columns().into_iter().map(|(name, _)| name).collect();
     let mut rows = Vec::new();

@@ -15,7 +15,7 @@ use crate::released::check::words;
 const UNCHANGED: f64 = 0.5;
 
 /// What [`check_sample`] found, and what is compared across samples.
-pub struct Checked {
+pub(crate) struct Checked {
     pub findings: Vec<Finding>,
     /// Paths that no tar has, each with the row that names it.
     pub missing: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Checked {
 }
 
 /// Checks a row; holds its pictures in memory, a turn at a time.
-pub fn check_sample(tars: &Tars, row: &Row, maker: Maker) -> Checked {
+pub(crate) fn check_sample(tars: &Tars, row: &Row, maker: Maker) -> Checked {
     let mut sample = Sample {
         tars,
         row,

@@ -11,7 +11,7 @@ use threshflow::shard::{ReadOptions, ShardSource, TarFiles, find};
 use super::Finding;
 
 /// All tars of a folder. Holds every member's path and place, and no bytes.
-pub struct Tars {
+pub(crate) struct Tars {
     sources: Vec<ShardSource>,
     places: HashMap<String, Place>,
     /// The tars that were used last, by number, the latest behind: a set has more pieces than a process may open files.
@@ -30,7 +30,7 @@ struct Place {
 
 impl Tars {
     /// Walks the headers of every `*.tar` and `*.tar.split.NNN` at any depth.
-    pub fn open(folder: &Path, findings: &mut Vec<Finding>) -> Self {
+    pub(crate) fn open(folder: &Path, findings: &mut Vec<Finding>) -> Self {
         let mut all = Tars { sources: Vec::new(), places: HashMap::new(), open: Mutex::default() };
         match find(&[folder.to_string_lossy().into_owned()]) {
             Ok(sources) => {
@@ -74,19 +74,19 @@ impl Tars {
         self.sources.push(source.clone());
     }
 
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
     /// A member of the same folder and name, that lies elsewhere.
-    pub fn like(&self, path: &str) -> Option<&str> {
+    pub(crate) fn like(&self, path: &str) -> Option<&str> {
         let (folder, file) = path.rsplit_once('/')?;
         let end = format!("/{}/{file}", folder.rsplit('/').next()?);
         self.places.keys().filter(|path| path.ends_with(&end)).min().map(String::as_str)
     }
 
     /// The bytes of a member; `None` where no tar has it.
-    pub fn bytes(&self, path: &str) -> Option<Result<Vec<u8>, Refusal>> {
+    pub(crate) fn bytes(&self, path: &str) -> Option<Result<Vec<u8>, Refusal>> {
         let place = self.places.get(path)?;
         let bytes =
             self.tar(place.tar).and_then(|tar| tar.bytes(place.offset, place.len).map(Cow::into_owned));
@@ -115,7 +115,7 @@ impl Tars {
     }
 
     /// A note a tar that has members in folders which `is_named` denies.
-    pub fn note_strays(&self, is_named: impl Fn(&str) -> bool, findings: &mut Vec<Finding>) {
+    pub(crate) fn note_strays(&self, is_named: impl Fn(&str) -> bool, findings: &mut Vec<Finding>) {
         let mut strays: HashMap<u32, (u64, &str)> = HashMap::new();
         for (path, place) in &self.places {
             if !is_named(folder_of(path)) {
@@ -135,7 +135,7 @@ impl Tars {
 }
 
 /// What stands before the last `/`.
-pub fn folder_of(path: &str) -> &str {
+pub(crate) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The task of a sample.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Task {
+pub(crate) struct Task {
     /// Width and height of the source picture.
     pub size: Option<[u32; 2]>,
     /// One a step.
@@ -19,7 +19,7 @@ pub struct Task {
 
 /// A region.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object {
+pub(crate) struct Object {
     pub noun: String,
     pub bbox: Option<[f64; 4]>,
     pub mask: Option<String>,
@@ -27,7 +27,7 @@ pub struct Object {
 
 impl Task {
     /// `None` where it is no JSON object.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(bytes).ok()?;
         value.as_object()?;
         let text = |name: &str| value[name].as_str().map(str::to_owned);
@@ -65,7 +65,7 @@ impl Task {
 
 impl Object {
     /// The region of `{class_name, bbox, mask}`; `None` where there is no name.
-    pub fn of(value: &Value) -> Option<Self> {
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         let noun = value["class_name"].as_str().or(value["noun"].as_str())?.to_owned();
         let edges: Vec<f64> =
             value["bbox"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
@@ -73,7 +73,7 @@ impl Object {
     }
 
     /// What does not fit a picture of that size: a class and why.
-    pub fn misfits(&self, [width, height]: [u32; 2]) -> Vec<(&'static str, String)> {
+    pub(crate) fn misfits(&self, [width, height]: [u32; 2]) -> Vec<(&'static str, String)> {
         // Detectors' boxes may end half a pixel beyond the edge.
         const SLACK: f64 = 1.0;
         let mut misfits = Vec::new();

@@ -2,7 +2,7 @@
 
 /// Whether `text` has the noun to the letter, or else its head: the last word of it, or of what stands before `of`; one or many
 /// of it alike.
-pub fn names(text: &str, noun: &str) -> bool {
+pub(crate) fn names(text: &str, noun: &str) -> bool {
     let (text, noun) = (text.to_lowercase(), noun.to_lowercase());
     let said: Vec<&str> = words(&text).map(stem).collect();
     let nouns: Vec<&str> = words(&noun).map(stem).collect();

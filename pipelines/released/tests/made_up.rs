@@ -12,19 +12,19 @@ use threshflow::row::{ContentHash, RegionKind};
 
 use super::super::*;
 
-pub const WIDTH: u32 = 64;
-pub const HEIGHT: u32 = 48;
-pub const BOX: [u32; 4] = [20, 12, 44, 36];
+pub(crate) const WIDTH: u32 = 64;
+pub(crate) const HEIGHT: u32 = 48;
+pub(crate) const BOX: [u32; 4] = [20, 12, 44, 36];
 
 /// Edits by shard, and which pictures were asked for.
-pub struct MadeUp {
+pub(crate) struct MadeUp {
     pub shards: Vec<(String, Vec<ReleasedEdit>)>,
     /// Changes the bytes of a picture before they are handed out.
     pub spoil: fn(&ReleasedEdit, &PictureRef, &mut Vec<u8>),
     pub asked: Mutex<Vec<String>>,
 }
 
-pub const SINGLE: [(EditType, &[Operation]); 10] = [
+pub(crate) const SINGLE: [(EditType, &[Operation]); 10] = [
     (EditType::Add, &[Operation::Add]),
     (EditType::Remove, &[Operation::Remove]),
     (EditType::Replace, &[Operation::Replace]),
@@ -36,7 +36,7 @@ pub const SINGLE: [(EditType, &[Operation]); 10] = [
     (EditType::Background, &[Operation::Background]),
     (EditType::Hybrid, &[Operation::Adjust, Operation::Add]),
 ];
-pub const MULTI: [(EditType, &[Operation]); 3] = [
+pub(crate) const MULTI: [(EditType, &[Operation]); 3] = [
     (EditType::ContentMemory, &[Operation::Replace, Operation::Adjust]),
     (EditType::ContentUnderstanding, &[Operation::Add, Operation::Adjust, Operation::Remove]),
     (EditType::VersionBacktracking, &[Operation::Add, Operation::Replace, Operation::Adjust]),
@@ -44,7 +44,7 @@ pub const MULTI: [(EditType, &[Operation]); 3] = [
 
 impl MadeUp {
     /// Three shards: in the first and last, two pictures with all thirteen types each; nothing was kept of the second.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let edits = |shard: &str| -> Vec<ReleasedEdit> {
             let all = || SINGLE.into_iter().chain(MULTI);
             let of_key =
@@ -57,7 +57,7 @@ impl MadeUp {
     }
 
     /// The edit of that type of the first picture of the first shard, changed.
-    pub fn change(&mut self, edit_type: EditType, change: impl FnOnce(&mut ReleasedEdit)) {
+    pub(crate) fn change(&mut self, edit_type: EditType, change: impl FnOnce(&mut ReleasedEdit)) {
         let edits = &mut self.shards[0].1;
         let edit = edits.iter_mut().find(|edit| edit.edit_type == edit_type).unwrap();
         change(edit);
@@ -65,11 +65,11 @@ impl MadeUp {
     }
 
     /// Drops the edits of all other types.
-    pub fn keep(&mut self, types: &[EditType]) {
+    pub(crate) fn keep(&mut self, types: &[EditType]) {
         self.shards.iter_mut().for_each(|(_, edits)| edits.retain(|edit| types.contains(&edit.edit_type)));
     }
 
-    pub fn release_to(&self, to: &Path) -> Released {
+    pub(crate) fn release_to(&self, to: &Path) -> Released {
         release(to, self, DEFAULT_PIECE_BYTES).unwrap()
     }
 }

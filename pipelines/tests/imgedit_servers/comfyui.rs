@@ -11,7 +11,7 @@ use tests::trees;
 use crate::desk::{Desk, asked, planned};
 
 /// A folder with a workflow that removes and replaces.
-pub fn workflows(desk: &Desk) -> PathBuf {
+pub(crate) fn workflows(desk: &Desk) -> PathBuf {
     let workflow = json!({
         "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}, "_meta": {"title": "Load Image"}},
         "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a text", "clip": ["4", 1]}},

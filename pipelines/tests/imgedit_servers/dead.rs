@@ -16,7 +16,7 @@ use crate::desk::Desk;
 const SOON: u64 = 60;
 
 /// An address at which nobody listens.
-pub fn nowhere() -> String {
+pub(crate) fn nowhere() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     format!("http://{}", listener.local_addr().expect("bound"))
 }

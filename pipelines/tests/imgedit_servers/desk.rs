@@ -10,9 +10,9 @@ use tests::fakes::models::Models;
 use threshflow::cli::{Plan, RunReport, invoke};
 
 /// What each stage asked, or is foretold to ask; without those that ask nothing.
-pub type Asks = BTreeMap<String, u64>;
+pub(crate) type Asks = BTreeMap<String, u64>;
 
-pub struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
 }
 
@@ -20,11 +20,11 @@ pub struct Desk {
 const DIALS: [(&str, &str); 3] = [("short_side", "0"), ("aesthetic", "0"), ("detection", "0.4")];
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Desk::of(24, 8)
     }
 
-    pub fn of(scenes: usize, shrink: u32) -> Self {
+    pub(crate) fn of(scenes: usize, shrink: u32) -> Self {
         let folder = tests::scratch();
         let options = DemoOptions { scenes, shrink, threads: 2, ..DemoOptions::default() };
         write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
@@ -32,22 +32,22 @@ impl Desk {
     }
 
     /// With what is put into its folder.
-    pub fn copied(fill: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn copied(fill: impl FnOnce(&Path)) -> Self {
         let folder = tests::scratch();
         fill(folder.path());
         Desk { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// `more` is split at blanks.
-    pub fn command(&self, verb: &str, url: &str, more: &str) -> Vec<String> {
+    pub(crate) fn command(&self, verb: &str, url: &str, more: &str) -> Vec<String> {
         let path = |part: &str| self.path(part).to_string_lossy().into_owned();
         // Sidecars bring nouns along: nobody would be asked.
         let mut command: Vec<String> = format!("{verb} --backend=embedded --cores=2 --nouns-from=none")
@@ -82,18 +82,18 @@ impl Desk {
         command
     }
 
-    pub fn run(&self, models: &Models, more: &str) -> RunReport {
+    pub(crate) fn run(&self, models: &Models, more: &str) -> RunReport {
         let report = invoke::run::<ImgEdit>(&self.command("run", &models.url(), more)).expect("runs");
         report.check().expect("is done");
         report
     }
 
-    pub fn plan(&self, models: &Models, more: &str) -> Plan {
+    pub(crate) fn plan(&self, models: &Models, more: &str) -> Plan {
         invoke::plan::<ImgEdit>(&self.command("plan", &models.url(), more)).expect("plans")
     }
 
     /// The program itself.
-    pub fn program(&self, models: &Models, more: &str) -> Command {
+    pub(crate) fn program(&self, models: &Models, more: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imgedit"));
         command.args(self.command("run", &models.url(), more)).current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -101,11 +101,11 @@ impl Desk {
     }
 }
 
-pub fn asked(report: &RunReport) -> Asks {
+pub(crate) fn asked(report: &RunReport) -> Asks {
     let asks = report.summary.asks.iter().filter(|(_, asks)| asks.asked > 0);
     asks.map(|(stage, asks)| ((*stage).to_owned(), asks.asked)).collect()
 }
 
-pub fn planned(plan: &Plan) -> Asks {
+pub(crate) fn planned(plan: &Plan) -> Asks {
     plan.total.asks.iter().map(|(stage, asks)| ((*stage).to_owned(), *asks)).collect()
 }

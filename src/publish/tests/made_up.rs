@@ -6,11 +6,11 @@ use super::*;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::row::Place;
 
-pub const REGION_SCORES: [&str; 2] = ["detection", "agreement"];
+pub(crate) const REGION_SCORES: [&str; 2] = ["detection", "agreement"];
 
 /// The regions of a world, and the dial that holds some of them back.
 #[derive(Clone)]
-pub struct Regions {
+pub(crate) struct Regions {
     pub detection: f32,
     pub recorder: MadeUpRecorder,
     /// Regions whose agreement is not the one that was made up: by picture and number.
@@ -28,7 +28,7 @@ impl Default for Regions {
 
 impl Regions {
     /// The regions of a picture that came as far as the detector.
-    pub fn of_picture(&self, key: &str) -> Vec<PieceVerdict> {
+    pub(crate) fn of_picture(&self, key: &str) -> Vec<PieceVerdict> {
         let mut random = Random::of(&format!("regions of {key}"));
         let count = random.below(5) as u16;
         let made = |number: u16| {
@@ -49,7 +49,7 @@ impl Regions {
     }
 
     /// Every region of the world; only pictures that passed the first gate were looked at.
-    pub fn verdicts(&self, world: &World) -> Verdicts {
+    pub(crate) fn verdicts(&self, world: &World) -> Verdicts {
         let mut pictures = Vec::new();
         for shard in &world.shards {
             for (member, (sample, verdict)) in world.samples(shard).enumerate() {
@@ -79,11 +79,11 @@ impl Regions {
 }
 
 /// The sorts of pieces that are published.
-pub fn sorts() -> Vec<(Of, Vec<&'static str>)> {
+pub(crate) fn sorts() -> Vec<(Of, Vec<&'static str>)> {
     vec![(Of::Regions, REGION_SCORES.to_vec())]
 }
 
-pub fn region_stages() -> [StageDescription; 2] {
+pub(crate) fn region_stages() -> [StageDescription; 2] {
     let stamp = Stamp::of(&[("operator", b"segment/1")]);
     [
         StageDescription::Gate { dial: "detection", of: Of::Regions },
@@ -93,7 +93,7 @@ pub fn region_stages() -> [StageDescription; 2] {
 
 /// Writes records of every type that a column can have.
 #[derive(Clone)]
-pub struct MadeUpRecorder {
+pub(crate) struct MadeUpRecorder {
     pub version: u8,
     /// What stands in the place of each record, if anything.
     pub odd: Option<Result<String, String>>,

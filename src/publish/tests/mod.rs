@@ -26,7 +26,7 @@ use crate::shard::{Format, Member, Picture, Sample, ShardError, ShardIndex, Side
 
 /// A shard in memory: its index, and its bytes as a tar would hold them.
 #[derive(Clone)]
-pub struct FakeShard {
+pub(crate) struct FakeShard {
     pub index: ShardIndex,
     pub bytes: Vec<u8>,
     pub sidecars: Vec<Sidecar>,
@@ -51,13 +51,13 @@ impl OpenShard for FakeShard {
 
 /// How a made-up sample fares: `(short side, aesthetic)`, or why it is refused.
 #[derive(Clone)]
-pub struct Fate {
+pub(crate) struct Fate {
     pub short_side: f32,
     pub aesthetic: Result<f32, Refused>,
 }
 
 #[derive(Clone)]
-pub struct WorldShard {
+pub(crate) struct WorldShard {
     pub seq: u32,
     pub name: String,
     pub open: Arc<FakeShard>,
@@ -66,7 +66,7 @@ pub struct WorldShard {
 
 /// The shards of an input, and where the dials stand.
 #[derive(Clone)]
-pub struct World {
+pub(crate) struct World {
     pub shards: Vec<WorldShard>,
     pub short_side: f32,
     pub aesthetic: f32,
@@ -92,7 +92,7 @@ impl Shards for World {
 }
 
 impl World {
-    pub fn new(names: &[&str], samples: u32) -> Self {
+    pub(crate) fn new(names: &[&str], samples: u32) -> Self {
         let made = |(seq, name): (usize, &&str)| made_up_shard(name, 0, samples, seq as u32 + 1);
         World {
             shards: names.iter().enumerate().map(made).collect(),
@@ -103,11 +103,11 @@ impl World {
         }
     }
 
-    pub fn with_regions(self) -> Self {
+    pub(crate) fn with_regions(self) -> Self {
         World { regions: Some(made_up::Regions::default()), ..self }
     }
 
-    pub fn dials(&self) -> Vec<DialSetting> {
+    pub(crate) fn dials(&self) -> Vec<DialSetting> {
         let mut dials = vec![
             dial("short_side", "px", self.short_side, 1280.0),
             dial("aesthetic", "0 to 10", self.aesthetic, 4.75),
@@ -136,12 +136,12 @@ impl World {
         shard.fates.iter().map(verdict).collect()
     }
 
-    pub fn commit(&self, out: &Path) -> Result<Committed, PublishError> {
+    pub(crate) fn commit(&self, out: &Path) -> Result<Committed, PublishError> {
         self.commit_as(out, |_| {})
     }
 
     /// Commits what `change` makes of the verdicts.
-    pub fn commit_as(
+    pub(crate) fn commit_as(
         &self,
         out: &Path,
         change: impl FnOnce(&mut Vec<Vec<Verdict>>),
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// Commits what the two make of the verdicts, and of those of the regions.
-    pub fn commit_with(
+    pub(crate) fn commit_with(
         &self,
         out: &Path,
         change: impl FnOnce(&mut Vec<Vec<Verdict>>),
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// Hands on what is wanted when the two have changed the verdicts, and those of the regions.
-    pub fn want<T>(
+    pub(crate) fn want<T>(
         &self,
         change: impl FnOnce(&mut Vec<Vec<Verdict>>),
         change_regions: impl FnOnce(&mut Verdicts),
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// What `out` must hold, by a commit into a folder that was never there.
-    pub fn fresh_bytes(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn fresh_bytes(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let folder = scratch();
         self.commit(&folder.path().join("out")).unwrap();
         tree(&folder.path().join("out"))
@@ -211,7 +211,7 @@ fn dial(name: &'static str, unit: &'static str, value: f32, default: f32) -> Dia
     DialSetting { name, unit, comparison: ">", value, default, about: "What | it\nis about." }
 }
 
-pub fn stages() -> Vec<StageDescription> {
+pub(crate) fn stages() -> Vec<StageDescription> {
     let stamp = Stamp::of(&[("operator", b"aesthetic/1")]);
     vec![
         StageDescription::Probe,
@@ -227,7 +227,7 @@ pub fn stages() -> Vec<StageDescription> {
 }
 
 /// A shard whose every byte follows from its name, version and length.
-pub fn made_up_shard(name: &str, version: u32, samples: u32, seq: u32) -> WorldShard {
+pub(crate) fn made_up_shard(name: &str, version: u32, samples: u32, seq: u32) -> WorldShard {
     let mut random = Random::of(&format!("{name} {version}"));
     let mut shard = FakeShard {
         index: ShardIndex {
@@ -294,18 +294,18 @@ fn made_up_sample(shard: &mut FakeShard, key: &str, random: &mut Random) -> Samp
 }
 
 /// A temporary folder, in memory where that can be had: these tests sync thousands of files.
-pub fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Xorshift: the same numbers on every machine.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn of(seed: &str) -> Self {
+    pub(crate) fn of(seed: &str) -> Self {
         Random(u64::from_le_bytes(ContentHash::of(seed.as_bytes()).0[..8].try_into().unwrap()) | 1)
     }
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -314,7 +314,7 @@ impl Random {
 }
 
 /// Every file below `folder` but the dot-files of its root, with its bytes.
-pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(at) = folders.pop() {
@@ -335,7 +335,7 @@ pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// That two trees are one, told by name where they are not.
 #[track_caller]
-pub fn assert_same(found: &BTreeMap<PathBuf, Vec<u8>>, wanted: &BTreeMap<PathBuf, Vec<u8>>) {
+pub(crate) fn assert_same(found: &BTreeMap<PathBuf, Vec<u8>>, wanted: &BTreeMap<PathBuf, Vec<u8>>) {
     let names = |tree: &BTreeMap<PathBuf, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(found), names(wanted));
     for (path, bytes) in wanted {

@@ -16,7 +16,7 @@ fn manifest(out: &Path) -> Manifest {
 }
 
 /// Every region of the world: its shard, key and number, where it stands, and whether its picture is kept.
-pub fn all_regions(world: &World) -> Vec<(String, String, u16, PieceVerdict, bool)> {
+pub(crate) fn all_regions(world: &World) -> Vec<(String, String, u16, PieceVerdict, bool)> {
     let regions = world.regions.as_ref().unwrap();
     let verdicts = regions.verdicts(world);
     let mut all = Vec::new();

@@ -20,7 +20,7 @@ use super::bytes::Bytes;
 use super::{Catalogue, ReadOptions, Sample, Shard, ShardIndex, ShardSource, index};
 
 /// A PNG of `width` x `height` pixels of one colour.
-pub fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
     encoded(
         &image::DynamicImage::ImageRgb8(image::RgbImage::from_pixel(width, height, image::Rgb([shade; 3]))),
         "png",
@@ -28,7 +28,7 @@ pub fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
 }
 
 /// A picture in the format of this extension.
-pub fn encoded(picture: &image::DynamicImage, extension: &str) -> Vec<u8> {
+pub(crate) fn encoded(picture: &image::DynamicImage, extension: &str) -> Vec<u8> {
     let format = image::ImageFormat::from_extension(extension).unwrap();
     let mut out = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut out, format).unwrap();
@@ -36,22 +36,22 @@ pub fn encoded(picture: &image::DynamicImage, extension: &str) -> Vec<u8> {
 }
 
 /// One member of a tar to be made; the name is written as it is, however hostile.
-pub struct Made {
+pub(crate) struct Made {
     name: Vec<u8>,
     kind: u8,
     payload: Vec<u8>,
 }
 
-pub fn file(name: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Made {
+pub(crate) fn file(name: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Made {
     Made { name: name.as_ref().to_vec(), kind: b'0', payload: payload.as_ref().to_vec() }
 }
 
-pub fn special(name: &str, kind: u8) -> Made {
+pub(crate) fn special(name: &str, kind: u8) -> Made {
     Made { name: name.as_bytes().to_vec(), kind, payload: Vec::new() }
 }
 
 /// The blocks of one member.
-pub fn blocks(made: &Made) -> Vec<u8> {
+pub(crate) fn blocks(made: &Made) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..made.name.len()].copy_from_slice(&made.name);
     header.set_size(made.payload.len() as u64);
@@ -65,14 +65,14 @@ pub fn blocks(made: &Made) -> Vec<u8> {
 }
 
 /// A tar of these members with the end-of-archive mark.
-pub fn tar_of(members: &[Made]) -> Vec<u8> {
+pub(crate) fn tar_of(members: &[Made]) -> Vec<u8> {
     let mut out: Vec<u8> = members.iter().flat_map(blocks).collect();
     out.resize(out.len() + 1024, 0);
     out
 }
 
 /// `count` samples of a small PNG and a JSON sidecar each: a good tar.
-pub fn good_tar(count: u32) -> Vec<u8> {
+pub(crate) fn good_tar(count: u32) -> Vec<u8> {
     let members: Vec<Made> = (0..count)
         .flat_map(|i| {
             let json = format!("{{\"aes\":{i}.5,\"id\":\"{i}\"}}");
@@ -83,16 +83,16 @@ pub fn good_tar(count: u32) -> Vec<u8> {
 }
 
 /// A shard of one file.
-pub fn source_of(path: &Path) -> ShardSource {
+pub(crate) fn source_of(path: &Path) -> ShardSource {
     ShardSource { name: "x".to_owned(), pieces: vec![Ok(path.to_path_buf())] }
 }
 
 /// Walks these bytes as the one file of a shard.
-pub fn walked(bytes: &[u8]) -> ShardIndex {
+pub(crate) fn walked(bytes: &[u8]) -> ShardIndex {
     walked_with(bytes, &ReadOptions::default())
 }
 
-pub fn walked_with(bytes: &[u8], options: &ReadOptions) -> ShardIndex {
+pub(crate) fn walked_with(bytes: &[u8], options: &ReadOptions) -> ShardIndex {
     let folder = folder();
     let path = folder.path().join("x.tar");
     std::fs::write(&path, bytes).unwrap();
@@ -101,7 +101,7 @@ pub fn walked_with(bytes: &[u8], options: &ReadOptions) -> ShardIndex {
 }
 
 /// Each row as `key=class`, or `key` where it is good.
-pub fn outcome(index: &ShardIndex) -> Vec<String> {
+pub(crate) fn outcome(index: &ShardIndex) -> Vec<String> {
     index.samples.iter().map(outcome_of).collect()
 }
 
@@ -113,7 +113,7 @@ fn outcome_of(sample: &Sample) -> String {
 }
 
 /// The message of the last row's refusal.
-pub fn last_message(index: &ShardIndex) -> String {
+pub(crate) fn last_message(index: &ShardIndex) -> String {
     index
         .samples
         .last()
@@ -128,32 +128,32 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// A folder with a store and a place for shards.
-pub struct Desk {
+pub(crate) struct Desk {
     pub folder: tempfile::TempDir,
 }
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Desk { folder: folder() }
     }
 
-    pub fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
-    pub fn catalogue(&self) -> Catalogue {
+    pub(crate) fn catalogue(&self) -> Catalogue {
         Catalogue::open(&self.store(), ReadOptions::default(), false).unwrap()
     }
 
     /// Loads a shard of this tar, in a store of its own.
-    pub fn load(tar: &[u8]) -> (Self, Arc<Shard>) {
+    pub(crate) fn load(tar: &[u8]) -> (Self, Arc<Shard>) {
         let desk = Desk::new();
         let path = desk.put("x.tar", tar);
         let shard = desk.catalogue().load(&source_of(&path)).unwrap();
@@ -162,10 +162,10 @@ impl Desk {
 }
 
 /// A small generator of repeatable numbers (xorshift): tests need no crate for it.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// An answer that will be given.
 #[derive(Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     status: u16,
     kind: &'static str,
     body: Vec<u8>,
@@ -18,18 +18,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn bytes(status: u16, kind: &'static str, body: Vec<u8>) -> Self {
+    pub(crate) fn bytes(status: u16, kind: &'static str, body: Vec<u8>) -> Self {
         Answer { status, kind, body, header: String::new() }
     }
 
-    pub fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Answer::bytes(status, "application/json", body.to_string().into_bytes())
     }
 }
 
 /// What was asked.
 #[derive(Clone)]
-pub struct Request {
+pub(crate) struct Request {
     pub line: String,
     boundary: String,
     body: Vec<u8>,
@@ -38,17 +38,17 @@ pub struct Request {
 impl Request {
     /// The one part of a form of this name.
     #[track_caller]
-    pub fn part(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn part(&self, name: &str) -> Vec<u8> {
         let mut parts = self.parts(name);
         assert_eq!(parts.len(), 1, "parts named {name}");
         parts.remove(0)
     }
 
-    pub fn parts(&self, name: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn parts(&self, name: &str) -> Vec<Vec<u8>> {
         self.all().into_iter().filter(|(theirs, _)| theirs == name).map(|(_, bytes)| bytes).collect()
     }
 
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.all().into_iter().map(|(name, _)| name).collect()
     }
 
@@ -78,13 +78,13 @@ struct Kept {
 }
 
 /// Listens on a port of its own until the process ends.
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     kept: Arc<Mutex<Kept>>,
 }
 
 impl Server {
-    pub fn start(answers: Vec<Answer>) -> Self {
+    pub(crate) fn start(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let kept = Arc::new(Mutex::new(Kept { answers: answers.into(), requests: Vec::new() }));
@@ -98,21 +98,21 @@ impl Server {
         Server { port, kept }
     }
 
-    pub fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
     /// Answers from now on.
-    pub fn then(&self, answers: Vec<Answer>) {
+    pub(crate) fn then(&self, answers: Vec<Answer>) {
         self.kept.lock().unwrap().answers = answers.into();
     }
 
     /// Answers that nobody fetched.
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.kept.lock().unwrap().answers.len()
     }
 
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.kept.lock().unwrap().requests.clone()
     }
 }

@@ -6,7 +6,7 @@ use crate::editors::paint::zone::widened;
 use crate::pixels::mask::Mask;
 
 /// Squares are `2 * HALF + 1` pixels wide.
-pub const HALF: usize = 3;
+pub(crate) const HALF: usize = 3;
 /// A level isn't made smaller than this.
 const LEAST_SIDE: usize = 4 * (2 * HALF + 1);
 
@@ -16,7 +16,7 @@ const RING: usize = 6;
 const CALM: u8 = 5;
 
 /// A picture, row by row, three bytes a pixel, and which of its pixels are to be filled.
-pub struct Level {
+pub(crate) struct Level {
     pub width: usize,
     pub height: usize,
     pub pixels: Vec<u8>,
@@ -38,7 +38,7 @@ const LEAST_FAMILIAR: usize = 400;
 const RIM: u32 = 7;
 
 impl Level {
-    pub fn new(picture: &RgbImage, hole: &Mask) -> Self {
+    pub(crate) fn new(picture: &RgbImage, hole: &Mask) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let bits = hole.bits.iter().map(|&bit| bit != 0).collect();
         Self::of(width, height, picture.as_raw().clone(), bits, strange(picture, hole))
@@ -55,7 +55,7 @@ impl Level {
     }
 
     /// Half as wide and high; `None` where that would be too small. A pixel is in the hole where half of its four are.
-    pub fn halved(&self) -> Option<Self> {
+    pub(crate) fn halved(&self) -> Option<Self> {
         let (width, height) = (self.width / 2, self.height / 2);
         if width < LEAST_SIDE || height < LEAST_SIDE {
             return None;
@@ -80,7 +80,7 @@ impl Level {
     }
 
     /// How deep the hole is: the greatest number of steps (straight or diagonal) to a pixel outside of it.
-    pub fn depth(&self) -> u32 {
+    pub(crate) fn depth(&self) -> u32 {
         let (width, height) = (self.width, self.height);
         let mut steps: Vec<u32> = self.hole.iter().map(|&hole| if hole { u32::MAX - 1 } else { 0 }).collect();
         let mut pass = |forward: bool| {
@@ -105,25 +105,25 @@ impl Level {
     }
 
     /// Whether the square around this pixel is in the picture and touches the hole.
-    pub fn is_target(&self, at: usize) -> bool {
+    pub(crate) fn is_target(&self, at: usize) -> bool {
         !matches!(self.holes[at], 0 | BEYOND)
     }
 
     /// Whether the square around this pixel is in the picture, wholly outside of the hole, and shows little of other things.
-    pub fn is_source(&self, at: usize) -> bool {
+    pub(crate) fn is_source(&self, at: usize) -> bool {
         self.holes[at] == 0 && self.strangers[at] <= MOST_STRANGE
     }
 
-    pub fn targets(&self) -> usize {
+    pub(crate) fn targets(&self) -> usize {
         (0..self.holes.len()).filter(|&at| self.is_target(at)).count()
     }
 
-    pub fn sources(&self) -> usize {
+    pub(crate) fn sources(&self) -> usize {
         (0..self.holes.len()).filter(|&at| self.is_source(at)).count()
     }
 
     /// Whether there is nothing but smooth change in the pixels right around the hole.
-    pub fn is_calm_around(&self) -> bool {
+    pub(crate) fn is_calm_around(&self) -> bool {
         let (mut all, mut steep) = (0, 0);
         for y in RING..self.height.saturating_sub(RING) {
             for x in RING..self.width.saturating_sub(RING) {
@@ -147,7 +147,7 @@ impl Level {
     }
 
     /// Writes what is in the hole into the picture, which has this level's size.
-    pub fn write(&self, picture: &mut RgbImage) {
+    pub(crate) fn write(&self, picture: &mut RgbImage) {
         let pixels = picture.pixels_mut().zip(self.pixels.chunks_exact(3)).zip(&self.hole);
         for ((to, from), _) in pixels.filter(|(_, hole)| **hole) {
             to.0.copy_from_slice(from);
@@ -211,7 +211,7 @@ impl Level {
 }
 
 /// A smooth fill of all levels, from the last and smallest: a membrane spanned over the hole.
-pub fn fill_smoothly(levels: &mut [Level]) {
+pub(crate) fn fill_smoothly(levels: &mut [Level]) {
     let Some((last, finer)) = levels.split_last_mut() else { return };
     let known: Vec<usize> = (0..last.hole.len()).filter(|&at| !last.hole[at]).collect();
     let mean: [u8; 3] = std::array::from_fn(|c| {

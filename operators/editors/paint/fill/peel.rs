@@ -13,7 +13,7 @@ const KNOWN: u32 = 2;
 const GUESSED: u32 = 1;
 
 /// Fills the hole of a level that has sources; it must be filled smoothly already.
-pub fn fill_inwards(level: &mut Level) {
+pub(crate) fn fill_inwards(level: &mut Level) {
     let all: Vec<usize> = (0..level.hole.len()).filter(|&at| level.is_source(at)).collect();
     let step = all.len().div_ceil(MOST_SOURCES).max(1);
     let sources: Vec<usize> = all.into_iter().step_by(step).collect();

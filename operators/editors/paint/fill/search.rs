@@ -4,7 +4,7 @@ use super::super::dice::Dice;
 use super::level::{HALF, Level};
 
 /// For each square that touches the hole, by the pixel in its middle: the middle of the square that it is to look like.
-pub struct Matches {
+pub(crate) struct Matches {
     width: usize,
     height: usize,
     /// Targets in reading order.
@@ -16,7 +16,7 @@ pub struct Matches {
 }
 
 impl Matches {
-    pub fn at_random(level: &Level, dice: &mut Dice) -> Self {
+    pub(crate) fn at_random(level: &Level, dice: &mut Dice) -> Self {
         let mut matches = Self::none(level);
         for n in 0..matches.targets.len() {
             let at = matches.targets[n] as usize;
@@ -34,7 +34,7 @@ impl Matches {
     }
 
     /// These matches for a level twice as wide and high.
-    pub fn doubled(&self, fine: &Level, dice: &mut Dice) -> Self {
+    pub(crate) fn doubled(&self, fine: &Level, dice: &mut Dice) -> Self {
         let mut matches = Self::none(fine);
         for n in 0..matches.targets.len() {
             let at = matches.targets[n] as usize;
@@ -76,7 +76,7 @@ impl Matches {
     }
 
     /// Twice through all targets, there and back: what a neighbour found, moved along; then chance, nearer and nearer.
-    pub fn improve(&mut self, level: &Level, dice: &mut Dice) {
+    pub(crate) fn improve(&mut self, level: &Level, dice: &mut Dice) {
         self.weigh(level);
         for back in [false, true] {
             for n in 0..self.targets.len() {
@@ -89,7 +89,7 @@ impl Matches {
     }
 
     /// Once through all targets, there and back, without chance: mends what doubling tore.
-    pub fn settle(&mut self, level: &Level) {
+    pub(crate) fn settle(&mut self, level: &Level) {
         self.weigh(level);
         for back in [false, true] {
             for n in 0..self.targets.len() {
@@ -144,7 +144,7 @@ impl Matches {
     }
 
     /// Every pixel of the hole becomes the mean of what the squares over it say, those that fit well before all.
-    pub fn vote(&self, level: &mut Level) {
+    pub(crate) fn vote(&self, level: &mut Level) {
         let mut sums = vec![[0.0f32; 4]; level.hole.len()];
         for &at in &self.targets {
             let at = at as usize;

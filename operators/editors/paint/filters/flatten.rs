@@ -6,7 +6,7 @@ use crate::pixels::light::light;
 
 /// Each pixel becomes the mean of that of its four squares (upper left to lower right, `radius + 1` pixels wide, all with the
 /// pixel in a corner) whose brightness differs least.
-pub fn flattened(picture: &RgbImage, radius: u32) -> RgbImage {
+pub(crate) fn flattened(picture: &RgbImage, radius: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let sums = Sums::of(picture);
     RgbImage::from_fn(width, height, |x, y| {

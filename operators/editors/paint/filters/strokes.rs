@@ -9,7 +9,7 @@ use crate::pixels::light::light;
 
 /// The picture in strokes: a layer of ones `brush` pixels long, then one of half of that. Each has the colour that stands
 /// in its middle, a little lighter or darker, and runs along the edge that is there.
-pub fn painted(picture: &RgbImage, brush: u32, seed: u64) -> RgbImage {
+pub(crate) fn painted(picture: &RgbImage, brush: u32, seed: u64) -> RgbImage {
     let calm = flattened(picture, (brush / 12).max(1));
     let mut canvas = calm.clone();
     let mut dice = Dice::of(seed);

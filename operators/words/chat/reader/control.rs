@@ -376,7 +376,7 @@ fn stem(name: &str, edge: Edge) -> (&str, Edge) {
 
 /// The text without any control token, and without signs that no text has. What stood on both sides of a token stays apart where
 /// it would become one word.
-pub fn without_control_tokens(text: &str) -> String {
+pub(crate) fn without_control_tokens(text: &str) -> String {
     let unseen = |letter: char| letter == '\u{feff}' || letter.is_control() && !letter.is_whitespace();
     let mut clean: String = text.chars().filter(|letter| !unseen(*letter)).collect();
     // What is left on both sides of a token may make one.

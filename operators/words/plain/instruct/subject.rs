@@ -20,7 +20,12 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub fn of(object: &'a PlannedObject, plan: &EditPlan, colour: Option<&'a str>, terse: bool) -> Self {
+    pub(crate) fn of(
+        object: &'a PlannedObject,
+        plan: &EditPlan,
+        colour: Option<&'a str>,
+        terse: bool,
+    ) -> Self {
         let said = words(&object.noun);
         let in_noun = |word: &str| said.iter().any(|said| said == word);
         let size = match Size::of(object.bbox, plan.width, plan.height) {
@@ -53,32 +58,32 @@ impl<'a> Subject<'a> {
     }
 
     /// `the small red car on the left`
-    pub fn known(&self) -> String {
+    pub(crate) fn known(&self) -> String {
         self.the(&[self.size, self.tint])
     }
 
     /// With one adjective at most: the size, or else the colour.
-    pub fn known_by_one(&self) -> String {
+    pub(crate) fn known_by_one(&self) -> String {
         self.the(&[if self.size.is_empty() { self.tint } else { self.size }])
     }
 
     /// `a small red car on the left`
-    pub fn introduced(&self) -> String {
+    pub(crate) fn introduced(&self) -> String {
         spaced(&[&with_article(&self.described(&[self.size, self.tint])), self.place])
     }
 
     /// `the car`
-    pub fn bare(&self) -> String {
+    pub(crate) fn bare(&self) -> String {
         if self.has_article() { self.noun.to_owned() } else { format!("the {}", self.noun) }
     }
 
     /// `it` or `them`.
-    pub fn pronoun(&self) -> &'static str {
+    pub(crate) fn pronoun(&self) -> &'static str {
         if is_plural(self.noun) { "them" } else { "it" }
     }
 
     /// What it is once it looks like this: `a blue car`, also of a `red car`.
-    pub fn made(&self, look: &str, colours: &[String]) -> String {
+    pub(crate) fn made(&self, look: &str, colours: &[String]) -> String {
         let said = words(self.noun);
         let skipped = said.iter().take(said.len().saturating_sub(1));
         let skipped = skipped.take_while(|word| {

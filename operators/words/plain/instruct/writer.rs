@@ -38,7 +38,7 @@ fn said(words: String) -> Said {
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(
+    pub(crate) fn new(
         lexicon: &'a Lexicon,
         plan: &'a EditPlan,
         known: &'a Known<'a>,
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         Ok(Writer { lexicon, plan, known, pick, subjects })
     }
 
-    pub fn write(&self) -> Result<Instruction, Refusal> {
+    pub(crate) fn write(&self) -> Result<Instruction, Refusal> {
         let mut premise = None;
         let turns = match self.plan.edit_type {
             EditType::Hybrid => return Ok(self.hybrid()),
