@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbImage;
-use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Scores, Stage, Subject};
 use threshflow::memo::Inline;
-use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Told, Unit};
+use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::Picture;
 
 use crate::chat::judge::{Pair, Rubric};
@@ -83,13 +83,18 @@ impl EditScores {
     }
 }
 
+impl Scores for EditScores {
+    fn without_answer<R: Row>(row: R) -> Self::Row<R> {
+        With::new(With::new(With::new(row, Score::NAN), Score::NAN), Score::NAN)
+    }
+}
+
 impl Answer for EditScores {
     type Row<R: Row> = Scored<Scored<Scored<R, Follows>, Natural>, ObjectMatch>;
 
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
-        let row = Scored { row, score: Score::of(self.follows) };
-        let row = Scored { row, score: Score::of(self.natural) };
-        Scored { row, score: Score::of(f32::from(u8::from(self.matches))) }
+        let row = With::new(With::new(row, Score::of(self.follows)), Score::of(self.natural));
+        With::new(row, Score::of(f32::from(u8::from(self.matches))))
     }
     fn to_head(self) -> Inline {
         let steps = |score: f32| (score.clamp(0.0, 60.0) * STEPS).round() as u16;
@@ -408,7 +413,7 @@ pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judge
     let edit = question.edit.as_ref().ok_or_else(no_edit)?;
     let (instructed, edited) = judge.operator().pictures.handles(question)?;
     let mut asked = question.clone();
-    asked.row = Told::new(Told::new((**edit).clone(), instructed), edited).content();
+    asked.row = With::new(With::new((**edit).clone(), instructed), edited).content();
     serde_json::from_slice(&judge.body(&asked)?)
         .map_err(|error| Refusal::transient("foreign_answer", format!("not a judgement: {error}")))
 }

@@ -1,6 +1,7 @@
 //! Pipelines: one Rust file a pipeline, and what their programs show and measure.
 
 mod bench;
+mod candidates;
 pub mod demo;
 mod demo_run;
 pub mod distinct;

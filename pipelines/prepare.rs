@@ -56,9 +56,8 @@ impl Prepare {
 impl Pipeline for Prepare {
     const NAME: &'static str = "prepare";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Scored<Image, ShortSide>, Aesthetic>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         self.pleasing(images, &dial.short_side, &dial.aesthetic)
     }
 

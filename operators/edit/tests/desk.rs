@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use image::{ImageFormat, Rgb};
 use threshflow::lane::{Answer, LaneOptions, Lanes, Mode, Stage};
 use threshflow::memo::Written;
-use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, Told};
+use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, With};
 use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
 
 use super::*;
@@ -472,7 +472,7 @@ impl Desk {
         let reply = self.answer(&question).unwrap();
         let words = serde_json::to_vec(&*self.words.lock().unwrap()).unwrap();
         let row = self.row(edit_type, operations, regions);
-        let content = Told::new(row, Handle::<crate::instruct::Instructed>::of(&words)).content();
+        let content = With::new(row, Handle::<crate::instruct::Instructed>::of(&words)).content();
         let written = Written { head: reply.answer.to_head(), body: reply.body };
         stage.memo().put(&[(content, Ok(written))]).unwrap();
         (EditPictures { edits: stage }, question)
