@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use operators::detect_model::DetectSettings;
-use operators::nouns::NounSource;
+use operators::models::detect_model::DetectSettings;
 use operators::onnx::{Backend, BackendChoice, Device};
-use operators::region_crop::Channels;
+use operators::pixels::region_crop::Channels;
+use operators::plan::noun_list::NounSource;
 use operators::region_score::Before;
 use operators::{Area, Detect, Detection, NounsFromSidecar, Records, RegionScore, Segment, Texts, area};
 use pipelines::demo::{DemoOptions, write_demo_shards};

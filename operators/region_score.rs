@@ -12,17 +12,17 @@ use threshflow::memo::Inline;
 use threshflow::row::{ContentHash, Refusal, Region, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::aesthetic_model::{AestheticModel, Scorer};
-use crate::clip_model::{ClipModel, VisionTower};
-use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
-use crate::embedding::share_of_first;
-use crate::labels::Labels;
+use crate::models::aesthetic_model::{AestheticModel, Scorer};
+use crate::models::clip_model::{ClipModel, VisionTower};
+use crate::models::embedding::share_of_first;
+use crate::models::labels::Labels;
+use crate::models::region_clip::{NounTexts, RegionClip};
+use crate::models::texts::Texts;
 use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
-use crate::records::{Records, Released, value_of};
-use crate::region_clip::{NounTexts, RegionClip};
-use crate::region_crop::Channels;
+use crate::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+use crate::pixels::region_crop::Channels;
+use crate::record::records::{Records, Released, value_of};
 use crate::segment::MaskSource;
-use crate::texts::Texts;
 
 /// How surely a region shows its noun, 0 to 1.
 pub struct ClipScore;

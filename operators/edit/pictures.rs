@@ -6,10 +6,10 @@ use threshflow::lane::{Question, Stage};
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, With};
 
 use super::{Edit, Edited, StoredEdit, StoredPass};
-use crate::edit_plan::Operation;
-use crate::edit_plan::passes::{Shown, passes};
 use crate::edit_source::{EditSource, Planned};
 use crate::instruct::{Instructed, StoredInstruction};
+use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::passes::{Shown, passes};
 
 /// What each turn starts from, and what came of it.
 pub type Turns = Vec<(Shown, Shown)>;
@@ -24,7 +24,7 @@ pub struct EditPictures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadePass {
     pub operation: Operation,
-    /// The editor's [name](crate::editor::Editor::name).
+    /// The editor's [name](crate::editors::Editor::name).
     pub editor: &'static str,
     /// The memo's.
     pub stamp: Stamp,

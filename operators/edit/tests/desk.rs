@@ -12,15 +12,15 @@ use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
 use super::*;
 use crate::caption::CaptionSource;
 use crate::detect::{Detect, FoundRegions};
-use crate::detect_model::DetectSettings;
-use crate::edit_plan::Instruction;
-use crate::edit_source::StoredReference;
-use crate::editor::{Editor, Made, Means};
-use crate::mask::Mask;
-use crate::nouns::{NounList, NounSource};
+use crate::editors::references::StoredReference;
+use crate::editors::{Editor, Made, Means};
+use crate::models::detect_model::DetectSettings;
 use crate::onnx::{Backend, BackendChoice, Device};
-use crate::records::Records;
-use crate::rle;
+use crate::pixels::mask::Mask;
+use crate::pixels::rle;
+use crate::plan::edit_plan::Instruction;
+use crate::plan::noun_list::{NounList, NounSource};
+use crate::record::records::Records;
 use crate::segment::{MaskScore, Segment, StoredMask};
 
 pub fn fixtures() -> PathBuf {
