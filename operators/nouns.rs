@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Limits, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{Handle, Refusal, RegionKind, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -203,11 +203,8 @@ impl Operator for NounsFromSidecar {
         let json = subject.sidecar.and_then(|sidecar| sidecar.json.as_deref());
         Ok(self.listed(json)?.unwrap_or_default())
     }
-    fn most_a_batch(&self) -> usize {
-        256
-    }
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(256)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())
