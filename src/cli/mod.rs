@@ -6,6 +6,7 @@ mod clean;
 mod describe;
 mod errors;
 mod explain;
+mod export;
 mod input;
 pub mod invoke;
 mod options;
@@ -14,6 +15,7 @@ mod progress;
 mod rate;
 mod removed;
 mod run;
+mod run_report;
 mod signals;
 mod store;
 mod summary;
@@ -29,10 +31,12 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 
 pub use apart::apart;
 pub use errors::{Errors, StageErrors};
+pub use export::tell_mended;
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, PieceEffect, Plan};
-pub use run::{RunReport, rows_of, run, settings, tell_mended};
+pub use run::{rows_of, run, settings};
+pub use run_report::RunReport;
 pub use summary::{Summary, peak_rss_bytes};
 
 use crate::lane::Lanes;
@@ -310,7 +314,7 @@ fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Fail
         Verb::Explain { out, json, shard, key, .. } => {
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
-        Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
+        Verb::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
         Verb::Dials { json } => describe::dials::<P>(output(json)),
         Verb::Demo { folder, json } => P::demo(&folder, output(json), Commands::of::<P>()),
         Verb::Clean { store, drop, json } => clean::clean(&store, drop.as_deref(), output(json)),
