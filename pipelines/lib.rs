@@ -1,4 +1,4 @@
-//! Pipelines: one Rust file a pipeline, and what their programs show and measure.
+//! Pipelines: one Rust file a pipeline, the register of those that the program `threshflow` has, and what they show and measure.
 
 mod bench;
 pub mod demo;
@@ -20,4 +20,7 @@ mod prepare_demo;
 mod recap_demo;
 pub mod recap_mask;
 mod recap_record;
+mod register;
 pub mod released;
+
+pub use register::PROGRAM;

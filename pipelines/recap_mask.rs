@@ -3,14 +3,12 @@
 //! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was
 //! found: gates that come before a question save it.
 
-use std::path::Path;
-
 use operators::nouns::NounSource;
 use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
     NounsFromSidecar, RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::cli::{App, Demo, Failure, Workbench};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -22,7 +20,7 @@ use crate::illustrate::Illustrate;
 use crate::recap_record::RecapRecorder;
 
 dials! {
-    /// What a rerun may turn: `recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
+    /// What a rerun may turn: `threshflow recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -141,6 +139,7 @@ fn region_area(region: &Judged) -> Score<Area> {
 impl App for RecapMask {
     const ABOUT: &'static str =
         "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
+    const DEMO: Option<Demo> = Some(crate::recap_demo::run);
     type Args = GroundArgs;
 
     fn open(args: &GroundArgs, workbench: &Workbench) -> Result<Self, Failure> {
@@ -154,9 +153,5 @@ impl App for RecapMask {
         let aesthetic = opening.aesthetic.clone();
         let sidecar_score = args.aesthetic_from_sidecar.clone();
         Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
-    }
-
-    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        crate::recap_demo::run(folder, output, commands)
     }
 }

@@ -119,9 +119,12 @@ fn the_first_command_of_readme_runs_the_pipeline_that_it_shows() {
     assert!(read("README.md").lines().take(8).any(|line| line.starts_with(first)), "README begins otherwise");
     let manifest = read("pipelines/Cargo.toml");
     assert!(
-        manifest.lines().any(|line| line == "default-run = \"imgedit\""),
+        manifest.lines().any(|line| line == "default-run = \"threshflow\""),
         "another program is run by default"
     );
+    let register = read("pipelines/register.rs");
+    let first = register.split("Entry::of::<").nth(1).and_then(|rest| rest.split('>').next());
+    assert_eq!(first, Some("ImgEdit"), "another pipeline goes without its name");
 }
 
 /// The targets of a page's links that lie in this repository, without what follows a `#`.
