@@ -13,7 +13,7 @@ use threshflow::shard::ShardNames;
 use crate::prepare::{Args, Prepare};
 
 dials! {
-    /// What a rerun may turn: `distinct run ... --set duplicate_distance=5`.
+    /// What a rerun may turn: `threshflow distinct run ... --set duplicate_distance=5`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,

@@ -24,7 +24,7 @@ use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, RegionScore, Segment,
     ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::cli::{App, Demo, Failure, Workbench};
 use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -36,7 +36,7 @@ use crate::imgedit::args::Args;
 use crate::imgedit::record::ImgEditRecorder;
 
 dials! {
-    /// What a rerun may turn: `imgedit run ... --set aesthetic=5 --set follows=4`.
+    /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=5 --set follows=4`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -146,14 +146,11 @@ impl Pipeline for ImgEdit {
 impl App for ImgEdit {
     const ABOUT: &'static str =
         "Makes judged edit pairs of pictures: thirteen types of edits, single and multi-turn";
+    const DEMO: Option<Demo> = Some(demo::run);
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
         open::open(args, workbench)
-    }
-
-    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        demo::run(folder, output, commands)
     }
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {

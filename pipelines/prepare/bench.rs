@@ -1,4 +1,4 @@
-//! `prepare bench`: images a second from shards to published rows, beside the limit of this machine, in one run.
+//! `threshflow prepare bench`: images a second from shards to published rows, beside the limit of this machine, in one run.
 //!
 //! The limit is `cores / (decode + model)`, in core-seconds an image, each measured alone with all cores busy: what
 //! a program without any cost of its own would reach. Where others use the machine, each measurement meets another
@@ -58,7 +58,7 @@ fn cpu_seconds() -> f64 {
 /// A picture of an open shard.
 type Place = (Arc<Shard>, u32);
 
-pub fn throughput(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
+pub fn throughput(args: &Args, options: &BenchOptions, commands: &Commands) -> Result<(), Failure> {
     let Some(model) = &args.aesthetic else {
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };
@@ -244,7 +244,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
 fn end_to_end(
     args: &Args,
     options: &BenchOptions,
-    commands: Commands,
+    commands: &Commands,
     scratch: &std::path::Path,
 ) -> Result<(u64, f64), Failure> {
     let path = |part: &str| scratch.join(part).to_string_lossy().into_owned();

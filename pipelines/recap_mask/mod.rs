@@ -6,14 +6,12 @@
 mod demo;
 pub(crate) mod record;
 
-use std::path::Path;
-
 use operators::plan::noun_list::NounSource;
 use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, NounsFromSidecar, RegionScore,
     Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::cli::{App, Demo, Failure, Workbench};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -25,7 +23,7 @@ use crate::illustrate::Illustrate;
 use crate::recap_mask::record::RecapRecorder;
 
 dials! {
-    /// What a rerun may turn: `recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
+    /// What a rerun may turn: `threshflow recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -101,6 +99,7 @@ impl Pipeline for RecapMask {
 impl App for RecapMask {
     const ABOUT: &'static str =
         "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
+    const DEMO: Option<Demo> = Some(demo::run);
     type Args = GroundArgs;
 
     fn open(args: &GroundArgs, workbench: &Workbench) -> Result<Self, Failure> {
@@ -114,9 +113,5 @@ impl App for RecapMask {
         let aesthetic = opening.aesthetic.clone();
         let sidecar_score = args.aesthetic_from_sidecar.clone();
         Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
-    }
-
-    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        crate::recap_mask::demo::run(folder, output, commands)
     }
 }
