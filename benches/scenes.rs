@@ -142,9 +142,9 @@ impl<'a> Ground<'a> {
             let (looked, found) = looked.regions(&detect);
             let found = found.gate(&detection).each(area).gate(&least).each(noting(&regions));
             match up_to {
-                UpTo::Detect => looked.with(found),
-                UpTo::Segment => looked.with(found.ask(&segment)),
-                UpTo::RegionScore => looked.with(found.ask(&segment).ask(&region_score)),
+                UpTo::Detect => looked.with(found).finish(),
+                UpTo::Segment => looked.with(found.ask(&segment)).finish(),
+                UpTo::RegionScore => looked.with(found.ask(&segment).ask(&region_score)).finish(),
             }
         })
         .expect("the engine starts");

@@ -5,12 +5,11 @@ pub mod clip;
 pub mod pixels;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::RgbImage;
-use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Answer, Key, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject};
 use threshflow::memo::Inline;
-use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Told, Unit};
+use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::Picture;
 
 use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
@@ -88,13 +87,18 @@ impl EditScores {
     }
 }
 
+impl Scores for EditScores {
+    fn without_answer<R: Row>(row: R) -> Self::Row<R> {
+        With::new(With::new(With::new(row, Score::NAN), Score::NAN), Score::NAN)
+    }
+}
+
 impl Answer for EditScores {
     type Row<R: Row> = Scored<Scored<Scored<R, Follows>, Natural>, ObjectMatch>;
 
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
-        let row = Scored { row, score: Score::of(self.follows) };
-        let row = Scored { row, score: Score::of(self.natural) };
-        Scored { row, score: Score::of(f32::from(u8::from(self.matches))) }
+        let row = With::new(With::new(row, Score::of(self.follows)), Score::of(self.natural));
+        With::new(row, Score::of(f32::from(u8::from(self.matches))))
     }
     fn to_head(self) -> Inline {
         let steps = |score: f32| (score.clamp(0.0, 60.0) * STEPS).round() as u16;
@@ -331,39 +335,18 @@ impl Operator for Judge {
         }
     }
 
-    fn most_a_batch(&self) -> usize {
+    fn limits(&self) -> Limits {
         match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.plan().most_a_batch,
-            JudgeBy::Pixels(None) | JudgeBy::Chat(_) => 1,
-        }
-    }
-
-    fn sessions(&self) -> usize {
-        match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.plan().sessions,
-            JudgeBy::Pixels(None) => 1,
-            JudgeBy::Chat(chat) => chat.at_once(),
-        }
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        match &self.by {
-            JudgeBy::Pixels(_) => None,
-            JudgeBy::Chat(chat) => Some(chat.at_once() * 2),
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match &self.by {
-            JudgeBy::Pixels(_) => None,
-            // A call a turn.
-            JudgeBy::Chat(chat) => Some(chat.deadline() * 3),
+            JudgeBy::Pixels(Some(clip)) => clip.limits(),
+            JudgeBy::Pixels(None) => Limits::of_functions(1),
+            // An answer a turn.
+            JudgeBy::Chat(chat) => chat.limits(3),
         }
     }
 
     fn open_session(&self) -> Result<JudgeSession, String> {
         match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.session().map(Some).map_err(|error| error.to_string()),
+            JudgeBy::Pixels(Some(clip)) => clip.open_session().map(Some),
             JudgeBy::Pixels(None) | JudgeBy::Chat(_) => Ok(None),
         }
     }
@@ -413,7 +396,7 @@ pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judge
     let edit = question.edit.as_ref().ok_or_else(no_edit)?;
     let (instructed, edited) = judge.operator().pictures.handles(question)?;
     let mut asked = question.clone();
-    asked.row = Told::new(Told::new((**edit).clone(), instructed), edited).content();
+    asked.row = With::new(With::new((**edit).clone(), instructed), edited).content();
     serde_json::from_slice(&judge.body(&asked)?)
         .map_err(|error| Refusal::transient("foreign_answer", format!("not a judgement: {error}")))
 }

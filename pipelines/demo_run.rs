@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use threshflow::cli::invoke::shell_word;
 use threshflow::cli::{Commands, Failure, Output, Plan, RunReport};
 use threshflow::publish;
 
@@ -58,7 +59,7 @@ pub(crate) struct DemoRun<'a> {
     flags: &'a [(&'a str, &'a str)],
     /// What else every command says.
     more: Vec<String>,
-    commands: Commands,
+    commands: &'a Commands,
     begin: Instant,
 }
 
@@ -77,7 +78,7 @@ impl<'a> DemoRun<'a> {
     pub(crate) fn start(
         folder: &'a Path,
         output: Output,
-        commands: Commands,
+        commands: &'a Commands,
         parts: &DemoParts<'a>,
     ) -> Result<(Self, DemoShards), Failure> {
         let DemoParts { models, flags, scenes } = *parts;
@@ -135,6 +136,11 @@ impl<'a> DemoRun<'a> {
         }
     }
 
+    /// A part of the demo's folder, for a command.
+    pub(crate) fn word(&self, part: &str) -> String {
+        shell_word(&self.folder.join(part).to_string_lossy())
+    }
+
     pub(crate) fn seconds(&self) -> f64 {
         self.begin.elapsed().as_secs_f64()
     }
@@ -151,10 +157,16 @@ impl<'a> DemoRun<'a> {
         command
     }
 
+    /// A command as a person would type it.
+    fn typed(&self, command: &[String]) -> String {
+        let words: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
+        format!("$ {} {}", self.commands.name, words.join(" "))
+    }
+
     pub(crate) fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
         let mut command = self.command("run", settings);
         command.extend_from_slice(more);
-        self.say(&format!("$ {} {}", self.commands.name, command.join(" ")));
+        self.say(&self.typed(&command));
         let report = (self.commands.run)(&command)?;
         if self.output == Output::Text {
             report.print(Output::Text);
@@ -167,7 +179,7 @@ impl<'a> DemoRun<'a> {
         let command = self.command("plan", settings);
         let plan = (self.commands.plan)(&command)?;
         if self.output == Output::Text {
-            threshflow::say!("$ {} {}", self.commands.name, command.join(" "));
+            threshflow::say!("{}", self.typed(&command));
             plan.print(Output::Text)?;
         }
         Ok(plan)
@@ -234,7 +246,7 @@ impl<'a> DemoRun<'a> {
     }
 
     pub(crate) fn farewell(&self, made: &DemoShards) {
-        let (folder, name) = (self.folder.display(), self.commands.name);
+        let (folder, name) = (self.folder.display(), &self.commands.name);
         threshflow::say!(
             "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",
             self.seconds()
@@ -243,9 +255,10 @@ impl<'a> DemoRun<'a> {
         threshflow::say!(
             "  python3 -c \"import pyarrow.parquet as pq; print(pq.read_table('{folder}/out/data').to_pandas())\""
         );
+        let [store, out, to] = ["store", "out", "curated"].map(|part| self.word(part));
         if let Some(broken) = made.planted.cut_pictures.first() {
-            threshflow::say!("  {name} explain --out {folder}/out {broken}");
+            threshflow::say!("  {name} explain --out {out} {}", shell_word(broken));
         }
-        threshflow::say!("  {name} export --store {folder}/store --out {folder}/out --to {folder}/curated");
+        threshflow::say!("  {name} export --store {store} --out {out} --to {to}");
     }
 }

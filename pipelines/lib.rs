@@ -1,5 +1,6 @@
-//! Pipelines: one Rust file a pipeline, and what their programs show and measure.
+//! Pipelines: one Rust file a pipeline, the register of those that the program `threshflow` has, and what they show and measure.
 
+mod candidates;
 pub mod demo;
 mod demo_run;
 pub mod distinct;
@@ -9,4 +10,7 @@ pub mod illustrate;
 pub mod imgedit;
 pub mod prepare;
 pub mod recap_mask;
+mod register;
 pub mod released;
+
+pub use register::PROGRAM;

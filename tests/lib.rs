@@ -9,6 +9,7 @@ pub mod harm;
 pub mod history;
 pub mod limited;
 pub mod live;
+pub mod manual;
 pub mod program;
 pub mod python;
 pub mod questions;

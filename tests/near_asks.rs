@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tests::curate::{ShortSide, short_side};
 use tests::live::go_on;
 use tests::shards::{Sample, corpus, write};
 use threshflow::cli::rows_of;
 use threshflow::dial::DialSet;
 use threshflow::dials;
 use threshflow::flow::{Engine, EngineOptions, NearestBetter};
-use threshflow::lane::{LaneOptions, Lanes, Mode, Operator, Reply, Stage, Subject};
-use threshflow::row::{ContentHash, PerceptualHash, Refusal, Score, Stamp};
+use threshflow::lane::{LaneOptions, Lanes, Limits, Mode, Operator, Reply, Stage, Subject};
+use threshflow::row::{ContentHash, PerceptualHash, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture, ReadOptions, find};
 
 dials! {
@@ -51,11 +52,8 @@ impl Operator for Hasher {
             subject.picture.ok_or_else(|| Refusal::permanent("no_bytes", "nothing to look at"))?;
         Ok(ContentHash::of(bytes))
     }
-    fn most_a_batch(&self) -> usize {
-        8
-    }
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(8)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())
@@ -96,10 +94,8 @@ impl Run {
         let options = EngineOptions { workers: 2, ..EngineOptions::default() };
         let engine = Engine::start(options, Dials::SPECS, &[3.0], move |images, maker| {
             let dials = Dials::make(maker);
-            let hashed = images.ask(&stage);
-            hashed
-                .nearest_better(&names, |image| Score::<NearestBetter>::of(image.short_side().into()))
-                .gate(&dials.duplicate_distance)
+            let hashed = images.each(short_side).ask(&stage);
+            hashed.nearest_better(&names, ShortSide).gate(&dials.duplicate_distance).finish()
         });
         let mut run = Run { engine: engine.expect("starts"), lanes, names: BTreeMap::new() };
         for path in shards {

@@ -12,6 +12,8 @@ use crate::shards::{Sample, write};
 pub struct Desk {
     pub folder: tempfile::TempDir,
     program: &'static str,
+    /// Where the program has several.
+    pipeline: Option<&'static str>,
 }
 
 /// How a command ended.
@@ -50,6 +52,11 @@ impl Desk {
         Desk::in_folder(crate::scratch(), program)
     }
 
+    /// The same with a program that has several pipelines, for one of them.
+    pub fn of_pipeline(program: &'static str, pipeline: &'static str) -> Self {
+        Desk { pipeline: Some(pipeline), ..Desk::new(program) }
+    }
+
     /// The same where files may be large, as long as they are mostly holes.
     pub fn on_disk(program: &'static str) -> Self {
         Desk::in_folder(tempfile::tempdir().expect("a folder for the test can be made"), program)
@@ -57,7 +64,7 @@ impl Desk {
 
     fn in_folder(folder: tempfile::TempDir, program: &'static str) -> Self {
         std::fs::create_dir(folder.path().join("shards")).expect("makes");
-        Desk { folder, program }
+        Desk { folder, program, pipeline: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -85,7 +92,11 @@ impl Desk {
     /// The program with these arguments alone, in the desk's folder.
     pub fn bare(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.program);
-        command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+            .args(self.pipeline)
+            .args(arguments.split_whitespace())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
         // Panics that are planted need no backtrace, which takes long unoptimised.
         command.env("RUST_BACKTRACE", "0");
         command

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::flow::{Engine, EngineOptions};
-use threshflow::lane::{LaneOptions, Lanes, Looks, Mode, Operator, Reply, Stage, Subject};
+use threshflow::lane::{LaneOptions, Lanes, Limits, Looks, Mode, Operator, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Refusal, Score, Stamp};
 use threshflow::shard::{Catalogue, Picture, ReadOptions};
 
@@ -45,11 +45,8 @@ impl Operator for Empty {
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
         Ok(subject.content())
     }
-    fn most_a_batch(&self) -> usize {
-        1024
-    }
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(1024)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())
@@ -80,7 +77,7 @@ pub fn lanes(folder: &Path) -> (Arc<Lanes>, Arc<Stage<Empty>>) {
 /// One worker that asks about every row and gates nothing.
 pub fn asking(stage: &Arc<Stage<Empty>>) -> Engine {
     let stage = stage.clone();
-    Engine::start(EngineOptions::default(), &[], &[], move |images, _maker| images.ask(&stage))
+    Engine::start(EngineOptions::default(), &[], &[], move |images, _maker| images.ask(&stage).finish())
         .expect("the engine starts")
 }
 
@@ -89,7 +86,7 @@ pub fn preparing(stage: &Arc<Stage<Empty>>, values: [f32; 2]) -> Engine {
     let stage = stage.clone();
     Engine::start(EngineOptions::default(), &DIALS, &values, move |images, maker| {
         let (taste_at, charm_at) = (maker.dial::<Taste>(&DIALS[0]), maker.dial::<Charm>(&DIALS[1]));
-        images.each(taste).gate(&taste_at).ask(&stage).gate(&charm_at)
+        images.each(taste).gate(&taste_at).ask(&stage).gate(&charm_at).finish()
     })
     .expect("the engine starts")
 }

@@ -119,9 +119,12 @@ fn the_first_command_of_readme_runs_the_pipeline_that_it_shows() {
     assert!(read("README.md").lines().take(8).any(|line| line.starts_with(first)), "README begins otherwise");
     let manifest = read("pipelines/Cargo.toml");
     assert!(
-        manifest.lines().any(|line| line == "default-run = \"imgedit\""),
+        manifest.lines().any(|line| line == "default-run = \"threshflow\""),
         "another program is run by default"
     );
+    let register = read("pipelines/register.rs");
+    let first = register.split("Entry::of::<").nth(1).and_then(|rest| rest.split('>').next());
+    assert_eq!(first, Some("ImgEdit"), "another pipeline goes without its name");
 }
 
 /// The targets of a page's links that lie in this repository, without what follows a `#`.
@@ -151,4 +154,46 @@ fn readme_is_short_and_every_link_of_every_page_leads_somewhere() {
         }
     }
     assert!(checked > 20, "{checked} links");
+}
+
+/// The blocks of this language on a page, in order.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let opening = format!("```{language}\n");
+    page.split(&opening).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// What a page that walks through a file shows otherwise than the file has it: its blocks, in order, are the file's lines, but for empty
+/// ones between the blocks.
+fn walked_otherwise(page: &str, file: &str) -> Option<String> {
+    let mut rest = file;
+    for block in blocks(page, "rust") {
+        rest = rest.trim_start_matches('\n');
+        let Some(after) = rest.strip_prefix(block) else {
+            let shown = block.lines().zip(rest.lines()).find(|(shown, known)| shown != known);
+            return Some(format!("the page and the file differ: {shown:?}"));
+        };
+        rest = after;
+    }
+    let left = rest.trim();
+    (!left.is_empty()).then(|| format!("the page does not show {left:?}"))
+}
+
+#[test]
+fn the_page_about_a_pipeline_of_ones_own_shows_all_of_its_file() {
+    let page = read("docs/your-own-pipeline.md");
+    assert_eq!(walked_otherwise(&page, &read("docs/own-pipeline/src/main.rs")), None);
+    let manifest = read("docs/own-pipeline/Cargo.toml");
+    let shown = blocks(&page, "toml");
+    assert!(shown.len() == 1 && manifest.contains(shown[0]), "{shown:?} is not in its Cargo.toml");
+}
+
+#[test]
+fn a_page_that_shows_another_file_is_found() {
+    let page = "```rust\nfn a() {}\n```\nwords\n```rust\nfn b() {}\n```\n";
+    assert_eq!(walked_otherwise(page, "fn a() {}\n\nfn b() {}\n"), None);
+    for file in
+        ["fn a() {}\n\nfn b() { }\n", "fn a() {}\n\nfn b() {}\nfn c() {}\n", "fn b() {}\n\nfn a() {}\n", ""]
+    {
+        assert!(walked_otherwise(page, file).is_some(), "{file:?}");
+    }
 }

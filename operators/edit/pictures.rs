@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use threshflow::lane::{Question, Stage};
-use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told};
+use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, With};
 
 use super::{Edit, Edited, StoredEdit, StoredPass};
 use crate::edit_source::{EditSource, Planned};
@@ -93,7 +93,7 @@ impl EditPictures {
         let edit = question.edit.as_ref().ok_or_else(no_edit)?;
         let words = self.edits.operator().instructions.instruction_bytes(question)?;
         let mut asked = question.clone();
-        asked.row = Told::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
+        asked.row = With::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
         let edited = self.edits.body(&asked)?;
         Ok((words, edited))
     }

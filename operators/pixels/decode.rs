@@ -157,13 +157,7 @@ pub fn decoded_bytes(width: u32, height: u32, format: Format, _purpose: Purpose)
 }
 
 /// [`decoded_bytes`] for a JPEG whose bytes are at hand: a third of it for the usual baseline kind.
-pub(crate) fn decoded_bytes_of(
-    bytes: &[u8],
-    width: u32,
-    height: u32,
-    format: Format,
-    purpose: Purpose,
-) -> u64 {
+pub fn decoded_bytes_of(bytes: &[u8], width: u32, height: u32, format: Format, purpose: Purpose) -> u64 {
     let is_plain = format == Format::Jpeg && scans::walk(bytes).is_ok_and(|frame| frame.is_plain_baseline());
     if is_plain {
         bytes_of_a_jpeg(width, height, true)

@@ -37,7 +37,7 @@ const TURNS: [&[&str]; 3] = [
 ];
 
 /// Makes data, runs, turns dials, and says what happened.
-pub(crate) fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+pub(crate) fn run(folder: &Path, output: Output, commands: &Commands) -> Result<(), Failure> {
     let parts = DemoParts { models: &[AESTHETIC, DETECT, SEGMENT, CLIP], flags: &FLAGS, scenes: SCENES };
     let (mut demo, made) = DemoRun::start(folder, output, commands, &parts)?;
     demo.add_films(FILMS)?;
@@ -50,7 +50,7 @@ pub(crate) fn run(folder: &Path, output: Output, commands: Commands) -> Result<(
     for settings in TURNS {
         runs.push(demo.turn(settings)?.summary);
     }
-    release(&demo, folder)?;
+    release(&demo, folder, &commands.name)?;
     match output {
         Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
         Output::Text => {
@@ -65,13 +65,14 @@ pub(crate) fn run(folder: &Path, output: Output, commands: Commands) -> Result<(
 }
 
 /// Writes what is published then in ImgEdit's own layout, and looks it over.
-fn release(demo: &DemoRun<'_>, folder: &Path) -> Result<(), Failure> {
-    let [to, out, store] = ["released", "out", "store"].map(|part| folder.join(part));
-    let folders = format!("--store {} --out {} --to {}", store.display(), out.display(), to.display());
-    demo.say(&format!("$ imgedit release {folders}"));
+fn release(demo: &DemoRun<'_>, folder: &Path, called: &str) -> Result<(), Failure> {
+    let parts = ["released", "out", "store"];
+    let [to, out, store] = parts.map(|part| demo.word(part));
+    demo.say(&format!("$ {called} release --store {store} --out {out} --to {to}"));
+    let [to, out, store] = parts.map(|part| folder.join(part));
     let done = release_to(&to, [&out, &store], DEFAULT_PIECE_BYTES)?;
     demo.say(&format!("{} files, {:.1} MB", done.parts_written, done.bytes_written as f64 / 1e6));
-    demo.say(&format!("$ imgedit check {}", to.display()));
+    demo.say(&format!("$ {called} check {}", demo.word("released")));
     let findings = released::check(&to);
     demo.say(released::report(&findings).trim_end());
     match findings.iter().any(|finding| finding.severity == Severity::Fault) {

@@ -14,29 +14,29 @@ pub mod verbs;
 
 use std::path::Path;
 
-use operators::caption::{Caption, Captioned};
+use operators::caption::Caption;
 use operators::edit::Edit;
 use operators::instruct::Instruct;
 use operators::judge::{Follows, Judge, Natural, ObjectMatch};
 use operators::noun_finder::NounFinder;
 use operators::plan::choose::Choose;
 use operators::{
-    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
-    RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,
+    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, RegionScore, Segment,
+    ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::cli::{App, Demo, Failure, Workbench};
 use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
-use threshflow::row::{Region, RegionKind, Told};
 
+use crate::candidates::candidate_dials;
 use crate::illustrate::IllustrateEdits;
 use crate::imgedit::args::Args;
 use crate::imgedit::record::ImgEditRecorder;
 
 dials! {
-    /// What a rerun may turn: `imgedit run ... --set aesthetic=5 --set follows=4`.
+    /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=5 --set follows=4`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -77,13 +77,6 @@ dials! {
     }
 }
 
-/// A picture that was described and looked at.
-type Described = Told<Told<Scored<Scored<Image, ShortSide>, Aesthetic>, Captioned>, Nouns>;
-type Looked = Scored<Scored<Described, FoundRegions>, RegionCount>;
-/// A region, from its box to its last score.
-type Boxed = Scored<Scored<Region, Detection>, Area>;
-type Judged = Scored<Scored<Scored<Boxed, MaskScore>, ClipScore>, RegionAesthetic>;
-
 /// The stages, opened once and shared by every worker.
 pub struct ImgEdit {
     pub(crate) aesthetic: Arc<Stage<AestheticScorer>>,
@@ -104,36 +97,19 @@ pub struct ImgEdit {
 impl Pipeline for ImgEdit {
     const NAME: &'static str = "imgedit";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Looked, EditCount>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         // 1. Prepare: size and beauty, a dense caption, and its nouns.
         let pictures =
             images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
         let pictures = pictures.ask(&self.caption).ask(&self.nouns);
 
         // 2. Ground: boxes, masks and scores of what the nouns name; the candidates among them.
+        let rules = candidate_dials!(dial);
         let (pictures, regions) = pictures.ask(&self.detect).regions(&self.detect);
         let regions = regions.gate(&dial.detection).each(area);
-        let regions = regions
-            .only(is_object, |objects| objects.gate(&dial.object_area).gate(&dial.object_area_most))
-            .only(is_background, |backgrounds| {
-                backgrounds.gate(&dial.background_area).gate(&dial.background_area_most)
-            });
-        let regions = regions.ask(&self.segment).ask(&self.region_score);
-        let regions = regions
-            .only(is_object, |objects| {
-                objects.gate_either([
-                    vec![dial.object_clip.on(clip)],
-                    vec![dial.object_area_sure.on(region_area), dial.object_mask.on(mask)],
-                ])
-            })
-            .only(is_background, |backgrounds| {
-                backgrounds.gate_either([
-                    vec![dial.background_clip.on(clip)],
-                    vec![dial.background_area_sure.on(region_area), dial.background_mask.on(mask)],
-                ])
-            });
+        let regions = rules.by_area(regions).ask(&self.segment).ask(&self.region_score);
+        let regions = rules.by_scores(regions);
         let candidates = regions.candidates();
         let pictures = pictures.with(regions).gate(&dial.regions);
 
@@ -147,9 +123,9 @@ impl Pipeline for ImgEdit {
         // 5. Judge: what is good enough to be trained on.
         let edits = edits.ask(&self.judge);
         let edits = edits.gate_either([vec![
-            dial.follows.on(follows),
-            dial.natural.on(natural),
-            dial.object_match.on(matches),
+            dial.follows.passes(),
+            dial.natural.passes(),
+            dial.object_match.passes(),
         ]]);
         pictures.with_edits(edits).gate(&dial.edits)
     }
@@ -167,52 +143,14 @@ impl Pipeline for ImgEdit {
     }
 }
 
-fn is_object<R: Row>(row: &R) -> bool {
-    row.region().is_some_and(|region| region.kind == RegionKind::Object)
-}
-
-fn is_background<R: Row>(row: &R) -> bool {
-    row.region().is_some_and(|region| region.kind == RegionKind::Background)
-}
-
-fn clip(region: &Judged) -> Score<ClipScore> {
-    region.row.score
-}
-
-fn mask(region: &Judged) -> Score<MaskScore> {
-    region.row.row.score
-}
-
-fn region_area(region: &Judged) -> Score<Area> {
-    region.row.row.row.score
-}
-
-/// An edit with its judge's scores.
-type JudgedEdit<R> = Scored<Scored<Scored<R, Follows>, Natural>, ObjectMatch>;
-
-fn follows<R: Row>(edit: &JudgedEdit<R>) -> Score<Follows> {
-    edit.row.row.score
-}
-
-fn natural<R: Row>(edit: &JudgedEdit<R>) -> Score<Natural> {
-    edit.row.score
-}
-
-fn matches<R: Row>(edit: &JudgedEdit<R>) -> Score<ObjectMatch> {
-    edit.score
-}
-
 impl App for ImgEdit {
     const ABOUT: &'static str =
         "Makes judged edit pairs of pictures: thirteen types of edits, single and multi-turn";
+    const DEMO: Option<Demo> = Some(demo::run);
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
         open::open(args, workbench)
-    }
-
-    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        demo::run(folder, output, commands)
     }
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {

@@ -1,4 +1,4 @@
-//! `prepare bench`: images a second from shards to published rows, beside the limit of this machine, in one run.
+//! `threshflow prepare bench`: images a second from shards to published rows, beside the limit of this machine, in one run.
 //!
 //! The limit is `cores / (decode + model)`, in core-seconds an image, each measured alone with all cores busy: what
 //! a program without any cost of its own would reach. Where others use the machine, each measurement meets another
@@ -58,7 +58,7 @@ fn cpu_seconds() -> f64 {
 /// A picture of an open shard.
 type Place = (Arc<Shard>, u32);
 
-pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
+pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Commands) -> Result<(), Failure> {
     let Some(model) = &args.aesthetic else {
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };
@@ -212,7 +212,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
                 let _open = gate.read();
                 let mut session = session?;
                 let begin = Instant::now();
-                for batch in crops.chunks(scorer.most_a_batch()).cycle().skip(thread) {
+                for batch in crops.chunks(scorer.limits().batch).cycle().skip(thread) {
                     if begin.elapsed().as_secs_f64() > LEAST_SECONDS {
                         break;
                     }
@@ -226,7 +226,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
             let started = std::thread::Builder::new().spawn_scoped(threads, work(thread));
             started.map_err(|error| failed(no_thread("for a session", &error)))
         };
-        let threads = (0..scorer.sessions()).map(start).collect::<Result<Vec<_>, _>>()?;
+        let threads = (0..scorer.limits().sessions()).map(start).collect::<Result<Vec<_>, _>>()?;
         #[expect(clippy::disallowed_methods, reason = "a benchmark's own thread")]
         threads.iter().for_each(|_| opens.recv().unwrap_or_default());
         let clock = Clock::start();
@@ -244,7 +244,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
 fn end_to_end(
     args: &Args,
     options: &BenchOptions,
-    commands: Commands,
+    commands: &Commands,
     scratch: &std::path::Path,
 ) -> Result<(u64, f64), Failure> {
     let path = |part: &str| scratch.join(part).to_string_lossy().into_owned();

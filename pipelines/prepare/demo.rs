@@ -10,7 +10,7 @@ use crate::demo_run::{AESTHETIC, DemoParts, DemoRun};
 const TURNS: [f32; 2] = [5.5, 4.0];
 
 /// Makes data, runs, turns the threshold twice, and says what happened.
-pub(crate) fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+pub(crate) fn run(folder: &Path, output: Output, commands: &Commands) -> Result<(), Failure> {
     let flags = [("--aesthetic", "aesthetic")];
     let parts = DemoParts { models: &[AESTHETIC], flags: &flags, scenes: 240 };
     let (demo, made) = DemoRun::start(folder, output, commands, &parts)?;

@@ -1,7 +1,6 @@
 //! Prepare: from web shards to the pictures worth editing. ImgEdit's first stage.
 //!
 //! Every `ask` is answered once and remembered; every `gate` is a dial that a rerun may turn.
-//! To make a pipeline of your own, copy this file.
 
 mod bench;
 mod demo;
@@ -10,14 +9,14 @@ use std::path::PathBuf;
 
 use operators::onnx::{Backend, BackendChoice, Device};
 use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
-use threshflow::cli::{App, BenchOptions, Commands, Failure, Output, Workbench};
+use threshflow::cli::{App, Bench, Demo, Failure, Workbench};
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
 
 use crate::illustrate::Illustrate;
 
 dials! {
-    /// What a rerun may turn: `prepare run ... --set aesthetic=5.0`.
+    /// What a rerun may turn: `threshflow prepare run ... --set aesthetic=5.0`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -59,9 +58,8 @@ impl Prepare {
 impl Pipeline for Prepare {
     const NAME: &'static str = "prepare";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Scored<Image, ShortSide>, Aesthetic>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         self.pleasing(images, &dial.short_side, &dial.aesthetic)
     }
 
@@ -96,6 +94,8 @@ pub struct Args {
 
 impl App for Prepare {
     const ABOUT: &'static str = "Curates web shards: keeps the pictures that are large and pleasing enough";
+    const DEMO: Option<Demo> = Some(demo::run);
+    const BENCH: Option<Bench<Args>> = Some(bench::throughput);
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
@@ -120,13 +120,5 @@ impl App for Prepare {
             None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
         };
         Ok(Prepare { aesthetic, sidecar_score })
-    }
-
-    fn demo(folder: &std::path::Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        demo::run(folder, output, commands)
-    }
-
-    fn bench(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
-        bench::throughput(args, options, commands)
     }
 }

@@ -23,7 +23,7 @@ const TURNS: [&[&str]; 3] = [
 ];
 
 /// Makes data, runs, turns dials, and says what happened.
-pub(crate) fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+pub(crate) fn run(folder: &Path, output: Output, commands: &Commands) -> Result<(), Failure> {
     let parts = DemoParts { models: &[AESTHETIC, DETECT, SEGMENT, CLIP], flags: &FLAGS, scenes: 240 };
     let (demo, made) = DemoRun::start(folder, output, commands, &parts)?;
     let first: Vec<String> = TURNS[0].iter().map(|setting| (*setting).to_owned()).collect();

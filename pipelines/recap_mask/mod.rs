@@ -6,26 +6,24 @@
 mod demo;
 pub(crate) mod record;
 
-use std::path::Path;
-
 use operators::plan::noun_list::NounSource;
 use operators::{
-    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, FoundRegions, MaskScore, Nouns,
-    NounsFromSidecar, RegionAesthetic, RegionScore, Segment, ShortSide, area, short_side,
+    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, NounsFromSidecar, RegionScore,
+    Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::cli::{App, Demo, Failure, Workbench};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
-use threshflow::row::{Region, RegionKind, Told};
 
+use crate::candidates::candidate_dials;
 use crate::ground::{Ground, GroundArgs, Opening};
 use crate::illustrate::Illustrate;
 use crate::recap_mask::record::RecapRecorder;
 
 dials! {
-    /// What a rerun may turn: `recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
+    /// What a rerun may turn: `threshflow recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -58,12 +56,6 @@ dials! {
     }
 }
 
-/// A picture that was looked at.
-type Looked = Scored<Told<Scored<Scored<Image, ShortSide>, Aesthetic>, Nouns>, FoundRegions>;
-/// A region, from its box to its last score.
-type Boxed = Scored<Scored<Region, Detection>, Area>;
-type Judged = Scored<Scored<Scored<Boxed, MaskScore>, ClipScore>, RegionAesthetic>;
-
 /// The stages that cost something, opened once and shared by every worker.
 pub struct RecapMask {
     aesthetic: Arc<Stage<AestheticScorer>>,
@@ -78,33 +70,16 @@ pub struct RecapMask {
 impl Pipeline for RecapMask {
     const NAME: &'static str = "recap_mask";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Looked, RegionCount>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         let pictures =
             images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
+        let rules = candidate_dials!(dial);
         let (pictures, regions) = pictures.ask(&self.nouns).ask(&self.detect).regions(&self.detect);
 
         let regions = regions.gate(&dial.detection).each(area);
-        let regions = regions
-            .only(is_object, |objects| objects.gate(&dial.object_area).gate(&dial.object_area_most))
-            .only(is_background, |backgrounds| {
-                backgrounds.gate(&dial.background_area).gate(&dial.background_area_most)
-            });
-        let regions = regions.ask(&self.segment).ask(&self.region_score);
-        let regions = regions
-            .only(is_object, |objects| {
-                objects.gate_either([
-                    vec![dial.object_clip.on(clip)],
-                    vec![dial.object_area_sure.on(region_area), dial.object_mask.on(mask)],
-                ])
-            })
-            .only(is_background, |backgrounds| {
-                backgrounds.gate_either([
-                    vec![dial.background_clip.on(clip)],
-                    vec![dial.background_area_sure.on(region_area), dial.background_mask.on(mask)],
-                ])
-            });
+        let regions = rules.by_area(regions).ask(&self.segment).ask(&self.region_score);
+        let regions = rules.by_scores(regions);
         pictures.with(regions).gate(&dial.regions)
     }
 
@@ -121,29 +96,10 @@ impl Pipeline for RecapMask {
     }
 }
 
-fn is_object<R: Row>(row: &R) -> bool {
-    row.region().is_some_and(|region| region.kind == RegionKind::Object)
-}
-
-fn is_background<R: Row>(row: &R) -> bool {
-    row.region().is_some_and(|region| region.kind == RegionKind::Background)
-}
-
-fn clip(region: &Judged) -> Score<ClipScore> {
-    region.row.score
-}
-
-fn mask(region: &Judged) -> Score<MaskScore> {
-    region.row.row.score
-}
-
-fn region_area(region: &Judged) -> Score<Area> {
-    region.row.row.row.score
-}
-
 impl App for RecapMask {
     const ABOUT: &'static str =
         "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
+    const DEMO: Option<Demo> = Some(demo::run);
     type Args = GroundArgs;
 
     fn open(args: &GroundArgs, workbench: &Workbench) -> Result<Self, Failure> {
@@ -157,9 +113,5 @@ impl App for RecapMask {
         let aesthetic = opening.aesthetic.clone();
         let sidecar_score = args.aesthetic_from_sidecar.clone();
         Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
-    }
-
-    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
-        crate::recap_mask::demo::run(folder, output, commands)
     }
 }

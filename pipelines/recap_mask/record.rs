@@ -15,7 +15,7 @@ use operators::{Detect, Nouns, Segment};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Score, Stamp, Told};
+use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Score, Stamp, With};
 
 /// Raise this when the code changes what a record is.
 const VERSION: &[u8] = b"recap_record/2";
@@ -71,10 +71,10 @@ impl RecapRecorder {
         let handle = Handle::<Nouns>::of(&nouns.to_bytes());
         let content = match &caption {
             Some(caption) => {
-                let captioned = Told::new(image.clone(), Handle::<Captioned>::of(caption.as_bytes()));
-                Told::new(captioned, handle).content()
+                let captioned = With::new(image.clone(), Handle::<Captioned>::of(caption.as_bytes()));
+                With::new(captioned, handle).content()
             }
-            None => Told::new(image.clone(), handle).content(),
+            None => With::new(image.clone(), handle).content(),
         };
         let mut asked = question;
         asked.row = content;

@@ -22,7 +22,7 @@ fn model() -> PathBuf {
 }
 
 fn desk() -> Desk {
-    let desk = Desk::new(env!("CARGO_BIN_EXE_prepare"));
+    let desk = Desk::of_pipeline(env!("CARGO_BIN_EXE_threshflow"), "prepare");
     let options = DemoOptions { scenes: 24, shrink: 6, threads: 2, ..DemoOptions::default() };
     write_demo_shards(&desk.path("shards"), &options).unwrap();
     desk

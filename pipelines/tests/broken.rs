@@ -241,7 +241,7 @@ fn score(out: &Path, key: &str) -> Result<f32, Box<Ended>> {
 
 /// The scores of the sound pictures, from a shard with nothing else in it, and a store of its own.
 fn clean_scores() -> BTreeMap<&'static str, f32> {
-    let desk = Desk::new(env!("CARGO_BIN_EXE_prepare"));
+    let desk = Desk::of_pipeline(env!("CARGO_BIN_EXE_threshflow"), "prepare");
     let names: Vec<&'static str> = GOOD.iter().chain(&UNUSUAL).copied().collect();
     let mut members: Vec<Member> = names.iter().map(|name| member(&name.replace('.', "_"), name)).collect();
     members.push(file(format!("{BLACK}.png"), black_png(64, 64)));
@@ -259,7 +259,10 @@ fn clean_scores() -> BTreeMap<&'static str, f32> {
 #[test]
 fn everything_broken_has_its_verdict_and_harms_nothing_else() {
     let clean = clean_scores();
-    let mut corpus = Corpus { desk: Desk::new(env!("CARGO_BIN_EXE_prepare")), ends: BTreeMap::new() };
+    let mut corpus = Corpus {
+        desk: Desk::of_pipeline(env!("CARGO_BIN_EXE_threshflow"), "prepare"),
+        ends: BTreeMap::new(),
+    };
     tar_damage(&mut corpus);
     tar_structure(&mut corpus);
     pictures(&mut corpus);
@@ -322,7 +325,7 @@ fn claims_to_be_large() -> Vec<u8> {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_picture_that_memory_has_no_room_for_is_refused_and_asked_about_again() {
-    let desk = Desk::new(env!("CARGO_BIN_EXE_prepare"));
+    let desk = Desk::of_pipeline(env!("CARGO_BIN_EXE_threshflow"), "prepare");
     let members = [file("large.jpg", claims_to_be_large()), member("good", GOOD[1])];
     std::fs::write(desk.path("shards/large.tar"), tar_of(&members)).unwrap();
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/aesthetic");

@@ -35,8 +35,14 @@ impl Desk {
     }
 
     fn ask(&self, words: &str) -> Ended {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imgedit"));
-        ended(command.args(words.split_whitespace()).current_dir(self.0.path()).env("RUST_BACKTRACE", "0"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_threshflow"));
+        ended(
+            command
+                .arg("imgedit")
+                .args(words.split_whitespace())
+                .current_dir(self.0.path())
+                .env("RUST_BACKTRACE", "0"),
+        )
     }
 
     fn run(&self) -> Ended {

@@ -22,9 +22,13 @@ fn desk() -> tempfile::TempDir {
 }
 
 fn run(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imgedit"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_threshflow"));
     let flags = "run --backend=embedded --cores=2 --max-error-rate=0.34 --shards=shards/00000.tar --edits=remove,adjust";
-    command.args(flags.split(' ')).args(["--set=short_side=0", "--set=aesthetic=0", "--set=detection=0.4"]);
+    command.arg("imgedit").args(flags.split(' ')).args([
+        "--set=short_side=0",
+        "--set=aesthetic=0",
+        "--set=detection=0.4",
+    ]);
     for (flag, model) in tests::demo_models() {
         command.arg(flag).arg(model);
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::invoke::shell_word;
 use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
 
@@ -17,13 +18,15 @@ struct Held {
     record: StampRecord,
 }
 
-pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result<(), Failure> {
+/// `called`: what a person types before the verb.
+pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &str) -> Result<(), Failure> {
+    let clean = format!("{called} clean --store {}", shell_word(&folder.to_string_lossy()));
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no store at {}; --store names one", folder.display())));
     }
     let mut store = if drop.is_some() { Store::open(folder)? } else { Store::look(folder)? };
     let held = held(&store);
-    let Some(which) = drop else { return list(&held, output) };
+    let Some(which) = drop else { return list(&held, output, &clean) };
     // Where the names were lost, what never finished a run can't be told from what others use.
     let is_known =
         |held: &Held| !store.record().names_lost || store.record().stamps.contains_key(&held.stamp);
@@ -43,7 +46,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output) -> Result
         match wanted.as_slice() {
             [] => {
                 return Err(Failure::Usage(format!(
-                    "--drop {which}: the store holds no such stamp; `clean` lists them"
+                    "--drop {which}: the store holds no such stamp; `{clean}` lists them"
                 )));
             }
             [_] => {}
@@ -89,7 +92,7 @@ fn held(store: &Store) -> Vec<Held> {
     stamps.into_iter().map(held).collect()
 }
 
-fn list(held: &[Held], output: Output) -> Result<(), Failure> {
+fn list(held: &[Held], output: Output, clean: &str) -> Result<(), Failure> {
     if output == Output::Json {
         return print_json(&held);
     }
@@ -105,6 +108,6 @@ fn list(held: &[Held], output: Output) -> Result<(), Failure> {
         );
         crate::say!("{:32}  {}", "", held.record.model);
     }
-    crate::say!("`clean --drop dead` forgets what no pipeline's latest run used");
+    crate::say!("`{clean} --drop dead` forgets what no pipeline's latest run used");
     Ok(())
 }

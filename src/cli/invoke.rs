@@ -2,8 +2,8 @@
 
 use clap::{Args, FromArgMatches, Parser};
 
+use super::RunReport;
 use super::plan::Plan;
-use super::run::RunReport;
 use super::{App, Failure, RunOptions};
 
 #[derive(Parser)]
@@ -23,10 +23,10 @@ fn parse<P: App>(command: &[String]) -> Result<(RunOptions, P::Args), Failure> {
 
 /// A pipeline's commands, for what is not compiled anew for every pipeline: a library that calls [`run`] itself holds that pipeline's
 /// whole dataflow, and so does the program.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Commands {
-    /// The pipeline's name.
-    pub name: &'static str,
+    /// What a person types before the verb: `threshflow prepare`.
+    pub name: String,
     /// See [`run`].
     pub run: fn(&[String]) -> Result<RunReport, Failure>,
     /// See [`plan`].
@@ -34,8 +34,18 @@ pub struct Commands {
 }
 
 impl Commands {
-    pub fn of<P: App>() -> Self {
-        Commands { name: P::NAME, run: run::<P>, plan: plan::<P> }
+    /// Those of `P`, which a person calls by `name`.
+    pub fn of<P: App>(name: &str) -> Self {
+        Commands { name: name.to_owned(), run: run::<P>, plan: plan::<P> }
+    }
+}
+
+/// A word for a command that a person may copy to a shell: quoted where a shell would not take it as it is.
+pub fn shell_word(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%,=".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -55,4 +65,19 @@ pub fn run_logged<P: App>(command: &[String], log: crate::lane::AskLog) -> Resul
 pub fn plan<P: App>(command: &[String]) -> Result<Plan, Failure> {
     let (options, app) = parse::<P>(command)?;
     super::plan::plan::<P>(&options, &app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_reaches_a_shell_as_it_is() {
+        for word in ["run", "/a/b-c_1.tar", "--set=x=4.5"] {
+            assert_eq!(shell_word(word), word);
+        }
+        for (word, quoted) in [("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("*.tar", "'*.tar'")] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
 }

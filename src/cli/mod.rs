@@ -1,38 +1,43 @@
-//! The command line that every pipeline binary gets: run, plan, explain, export, dials, demo, clean, verify, bench; and after these,
-//! the pipeline's own verbs.
+//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench where the pipeline has them; and
+//! the pipeline's own verbs. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
 
 mod apart;
 mod clean;
 mod describe;
 mod errors;
 mod explain;
+mod export;
 mod input;
 pub mod invoke;
+mod manual;
 mod options;
 mod plan;
+mod program;
 mod progress;
 mod rate;
 mod removed;
 mod run;
+mod run_report;
 mod signals;
 mod store;
 mod summary;
+mod verbs;
 mod verify;
 
-use std::ffi::OsString;
-use std::panic::catch_unwind;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::Path;
 use std::sync::Arc;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, Command};
 
 pub use apart::apart;
 pub use errors::{Errors, StageErrors};
+pub use export::tell_mended;
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, PieceEffect, Plan};
-pub use run::{RunReport, rows_of, run, settings, tell_mended};
+pub use program::{Entry, Program, main, main_of};
+pub use run::{rows_of, run, settings};
+pub use run_report::RunReport;
 pub use summary::{Summary, peak_rss_bytes};
 
 use crate::lane::Lanes;
@@ -107,7 +112,14 @@ impl Workbench {
     }
 }
 
-/// A pipeline as a program.
+/// What a pipeline does for [`App::DEMO`]: runs on data that it makes itself, below the folder, by its own commands.
+pub type Demo = fn(folder: &Path, output: Output, commands: &Commands) -> Result<(), Failure>;
+
+/// What a pipeline whose flags are `A` does for [`App::BENCH`].
+pub type Bench<A> = fn(args: &A, options: &BenchOptions, commands: &Commands) -> Result<(), Failure>;
+
+/// A pipeline as a program, or as a subcommand of one. What has a default here need not be there: the command line is without what a
+/// pipeline does not have.
 pub trait App: Pipeline + Sized {
     /// The first line of `--help`.
     const ABOUT: &'static str;
@@ -117,18 +129,15 @@ pub trait App: Pipeline + Sized {
     /// Opens the stages: models are read and checked here, before any picture is.
     fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
 
-    /// `demo`: the pipeline on data that it makes itself, below `folder`, by its own commands.
-    fn demo(_folder: &std::path::Path, _json: Output, _commands: Commands) -> Result<(), Failure> {
-        Err(Failure::Usage(format!("{} has no demo", Self::NAME)))
-    }
+    /// The verb `demo`; `None` where the pipeline has no such verb.
+    const DEMO: Option<Demo> = None;
 
-    /// `bench`: throughput on the user's shards, beside the limit that decoding and the model set.
-    fn bench(_args: &Self::Args, _options: &BenchOptions, _commands: Commands) -> Result<(), Failure> {
-        Err(Failure::Usage(format!("{} has no bench", Self::NAME)))
-    }
+    /// The verb `bench`: throughput on the user's shards, beside the limit that decoding and the model set. `None` where the pipeline
+    /// has no such verb.
+    const BENCH: Option<Bench<Self::Args>> = None;
 
     /// Reads a folder that this pipeline alone writes, for the verb `verify`; `None` where it is not one of those.
-    fn verify(_folder: &std::path::Path) -> Result<Option<crate::publish::Verified>, Failure> {
+    fn verify(_folder: &Path) -> Result<Option<crate::publish::Verified>, Failure> {
         Ok(None)
     }
 
@@ -161,175 +170,6 @@ pub struct BenchOptions {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Parser)]
-#[command(version, disable_help_subcommand = true)]
-struct Cli<A: Args> {
-    #[command(subcommand)]
-    verb: Verb<A>,
-}
-
-#[derive(Subcommand)]
-enum Verb<A: Args> {
-    /// Curate: ask what was never asked, publish what passes the dials
-    Run {
-        #[command(flatten)]
-        options: RunOptions,
-        #[command(flatten)]
-        app: A,
-    },
-    /// What would a run with these dials cost, and what would it change? Asks nothing, writes nothing
-    Plan {
-        #[command(flatten)]
-        options: RunOptions,
-        #[command(flatten)]
-        app: A,
-    },
-    /// Where did this picture end, and why?
-    Explain {
-        /// The folder that was published to
-        #[arg(long, default_value = "out")]
-        out: PathBuf,
-        /// Taken and not used: what is published says it all
-        #[arg(long, hide = true)]
-        store: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
-        /// The shard's name, where SHARD/KEY can be read in several ways: what follows is the key alone then
-        #[arg(long)]
-        shard: Option<String>,
-        /// SHARD/KEY, for example 00012/000120345
-        key: String,
-    },
-    /// Copy the published pictures, byte for byte, into WebDataset tars
-    Export {
-        #[arg(long, default_value = "store")]
-        store: PathBuf,
-        /// The folder that was published to
-        #[arg(long, default_value = "out")]
-        out: PathBuf,
-        /// The folder for the tars
-        #[arg(long)]
-        to: PathBuf,
-        #[arg(long)]
-        json: bool,
-    },
-    /// The dials: names, units, ranges, defaults
-    Dials {
-        #[arg(long)]
-        json: bool,
-    },
-    /// The pipeline on data that it makes itself
-    Demo {
-        /// Where the demo's data, store and output go; what an earlier demo left there is replaced
-        #[arg(long, default_value = "demo")]
-        folder: PathBuf,
-        #[arg(long)]
-        json: bool,
-    },
-    /// What the store holds, by stamp; with --drop, forgets some of it
-    Clean {
-        #[arg(long, default_value = "store")]
-        store: PathBuf,
-        /// `dead` (all that no pipeline's latest run used), or a stamp as the listing shows it
-        #[arg(long)]
-        drop: Option<String>,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Read all that was published, exported or remembered, and say what of it is damaged; exit code 1 if something is. Writes
-    /// nothing
-    Verify {
-        /// Folders that were published, exported or released to
-        folders: Vec<PathBuf>,
-        /// A store: every answer that it remembers
-        #[arg(long)]
-        store: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Throughput on your shards, beside the limit that decoding and the model set on this machine
-    Bench {
-        #[command(flatten)]
-        options: BenchOptions,
-        #[command(flatten)]
-        app: A,
-    },
-}
-
-/// The whole program: `fn main() -> ExitCode { threshflow::cli::main::<Prepare>() }`.
-pub fn main<P: App>() -> ExitCode {
-    crate::limits::prepare();
-    let asked = || dispatch::<P>(std::env::args_os());
-    let done = catch_unwind(asked).unwrap_or_else(|panic| {
-        let fault = "is a fault of threshflow, unless a limit is named below; please report it";
-        Err(Failure::Failed(format!("{:?} {fault}", crate::limits::said(&*panic))))
-    });
-    let done = done.and_then(|()| match crate::say::lost() {
-        None => Ok(()),
-        Some(why) => Err(Failure::Failed(format!(
-            "stdout took not all of what was said: {why}; what was done is done. Make room, or send it elsewhere"
-        ))),
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            crate::note!("error: {failure}");
-            if let Some(advice) = crate::limits::advice(&failure.to_string()) {
-                crate::note!("limit: {advice}");
-            }
-            ExitCode::from(failure.exit_code())
-        }
-    }
-}
-
-fn dispatch<P: App>(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
-    let args: Vec<OsString> = args.into_iter().collect();
-    let command = <Cli<P::Args> as clap::CommandFactory>::command().name(P::NAME).about(P::ABOUT);
-    let matches = command
-        .subcommands(P::verbs())
-        .try_get_matches_from(&args)
-        .unwrap_or_else(|error| end(&error, &args));
-    if let Some((name, own)) = matches.subcommand()
-        && P::verbs().iter().any(|verb| verb.get_name() == name)
-    {
-        return P::verb(name, own);
-    }
-    let cli = Cli::<P::Args>::from_arg_matches(&matches).unwrap_or_else(|error| end(&error, &args));
-    let output = |json: bool| if json { Output::Json } else { Output::Text };
-    match cli.verb {
-        Verb::Run { options, app } => {
-            signals::stop_on_signals();
-            let json = output(options.json);
-            let report = run::<P>(&options, &app, None)?;
-            report.print(json);
-            report.check()
-        }
-        Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
-        Verb::Explain { out, json, shard, key, .. } => {
-            explain::explain(&out, shard.as_deref(), &key, output(json))
-        }
-        Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
-        Verb::Dials { json } => describe::dials::<P>(output(json)),
-        Verb::Demo { folder, json } => P::demo(&folder, output(json), Commands::of::<P>()),
-        Verb::Clean { store, drop, json } => clean::clean(&store, drop.as_deref(), output(json)),
-        Verb::Verify { folders, store, json } => {
-            verify::verify::<P>(&folders, store.as_deref(), output(json))
-        }
-        Verb::Bench { options, app } => P::bench(&app, &options, Commands::of::<P>()),
-    }
-}
-
-/// Ends with 2, or with 0 for `--help` and `--version`. What the user wrote is part of the message: where it would command a terminal,
-/// the message goes without colours, and what commands in plain letters.
-fn end(error: &clap::Error, args: &[OsString]) -> ! {
-    let commands = |arg: &OsString| arg.to_string_lossy().contains(char::is_control);
-    if !args.iter().any(commands) {
-        error.exit();
-    }
-    crate::note!("{}", error.render().to_string().trim_end());
-    std::process::exit(error.exit_code());
 }
 
 /// Prints one JSON value on a line of its own.

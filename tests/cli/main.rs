@@ -2,6 +2,7 @@
 
 mod faults;
 mod gone;
+mod manual;
 mod places;
 mod plan;
 mod report;

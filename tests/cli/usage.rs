@@ -26,7 +26,9 @@ fn what_cannot_be_meant_is_told_with_exit_code_2_and_changes_nothing() {
     desk.ask("").expect(2, &["Usage"]);
     desk.ask("explain --out out a/1").expect(1, &["holds no published set"]);
     desk.ask("clean --store nowhere").expect(2, &["there is no store at nowhere"]);
-    desk.ask("demo").expect(2, &["curate has no demo"]);
+    for absent in ["demo", "bench"] {
+        desk.ask(absent).expect(2, &["unrecognized subcommand", absent]);
+    }
     assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 1, "only the shards are there");
     desk.ask("--help").expect(0, &[]);
 }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use threshflow::flow::{Chosen, Found, PieceVerdict};
+use threshflow::flow::{Found, PieceVerdict};
 use threshflow::row::{
-    ContentHash, Edit, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Told, Verdict,
+    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Verdict, With, WithHandle,
 };
 
 use super::Words;
@@ -250,14 +250,14 @@ impl Plain {
         let words = words(sample.json.as_deref()).map_err(|was| refused("words", &was.class))?;
         let body = serde_json::to_vec(&words).expect("words are JSON");
         if !words.is_empty() {
-            self.ask("find", Told::<_, Words>::new(image.clone(), Handle::of(&body)).content());
+            self.ask("find", With::new(image.clone(), Handle::<Words>::of(&body)).content());
             words.iter().for_each(|word| self.ask("spelling", ContentHash::of(word.as_bytes())));
         }
         let spelling: Vec<Vec<u8>> = words.iter().map(|word| spelled(word)).collect();
         let found = find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
         let (mut kept_regions, mut candidates) = (Vec::new(), Vec::new());
         for (number, one) in found.iter().enumerate() {
-            let region = one.region(image.clone(), number as u16);
+            let region = one.region(&image, number as u16);
             let verdict = self.region(&region, one.score, at);
             if let Ok(content) = &verdict.1 {
                 let mask = String::from_utf8(mask(*content)).expect("a mask is text");
@@ -270,7 +270,7 @@ impl Plain {
         if count < at.0[10] {
             return Ok(gated("regions", count));
         }
-        let told = Told::<_, Words>::new(image, Handle::of(&body));
+        let told = With::new(image, Handle::<Words>::of(&body));
         let edits = self.edits_of(name, &told, &candidates, at);
         if edits < at.0[12] {
             return Ok(gated("edits", edits));
@@ -280,13 +280,18 @@ impl Plain {
     }
 
     /// Where the edits of a picture end; gives how many of them are left.
-    fn edits_of(&mut self, name: &str, told: &Told<Image, Words>, candidates: &[Region], at: At<'_>) -> f32 {
+    fn edits_of(
+        &mut self,
+        name: &str,
+        told: &WithHandle<Image, Words>,
+        candidates: &[Region],
+        at: At<'_>,
+    ) -> f32 {
         let mut left = 0.0;
-        for Chosen { number, choice } in choose(candidates) {
-            let verdict = choice.map_err(|was| refused("choose", &was.class)).and_then(|choice| {
-                let chosen = choice.regions().filter_map(|n| candidates.iter().find(|one| one.number == n));
-                let contents: Vec<ContentHash> = chosen.map(Region::content).collect();
-                let edit = Edit::new(told.row.clone(), told.content(), number, choice, &contents);
+        for chosen in choose(candidates) {
+            let number = chosen.number;
+            let edit = chosen.edit(&told.row, told.content(), candidates);
+            let verdict = edit.map_err(|was| refused("choose", &was.class)).and_then(|edit| {
                 self.ask("make", edit.content());
                 let made = made(edit.content()).map_err(|was| refused("make", &was.class))?;
                 match made >= at.0[11] {

@@ -94,8 +94,8 @@ impl Desk {
 
     /// The program itself.
     pub(crate) fn program(&self, models: &Models, more: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imgedit"));
-        command.args(self.command("run", &models.url(), more)).current_dir(self.folder());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_threshflow"));
+        command.arg("imgedit").args(self.command("run", &models.url(), more)).current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -1,12 +1,10 @@
-//! Rows with a perceptual hash: what near duplicates are found by.
+//! Perceptual hashes: what near duplicates are found by.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Edit, Image, Of, Region, Row, sealed};
-
-/// 56 bits of which pictures that look alike share most.
+/// 56 bits of which pictures that look alike share most. No score, and it shapes no question.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PerceptualHash(pub [u8; 7]);
 
@@ -41,44 +39,5 @@ impl PerceptualHash {
 impl fmt::Debug for PerceptualHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// A row and its picture's perceptual hash. The hash is no score, and shapes no question.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(bound = "R: Row")]
-pub struct Hashed<R> {
-    pub row: R,
-    pub hash: PerceptualHash,
-}
-
-impl<R: Row> sealed::Sealed for Hashed<R> {}
-impl<R: Row> Row for Hashed<R> {
-    const OF: Of = R::OF;
-    type Slim = Hashed<R::Slim>;
-
-    fn image(&self) -> &Image {
-        self.row.image()
-    }
-    fn region(&self) -> Option<&Region> {
-        self.row.region()
-    }
-    fn edit(&self) -> Option<&Edit> {
-        self.row.edit()
-    }
-    fn content(&self) -> ContentHash {
-        self.row.content()
-    }
-    fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32)) {
-        self.row.see_scores(see);
-    }
-    fn score_names() -> Vec<&'static str> {
-        R::score_names()
-    }
-    fn slim(&self) -> Self::Slim {
-        Hashed { row: self.row.slim(), hash: self.hash }
-    }
-    fn whole(slim: &Self::Slim, image: Image) -> Self {
-        Hashed { row: R::whole(&slim.row, image), hash: slim.hash }
     }
 }

@@ -1,5 +1,0 @@
-//! The `prepare` program: see `pipelines/prepare/mod.rs`.
-
-fn main() -> std::process::ExitCode {
-    threshflow::cli::main::<pipelines::prepare::Prepare>()
-}

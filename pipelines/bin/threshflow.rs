@@ -1,0 +1,5 @@
+//! The program `threshflow`: every pipeline of the register as a subcommand.
+
+fn main() -> std::process::ExitCode {
+    threshflow::cli::main_of(&pipelines::PROGRAM)
+}

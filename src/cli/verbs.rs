@@ -1,0 +1,158 @@
+//! The verbs of a pipeline: what the command line of each has, and what each does.
+
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+
+use super::invoke::Commands;
+use super::program::{Call, end};
+use super::{
+    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, run, signals,
+    verify,
+};
+
+#[derive(Subcommand)]
+enum Verb<A: Args> {
+    /// Curate: ask what was never asked, publish what passes the dials
+    Run {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        app: A,
+    },
+    /// What would a run with these dials cost, and what would it change? Asks nothing, writes nothing
+    Plan {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        app: A,
+    },
+    /// Where did this picture end, and why?
+    Explain {
+        /// The folder that was published to
+        #[arg(long, default_value = "out")]
+        out: PathBuf,
+        /// Taken and not used: what is published says it all
+        #[arg(long, hide = true)]
+        store: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+        /// The shard's name, where SHARD/KEY can be read in several ways: what follows is the key alone then
+        #[arg(long)]
+        shard: Option<String>,
+        /// SHARD/KEY, for example 00012/000120345
+        key: String,
+    },
+    /// Copy the published pictures, byte for byte, into WebDataset tars
+    Export {
+        #[arg(long, default_value = "store")]
+        store: PathBuf,
+        /// The folder that was published to
+        #[arg(long, default_value = "out")]
+        out: PathBuf,
+        /// The folder for the tars
+        #[arg(long)]
+        to: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// The dials: names, units, ranges, defaults
+    Dials {
+        #[arg(long)]
+        json: bool,
+    },
+    /// The pipeline on data that it makes itself
+    Demo {
+        /// Where the demo's data, store and output go; what an earlier demo left there is replaced
+        #[arg(long, default_value = "demo")]
+        folder: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the store holds, by stamp; with --drop, forgets some of it
+    Clean {
+        #[arg(long, default_value = "store")]
+        store: PathBuf,
+        /// `dead` (all that no pipeline's latest run used), or a stamp as the listing shows it
+        #[arg(long)]
+        drop: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read all that was published, exported or remembered, and say what of it is damaged; exit code 1 if something is. Writes
+    /// nothing
+    Verify {
+        /// Folders that were published, exported or released to
+        folders: Vec<PathBuf>,
+        /// A store: every answer that it remembers
+        #[arg(long)]
+        store: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Throughput on your shards, beside the limit that decoding and the model set on this machine
+    Bench {
+        #[command(flatten)]
+        options: BenchOptions,
+        #[command(flatten)]
+        app: A,
+    },
+}
+
+/// The command line of `P`, under its name.
+pub(super) fn command<P: App>() -> Command {
+    let all = Verb::<P::Args>::augment_subcommands(Command::new(P::NAME));
+    let has = |verb: &&Command| match verb.get_name() {
+        "demo" => P::DEMO.is_some(),
+        "bench" => P::BENCH.is_some(),
+        _ => true,
+    };
+    let verbs = all.get_subcommands().filter(has).cloned().collect::<Vec<_>>().into_iter().chain(P::verbs());
+    Command::new(P::NAME)
+        .about(P::ABOUT)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(verbs)
+}
+
+/// Does what the command line says of `P`; `matches` are those of [`command`].
+pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Failure> {
+    if let Some((name, own)) = matches.subcommand()
+        && P::verbs().iter().any(|verb| verb.get_name() == name)
+    {
+        return P::verb(name, own);
+    }
+    let verb = Verb::<P::Args>::from_arg_matches(matches).unwrap_or_else(|error| end(&error, &call.args));
+    let output = |json: bool| if json { Output::Json } else { Output::Text };
+    let absent = |verb: &str| Err(Failure::Usage(format!("{} has no {verb}", P::NAME)));
+    match verb {
+        Verb::Run { options, app } => {
+            signals::stop_on_signals();
+            let json = output(options.json);
+            let report = run::run::<P>(&options, &app, None)?;
+            report.print(json);
+            report.check()
+        }
+        Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
+        Verb::Explain { out, json, shard, key, .. } => {
+            explain::explain(&out, shard.as_deref(), &key, output(json))
+        }
+        Verb::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
+        Verb::Dials { json } => describe::dials::<P>(output(json)),
+        Verb::Demo { folder, json } => match P::DEMO {
+            Some(demo) => demo(&folder, output(json), &Commands::of::<P>(&call.command)),
+            None => absent("demo"),
+        },
+        Verb::Clean { store, drop, json } => {
+            clean::clean(&store, drop.as_deref(), output(json), &call.command)
+        }
+        Verb::Verify { folders, store, json } => {
+            verify::verify::<P>(&folders, store.as_deref(), output(json))
+        }
+        Verb::Bench { options, app } => match P::BENCH {
+            Some(bench) => bench(&app, &options, &Commands::of::<P>(&call.command)),
+            None => absent("bench"),
+        },
+    }
+}
