@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use operators::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+use operators::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 use operators::{ShortSide, short_side};
 use threshflow::cli::{App, Failure, Workbench};
 use threshflow::lane::{Reply, Subject};
@@ -121,9 +121,8 @@ pub struct OwnPipeline {
 impl Pipeline for OwnPipeline {
     const NAME: &'static str = "own_pipeline";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Scored<Image, ShortSide>, Contrast>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         images.each(short_side).gate(&dial.short_side).ask(&self.contrast).gate(&dial.contrast)
     }
 }
