@@ -217,9 +217,9 @@ fn bare_detector(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
     let (operator, detector) = (ground.detect.operator(), detector(scenes));
     let threads = SessionPlan::new(&scenes.backend, detector.bytes(), scenes.cores).threads;
     let ready = looked(ground, scenes, &detector);
-    let batches: Vec<&[Looked]> = ready.chunks(operator.most_a_batch()).collect();
+    let batches: Vec<&[Looked]> = ready.chunks(operator.limits().batch).collect();
     let open = || detector.open_session(Place::Cpu, threads).expect("opens");
-    on_threads(operator.sessions(), &batches, open, |session, batch| {
+    on_threads(operator.limits().sessions(), &batches, open, |session, batch| {
         let batch: Vec<(&Boxed, &[Vec<f32>])> =
             batch.iter().map(|looked| (&looked.picture, looked.embeddings.as_slice())).collect();
         find(session, &batch);
@@ -248,7 +248,7 @@ fn bare_segmenter(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
         })
         .collect();
     let open = || model.open_session(Place::Cpu, threads).expect("opens");
-    on_threads(ground.segment.operator().sessions(), &ready, open, |session, ready| {
+    on_threads(ground.segment.operator().limits().sessions(), &ready, open, |session, ready| {
         session
             .segment(&ready.pixels, ready.size, &ready.boxes, &mut |_, segmented| drop(segmented))
             .expect("answers");
@@ -275,7 +275,7 @@ fn bare_scorers(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
         let vision = clip.open_vision(Place::Cpu, threads).expect("opens");
         (vision, scorer.open_session(Place::Cpu, threads).expect("opens"))
     };
-    on_threads(ground.region_score.operator().sessions(), &ready, open, |(vision, scorer), cuts| {
+    on_threads(ground.region_score.operator().limits().sessions(), &ready, open, |(vision, scorer), cuts| {
         let of = |which: usize| -> Vec<&[u8]> { cuts.iter().map(|cut| cut[which].as_slice()).collect() };
         vision.embed(&of(0)).expect("answers");
         scorer.score(&of(1)).expect("answers");

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use threshflow::lane::{Operator, Reply, Subject};
+use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{Image, Refusal, Score, Stamp, Unit};
 use threshflow::shard::Picture;
 
@@ -118,17 +118,13 @@ impl Operator for AestheticScorer {
         model.scorer.preprocess().crop_u8(&rgb)
     }
 
-    fn most_a_batch(&self) -> usize {
-        self.model.as_ref().map_or(1, |model| model.pool.plan().most_a_batch)
-    }
-
-    fn sessions(&self) -> usize {
-        self.model.as_ref().map_or(1, |model| model.pool.plan().sessions)
+    fn limits(&self) -> Limits {
+        self.model.as_ref().map_or(Limits::of_functions(1), |model| model.pool.limits())
     }
 
     fn open_session(&self) -> Result<Self::Session, String> {
         let Some(model) = &self.model else { return Ok(None) };
-        model.pool.session().map(Some).map_err(|error| error.to_string())
+        model.pool.open_session().map(Some)
     }
 
     fn answer(

@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use threshflow::lane::{Looks, Operator, Reply, Subject};
+use threshflow::lane::{Limits, Looks, Operator, Reply, Subject};
 use threshflow::row::{Refusal, Score, Stamp};
 use threshflow::shard::Picture;
 
 use crate::aesthetic::{Aesthetic, finite};
 use crate::clip::EmbeddingSource;
 use crate::models::aesthetic_model::{AestheticHead, HeadScorer};
-use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 
 /// Raise this when the code changes what a score is.
 const VERSION: &[u8] = b"aesthetic_head/1";
@@ -48,11 +48,10 @@ impl HeadOnClip {
 impl Operator for HeadOnClip {
     type Answer = Score<Aesthetic>;
     type Prepared = Vec<f32>;
+    type Session = Pooled<HeadScorer>;
 
     const LOOKS: Looks = Looks::AtTheRow;
     const QUESTIONS_A_JOB: usize = 64;
-
-    sessions_of_the_pool!(HeadScorer);
 
     fn name(&self) -> &'static str {
         "aesthetic"
@@ -82,6 +81,14 @@ impl Operator for HeadOnClip {
         let question =
             question.ok_or_else(|| Refusal::transient("no_picture", "there is nothing to score"))?;
         self.clip.embedding(question)
+    }
+
+    fn limits(&self) -> Limits {
+        self.pool.limits()
+    }
+
+    fn open_session(&self) -> Result<Self::Session, String> {
+        self.pool.open_session()
     }
 
     fn answer(

@@ -2,10 +2,9 @@
 //! a fixed vocabulary. A caption that the sample brought along can be taken instead.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use threshflow::flow::Finds;
-use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Limits, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -210,31 +209,10 @@ impl Operator for Caption {
         }
     }
 
-    fn most_a_batch(&self) -> usize {
+    fn limits(&self) -> Limits {
         match &self.by {
-            CaptionBy::Finds(detect) => detect.most_a_batch(),
-            CaptionBy::Chat(_) => 1,
-        }
-    }
-
-    fn sessions(&self) -> usize {
-        match &self.by {
-            CaptionBy::Finds(detect) => detect.sessions(),
-            CaptionBy::Chat(chat) => chat.at_once(),
-        }
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        match &self.by {
-            CaptionBy::Finds(_) => None,
-            CaptionBy::Chat(chat) => Some(chat.at_once() * 2),
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match &self.by {
-            CaptionBy::Finds(_) => None,
-            CaptionBy::Chat(chat) => Some(chat.deadline()),
+            CaptionBy::Finds(detect) => detect.limits(),
+            CaptionBy::Chat(chat) => chat.limits(1),
         }
     }
 

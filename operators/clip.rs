@@ -5,14 +5,14 @@
 
 use std::path::Path;
 
-use threshflow::lane::{Answer, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Answer, Limits, Operator, Question, Reply, Stage, Subject};
 use threshflow::memo::Inline;
 use threshflow::row::{Refusal, Row, Stamp};
 use threshflow::shard::Picture;
 
 use crate::models::clip_model::{ClipModel, VisionTower};
 use crate::models::embedding::{from_f16_bytes, to_f16_bytes};
-use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::decode::{decode, decoded_bytes_of};
 
 /// Raise this when the code changes what an embedding is.
@@ -86,8 +86,7 @@ impl Operator for Clip {
     type Answer = Embedded;
     /// A crop of `3 * crop * crop` bytes.
     type Prepared = Vec<u8>;
-
-    sessions_of_the_pool!(VisionTower);
+    type Session = Pooled<VisionTower>;
 
     fn name(&self) -> &'static str {
         "clip"
@@ -119,6 +118,14 @@ impl Operator for Clip {
         };
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         self.model.preprocess().crop_u8(&rgb)
+    }
+
+    fn limits(&self) -> Limits {
+        self.pool.limits()
+    }
+
+    fn open_session(&self) -> Result<Self::Session, String> {
+        self.pool.open_session()
     }
 
     fn answer(

@@ -11,7 +11,7 @@
 use image::RgbImage;
 use image::imageops::FilterType;
 use image_hasher::{HashAlg, HasherConfig};
-use threshflow::lane::{Operator, Reply, Subject};
+use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{PerceptualHash, Refusal, Stamp};
 use threshflow::shard::Picture;
 
@@ -78,12 +78,8 @@ impl Operator for PictureHasher {
         perceptual_hash(decode(bytes, picture.format, picture.orientation, PURPOSE)?)
     }
 
-    fn most_a_batch(&self) -> usize {
-        256
-    }
-
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(256)
     }
 
     fn open_session(&self) -> Result<(), String> {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found, too_many_regions};
-use threshflow::lane::{Key, Known, Operator, Question, Reply, Subject};
+use threshflow::lane::{Key, Known, Limits, Operator, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Refusal, RegionKind, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::models::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
 use crate::models::labels::Labels;
 use crate::models::texts::Texts;
-use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::decode::{decode, decoded_bytes_of};
 use crate::pixels::letterbox::Boxed;
 use crate::plan::noun_list::{NounList, NounSource};
@@ -185,10 +185,9 @@ impl Finds for Detect {
 impl Operator for Detect {
     type Answer = Score<FoundRegions>;
     type Prepared = Asked;
+    type Session = Pooled<Detector>;
 
     const KEY: Key = Key::Row;
-
-    sessions_of_the_pool!(Detector);
 
     fn name(&self) -> &'static str {
         "detect"
@@ -273,6 +272,14 @@ impl Operator for Detect {
             None => Vec::new(),
         };
         Ok(Asked { picture, nouns, embeddings })
+    }
+
+    fn limits(&self) -> Limits {
+        self.pool.limits()
+    }
+
+    fn open_session(&self) -> Result<Self::Session, String> {
+        self.pool.open_session()
     }
 
     fn answer(

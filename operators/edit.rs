@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Key, Operator, Prepares, Question, Reply, Subject};
+use threshflow::lane::{Key, Limits, Operator, Prepares, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
@@ -279,17 +279,17 @@ impl Operator for Edit {
         Ok(ToEdit { original, planned, stored, keyed })
     }
 
-    fn most_a_batch(&self) -> usize {
-        1
-    }
-
-    fn sessions(&self) -> usize {
-        self.lines().iter().sum()
-    }
-
-    /// One for each editor, with as many threads as it makes passes side by side.
-    fn lines(&self) -> Vec<usize> {
-        self.editors.kept.iter().map(|kept| kept.editor.at_once().max(1)).collect()
+    /// A line for each editor, with as many threads as it makes passes side by side.
+    fn limits(&self) -> Limits {
+        let editors = self.editors.kept.iter().map(|kept| &kept.editor);
+        let lines: Vec<usize> = editors.clone().map(|editor| editor.at_once().max(1)).collect();
+        let pass = editors.filter_map(|editor| editor.deadline()).max();
+        Limits {
+            batch: 1,
+            in_flight: Some((lines.iter().sum::<usize>() * 2).max(MOST_IN_LINE)),
+            deadline: pass.map(|pass| pass * MOST_PASSES).max(Some(DEADLINE)),
+            lines,
+        }
     }
 
     /// That of the editor which makes the first pass that nobody made yet.
@@ -303,15 +303,6 @@ impl Operator for Edit {
         }
         // Nothing is to be made. The last editor is asked for what no other can do: the quickest, as a rule.
         Ok(self.editors.kept.len().saturating_sub(1))
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        Some((self.sessions() * 2).max(MOST_IN_LINE))
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        let longest = self.editors.kept.iter().filter_map(|kept| kept.editor.deadline()).max();
-        longest.map(|pass| pass * MOST_PASSES).max(Some(DEADLINE))
     }
 
     fn open_session(&self) -> Result<(), String> {

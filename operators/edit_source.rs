@@ -136,11 +136,12 @@ impl EditSource {
         };
         let found = self.detect.operator().found(&found)?;
         let region = |number: u16| -> Result<PlannedRegion, Refusal> {
-            let found = found.get(usize::from(number));
-            let found = found.ok_or_else(|| {
-                Refusal::transient("not_remembered", format!("region {number} of the picture is lost"))
-            })?;
-            Ok(planned_region(question, number, found))
+            let lost =
+                || Refusal::transient("not_remembered", format!("region {number} of the picture is lost"));
+            let row = Found::region_of(&found, &edit.image, number).ok_or_else(lost)?;
+            let noun = found[usize::from(number)].noun_text.clone();
+            let object = PlannedObject { noun, kind: row.kind, bbox: row.bbox() };
+            Ok(PlannedRegion { number, content: row.content(), object })
         };
         let regions: Vec<PlannedRegion> = edit.choice.regions().map(region).collect::<Result<_, _>>()?;
         let mut planned = Planned {
@@ -188,13 +189,6 @@ impl EditSource {
         let mask = |region: &PlannedRegion| self.stored_mask(&region.content)?.mask(width, height);
         planned.regions.iter().map(mask).collect()
     }
-}
-
-fn planned_region(question: &Question, number: u16, found: &Found) -> PlannedRegion {
-    let image = question.edit.as_ref().map(|edit| edit.image.clone());
-    let content = image.map(|image| found.region(image, number).content());
-    let object = PlannedObject { noun: found.noun_text.clone(), kind: found.kind, bbox: found.bbox };
-    PlannedRegion { number, content: content.unwrap_or_default(), object }
 }
 
 /// The picture's own end frame, shown as the picture is; refused as `no_end_frame` where the sample has none.

@@ -2,7 +2,6 @@
 //! pass [the same checker](crate::plan::edit_plan::check).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -228,28 +227,10 @@ impl Operator for Instruct {
         }
     }
 
-    fn most_a_batch(&self) -> usize {
-        1
-    }
-
-    fn sessions(&self) -> usize {
+    fn limits(&self) -> lane::Limits {
         match &self.by {
-            InstructBy::Plain(_) => 1,
-            InstructBy::Chat(chat) => chat.at_once(),
-        }
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        match &self.by {
-            InstructBy::Plain(_) => None,
-            InstructBy::Chat(chat) => Some(chat.at_once() * 2),
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match &self.by {
-            InstructBy::Plain(_) => None,
-            InstructBy::Chat(chat) => Some(chat.deadline()),
+            InstructBy::Plain(_) => lane::Limits::of_functions(1),
+            InstructBy::Chat(chat) => chat.limits(1),
         }
     }
 

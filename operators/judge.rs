@@ -5,10 +5,9 @@ pub mod clip;
 pub mod pixels;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use image::RgbImage;
-use threshflow::lane::{Answer, Key, Looks, Operator, Question, Reply, Scores, Stage, Subject};
+use threshflow::lane::{Answer, Key, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject};
 use threshflow::memo::Inline;
 use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::Picture;
@@ -336,39 +335,18 @@ impl Operator for Judge {
         }
     }
 
-    fn most_a_batch(&self) -> usize {
+    fn limits(&self) -> Limits {
         match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.plan().most_a_batch,
-            JudgeBy::Pixels(None) | JudgeBy::Chat(_) => 1,
-        }
-    }
-
-    fn sessions(&self) -> usize {
-        match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.plan().sessions,
-            JudgeBy::Pixels(None) => 1,
-            JudgeBy::Chat(chat) => chat.at_once(),
-        }
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        match &self.by {
-            JudgeBy::Pixels(_) => None,
-            JudgeBy::Chat(chat) => Some(chat.at_once() * 2),
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match &self.by {
-            JudgeBy::Pixels(_) => None,
-            // A call a turn.
-            JudgeBy::Chat(chat) => Some(chat.deadline() * 3),
+            JudgeBy::Pixels(Some(clip)) => clip.limits(),
+            JudgeBy::Pixels(None) => Limits::of_functions(1),
+            // An answer a turn.
+            JudgeBy::Chat(chat) => chat.limits(3),
         }
     }
 
     fn open_session(&self) -> Result<JudgeSession, String> {
         match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.session().map(Some).map_err(|error| error.to_string()),
+            JudgeBy::Pixels(Some(clip)) => clip.open_session().map(Some),
             JudgeBy::Pixels(None) | JudgeBy::Chat(_) => Ok(None),
         }
     }

@@ -2,9 +2,8 @@
 //! vocabulary to the letter. Where the sidecar (or a released record) lists nouns, those are taken and nothing is asked.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Limits, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -119,28 +118,10 @@ impl Operator for NounFinder {
         self.captions.caption(question)
     }
 
-    fn most_a_batch(&self) -> usize {
-        1
-    }
-
-    fn sessions(&self) -> usize {
+    fn limits(&self) -> Limits {
         match &self.by {
-            NounsBy::Plain(_) => 1,
-            NounsBy::Chat(chat) => chat.at_once(),
-        }
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        match &self.by {
-            NounsBy::Plain(_) => None,
-            NounsBy::Chat(chat) => Some(chat.at_once() * 2),
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match &self.by {
-            NounsBy::Plain(_) => None,
-            NounsBy::Chat(chat) => Some(chat.deadline()),
+            NounsBy::Plain(_) => Limits::of_functions(1),
+            NounsBy::Chat(chat) => chat.limits(1),
         }
     }
 

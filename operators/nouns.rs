@@ -4,7 +4,7 @@
 //! language model that finds nouns in captions would give the same answer: a handle, and the list as its body.
 
 use serde_json::Value;
-use threshflow::lane::{Key, Known, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Known, Limits, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
@@ -126,11 +126,8 @@ impl Operator for NounsFromSidecar {
         let json = subject.sidecar.and_then(|sidecar| sidecar.json.as_deref());
         Ok(self.listed(json)?.unwrap_or_default())
     }
-    fn most_a_batch(&self) -> usize {
-        256
-    }
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(256)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use threshflow::lane::{Answer, Key, Known, Operator, Question, Reply, Scores, Subject, Together};
+use threshflow::lane::{Answer, Key, Known, Limits, Operator, Question, Reply, Scores, Subject, Together};
 use threshflow::memo::Inline;
 use threshflow::row::{ContentHash, Refusal, Region, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::{Catalogue, Picture};
@@ -18,7 +18,7 @@ use crate::models::embedding::share_of_first;
 use crate::models::labels::Labels;
 use crate::models::region_clip::{NounTexts, RegionClip};
 use crate::models::texts::Texts;
-use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 use crate::pixels::region_crop::Channels;
 use crate::record::records::{Records, Released, value_of};
@@ -194,11 +194,10 @@ type Answers = Vec<Result<Reply<RegionScores>, Refusal>>;
 impl Operator for RegionScore {
     type Answer = RegionScores;
     type Prepared = Cuts;
+    type Session = Pooled<Models>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
-
-    sessions_of_the_pool!(Models);
 
     fn name(&self) -> &'static str {
         "region_score"
@@ -254,6 +253,14 @@ impl Operator for RegionScore {
         };
         let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
         Ok(subject.questions.iter().map(|question| self.one(&rgb, question)).collect())
+    }
+
+    fn limits(&self) -> Limits {
+        self.pool.limits()
+    }
+
+    fn open_session(&self) -> Result<Self::Session, String> {
+        self.pool.open_session()
     }
 
     fn answer(&self, session: &mut Self::Session, batch: &[Cuts]) -> Answers {

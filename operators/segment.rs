@@ -7,12 +7,12 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Key, Known, Operator, Question, Reply, Stage, Subject, Together};
+use threshflow::lane::{Key, Known, Limits, Operator, Question, Reply, Stage, Subject, Together};
 use threshflow::row::{Refusal, Region, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::models::segment_model::{SegmentModel, Segmenter};
-use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, sessions_of_the_pool};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::decode::{decode, decoded_bytes_of};
 use crate::pixels::mask::Mask;
 use crate::pixels::rle;
@@ -135,11 +135,10 @@ fn segment(segmenter: &mut Segmenter, picture: &Boxes) -> Result<Answers, OnnxEr
 impl Operator for Segment {
     type Answer = Score<MaskScore>;
     type Prepared = Boxes;
+    type Session = Pooled<Segmenter>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
-
-    sessions_of_the_pool!(Segmenter);
 
     fn name(&self) -> &'static str {
         "segment"
@@ -190,6 +189,14 @@ impl Operator for Segment {
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         let size = (picture.width.into(), picture.height.into());
         Ok(Boxes { pixels: self.model.prepare(&rgb)?, size, boxes })
+    }
+
+    fn limits(&self) -> Limits {
+        self.pool.limits()
+    }
+
+    fn open_session(&self) -> Result<Self::Session, String> {
+        self.pool.open_session()
     }
 
     fn answer(&self, session: &mut Self::Session, batch: &[Boxes]) -> Answers {

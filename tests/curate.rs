@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use threshflow::cli::{App, Failure, Workbench};
-use threshflow::lane::{Operator, Reply, Subject};
+use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::prelude::*;
 use threshflow::row::{ContentHash, Refusal, Stamp, Verdict};
 use threshflow::shard::Picture;
@@ -165,11 +165,8 @@ impl Operator for Judge {
         // The bytes, not the row's word for them: a lane that mixed pictures up would be seen.
         Ok(ContentHash::of(bytes))
     }
-    fn most_a_batch(&self) -> usize {
-        8
-    }
-    fn sessions(&self) -> usize {
-        2
+    fn limits(&self) -> Limits {
+        Limits::of_pool(2, 8)
     }
     fn open_session(&self) -> Result<(), String> {
         let is = |kind| self.args.trouble.iter().any(|trouble| trouble.kind == kind);

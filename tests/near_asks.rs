@@ -12,7 +12,7 @@ use threshflow::cli::rows_of;
 use threshflow::dial::DialSet;
 use threshflow::dials;
 use threshflow::flow::{Engine, EngineOptions, NearestBetter};
-use threshflow::lane::{LaneOptions, Lanes, Mode, Operator, Reply, Stage, Subject};
+use threshflow::lane::{LaneOptions, Lanes, Limits, Mode, Operator, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, PerceptualHash, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture, ReadOptions, find};
 
@@ -52,11 +52,8 @@ impl Operator for Hasher {
             subject.picture.ok_or_else(|| Refusal::permanent("no_bytes", "nothing to look at"))?;
         Ok(ContentHash::of(bytes))
     }
-    fn most_a_batch(&self) -> usize {
-        8
-    }
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(8)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::flow::{Engine, EngineOptions};
-use threshflow::lane::{LaneOptions, Lanes, Looks, Mode, Operator, Reply, Stage, Subject};
+use threshflow::lane::{LaneOptions, Lanes, Limits, Looks, Mode, Operator, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Refusal, Score, Stamp};
 use threshflow::shard::{Catalogue, Picture, ReadOptions};
 
@@ -45,11 +45,8 @@ impl Operator for Empty {
     fn prepare(&self, subject: &Subject<'_>) -> Result<ContentHash, Refusal> {
         Ok(subject.content())
     }
-    fn most_a_batch(&self) -> usize {
-        1024
-    }
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(1024)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())

@@ -463,8 +463,7 @@ fn turns_show_the_pictures_of_their_passes() {
 fn each_editor_is_called_in_its_own_line_and_an_edit_goes_from_one_to_the_other() {
     let desk = Desk::with(Stub { cannot: Some(Remove), second: true, ..Stub::default() });
     let edit = desk.edit();
-    assert_eq!(edit.lines(), [1, 1], "as many threads as each works side by side");
-    assert_eq!(edit.sessions(), 2);
+    assert_eq!(edit.limits().lines, [1, 1], "as many threads as each works side by side");
     let question = desk.question(EditType::Hybrid, &[Remove, Replace], &[1, 0]);
     let in_line = |line: usize| {
         assert_eq!(edit.line(&question).unwrap(), line);

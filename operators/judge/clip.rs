@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use image::RgbImage;
+use threshflow::lane::Limits;
 use threshflow::row::{ContentHash, Refusal};
 
 use crate::edit_source::{Planned, of_step};
@@ -75,12 +76,12 @@ impl JudgeClip {
         format!("ONNX CLIP {}", &self.region.model().content_hash().to_string()[..8])
     }
 
-    pub fn plan(&self) -> &SessionPlan {
-        self.pool.plan()
+    pub fn limits(&self) -> Limits {
+        self.pool.limits()
     }
 
-    pub fn session(&self) -> Result<Pooled<VisionTower>, OnnxError> {
-        self.pool.session()
+    pub fn open_session(&self) -> Result<Pooled<VisionTower>, String> {
+        self.pool.open_session()
     }
 
     /// The bytes of the crops that so many steps wait with.

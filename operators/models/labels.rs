@@ -84,6 +84,7 @@ impl Labels {
 mod tests {
     use super::*;
     use crate::caption::FixedVocabulary;
+    use threshflow::flow::Found;
     use threshflow::lane::Key;
     use threshflow::row::{ContentHash, Image, RowId, Score};
 
@@ -95,7 +96,9 @@ mod tests {
         let id = RowId { shard: 0, member: 0 };
         let given = Score::of(f32::NAN);
         let image = Image { id, content: ContentHash([7; 16]), width: 9, height: 9, given };
-        let region = Region::new(image, 0, RegionKind::Object, (number, "x"), [0.0, 0.0, 4.0, 4.0]);
+        let (kind, bbox) = (RegionKind::Object, [0.0, 0.0, 4.0, 4.0]);
+        let found = Found { kind, noun: number, noun_text: "x".to_owned(), bbox, score: 0.5, told_by: None };
+        let region = found.region(&image, 0);
         labels.noun(&region, &Question::about(&region, Key::Row))
     }
 

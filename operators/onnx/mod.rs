@@ -44,7 +44,6 @@ pub use contract::{Axis, Wanted};
 pub use device::{Device, Place};
 pub use folder::{Model, ModelFolder, Precision};
 pub use graph::{Element, Port, Signature};
-pub(crate) use pool::sessions_of_the_pool;
 pub use pool::{Pooled, SessionPlan, SessionPool};
 pub use session::{Session, TensorData, TensorIn, TensorOut, session_plan};
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use threshflow::lane::Limits;
 use threshflow::row::Refusal;
 
 use super::OnnxError;
@@ -97,6 +98,16 @@ impl<S: Send + 'static> SessionPool<S> {
         first.map_or_else(|| self.open_one(), Ok)
     }
 
+    /// The same as an operator gives it to its stage.
+    pub fn open_session(&self) -> Result<Pooled<S>, String> {
+        self.session().map_err(|error| error.to_string())
+    }
+
+    /// Of an operator that answers on the sessions of this pool.
+    pub fn limits(&self) -> Limits {
+        Limits::of_pool(self.plan.sessions, self.plan.most_a_batch)
+    }
+
     /// Runs `run` on the batch, and gives one answer a question, in order.
     ///
     /// Memory that runs out halves the batch, on a session that is opened anew; how many fit is remembered with the session.
@@ -171,27 +182,6 @@ where
         self.pooled.session = None;
     }
 }
-
-/// In an `impl Operator`: the sessions of its field `pool`. Takes the type of what
-/// the pool holds.
-macro_rules! sessions_of_the_pool {
-    ($session:ty) => {
-        type Session = $crate::onnx::Pooled<$session>;
-
-        fn most_a_batch(&self) -> usize {
-            self.pool.plan().most_a_batch
-        }
-
-        fn sessions(&self) -> usize {
-            self.pool.plan().sessions
-        }
-
-        fn open_session(&self) -> Result<Self::Session, String> {
-            self.pool.session().map_err(|error| error.to_string())
-        }
-    };
-}
-pub(crate) use sessions_of_the_pool;
 
 /// How many sessions there are on each place: one that a thread lost is opened again where it was.
 #[derive(Clone)]

@@ -158,6 +158,7 @@ impl Chooser for Choose {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use threshflow::flow::Found;
     use threshflow::row::{ContentHash, RegionKind, RowId, Score};
 
     fn picture() -> Image {
@@ -165,14 +166,15 @@ mod tests {
         Image { id, content: ContentHash([7; 16]), width: 1000, height: 800, given: Score::of(f32::NAN) }
     }
 
+    /// A region of 100 by 110 pixels, and of the noun of that number.
+    fn region(number: u16, kind: RegionKind, noun: u16, left: f32) -> Region {
+        let (noun_text, bbox) = (format!("thing {noun}"), [left, 10.0, left + 100.0, 120.0]);
+        Found { kind, noun, noun_text, bbox, score: 0.5, told_by: None }.region(&picture(), number)
+    }
+
     fn regions() -> Vec<Region> {
-        let region = |number: u16, kind, left: f32| {
-            let noun = format!("thing {number}");
-            let bbox = [left, 10.0, left + 100.0, 120.0];
-            Region::new(picture(), number, kind, (number, &noun), bbox)
-        };
-        let objects = (0..4).map(|number| region(number, RegionKind::Object, f32::from(number) * 240.0));
-        objects.chain([region(4, RegionKind::Background, 0.0)]).collect()
+        let object = |number: u16| region(number, RegionKind::Object, number, f32::from(number) * 240.0);
+        (0..4).map(object).chain([region(4, RegionKind::Background, 4, 0.0)]).collect()
     }
 
     fn choose(regions: &[Region]) -> Vec<Chosen> {
@@ -231,11 +233,7 @@ mod tests {
         assert!(chosen[0].choice.is_ok());
         let refused = chooser(gap_of_all).choose(&picture(), &regions()[..2]).remove(0).choice.unwrap_err();
         assert!(refused.class == "too_few_candidates" && refused.message.contains("140"), "{refused}");
-        let same = |number: u16| {
-            let left = f32::from(number) * 240.0;
-            let bbox = [left, 10.0, left + 100.0, 120.0];
-            Region::new(picture(), number, RegionKind::Object, (0, "thing 0"), bbox)
-        };
+        let same = |number: u16| region(number, RegionKind::Object, 0, f32::from(number) * 240.0);
         let refused = chooser(0.0).choose(&picture(), &[same(0), same(1)]).remove(0).choice;
         assert!(refused.is_err_and(|refused| refused.class == "too_few_candidates"));
     }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use threshflow::flow::Found;
 use threshflow::lane::Question;
 use threshflow::row::{ContentHash, Refusal, Region as Row, RegionKind, Row as _, RowId};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError, Unreadable};
@@ -160,7 +161,7 @@ impl Released {
         Ok(Err(Refusal::permanent("record_of_another_size", message)))
     }
 
-    /// What the region of this number is told by: [`Region::told_by`](threshflow::row::Region::told_by).
+    /// What the region of this number is told by: [`Found::told_by`].
     pub fn tells(record: ContentHash, number: u16) -> ContentHash {
         ContentHash::of(&[record.0.as_slice(), &number.to_le_bytes()].concat())
     }
@@ -169,10 +170,15 @@ impl Released {
     /// found it, or another record tells of it.
     pub fn region_of(&self, row: &Row) -> Option<&Region> {
         let (region, kind) = self.regions().nth(row.number.into())?;
-        let noun = (row.noun, region.class_name.as_str().trim());
-        let own = Released::tells(self.hash, row.number);
-        let same = Row::new(row.image.clone(), row.number, kind, noun, region.bbox_f32()).told_by(own);
-        (same.content() == row.content()).then_some(region)
+        let same = Found {
+            kind,
+            noun: row.noun,
+            noun_text: region.class_name.as_str().trim().to_owned(),
+            bbox: region.bbox_f32(),
+            score: value_of(region.score.as_ref()),
+            told_by: Some(Released::tells(self.hash, row.number)),
+        };
+        (same.region(&row.image, row.number).content() == row.content()).then_some(region)
     }
 
     /// The record's tags; without tags, the nouns that its regions bear.
@@ -236,15 +242,18 @@ mod tests {
         let id = RowId { shard: 0, member: 0 };
         let content = ContentHash::of(b"a picture");
         let image = Image { id, content, width: 9, height: 9, given: Score::of(f32::NAN) };
-        let region = |number, bbox| Row::new(image.clone(), number, RegionKind::Object, (0, "cat"), bbox);
+        let region = |number, bbox, told_by| {
+            let (kind, noun_text) = (RegionKind::Object, "cat".to_owned());
+            Found { kind, noun: 0, noun_text, bbox, score: 0.5, told_by }.region(&image, number)
+        };
         let here = [1.0, 2.0, 3.0, 4.0];
-        let of_mine = region(0, here).told_by(Released::tells(mine.hash(), 0));
+        let of_mine = region(0, here, Some(Released::tells(mine.hash(), 0)));
         assert_eq!(mine.region_of(&of_mine).unwrap().class_name.as_str(), "cat");
         assert!(other.region_of(&of_mine).is_none(), "another record's");
-        assert!(mine.region_of(&region(0, here)).is_none(), "a detector's, in the same place");
-        let elsewhere = region(0, [1.0, 2.0, 3.0, 5.0]).told_by(Released::tells(mine.hash(), 0));
+        assert!(mine.region_of(&region(0, here, None)).is_none(), "a detector's, in the same place");
+        let elsewhere = region(0, [1.0, 2.0, 3.0, 5.0], Some(Released::tells(mine.hash(), 0)));
         assert!(mine.region_of(&elsewhere).is_none());
-        let another_number = region(1, here).told_by(Released::tells(mine.hash(), 1));
+        let another_number = region(1, here, Some(Released::tells(mine.hash(), 1)));
         assert!(mine.region_of(&another_number).is_none());
     }
 }

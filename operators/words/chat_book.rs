@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use threshflow::lane::{Book, Lanes};
+use threshflow::lane::{Book, Lanes, Limits};
 use threshflow::memo::MemoError;
 use threshflow::row::{Refusal, Stamp};
 
@@ -83,14 +83,12 @@ impl ChatBook {
         self.chat.model().model.clone()
     }
 
-    /// Questions that are worth having under way at once.
-    pub fn at_once(&self) -> usize {
-        self.host.settings().most_in_flight
-    }
-
-    /// How long an operator may take that asks twice.
-    pub fn deadline(&self) -> Duration {
-        self.host.settings().deadline * 2 + Duration::from_secs(30)
+    /// Of an operator that asks this model, for one of its own answers, for so many of the model's, one after the other. Each may be
+    /// asked for twice, if it does not parse.
+    pub fn limits(&self, answers: u32) -> Limits {
+        let settings = self.host.settings();
+        let deadline = settings.deadline * 2 + Duration::from_secs(30);
+        Limits::of_server(settings.most_in_flight, deadline * answers)
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use threshflow::flow::{Chooser, Found};
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{ContentHash, Edit, Image, Refusal, Region, Row, Stamp};
+use threshflow::row::{ContentHash, Edit, Image, Refusal, Region, Stamp};
 
 use crate::edit_record::{
     EditRecord, RecordedObject, RecordedPass, RecordedPicture, RecordedStamp, RecordedTurn,
@@ -38,22 +38,13 @@ pub struct ImgEditRecorder {
 
 /// A picture's choices made again: a function of its content and of the regions that are kept.
 fn chosen(choose: &Choose, image: &Image, picture: ContentHash, regions: &[Region]) -> BTreeMap<u16, Edit> {
-    let content = |number: u16| regions.iter().find(|region| region.number == number).map(Region::content);
-    let edit = |chosen: threshflow::flow::Chosen| {
-        let choice = chosen.choice.ok()?;
-        let contents: Vec<ContentHash> = choice.regions().filter_map(content).collect();
-        let edit = Edit::new(image.clone(), picture, chosen.number, choice, &contents);
-        Some((chosen.number, edit))
-    };
-    choose.choose(image, regions).into_iter().filter_map(edit).collect()
+    let chosen = choose.choose(image, regions).into_iter();
+    chosen.filter_map(|chosen| Some((chosen.number, chosen.edit(image, picture, regions).ok()?))).collect()
 }
 
 /// The kept regions of a picture as rows.
 fn rows(image: &Image, found: &[Found], kept: &[PublishedPiece<'_>]) -> Vec<Region> {
-    let row = |piece: &PublishedPiece<'_>| {
-        Some(found.get(usize::from(piece.number))?.region(image.clone(), piece.number))
-    };
-    kept.iter().filter_map(row).collect()
+    kept.iter().filter_map(|piece| Found::region_of(found, image, piece.number)).collect()
 }
 
 fn by_name(names: &[&'static str], scores: &[f32]) -> Vec<(String, f32)> {

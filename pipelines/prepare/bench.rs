@@ -212,7 +212,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
                 let _open = gate.read();
                 let mut session = session?;
                 let begin = Instant::now();
-                for batch in crops.chunks(scorer.most_a_batch()).cycle().skip(thread) {
+                for batch in crops.chunks(scorer.limits().batch).cycle().skip(thread) {
                     if begin.elapsed().as_secs_f64() > LEAST_SECONDS {
                         break;
                     }
@@ -226,7 +226,7 @@ fn model_alone(scorer: &AestheticScorer, crops: Vec<Vec<u8>>, cores: usize) -> R
             let started = std::thread::Builder::new().spawn_scoped(threads, work(thread));
             started.map_err(|error| failed(no_thread("for a session", &error)))
         };
-        let threads = (0..scorer.sessions()).map(start).collect::<Result<Vec<_>, _>>()?;
+        let threads = (0..scorer.limits().sessions()).map(start).collect::<Result<Vec<_>, _>>()?;
         #[expect(clippy::disallowed_methods, reason = "a benchmark's own thread")]
         threads.iter().for_each(|_| opens.recv().unwrap_or_default());
         let clock = Clock::start();

@@ -2,8 +2,8 @@
 
 use clap::{Args, FromArgMatches, Parser};
 
+use super::RunReport;
 use super::plan::Plan;
-use super::run::RunReport;
 use super::{App, Failure, RunOptions};
 
 #[derive(Parser)]

@@ -1,6 +1,5 @@
 //! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,14 +8,14 @@ use super::input::InputRemarks;
 use super::progress::Display;
 use super::store::Store;
 use super::summary::Summary;
-use super::{App, Failure, Output, RunOptions, Workbench, apart, errors, print_json, removed, signals};
+use super::{App, Failure, RunOptions, RunReport, Workbench, apart, errors, removed, signals, tell_mended};
 use crate::dial;
 use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{dial_specs, start};
 use crate::publish::{
-    self, Committed, DialSetting, Lost, Mended, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
+    self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
 };
 use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId, Score};
@@ -236,78 +235,6 @@ pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
     dial_specs::<P>().iter().zip(values).map(setting).collect()
 }
 
-/// What a run did.
-pub struct RunReport {
-    pub summary: Summary,
-    pub committed: Option<Committed>,
-    /// Where to, and what was done there.
-    pub exported: Option<(PathBuf, Committed)>,
-    /// The page about the run, where one was asked for.
-    pub page: Option<Written>,
-    failure: Option<String>,
-    out: PathBuf,
-}
-
-impl RunReport {
-    /// The summary for people, or as JSON.
-    pub fn print(&self, output: Output) {
-        match output {
-            Output::Json => drop(print_json(&self.summary)),
-            Output::Text => {
-                crate::say!("{}", self.summary);
-                if let Some(done) = &self.committed {
-                    crate::say!(
-                        "published in {}: {} parts written, {} removed, {} left as they were",
-                        self.out.display(),
-                        done.parts_written,
-                        done.parts_removed,
-                        done.parts_unchanged
-                    );
-                }
-                if let Some(written) = &self.page {
-                    print_page(written);
-                }
-                if let Some((to, done)) = &self.exported {
-                    print_exported(to, done);
-                }
-            }
-        }
-    }
-
-    /// What was published is not replaced by less because something failed.
-    fn take_lost(&mut self, lost: Lost, options: &RunOptions) {
-        if lost.share() > options.max_lost {
-            self.failure = Some(removed::too_much_lost(&lost, options));
-        }
-        self.summary.lost = (lost.share() > 0.0).then_some(lost);
-    }
-
-    /// What was published stands, even if the page about it could not be written.
-    fn take_page(&mut self, page: Option<Result<Written, ReportError>>) {
-        match page {
-            Some(Err(error)) => self.failure = Some(format!("published, but without a report: {error}")),
-            page => self.page = page.and_then(Result::ok),
-        }
-    }
-
-    /// Copies the pictures too, where that was asked for; what was published stands, even if that fails.
-    fn export(&mut self, to: Option<&Path>, catalogue: &Catalogue) {
-        let Some(to) = to else { return };
-        match publish::export(&self.out, to, catalogue) {
-            Ok(done) => {
-                tell_mended(to, &done.mended);
-                self.exported = Some((to.to_owned(), done));
-            }
-            Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
-        }
-    }
-
-    /// Whether the run counts as done: not if more rows were refused than it allows.
-    pub fn check(&self) -> Result<(), Failure> {
-        self.failure.clone().map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
-    }
-}
-
 /// Curates: asks what was never asked, and publishes what passes the dials.
 ///
 /// `log`, where given, receives every question that was really asked.
@@ -452,58 +379,4 @@ fn commit<P: App>(
         report::write(path, &about, &opened.catalogue)
     });
     Ok((lost, Some((committed, page))))
-}
-
-/// `export`: tars with the original bytes of what `out` publishes.
-pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
-    apart(&[("--store", store), ("--out", out), ("--to", to)])?;
-    publish::check_export(to)?;
-    let store = Store::look(store)?;
-    let options = crate::shard::ReadOptions {
-        mmap: true,
-        max_pixels: u64::MAX,
-        max_bytes: u64::MAX,
-        exif_orientation: true,
-    };
-    let catalogue = Catalogue::open(store.folder(), options, true)?;
-    let done = publish::export(out, to, &catalogue)?;
-    tell_mended(to, &done.mended);
-    match output {
-        Output::Json => print_json(&serde_json::json!({
-            "to": to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
-            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written, "mended": done.mended,
-        })),
-        Output::Text => {
-            print_exported(to, &done);
-            Ok(())
-        }
-    }
-}
-
-/// Says on stderr which published files were damaged, and were written again.
-pub fn tell_mended(folder: &Path, mended: &[Mended]) {
-    const MOST: usize = 8;
-    for Mended { file, why } in mended.iter().take(MOST) {
-        crate::note!("warning: {}: {why}; it is written again", folder.join(file).display());
-    }
-    if mended.len() > MOST {
-        crate::note!("warning: so were {} more files", mended.len() - MOST);
-    }
-}
-
-fn print_page(written: &Written) {
-    let [kept, dropped] = written.shown;
-    let sheet = written.sheet.as_ref().map_or(String::new(), |sheet| format!(", and {}", sheet.display()));
-    crate::say!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
-}
-
-fn print_exported(to: &Path, done: &Committed) {
-    crate::say!(
-        "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
-        to.display(),
-        done.parts_written,
-        done.bytes_written as f64 / 1e6,
-        done.parts_removed,
-        done.parts_unchanged
-    );
 }

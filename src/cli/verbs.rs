@@ -7,7 +7,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use super::invoke::Commands;
 use super::program::{Call, end};
 use super::{
-    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, plan, run, signals, verify,
+    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, run, signals,
+    verify,
 };
 
 #[derive(Subcommand)]
@@ -137,7 +138,7 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
         Verb::Explain { out, json, shard, key, .. } => {
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
-        Verb::Export { store, out, to, json } => run::export(&store, &out, &to, output(json)),
+        Verb::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
         Verb::Dials { json } => describe::dials::<P>(output(json)),
         Verb::Demo { folder, json } => match P::DEMO {
             Some(demo) => demo(&folder, output(json), &Commands::of::<P>(&call.command)),

@@ -29,6 +29,17 @@ pub struct Chosen {
     pub choice: Result<Choice, Refusal>,
 }
 
+impl Chosen {
+    /// The row of the edit, where there is one: of the picture's row, whose [`Row::content`] is `picture`, and of the contents of the
+    /// chosen regions, in their order. All that an edit's [key](Row::content) is made of comes from here.
+    ///
+    /// # Errors
+    /// What the choice was refused with; `foreign_choice` where a chosen region is none of `candidates`.
+    pub fn edit(self, image: &Image, picture: ContentHash, candidates: &[Region]) -> Result<Edit, Refusal> {
+        self.choice.and_then(|choice| Edit::chosen(image, picture, (self.number, choice), candidates))
+    }
+}
+
 /// The unit of how many edits of a picture are left.
 pub struct EditCount;
 impl Unit for EditCount {
@@ -134,13 +145,10 @@ impl Standing {
         let chosen = chooser.choose(image, &regions);
         let found = Why::Found(Of::Edits, chosen.len() as u16);
         said.push((Tried::Ended(Ended { place: Place::picture(image.id), why: found }), diff));
-        for Chosen { number, choice } in chosen {
-            let tried = match choice {
-                Ok(choice) => {
-                    let content = |number| self.candidates.get(&number).map(Row::content);
-                    let contents: Vec<ContentHash> = choice.regions().filter_map(content).collect();
-                    Tried::Chosen(Edit::new(image.clone(), *picture, number, choice, &contents))
-                }
+        for chosen in chosen {
+            let number = chosen.number;
+            let tried = match chosen.edit(image, *picture, &regions) {
+                Ok(edit) => Tried::Chosen(edit),
                 Err(refusal) => {
                     let why = Why::Refused(Box::new(Refused { stage: chooser.name().into(), refusal }));
                     Tried::Ended(Ended { place: Place::edit(image.id, number), why })
@@ -150,3 +158,6 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

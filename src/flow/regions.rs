@@ -56,9 +56,15 @@ pub struct Found {
 }
 
 impl Found {
-    /// Its row: region `number` of `image`.
-    pub fn region(&self, image: Image, number: u16) -> Region {
-        let region = Region::new(image, number, self.kind, (self.noun, &self.noun_text), self.bbox);
+    /// Region `number` of `image`, in which `found` was found; `None` where there are fewer.
+    pub fn region_of(found: &[Found], image: &Image, number: u16) -> Option<Region> {
+        found.get(usize::from(number)).map(|one| one.region(image, number))
+    }
+
+    /// Its row: region `number` of `image`. All that a region's [key](Row::content) is made of comes from here.
+    pub fn region(&self, image: &Image, number: u16) -> Region {
+        let noun = (self.noun, self.noun_text.as_str());
+        let region = Region::new(image.clone(), number, self.kind, noun, self.bbox);
         match self.told_by {
             Some(own) => region.told_by(own),
             None => region,
@@ -186,7 +192,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     ));
                     let mut regions = regions.session(&held.regions);
                     for (number, one) in found.iter().enumerate() {
-                        let region = one.region(row.image().clone(), number as u16);
+                        let region = one.region(row.image(), number as u16);
                         regions.give((With::new(region, Score::of(one.score)), time, diff));
                     }
                 }

@@ -16,7 +16,7 @@ type Answers<O> = Vec<Result<Reply<<O as Operator>::Answer>, Refusal>>;
 impl<O: Operator> Stage<O> {
     /// Starts the threads that answer, once.
     pub(super) fn start_sessions(self: &Arc<Self>) {
-        let wanted = self.operator.sessions().max(1);
+        let wanted = self.limits.sessions().max(1);
         if self.sessions_started.load(Relaxed) != 0 || self.sessions_started.swap(wanted, Relaxed) != 0 {
             return;
         }
@@ -47,7 +47,7 @@ impl<O: Operator> Stage<O> {
     fn answer_line(self: &Arc<Self>, number: usize) {
         let line = &self.lines[number];
         let mut session = None;
-        while let Some(mut batch) = line.batches.next(self.operator.most_a_batch(), &self.at_work) {
+        while let Some(mut batch) = line.batches.next(self.limits.batch, &self.at_work) {
             line.moves();
             line.busy.fetch_add(1, SeqCst);
             {

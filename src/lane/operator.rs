@@ -1,8 +1,6 @@
 //! What an operator is: how a question is prepared and answered, and what of the answer rides.
 
-use std::time::Duration;
-
-use super::Question;
+use super::{Limits, Question};
 use crate::memo::{Inline, Written};
 use crate::row::{
     ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Topic, Unit,
@@ -162,7 +160,7 @@ pub enum Prepares {
     /// On the decode pool, before a session has time for them: a model on this machine always finds the next batch ready.
     Ahead,
     /// By the session that answers, when it takes the question up: what waits for a slow server holds no pixels. Such questions are
-    /// answered one by one, and wait in one of several [lines](Operator::lines).
+    /// answered one by one, and wait in one of several [lines](Limits::lines).
     WhenTakenUp,
 }
 
@@ -208,15 +206,8 @@ pub trait Operator: Send + Sync + 'static {
         self.bytes_prepared(questions)
     }
     fn prepare(&self, subject: &Subject<'_>) -> Result<Self::Prepared, Refusal>;
-    /// The most pictures that one call of `answer` takes.
-    fn most_a_batch(&self) -> usize;
-    /// How many threads answer, each with a session of its own.
-    fn sessions(&self) -> usize;
-    /// How many of the [sessions](Operator::sessions) answer each of the lines in which questions wait: one line, unless they are
-    /// prepared [when they are taken up](Prepares::WhenTakenUp). Each line is its own bound: a line of 1 has one question in hand.
-    fn lines(&self) -> Vec<usize> {
-        vec![self.sessions()]
-    }
+    /// How many threads answer how many questions at once, and for how long. Asked once, when the stage is opened.
+    fn limits(&self) -> Limits;
     /// Where there are several lines: the one in which this question waits, or waits next. On the decode pool; may read memos.
     fn line(&self, _question: &Question) -> Result<usize, Refusal> {
         Ok(0)
@@ -230,15 +221,6 @@ pub trait Operator: Send + Sync + 'static {
         prepared: &Self::Prepared,
     ) -> Option<Result<Reply<Self::Answer>, Refusal>> {
         self.answer(session, std::slice::from_ref(prepared)).pop()
-    }
-    /// The most questions that are under way at once. For operators that wait for a server: what they have in hand then
-    /// never fills the decode pool, which others need. `None`: as many as there is room for.
-    fn most_in_flight(&self) -> Option<usize> {
-        None
-    }
-    /// How long an answer may take from when a session takes its question up, where that is not the lanes' deadline.
-    fn deadline(&self) -> Option<Duration> {
-        None
     }
     fn open_session(&self) -> Result<Self::Session, String>;
     /// Answers a batch, in order: exactly as many answers as questions (where they are asked together, those of the

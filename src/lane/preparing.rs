@@ -229,7 +229,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lane::{Key, Known, LaneOptions, Mailbox, Mode};
+    use crate::lane::{Key, Known, LaneOptions, Limits, Mailbox, Mode};
     use crate::memo::Remembered;
     use crate::row::{Handle, Image, Score, Stamp, Topic};
     use crate::shard::{Catalogue, Picture, ReadOptions, ShardSource};
@@ -272,11 +272,8 @@ mod tests {
         fn prepare(&self, _subject: &Subject<'_>) -> Result<(), Refusal> {
             Ok(())
         }
-        fn most_a_batch(&self) -> usize {
-            1
-        }
-        fn sessions(&self) -> usize {
-            1
+        fn limits(&self) -> Limits {
+            Limits::of_functions(1)
         }
         fn open_session(&self) -> Result<(), String> {
             Ok(())

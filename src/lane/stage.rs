@@ -12,7 +12,7 @@ use super::desk::{Desk, Flight, Letter, Mailbox, Question, State, address};
 use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};
-use super::{Answer, Lanes, Mode, Operator, Prepares, Together, Wake, Watched, lock};
+use super::{Answer, Lanes, Limits, Mode, Operator, Prepares, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
 
@@ -30,6 +30,7 @@ pub(super) struct Counters {
 /// An operator at work. Opened once a process and shared by all workers.
 pub struct Stage<O: Operator> {
     pub(super) operator: O,
+    pub(super) limits: Limits,
     memo: Arc<Memo>,
     pub(super) desk: Mutex<Desk>,
     pub(super) lines: Vec<Line<O::Prepared>>,
@@ -41,7 +42,7 @@ pub struct Stage<O: Operator> {
     pub(super) at_work: AtomicUsize,
     /// Refusals that say nothing of the content, since the last answer.
     failures_in_a_row: AtomicUsize,
-    /// Who found no room under [`Operator::most_in_flight`]. Filled and emptied while the desk is locked.
+    /// Who found no room under [`Limits::in_flight`]. Filled and emptied while the desk is locked.
     waiters: Mutex<Vec<Wake>>,
 }
 
@@ -49,9 +50,9 @@ impl<O: Operator> Stage<O> {
     /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
     pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
         let memo = lanes.memo(stamp_of(&operator, lanes))?;
-        let line =
-            |sessions: usize| Line::new(operator.most_a_batch() * sessions.max(1) * 2, sessions.max(1));
-        let lines = operator.lines().into_iter().map(line).collect();
+        let limits = operator.limits();
+        let line = |sessions: &usize| Line::new(limits.batch * sessions.max(&1) * 2, *sessions.max(&1));
+        let lines = limits.lines.iter().map(line).collect();
         let stage = Arc::new(Stage {
             memo,
             desk: Mutex::default(),
@@ -64,6 +65,7 @@ impl<O: Operator> Stage<O> {
             failures_in_a_row: AtomicUsize::new(0),
             waiters: Mutex::default(),
             operator,
+            limits,
         });
         lanes.register(stage.clone());
         stage.forget_what_fell(lanes)?;
@@ -146,7 +148,7 @@ impl<O: Operator> Stage<O> {
         let mut desk = lock(&self.desk);
         // More would be refused at once; what is left is asked when answers come, or when there is room.
         let mut most = lanes.pool.room().max(O::QUESTIONS_A_JOB).min(MOST_AT_ONCE);
-        if let Some(limit) = self.operator.most_in_flight() {
+        if let Some(limit) = self.limits.in_flight {
             most = most.min(limit.saturating_sub(desk.len()));
         }
         let mut known = Vec::new();
@@ -167,7 +169,7 @@ impl<O: Operator> Stage<O> {
                         && !fresh.last().is_some_and(|last| asked_together::<O>(last, &question))
                     {
                         questions.push_front(question);
-                        if self.operator.most_in_flight().is_some() {
+                        if self.limits.in_flight.is_some() {
                             lock(&self.waiters).push(mailbox.wake().clone());
                         }
                         break;
@@ -335,14 +337,14 @@ impl<O: Operator> Watched for Stage<O> {
         let counters = &self.counters;
         let prepare_seconds = counters.prepare_nanos.load(Relaxed) as f64 / 1e9;
         let answer_seconds = counters.answer_nanos.load(Relaxed) as f64 / 1e9;
-        let sessions = self.operator.sessions().max(1);
+        let sessions = self.limits.sessions().max(1);
         let preparers = match O::PREPARES {
             Prepares::Ahead => self.lanes.upgrade().map_or(1, |lanes| lanes.pool.threads().max(1)),
             Prepares::WhenTakenUp => sessions,
         };
         StageStatus {
             name: self.operator.name(),
-            asks_servers: self.operator.most_in_flight().is_some(),
+            asks_servers: self.limits.in_flight.is_some(),
             stamp: self.memo.stamp(),
             model: self.operator.model(),
             asked: Asked {
@@ -366,10 +368,10 @@ impl<O: Operator> Watched for Stage<O> {
 
     fn give_up_the_late(&self, now: Instant) {
         let Some(lanes) = self.lanes.upgrade() else { return };
-        let deadline = self.operator.deadline().unwrap_or(lanes.deadline);
+        let deadline = self.limits.deadline.unwrap_or(lanes.deadline);
         let contents = line::late(&lock(&self.desk), &self.lines, now, deadline);
         let seconds = deadline.as_secs_f64();
-        let longer = if self.operator.deadline().is_none() { ", and --deadline allows longer" } else { "" };
+        let longer = if self.limits.deadline.is_none() { ", and --deadline allows longer" } else { "" };
         let message = format!("no answer after {seconds} s; the next run asks again{longer}");
         for content in contents {
             self.refuse_for_now(content, Refusal::transient("deadline", message.clone()));

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnName, ContentHash, Image, Of, Row, RowId, sealed};
+use super::{ColumnName, ContentHash, Image, Of, Refusal, Region, Row, RowId, sealed};
 
 /// What was chosen for an edit: regions of the picture by their numbers, and what is to be done to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,21 +38,33 @@ pub struct Edit<I = Image> {
 }
 
 impl Edit {
-    /// `regions` are the contents of the chosen regions, in their order: they shape questions about the edit, while the
-    /// regions' numbers only lead to them.
-    pub fn new(
-        image: Image,
+    /// Edit `number` of a picture, as it was chosen among `candidates`; `picture` is the [`Row::content`] of the picture's row. The
+    /// contents of the chosen regions, in their order, shape questions about the edit; their numbers only lead to them.
+    ///
+    /// # Errors
+    /// `foreign_choice` where a chosen region is none of the candidates: without it the edit would be taken for another.
+    pub(crate) fn chosen(
+        image: &Image,
         picture: ContentHash,
-        number: u16,
-        choice: Choice,
-        regions: &[ContentHash],
-    ) -> Self {
+        (number, choice): (u16, Choice),
+        candidates: &[Region],
+    ) -> Result<Self, Refusal> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&picture.0).update(&number.to_le_bytes()).update(&choice.operations);
-        for region in regions {
-            hasher.update(&region.0);
+        for chosen in choice.regions() {
+            let region = candidates.iter().find(|region| region.number == chosen);
+            let foreign = || {
+                let message = format!(
+                    "edit {number} was chosen for region {chosen}, which is none of its {} candidates; a chooser \
+                     chooses among the regions that it is given",
+                    candidates.len()
+                );
+                Refusal::transient("foreign_choice", message)
+            };
+            hasher.update(&region.ok_or_else(foreign)?.content().0);
         }
-        Edit { image, number, choice, picture, content: ContentHash::from_hasher(&hasher) }
+        let content = ContentHash::from_hasher(&hasher);
+        Ok(Edit { image: image.clone(), number, choice, picture, content })
     }
 }
 

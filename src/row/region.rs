@@ -38,8 +38,8 @@ pub struct Region<I = Image> {
 }
 
 impl Region {
-    /// `noun_text` shapes questions about the region; only its place in the vocabulary rides.
-    pub fn new(
+    /// `noun_text` shapes questions about the region; only its place in the vocabulary rides. Made of what was found, and nowhere else.
+    pub(crate) fn new(
         image: Image,
         number: u16,
         kind: RegionKind,
@@ -58,7 +58,7 @@ impl Region {
 
     /// The same region as something beside the picture tells of it, such as a released record: `own` is the hash of what is told,
     /// and questions about it are others than those about what a detector found there.
-    pub fn told_by(mut self, own: ContentHash) -> Self {
+    pub(crate) fn told_by(mut self, own: ContentHash) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"told by").update(&self.content.0).update(&own.0);
         self.content = ContentHash::from_hasher(&hasher);

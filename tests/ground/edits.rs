@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use threshflow::flow::{Chooser, Chosen};
-use threshflow::lane::{Key, Looks, Operator, Reply, Subject};
+use threshflow::lane::{Key, Limits, Looks, Operator, Reply, Subject};
 use threshflow::prelude::*;
 use threshflow::row::{Choice, ContentHash, Refusal, Region, RegionKind, Stamp};
 use threshflow::shard::Picture;
@@ -84,17 +84,8 @@ impl Operator for Make {
             _ => Err(Refusal::permanent("mixed_up", "this is no edit")),
         }
     }
-    fn most_a_batch(&self) -> usize {
-        1
-    }
-    fn sessions(&self) -> usize {
-        2
-    }
-    fn most_in_flight(&self) -> Option<usize> {
-        Some(4)
-    }
-    fn deadline(&self) -> Option<Duration> {
-        Some(Duration::from_secs(120))
+    fn limits(&self) -> Limits {
+        Limits::of_server(2, Duration::from_secs(120))
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())

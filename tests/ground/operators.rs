@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{
-    Answer, Book, Key, Known, Looks, Operator, Question, Reply, Scores, Stage, Subject, Together,
+    Answer, Book, Key, Known, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject, Together,
 };
 use threshflow::memo::Inline;
 use threshflow::prelude::*;
@@ -39,14 +39,11 @@ unit!(/** How pleasing a region is, 0 to 10. */ Pleasing, "pleasing", 10.0);
 
 /// In an `impl Operator`: that so many threads answer, without a model.
 macro_rules! needs_no_model {
-    (most_a_batch: $most_a_batch:literal, threads: $threads:literal) => {
+    (batch: $batch:literal, threads: $threads:literal) => {
         type Session = ();
 
-        fn most_a_batch(&self) -> usize {
-            $most_a_batch
-        }
-        fn sessions(&self) -> usize {
-            $threads
+        fn limits(&self) -> Limits {
+            Limits::of_pool($threads, $batch)
         }
         fn open_session(&self) -> Result<(), String> {
             Ok(())
@@ -117,7 +114,7 @@ impl Operator for ReadWords {
     const LOOKS: Looks = Looks::AtTheSidecar;
     const KEY: Key = Key::Sample;
     const QUESTIONS_A_JOB: usize = 4;
-    needs_no_model!(most_a_batch: 16, threads: 1);
+    needs_no_model!(batch: 16, threads: 1);
 
     fn name(&self) -> &'static str {
         "words"
@@ -183,7 +180,7 @@ impl Operator for Find {
     type Answer = Score<FoundRegions>;
     type Prepared = (ContentHash, Vec<String>, Vec<Arc<[u8]>>);
     const KEY: Key = Key::Row;
-    needs_no_model!(most_a_batch: 4, threads: 2);
+    needs_no_model!(batch: 4, threads: 2);
 
     fn name(&self) -> &'static str {
         "find"
@@ -256,7 +253,7 @@ impl Operator for Mask {
     type Prepared = (ContentHash, Vec<ContentHash>);
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
-    needs_no_model!(most_a_batch: 3, threads: 2);
+    needs_no_model!(batch: 3, threads: 2);
 
     fn name(&self) -> &'static str {
         "mask"
@@ -344,7 +341,7 @@ impl Operator for Judge {
     type Prepared = Vec<Result<ContentHash, Refusal>>;
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
-    needs_no_model!(most_a_batch: 2, threads: 1);
+    needs_no_model!(batch: 2, threads: 1);
 
     fn name(&self) -> &'static str {
         "judge"

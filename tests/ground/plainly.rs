@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use threshflow::flow::{Chosen, Found, PieceVerdict};
+use threshflow::flow::{Found, PieceVerdict};
 use threshflow::row::{
-    ContentHash, Edit, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Verdict, With,
-    WithHandle,
+    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Verdict, With, WithHandle,
 };
 
 use super::Words;
@@ -258,7 +257,7 @@ impl Plain {
         let found = find(content, &words, &spelling, exactly).map_err(|was| refused("find", &was.class))?;
         let (mut kept_regions, mut candidates) = (Vec::new(), Vec::new());
         for (number, one) in found.iter().enumerate() {
-            let region = one.region(image.clone(), number as u16);
+            let region = one.region(&image, number as u16);
             let verdict = self.region(&region, one.score, at);
             if let Ok(content) = &verdict.1 {
                 let mask = String::from_utf8(mask(*content)).expect("a mask is text");
@@ -289,11 +288,10 @@ impl Plain {
         at: At<'_>,
     ) -> f32 {
         let mut left = 0.0;
-        for Chosen { number, choice } in choose(candidates) {
-            let verdict = choice.map_err(|was| refused("choose", &was.class)).and_then(|choice| {
-                let chosen = choice.regions().filter_map(|n| candidates.iter().find(|one| one.number == n));
-                let contents: Vec<ContentHash> = chosen.map(Region::content).collect();
-                let edit = Edit::new(told.row.clone(), told.content(), number, choice, &contents);
+        for chosen in choose(candidates) {
+            let number = chosen.number;
+            let edit = chosen.edit(&told.row, told.content(), candidates);
+            let verdict = edit.map_err(|was| refused("choose", &was.class)).and_then(|edit| {
                 self.ask("make", edit.content());
                 let made = made(edit.content()).map_err(|was| refused("make", &was.class))?;
                 match made >= at.0[11] {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use operators::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 use operators::{ShortSide, short_side};
 use threshflow::cli::{App, Failure, Workbench};
-use threshflow::lane::{Reply, Subject};
+use threshflow::lane::{Limits, Reply, Subject};
 use threshflow::prelude::*;
 use threshflow::row::{Refusal, Stamp};
 use threshflow::shard::Picture;
@@ -86,12 +86,8 @@ impl Operator for ContrastScorer {
         })
     }
 
-    fn most_a_batch(&self) -> usize {
-        256
-    }
-
-    fn sessions(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits::of_functions(256)
     }
 
     fn open_session(&self) -> Result<(), String> {

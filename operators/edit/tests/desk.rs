@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use image::{ImageFormat, Rgb};
+use threshflow::flow::{Chosen, Found};
 use threshflow::lane::{Answer, LaneOptions, Lanes, Mode, Stage};
 use threshflow::memo::Written;
 use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, With};
@@ -412,22 +413,22 @@ impl Desk {
         };
         let body = postcard::to_stdvec(&stored).unwrap();
         put(self.detect.memo(), picture, Score::<FoundRegions>::of(3.0).to_head(), body);
-        let mut contents = Vec::new();
+        let mut rows = Vec::new();
         for (number, mask) in self.masks.iter().enumerate() {
             let kind = if number == 2 { RegionKind::Background } else { RegionKind::Object };
-            let noun = (number as u16, self.nouns[number]);
-            let region =
-                threshflow::row::Region::new(image.clone(), number as u16, kind, noun, Desk::BOXES[number]);
+            let (noun, noun_text) = (number as u16, self.nouns[number].to_owned());
+            let found = Found { kind, noun, noun_text, bbox: Desk::BOXES[number], score: 0.5, told_by: None };
+            let region = found.region(&image, number as u16);
             let body = StoredMask { counts: rle::encode(mask), area: mask.area() };
             let body = postcard::to_stdvec(&body).unwrap();
             put(self.segment.memo(), region.content(), Score::<MaskScore>::of(0.9).to_head(), body);
-            contents.push(region.content());
+            rows.push(region);
         }
         let mut choice = Choice { regions: [Choice::NONE; 2], operations: [u8::MAX; 3] };
         choice.regions.iter_mut().zip(regions).for_each(|(place, number)| *place = *number);
         choice.operations.iter_mut().zip(operations).for_each(|(place, operation)| *place = *operation as u8);
-        let of: Vec<ContentHash> = regions.iter().map(|number| contents[usize::from(*number)]).collect();
-        EditRow::new(image, picture, edit_type.number(), choice, &of)
+        let chosen = Chosen { number: edit_type.number(), choice: Ok(choice) };
+        chosen.edit(&image, picture, &rows).unwrap()
     }
 
     pub fn question(&self, edit_type: EditType, operations: &[Operation], regions: &[u16]) -> Question {

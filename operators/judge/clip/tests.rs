@@ -88,7 +88,7 @@ fn said(clip: &JudgeClip, operation: Operation, result: &str, colours: [[u8; 3];
     let measured = pixels::measure(before, after, &[step]).unwrap()[0];
     let masks = if step.mask.is_some() { vec![mask.clone()] } else { Vec::new() };
     let seen = clip.prepare(&planned, (0, operation), &masks, Some(result), [before, after]).unwrap();
-    let agreement = clip.see(&mut clip.session().unwrap(), &[&seen.unwrap()]).remove(0).unwrap();
+    let agreement = clip.see(&mut clip.open_session().unwrap(), &[&seen.unwrap()]).remove(0).unwrap();
     let judged = pixels::of_step(operation, &measured, Some(&agreement));
     let words = judged.reason.split_whitespace().count();
     assert!(words <= 20 && judged.reason.contains("CLIP: "), "{words} words: {}", judged.reason);

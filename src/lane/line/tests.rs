@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar};
 use super::*;
 use crate::lane::desk::Flight;
 use crate::lane::{
-    AskLog, Key, LaneOptions, Lanes, Letter, Mailbox, Mode, Operator, Prepares, Reply, Stage, Subject,
-    Watched,
+    AskLog, Key, LaneOptions, Lanes, Letter, Limits, Mailbox, Mode, Operator, Prepares, Reply, Stage,
+    Subject, Watched,
 };
 use crate::memo::Remembered;
 use crate::row::{Image, Refusal, RowId, Score, Stamp, Unit};
@@ -94,24 +94,12 @@ impl Operator for TwoLines {
     fn prepare(&self, subject: &Subject<'_>) -> Result<Question, Refusal> {
         Ok(subject.questions[0].clone())
     }
-    fn most_a_batch(&self) -> usize {
-        1
-    }
-    fn sessions(&self) -> usize {
-        3
-    }
-    fn lines(&self) -> Vec<usize> {
-        vec![2, 1]
+    fn limits(&self) -> Limits {
+        Limits { lines: vec![2, 1], in_flight: Some(1000), ..Limits::of_server(1, DEADLINE) }
     }
     fn line(&self, question: &Question) -> Result<usize, Refusal> {
         let done = lock(&self.0.done).steps.get(&question.content).copied().unwrap_or(0);
         Ok(TwoLines::way(question.id.member)[done])
-    }
-    fn most_in_flight(&self) -> Option<usize> {
-        Some(1000)
-    }
-    fn deadline(&self) -> Option<Duration> {
-        Some(DEADLINE)
     }
     fn open_session(&self) -> Result<(), String> {
         Ok(())

@@ -1,0 +1,88 @@
+//! What a run did, for people and as JSON.
+
+use std::path::{Path, PathBuf};
+
+use super::export::{print_exported, tell_mended};
+use super::summary::Summary;
+use super::{Failure, Output, RunOptions, print_json, removed};
+use crate::publish::{self, Committed, Lost};
+use crate::report::{ReportError, Written};
+use crate::shard::Catalogue;
+
+/// What a run did.
+pub struct RunReport {
+    pub summary: Summary,
+    pub committed: Option<Committed>,
+    /// Where to, and what was done there.
+    pub exported: Option<(PathBuf, Committed)>,
+    /// The page about the run, where one was asked for.
+    pub page: Option<Written>,
+    pub(super) failure: Option<String>,
+    pub(super) out: PathBuf,
+}
+
+impl RunReport {
+    /// The summary for people, or as JSON.
+    pub fn print(&self, output: Output) {
+        match output {
+            Output::Json => drop(print_json(&self.summary)),
+            Output::Text => {
+                crate::say!("{}", self.summary);
+                if let Some(done) = &self.committed {
+                    crate::say!(
+                        "published in {}: {} parts written, {} removed, {} left as they were",
+                        self.out.display(),
+                        done.parts_written,
+                        done.parts_removed,
+                        done.parts_unchanged
+                    );
+                }
+                if let Some(written) = &self.page {
+                    print_page(written);
+                }
+                if let Some((to, done)) = &self.exported {
+                    print_exported(to, done);
+                }
+            }
+        }
+    }
+
+    /// What was published is not replaced by less because something failed.
+    pub(super) fn take_lost(&mut self, lost: Lost, options: &RunOptions) {
+        if lost.share() > options.max_lost {
+            self.failure = Some(removed::too_much_lost(&lost, options));
+        }
+        self.summary.lost = (lost.share() > 0.0).then_some(lost);
+    }
+
+    /// What was published stands, even if the page about it could not be written.
+    pub(super) fn take_page(&mut self, page: Option<Result<Written, ReportError>>) {
+        match page {
+            Some(Err(error)) => self.failure = Some(format!("published, but without a report: {error}")),
+            page => self.page = page.and_then(Result::ok),
+        }
+    }
+
+    /// Copies the pictures too, where that was asked for; what was published stands, even if that fails.
+    pub(super) fn export(&mut self, to: Option<&Path>, catalogue: &Catalogue) {
+        let Some(to) = to else { return };
+        match publish::export(&self.out, to, catalogue) {
+            Ok(done) => {
+                tell_mended(to, &done.mended);
+                self.exported = Some((to.to_owned(), done));
+            }
+            Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
+        }
+    }
+
+    /// Whether the run counts as done: not if more rows were refused than it allows.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.failure.clone().map_or(Ok(()), |failure| Err(Failure::Failed(failure)))
+    }
+}
+
+fn print_page(written: &Written) {
+    let [kept, dropped] = written.shown;
+    let sheet = written.sheet.as_ref().map_or(String::new(), |sheet| format!(", and {}", sheet.display()));
+    crate::say!("report: {} ({kept} kept and {dropped} dropped pictures){sheet}", written.page.display());
+}
