@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use operators::clip_crop::Preprocess;
-use operators::decode::{Purpose, decode, decoder_stamp};
+use operators::pixels::clip_crop::Preprocess;
+use operators::pixels::decode::{Purpose, decode, decoder_stamp};
 use threshflow::shard::Format;
 
 fn decode_and_crop(criterion: &mut Criterion) {

@@ -34,7 +34,7 @@ fn gate(criterion: &mut Criterion) {
 fn gated(rows: u32) -> Engine {
     let mut engine = Engine::start(EngineOptions::default(), &DIALS[..1], &ENDS[..1], |images, maker| {
         let dial = maker.dial::<Taste>(&DIALS[0]);
-        images.each(taste).gate(&dial)
+        images.each(taste).gate(&dial).finish()
     })
     .expect("the engine starts");
     insert(&mut engine, rows);
@@ -51,7 +51,7 @@ fn plain_turns(rows: u32, times: u64) -> Duration {
             let at = dial.to_collection(scope).map(|at: Score<Taste>| ((), at));
             let count = kept.clone();
             let passed = rows
-                .join_map(at, |(), row, at| (row.clone(), row.score > *at))
+                .join_map(at, |(), row, at| (row.clone(), row.column > *at))
                 .filter(|(_, passes)| *passes)
                 .consolidate()
                 .inspect_batch(move |_, batch| {

@@ -13,16 +13,16 @@ use std::time::Instant;
 
 use benches::scenes::{Ground, Scenes, UpTo, model};
 use operators::Texts;
-use operators::aesthetic_model::AestheticModel;
-use operators::clip_model::ClipModel;
-use operators::decode::{Purpose, Rgb, decode};
-use operators::detect_model::{self, DetectModel, DetectSettings, Detector};
-use operators::letterbox::Boxed;
-use operators::nouns::NounSource;
+use operators::models::aesthetic_model::AestheticModel;
+use operators::models::clip_model::ClipModel;
+use operators::models::detect_model::{self, DetectModel, DetectSettings, Detector};
+use operators::models::segment_model::SegmentModel;
 use operators::onnx::{Place, SessionPlan};
-use operators::region_crop::{Channels, crop_by_mask};
+use operators::pixels::decode::{Purpose, Rgb, decode};
+use operators::pixels::letterbox::Boxed;
+use operators::pixels::region_crop::{Channels, crop_by_mask};
+use operators::plan::noun_list::NounSource;
 use operators::segment::MaskSource;
-use operators::segment_model::SegmentModel;
 use threshflow::lane::{Operator, Question, Subject};
 use threshflow::shard::{Catalogue, Picture};
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use benches::rows::{content, insert, taste};
+use benches::rows::{Taste, content, insert, taste};
 use benches::turns::bench_turns;
 use criterion::{Criterion, criterion_group, criterion_main};
 use threshflow::flow::{Comparison, DialSpec, Engine, EngineOptions, NearestBetter};
@@ -40,7 +40,7 @@ fn hashed() -> Engine {
     Engine::start(EngineOptions::default(), &DIALS, &ENDS[..1], |images, maker| {
         let dial = maker.dial::<NearestBetter>(&DIALS[0]);
         let rows = images.each(|image: Image| hash(image.id).attach(taste(image)));
-        rows.nearest_better(&ShardNames::default(), |row| row.score).gate(&dial)
+        rows.nearest_better(&ShardNames::default(), Taste).gate(&dial).finish()
     })
     .expect("the engine starts")
 }

@@ -1,8 +1,8 @@
 //! Megabytes of mask a second that run lengths take, a byte a pixel: as it is done, and walking down the columns.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use operators::mask::Mask;
-use operators::rle::{RunWriter, decode, encode};
+use operators::pixels::mask::Mask;
+use operators::pixels::rle::{RunWriter, decode, encode};
 
 /// A region like a photo's: a disc with a ragged edge, in a picture of 2000 x 1333 pixels.
 fn ragged_disc() -> Mask {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use operators::detect_model::DetectSettings;
-use operators::nouns::NounSource;
+use operators::models::detect_model::DetectSettings;
 use operators::onnx::{Backend, BackendChoice, Device};
-use operators::region_crop::Channels;
+use operators::pixels::region_crop::Channels;
+use operators::plan::noun_list::NounSource;
 use operators::region_score::Before;
 use operators::{Area, Detect, Detection, NounsFromSidecar, Records, RegionScore, Segment, Texts, area};
 use pipelines::demo::{DemoOptions, write_demo_shards};
@@ -142,9 +142,9 @@ impl<'a> Ground<'a> {
             let (looked, found) = looked.regions(&detect);
             let found = found.gate(&detection).each(area).gate(&least).each(noting(&regions));
             match up_to {
-                UpTo::Detect => looked.with(found),
-                UpTo::Segment => looked.with(found.ask(&segment)),
-                UpTo::RegionScore => looked.with(found.ask(&segment).ask(&region_score)),
+                UpTo::Detect => looked.with(found).finish(),
+                UpTo::Segment => looked.with(found.ask(&segment)).finish(),
+                UpTo::RegionScore => looked.with(found.ask(&segment).ask(&region_score)).finish(),
             }
         })
         .expect("the engine starts");

@@ -1,6 +1,6 @@
 //! `aesthetic`: how pleasing a picture is, on the LAION scale from 0 to 10, by any ONNX scorer.
 //!
-//! The model's arithmetic is in [`aesthetic_model`](crate::aesthetic_model); here it is made an operator: what
+//! The model's arithmetic is in [`aesthetic_model`](crate::models::aesthetic_model); here it is made an operator: what
 //! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
 
 use std::path::Path;
@@ -9,9 +9,9 @@ use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{Image, Refusal, Score, Stamp, Unit};
 use threshflow::shard::Picture;
 
-use crate::aesthetic_model::{AestheticModel, Scorer};
-use crate::decode::{decode, decoded_bytes_of};
+use crate::models::aesthetic_model::{AestheticModel, Scorer};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::pixels::decode::{decode, decoded_bytes_of};
 
 /// LAION's aesthetic score, from 0 to 10; real scorers give about 2 to 8.
 pub struct Aesthetic;

@@ -9,8 +9,8 @@ use threshflow::row::{Refusal, Score, Stamp};
 use threshflow::shard::Picture;
 
 use crate::aesthetic::{Aesthetic, finite};
-use crate::aesthetic_model::{AestheticHead, HeadScorer};
 use crate::clip::EmbeddingSource;
+use crate::models::aesthetic_model::{AestheticHead, HeadScorer};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 
 /// Raise this when the code changes what a score is.

@@ -1,6 +1,6 @@
 //! `area`: how much of its picture a region's box covers. Known from the box; nothing is asked.
 
-use threshflow::row::{Row, Score, Scored, Unit};
+use threshflow::row::{Row, Score, Scored, Unit, With};
 
 /// The area of a region's box as a share of the picture's.
 pub struct Area;
@@ -15,5 +15,5 @@ impl Unit for Area {
 /// Scores a region by its area. A row that is about no region covers all of its picture.
 pub fn area<R: Row>(row: R) -> Scored<R, Area> {
     let share = row.region().map_or(1.0, |region| region.area());
-    Scored { score: Score::of(share), row }
+    With::new(row, Score::of(share))
 }

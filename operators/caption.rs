@@ -8,15 +8,16 @@ use threshflow::lane::{Key, Known, Limits, Operator, Question, Reply, Stage, Sub
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::chat::reader::said;
-use crate::chat::{self, ChatRequest, PixelRange};
-use crate::chat_book::ChatBook;
-use crate::decode::{Purpose, decode, decoder_stamp};
 use crate::detect::{Asked, Detect};
-use crate::detect_model::Detector;
-use crate::nouns::{NounList, NounSource};
+use crate::models::detect_model::Detector;
 use crate::onnx::Pooled;
-use crate::plain::{self, Seen};
+use crate::pixels::decode::{Purpose, decode, decoder_stamp};
+use crate::pixels::full::{as_image, bytes_to_decode};
+use crate::plan::noun_list::{NounList, NounSource};
+use crate::words::chat::reader::said;
+use crate::words::chat::{self, ChatRequest, PixelRange};
+use crate::words::chat_book::ChatBook;
+use crate::words::plain::{self, Seen};
 
 /// The caption of a picture.
 pub struct Captioned;
@@ -180,14 +181,14 @@ impl Operator for Caption {
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         match &self.by {
             CaptionBy::Finds(detect) => detect.bytes_to_prepare(picture, bytes),
-            CaptionBy::Chat(_) => crate::edit_source::bytes_to_decode(picture, bytes),
+            CaptionBy::Chat(_) => bytes_to_decode(picture, bytes),
         }
     }
 
     fn bytes_prepared(&self, questions: usize) -> u64 {
         match &self.by {
             CaptionBy::Finds(detect) => detect.bytes_prepared(questions),
-            CaptionBy::Chat(_) => crate::edit_source::BYTES_OF_A_REQUEST,
+            CaptionBy::Chat(_) => chat::BYTES_OF_A_REQUEST,
         }
     }
 
@@ -202,7 +203,7 @@ impl Operator for Caption {
             }
             CaptionBy::Chat(_) => {
                 let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
-                let picture = chat::encode(&crate::edit_source::as_image(rgb)?, PixelRange::OF_A_WRITER)?;
+                let picture = chat::encode(&as_image(rgb)?, PixelRange::OF_A_WRITER)?;
                 Ok(ToCaption::Ask(Box::new(chat::caption::request(picture))))
             }
         }

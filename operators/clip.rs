@@ -10,10 +10,10 @@ use threshflow::memo::Inline;
 use threshflow::row::{Refusal, Row, Stamp};
 use threshflow::shard::Picture;
 
-use crate::clip_model::{ClipModel, VisionTower};
-use crate::decode::{decode, decoded_bytes_of};
-use crate::embedding::{from_f16_bytes, to_f16_bytes};
+use crate::models::clip_model::{ClipModel, VisionTower};
+use crate::models::embedding::{from_f16_bytes, to_f16_bytes};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::pixels::decode::{decode, decoded_bytes_of};
 
 /// Raise this when the code changes what an embedding is.
 const VERSION: &[u8] = b"clip/1";

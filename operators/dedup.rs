@@ -15,7 +15,7 @@ use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{PerceptualHash, Refusal, Stamp};
 use threshflow::shard::Picture;
 
-use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+use crate::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 
 /// Raise this when the code, or the version of `image_hasher` or `image`, changes what a hash is.
 const VERSION: &[u8] = b"dedup/1 image_hasher-3.1 gradient 8x7 lanczos3 lsb image-0.25";

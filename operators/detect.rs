@@ -1,6 +1,6 @@
 //! `detect`: the boxes of a picture's nouns, by an open-vocabulary detector, as ImgEdit found them.
 //!
-//! The model's arithmetic is in [`detect_model`](mod@crate::detect_model); here it is made an operator. Its answer is how many
+//! The model's arithmetic is in [`detect_model`](mod@crate::models::detect_model); here it is made an operator. Its answer is how many
 //! regions were found; the body says what they are, each with its noun, its box and its score, best first. Generously: all that
 //! score above 0.005, so that a dial can cut anywhere above that without asking again.
 
@@ -13,14 +13,14 @@ use threshflow::lane::{Key, Known, Limits, Operator, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Refusal, RegionKind, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::decode::{decode, decoded_bytes_of};
-use crate::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
-use crate::labels::Labels;
-use crate::letterbox::Boxed;
-use crate::nouns::{NounList, NounSource};
+use crate::models::detect_model::{self, DetectModel, DetectSettings, Detector, Vocabulary};
+use crate::models::labels::Labels;
+use crate::models::texts::Texts;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::records::{Records, Released, value_of};
-use crate::texts::Texts;
+use crate::pixels::decode::{decode, decoded_bytes_of};
+use crate::pixels::letterbox::Boxed;
+use crate::plan::noun_list::{NounList, NounSource};
+use crate::record::records::{Records, Released, value_of};
 
 /// How sure the detector is of a region, 0 to 1. Real detectors of open vocabularies are seldom above 0.9.
 pub struct Detection;
@@ -333,7 +333,7 @@ mod tests {
     use super::*;
     use crate::caption::FixedVocabulary;
     use crate::record::Record;
-    use crate::records::Released;
+    use crate::record::records::Released;
 
     #[test]
     fn a_record_with_more_regions_than_there_are_numbers_is_refused() {

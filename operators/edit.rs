@@ -1,4 +1,4 @@
-//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editor::Editor); what each makes is kept in that editor's
+//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editors::Editor); what each makes is kept in that editor's
 //! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
 //! killed between two passes repeats neither.
 
@@ -14,13 +14,14 @@ use threshflow::lane::{Key, Limits, Operator, Prepares, Question, Reply, Subject
 use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
 use threshflow::shard::Picture;
 
-use crate::decode::{Purpose, decoder_stamp};
-use crate::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
-use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{EditSource, Planned, bytes_to_decode, of_step, pixels_of};
-use crate::editor::Pass;
+use crate::edit_source::{EditSource, Planned, of_step};
+use crate::editors::Pass;
+use crate::editors::made::{check_shape, pixels_of_file};
 use crate::instruct::{InstructionSource, StoredInstruction};
-use crate::made::{check_shape, pixels_of_file};
+use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::full::{bytes_to_decode, pixels_of};
+use crate::plan::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
+use crate::plan::edit_plan::{EditType, Operation};
 
 pub use editors::Editors;
 use editors::{Asked, Kept};

@@ -3,64 +3,25 @@
 use std::sync::Arc;
 
 use image::RgbImage;
-use serde::{Deserialize, Serialize};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Question, Stage};
 use threshflow::row::{ContentHash, Refusal, RegionKind, Row, Stamp};
-use threshflow::shard::{EndFrame, Picture};
+use threshflow::shard::EndFrame;
 
 use crate::caption::CaptionSource;
-use crate::choice;
-use crate::choose::operations;
-use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of};
 use crate::detect::Detect;
-use crate::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
-use crate::mask::Mask;
-use crate::paint;
-use crate::references::{self, LOST_REFERENCE, Reference, References};
+use crate::editors::paint;
+use crate::editors::references::{self, LOST_REFERENCE, Reference, References, StoredReference};
+use crate::pixels::decode::{Purpose, decode};
+use crate::pixels::full::as_image;
+use crate::pixels::mask::Mask;
+use crate::plan::choice;
+use crate::plan::choose::operations;
+use crate::plan::edit_plan::{EditPlan, EditType, Operation, PlannedObject, PlannedStep};
 use crate::segment::{Segment, StoredMask};
-
-/// Pictures that wait to be sent, encoded: those of one question, roughly.
-pub(crate) const BYTES_OF_A_REQUEST: u64 = 2 << 20;
-
-/// What a picture takes while it is decoded in full, with its copies.
-pub(crate) fn bytes_to_decode(picture: &Picture, bytes: &[u8]) -> u64 {
-    let (width, height) = (picture.width.into(), picture.height.into());
-    decoded_bytes_of(bytes, width, height, picture.format, Purpose::Full)
-}
-
-pub(crate) fn as_image(rgb: Rgb) -> Result<RgbImage, Refusal> {
-    let (width, height) = (rgb.width, rgb.height);
-    RgbImage::from_raw(width, height, rgb.pixels).ok_or_else(|| {
-        Refusal::permanent("bad_picture", format!("a picture of {width} x {height} has other pixels"))
-    })
-}
-
-/// A picture file as pixels, as shown.
-pub(crate) fn pixels_of(picture: &Picture, bytes: &[u8]) -> Result<RgbImage, Refusal> {
-    as_image(decode(bytes, picture.format, picture.orientation, Purpose::Full)?)
-}
 
 /// Pixels of a side of a drawn reference.
 pub const REFERENCE_SIDE: u32 = 512;
-
-/// What an instruction remembers of the reference picture of a `visual`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredReference {
-    /// What it shows: a colour and a thing that can be drawn, or the name of a user's picture.
-    #[serde(rename = "reference", default, skip_serializing_if = "Option::is_none")]
-    pub shows: Option<String>,
-    /// The hash of the user's file, 32 hex digits; `None` for one that is drawn.
-    #[serde(rename = "reference_content", default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
-}
-
-impl StoredReference {
-    /// What tells it from others: empty where there is none.
-    pub fn key(&self) -> String {
-        [self.shows.as_deref(), self.content.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\0")
-    }
-}
 
 /// Of how the pictures that a `visual` shows are drawn, or made of a user's file.
 pub(crate) fn reference_stamp() -> Stamp {

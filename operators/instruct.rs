@@ -1,5 +1,5 @@
 //! `instruct`: an edit's plan in words: by a chat model that sees the picture, or by the plain grammar. Whoever writes, the words
-//! pass [the same checker](crate::edit_plan::check).
+//! pass [the same checker](crate::plan::edit_plan::check).
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use threshflow::lane::{self, Key, Looks, Operator, Question, Reply, Stage, Subje
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Topic};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::chat::{self, ChatRequest, PixelRange};
-use crate::chat_book::ChatBook;
-use crate::decode::{Purpose, decoder_stamp};
-use crate::edit_plan::{EditType, Instruction};
-use crate::edit_source::{
-    BYTES_OF_A_REQUEST, EditSource, Planned, StoredReference, bytes_to_decode, end_frame, no_end_frame,
-    of_step, pixels_of,
-};
-use crate::limits::Limits;
-use crate::plain::{self, Known, Lexicon, colour_of, motion_of};
+use crate::edit_source::{EditSource, Planned, end_frame, no_end_frame, of_step};
+use crate::editors::limits::Limits;
+use crate::editors::references::StoredReference;
+use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::full::{bytes_to_decode, pixels_of};
+use crate::plan::edit_plan::{EditType, Instruction};
+use crate::words::chat::BYTES_OF_A_REQUEST;
+use crate::words::chat::{self, ChatRequest, PixelRange};
+use crate::words::chat_book::ChatBook;
+use crate::words::plain::{self, Known, Lexicon, colour_of, motion_of};
 
 /// The instruction of an edit.
 pub struct Instructed;

@@ -1,30 +1,35 @@
 //! `judge`: whether an edit did what its instruction says, and whether it looks natural: by a chat model that sees both pictures, or
 //! from pixels and what a CLIP says of them. An edit of several turns is judged turn by turn; its scores are those of its weakest turn.
 
+pub mod clip;
+pub mod pixels;
+
 use std::sync::Arc;
 
 use image::RgbImage;
-use threshflow::lane::{Answer, Key, Limits, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Answer, Key, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject};
 use threshflow::memo::Inline;
-use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Told, Unit};
+use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::Picture;
 
-use crate::chat::judge::{Pair, Rubric};
-use crate::chat::{self, ChatRequest, PixelRange};
-use crate::chat_book::ChatBook;
-use crate::clip_model::VisionTower;
-use crate::decode::{Purpose, decoder_stamp};
 use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
-use crate::edit_plan::{EditType, Operation};
-use crate::edit_source::{BYTES_OF_A_REQUEST, Planned, bytes_to_decode, end_frame, of_step, pixels_of};
+use crate::edit_source::{Planned, end_frame, of_step};
+use crate::editors::made::pixels_of_file;
+use crate::editors::paint;
 use crate::instruct::StoredInstruction;
-use crate::judge_clip::{JudgeClip, ToSee};
-use crate::judge_pixels::{self, Agreement, Measured};
-use crate::judgement::Judgement;
-use crate::made::pixels_of_file;
-use crate::mask::Mask;
+use crate::judge::clip::{JudgeClip, ToSee};
+use crate::judge::pixels::{Agreement, Measured};
+use crate::models::clip_model::VisionTower;
 use crate::onnx::Pooled;
-use crate::paint;
+use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::full::{bytes_to_decode, pixels_of};
+use crate::pixels::mask::Mask;
+use crate::plan::edit_plan::{EditType, Operation};
+use crate::plan::judgement::Judgement;
+use crate::words::chat::BYTES_OF_A_REQUEST;
+use crate::words::chat::judge::{Pair, Rubric};
+use crate::words::chat::{self, ChatRequest, PixelRange};
+use crate::words::chat_book::ChatBook;
 
 /// How well the instruction was followed.
 pub struct Follows;
@@ -82,13 +87,18 @@ impl EditScores {
     }
 }
 
+impl Scores for EditScores {
+    fn without_answer<R: Row>(row: R) -> Self::Row<R> {
+        With::new(With::new(With::new(row, Score::NAN), Score::NAN), Score::NAN)
+    }
+}
+
 impl Answer for EditScores {
     type Row<R: Row> = Scored<Scored<Scored<R, Follows>, Natural>, ObjectMatch>;
 
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
-        let row = Scored { row, score: Score::of(self.follows) };
-        let row = Scored { row, score: Score::of(self.natural) };
-        Scored { row, score: Score::of(f32::from(u8::from(self.matches))) }
+        let row = With::new(With::new(row, Score::of(self.follows)), Score::of(self.natural));
+        With::new(row, Score::of(f32::from(u8::from(self.matches))))
     }
     fn to_head(self) -> Inline {
         let steps = |score: f32| (score.clamp(0.0, 60.0) * STEPS).round() as u16;
@@ -145,12 +155,12 @@ impl Judge {
             |step: usize| of_step(masks, step).map(|mask| paint::widened(mask, paint::reach(mask.area())));
         let operations = operations_of_turn(planned, turn);
         let widened: Vec<Option<Mask>> = operations.iter().map(|(step, _)| widened(*step)).collect();
-        let steps: Vec<judge_pixels::Step<'_>> = operations
+        let steps: Vec<pixels::Step<'_>> = operations
             .iter()
             .zip(&widened)
-            .map(|((_, operation), mask)| judge_pixels::Step { operation: *operation, mask: mask.as_ref() })
+            .map(|((_, operation), mask)| pixels::Step { operation: *operation, mask: mask.as_ref() })
             .collect();
-        let measured = judge_pixels::measure(before, after, &steps)?;
+        let measured = pixels::measure(before, after, &steps)?;
         let step = |((step, operation), measured): ((usize, Operation), Measured)| {
             let to_see = match &self.by {
                 JudgeBy::Pixels(Some(clip)) => {
@@ -195,9 +205,9 @@ fn judged(
     let mut seen = seen.into_iter().collect::<Result<Vec<Agreement>, Refusal>>()?.into_iter();
     let mut of_step = |step: &MeasuredStep| {
         let agreement = step.to_see.as_ref().and_then(|_| seen.next());
-        judge_pixels::of_step(step.operation, &step.measured, agreement.as_ref())
+        pixels::of_step(step.operation, &step.measured, agreement.as_ref())
     };
-    turns.iter().map(|turn| judge_pixels::worst(turn.iter().map(&mut of_step))).collect()
+    turns.iter().map(|turn| pixels::worst(turn.iter().map(&mut of_step))).collect()
 }
 
 /// The CLIP's session, where there is one.
@@ -256,7 +266,7 @@ impl Operator for Judge {
         ];
         match &self.by {
             JudgeBy::Pixels(clip) => {
-                parts.push(("pixels", judge_pixels::VERSION.to_vec()));
+                parts.push(("pixels", pixels::VERSION.to_vec()));
                 parts.extend(clip.iter().flat_map(|clip| clip.stamp_parts()));
             }
             JudgeBy::Chat(chat) => {
@@ -386,7 +396,7 @@ pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judge
     let edit = question.edit.as_ref().ok_or_else(no_edit)?;
     let (instructed, edited) = judge.operator().pictures.handles(question)?;
     let mut asked = question.clone();
-    asked.row = Told::new(Told::new((**edit).clone(), instructed), edited).content();
+    asked.row = With::new(With::new((**edit).clone(), instructed), edited).content();
     serde_json::from_slice(&judge.body(&asked)?)
         .map_err(|error| Refusal::transient("foreign_answer", format!("not a judgement: {error}")))
 }

@@ -8,10 +8,11 @@ use threshflow::row::{ContentHash, Handle, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::caption::CaptionSource;
-use crate::chat;
-use crate::chat_book::ChatBook;
-use crate::nouns::{NounList, NounSource, Nouns, NounsFromSidecar, reply};
-use crate::plain::{self, Vocabulary};
+use crate::nouns::{Nouns, NounsFromSidecar, reply};
+use crate::plan::noun_list::{NounList, NounSource};
+use crate::words::chat;
+use crate::words::chat_book::ChatBook;
+use crate::words::plain::{self, Vocabulary};
 
 /// Raise this when the code changes what a list is.
 const VERSION: &[u8] = b"noun_finder/2";
@@ -170,7 +171,7 @@ mod tests {
     use threshflow::shard::{ReadOptions, Unreadable, find};
 
     use super::*;
-    use crate::records::Records;
+    use crate::record::records::Records;
 
     struct NoCaptions;
     impl CaptionSource for NoCaptions {

@@ -7,22 +7,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use threshflow::lane::{Answer, Key, Known, Limits, Operator, Question, Reply, Subject, Together};
+use threshflow::lane::{Answer, Key, Known, Limits, Operator, Question, Reply, Scores, Subject, Together};
 use threshflow::memo::Inline;
-use threshflow::row::{ContentHash, Refusal, Region, Row, Score, Scored, Stamp, Unit};
+use threshflow::row::{ContentHash, Refusal, Region, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::aesthetic_model::{AestheticModel, Scorer};
-use crate::clip_model::{ClipModel, VisionTower};
-use crate::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
-use crate::embedding::share_of_first;
-use crate::labels::Labels;
+use crate::models::aesthetic_model::{AestheticModel, Scorer};
+use crate::models::clip_model::{ClipModel, VisionTower};
+use crate::models::embedding::share_of_first;
+use crate::models::labels::Labels;
+use crate::models::region_clip::{NounTexts, RegionClip};
+use crate::models::texts::Texts;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::records::{Records, Released, value_of};
-use crate::region_clip::{NounTexts, RegionClip};
-use crate::region_crop::Channels;
+use crate::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+use crate::pixels::region_crop::Channels;
+use crate::record::records::{Records, Released, value_of};
 use crate::segment::MaskSource;
-use crate::texts::Texts;
 
 /// How surely a region shows its noun, 0 to 1.
 pub struct ClipScore;
@@ -56,11 +56,17 @@ pub struct RegionScores {
 /// clip_score rides in 24 bits: steps of 6e-8, no coarser than a float's just below 1.
 const CLIP_STEPS: f32 = 16_777_215.0;
 
+impl Scores for RegionScores {
+    fn without_answer<R: Row>(row: R) -> Self::Row<R> {
+        With::new(With::new(row, Score::NAN), Score::NAN)
+    }
+}
+
 impl Answer for RegionScores {
     type Row<R: Row> = Scored<Scored<R, ClipScore>, RegionAesthetic>;
 
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
-        Scored { row: Scored { row, score: Score::of(self.clip) }, score: Score::of(self.aesthetic) }
+        With::new(With::new(row, Score::of(self.clip)), Score::of(self.aesthetic))
     }
     fn to_head(self) -> Inline {
         let steps = (f64::from(self.clip.clamp(0.0, 1.0)) * f64::from(CLIP_STEPS)).round() as u32;

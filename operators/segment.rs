@@ -1,6 +1,6 @@
 //! `segment`: the mask of every region, by SAM 2 prompted with the region's box.
 //!
-//! The model's arithmetic is in [`segment_model`](crate::segment_model); here it is made an operator. The regions of one
+//! The model's arithmetic is in [`segment_model`](crate::models::segment_model); here it is made an operator. The regions of one
 //! picture that are asked about at the same time share one run of the encoder, and go through the decoder a few at a time. The
 //! answer is the mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
 
@@ -11,12 +11,12 @@ use threshflow::lane::{Key, Known, Limits, Operator, Question, Reply, Stage, Sub
 use threshflow::row::{Refusal, Region, Score, Stamp, Unit};
 use threshflow::shard::{Catalogue, Picture};
 
-use crate::decode::{decode, decoded_bytes_of};
-use crate::mask::Mask;
+use crate::models::segment_model::{SegmentModel, Segmenter};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::records::{Records, Released, value_of};
-use crate::rle;
-use crate::segment_model::{SegmentModel, Segmenter};
+use crate::pixels::decode::{decode, decoded_bytes_of};
+use crate::pixels::mask::Mask;
+use crate::pixels::rle;
+use crate::record::records::{Records, Released, value_of};
 
 /// How well a mask fits, as the segmenter foretells: about 0 to 1.
 pub struct MaskScore;

@@ -1,6 +1,6 @@
 //! `short_side`: how large a picture is on its shorter side. Read from its header; nothing is asked.
 
-use threshflow::row::{Image, Score, Scored, Unit};
+use threshflow::row::{Image, Score, Scored, Unit, With};
 
 /// The shorter side of a picture, as shown, in pixels.
 pub struct ShortSide;
@@ -14,5 +14,6 @@ impl Unit for ShortSide {
 
 /// Scores a picture by its shorter side.
 pub fn short_side(image: Image) -> Scored<Image, ShortSide> {
-    Scored { score: Score::of(image.short_side().into()), row: image }
+    let score = Score::of(image.short_side().into());
+    With::new(image, score)
 }

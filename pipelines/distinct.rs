@@ -8,7 +8,6 @@ use threshflow::cli::{App, Failure, Workbench};
 use threshflow::flow::NearestBetter;
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
-use threshflow::row::Hashed;
 use threshflow::shard::ShardNames;
 
 use crate::prepare::{Args, Prepare};
@@ -35,11 +34,10 @@ pub struct Distinct {
 impl Pipeline for Distinct {
     const NAME: &'static str = "distinct";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Hashed<Scored<Scored<Image, ShortSide>, Aesthetic>>, NearestBetter>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         let pleasing = self.prepare.pleasing(images, &dial.short_side, &dial.aesthetic);
-        pleasing.ask(&self.hasher).nearest_better(&self.names, |row| row.score).gate(&dial.duplicate_distance)
+        pleasing.ask(&self.hasher).nearest_better(&self.names, Aesthetic).gate(&dial.duplicate_distance)
     }
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {

@@ -1,9 +1,9 @@
 //! What is published of an edit, whole: the JSON text in the column `record` of `edits/`. A release is written from it and the
 //! store, without a model.
 
-use operators::edit_plan::passes::Shown;
-use operators::edit_plan::{EditType, Operation};
-use operators::judgement::Judgement;
+use operators::plan::edit_plan::passes::Shown;
+use operators::plan::edit_plan::{EditType, Operation};
+use operators::plan::judgement::Judgement;
 use serde::{Deserialize, Serialize};
 use threshflow::row::{ContentHash, RegionKind};
 

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use operators::detect_model::DetectSettings;
-use operators::judge_clip::JudgeClip;
-use operators::letterbox::LetterboxFamily;
-use operators::nouns::NounSource;
+use operators::judge::clip::JudgeClip;
+use operators::models::detect_model::DetectSettings;
 use operators::onnx::{Backend, BackendChoice, Device, OnnxError};
-use operators::region_crop::Channels;
+use operators::pixels::letterbox::LetterboxFamily;
+use operators::pixels::region_crop::Channels;
+use operators::plan::noun_list::NounSource;
 use operators::region_score::Before;
 use operators::{AestheticScorer, Detect, Records, RegionScore, Segment, Texts};
 use threshflow::cli::{Failure, Workbench};

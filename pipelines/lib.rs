@@ -1,6 +1,6 @@
 //! Pipelines: one Rust file a pipeline, and what their programs show and measure.
 
-mod bench;
+mod candidates;
 pub mod demo;
 mod demo_run;
 pub mod distinct;
@@ -8,16 +8,6 @@ pub mod edit_record;
 pub mod ground;
 pub mod illustrate;
 pub mod imgedit;
-mod imgedit_args;
-mod imgedit_demo;
-mod imgedit_flags;
-mod imgedit_open;
-mod imgedit_record;
-pub mod imgedit_release;
-pub mod imgedit_verbs;
 pub mod prepare;
-mod prepare_demo;
-mod recap_demo;
 pub mod recap_mask;
-mod recap_record;
 pub mod released;

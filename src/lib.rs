@@ -23,6 +23,6 @@ pub mod prelude {
     pub use crate::flow::{Dial, Flow};
     pub use crate::lane::{Operator, Stage};
     pub use crate::pipeline::Pipeline;
-    pub use crate::row::{Image, Row, Score, Scored, Unit};
+    pub use crate::row::{Image, Row, Score, Scored, Unit, With};
     pub use std::sync::Arc;
 }

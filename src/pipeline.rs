@@ -12,11 +12,9 @@ pub trait Pipeline: Send + Sync + 'static {
     const NAME: &'static str;
     /// Declared with [`dials!`](crate::dials).
     type Dials<'s>: DialSet<'s>;
-    /// What is published of a row that passes everything.
-    type Output: Row;
-
-    /// From the source's pictures to the rows that are published. Called once a worker; must wire the same always.
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Self::Dials<'s>) -> Flow<'s, Self::Output>;
+    /// From the source's pictures to the rows that are published, with all their scores. Called once a worker; must wire the
+    /// same always.
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Self::Dials<'s>) -> Flow<'s, impl Row>;
 
     /// How records are written, for a pipeline whose flow ends [`with`](Flow::with) regions.
     fn recorder(&self) -> Option<&dyn Recorder> {
@@ -47,6 +45,6 @@ pub fn start<P: Pipeline>(
 ) -> Result<Engine, String> {
     Engine::start(options, dial_specs::<P>(), values, move |images, maker| {
         let dials = P::Dials::make(maker);
-        pipeline.wire(images, &dials)
+        pipeline.wire(images, &dials).finish()
     })
 }

@@ -6,7 +6,7 @@ use tests::curate::{Args, Taste};
 use tests::live::{Live, Options, go_on};
 use tests::shards::{corpus, write};
 use threshflow::flow::{Comparison, DialSpec, Engine, EngineOptions, Fed, touched_records};
-use threshflow::row::{ContentHash, Image, Row, RowId, Score, Scored, Unit, Verdict};
+use threshflow::row::{ContentHash, Image, Row, RowId, Score, Scored, Unit, Verdict, With};
 
 /// `touched_records` counts for the whole process: one test at a time may look at it.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -36,7 +36,11 @@ fn gate_over(rows: u32, workers: usize) -> Engine {
     let options = EngineOptions { workers, ..EngineOptions::default() };
     let mut engine = Engine::start(options, DIALS, &[5.0], |images, maker| {
         let dial = maker.dial::<Taste>(&DIALS[0]);
-        images.each(|image| Scored { score: Score::<Taste>::of(image.given.get()), row: image }).gate(&dial)
+        let taste = |image: Image| {
+            let taste = Score::<Taste>::of(image.given.get());
+            With::new(image, taste)
+        };
+        images.each(taste).gate(&dial).finish()
     })
     .unwrap();
     engine.insert(0, (0..rows as usize).map(|n| Fed::Image(image(n as u32))), &mut go_on).unwrap();

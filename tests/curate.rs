@@ -194,15 +194,15 @@ pub struct Curate {
 }
 
 pub fn short_side(image: Image) -> Scored<Image, ShortSide> {
-    Scored { score: Score::of(image.short_side().into()), row: image }
+    let score = Score::of(image.short_side().into());
+    With::new(image, score)
 }
 
 impl Pipeline for Curate {
     const NAME: &'static str = "curate";
     type Dials<'s> = Dials<'s>;
-    type Output = Scored<Scored<Image, ShortSide>, Taste>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         images.each(short_side).gate(&dial.short_side).ask(&self.judge).gate(&dial.taste)
     }
 }

@@ -13,7 +13,7 @@ use threshflow::flow::{EditCount, RegionCount};
 use threshflow::lane::Book;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
-use threshflow::row::{Of, Region, RegionKind, Stamp, Told};
+use threshflow::row::{Of, Region, RegionKind, Stamp, With};
 
 pub use crate::curate::ShortSide;
 use crate::live::Live;
@@ -89,10 +89,6 @@ pub struct Args {
     pub panic_answering: Option<String>,
 }
 
-/// A region, from its box to its last score.
-type Boxed = Scored<Scored<Region, Sure>, Area>;
-type Judged = Scored<Scored<Scored<Boxed, Quality>, Clip>, Pleasing>;
-
 pub struct Ground {
     pub words: Arc<Stage<ReadWords>>,
     pub find: Arc<Stage<Find>>,
@@ -110,7 +106,7 @@ pub fn area(region: &Region) -> f32 {
 
 fn with_area<R: Row>(row: R) -> Scored<R, Area> {
     let score = row.region().map_or(f32::NAN, area);
-    Scored { score: Score::of(score), row }
+    With::new(row, Score::of(score))
 }
 
 fn is_object<R: Row>(row: &R) -> bool {
@@ -124,10 +120,8 @@ fn is_background<R: Row>(row: &R) -> bool {
 impl Pipeline for Ground {
     const NAME: &'static str = "ground";
     type Dials<'s> = Dials<'s>;
-    type Output =
-        Scored<Scored<Scored<Told<Scored<Image, ShortSide>, Words>, FoundRegions>, RegionCount>, EditCount>;
 
-    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, Self::Output> {
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         let pictures = images.each(crate::curate::short_side).gate(&dial.short_side);
         let (pictures, regions) = pictures.ask(&self.words).ask(&self.find).regions(&self.find);
         let regions = regions.gate(&dial.sure).each(with_area);
@@ -138,14 +132,14 @@ impl Pipeline for Ground {
         let regions = regions
             .only(is_object, |objects| {
                 objects.gate_either([
-                    vec![dial.object_clip.on(clip)],
-                    vec![dial.object_large.on(area_of), dial.quality.on(quality)],
+                    vec![dial.object_clip.passes()],
+                    vec![dial.object_large.passes(), dial.quality.passes()],
                 ])
             })
             .only(is_background, |backgrounds| {
                 backgrounds.gate_either([
-                    vec![dial.background_clip.on(clip), dial.quality.on(quality)],
-                    vec![dial.background_pleasing.on(|region: &Judged| region.score)],
+                    vec![dial.background_clip.passes(), dial.quality.passes()],
+                    vec![dial.background_pleasing.passes()],
                 ])
             });
         let candidates = regions.candidates();
@@ -157,18 +151,6 @@ impl Pipeline for Ground {
     fn recorder(&self) -> Option<&dyn Recorder> {
         Some(&self.recorder)
     }
-}
-
-fn clip(region: &Judged) -> Score<Clip> {
-    region.row.score
-}
-
-fn quality(region: &Judged) -> Score<Quality> {
-    region.row.row.score
-}
-
-fn area_of(region: &Judged) -> Score<Area> {
-    region.row.row.row.score
 }
 
 impl App for Ground {

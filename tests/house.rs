@@ -3,29 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
-/// From left to right: a room may import those before it.
-const ROOMS: [&str; 10] =
-    ["row", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline", "cli"];
-/// `publish` stands beside the dataflow, not on top of it: of `flow` it knows the verdicts, and no more.
-const PUBLISH_MAY: [&str; 3] = ["row", "shard", "flow"];
-/// Neither of these knows the other.
-const STRANGERS: [(&str, &str); 1] = [("memo", "shard")];
-/// What the worker threads run.
-const WORKER_SIDE: [&str; 14] = [
-    "src/flow/mod.rs",
-    "src/flow/ask.rs",
-    "src/flow/complete.rs",
-    "src/flow/edits.rs",
-    "src/flow/either.rs",
-    "src/flow/gate.rs",
-    "src/flow/histogram.rs",
-    "src/flow/near.rs",
-    "src/flow/near/bands.rs",
-    "src/flow/near/groups.rs",
-    "src/flow/regions.rs",
-    "src/flow/worker.rs",
-    "src/flow/verdicts.rs",
-    "src/flow/verdicts/pieces.rs",
+use source::{Source, is_word};
+
+#[path = "house/layers.rs"]
+mod layers;
+#[path = "house/source.rs"]
+mod source;
+
+/// What runs on worker threads, or is as pure as what does; and what lies there but has a thread of its own.
+const NEVER_WAITS: [&str; 4] = ["src/row", "src/dial.rs", "src/flow/", "operators/plan/"];
+const OWN_THREAD: [&str; 1] = ["src/flow/engine.rs"];
+/// Libraries that have a room: nobody else knows them.
+const LIBRARIES: [(&[&str], &[&str]); 6] = [
+    (&["timely", "differential_dataflow"], &["src/flow/"]),
+    (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"], &["src/publish/parquet"]),
+    (&["ort", "rten", "rten_tensor"], &["operators/onnx/"]),
+    (&["tokenizers"], &["operators/models/"]),
+    (&["ureq"], &["operators/http/", "operators/editors/comfy/"]),
+    (&["tungstenite"], &["operators/editors/comfy/"]),
 ];
 /// What would make a worker wait.
 const WAITS: [&str; 9] = [
@@ -40,92 +35,6 @@ const WAITS: [&str; 9] = [
     "Command::new",
 ];
 const MOST_LINES: usize = 500;
-
-/// A file's path below the repository, and its text.
-struct Source {
-    path: String,
-    text: String,
-}
-
-impl Source {
-    fn new(path: &str, text: &str) -> Self {
-        Source { path: path.to_owned(), text: text.to_owned() }
-    }
-
-    /// The code: no comments, no unit tests at the end of the file.
-    fn code(&self) -> String {
-        let end = self.text.find("#[cfg(test)]\nmod tests").unwrap_or(self.text.len());
-        let line = |line: &str| match line.find("//") {
-            // Not in a string such as "https://".
-            Some(at) if !line[..at].ends_with(':') => line[..at].to_owned(),
-            _ => line.to_owned(),
-        };
-        self.text[..end].lines().map(line).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The room that the file belongs to: `flow` for `src/flow/ask.rs` and `row` for `src/row.rs`.
-    fn room(&self) -> Option<&str> {
-        let below = self.path.strip_prefix("src/")?;
-        let room = below.split('/').next()?;
-        Some(room.strip_suffix(".rs").unwrap_or(room)).filter(|room| *room != "lib")
-    }
-
-    fn is_test(&self) -> bool {
-        self.path.starts_with("tests/") || self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
-    }
-}
-
-fn is_word(letter: char) -> bool {
-    letter.is_alphanumeric() || letter == '_'
-}
-
-/// The first names after `crate::` in the code: `crate::{flow::Flow, row}` names two.
-fn named_after_crate(code: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        if code[..at].ends_with(|c: char| is_word(c) || c == '$') {
-            continue;
-        }
-        let rest = code[at + "crate::".len()..].trim_start();
-        match rest.strip_prefix('{') {
-            Some(group) => names.extend(heads(group)),
-            None => names.push(rest.chars().take_while(|c| is_word(*c)).collect()),
-        }
-    }
-    names
-}
-
-/// The first name of every item of a `{…}` group, nested groups passed over.
-fn heads(group: &str) -> Vec<String> {
-    let (mut depth, mut heads, mut fresh) = (0, vec![String::new()], true);
-    for letter in group.chars() {
-        match letter {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                heads.push(String::new());
-                fresh = true;
-            }
-            _ if depth > 0 || !fresh => {}
-            _ if is_word(letter) => heads.last_mut().expect("one at least").push(letter),
-            _ if letter.is_whitespace() => {}
-            _ => fresh = false,
-        }
-    }
-    heads.retain(|head| !head.is_empty());
-    heads
-}
-
-fn place(room: &str) -> Option<usize> {
-    ROOMS.iter().position(|known| *known == room)
-}
-
-fn may_import(room: &str, other: &str) -> bool {
-    let (Some(here), Some(there)) = (place(room), place(other)) else { return true };
-    let strangers = STRANGERS.iter().any(|(a, b)| (room, other) == (*a, *b) || (room, other) == (*b, *a));
-    here == there || there < here && !strangers && (room != "publish" || PUBLISH_MAY.contains(&other))
-}
 
 /// Whether the code has a path that starts with this crate.
 fn uses(code: &str, library: &str) -> bool {
@@ -148,28 +57,13 @@ fn wrong(source: &Source) -> Vec<String> {
         return wrong;
     }
     let code = source.code();
-    let mut imported = named_after_crate(&code);
-    // From the root of a room, `super` is the crate.
-    if !source.path[4.min(source.path.len())..].contains('/') || source.path.ends_with("/mod.rs") {
-        let up = code.replace("super::super::", "").replace("super::", "crate::");
-        imported = named_after_crate(&up);
-    }
-    for other in imported {
-        if let Some(room) = source.room()
-            && !may_import(room, &other)
-        {
-            say(format!("{room} may not import {other}"));
-        }
-    }
-    let rooms_of = [
-        (&["timely", "differential_dataflow"][..], "src/flow/"),
-        (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"][..], "src/publish/parquet"),
-    ];
-    for (libraries, home) in rooms_of {
+    layers::wrong(source).into_iter().for_each(&mut say);
+    for (libraries, homes) in LIBRARIES {
         for library in libraries.iter().filter(|library| uses(&code, library)) {
             // A bench may set the plain form of an operator beside ours.
-            if !source.path.starts_with(home) && !source.path.starts_with("benches/") {
-                say(format!("{library} belongs to {home}"));
+            let at_home = homes.iter().any(|home| source.path.starts_with(home));
+            if !at_home && !source.path.starts_with("benches/") {
+                say(format!("{library} belongs to {}", homes.join(" and ")));
             }
         }
     }
@@ -187,7 +81,8 @@ fn wrong(source: &Source) -> Vec<String> {
             ));
         }
     }
-    if WORKER_SIDE.contains(&source.path.as_str()) {
+    let never_waits = NEVER_WAITS.iter().any(|below| source.path.starts_with(below));
+    if never_waits && !OWN_THREAD.contains(&source.path.as_str()) {
         for waits in WAITS.iter().filter(|waits| code.contains(**waits)) {
             say(format!("{waits} waits, and this runs on a worker thread"));
         }
@@ -226,13 +121,12 @@ fn the_house_is_in_order() {
         sources_beneath(root, package, &mut sources);
     }
     assert!(sources.len() > 80, "only {} files were found", sources.len());
-    for room in ROOMS {
-        assert!(sources.iter().any(|source| source.room() == Some(room)), "where is {room}?");
-    }
-    for file in WORKER_SIDE {
+    for file in OWN_THREAD {
         assert!(sources.iter().any(|source| source.path == file), "where is {file}?");
     }
-    let wrong: Vec<String> = sources.iter().flat_map(wrong).collect();
+    let mut wrong: Vec<String> = sources.iter().flat_map(wrong).collect();
+    wrong.extend(layers::empty_rooms(&sources));
+    wrong.extend(layers::circles(&sources));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -262,12 +156,68 @@ fn an_import_to_the_right_is_caught() {
     caught("src/publish/parts.rs", "use crate::lane::Lanes;", "publish may not import lane");
     caught("src/memo/log.rs", "use crate::shard::Shard;", "memo may not import shard");
     caught("src/flow/ask.rs", "use crate::cli::run;", "flow may not import cli");
+    caught("src/memo/deep/er.rs", "use super::super::super::shard::Shard;", "memo may not import shard");
+    caught("src/new.rs", "", "new is no room of src");
+    caught("src/new/deep.rs", "", "new is no room of src");
+    passed("src/memo/deep/er.rs", "use super::shard::Shard;\nuse super::super::Memo;");
     passed("src/cli/run.rs", "use crate::{flow::Flow, lane::{Lanes, Mode}, publish};");
     passed(
         "src/lane/stage.rs",
         "use super::batch::Batches;\nuse crate::memo::Memo;\n// use crate::flow::Flow;",
     );
     passed("src/row.rs", "#[cfg(test)]\nmod tests {\n    use crate::shard::Shard;\n}");
+}
+
+#[test]
+fn an_operators_layer_imports_those_below_it_and_questions_import_all() {
+    caught("operators/pixels/new.rs", "use crate::onnx::OnnxError;", "pixels may not import onnx");
+    caught("operators/editors/paint/new.rs", "use crate::words::plain;", "editors may not import words");
+    caught(
+        "operators/models/new.rs",
+        "use super::super::detect::Detect;",
+        "models may not import the questions",
+    );
+    caught(
+        "operators/words/chat.rs",
+        "use crate::{pixels, judge::Judge};",
+        "words may not import the questions",
+    );
+    caught("operators/words/mod.rs", "use crate::Detect;", "words may not import the questions");
+    caught("operators/new/mod.rs", "", "new is no room of operators");
+    passed("operators/new.rs", "use crate::words::chat;\nuse crate::detect::Detect;");
+    passed("operators/judge/new.rs", "use crate::edit::Edit;\nuse super::clip::JudgeClip;");
+    passed("operators/words/new.rs", "use crate::editors::{Editor, limits::{self, Limits}, made as whole};");
+}
+
+#[test]
+fn a_circle_of_modules_is_caught() {
+    let circles = |files: &[(&str, &str)]| {
+        layers::circles(&files.iter().map(|(path, code)| Source::new(path, code)).collect::<Vec<_>>())
+    };
+    let two = [
+        ("operators/caption.rs", "use crate::source::Source;"),
+        ("operators/source.rs", "use crate::{caption::CaptionSource, detect::Detect};"),
+        ("operators/detect.rs", "use crate::models::nms;"),
+    ];
+    assert_eq!(circles(&two), ["operators: caption -> source -> caption is a circle"]);
+    let below = [
+        ("operators/editors/mod.rs", "use crate::editors::limits::Results;"),
+        ("operators/editors/limits.rs", "use super::Editor;\nuse crate::plan::edit_plan::Operation;"),
+        ("pipelines/prepare/mod.rs", "use crate::shown::Shown;"),
+        ("pipelines/shown/page.rs", "use super::super::prepare::Prepare;"),
+        ("pipelines/shown/mod.rs", "mod page;"),
+    ];
+    let found = circles(&below);
+    assert_eq!(found[0], "operators: editors -> editors::limits -> editors is a circle");
+    assert_eq!(found[1], "pipelines: prepare -> shown -> prepare is a circle");
+    assert_eq!(circles(&two[1..]), [""; 0]);
+    // What a folder's own files say of each other is its own matter.
+    let inside = [
+        ("operators/judge.rs", "use crate::judge::clip;"),
+        ("operators/judge/clip.rs", "use super::Judge;\nuse crate::judge::pixels;"),
+        ("operators/judge/pixels.rs", "use super::clip;"),
+    ];
+    assert_eq!(circles(&inside), [""; 0]);
 }
 
 #[test]
@@ -289,6 +239,8 @@ fn a_library_out_of_its_room_is_caught() {
     caught("benches/photos.rs", "let tar = tar::Builder::new(file);", "tars are written by PlainTar");
     passed("src/shard/walk.rs", "let header = tar::Header::from_byte_slice(&block);");
     passed("src/flow/gate.rs", "use timely::dataflow::Scope;");
+    caught("operators/detect.rs", "use rten::Model;", "rten belongs to operators/onnx/");
+    caught("operators/words/chat.rs", "let agent = ureq::agent();", "ureq belongs to operators/http/ and");
     passed("src/publish/parquet.rs", "use arrow_array::Int64Array;");
 }
 
@@ -296,7 +248,10 @@ fn a_library_out_of_its_room_is_caught() {
 fn what_waits_on_a_worker_thread_is_caught() {
     for code in ["std::thread::sleep(pause);", "let x = events.recv();", "let x = std::fs::read(path);"] {
         caught("src/flow/worker.rs", code, "waits, and this runs on a worker thread");
+        caught("src/flow/gate/new.rs", code, "waits, and this runs on a worker thread");
+        caught("operators/plan/choose.rs", code, "waits, and this runs on a worker thread");
         passed("src/lane/pool.rs", code);
+        passed("src/flow/engine.rs", code);
     }
     passed("src/flow/worker.rs", "while let Ok(command) = commands.try_recv() {}");
 }

@@ -161,7 +161,8 @@ impl<P: App> Live<P> {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
             Wired::Choose { stage } => StageDescription::Choose { name: stage },
-            Wired::Gate { dial, of } => StageDescription::Gate { dial, of: *of },
+            Wired::Gate { dial, of, open } => StageDescription::Gate { dial, of: *of, open: *open },
+            Wired::Absent { columns, of } => StageDescription::Absent { columns: columns.clone(), of: *of },
         };
         let stages = std::iter::once(StageDescription::Probe);
         let stages: Vec<_> = stages.chain(self.engine.wired().iter().map(describe)).collect();

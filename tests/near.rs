@@ -9,7 +9,7 @@ use threshflow::dial::DialSet;
 use threshflow::dials;
 use threshflow::flow::{Engine, EngineOptions, Fed, NearestBetter};
 use threshflow::lane::Answer;
-use threshflow::row::{ContentHash, Image, PerceptualHash, RowId, Score, Scored, Unit, Verdict};
+use threshflow::row::{ContentHash, Image, PerceptualHash, RowId, Score, Unit, Verdict, With};
 use threshflow::shard::ShardNames;
 
 /// A score that rows bring along: few values, so that there are ties, and sometimes none.
@@ -112,10 +112,13 @@ impl Run {
         };
         let engine = Engine::start(options, Dials::SPECS, values, move |images, maker| {
             let dials = Dials::make(maker);
-            let worth = |image: Image| Scored::<_, Worth> { score: Score::of(image.given.get()), row: image };
+            let worth = |image: Image| {
+                let worth = Score::<Worth>::of(image.given.get());
+                With::new(image, worth)
+            };
             let hashed = images.each(worth).gate(&dials.worth);
             let hashed = hashed.each(|row| hash_of(row.row.content).attach(row));
-            hashed.nearest_better(&known, |row| row.score).gate(&dials.duplicate_distance)
+            hashed.nearest_better(&known, Worth).gate(&dials.duplicate_distance).finish()
         });
         Run { engine: engine.expect("starts"), names, numbers: BTreeMap::new(), next: rng.below(3) as u32 }
     }

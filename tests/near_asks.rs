@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tests::curate::{ShortSide, short_side};
 use tests::live::go_on;
 use tests::shards::{Sample, corpus, write};
 use threshflow::cli::rows_of;
@@ -12,7 +13,7 @@ use threshflow::dial::DialSet;
 use threshflow::dials;
 use threshflow::flow::{Engine, EngineOptions, NearestBetter};
 use threshflow::lane::{LaneOptions, Lanes, Limits, Mode, Operator, Reply, Stage, Subject};
-use threshflow::row::{ContentHash, PerceptualHash, Refusal, Score, Stamp};
+use threshflow::row::{ContentHash, PerceptualHash, Refusal, Stamp};
 use threshflow::shard::{Catalogue, Picture, ReadOptions, find};
 
 dials! {
@@ -93,10 +94,8 @@ impl Run {
         let options = EngineOptions { workers: 2, ..EngineOptions::default() };
         let engine = Engine::start(options, Dials::SPECS, &[3.0], move |images, maker| {
             let dials = Dials::make(maker);
-            let hashed = images.ask(&stage);
-            hashed
-                .nearest_better(&names, |image| Score::<NearestBetter>::of(image.short_side().into()))
-                .gate(&dials.duplicate_distance)
+            let hashed = images.each(short_side).ask(&stage);
+            hashed.nearest_better(&names, ShortSide).gate(&dials.duplicate_distance).finish()
         });
         let mut run = Run { engine: engine.expect("starts"), lanes, names: BTreeMap::new() };
         for path in shards {

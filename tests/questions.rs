@@ -77,7 +77,7 @@ pub fn lanes(folder: &Path) -> (Arc<Lanes>, Arc<Stage<Empty>>) {
 /// One worker that asks about every row and gates nothing.
 pub fn asking(stage: &Arc<Stage<Empty>>) -> Engine {
     let stage = stage.clone();
-    Engine::start(EngineOptions::default(), &[], &[], move |images, _maker| images.ask(&stage))
+    Engine::start(EngineOptions::default(), &[], &[], move |images, _maker| images.ask(&stage).finish())
         .expect("the engine starts")
 }
 
@@ -86,7 +86,7 @@ pub fn preparing(stage: &Arc<Stage<Empty>>, values: [f32; 2]) -> Engine {
     let stage = stage.clone();
     Engine::start(EngineOptions::default(), &DIALS, &values, move |images, maker| {
         let (taste_at, charm_at) = (maker.dial::<Taste>(&DIALS[0]), maker.dial::<Charm>(&DIALS[1]));
-        images.each(taste).gate(&taste_at).ask(&stage).gate(&charm_at)
+        images.each(taste).gate(&taste_at).ask(&stage).gate(&charm_at).finish()
     })
     .expect("the engine starts")
 }

@@ -1,9 +1,9 @@
-//! The pipeline's file is the documentation: what README says of `pipelines/imgedit.rs` is what stands there.
+//! The pipeline's file is the documentation: what README says of `pipelines/imgedit/mod.rs` is what stands there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const PIPELINE: &str = "pipelines/imgedit.rs";
+const PIPELINE: &str = "pipelines/imgedit/mod.rs";
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");

@@ -1,7 +1,7 @@
 //! Rows without pictures: made from a number, the same ones always.
 
 use threshflow::flow::{Comparison, DialSpec, Engine, Fed};
-use threshflow::row::{ContentHash, Image, RowId, Score, Scored, Unit};
+use threshflow::row::{ContentHash, Image, RowId, Score, Scored, Unit, With};
 
 /// A score that rows bring along, from 0 to 10.
 pub struct Taste;
@@ -61,7 +61,8 @@ pub fn image(n: u32) -> Image {
 
 /// Scores a picture by what it brought along.
 pub fn taste(image: Image) -> Scored<Image, Taste> {
-    Scored { score: Score::of(image.given.get()), row: image }
+    let taste = Score::of(image.given.get());
+    With::new(image, taste)
 }
 
 /// Hands in so many rows as one shard, and waits for their verdicts.

@@ -7,11 +7,11 @@ use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 
 use super::PASS_VERSION;
-use crate::decode::{Purpose, decoder_stamp};
-use crate::edit_plan::Operation;
-use crate::edit_plan::passes::PlannedPass;
 use crate::edit_source::reference_stamp;
-use crate::editor::Editor;
+use crate::editors::Editor;
+use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::passes::PlannedPass;
 
 /// An editor and the book of what it made.
 pub(super) struct Kept {
@@ -41,7 +41,7 @@ impl Editors {
             let book = Book::open(editor.name(), stamp, editor.description(), lanes)?;
             Ok(Kept { editor, book, stamp, whole })
         };
-        crate::decode::bound_beside(lanes.budget().capacity());
+        crate::pixels::decode::bound_beside(lanes.budget().capacity());
         let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
         Ok(Arc::new(Editors { kept, seed }))
     }
@@ -125,12 +125,12 @@ pub(super) struct Asked<'a> {
     pub(super) mask: &'a str,
     pub(super) object: &'a str,
     pub(super) result: &'a str,
-    /// Its [key](crate::edit_source::StoredReference::key).
+    /// Its [key](crate::editors::references::StoredReference::key).
     pub(super) reference: &'a str,
     pub(super) instruction: &'a str,
 }
 
 /// Within 2^53, so that JSON carries it.
 pub(super) fn seed_of(seed: u64, key: &ContentHash) -> u64 {
-    crate::choice::pick(seed, key, "pass") >> 11
+    crate::plan::choice::pick(seed, key, "pass") >> 11
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use threshflow::lane::{Question, Stage};
-use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, Told};
+use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, With};
 
 use super::{Edit, Edited, StoredEdit, StoredPass};
-use crate::edit_plan::Operation;
-use crate::edit_plan::passes::{Shown, passes};
 use crate::edit_source::{EditSource, Planned};
 use crate::instruct::{Instructed, StoredInstruction};
+use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::passes::{Shown, passes};
 
 /// What each turn starts from, and what came of it.
 pub type Turns = Vec<(Shown, Shown)>;
@@ -24,7 +24,7 @@ pub struct EditPictures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadePass {
     pub operation: Operation,
-    /// The editor's [name](crate::editor::Editor::name).
+    /// The editor's [name](crate::editors::Editor::name).
     pub editor: &'static str,
     /// The memo's.
     pub stamp: Stamp,
@@ -93,7 +93,7 @@ impl EditPictures {
         let edit = question.edit.as_ref().ok_or_else(no_edit)?;
         let words = self.edits.operator().instructions.instruction_bytes(question)?;
         let mut asked = question.clone();
-        asked.row = Told::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
+        asked.row = With::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
         let edited = self.edits.body(&asked)?;
         Ok((words, edited))
     }

@@ -1,10 +1,10 @@
 //! What a writer is shown of an edit.
 
 use super::*;
-use crate::chat::{ChatModel, Part};
 use crate::edit::tests::desk::{Desk, Stub};
-use crate::edit_plan::Operation;
 use crate::http::{Host, HostSettings};
+use crate::plan::edit_plan::Operation;
+use crate::words::chat::{ChatModel, Part};
 
 use Operation::*;
 
@@ -53,7 +53,7 @@ fn a_writer_is_told_what_the_editors_can_make_and_its_words_are_remembered_apart
     let host = Host::open(HostSettings::new("chat", "http://127.0.0.1:9/v1")).unwrap();
     let chat = ChatBook::open("instruct_chat", ChatModel::new("writer"), host, desk.lanes()).unwrap();
     let instruct = || Instruct::new(InstructBy::Chat(chat.clone()), desk.source());
-    let bound = instruct().within(Limits::of(&[Arc::new(crate::paint::Paint)]));
+    let bound = instruct().within(Limits::of(&[Arc::new(crate::editors::paint::Paint)]));
     assert_eq!(instruct().stamp(), instruct().within(Arc::default()).stamp(), "no limits, no other words");
     assert_ne!(instruct().stamp(), bound.stamp());
     let question = desk.question(EditType::Style, &[Style], &[]);

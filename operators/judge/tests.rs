@@ -5,11 +5,11 @@ mod words;
 use threshflow::shard::EndFrame;
 
 use super::*;
-use crate::chat::{ChatModel, Part};
-use crate::chat_book::ChatBook;
 use crate::edit::tests::CaseOfTurns;
 use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::http::{Host, HostSettings};
+use crate::words::chat::{ChatModel, Part};
+use crate::words::chat_book::ChatBook;
 
 use Operation::*;
 
@@ -136,14 +136,14 @@ fn pixels_are_measured_turn_by_turn_within_the_steps_own_masks() {
                 Some(paint::widened(mask, paint::reach(mask.area())))
             };
             let masks: Vec<Option<Mask>> = steps.iter().map(|step| mask(*step)).collect();
-            let wanted: Vec<judge_pixels::Step<'_>> = steps
+            let wanted: Vec<pixels::Step<'_>> = steps
                 .iter()
                 .zip(&masks)
-                .map(|(step, mask)| judge_pixels::Step { operation: operations[*step], mask: mask.as_ref() })
+                .map(|(step, mask)| pixels::Step { operation: operations[*step], mask: mask.as_ref() })
                 .collect();
             let original = desk.original();
             let [before, after] = names.map(|name| at_size_of(&original, picture_of(&desk, name)));
-            let wanted = judge_pixels::measure(&before, &after, &wanted).unwrap();
+            let wanted = pixels::measure(&before, &after, &wanted).unwrap();
             let is: Vec<String> = measured.iter().map(|step| format!("{:?}", step.measured)).collect();
             let wanted: Vec<String> = wanted.iter().map(|measured| format!("{measured:?}")).collect();
             assert_eq!(is, wanted, "{edit_type}, turn {turn}");

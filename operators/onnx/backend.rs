@@ -7,6 +7,7 @@ use super::device::{Device, Place};
 use super::folder::{Model, Precision};
 use super::ort::{self, Library};
 use super::{OnnxError, rten};
+use crate::pixels::UnknownName;
 
 /// The embedded back-end's numerics class: part of every stamp of an answer that it computes. Raise it where answers change
 /// beyond rounding: with a version of rten that computes an operator otherwise, or with what `respell` and `fold` make of a graph.
@@ -34,11 +35,11 @@ impl FromStr for BackendChoice {
             "auto" => Ok(BackendChoice::Auto),
             "onnxruntime" => Ok(BackendChoice::OnnxRuntime),
             "embedded" => Ok(BackendChoice::Embedded),
-            _ => Err(OnnxError::Usage {
+            _ => Err(OnnxError::Usage(UnknownName {
                 what: "--backend",
                 found: text.to_string(),
                 allowed: "auto, onnxruntime or embedded",
-            }),
+            })),
         }
     }
 }

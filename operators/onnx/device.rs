@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::OnnxError;
+use crate::pixels::UnknownName;
 
 /// The devices that a run may use: the CPU, or some of the machine's GPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,8 @@ impl FromStr for Device {
     fn from_str(text: &str) -> Result<Self, OnnxError> {
         const ALLOWED: &str =
             "cpu, cuda, cuda:0, cuda:0,1 or tensorrt:0 (different numbers, separated by commas)";
-        let unknown = || OnnxError::Usage { what: "--device", found: text.to_string(), allowed: ALLOWED };
+        let unknown =
+            || OnnxError::Usage(UnknownName { what: "--device", found: text.to_string(), allowed: ALLOWED });
         let (kind, numbers) = text.split_once(':').unwrap_or((text, "0"));
         let mut indexes: Vec<u32> = Vec::new();
         for number in numbers.split(',') {

@@ -9,7 +9,7 @@ use threshflow::row::ContentHash;
 use super::OnnxError;
 use super::graph::{self, Element, Signature};
 use super::witness::Witness;
-use crate::clip_crop::Preprocess;
+use crate::pixels::clip_crop::Preprocess;
 
 /// A folder that holds one or several graphs, or one graph that was named by itself.
 #[derive(Clone, Debug)]

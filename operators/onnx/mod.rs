@@ -37,6 +37,8 @@ mod witness;
 
 use std::path::PathBuf;
 
+use crate::pixels::UnknownName;
+
 pub use backend::{Backend, BackendChoice, EMBEDDED_NUMERICS, ONNXRUNTIME_NUMERICS};
 pub use contract::{Axis, Wanted};
 pub use device::{Device, Place};
@@ -60,8 +62,8 @@ pub enum OnnxError {
     #[error("--device {device} can't be had: {why}")]
     Device { device: String, why: String },
     /// A word on the command line that means nothing.
-    #[error("{what} `{found}` is unknown: {allowed}")]
-    Usage { what: &'static str, found: String, allowed: &'static str },
+    #[error(transparent)]
+    Usage(#[from] UnknownName),
     #[error("model folder {path}: {why}", path = path.display())]
     Folder { path: PathBuf, why: String },
     /// The graph can't be read, or the back-end refuses it.

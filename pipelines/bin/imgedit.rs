@@ -1,4 +1,4 @@
-//! The `imgedit` program: see `pipelines/imgedit.rs`.
+//! The `imgedit` program: see `pipelines/imgedit/mod.rs`.
 
 fn main() -> std::process::ExitCode {
     threshflow::cli::main::<pipelines::imgedit::ImgEdit>()

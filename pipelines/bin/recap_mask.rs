@@ -1,4 +1,4 @@
-//! The `recap_mask` program: see `pipelines/recap_mask.rs`.
+//! The `recap_mask` program: see `pipelines/recap_mask/mod.rs`.
 
 fn main() -> std::process::ExitCode {
     threshflow::cli::main::<pipelines::recap_mask::RecapMask>()

@@ -1,12 +1,12 @@
 //! How edits are shown in reports: the picture, what the steps are about, and what came of each turn.
 
 use image::{DynamicImage, RgbImage};
-use operators::decode::{Purpose, decode_beside, decode_file, decode_frame_beside};
 use operators::edit::EditPictures;
-use operators::edit_plan::EditType;
-use operators::edit_plan::passes::Shown;
-use operators::edit_source::StoredReference;
-use operators::paint;
+use operators::editors::paint;
+use operators::editors::references::StoredReference;
+use operators::pixels::decode::{Purpose, decode_beside, decode_file, decode_frame_beside};
+use operators::plan::edit_plan::EditType;
+use operators::plan::edit_plan::passes::Shown;
 use serde_json::Value;
 use threshflow::report::{DrawnEdit, Illustration, Illustrator, Mark, OnSheet, Panel, ShownEdit};
 use threshflow::row::{ContentHash, Refusal, RegionKind};

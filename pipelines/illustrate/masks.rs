@@ -1,8 +1,8 @@
 //! Masks, laid over a small picture: a tint inside, and a line along the edge.
 
 use image::RgbImage;
-use operators::mask::Mask;
-use operators::rle;
+use operators::pixels::mask::Mask;
+use operators::pixels::rle;
 
 /// Shares of the colour in what is inside, and on the edge.
 const TINT: f32 = 0.36;

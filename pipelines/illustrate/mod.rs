@@ -11,9 +11,9 @@ mod writing;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage};
-use operators::decode::{Purpose, Rgb, decode_beside};
+use operators::pixels::decode::{Purpose, Rgb, decode_beside};
+use operators::pixels::resize::{FilterType, RgbBytes, resize};
 use operators::record::{Measure, Record, Region, Segmentation};
-use operators::resize::{FilterType, RgbBytes, resize};
 use threshflow::report::{Illustration, Illustrator, Mark, OnSheet, Shown};
 use threshflow::row::{Refusal, RegionKind};
 

@@ -1,8 +1,8 @@
 //! What an illustrator makes of a picture and its record.
 
 use image::{ImageFormat, Rgb};
-use operators::mask::Mask;
-use operators::rle;
+use operators::pixels::mask::Mask;
+use operators::pixels::rle;
 use threshflow::row::ContentHash;
 use threshflow::shard::{Format, Picture};
 

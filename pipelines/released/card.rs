@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 
 use super::names::{DETAILS, PARQUET, tar_folder};
 

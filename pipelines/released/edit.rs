@@ -1,7 +1,7 @@
 //! What the writer is told: which edits there are, what each is, and where its pictures come from.
 
-use operators::edit_plan::passes::Shown;
-use operators::edit_plan::{EditType, Operation};
+use operators::plan::edit_plan::passes::Shown;
+use operators::plan::edit_plan::{EditType, Operation};
 use threshflow::row::{ContentHash, RegionKind};
 
 /// A shard of source pictures and the edits of its pictures that are to be released.

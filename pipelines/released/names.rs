@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use threshflow::row::ContentHash;
 
 /// `remove_part3`.

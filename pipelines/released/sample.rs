@@ -3,8 +3,8 @@
 use std::io::{Cursor, Write};
 
 use image::{GrayImage, ImageFormat};
-use operators::edit_plan::passes::Shown;
-use operators::rle;
+use operators::pixels::rle;
+use operators::plan::edit_plan::passes::Shown;
 use threshflow::publish::PlainTar;
 use threshflow::row::ContentHash;
 

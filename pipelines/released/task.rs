@@ -15,7 +15,7 @@
 
 use serde_json::{Map, Value, json};
 
-use operators::edit_plan::Operation;
+use operators::plan::edit_plan::Operation;
 
 use super::edit::{EditedObject, ReleasedEdit};
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::limits::side_by_side;
 use threshflow::publish::{

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use native::native;
-use operators::aesthetic_model::AestheticModel;
-use operators::decode::Rgb;
+use operators::models::aesthetic_model::AestheticModel;
 use operators::onnx::{Backend, BackendChoice, Device, Place};
+use operators::pixels::decode::Rgb;
 use pipelines::demo::{DemoOptions, HELD_OUT_SEED, Scene, write_demo_shards};
 use tests::program::{Desk, ended};
 use threshflow::publish::{Ended, find_verdict, published_keys};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use operators::clip_model::ClipModel;
-use operators::embedding::normalise;
+use operators::models::clip_model::ClipModel;
+use operators::models::embedding::normalise;
 use operators::onnx::{Backend, BackendChoice, Device, Place};
 use operators::record::tars::JsonsTars;
 use operators::record::{Record, Region};

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use operators::pixels::rle;
 use operators::record::tars::JsonsTars;
 use operators::record::{Record, Region};
-use operators::rle;
 use pipelines::demo::{DemoOptions, HELD_OUT_SEED, Scene, write_demo_shards};
 use pipelines::recap_mask::RecapMask;
 use tests::tars::{file, tar_of};
@@ -422,7 +422,7 @@ fn a_record_answers_for_its_own_sample_and_for_no_other_with_the_same_picture() 
     let regions = other["segmentation"]["object"].as_array_mut().expect("regions");
     assert!(!regions.is_empty());
     for region in regions {
-        let mut mask = operators::mask::Mask::empty(320, 240);
+        let mut mask = operators::pixels::mask::Mask::empty(320, 240);
         mask.bits[7000..9000].fill(1);
         region["mask"] = rle::encode(&mask).into();
         for (score, value) in

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use pipelines::demo::{DEMO_SEED, DemoFrames, DemoOptions, VOCABULARY, write_demo_frames, write_demo_shards};
 use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
-use pipelines::imgedit_release::PublishedEdits;
+use pipelines::imgedit::release::PublishedEdits;
 use pipelines::released;
 use tests::python::load_datasets;
 use tests::tars::{file, tar_of, turned_png};

@@ -4,8 +4,8 @@
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, RgbImage};
-use operators::decode::{Purpose, decode};
 use operators::dedup::perceptual_hash;
+use operators::pixels::decode::{Purpose, decode};
 use pipelines::demo::Scene;
 use threshflow::flow::NearestBetter;
 use threshflow::row::PerceptualHash;

@@ -94,6 +94,10 @@ fn story(explained: &Explained) -> String {
             PublishedStage::Probe => "probe",
             PublishedStage::Ask { name, .. } | PublishedStage::Choose { name } => name.as_str(),
             PublishedStage::Gate { dial, .. } => dial.as_str(),
+            PublishedStage::Absent { columns, .. } => {
+                say(format!("nobody was asked for {}", columns.join(", ")));
+                continue;
+            }
         };
         match (&explained.ended, stage) {
             (Ended::Refused { stage, class, message }, _) if stage == name => {
@@ -106,6 +110,9 @@ fn story(explained: &Explained) -> String {
                     at(explained, dial, *threshold)
                 ));
                 break;
+            }
+            (_, PublishedStage::Gate { open: true, .. }) => {
+                say(format!("{name}: passed, since its score is absent and the gate is open"));
             }
             (Ended::Kept(kept), PublishedStage::Gate { dial, .. }) => {
                 let dial = explained.dials.iter().find(|known| known.name == *dial);
@@ -147,7 +154,9 @@ fn is_of_pictures(stage: &PublishedStage) -> bool {
     match stage {
         PublishedStage::Probe => true,
         PublishedStage::Choose { .. } => false,
-        PublishedStage::Ask { of, .. } | PublishedStage::Gate { of, .. } => *of == Of::Pictures,
+        PublishedStage::Ask { of, .. }
+        | PublishedStage::Gate { of, .. }
+        | PublishedStage::Absent { of, .. } => *of == Of::Pictures,
     }
 }
 
@@ -180,7 +189,7 @@ mod tests {
     use super::*;
 
     fn explained() -> Explained {
-        let gate = |dial: &str, of| PublishedStage::Gate { dial: dial.to_owned(), of };
+        let gate = |dial: &str, of| PublishedStage::Gate { dial: dial.to_owned(), of, open: false };
         let rejected = |number, ended| ExplainedPiece { number, ended: PieceEnded::Rejected(ended) };
         let refused = Ended::Refused {
             stage: "segment".to_owned(),

@@ -88,8 +88,32 @@ pub(super) fn open<P: App>(
         ..Default::default()
     };
     let engine = start(pipeline.clone(), engine, values).map_err(Failure::Failed)?;
+    refuse_open_dials::<P>(&engine, values)?;
     let (shards, remarks) = (Vec::new(), InputRemarks::default());
     Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, sidecar_score, shards, remarks })
+}
+
+/// A dial that was turned, and whose score nobody gives in this run, would hold back nothing in silence.
+fn refuse_open_dials<P: App>(engine: &Engine, values: &[f32]) -> Result<(), Failure> {
+    let open = |name: &str| {
+        engine
+            .wired()
+            .iter()
+            .any(|step| matches!(step, Wired::Gate { dial, open: true, .. } if *dial == name))
+    };
+    let turned = dial_specs::<P>().iter().zip(values).filter(|(spec, value)| **value != spec.default);
+    let turned: Vec<String> = turned
+        .filter(|(spec, _)| open(spec.name))
+        .map(|(spec, value)| format!("--set {}={value}", spec.name))
+        .collect();
+    match turned.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "{}: nobody is asked for this score in this run, so the dial would hold back nothing; leave the setting out, or name \
+             who scores",
+            turned.join(", ")
+        ))),
+    }
 }
 
 fn check(options: &RunOptions) -> Result<(), Failure> {
@@ -188,7 +212,8 @@ impl<P: App> Opened<P> {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
             Wired::Choose { stage } => StageDescription::Choose { name: stage },
-            Wired::Gate { dial, of } => StageDescription::Gate { dial, of: *of },
+            Wired::Gate { dial, of, open } => StageDescription::Gate { dial, of: *of, open: *open },
+            Wired::Absent { columns, of } => StageDescription::Absent { columns: columns.clone(), of: *of },
         };
         std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
     }

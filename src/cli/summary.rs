@@ -87,12 +87,7 @@ pub struct Summary {
 
 /// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
 fn any(wiring: &[StageDescription], wanted: Of, is: impl Fn(&StageDescription) -> bool) -> bool {
-    let of = |stage: &StageDescription| match stage {
-        StageDescription::Probe => Of::Pictures,
-        StageDescription::Choose { .. } => Of::Edits,
-        StageDescription::Ask { of, .. } | StageDescription::Gate { of, .. } => *of,
-    };
-    wiring.iter().any(|stage| of(stage) == wanted && is(stage))
+    wiring.iter().any(|stage| stage.of() == wanted && is(stage))
 }
 
 impl Summary {
@@ -357,7 +352,7 @@ mod tests {
     }
 
     fn gate(dial: &'static str, of: Of) -> StageDescription {
-        StageDescription::Gate { dial, of }
+        StageDescription::Gate { dial, of, open: false }
     }
 
     #[test]

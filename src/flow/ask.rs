@@ -10,7 +10,9 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
 use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
-use crate::lane::{Answer, Letter, Mailbox, Mode, Operator, Question, Stage, Together, decode_answer};
+use crate::lane::{
+    Answer, Letter, Mailbox, Mode, Operator, Question, Scores, Stage, Together, decode_answer,
+};
 use crate::memo::Remembered;
 use crate::row::{ContentHash, Refused, Row, RowId};
 
@@ -61,11 +63,45 @@ impl<R: Row, A: Answer> Emit<R, A> {
     }
 }
 
+/// Who can be asked about rows: a stage, or a stage that may be absent.
+pub trait Askable<R: Row> {
+    /// The row that a row becomes when it has the answer.
+    type Row: Row;
+    /// The flow of the rows that are answered.
+    fn ask<'s>(&self, flow: Flow<'s, R>) -> Flow<'s, Self::Row>;
+}
+
+impl<R: Row, O: Operator> Askable<R> for Arc<Stage<O>> {
+    type Row = <O::Answer as Answer>::Row<R>;
+
+    fn ask<'s>(&self, flow: Flow<'s, R>) -> Flow<'s, Self::Row> {
+        flow.ask_stage(self)
+    }
+}
+
+/// Where the stage is absent, nobody is asked: each of the answer's scores is NaN, and gates at their dials stand open.
+impl<R: Row, O: Operator<Answer: Scores>> Askable<R> for Option<Arc<Stage<O>>> {
+    type Row = <O::Answer as Answer>::Row<R>;
+
+    fn ask<'s>(&self, flow: Flow<'s, R>) -> Flow<'s, Self::Row> {
+        let Some(stage) = self else {
+            let columns = Self::Row::score_names().split_off(R::score_names().len());
+            flow.wired.borrow_mut().push(Wired::Absent { columns, of: R::OF });
+            return flow.each(O::Answer::without_answer);
+        };
+        flow.ask_stage(stage)
+    }
+}
+
 impl<'s, R: Row> Flow<'s, R> {
-    /// Asks `stage` about every row. The answer lands at the row's own epoch, whenever it comes: the operator
+    /// Asks `stage` about every row, where it is there. The answer lands at the row's own epoch, whenever it comes: the operator
     /// holds the epoch open until then. A row that leaves is given the answer it came with, from the memo, and
     /// nothing is asked; if its question is still waiting, the question is withdrawn. Refusals go to the twin.
-    pub fn ask<O: Operator>(self, stage: &Arc<Stage<O>>) -> Flow<'s, <O::Answer as Answer>::Row<R>> {
+    pub fn ask<A: Askable<R>>(self, stage: &A) -> Flow<'s, A::Row> {
+        stage.ask(self)
+    }
+
+    fn ask_stage<O: Operator>(self, stage: &Arc<Stage<O>>) -> Flow<'s, <O::Answer as Answer>::Row<R>> {
         let name = stage.operator().name();
         self.wired.borrow_mut().push(Wired::Ask {
             stage: name,

@@ -4,9 +4,8 @@
 //! As in a [`gate`](super::gate), rows are kept by the bucket that a score falls in; here once for every condition,
 //! by number, so that any of the dials can be turned and only the rows in its band are looked at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,16 +13,18 @@ use hashbrown::HashTable;
 
 use super::gate::{NAN_BUCKET, Side, TOUCHED, Turning, Updates, bucket};
 use super::histogram::Histogram;
-use super::{Collection, Dial, DialSpec, Flow, Wired};
-use crate::row::{Given, Row, Score, Unit};
+use super::{Collection, Dial, DialSpec, Flow};
+use crate::row::{Given, Has, Row, Score, Unit};
 
 /// Reads a score off a row.
-type ScoreOf<R> = Rc<dyn Fn(&R) -> Score<Given>>;
+type ScoreOf<R> = fn(&R) -> Score<Given>;
 
-/// A score of a row, held against a dial: see [`Dial::on`].
+/// A score of a row, held against a dial: see [`Dial::passes`].
 pub struct Condition<'s, R> {
     spec: &'static DialSpec,
     dial: u16,
+    /// The name of the score's column.
+    column: &'static str,
     at: Collection<'s, Score<Given>>,
     histogram: Arc<Histogram>,
     score: ScoreOf<R>,
@@ -31,14 +32,15 @@ pub struct Condition<'s, R> {
 }
 
 impl<'s, U: Unit> Dial<'s, U> {
-    /// The condition that `score` of a row passes this dial.
-    pub fn on<R: Row>(&self, score: impl Fn(&R) -> Score<U> + 'static) -> Condition<'s, R> {
+    /// The condition that a row's score passes this dial. The score is the row's column in the dial's unit, wherever it stands.
+    pub fn passes<R: Has<Score<U>, I>, I>(&self) -> Condition<'s, R> {
         Condition {
             spec: self.spec,
             dial: self.index,
+            column: U::NAME,
             at: self.at.clone().map(|at| Score::of(at.get())),
             histogram: self.histogram.clone(),
-            score: Rc::new(move |row| Score::of(score(row).get())),
+            score: |row| Score::of(Has::<Score<U>, I>::get(row).get()),
             bucket: |score| bucket::<U>(Score::of(score.get())),
         }
     }
@@ -48,23 +50,30 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Keeps the rows for which all conditions of one of the lists hold. A row that is held back ends at the first
     /// condition of the first list that it fails.
     ///
-    /// Dials may stand in several lists. Panics where there is no list, or one without conditions: a fault of the
-    /// pipeline's file that its first start shows.
+    /// Dials may stand in several lists. Where the stage of a dial's column is absent, its conditions hold for every row. Panics
+    /// where there is no list, or one without conditions: a fault of the pipeline's file that its first start shows.
     pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
-        let Either { name, dials, gate } = self.either(lists);
-        self.gated_by(name, dials, gate)
+        match self.either(lists) {
+            Some(Either { name, dials, gate }) => self.gated_by(name, dials, gate),
+            None => self,
+        }
     }
 
-    /// The gate of these lists, wired but not laid into the flow.
-    pub(super) fn either<const N: usize>(&self, lists: [Vec<Condition<'s, R>>; N]) -> Either<'s, R> {
+    /// The gate of these lists, wired but not laid into the flow; none where every row passes it.
+    pub(super) fn either<const N: usize>(&self, lists: [Vec<Condition<'s, R>>; N]) -> Option<Either<'s, R>> {
         assert!(N > 0 && lists.iter().all(|list| !list.is_empty()), "every list has a condition");
         let (mut standing, mut dials) = (Standing::default(), Vec::new());
+        // By number, whether it is open.
+        let mut met: BTreeMap<u16, bool> = BTreeMap::new();
         for list in lists {
             let mut alternative = Vec::new();
             for condition in list {
+                let meets = || self.meets(condition.spec.name, condition.column);
+                if *met.entry(condition.dial).or_insert_with(meets) {
+                    continue;
+                }
                 let known = standing.dials.iter().position(|known| known.number == condition.dial);
                 let dial = known.unwrap_or_else(|| {
-                    self.wired.borrow_mut().push(Wired::Gate { dial: condition.spec.name, of: R::OF });
                     let slot = standing.dials.len() as u16;
                     dials.push(condition.at.map(move |at| (slot, at)));
                     standing.dials.push(Standpoint { number: condition.dial, at: None });
@@ -83,11 +92,14 @@ impl<'s, R: Row> Flow<'s, R> {
             }
             standing.alternatives.push(alternative);
         }
+        if standing.alternatives.iter().any(Vec::is_empty) {
+            return None;
+        }
         let mut dials = dials.into_iter();
         let first = dials.next().expect("there is a condition");
         let dials = dials.fold(first, |all, dial| all.concat(dial));
         let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.spec.name).collect();
-        Either { name: format!("Gate {}", names.join(" ")), dials, gate: standing }
+        Some(Either { name: format!("Gate {}", names.join(" ")), dials, gate: standing })
     }
 }
 

@@ -13,10 +13,11 @@ use timely::worker::Worker;
 
 use super::worker::{self, Command, Event, Settled};
 use super::{
-    DialMaker, DialSpec, Epoch, Fed, Flow, Histograms, PieceVerdict, Unasked, Verdicts, VerdictsError, Wired,
+    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Unasked, Verdicts,
+    VerdictsError, Wired,
 };
 use crate::limits;
-use crate::row::{Image, Of, Place, Row, Verdict};
+use crate::row::{Image, Of, Place, Verdict};
 
 pub struct EngineOptions {
     pub workers: usize,
@@ -89,11 +90,11 @@ pub struct Engine {
 
 impl Engine {
     /// Starts the workers on the dataflow that `wire` builds, with every dial at its value of `values`.
-    pub fn start<O: Row>(
+    pub fn start(
         options: EngineOptions,
         dials: &'static [DialSpec],
         values: &[f32],
-        wire: impl for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Flow<'s, O> + Send + Sync + 'static,
+        wire: impl for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         end_the_process_if_a_worker_panics();
         let peers = options.workers.max(1);

@@ -12,14 +12,15 @@ mod turning;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use differential_dataflow::VecCollection;
 
 use super::histogram::Histogram;
-use super::{Epoch, Flow, Wired};
-use crate::row::{Row, Score, Scored, Slim, Unit};
+use super::{Epoch, Flow};
+use crate::row::{Has, Row, Score, Unit, WithoutImage};
 use buckets::Buckets;
 pub(super) use pictures::SharedPictures;
 pub(super) use turning::{Side, Turning, Updates};
@@ -107,42 +108,53 @@ pub fn touched_records() -> u64 {
     TOUCHED.load(Ordering::Relaxed)
 }
 
-impl<'s, R: Row, U: Unit> Flow<'s, Scored<R, U>> {
-    /// Keeps the rows whose score passes the dial; the others end here, gated, until the dial lets them through.
+impl<'s, R: Row> Flow<'s, R> {
+    /// Keeps the rows whose score passes the dial; the others end here, gated, until the dial lets them through. The score is the
+    /// row's column in the dial's unit, wherever it stands.
     ///
     /// Rows stay on the worker that they are on: nothing is exchanged.
-    pub fn gate(self, dial: &Dial<'s, U>) -> Self {
-        let gate = self.one_dial(dial);
-        self.gated_by(format!("Gate {}", dial.spec.name), dial.at.clone(), gate)
+    pub fn gate<U: Unit, I: 'static>(self, dial: &Dial<'s, U>) -> Self
+    where
+        R: Has<Score<U>, I>,
+    {
+        match self.one_dial(dial) {
+            Some(gate) => self.gated_by(format!("Gate {}", dial.spec.name), dial.at.clone(), gate),
+            None => self,
+        }
     }
 
-    /// The gate of this dial, wired but not laid into the flow.
-    pub(super) fn one_dial(&self, dial: &Dial<'s, U>) -> OneDial<R, U> {
-        self.wired.borrow_mut().push(Wired::Gate { dial: dial.spec.name, of: R::OF });
+    /// The gate of this dial, wired but not laid into the flow; none where it is open.
+    pub(super) fn one_dial<U: Unit, I: 'static>(&self, dial: &Dial<'s, U>) -> Option<OneDial<R, U, I>>
+    where
+        R: Has<Score<U>, I>,
+    {
+        if self.meets(dial.spec.name, U::NAME) {
+            return None;
+        }
         let standing = Standing::new(dial.spec.comparison, dial.histogram.clone(), dial.pictures.clone());
-        OneDial { index: dial.index, standing }
+        Some(OneDial { index: dial.index, standing })
     }
 }
 
 /// One dial, and the rows that are held against it.
-pub(super) struct OneDial<R: Row, U> {
+pub(super) struct OneDial<R: Row, U, I> {
     index: u16,
-    standing: Standing<R, U>,
+    standing: Standing<R, U, I>,
 }
 
-impl<R: Row, U: Unit> Turning<Scored<R, U>> for OneDial<R, U> {
+impl<R: Has<Score<U>, I>, U: Unit, I: 'static> Turning<R> for OneDial<R, U, I> {
     type Dial = Score<U>;
 
     fn work_off(
         &mut self,
         mut dials: impl Iterator<Item = Score<U>>,
-        rows: Updates<Scored<R, U>>,
-        mut say: impl FnMut(&Scored<R, U>, Side, isize),
+        rows: Updates<R>,
+        mut say: impl FnMut(&R, Side, isize),
     ) {
         let dial = self.index;
-        let mut say = move |row: &Scored<R, U>, passes: bool, diff: isize| match passes {
+        let mut say = move |row: &R, passes: bool, diff: isize| match passes {
             true => say(row, Side::Passes, diff),
-            false => say(row, Side::HeldBack { dial, score: Score::of(row.score.get()) }, diff),
+            false => say(row, Side::HeldBack { dial, score: Score::of(score(row).get()) }, diff),
         };
         if let Some(at) = dials.next() {
             self.standing.turn(at, &mut say);
@@ -151,23 +163,29 @@ impl<R: Row, U: Unit> Turning<Scored<R, U>> for OneDial<R, U> {
     }
 }
 
-/// A gate's rows as far as they have come, by bucket, and where its dial stands.
-struct Standing<R: Row, U> {
-    comparison: Comparison,
-    at: Option<Score<U>>,
-    rows: Buckets<Scored<R::Slim, U>>,
-    pictures: SharedPictures,
-    histogram: Arc<Histogram>,
+fn score<R: Has<Score<U>, I>, U: Unit, I>(row: &R) -> Score<U> {
+    *row.get()
 }
 
-impl<R: Row, U: Unit> Standing<R, U> {
+/// A gate's rows as far as they have come, by bucket, and where its dial stands.
+struct Standing<R: Row, U, I> {
+    comparison: Comparison,
+    at: Option<Score<U>>,
+    rows: Buckets<R::WithoutImage>,
+    pictures: SharedPictures,
+    histogram: Arc<Histogram>,
+    /// Where the score stands on the row.
+    column: PhantomData<fn() -> I>,
+}
+
+impl<R: Has<Score<U>, I>, U: Unit, I> Standing<R, U, I> {
     fn new(comparison: Comparison, histogram: Arc<Histogram>, pictures: SharedPictures) -> Self {
         let rows = Buckets::new(usize::from(NAN_BUCKET) + 1);
-        Standing { comparison, at: None, rows, pictures, histogram }
+        Standing { comparison, at: None, rows, pictures, histogram, column: PhantomData }
     }
 
     /// Turns the dial, and says of every row that changes sides that it leaves one and comes to the other.
-    fn turn(&mut self, to: Score<U>, say: &mut impl FnMut(&Scored<R, U>, bool, isize)) {
+    fn turn(&mut self, to: Score<U>, say: &mut impl FnMut(&R, bool, isize)) {
         let Some(from) = self.at.replace(to) else { return };
         let (low, high) = (bucket(from.min(to)) as usize, bucket(from.max(to)) as usize);
         let (mut met, mut changing) = (0, Vec::new());
@@ -176,11 +194,12 @@ impl<R: Row, U: Unit> Standing<R, U> {
             met += rows.len();
             // The pictures lie anywhere in memory: a loop that does nothing else waits for many of them at once.
             changing.extend(rows.iter().filter_map(|row| {
-                let before = self.comparison.passes(row.score, from);
-                let changes = before != self.comparison.passes(row.score, to);
+                let score = *R::get_without_image(row);
+                let before = self.comparison.passes(score, from);
+                let changes = before != self.comparison.passes(score, to);
                 let image =
                     changes.then(|| pictures.get(row.id()))?.expect("a row that stands has a picture");
-                Some((Scored::whole(row, image), before))
+                Some((R::with_image(row, image), before))
             }));
             for (row, before) in changing.drain(..) {
                 say(&row, before, -1);
@@ -191,22 +210,23 @@ impl<R: Row, U: Unit> Standing<R, U> {
     }
 
     /// Takes in what came and what left, each row once.
-    fn take_in(&mut self, updates: Updates<Scored<R, U>>, say: &mut impl FnMut(&Scored<R, U>, bool, isize)) {
+    fn take_in(&mut self, updates: Updates<R>, say: &mut impl FnMut(&R, bool, isize)) {
         // By bucket, so that one pass over a bucket finds all that leaves it: many rows may score the same.
-        let mut leaving: BTreeMap<u16, HashSet<Scored<R::Slim, U>>> = BTreeMap::new();
+        let mut leaving: BTreeMap<u16, HashSet<R::WithoutImage>> = BTreeMap::new();
         let mut pictures = self.pictures.borrow_mut();
         for (row, _time, diff) in updates {
-            let passes = self.at.is_some_and(|at| self.comparison.passes(row.score, at));
+            let score = score(&row);
+            let passes = self.at.is_some_and(|at| self.comparison.passes(score, at));
             say(&row, passes, diff);
             debug_assert_eq!(diff.abs(), 1, "a row is itself: it comes once and leaves once");
-            let place = bucket(row.score);
+            let place = bucket(score);
             self.histogram.count(place, diff);
             if diff < 0 {
-                leaving.entry(place).or_default().insert(row.slim());
+                leaving.entry(place).or_default().insert(row.without_image());
                 continue;
             }
             pictures.hold(row.image());
-            self.rows.push(place.into(), row.slim());
+            self.rows.push(place.into(), row.without_image());
         }
         for (place, leaving) in leaving {
             self.rows.take_out(place.into(), |row| {
@@ -223,7 +243,9 @@ impl<R: Row, U: Unit> Standing<R, U> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{ContentHash, Image, RowId};
+    use crate::row::{ContentHash, Here, Image, RowId, Scored, With};
+
+    type Gate = Standing<Scored<Image, Points>, Points, Here>;
 
     struct Points;
     impl Unit for Points {
@@ -256,7 +278,7 @@ mod tests {
         let id = RowId { shard: 0, member: n as u32 };
         let row =
             Image { id, content: ContentHash::default(), width: 1, height: 1, given: Score::of(f32::NAN) };
-        Scored { row, score: Score::of(VALUES[n]) }
+        With::new(row, Score::of(VALUES[n]))
     }
 
     /// What compares as plain floats do: the oracle.
@@ -289,8 +311,7 @@ mod tests {
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
             for (from, to) in dials.iter().flat_map(|from| dials.map(|to| (*from, to))) {
-                let mut gate =
-                    Standing::<Image, Points>::new(comparison, Arc::default(), SharedPictures::default());
+                let mut gate = Gate::new(comparison, Arc::default(), SharedPictures::default());
                 let mut said = Vec::new();
                 let mut say =
                     |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
@@ -308,8 +329,7 @@ mod tests {
 
     #[test]
     fn a_row_leaves_from_the_side_that_it_is_on() {
-        let mut gate =
-            Standing::<Image, Points>::new(Comparison::Above, Arc::default(), SharedPictures::default());
+        let mut gate = Gate::new(Comparison::Above, Arc::default(), SharedPictures::default());
         let mut said = Vec::new();
         let mut say =
             |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));

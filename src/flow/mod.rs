@@ -7,6 +7,7 @@ mod complete;
 mod edits;
 mod either;
 mod engine;
+mod finish;
 mod gate;
 mod histogram;
 mod near;
@@ -20,9 +21,11 @@ use std::rc::Rc;
 
 use differential_dataflow::VecCollection;
 
+pub use ask::Askable;
 pub use edits::{Candidates, Chooser, Chosen, EditCount};
 pub use either::Condition;
 pub use engine::{Engine, EngineOptions, Progress, Stopped, Tick};
+pub use finish::Finished;
 pub use gate::{Comparison, Dial, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
 pub use near::NearestBetter;
@@ -76,9 +79,26 @@ pub(crate) struct KeptPiece {
 /// A step of the pipeline, in the order of the wiring: what the funnel is drawn from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wired {
-    Ask { stage: &'static str, of: Of, stamp: Stamp, model: String },
-    Gate { dial: &'static str, of: Of },
-    Choose { stage: &'static str },
+    Ask {
+        stage: &'static str,
+        of: Of,
+        stamp: Stamp,
+        model: String,
+    },
+    /// A stage that this run does without: rows have these columns, and each of them is NaN.
+    Absent {
+        columns: Vec<&'static str>,
+        of: Of,
+    },
+    /// `open`: its column comes from a stage that is [absent](Wired::Absent), and it holds nothing back.
+    Gate {
+        dial: &'static str,
+        of: Of,
+        open: bool,
+    },
+    Choose {
+        stage: &'static str,
+    },
 }
 
 type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
@@ -111,6 +131,15 @@ impl<'s> Flow<'s, Image> {
 }
 
 impl<'s, R: Row> Flow<'s, R> {
+    /// Notes that rows meet this dial here; whether it is open, since the stage of its column is absent.
+    fn meets(&self, dial: &'static str, column: &'static str) -> bool {
+        let mut wired = self.wired.borrow_mut();
+        let lacks = |step: &Wired| matches!(step, Wired::Absent { columns, of } if *of == R::OF && columns.contains(&column));
+        let open = wired.iter().any(lacks);
+        wired.push(Wired::Gate { dial, of: R::OF, open });
+        open
+    }
+
     /// A cheap, pure step on the worker thread: one row in, one row out, the same one for the same row always.
     pub fn each<S: Row>(self, step: impl Fn(R) -> S + 'static) -> Flow<'s, S> {
         let rows = self.rows.map(step);

@@ -31,7 +31,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use super::complete::{Changes, at_complete_epochs};
 use super::worker::home;
 use super::{Collection, Flow};
-use crate::row::{ContentHash, Given, Hashed, Place, Row, Score, Scored, Unit};
+use crate::row::{ContentHash, Given, Has, PerceptualHash, Place, Row, Score, Scored, Unit, With};
 use crate::shard::ShardNames;
 use bands::Bands;
 use groups::{Groups, Said};
@@ -57,22 +57,27 @@ impl Unit for NearestBetter {
     const HIGH: f32 = Self::REACH as f32;
 }
 
-impl<'s, R: Row> Flow<'s, Hashed<R>> {
-    /// Scores every row by the bits that its hash differs in from that of the nearest better row among those of this
+impl<'s, R: Row> Flow<'s, R> {
+    /// Scores every row by the bits that its perceptual hash differs in from that of the nearest better row among those of this
     /// flow, on all workers.
     ///
-    /// The better row is the one of the higher `score` (every number is higher than no number); of the same score, the
-    /// one of the lesser content hash; of the same content, the one of the first shard by name in `names`, and in a
+    /// The better row is the one of the higher score in the unit `by` (every number is higher than no number); of the same
+    /// score, the one of the lesser content hash; of the same content, the one of the first shard by name in `names`, and in a
     /// shard the first. In plan mode, a row whose hash is not known yet is nobody's neighbour.
     ///
     /// A turned dial of the gate that follows costs nothing here. A row that comes or leaves costs a look at the hashes
     /// that share a quarter of its bits but one: of a million, about 3,700.
-    pub fn nearest_better<U: 'static>(
+    pub fn nearest_better<U: Unit, I, H>(
         self,
         names: &ShardNames,
-        score: impl Fn(&R) -> Score<U> + 'static,
-    ) -> Flow<'s, Scored<Hashed<R>, NearestBetter>> {
-        let rows = nearest_better(self.rows, names, score);
+        _by: U,
+    ) -> Flow<'s, Scored<R, NearestBetter>>
+    where
+        R: Has<Score<U>, I> + Has<PerceptualHash, H>,
+    {
+        let rows = nearest_better(self.rows, names, |row: &R| {
+            (*Has::<PerceptualHash, H>::get(row), Score::of(Has::<Score<U>, I>::get(row).get()))
+        });
         Flow { rows, ended: self.ended, unanswered: self.unanswered, pieces: self.pieces, wired: self.wired }
     }
 }
@@ -85,16 +90,16 @@ struct Candidate {
     place: Place,
 }
 
-fn nearest_better<'s, R: Row, U: 'static>(
-    rows: Collection<'s, Hashed<R>>,
+fn nearest_better<'s, R: Row>(
+    rows: Collection<'s, R>,
     names: &ShardNames,
-    score: impl Fn(&R) -> Score<U> + 'static,
-) -> Collection<'s, Scored<Hashed<R>, NearestBetter>> {
+    ranked: fn(&R) -> (PerceptualHash, Score<Given>),
+) -> Collection<'s, Scored<R, NearestBetter>> {
     let scope = rows.inner.scope();
     let (worker, workers) = (scope.index(), scope.peers());
 
-    let candidates = rows.clone().map(move |Hashed { row, hash }| {
-        let score = Score::of(score(&row).get());
+    let candidates = rows.clone().map(move |row| {
+        let (hash, score) = ranked(&row);
         (hash.bits(), Candidate { score, content: row.content(), place: row.place() })
     });
     let candidates = candidates.inner.exchange(|((hash, _), ..)| spread(*hash)).as_collection();
@@ -213,7 +218,7 @@ impl<R: Row> Standing<R> {
         changes.sort_by_key(|(_, diff)| *diff);
         let scored = |(row, distance): &(Option<R>, Option<u8>)| {
             let distance = f32::from((*distance)?);
-            row.clone().map(|row| Scored { row, score: Score::of(distance) })
+            row.clone().map(|row| With::new(row, Score::of(distance)))
         };
         let mut before: BTreeMap<Place, Option<Scored<R, NearestBetter>>> = BTreeMap::new();
         for (what, diff) in changes {

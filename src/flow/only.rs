@@ -4,7 +4,7 @@
 
 use super::gate::{Side, Turning, Updates};
 use super::{Condition, Dial, Flow};
-use crate::row::{Row, Scored, Unit};
+use crate::row::{Has, Row, Score, Unit};
 
 /// A flow of which only some rows are held against the gates that are laid into it: see [`Flow::only`].
 pub struct Only<'s, R: Row, F> {
@@ -23,20 +23,22 @@ impl<'s, R: Row> Flow<'s, R> {
 }
 
 impl<'s, R: Row, F: Fn(&R) -> bool + Clone + 'static> Only<'s, R, F> {
-    /// As [`Flow::gate_either`].
-    pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
-        let either = self.flow.either(lists);
-        let gate = OnlySome { which: self.which.clone(), gate: either.gate };
-        Only { flow: self.flow.gated_by(either.name, either.dials, gate), which: self.which }
-    }
-}
-
-impl<'s, R: Row, U: Unit, F: Fn(&Scored<R, U>) -> bool + Clone + 'static> Only<'s, Scored<R, U>, F> {
     /// As [`Flow::gate`].
-    pub fn gate(self, dial: &Dial<'s, U>) -> Self {
-        let gate = OnlySome { which: self.which.clone(), gate: self.flow.one_dial(dial) };
+    pub fn gate<U: Unit, I: 'static>(self, dial: &Dial<'s, U>) -> Self
+    where
+        R: Has<Score<U>, I>,
+    {
+        let Some(gate) = self.flow.one_dial(dial) else { return self };
+        let gate = OnlySome { which: self.which.clone(), gate };
         let name = format!("Gate {}", dial.spec.name);
         Only { flow: self.flow.gated_by(name, dial.at.clone(), gate), which: self.which }
+    }
+
+    /// As [`Flow::gate_either`].
+    pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
+        let Some(either) = self.flow.either(lists) else { return self };
+        let gate = OnlySome { which: self.which.clone(), gate: either.gate };
+        Only { flow: self.flow.gated_by(either.name, either.dials, gate), which: self.which }
     }
 }
 

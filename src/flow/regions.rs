@@ -12,10 +12,11 @@ use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBu
 
 use super::complete::{Changes, at_complete_epochs};
 use super::edits::Candidates;
+use super::finish::assert_one_of_each;
 use super::{Collection, Ended, Epoch, Flow, KeptPiece, Pieces, Why};
 use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
 use crate::row::{
-    ContentHash, Image, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit,
+    ContentHash, Image, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit, With,
 };
 
 /// An operator whose answers are regions: their number rides, and the body says what they are.
@@ -98,6 +99,7 @@ impl<'s, R: Row> Flow<'s, R> {
 
     /// Joins pieces to their pictures, and counts them.
     pub(super) fn joined<Q: Row, U: Unit>(self, pieces: Flow<'s, Q>) -> Flow<'s, Scored<R, U>> {
+        assert_one_of_each::<Q>();
         let kept = pieces.rows.clone().map(|row| {
             let mut scores = Vec::new();
             row.see_scores(&mut |_name, score| scores.push(Score::of(score)));
@@ -191,7 +193,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     let mut regions = regions.session(&held.regions);
                     for (number, one) in found.iter().enumerate() {
                         let region = one.region(row.image(), number as u16);
-                        regions.give((Scored { row: region, score: Score::of(one.score) }, time, diff));
+                        regions.give((With::new(region, Score::of(one.score)), time, diff));
                     }
                 }
             }
@@ -236,7 +238,7 @@ fn recount<R: Row, U: Unit>(
     let mut before: BTreeMap<RowId, Option<Scored<R, U>>> = BTreeMap::new();
     let scored = |counted: &Counted<R>| {
         let score = Score::of(counted.pieces as f32);
-        counted.row.clone().map(|row| Scored { row, score })
+        counted.row.clone().map(|row| With::new(row, score))
     };
     // What leaves first: a picture may come back in the same epoch with another answer.
     changes.sort_by_key(|(_, diff)| *diff);

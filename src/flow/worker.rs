@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use differential_dataflow::input::InputSession;
+use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle;
-use timely::dataflow::operators::{Operator as _, Probe};
-use timely::dataflow::{Scope, channels::pact::Pipeline};
 use timely::worker::Worker;
 
 use super::gate::{Dial, DialSpec, SharedPictures};
-use super::{Ended, Epoch, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
-use crate::row::{Image, Of, Place, Refused, Row, RowId, Score, Unit, Verdict};
+use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
+use crate::row::{Image, Of, Place, Refused, RowId, Score, Unit, Verdict};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
 #[derive(Clone, Debug)]
@@ -122,13 +121,13 @@ pub(super) fn home(id: RowId, workers: usize) -> usize {
 }
 
 /// Runs a worker until the engine hangs up.
-pub(super) fn run<O: Row>(
+pub(super) fn run(
     worker: &mut Worker,
     dial_names: &[&'static str],
     (values, histograms): (&[f32], &Histograms),
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-    wire: &(dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Flow<'s, O> + Send + Sync),
+    wire: &(dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync),
 ) {
     let mut images = InputSession::<Epoch, Image, isize>::new();
     let mut refused = InputSession::<Epoch, Ended, isize>::new();
@@ -138,16 +137,11 @@ pub(super) fn run<O: Row>(
         let (inputs, pictures) = (Vec::new(), SharedPictures::default());
         let mut maker = DialMaker { scope, values: values.to_vec(), histograms, inputs, pictures };
         let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
-        let flow = wire(source, &mut maker);
+        let finished = wire(source, &mut maker);
         if scope.index() == 0 {
-            let names = flow.pieces.iter().map(|pieces| (pieces.of, pieces.score_names.clone()));
-            let _ = events.send(Event::Wired {
-                wired: flow.wired.borrow().clone(),
-                score_names: O::score_names(),
-                piece_score_names: names.collect(),
-            });
+            let _ = events.send(finished.as_wired());
         }
-        collect(flow, dial_names.to_vec(), events.clone(), &probe);
+        finished.collect(dial_names.to_vec(), events, &probe);
         maker.inputs
     });
     let (index, peers) = (worker.index(), worker.peers());
@@ -196,67 +190,5 @@ pub(super) fn run<O: Row>(
     drop((images, refused, dials));
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);
-    }
-}
-
-/// The sink: tells the engine what every row's verdict becomes.
-fn collect<'s, O: Row>(
-    flow: Flow<'s, O>,
-    dial_names: Vec<&'static str>,
-    events: Sender<Event>,
-    probe: &Handle<Epoch>,
-) {
-    // Both sends are unbounded, but the engine issues no epoch before it has taken in what the last ones said.
-    for pieces in flow.pieces {
-        let told = events.clone();
-        let kept = pieces.kept.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: pieces", move |_, _| {
-            move |input, _output| {
-                input.for_each(|_capability, batch| {
-                    let pieces = batch.drain(..).map(|(piece, _time, diff)| (piece, diff));
-                    let _ = told.send(Event::KeptPieces(pieces.collect()));
-                });
-            }
-        });
-        kept.probe_with(probe);
-    }
-    let told = events.clone();
-    let kept = flow.rows.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: kept", move |_, _| {
-        move |input, _output| {
-            input.for_each(|_capability, batch| {
-                let mut scores = Vec::with_capacity(batch.len() * O::score_names().len());
-                let kept = batch.drain(..).map(|(row, _time, diff)| {
-                    row.see_scores(&mut |_name, score| scores.push(score));
-                    (row.image().id, diff)
-                });
-                let rows = kept.collect();
-                let _ = told.send(Event::Kept { rows, scores });
-            });
-        }
-    });
-    let ended = flow.ended.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: ended", move |_, _| {
-        move |input, _output| {
-            input.for_each(|_capability, batch| {
-                let ended = batch.drain(..);
-                let ended =
-                    ended.map(|(ended, _time, diff)| (ended.place, settled(ended.why, &dial_names), diff));
-                let _ = events.send(Event::Ended(ended.collect()));
-            });
-        }
-    });
-    kept.probe_with(probe);
-    ended.probe_with(probe);
-}
-
-/// A stream that nothing is sent on: only its frontier is looked at.
-type Nothing = timely::container::CapacityContainerBuilder<Vec<()>>;
-
-fn settled(why: Why, dial_names: &[&'static str]) -> Settled {
-    match why {
-        Why::Gated { dial, score } => {
-            Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
-        }
-        Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
-        Why::Unasked(unasked) => Settled::Unasked(unasked),
-        Why::Found(of, pieces) => Settled::Found(of, pieces),
     }
 }

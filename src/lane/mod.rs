@@ -31,7 +31,7 @@ pub use book::Book;
 pub use budget::{Budget, Permit};
 pub use desk::{Letter, Mailbox, Question};
 pub use limits::Limits;
-pub use operator::{Answer, Key, Known, Looks, Operator, Prepares, Reply, Subject, Together};
+pub use operator::{Answer, Key, Known, Looks, Operator, Prepares, Reply, Scores, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
 pub use remote::Remote;

@@ -3,7 +3,8 @@
 use super::{Limits, Question};
 use crate::memo::{Inline, Written};
 use crate::row::{
-    ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Told, Topic, Unit,
+    ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Topic, Unit,
+    With, WithHandle,
 };
 use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 
@@ -11,19 +12,29 @@ use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 pub trait Answer: Copy + Send + Sync + 'static {
     /// The row that a row becomes when it is given this answer.
     type Row<R: Row>: Row;
-    /// Whether questions about the row are other questions once it has this answer; not so for scores.
-    const SHAPES_QUESTIONS: bool = false;
     fn attach<R: Row>(self, row: R) -> Self::Row<R>;
     fn to_head(self) -> Inline;
     /// `None` where the bytes are not of this type: then the stamp lacks something that shapes the answer.
     fn from_head(bytes: &[u8]) -> Option<Self>;
 }
 
+/// An answer that is scores and nothing else: where nobody is asked, it is known what stands in its place.
+pub trait Scores: Answer {
+    /// The row with NaN in the place of every score.
+    fn without_answer<R: Row>(row: R) -> Self::Row<R>;
+}
+
+impl<U: Unit> Scores for Score<U> {
+    fn without_answer<R: Row>(row: R) -> Scored<R, U> {
+        With::new(row, Score::NAN)
+    }
+}
+
 impl<U: Unit> Answer for Score<U> {
     type Row<R: Row> = Scored<R, U>;
 
     fn attach<R: Row>(self, row: R) -> Scored<R, U> {
-        Scored { row, score: self }
+        With::new(row, self)
     }
     fn to_head(self) -> Inline {
         Inline::of(self.get().to_le_bytes())
@@ -34,11 +45,10 @@ impl<U: Unit> Answer for Score<U> {
 }
 
 impl<T: Topic> Answer for Handle<T> {
-    type Row<R: Row> = Told<R, T>;
-    const SHAPES_QUESTIONS: bool = true;
+    type Row<R: Row> = WithHandle<R, T>;
 
-    fn attach<R: Row>(self, row: R) -> Told<R, T> {
-        Told::new(row, self)
+    fn attach<R: Row>(self, row: R) -> WithHandle<R, T> {
+        With::new(row, self)
     }
     fn to_head(self) -> Inline {
         Inline::of(self.bytes())
@@ -52,7 +62,7 @@ impl Answer for PerceptualHash {
     type Row<R: Row> = Hashed<R>;
 
     fn attach<R: Row>(self, row: R) -> Hashed<R> {
-        Hashed { row, hash: self }
+        With::new(row, self)
     }
     fn to_head(self) -> Inline {
         Inline::of(self.0)

@@ -62,7 +62,7 @@ impl PieceSummary {
     /// Before any piece of that sort is counted.
     pub fn of(stages: &[StageDescription], wanted: Of) -> Self {
         let dials = stages.iter().filter_map(|stage| match stage {
-            StageDescription::Gate { dial, of } if *of == wanted => Some(((*dial).to_owned(), 0)),
+            StageDescription::Gate { dial, of, .. } if *of == wanted => Some(((*dial).to_owned(), 0)),
             _ => None,
         });
         PieceSummary { gated: dials.collect(), ..PieceSummary::default() }
@@ -229,24 +229,16 @@ fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<u
     let refuses = |stage: &StageDescription| match stage {
         StageDescription::Probe => name == "probe",
         StageDescription::Ask { name: ask, .. } | StageDescription::Choose { name: ask } => *ask == name,
-        StageDescription::Gate { .. } => false,
+        StageDescription::Gate { .. } | StageDescription::Absent { .. } => false,
     };
-    let place = stages.iter().position(|stage| of_what(stage) == of && refuses(stage));
+    let place = stages.iter().position(|stage| stage.of() == of && refuses(stage));
     place.or_else(|| place_of_gate(stages, of, name))
 }
 
 /// The first gate of that dial: where branches of a flow have one each, it stands for all of them.
 fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
-    let is_gate = |stage: &StageDescription| matches!(stage, StageDescription::Gate { dial, of } if *dial == name && *of == wanted);
+    let is_gate = |stage: &StageDescription| matches!(stage, StageDescription::Gate { dial, of, .. } if *dial == name && *of == wanted);
     stages.iter().position(is_gate)
-}
-
-fn of_what(stage: &StageDescription) -> Of {
-    match stage {
-        StageDescription::Probe => Of::Pictures,
-        StageDescription::Choose { .. } => Of::Edits,
-        StageDescription::Ask { of, .. } | StageDescription::Gate { of, .. } => *of,
-    }
 }
 
 /// The pictures' funnel in the order of the stages; an error where rows were held back by a dial that no stage has.
@@ -290,11 +282,12 @@ pub fn entered(
     let kept = found.saturating_sub(ended);
     let steps = steps(stages, &Ends { what: of.plural(), of, entered: found, gated, refused, kept })?;
     let mut came = BTreeMap::new();
-    for (stage, step) in stages.iter().filter(|stage| of_what(stage) == of).zip(steps) {
+    for (stage, step) in stages.iter().filter(|stage| stage.of() == of).zip(steps) {
         let name = match stage {
             StageDescription::Probe => "probe",
             StageDescription::Ask { name, .. } | StageDescription::Choose { name } => name,
             StageDescription::Gate { dial, .. } => dial,
+            StageDescription::Absent { .. } => continue,
         };
         came.entry(name.to_owned()).or_insert(step.entered);
     }
@@ -329,7 +322,7 @@ fn steps(stages: &[StageDescription], ends: &Ends<'_>) -> Result<Vec<FunnelStep>
         }
     }
     let mut steps = Vec::new();
-    for (place, stage) in stages.iter().enumerate().filter(|(_, stage)| of_what(stage) == ends.of) {
+    for (place, stage) in stages.iter().enumerate().filter(|(_, stage)| stage.of() == ends.of) {
         let (gated, refused) = (gated[place], refused[place]);
         let Some(left) = rows.checked_sub(gated + refused) else {
             return wrong(format!("more {what} ended at {} than came in", title(stage)));
@@ -348,6 +341,8 @@ fn title(stage: &StageDescription) -> String {
         StageDescription::Probe => "probe".to_owned(),
         StageDescription::Ask { name, .. } => format!("ask {name}"),
         StageDescription::Choose { name } => (*name).to_owned(),
-        StageDescription::Gate { dial, .. } => format!("gate {dial}"),
+        StageDescription::Gate { dial, open: false, .. } => format!("gate {dial}"),
+        StageDescription::Gate { dial, open: true, .. } => format!("gate {dial} (open: its score is absent)"),
+        StageDescription::Absent { columns, .. } => format!("nobody is asked for {}", columns.join(", ")),
     }
 }

@@ -118,6 +118,17 @@ pub enum PublishedStage {
         /// What it held back.
         #[serde(default, skip_serializing_if = "is_of_pictures")]
         of: Of,
+        /// Whether it held back nothing, since its score was absent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        open: bool,
+    },
+    /// A stage that the run did without.
+    Absent {
+        /// The columns that are NaN for it.
+        columns: Vec<String>,
+        /// What has these columns.
+        #[serde(default, skip_serializing_if = "is_of_pictures")]
+        of: Of,
     },
 }
 
@@ -263,7 +274,13 @@ impl From<&StageDescription> for PublishedStage {
                 model: model.clone(),
             },
             StageDescription::Choose { name } => PublishedStage::Choose { name: (*name).to_owned() },
-            StageDescription::Gate { dial, of } => PublishedStage::Gate { dial: (*dial).to_owned(), of: *of },
+            StageDescription::Gate { dial, of, open } => {
+                PublishedStage::Gate { dial: (*dial).to_owned(), of: *of, open: *open }
+            }
+            StageDescription::Absent { columns, of } => PublishedStage::Absent {
+                columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+                of: *of,
+            },
         }
     }
 }

@@ -138,7 +138,29 @@ pub enum StageDescription {
         dial: &'static str,
         /// Whether it holds back pictures or pieces of them.
         of: Of,
+        /// Whether it holds back nothing, since the stage of its column is [absent](StageDescription::Absent).
+        open: bool,
     },
+    /// A stage that this run does without: in these columns every row has NaN.
+    Absent {
+        /// The columns' names.
+        columns: Vec<&'static str>,
+        /// Whether pictures or their pieces have the columns.
+        of: Of,
+    },
+}
+
+impl StageDescription {
+    /// What the step is about.
+    pub fn of(&self) -> Of {
+        match self {
+            StageDescription::Probe => Of::Pictures,
+            StageDescription::Choose { .. } => Of::Edits,
+            StageDescription::Ask { of, .. }
+            | StageDescription::Gate { of, .. }
+            | StageDescription::Absent { of, .. } => *of,
+        }
+    }
 }
 
 /// One shard's rows and where each ended: `verdicts[i]` is the verdict of `samples[i]` of its index.

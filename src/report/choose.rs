@@ -95,6 +95,7 @@ fn place(wanted: &Wanted<'_>, reason: &Reason) -> usize {
         StageDescription::Probe => name == "probe",
         StageDescription::Ask { name: ask, .. } | StageDescription::Choose { name: ask } => *ask == name,
         StageDescription::Gate { dial, .. } => *dial == name,
+        StageDescription::Absent { .. } => false,
     };
     wanted.stages.iter().position(is_it).unwrap_or(usize::MAX)
 }

@@ -27,7 +27,7 @@ const DIAL: DialSetting = DialSetting {
     about: SPEC.about,
 };
 const STAGES: [StageDescription; 2] =
-    [StageDescription::Probe, StageDescription::Gate { dial: "aesthetic", of: Of::Pictures }];
+    [StageDescription::Probe, StageDescription::Gate { dial: "aesthetic", of: Of::Pictures, open: false }];
 const HOSTILE: &str = "<script>alert('1')&\"";
 
 /// Marks one region with a hostile noun; panics at pictures of 13 pixels' width, refuses those of 14.

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Refusal, Region, Row, RowId, sealed};
+use super::{ColumnName, ContentHash, Image, Of, Refusal, Region, Row, RowId, sealed};
 
 /// What was chosen for an edit: regions of the picture by their numbers, and what is to be done to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl<I> Edit<I> {
 impl sealed::Sealed for Edit {}
 impl Row for Edit {
     const OF: Of = Of::Edits;
-    type Slim = Edit<RowId>;
+    type WithoutImage = Edit<RowId>;
 
     fn image(&self) -> &Image {
         &self.image
@@ -90,13 +90,13 @@ impl Row for Edit {
         self.content
     }
     fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
-    fn score_names() -> Vec<&'static str> {
+    fn columns() -> Vec<ColumnName> {
         Vec::new()
     }
-    fn slim(&self) -> Self::Slim {
+    fn without_image(&self) -> Self::WithoutImage {
         self.about(self.image.id)
     }
-    fn whole(slim: &Self::Slim, image: Image) -> Self {
-        slim.about(image)
+    fn with_image(without: &Self::WithoutImage, image: Image) -> Self {
+        without.about(image)
     }
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Image, Of, Row, RowId, sealed};
+use super::{ColumnName, ContentHash, Image, Of, Row, RowId, sealed};
 
 /// Whether a region was looked for as an object or as a part of the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl<I> Region<I> {
 impl sealed::Sealed for Region {}
 impl Row for Region {
     const OF: Of = Of::Regions;
-    type Slim = Region<RowId>;
+    type WithoutImage = Region<RowId>;
 
     fn image(&self) -> &Image {
         &self.image
@@ -100,13 +100,13 @@ impl Row for Region {
         self.content
     }
     fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
-    fn score_names() -> Vec<&'static str> {
+    fn columns() -> Vec<ColumnName> {
         Vec::new()
     }
-    fn slim(&self) -> Self::Slim {
+    fn without_image(&self) -> Self::WithoutImage {
         self.about(self.image.id)
     }
-    fn whole(slim: &Self::Slim, image: Image) -> Self {
-        slim.about(image)
+    fn with_image(without: &Self::WithoutImage, image: Image) -> Self {
+        without.about(image)
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{
-    Answer, Book, Key, Known, Limits, Looks, Operator, Question, Reply, Stage, Subject, Together,
+    Answer, Book, Key, Known, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject, Together,
 };
 use threshflow::memo::Inline;
 use threshflow::prelude::*;
-use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic};
+use threshflow::row::{ContentHash, Handle, Refusal, Stamp, Topic, With};
 use threshflow::shard::{Catalogue, Picture};
 
 use super::Args;
@@ -298,11 +298,17 @@ pub struct Both {
     pub pleasing: f32,
 }
 
+impl Scores for Both {
+    fn without_answer<R: Row>(row: R) -> Self::Row<R> {
+        With::new(With::new(row, Score::NAN), Score::NAN)
+    }
+}
+
 impl Answer for Both {
     type Row<R: Row> = Scored<Scored<R, Clip>, Pleasing>;
 
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
-        Scored { row: Scored { row, score: Score::of(self.clip) }, score: Score::of(self.pleasing) }
+        With::new(With::new(row, Score::of(self.clip)), Score::of(self.pleasing))
     }
     fn to_head(self) -> Inline {
         let eighths = if self.clip.is_nan() { 255 } else { (self.clip * 8.0) as u8 };

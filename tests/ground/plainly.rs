@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use threshflow::flow::{Found, PieceVerdict};
 use threshflow::row::{
-    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Told, Verdict,
+    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Verdict, With, WithHandle,
 };
 
 use super::Words;
@@ -250,7 +250,7 @@ impl Plain {
         let words = words(sample.json.as_deref()).map_err(|was| refused("words", &was.class))?;
         let body = serde_json::to_vec(&words).expect("words are JSON");
         if !words.is_empty() {
-            self.ask("find", Told::<_, Words>::new(image.clone(), Handle::of(&body)).content());
+            self.ask("find", With::new(image.clone(), Handle::<Words>::of(&body)).content());
             words.iter().for_each(|word| self.ask("spelling", ContentHash::of(word.as_bytes())));
         }
         let spelling: Vec<Vec<u8>> = words.iter().map(|word| spelled(word)).collect();
@@ -270,7 +270,7 @@ impl Plain {
         if count < at.0[10] {
             return Ok(gated("regions", count));
         }
-        let told = Told::<_, Words>::new(image, Handle::of(&body));
+        let told = With::new(image, Handle::<Words>::of(&body));
         let edits = self.edits_of(name, &told, &candidates, at);
         if edits < at.0[12] {
             return Ok(gated("edits", edits));
@@ -280,7 +280,13 @@ impl Plain {
     }
 
     /// Where the edits of a picture end; gives how many of them are left.
-    fn edits_of(&mut self, name: &str, told: &Told<Image, Words>, candidates: &[Region], at: At<'_>) -> f32 {
+    fn edits_of(
+        &mut self,
+        name: &str,
+        told: &WithHandle<Image, Words>,
+        candidates: &[Region],
+        at: At<'_>,
+    ) -> f32 {
         let mut left = 0.0;
         for chosen in choose(candidates) {
             let number = chosen.number;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use threshflow::flow::Finds;
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{Handle, Image, Score, Stamp, Told};
+use threshflow::row::{Handle, Image, Score, Stamp, With};
 
 use super::operators::{Find, Mask, ReadWords, Words};
 use super::plainly;
@@ -48,7 +48,7 @@ impl Recorder for GroundRecorder {
         let said = |refusal: threshflow::row::Refusal| refusal.to_string();
         let body = self.words.body(&Question::about(&image, Key::Sample)).map_err(said)?;
         let words: Vec<String> = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        let told = Told::<_, Words>::new(image, Handle::of(&body));
+        let told = With::new(image, Handle::<Words>::of(&body));
         let found = self.find.body(&Question::about(&told, Key::Row)).map_err(said)?;
         let found = self.find.operator().found(&found).map_err(said)?;
         let region = |region: &PublishedPiece<'_>| {

@@ -1,4 +1,4 @@
-"""Makes picture files of all kinds, whole and broken, and what Pillow sees in them: for `operators/decode/against_pillow.rs`.
+"""Makes picture files of all kinds, whole and broken, and what Pillow sees in them: for `operators/pixels/decode/against_pillow.rs`.
 
     python3 tests/pictures FOLDER [--count 300] [--seed 1] [--kinds sound,cjpeg]
 

@@ -7,21 +7,21 @@ use image::{ImageFormat, Rgb};
 use threshflow::flow::{Chosen, Found};
 use threshflow::lane::{Answer, LaneOptions, Lanes, Mode, Stage};
 use threshflow::memo::Written;
-use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, Told};
+use threshflow::row::{Choice, Edit as EditRow, Image, RegionKind, Row, RowId, Score, With};
 use threshflow::shard::{Catalogue, EndFrame, ReadOptions};
 
 use super::*;
 use crate::caption::CaptionSource;
 use crate::detect::{Detect, FoundRegions};
-use crate::detect_model::DetectSettings;
-use crate::edit_plan::Instruction;
-use crate::edit_source::StoredReference;
-use crate::editor::{Editor, Made, Means};
-use crate::mask::Mask;
-use crate::nouns::{NounList, NounSource};
+use crate::editors::references::StoredReference;
+use crate::editors::{Editor, Made, Means};
+use crate::models::detect_model::DetectSettings;
 use crate::onnx::{Backend, BackendChoice, Device};
-use crate::records::Records;
-use crate::rle;
+use crate::pixels::mask::Mask;
+use crate::pixels::rle;
+use crate::plan::edit_plan::Instruction;
+use crate::plan::noun_list::{NounList, NounSource};
+use crate::record::records::Records;
 use crate::segment::{MaskScore, Segment, StoredMask};
 
 pub fn fixtures() -> PathBuf {
@@ -473,7 +473,7 @@ impl Desk {
         let reply = self.answer(&question).unwrap();
         let words = serde_json::to_vec(&*self.words.lock().unwrap()).unwrap();
         let row = self.row(edit_type, operations, regions);
-        let content = Told::new(row, Handle::<crate::instruct::Instructed>::of(&words)).content();
+        let content = With::new(row, Handle::<crate::instruct::Instructed>::of(&words)).content();
         let written = Written { head: reply.answer.to_head(), body: reply.body };
         stage.memo().put(&[(content, Ok(written))]).unwrap();
         (EditPictures { edits: stage }, question)

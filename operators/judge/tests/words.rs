@@ -1,8 +1,8 @@
 //! What a chat model is told of an edit, turn by turn.
 
 use super::super::*;
-use crate::chat::Part;
-use crate::edit_plan::{EditPlan, Instruction, PlannedStep};
+use crate::plan::edit_plan::{EditPlan, Instruction, PlannedStep};
+use crate::words::chat::Part;
 
 const PROMPTS: [&str; 3] = ["Paint the boat red.", "Give it a sail.", "Undo the sail."];
 

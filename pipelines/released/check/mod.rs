@@ -35,7 +35,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use threshflow::limits::side_by_side;
 use threshflow::row::ContentHash;
 

@@ -1,6 +1,6 @@
 //! Pictures and masks, decoded and compared.
 
-use operators::decode::{Rgb, decode_file};
+use operators::pixels::decode::{Rgb, decode_file};
 use threshflow::row::{ContentHash, Refusal};
 
 /// A picture that decodes.

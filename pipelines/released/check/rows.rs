@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::publish::Table;
 

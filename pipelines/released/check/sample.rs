@@ -1,6 +1,6 @@
 //! One row and its sample: pictures, mask, task and instruction held against each other.
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use threshflow::row::ContentHash;
 
 use super::pixels::{self, Shown};

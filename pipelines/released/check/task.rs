@@ -1,6 +1,6 @@
 //! `result.json` as a checker reads it: whoever wrote it, as much of it as there is.
 
-use operators::rle;
+use operators::pixels::rle;
 use serde_json::Value;
 
 /// The task of a sample.

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use operators::edit_plan::EditType;
-use operators::{mask::Mask, rle};
+use operators::plan::edit_plan::EditType;
+use operators::{pixels::mask::Mask, pixels::rle};
 use serde_json::json;
 use tempfile::TempDir;
 use threshflow::publish::{Nested, TableWriter};
@@ -123,7 +123,7 @@ fn a_picture_that_does_not_decode_is_found() {
             bytes.truncate(bytes.len() / 2);
         }
     };
-    use operators::edit_plan::passes::Shown;
+    use operators::plan::edit_plan::passes::Shown;
     let cut = |shard: &str| format!("results_style_laion_{shard}/00_000_1/result.png");
     found(
         released(&made_up).path(),

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use image::{ImageFormat, Rgb, RgbImage};
-use operators::edit_plan::passes::{Shown, passes};
-use operators::edit_plan::{EditType, Operation};
-use operators::{mask::Mask, rle};
+use operators::plan::edit_plan::passes::{Shown, passes};
+use operators::plan::edit_plan::{EditType, Operation};
+use operators::{pixels::mask::Mask, pixels::rle};
 use threshflow::row::{ContentHash, RegionKind};
 
 use super::super::*;

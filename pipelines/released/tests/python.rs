@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ::tests::python::{load_datasets, read_tar};
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 
 use super::super::*;
 use super::made_up::{MULTI, MadeUp, SINGLE};

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use operators::edit_plan::EditType;
+use operators::plan::edit_plan::EditType;
 use serde_json::{Value, json};
 use threshflow::publish::Table;
 

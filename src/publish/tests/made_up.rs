@@ -86,7 +86,7 @@ pub fn sorts() -> Vec<(Of, Vec<&'static str>)> {
 pub fn region_stages() -> [StageDescription; 2] {
     let stamp = Stamp::of(&[("operator", b"segment/1")]);
     [
-        StageDescription::Gate { dial: "detection", of: Of::Regions },
+        StageDescription::Gate { dial: "detection", of: Of::Regions, open: false },
         StageDescription::Ask { name: "segment", of: Of::Regions, stamp, model: "another".to_owned() },
     ]
 }

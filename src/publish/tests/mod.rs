@@ -215,14 +215,14 @@ pub fn stages() -> Vec<StageDescription> {
     let stamp = Stamp::of(&[("operator", b"aesthetic/1")]);
     vec![
         StageDescription::Probe,
-        StageDescription::Gate { dial: "short_side", of: Of::Pictures },
+        StageDescription::Gate { dial: "short_side", of: Of::Pictures, open: false },
         StageDescription::Ask {
             name: "aesthetic",
             of: Of::Pictures,
             stamp,
             model: "a made-up model".to_owned(),
         },
-        StageDescription::Gate { dial: "aesthetic", of: Of::Pictures },
+        StageDescription::Gate { dial: "aesthetic", of: Of::Pictures, open: false },
     ]
 }
 

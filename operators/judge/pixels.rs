@@ -1,0 +1,143 @@
+//! The embedded judge: looks at pixels and, where a CLIP is there, at what that says of the edited region; asks no server.
+//!
+//! It is plain: of pixels it sees whether something changed where it should, and nothing where it shouldn't; it takes a CLIP to tell
+//! a cat from a dog. Numbers are of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`.
+//!
+//! | operation | follows | natural |
+//! |---|---|---|
+//! | remove | `1 + 4 did clip` | `1 + 4 stayed (0.3 + 0.5 familiar + 0.2 even)` |
+//! | add, replace, visual, background | `1 + 4 did clip` | `1 + 4 stayed seamless` |
+//! | adjust | `1 + 4 did (0.7 + 0.3 kept)` | `1 + 4 stayed seamless clip` |
+//! | style | `1 + 4 did` | `1 + 4 kept clip` |
+//! | action | `1 + 4 up(changed, 0.02)` | `1 + 4 ssim` |
+//! | extract | `1 + 4 clean intact` | `1 + 4 intact clip`, with `intact = up(1 - changed, 0.8)` |
+//!
+//! with `did = sqrt(up(change, 0.05) up(changed, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where
+//! nothing is outside) and `seamless = 0.75 + 0.25 seam`.
+//!
+//! `clip = 0.75 + 0.25 agreed`, or 1 without a CLIP: at most a quarter of the scale, since small CLIPs are easily led astray.
+//! [`Agreement::with`] says what `agreed` is: that a noun's cosine fell or rose with what was taken out or put in, or that the
+//! object is still what it was.
+//!
+//! An edit matches where the change lies in the region (a style: all over; an action: the structure holds; an extract: the
+//! object is intact), where it follows by 3 or more, and where a CLIP leans that way: `agreed` is 0.1 or more. Of an edit of several
+//! steps the least counts.
+
+use image::RgbImage;
+use threshflow::row::Refusal;
+
+use crate::pixels::mask::Mask;
+use crate::plan::edit_plan::Operation;
+use crate::plan::judgement::Judgement;
+
+/// Raise this when the code changes what a score is.
+pub const VERSION: &[u8] = b"judge_pixels/2";
+
+/// How far a CLIP must agree for an edit to match: it only has to lean that way.
+const AGREES: f32 = 0.1;
+
+mod agreement;
+mod measure;
+mod ssim;
+
+pub use agreement::{Agreement, Seen, Told};
+pub use measure::Measured;
+pub use ssim::{WINDOW, windows};
+
+/// What was done, and where: the mask as an editor may widen it ([`widened`](crate::editors::paint::widened)); `None` for the whole
+/// picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    pub operation: Operation,
+    pub mask: Option<&'a Mask>,
+}
+
+/// The embedded judge's word on a pair, by pixels alone.
+///
+/// Refusals: `foreign_picture` where sizes differ, `foreign_mask` where a mask is not of the pictures' size, `no_step` where
+/// nothing was to be done.
+pub fn judge(before: &RgbImage, after: &RgbImage, steps: &[Step<'_>]) -> Result<Judgement, Refusal> {
+    let measured = measure(before, after, steps)?;
+    worst(steps.iter().zip(&measured).map(|(step, measured)| of_step(step.operation, measured, None)))
+}
+
+/// What pixels say of each step. Refusals: as of [`judge`], but for `no_step`.
+pub fn measure(before: &RgbImage, after: &RgbImage, steps: &[Step<'_>]) -> Result<Vec<Measured>, Refusal> {
+    let of_one = |(n, step): (usize, &Step<'_>)| {
+        let others = steps.iter().enumerate().filter(|(m, _)| *m != n);
+        let others: Vec<&Mask> = others.filter_map(|(_, step)| step.mask).collect();
+        Measured::of(before, after, step.mask, &others)
+    };
+    steps.iter().enumerate().map(of_one).collect()
+}
+
+/// Of what is said of each step, the least; the reason is that of the step which was followed least.
+pub fn worst(said: impl IntoIterator<Item = Judgement>) -> Result<Judgement, Refusal> {
+    let least = |other: Judgement, said: Judgement| Judgement {
+        follows: other.follows.min(said.follows),
+        natural: other.natural.min(said.natural),
+        matches: other.matches && said.matches,
+        reason: if said.follows < other.follows { said.reason } else { other.reason },
+    };
+    said.into_iter().reduce(least).ok_or_else(|| {
+        Refusal::permanent("no_step", "an edit of no steps cannot be judged: at least one is needed")
+    })
+}
+
+/// From numbers to scores, by the table above.
+pub fn of_step(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> Judgement {
+    let up = |value: f32, at: f32| (value / at).clamp(0.0, 1.0);
+    let one = |value: f32| value.clamp(0.0, 1.0);
+    let changed = (up(measured.change, 0.05) * up(measured.changed, 0.5)).sqrt();
+    let stayed = up(measured.psnr_outside - 20.0, 20.0) * one(measured.ssim_outside);
+    let seamless = stayed * (0.75 + 0.25 * one(measured.seam));
+    let (follows, natural, matches) = match operation {
+        Operation::Remove => {
+            let fits = 0.3 + 0.5 * one(measured.familiar) + 0.2 * one(measured.even);
+            (changed, stayed * fits, measured.focus >= 0.8)
+        }
+        Operation::Add | Operation::Replace | Operation::Visual | Operation::Background => {
+            (changed, seamless, measured.focus >= 0.8)
+        }
+        Operation::Adjust => (changed * (0.7 + 0.3 * one(measured.kept)), seamless, measured.focus >= 0.8),
+        Operation::Style => (changed, one(measured.kept), measured.changed >= 0.3),
+        Operation::Action => (up(measured.changed, 0.02), one(measured.ssim), measured.kept >= 0.3),
+        Operation::Extract => {
+            let intact = up(1.0 - measured.changed, 0.8);
+            (one(measured.clean) * intact, intact, intact >= 0.8)
+        }
+    };
+    let agreed = agreement.map_or(1.0, |agreement| agreement.with(operation));
+    let weighed = 0.75 + 0.25 * agreed;
+    let (follows, natural) = match operation {
+        Operation::Adjust | Operation::Style | Operation::Extract => (follows, natural * weighed),
+        _ => (follows * weighed, natural),
+    };
+    let follows = 1.0 + 4.0 * follows;
+    Judgement {
+        follows,
+        natural: 1.0 + 4.0 * natural,
+        matches: matches && follows >= 3.0 && agreed >= AGREES,
+        reason: reason(operation, measured, agreement),
+    }
+}
+
+/// At most 20 words.
+fn reason(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> String {
+    let share = |part: f32| (part * 100.0).round();
+    let (changed, kept) = (share(measured.changed), share(measured.kept.max(0.0)));
+    let seen = match operation {
+        Operation::Style | Operation::Action => format!("{changed} % changed, structure agrees by {kept} %"),
+        Operation::Extract => {
+            format!("{} % of the ground clean, {changed} % of the object changed", share(measured.clean))
+        }
+        _ => format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside),
+    };
+    match agreement.and_then(|agreement| agreement.in_words(operation)) {
+        Some(told) => format!("{seen}; CLIP: {told}."),
+        None => format!("{seen}."),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! The numbers that the embedded judge goes by.
+
+use image::RgbImage;
+use threshflow::row::Refusal;
+
+use super::ssim::{WINDOW, windows};
+use crate::pixels::light::light;
+use crate::pixels::mask::Mask;
+
+/// A pixel has changed where one of its channels did by more than this, in levels of 255.
+const CHANGED: u8 = 10;
+/// What PSNR is where nothing differs, in dB.
+const ALIKE: f32 = 99.0;
+/// Added to differences of neighbouring pixels where borders are compared, in levels of 255: on a flat ground an edge of so many
+/// levels, which an eye just takes for one, halves the number.
+const EDGE: f64 = 8.0;
+/// How far around a mask its surroundings reach, in parts of its own width and height.
+const AROUND: f32 = 0.5;
+
+/// What pixels say of a pair. "The region" is the step's mask, or the whole picture where there is none; "outside" is outside of
+/// all masks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Mean absolute difference in the region, 0 to 1.
+    pub change: f32,
+    /// Which part of the region's pixels changed by more than 10 levels in a channel, 0 to 1.
+    pub changed: f32,
+    /// Mean SSIM in the region, -1 to 1; 1 where no window has its middle in it.
+    pub ssim: f32,
+    /// PSNR in the region, dB, at most 99.
+    pub psnr: f32,
+    /// The correlation of brightness in the region before and after, -1 to 1; 1 where both are flat.
+    pub kept: f32,
+    /// Which part of the region's pixels have, after, a colour that stands in its surroundings too, 0 to 1 (to a sixteenth of
+    /// each channel's range, give or take one).
+    pub familiar: f32,
+    /// How alike the region and its surroundings are in how much neighbouring pixels differ, after: the lesser mean over the
+    /// greater, 0 to 1; 1 for the whole picture.
+    pub even: f32,
+    /// Whether the region's border is no harsher than it was and than what stands around it, 0 to 1: the greater of two mean
+    /// differences of neighbouring pixels (across the border before; outside of all masks, in the surroundings, after) over
+    /// that across the border after, eight levels added to each. 1 where the region has no border.
+    pub seam: f32,
+    /// Of all that changed outside of the other masks, which part lies in the region, 0 to 1; 1 where nothing changed.
+    pub focus: f32,
+    /// PSNR outside, dB, at most 99; 99 where nothing is outside.
+    pub psnr_outside: f32,
+    /// Mean SSIM outside, of windows that touch no mask, -1 to 1; 1 where there are none.
+    pub ssim_outside: f32,
+    /// Which part of the outside has one colour after, 0 to 1 (within 10 levels of the middle one); 1 where nothing is outside.
+    pub clean: f32,
+}
+
+impl Measured {
+    /// Compares pictures of one size; `others` are the masks of the edit's other steps.
+    pub fn of(
+        before: &RgbImage,
+        after: &RgbImage,
+        mask: Option<&Mask>,
+        others: &[&Mask],
+    ) -> Result<Self, Refusal> {
+        let (width, height) = before.dimensions();
+        if before.dimensions() != after.dimensions() || width == 0 || height == 0 {
+            let message = format!(
+                "a picture of {width} x {height} became one of {} x {}: only pictures of one size can be compared",
+                after.width(),
+                after.height()
+            );
+            return Err(Refusal::permanent("foreign_picture", message));
+        }
+        for mask in mask.iter().chain(others) {
+            if (mask.width, mask.height) != (width, height)
+                || mask.bits.len() != width as usize * height as usize
+            {
+                let message = format!(
+                    "a mask of {} x {} pixels for pictures of {width} x {height}: they must be of one size",
+                    mask.width, mask.height
+                );
+                return Err(Refusal::permanent("foreign_mask", message));
+            }
+        }
+        let places = Places::of(width, height, mask, others);
+        let (region, outside) = (
+            Sums::of(before, after, |at| places.region(at)),
+            Sums::of(before, after, |at| places.outside(at)),
+        );
+        let (ssim, ssim_outside) = places.ssim(before, after);
+        let all = region.differences + outside.differences;
+        Ok(Measured {
+            change: ratio(region.differences as f64, region.pixels * 3.0 * 255.0, 0.0),
+            changed: ratio(region.changed as f64, region.pixels, 0.0),
+            ssim,
+            psnr: region.psnr(),
+            kept: region.correlation(),
+            familiar: places.familiar(after, mask),
+            even: places.even(after, mask),
+            seam: places.seam(before, after, mask),
+            focus: ratio(region.differences as f64, all as f64, 1.0),
+            psnr_outside: outside.psnr(),
+            ssim_outside,
+            clean: places.clean(after),
+        })
+    }
+}
+
+fn ratio(part: f64, whole: f64, of_nothing: f32) -> f32 {
+    if whole > 0.0 { (part / whole) as f32 } else { of_nothing }
+}
+
+/// The mask's bounds and as much around them as counts as its surroundings.
+fn surroundings(picture: &RgbImage, mask: Option<&Mask>) -> Option<[u32; 4]> {
+    let [left, top, right, bottom] = mask.and_then(Mask::bounds)?;
+    let more = |length: u32| (length as f32 * AROUND) as u32 + 4;
+    let (across, down) = (more(right - left), more(bottom - top));
+    let (right, bottom) = ((right + across).min(picture.width()), (bottom + down).min(picture.height()));
+    Some([left.saturating_sub(across), top.saturating_sub(down), right, bottom])
+}
+
+/// Which pixels are of the region, and which of no mask.
+struct Places {
+    width: usize,
+    /// 0 outside of all masks, 1 in the region, 2 in another step's mask only.
+    owners: Vec<u8>,
+}
+
+impl Places {
+    fn of(width: u32, height: u32, mask: Option<&Mask>, others: &[&Mask]) -> Self {
+        let pixels = width as usize * height as usize;
+        let mut owners = vec![u8::from(mask.is_none()); pixels];
+        for other in others {
+            owners
+                .iter_mut()
+                .zip(&other.bits)
+                .filter(|(_, bit)| **bit != 0)
+                .for_each(|(owner, _)| *owner = 2);
+        }
+        if let Some(mask) = mask {
+            owners.iter_mut().zip(&mask.bits).filter(|(_, bit)| **bit != 0).for_each(|(owner, _)| *owner = 1);
+        }
+        Places { width: width as usize, owners }
+    }
+
+    fn region(&self, at: usize) -> bool {
+        self.owners[at] == 1
+    }
+
+    fn outside(&self, at: usize) -> bool {
+        self.owners[at] == 0
+    }
+
+    /// Means over the windows whose middle is in the region, and over those that touch no mask.
+    fn ssim(&self, before: &RgbImage, after: &RgbImage) -> (f32, f32) {
+        let side = WINDOW as usize;
+        let (mut inside, mut outside) = ((0.0, 0.0), (0.0, 0.0));
+        // For each column, how many rows up from here are outside.
+        let mut free = vec![0usize; self.width];
+        let mut counted = 0;
+        windows(before, after, |x, y, ssim| {
+            let (x, y) = (x as usize, y as usize);
+            while counted < y + side {
+                let row = &self.owners[counted * self.width..][..self.width];
+                free.iter_mut()
+                    .zip(row)
+                    .for_each(|(free, owner)| *free = if *owner == 0 { *free + 1 } else { 0 });
+                counted += 1;
+            }
+            let middle = (y + side / 2) * self.width + x + side / 2;
+            if self.region(middle) {
+                inside = (inside.0 + ssim, inside.1 + 1.0);
+            } else if free[x..x + side].iter().all(|&free| free >= side) {
+                outside = (outside.0 + ssim, outside.1 + 1.0);
+            }
+        });
+        (ratio(inside.0, inside.1, 1.0), ratio(outside.0, outside.1, 1.0))
+    }
+
+    fn even(&self, after: &RgbImage, mask: Option<&Mask>) -> f32 {
+        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
+        // Sums and counts, outside and in the region. A level is added to the means: on flat grounds nothing is uneven.
+        let mut sums = [(0.0, 0.0); 2];
+        for y in top..bottom.saturating_sub(1) {
+            for x in left..right.saturating_sub(1) {
+                let at = y as usize * self.width + x as usize;
+                let owner = usize::from(self.owners[at]);
+                if owner < 2
+                    && self.owners[at + 1] == self.owners[at]
+                    && self.owners[at + self.width] == self.owners[at]
+                {
+                    let light = |x: u32, y: u32| light(after.get_pixel(x, y).0);
+                    let here = light(x, y);
+                    let steps =
+                        u32::from(here.abs_diff(light(x + 1, y))) + u32::from(here.abs_diff(light(x, y + 1)));
+                    sums[owner] = (sums[owner].0 + f64::from(steps), sums[owner].1 + 1.0);
+                }
+            }
+        }
+        let [outside, region] = sums.map(|(sum, count)| ratio(sum, count, 0.0) + 1.0);
+        outside.min(region) / outside.max(region)
+    }
+
+    fn seam(&self, before: &RgbImage, after: &RgbImage, mask: Option<&Mask>) -> f32 {
+        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
+        // Sums and counts: across the border before and after, and outside after.
+        let mut sums = [(0.0, 0.0); 3];
+        let mut add = |sum: usize, picture: &RgbImage, one: (u32, u32), other: (u32, u32)| {
+            let (one, other) = (picture.get_pixel(one.0, one.1).0, picture.get_pixel(other.0, other.1).0);
+            let far: u32 = one.iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(b))).sum();
+            sums[sum] = (sums[sum].0 + f64::from(far) / 3.0, sums[sum].1 + 1.0);
+        };
+        for y in top..bottom {
+            for x in left..right {
+                let at = y as usize * self.width + x as usize;
+                let neighbours = [(x + 1, y, at + 1), (x, y + 1, at + self.width)];
+                for (u, v, next) in neighbours.into_iter().filter(|&(u, v, _)| u < right && v < bottom) {
+                    match (self.owners[at], self.owners[next]) {
+                        (0, 1) | (1, 0) => {
+                            add(0, before, (x, y), (u, v));
+                            add(1, after, (x, y), (u, v));
+                        }
+                        (0, 0) => add(2, after, (x, y), (u, v)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if sums[1].1 == 0.0 {
+            return 1.0;
+        }
+        let [before, after, around] = sums.map(|(sum, count)| f64::from(ratio(sum, count, 0.0)) + EDGE);
+        (before.max(around) / after).min(1.0) as f32
+    }
+
+    fn familiar(&self, after: &RgbImage, mask: Option<&Mask>) -> f32 {
+        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
+        let at = |x: u32, y: u32| y as usize * self.width + x as usize;
+        let places = || (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
+        let mut seen = vec![false; 16 * 16 * 16];
+        for (x, y) in places().filter(|&(x, y)| self.outside(at(x, y))) {
+            let near = after.get_pixel(x, y).0.map(|ink| {
+                let middle = i32::from(ink / 16);
+                (middle - 1).max(0) as usize..(middle + 2).min(16) as usize
+            });
+            for r in near[0].clone() {
+                for g in near[1].clone() {
+                    near[2].clone().for_each(|b| seen[(r * 16 + g) * 16 + b] = true);
+                }
+            }
+        }
+        let (mut all, mut known) = (0.0, 0.0);
+        for (x, y) in places().filter(|&(x, y)| self.region(at(x, y))) {
+            let [r, g, b] = after.get_pixel(x, y).0.map(|ink| usize::from(ink / 16));
+            all += 1.0;
+            known += f64::from(u8::from(seen[(r * 16 + g) * 16 + b]));
+        }
+        ratio(known, all, 1.0)
+    }
+
+    fn clean(&self, after: &RgbImage) -> f32 {
+        let outside =
+            || after.pixels().enumerate().filter(|(at, _)| self.outside(*at)).map(|(_, pixel)| pixel.0);
+        let mut counts = [[0u64; 256]; 3];
+        outside().for_each(|pixel| (0..3).for_each(|c| counts[c][usize::from(pixel[c])] += 1));
+        let all: u64 = counts[0].iter().sum();
+        let middle = counts.map(|counts| {
+            let mut sum = 0;
+            let found = counts.iter().position(|count| {
+                sum += count;
+                sum * 2 >= all
+            });
+            found.unwrap_or(0) as u8
+        });
+        let is_clean = |pixel: &[u8; 3]| pixel.iter().zip(middle).all(|(a, b)| a.abs_diff(b) <= CHANGED);
+        ratio(outside().filter(is_clean).count() as f64, all as f64, 1.0)
+    }
+}
+
+/// Sums over some pixels. Whole numbers: exact.
+#[derive(Default)]
+struct Sums {
+    pixels: f64,
+    changed: u64,
+    differences: u64,
+    squares: u64,
+    /// Of brightness: a, b, a², b², ab.
+    light: [u64; 5],
+}
+
+impl Sums {
+    fn of(before: &RgbImage, after: &RgbImage, counts: impl Fn(usize) -> bool) -> Self {
+        let mut sums = Sums::default();
+        let pairs = before.pixels().zip(after.pixels()).enumerate();
+        for (_, (before, after)) in pairs.filter(|(at, _)| counts(*at)) {
+            let differences: [u8; 3] = std::array::from_fn(|c| before.0[c].abs_diff(after.0[c]));
+            sums.pixels += 1.0;
+            sums.changed += u64::from(differences.iter().any(|&far| far > CHANGED));
+            sums.differences += differences.iter().map(|&far| u64::from(far)).sum::<u64>();
+            sums.squares += differences.iter().map(|&far| u64::from(far) * u64::from(far)).sum::<u64>();
+            let (a, b) = (u64::from(light(before.0)), u64::from(light(after.0)));
+            for (sum, value) in sums.light.iter_mut().zip([a, b, a * a, b * b, a * b]) {
+                *sum += value;
+            }
+        }
+        sums
+    }
+
+    fn psnr(&self) -> f32 {
+        if self.squares == 0 {
+            return ALIKE;
+        }
+        let mean = self.squares as f64 / (self.pixels * 3.0);
+        ((10.0 * (255.0 * 255.0 / mean).log10()) as f32).min(ALIKE)
+    }
+
+    fn correlation(&self) -> f32 {
+        let [a, b, aa, bb, ab] = self.light.map(|sum| sum as f64 / self.pixels.max(1.0));
+        let (spread_a, spread_b, joint) = (aa - a * a, bb - b * b, ab - a * b);
+        // Less than a level of noise: flat.
+        match (spread_a < 1.0, spread_b < 1.0) {
+            (true, true) => 1.0,
+            (true, false) | (false, true) => 0.0,
+            (false, false) => (joint / (spread_a * spread_b).sqrt()) as f32,
+        }
+    }
+}

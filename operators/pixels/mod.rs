@@ -1,0 +1,22 @@
+//! Pixels: from a file's bytes to what is looked at, cut out, resized and masked. Knows no model and no edit.
+
+pub mod clip_crop;
+pub mod decode;
+pub mod full;
+pub mod letterbox;
+pub mod light;
+pub mod mask;
+pub mod region_crop;
+pub mod resize;
+pub mod rle;
+
+/// A word on the command line that is none of those that mean something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{found}` is unknown: {allowed}")]
+pub struct UnknownName {
+    /// The flag: `--letterbox`.
+    pub what: &'static str,
+    pub found: String,
+    /// What may stand there: `mmyolo or ultralytics`.
+    pub allowed: &'static str,
+}

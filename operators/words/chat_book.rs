@@ -1,0 +1,110 @@
+//! The durable side of chat models: every raw answer that was paid for is kept, under the hash of its question, and never asked
+//! for again; what it says is parsed anew by whoever reads it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use threshflow::lane::{Book, Lanes, Limits};
+use threshflow::memo::MemoError;
+use threshflow::row::{Refusal, Stamp};
+
+use crate::http::{CallError, Host, Tokens};
+use crate::words::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw};
+
+/// A chat model behind a book of its answers.
+pub struct ChatBook {
+    name: &'static str,
+    chat: Chat,
+    host: Arc<Host>,
+    book: Arc<Book>,
+}
+
+/// A host whose answers are charged to a book.
+struct Metered {
+    host: Arc<Host>,
+    book: Arc<Book>,
+}
+
+impl Endpoint for Metered {
+    fn post_json(
+        &self,
+        path: &str,
+        body: &Value,
+        estimated: Tokens,
+        used: &dyn Fn(&Value) -> Option<Tokens>,
+    ) -> Result<Value, CallError> {
+        self.host.first_word()?;
+        let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
+        let used = |answer: &Value| {
+            let tokens = used(answer);
+            let cost = self.host.settings().prices.cost(model, tokens.unwrap_or(estimated));
+            self.book.charge(cost.unwrap_or(0.0));
+            tokens
+        };
+        Endpoint::post_json(&*self.host, path, body, estimated, &used)
+    }
+}
+
+impl ChatBook {
+    /// `name` is the book's in summaries: `caption_chat`. Answers are kept by model, seed and sampling, not by where the model is
+    /// served.
+    pub fn open(
+        name: &'static str,
+        model: ChatModel,
+        host: Arc<Host>,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        let stamp = stamp_of(name, &model);
+        let described = format!("{} at {}", model.model, host.settings().base_url);
+        let book = Book::open(name, stamp, described, lanes)?;
+        book.charge(0.0);
+        let metered = Metered { host: host.clone(), book: book.clone() };
+        let chat = Chat::new(model, Arc::new(metered));
+        Ok(Arc::new(ChatBook { name, chat, host, book }))
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        stamp_of(self.name, self.chat.model())
+    }
+
+    /// Of its book.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether this was answered before: no request would be sent for it.
+    pub fn knows(&self, request: &ChatRequest) -> bool {
+        self.book.knows(&request.content())
+    }
+
+    /// For people.
+    pub fn description(&self) -> String {
+        self.chat.model().model.clone()
+    }
+
+    /// Of an operator that asks this model, for one of its own answers, for so many of the model's, one after the other. Each may be
+    /// asked for twice, if it does not parse.
+    pub fn limits(&self, answers: u32) -> Limits {
+        let settings = self.host.settings();
+        let deadline = settings.deadline * 2 + Duration::from_secs(30);
+        Limits::of_server(settings.most_in_flight, deadline * answers)
+    }
+}
+
+/// With the book's name: operators that ask the same model have a book each, so that each can be told of and cleaned away.
+fn stamp_of(book: &str, model: &ChatModel) -> Stamp {
+    let mut parts = model.stamp_parts();
+    parts.push(("book", book.as_bytes().to_vec()));
+    Stamp::of_gathered(&parts)
+}
+
+impl Raw for ChatBook {
+    fn answer(&self, request: &ChatRequest) -> Result<String, Refusal> {
+        let answer =
+            self.book.look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
+        String::from_utf8(answer.to_vec()).map_err(|error| {
+            Refusal::transient("foreign_answer", format!("a remembered answer is no text: {error}"))
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! `imgedit demo`: edit pairs of drawn scenes, made and judged by the embedded defaults, and dials are turned. Each step is a
+//! command that the user could type.
+
+use std::path::Path;
+
+use threshflow::cli::{Commands, Failure, Output, print_json};
+
+use crate::demo::VOCABULARY;
+use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
+use crate::imgedit::verbs::release_to;
+use crate::released::{self, DEFAULT_PIECE_BYTES, Severity};
+
+const FLAGS: [(&str, &str); 6] = [
+    ("--aesthetic", "aesthetic"),
+    ("--detector", "detect"),
+    ("--detector-text", "clip"),
+    ("--segmenter", "segment"),
+    ("--clip", "clip"),
+    ("--vocabulary", "vocabulary.txt"),
+];
+
+/// Few enough that all is done in a minute or two on two cores.
+const SCENES: usize = 96;
+const FILMS: usize = 8;
+
+/// Of every type some twenty; a background of the right size stands in few scenes, and an action needs a film.
+const EDITS: &str = "add=0.3,remove=0.3,replace=0.3,adjust=0.3,action,style=0.2,extract=0.3,visual=0.3,background,\
+                     hybrid=0.3,content_memory=0.3,content_understanding=0.2,version_backtracking=0.2";
+
+/// Where the demo's detector is at its best.
+const FIRST: [&str; 1] = ["detection=0.4"];
+/// Where the dials stand then: only what its judge likes, only the best pictures, and looser than ever.
+const TURNS: [&[&str]; 3] = [
+    &["detection=0.4", "follows=4", "natural=3.5"],
+    &["detection=0.4", "follows=4", "natural=3.5", "aesthetic=6"],
+    &["detection=0.4", "aesthetic=4.5"],
+];
+
+/// Makes data, runs, turns dials, and says what happened.
+pub fn run(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+    let parts = DemoParts { models: &[AESTHETIC, DETECT, SEGMENT, CLIP], flags: &FLAGS, scenes: SCENES };
+    let (mut demo, made) = DemoRun::start(folder, output, commands, &parts)?;
+    demo.add_films(FILMS)?;
+    demo.write("vocabulary.txt", VOCABULARY)?;
+    // The few scenes hold as many broken ones as more would.
+    demo.always_say(&["--edits", EDITS, "--max-error-rate=0.1"]);
+    let report = demo.run(&FIRST.map(str::to_owned), &demo.report())?;
+    demo.check_planted(&made, &report)?;
+    let mut runs = vec![report.summary];
+    for settings in TURNS {
+        runs.push(demo.turn(settings)?.summary);
+    }
+    release(&demo, folder)?;
+    match output {
+        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
+        Output::Text => {
+            demo.farewell(&made);
+            threshflow::say!(
+                "The first run's page, with every type of edit before and after: {0}/report.html, and its pictures as one: {0}/report.png",
+                folder.display()
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Writes what is published then in ImgEdit's own layout, and looks it over.
+fn release(demo: &DemoRun<'_>, folder: &Path) -> Result<(), Failure> {
+    let [to, out, store] = ["released", "out", "store"].map(|part| folder.join(part));
+    let folders = format!("--store {} --out {} --to {}", store.display(), out.display(), to.display());
+    demo.say(&format!("$ imgedit release {folders}"));
+    let done = release_to(&to, [&out, &store], DEFAULT_PIECE_BYTES)?;
+    demo.say(&format!("{} files, {:.1} MB", done.parts_written, done.bytes_written as f64 / 1e6));
+    demo.say(&format!("$ imgedit check {}", to.display()));
+    let findings = released::check(&to);
+    demo.say(released::report(&findings).trim_end());
+    match findings.iter().any(|finding| finding.severity == Severity::Fault) {
+        false => Ok(()),
+        true => Err(Failure::Failed("what was released has faults; please report this".into())),
+    }
+}

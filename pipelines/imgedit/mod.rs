@@ -1,0 +1,170 @@
+//! ImgEdit's five stages: pictures are filtered, described, grounded, put in words, edited and judged. Of every picture thirteen types
+//! of edits are tried; one type's failure costs only itself.
+//!
+//! Each `ask` costs something and is answered once; each `gate` has a dial that can be turned without asking again. Who answers,
+//! models, servers or the embedded defaults, is a matter of flags: see `open`.
+
+mod args;
+mod demo;
+mod flags;
+mod open;
+mod record;
+pub mod release;
+pub mod verbs;
+
+use std::path::Path;
+
+use operators::caption::Caption;
+use operators::edit::Edit;
+use operators::instruct::Instruct;
+use operators::judge::{Follows, Judge, Natural, ObjectMatch};
+use operators::noun_finder::NounFinder;
+use operators::plan::choose::Choose;
+use operators::{
+    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, RegionScore, Segment,
+    ShortSide, area, short_side,
+};
+use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::flow::{EditCount, RegionCount};
+use threshflow::prelude::*;
+use threshflow::publish::Recorder;
+use threshflow::report::Illustrator;
+
+use crate::candidates::candidate_dials;
+use crate::illustrate::IllustrateEdits;
+use crate::imgedit::args::Args;
+use crate::imgedit::record::ImgEditRecorder;
+
+dials! {
+    /// What a rerun may turn: `imgedit run ... --set aesthetic=5 --set follows=4`.
+    pub struct Dials {
+        /// How long the shorter side of a picture must be.
+        short_side: ShortSide > 1280,
+        /// How pleasing a picture must be.
+        aesthetic: Aesthetic > 4.75,
+        /// How sure the detector must be of a region. It is asked for all above 0.005.
+        detection: Detection > 0.005,
+        /// How much of the picture an object must cover, at least.
+        object_area: Area > 0.01,
+        /// How much of the picture an object may cover.
+        object_area_most: Area <= 0.60,
+        /// How surely an object must show its noun ...
+        object_clip: ClipScore >= 0.8,
+        /// ... or else how large it must be, with a mask that is good enough:
+        object_area_sure: Area >= 0.08,
+        /// How good such an object's mask must be.
+        object_mask: MaskScore >= 0.8,
+        /// How much of the picture a background must cover, at least.
+        background_area: Area > 0.40,
+        /// How much of the picture a background may cover.
+        background_area_most: Area <= 0.70,
+        /// How surely a background must show its noun ...
+        background_clip: ClipScore >= 0.7,
+        /// ... or else how large it must be, with a mask that is good enough:
+        background_area_sure: Area >= 0.40,
+        /// How good such a background's mask must be.
+        background_mask: MaskScore >= 0.75,
+        /// How many regions must be left of a picture.
+        regions: RegionCount >= 0,
+        /// How well an edit must follow its instruction: its weakest turn counts.
+        follows: Follows >= 1,
+        /// How natural an edit must look: its weakest turn counts.
+        natural: Natural >= 1,
+        /// Whether what changed must be what the instruction names: 1, or 0 for both.
+        object_match: ObjectMatch >= 0,
+        /// How many edits must be left of a picture.
+        edits: EditCount >= 1,
+    }
+}
+
+/// The stages, opened once and shared by every worker.
+pub struct ImgEdit {
+    pub(crate) aesthetic: Arc<Stage<AestheticScorer>>,
+    pub(crate) caption: Arc<Stage<Caption>>,
+    pub(crate) nouns: Arc<Stage<NounFinder>>,
+    pub(crate) detect: Arc<Stage<Detect>>,
+    pub(crate) segment: Arc<Stage<Segment>>,
+    pub(crate) region_score: Arc<Stage<RegionScore>>,
+    pub(crate) choose: Arc<Choose>,
+    pub(crate) instruct: Arc<Stage<Instruct>>,
+    pub(crate) edit: Arc<Stage<Edit>>,
+    pub(crate) judge: Arc<Stage<Judge>>,
+    pub(crate) recorder: ImgEditRecorder,
+    pub(crate) illustrator: IllustrateEdits,
+    pub(crate) sidecar_score: Option<String>,
+}
+
+impl Pipeline for ImgEdit {
+    const NAME: &'static str = "imgedit";
+    type Dials<'s> = Dials<'s>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
+        // 1. Prepare: size and beauty, a dense caption, and its nouns.
+        let pictures =
+            images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
+        let pictures = pictures.ask(&self.caption).ask(&self.nouns);
+
+        // 2. Ground: boxes, masks and scores of what the nouns name; the candidates among them.
+        let rules = candidate_dials!(dial);
+        let (pictures, regions) = pictures.ask(&self.detect).regions(&self.detect);
+        let regions = regions.gate(&dial.detection).each(area);
+        let regions = rules.by_area(regions).ask(&self.segment).ask(&self.region_score);
+        let regions = rules.by_scores(regions);
+        let candidates = regions.candidates();
+        let pictures = pictures.with(regions).gate(&dial.regions);
+
+        // 3. Instruct: for every type of edit an object is chosen, and words are found.
+        let (pictures, edits) = pictures.edits(candidates, &self.choose);
+        let edits = edits.ask(&self.instruct);
+
+        // 4. Edit: the passes that the words come to.
+        let edits = edits.ask(&self.edit);
+
+        // 5. Judge: what is good enough to be trained on.
+        let edits = edits.ask(&self.judge);
+        let edits = edits.gate_either([vec![
+            dial.follows.passes(),
+            dial.natural.passes(),
+            dial.object_match.passes(),
+        ]]);
+        pictures.with_edits(edits).gate(&dial.edits)
+    }
+
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        Some(&self.recorder)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&self.illustrator)
+    }
+
+    fn sidecar_score(&self) -> Option<&str> {
+        self.sidecar_score.as_deref()
+    }
+}
+
+impl App for ImgEdit {
+    const ABOUT: &'static str =
+        "Makes judged edit pairs of pictures: thirteen types of edits, single and multi-turn";
+    type Args = Args;
+
+    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        open::open(args, workbench)
+    }
+
+    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+        demo::run(folder, output, commands)
+    }
+
+    fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {
+        verbs::verify(folder)
+    }
+
+    fn verbs() -> Vec<clap::Command> {
+        verbs::verbs()
+    }
+
+    fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
+        verbs::verb(name, matches)
+    }
+}

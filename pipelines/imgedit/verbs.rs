@@ -1,0 +1,126 @@
+//! The verbs that `imgedit` has beside those of every pipeline: `release` writes a published set in ImgEdit's own layout, `check`
+//! looks such a folder over.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use serde_json::json;
+use threshflow::cli::{Failure, apart, print_json, tell_mended};
+use threshflow::publish::Verified;
+
+use crate::imgedit::release::{OpenError, PublishedEdits};
+use crate::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
+
+#[derive(Args)]
+struct ReleaseOptions {
+    /// The store that was published with
+    #[arg(long, default_value = "store")]
+    store: PathBuf,
+    /// The folder that was published to
+    #[arg(long, default_value = "out")]
+    out: PathBuf,
+    /// The folder for the released set
+    #[arg(long)]
+    to: PathBuf,
+    /// Most bytes of a piece of a tar; another number writes every tar anew
+    #[arg(long, default_value_t = DEFAULT_PIECE_BYTES, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(1024..))]
+    piece_bytes: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct CheckOptions {
+    /// A released folder: ours, or ImgEdit's own or a part of it
+    folder: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// For [`App::verbs`](threshflow::cli::App::verbs).
+pub fn verbs() -> Vec<Command> {
+    let release = Command::new("release")
+        .about("Write the published edits and their pictures as ImgEdit is laid out: tars in pieces, parquet files, scores");
+    let check = Command::new("check").about("Look a released folder over; exit code 1 if it has faults");
+    vec![ReleaseOptions::augment_args(release), CheckOptions::augment_args(check)]
+}
+
+/// For [`App::verb`](threshflow::cli::App::verb).
+pub fn verb(name: &str, matches: &ArgMatches) -> Result<(), Failure> {
+    let usage = |error: clap::Error| Failure::Usage(error.to_string());
+    match name {
+        "release" => release(&ReleaseOptions::from_arg_matches(matches).map_err(usage)?),
+        "check" => check(&CheckOptions::from_arg_matches(matches).map_err(usage)?),
+        _ => Err(Failure::Usage(format!("there is no verb {name}; --help lists them"))),
+    }
+}
+
+/// For [`App::verify`](threshflow::cli::App::verify).
+pub fn verify(folder: &Path) -> Result<Option<Verified>, Failure> {
+    released::verify(folder).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Releases what lies in `out` to the folder `to`.
+pub(crate) fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
+    let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
+    // Before the tables are read, not after.
+    apart(&[("--store", store), ("--out", out), ("--to", to)])?;
+    released::check_release(to).map_err(failed)?;
+    let published = PublishedEdits::open(out, store).map_err(|error| match error {
+        OpenError::NoStore(_) => Failure::Usage(error.to_string()),
+        error => Failure::Failed(error.to_string()),
+    })?;
+    released::release(to, &published, piece_bytes).map_err(failed)
+}
+
+fn release(options: &ReleaseOptions) -> Result<(), Failure> {
+    let done = release_to(&options.to, [&options.out, &options.store], options.piece_bytes)?;
+    tell_mended(&options.to, &done.mended);
+    if options.json {
+        return print_json(&json!({
+            "mended": done.mended, "to": options.to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
+            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
+        }));
+    }
+    threshflow::say!(
+        "released to {}: {} parts written ({:.1} MB), {} removed, {} left as they were",
+        options.to.display(),
+        done.parts_written,
+        done.bytes_written as f64 / 1e6,
+        done.parts_removed,
+        done.parts_unchanged
+    );
+    Ok(())
+}
+
+fn check(options: &CheckOptions) -> Result<(), Failure> {
+    let folder = options.folder.display();
+    if !options.folder.is_dir() {
+        return Err(Failure::Usage(format!("there is no folder {folder}; name one that was released to")));
+    }
+    let findings = released::check(&options.folder);
+    let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
+    if options.json {
+        print_json(&json!({
+            "folder": options.folder, "faults": faults, "notes": findings.len() - faults,
+            "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        threshflow::say!("{}", released::report(&findings).trim_end());
+    }
+    match faults {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(format!("{folder} has {faults} faults; each says what to do"))),
+    }
+}
+
+fn finding(finding: &Finding) -> serde_json::Value {
+    let severity = match finding.severity {
+        Severity::Fault => "fault",
+        Severity::Note => "note",
+    };
+    json!({ "severity": severity, "class": finding.class, "path": finding.path, "message": finding.message })
+}

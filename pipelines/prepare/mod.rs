@@ -1,0 +1,131 @@
+//! Prepare: from web shards to the pictures worth editing. ImgEdit's first stage.
+//!
+//! Every `ask` is answered once and remembered; every `gate` is a dial that a rerun may turn.
+//! To make a pipeline of your own, copy this file.
+
+mod bench;
+mod demo;
+
+use std::path::PathBuf;
+
+use operators::onnx::{Backend, BackendChoice, Device};
+use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
+use threshflow::cli::{App, BenchOptions, Commands, Failure, Output, Workbench};
+use threshflow::prelude::*;
+use threshflow::report::Illustrator;
+
+use crate::illustrate::Illustrate;
+
+dials! {
+    /// What a rerun may turn: `prepare run ... --set aesthetic=5.0`.
+    pub struct Dials {
+        /// How long the shorter side of a picture must be.
+        short_side: ShortSide > 1280,
+        /// How pleasing a picture must be.
+        aesthetic: Aesthetic > 4.75,
+    }
+}
+
+/// The stages that cost something, opened once and shared by every worker.
+pub struct Prepare {
+    aesthetic: Scorer,
+    sidecar_score: Option<String>,
+}
+
+/// How a picture's score is had.
+enum Scorer {
+    Whole(Arc<Stage<AestheticScorer>>),
+    /// CLIP is asked for the embedding, and a head scores that.
+    OnClip(Arc<Stage<Clip>>, Arc<Stage<HeadOnClip>>),
+}
+
+impl Prepare {
+    /// The pictures that are large and pleasing enough; `distinct` goes on from them.
+    pub(crate) fn pleasing<'s>(
+        &self,
+        images: Flow<'s, Image>,
+        size: &Dial<'s, ShortSide>,
+        aesthetic: &Dial<'s, Aesthetic>,
+    ) -> Flow<'s, Scored<Scored<Image, ShortSide>, Aesthetic>> {
+        let large = images.each(short_side).gate(size);
+        let scored = match &self.aesthetic {
+            Scorer::Whole(scorer) => large.ask(scorer),
+            Scorer::OnClip(clip, head) => large.ask(clip).ask(head),
+        };
+        scored.gate(aesthetic)
+    }
+}
+
+impl Pipeline for Prepare {
+    const NAME: &'static str = "prepare";
+    type Dials<'s> = Dials<'s>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
+        self.pleasing(images, &dial.short_side, &dial.aesthetic)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&Illustrate)
+    }
+
+    fn sidecar_score(&self) -> Option<&str> {
+        self.sidecar_score.as_deref()
+    }
+}
+
+/// Flags of `prepare run` and `prepare plan`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// The scorer: a folder with model.onnx, or with vision_model.onnx and head.onnx; or one .onnx file
+    #[arg(long, value_name = "MODEL", required_unless_present = "aesthetic_from_sidecar")]
+    pub aesthetic: Option<PathBuf>,
+    /// Ask this CLIP (a folder with vision_model.onnx) for embeddings, and score them by the head.onnx of --aesthetic
+    #[arg(long, value_name = "FOLDER", requires = "aesthetic", conflicts_with = "aesthetic_from_sidecar")]
+    pub clip: Option<PathBuf>,
+    /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
+    #[arg(long, value_name = "FIELD")]
+    pub aesthetic_from_sidecar: Option<String>,
+    /// Where models run: cpu, cuda:0,1 or tensorrt:0
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime where its library is found)
+    #[arg(long, default_value = "auto")]
+    pub backend: BackendChoice,
+}
+
+impl App for Prepare {
+    const ABOUT: &'static str = "Curates web shards: keeps the pictures that are large and pleasing enough";
+    type Args = Args;
+
+    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        let failed = |error: operators::onnx::OnnxError| Failure::Failed(error.to_string());
+        let (lanes, cores) = (&workbench.lanes, workbench.cores);
+        let sidecar_score = args.aesthetic_from_sidecar.clone();
+        let whole = |scorer: AestheticScorer| -> Result<Scorer, Failure> {
+            let scorer = if sidecar_score.is_some() { scorer.or_sidecar() } else { scorer };
+            Ok(Scorer::Whole(Stage::open(scorer, lanes)?))
+        };
+        let Some(model) = &args.aesthetic else {
+            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())?, sidecar_score });
+        };
+        let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
+        workbench.note(&backend.description());
+        let aesthetic = match &args.clip {
+            Some(clip) => {
+                let clip = Stage::open(Clip::open(clip, &backend, cores).map_err(failed)?, lanes)?;
+                let head = HeadOnClip::open(model, &backend, clip.clone()).map_err(failed)?;
+                Scorer::OnClip(clip, Stage::open(head, lanes)?)
+            }
+            None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
+        };
+        Ok(Prepare { aesthetic, sidecar_score })
+    }
+
+    fn demo(folder: &std::path::Path, output: Output, commands: Commands) -> Result<(), Failure> {
+        demo::run(folder, output, commands)
+    }
+
+    fn bench(args: &Args, options: &BenchOptions, commands: Commands) -> Result<(), Failure> {
+        bench::throughput(args, options, commands)
+    }
+}

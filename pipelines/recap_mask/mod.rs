@@ -1,0 +1,122 @@
+//! Recap and mask: every picture with its nouns, and the boxes, masks and scores of its regions. ImgEdit's second stage.
+//!
+//! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was
+//! found: gates that come before a question save it.
+
+mod demo;
+pub(crate) mod record;
+
+use std::path::Path;
+
+use operators::plan::noun_list::NounSource;
+use operators::{
+    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, NounsFromSidecar, RegionScore,
+    Segment, ShortSide, area, short_side,
+};
+use threshflow::cli::{App, Commands, Failure, Output, Workbench};
+use threshflow::flow::RegionCount;
+use threshflow::prelude::*;
+use threshflow::publish::Recorder;
+use threshflow::report::Illustrator;
+
+use crate::candidates::candidate_dials;
+use crate::ground::{Ground, GroundArgs, Opening};
+use crate::illustrate::Illustrate;
+use crate::recap_mask::record::RecapRecorder;
+
+dials! {
+    /// What a rerun may turn: `recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
+    pub struct Dials {
+        /// How long the shorter side of a picture must be.
+        short_side: ShortSide > 1280,
+        /// How pleasing a picture must be.
+        aesthetic: Aesthetic > 4.75,
+        /// How sure the detector must be of a region. It is asked for all above 0.005.
+        detection: Detection > 0.005,
+        /// How much of the picture an object must cover, at least.
+        object_area: Area > 0.01,
+        /// How much of the picture an object may cover.
+        object_area_most: Area <= 0.60,
+        /// How surely an object must show its noun ...
+        object_clip: ClipScore >= 0.8,
+        /// ... or else how large it must be, with a mask that is good enough:
+        object_area_sure: Area >= 0.08,
+        /// How good such an object's mask must be. (In the tool that made ImgEdit, the mask's quality stood under `score`.)
+        object_mask: MaskScore >= 0.8,
+        /// How much of the picture a background must cover, at least.
+        background_area: Area > 0.40,
+        /// How much of the picture a background may cover.
+        background_area_most: Area <= 0.70,
+        /// How surely a background must show its noun ...
+        background_clip: ClipScore >= 0.7,
+        /// ... or else how large it must be, with a mask that is good enough:
+        background_area_sure: Area >= 0.40,
+        /// How good such a background's mask must be.
+        background_mask: MaskScore >= 0.75,
+        /// How many regions must be left of a picture; with 0, pictures without any are published too.
+        regions: RegionCount >= 0,
+    }
+}
+
+/// The stages that cost something, opened once and shared by every worker.
+pub struct RecapMask {
+    aesthetic: Arc<Stage<AestheticScorer>>,
+    nouns: Arc<Stage<NounsFromSidecar>>,
+    detect: Arc<Stage<Detect>>,
+    segment: Arc<Stage<Segment>>,
+    region_score: Arc<Stage<RegionScore>>,
+    recorder: RecapRecorder,
+    sidecar_score: Option<String>,
+}
+
+impl Pipeline for RecapMask {
+    const NAME: &'static str = "recap_mask";
+    type Dials<'s> = Dials<'s>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
+        let pictures =
+            images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
+        let rules = candidate_dials!(dial);
+        let (pictures, regions) = pictures.ask(&self.nouns).ask(&self.detect).regions(&self.detect);
+
+        let regions = regions.gate(&dial.detection).each(area);
+        let regions = rules.by_area(regions).ask(&self.segment).ask(&self.region_score);
+        let regions = rules.by_scores(regions);
+        pictures.with(regions).gate(&dial.regions)
+    }
+
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        Some(&self.recorder)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&Illustrate)
+    }
+
+    fn sidecar_score(&self) -> Option<&str> {
+        self.sidecar_score.as_deref()
+    }
+}
+
+impl App for RecapMask {
+    const ABOUT: &'static str =
+        "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
+    type Args = GroundArgs;
+
+    fn open(args: &GroundArgs, workbench: &Workbench) -> Result<Self, Failure> {
+        let opening = Opening::of(args, workbench)?;
+        let nouns = NounsFromSidecar::new(&args.nouns_from, opening.records.clone());
+        let nouns = Stage::open(nouns, &workbench.lanes)?;
+        let source: Arc<dyn NounSource> = nouns.clone();
+        let Ground { detect, segment, region_score, .. } = opening.ground(&source)?;
+        let records = opening.records.clone();
+        let recorder = RecapRecorder::new(None, source, detect.clone(), segment.clone(), records);
+        let aesthetic = opening.aesthetic.clone();
+        let sidecar_score = args.aesthetic_from_sidecar.clone();
+        Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
+    }
+
+    fn demo(folder: &Path, output: Output, commands: Commands) -> Result<(), Failure> {
+        crate::recap_mask::demo::run(folder, output, commands)
+    }
+}
