@@ -150,6 +150,15 @@ fn same(published: &BTreeMap<String, (f32, f32)>, samples: &[Sample], border: u3
     }
 }
 
+/// The commands that the page shows for the copied crate, after `cargo run --release -- `.
+fn shown() -> Vec<String> {
+    let page = read(&root().join("docs/your-own-pipeline.md"));
+    let block =
+        page.split("```").find(|block| block.contains("cp -r docs/own-pipeline")).expect("the page copies");
+    let lines = block.lines().filter_map(|line| line.strip_prefix("cargo run --release -- "));
+    lines.map(|line| line.split("  #").next().unwrap_or(line).replace('\'', "")).collect()
+}
+
 #[test]
 fn a_pipeline_in_a_crate_elsewhere_is_built_and_publishes_what_it_says() {
     let folder = tests::scratch();
@@ -174,6 +183,21 @@ fn a_pipeline_in_a_crate_elsewhere_is_built_and_publishes_what_it_says() {
     let framed = own.run(&["--set=short_side=13", "--border=3"]);
     assert_eq!(framed["asks"]["contrast"]["asked"], large, "another border is another question");
     same(&own.published(), &samples, 3, [13.0, 30.0]);
+
+    // The page's own commands, over shards in the folder that they name.
+    fs::rename(own.folder.path().join("shards"), own.folder.path().join("laion")).expect("is renamed");
+    let commands = shown();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for command in &commands {
+        let words: Vec<&str> = command.split_whitespace().chain(["--json", "--set=short_side=13"]).collect();
+        let ran = own.say(&words).expect(0, &[]).json();
+        assert!(!own.published().is_empty() && ran["dials"]["short_side"] == 13.0, "{ran}");
+        if command.contains("contrast=50") {
+            assert_eq!(ran["asks"]["contrast"]["asked"], 0, "{ran}");
+        }
+    }
+    same(&own.published(), &samples, 0, [13.0, 50.0]);
+    fs::rename(own.folder.path().join("laion"), own.folder.path().join("shards")).expect("is renamed");
 
     // It has what it gave, and no more.
     let help = own.say(&["--help"]).expect(0, &[]).stdout;
