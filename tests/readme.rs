@@ -143,7 +143,9 @@ fn readme_is_short_and_every_link_of_every_page_leads_somewhere() {
     let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut pages: Vec<_> = pages.collect();
     assert!(pages.len() >= 7, "{pages:?}");
-    pages.extend(["README.md", "ARCHITECTURE.md", "models/README.md"].map(|page| root.join(page)));
+    pages.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "models/README.md"].map(|page| root.join(page)),
+    );
     let mut checked = 0;
     for page in pages {
         let text = std::fs::read_to_string(&page).expect("is read");

@@ -161,7 +161,9 @@ fn pages() -> Vec<PathBuf> {
     let docs =
         std::fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.expect("is listed").path());
     let mut pages: Vec<_> = docs.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
-    pages.extend(["README.md", "ARCHITECTURE.md", "models/README.md"].map(|page| root.join(page)));
+    pages.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "models/README.md"].map(|page| root.join(page)),
+    );
     pages
 }
 
