@@ -35,11 +35,28 @@ const WAITS: [&str; 9] = [
     "Command::new",
 ];
 const MOST_LINES: usize = 500;
+/// Whose public functions have examples that run, and what the examples themselves are made of.
+const SHOWN: &str = "src/flow/";
+const SHOWS: &str = "src/flow/example.rs";
 
 /// Whether the code has a path that starts with this crate.
 fn uses(code: &str, library: &str) -> bool {
     let path = format!("{library}::");
     code.match_indices(&path).any(|(at, _)| !code[..at].ends_with(|c: char| is_word(c) || c == ':'))
+}
+
+/// Public functions without an example in what is said of them.
+fn without_example(text: &str) -> Vec<&str> {
+    let (mut found, mut example) = (Vec::new(), false);
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("pub fn ") && !example {
+            found.push(line.split(['(', '<']).next().unwrap_or(line));
+        }
+        // Attributes stand between what is said and the function.
+        example =
+            line.starts_with("///") && (example || line == "/// ```") || line.starts_with("#[") && example;
+    }
+    found
 }
 
 /// Everything that is wrong with a file.
@@ -85,6 +102,11 @@ fn wrong(source: &Source) -> Vec<String> {
     if never_waits && !OWN_THREAD.contains(&source.path.as_str()) {
         for waits in WAITS.iter().filter(|waits| code.contains(**waits)) {
             say(format!("{waits} waits, and this runs on a worker thread"));
+        }
+    }
+    if source.path.starts_with(SHOWN) && source.path != SHOWS {
+        for name in without_example(&source.text) {
+            say(format!("{name} has no example: show it in a block of code that asserts something"));
         }
     }
     if source.path.starts_with("operators/") && uses(&code, "pipelines") {
@@ -254,6 +276,22 @@ fn what_waits_on_a_worker_thread_is_caught() {
         passed("src/flow/engine.rs", code);
     }
     passed("src/flow/worker.rs", "while let Ok(command) = commands.try_recv() {}");
+}
+
+#[test]
+fn a_public_function_of_a_flow_without_an_example_is_caught() {
+    caught("src/flow/new.rs", "/// Says more.\npub fn more(self) {}", "pub fn more has no example");
+    caught(
+        "src/flow/new.rs",
+        "/// ```\n/// ```\npub fn a() {}\n\npub fn b<T>() {}",
+        "pub fn b has no example",
+    );
+    passed(
+        "src/flow/new.rs",
+        "/// More.\n///\n/// ```\n/// assert!(true);\n/// ```\n#[must_use]\npub fn more() {}",
+    );
+    passed("src/flow/new.rs", "/// For this room.\npub(super) fn more() {}");
+    passed("src/lane/new.rs", "pub fn more() {}");
 }
 
 #[test]

@@ -97,6 +97,26 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Asks `stage` about every row, where it is there. The answer lands at the row's own epoch, whenever it comes: the operator
     /// holds the epoch open until then. A row that leaves is given the answer it came with, from the memo, and
     /// nothing is asked; if its question is still waiting, the question is withdrawn. Refusals go to the twin.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let taster = lab.stage(taster());
+    /// // The first and the last are one picture: it is asked about once.
+    /// let engine = run(pictures([20, 60, 20]), {
+    ///     let taster = taster.clone();
+    ///     move |images, dial| images.ask(&taster).gate(&dial.taste).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1]);
+    /// assert_eq!(taster.memo().len(), 2);
+    ///
+    /// // A stage may be absent: its score is NaN, and the gate is open.
+    /// let absent = Some(taster).filter(|_| false);
+    /// let engine = run(pictures([20, 60]), move |images, dial| images.ask(&absent).gate(&dial.taste).finish());
+    /// assert_eq!(kept(&engine), [0, 1]);
+    /// ```
     pub fn ask<A: Askable<R>>(self, stage: &A) -> Flow<'s, A::Row> {
         stage.ask(self)
     }

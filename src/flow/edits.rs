@@ -35,6 +35,21 @@ impl Chosen {
     ///
     /// # Errors
     /// What the choice was refused with; `foreign_choice` where a chosen region is none of `candidates`.
+    ///
+    /// ```
+    /// use threshflow::flow::Chooser;
+    /// use threshflow::flow::example::{TakeFirst, found, pictures};
+    /// use threshflow::row::Row;
+    ///
+    /// let picture = &pictures([20])[0];
+    /// let regions = [found(0).region(picture, 0)];
+    /// let chosen = TakeFirst.choose(picture, &regions).remove(0);
+    /// let edit = chosen.clone().edit(picture, picture.content(), &regions)?;
+    /// assert_eq!(edit.choice.regions().collect::<Vec<_>>(), [0]);
+    /// let foreign = chosen.edit(picture, picture.content(), &[]).unwrap_err();
+    /// assert_eq!(foreign.class, "foreign_choice");
+    /// # Ok::<(), threshflow::row::Refusal>(())
+    /// ```
     pub fn edit(self, image: &Image, picture: ContentHash, candidates: &[Region]) -> Result<Edit, Refusal> {
         self.choice.and_then(|choice| Edit::chosen(image, picture, (self.number, choice), candidates))
     }
@@ -75,6 +90,25 @@ struct Standing {
 
 impl<'s, R: Row> Flow<'s, R> {
     /// The pictures as they are, and a flow of the edits that `chooser` chooses for them among the candidates.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::flow::PieceVerdict;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, _| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     let (pictures, edits) = pictures.edits(regions.candidates(), &std::sync::Arc::new(TakeFirst));
+    ///     pictures.with(regions).with_edits(edits).finish()
+    /// });
+    /// let edits: Vec<&PieceVerdict> = engine.verdicts().pieces(Of::Edits).map(|(_, edit)| edit).collect();
+    /// let refused = |edit: &&&PieceVerdict| matches!(edit, PieceVerdict::Refused(_));
+    /// assert_eq!(edits.len(), 2);
+    /// assert_eq!(edits.iter().filter(refused).count(), 1, "the picture without a region has nothing to edit");
+    /// ```
     pub fn edits(self, candidates: Candidates<'s>, chooser: &Arc<impl Chooser>) -> (Self, Flow<'s, Edit>) {
         let pictures = self.rows.clone().map(|row| Considered::Picture(row.image().clone(), row.content()));
         let considered = pictures.concat(candidates.0.map(Considered::Candidate));
@@ -96,6 +130,21 @@ impl<'s, R: Row> Flow<'s, R> {
     }
 
     /// Joins the edits to their pictures: they are published with them, and counted. What ended of them ends here.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     let (pictures, edits) = pictures.edits(regions.candidates(), &std::sync::Arc::new(TakeFirst));
+    ///     pictures.with(regions).with_edits(edits).gate(&dial.edits).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1]);
+    /// assert_eq!(engine.score_names(), ["boxes", "regions", "edits"]);
+    /// ```
     pub fn with_edits<Q: Row>(self, edits: Flow<'s, Q>) -> Flow<'s, Scored<R, EditCount>> {
         self.joined(edits)
     }

@@ -33,6 +33,15 @@ pub struct Condition<'s, R> {
 
 impl<'s, U: Unit> Dial<'s, U> {
     /// The condition that a row's score passes this dial. The score is the row's column in the dial's unit, wherever it stands.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20]), |images, dial| {
+    ///     images.each(side).gate_either([vec![dial.side.passes()]]).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1]);
+    /// ```
     pub fn passes<R: Has<Score<U>, I>, I>(&self) -> Condition<'s, R> {
         Condition {
             spec: self.spec,
@@ -52,6 +61,21 @@ impl<'s, R: Row> Flow<'s, R> {
     ///
     /// Dials may stand in several lists. Where the stage of a dial's column is absent, its conditions hold for every row. Panics
     /// where there is no list, or one without conditions: a fault of the pipeline's file that its first start shows.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let taster = lab.stage(taster());
+    /// // Large enough and of good taste; or of good taste alone: the second list is the wider one.
+    /// let engine = run(pictures([5, 20, 60]), move |images, dial| {
+    ///     let scored = images.each(side).ask(&taster);
+    ///     let both = vec![dial.side.passes(), dial.taste.passes()];
+    ///     scored.gate_either([both, vec![dial.taste.passes()]]).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [2]);
+    /// ```
     pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
         match self.either(lists) {
             Some(Either { name, dials, gate }) => self.gated_by(name, dials, gate),

@@ -1,8 +1,7 @@
 //! The engine's handle: feeds epochs to the workers within the window, turns dials, waits for verdicts.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -11,59 +10,13 @@ use timely::WorkerConfig;
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
+use super::progress::{EngineOptions, Progress, Stopped, Tick};
+use super::start::{end_the_process_if_a_worker_panics, start_workers};
 use super::worker::{self, Command, Event, Settled};
 use super::{
-    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Unasked, Verdicts,
-    VerdictsError, Wired,
+    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Unasked, Verdicts, Wired,
 };
-use crate::limits;
 use crate::row::{Image, Of, Place, Verdict};
-
-pub struct EngineOptions {
-    pub workers: usize,
-    /// The most epochs that may be in the dataflow at once; the source waits beyond that.
-    pub window: usize,
-    /// The most rows of one epoch.
-    pub most_rows_an_epoch: usize,
-    /// The most rows in the dataflow at once; an epoch that is larger goes alone.
-    pub most_rows: usize,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        // While servers are asked, epochs are small, and each waits for its slowest answers: many must be under way for the
-        // models that run here to be kept busy. While a memo replays, epochs are large, and the rows are the bound.
-        EngineOptions { workers: 1, window: 64, most_rows_an_epoch: 4_096, most_rows: 32_768 }
-    }
-}
-
-/// How a run stands.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    pub rows_fed: u64,
-    pub epochs_in_flight: usize,
-    /// The most epochs that were in flight at once.
-    pub peak_epochs_in_flight: usize,
-    pub rows_in_flight: usize,
-    /// The most rows that were in flight at once.
-    pub peak_rows_in_flight: usize,
-    /// How often the source had rows to give and had to wait for the window.
-    pub window_waits: u64,
-}
-
-/// Why the engine stopped before it was done.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    #[error("{0}")]
-    Asked(String),
-    #[error(transparent)]
-    Verdicts(#[from] VerdictsError),
-    #[error("a worker of the dataflow ended; this is a fault of the engine, please report it")]
-    WorkerEnded,
-}
-
-/// Called about every tenth of a second while the engine waits; an error stops it.
-pub type Tick<'a> = &'a mut dyn FnMut(&Progress, &Verdicts) -> Result<(), String>;
 
 /// A running dataflow. Dropping it ends its workers.
 pub struct Engine {
@@ -90,6 +43,20 @@ pub struct Engine {
 
 impl Engine {
     /// Starts the workers on the dataflow that `wire` builds, with every dial at its value of `values`.
+    ///
+    /// ```
+    /// use threshflow::flow::example::{DIALS, Side, go_on, kept, pictures, side};
+    /// use threshflow::flow::{Engine, EngineOptions, Fed};
+    ///
+    /// let mut engine = Engine::start(EngineOptions::default(), &DIALS, &[10.0], |images, maker| {
+    ///     let at = maker.dial::<Side>(&DIALS[0]);
+    ///     images.each(side).gate(&at).finish()
+    /// })?;
+    /// engine.insert(0, pictures([5, 20]).into_iter().map(Fed::Image), &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(kept(&engine), [1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start(
         options: EngineOptions,
         dials: &'static [DialSpec],
@@ -144,44 +111,113 @@ impl Engine {
     }
 
     /// The steps of the pipeline, in the order of the wiring.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::flow::Wired;
+    /// use threshflow::row::Of;
+    ///
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// assert_eq!(engine.wired(), [Wired::Gate { dial: "side", of: Of::Pictures, open: false }]);
+    /// ```
     pub fn wired(&self) -> &[Wired] {
         &self.wired
     }
 
     /// The columns of a kept row's scores.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// assert_eq!(engine.score_names(), ["side"]);
+    /// ```
     pub fn score_names(&self) -> &[&'static str] {
         &self.score_names
     }
 
     /// The sorts of pieces that the pipeline publishes, and the columns of a kept one's scores.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// assert!(engine.piece_score_names().is_empty(), "it has neither regions nor edits");
+    /// ```
     pub fn piece_score_names(&self) -> &[(Of, Vec<&'static str>)] {
         &self.piece_score_names
     }
 
     /// How the scores that came to each dial are spread, in the order of the dials.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let rows: u64 = engine.histograms()[0].buckets().iter().sum();
+    /// assert_eq!(rows, 3);
+    /// ```
     pub fn histograms(&self) -> &Histograms {
         &self.histograms
     }
 
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let progress = engine.progress();
+    /// assert_eq!((progress.rows_fed, progress.rows_in_flight), (3, 0));
+    /// ```
     pub fn progress(&self) -> Progress {
         self.progress
     }
 
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// assert_eq!(engine.verdicts().counts().kept, 2);
+    /// ```
     pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts
     }
 
     /// Ends the dataflow; what it said remains.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let verdicts = engine.into_verdicts();
+    /// assert_eq!(verdicts.counts().kept, 2);
+    /// ```
     pub fn into_verdicts(mut self) -> Verdicts {
         std::mem::take(&mut self.verdicts)
     }
 
     /// In plan mode: the questions that would have to be asked, each as often as rows ask it.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    ///
+    /// let lab = Lab::new(Mode::Plan);
+    /// let taster = lab.stage(taster());
+    /// let engine = run(pictures([5, 20]), move |images, _| images.ask(&taster).finish());
+    /// assert_eq!(engine.unasked().map(|unasked| unasked.stage).collect::<Vec<_>>(), ["taster", "taster"]);
+    /// ```
     pub fn unasked(&self) -> impl Iterator<Item = &Unasked> {
         self.unasked.keys()
     }
 
     /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::flow::Fed;
+    ///
+    /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let mut more = pictures([40]);
+    /// more[0].id.shard = 1;
+    /// engine.insert(1, more.into_iter().map(Fed::Image), &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(engine.verdicts().counts().kept, 3);
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
     pub fn insert(
         &mut self,
         shard: u32,
@@ -197,6 +233,17 @@ impl Engine {
     }
 
     /// Takes back the rows of a shard: exactly those that were handed in.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::flow::Fed;
+    ///
+    /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// engine.retract(0, pictures([5, 20, 80]).into_iter().map(Fed::Image), &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(engine.verdicts().counts().expected, 0);
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
     pub fn retract(
         &mut self,
         shard: u32,
@@ -226,6 +273,15 @@ impl Engine {
     }
 
     /// Turns a dial, at an epoch of its own.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// engine.turn(0, 50.0, &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(kept(&engine), [2]);
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
     pub fn turn(&mut self, dial: usize, value: f32, tick: Tick<'_>) -> Result<(), Stopped> {
         assert!(dial < self.dials.len(), "there are {} dials", self.dials.len());
         self.wait_for_room(0, tick)?;
@@ -235,6 +291,15 @@ impl Engine {
     }
 
     /// Waits until every row has its verdict, and checks that it has exactly one.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// engine.turn(0, 0.0, &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(engine.verdicts().counts().decided, 3);
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
     pub fn settle(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
         self.wait_while(tick, |engine| !engine.in_flight.is_empty())?;
         for shard in std::mem::take(&mut self.leaving) {
@@ -384,54 +449,4 @@ impl Drop for Engine {
         self.workers.iter().for_each(Thread::unpark);
         drop(self.guards.take());
     }
-}
-
-/// Set while timely starts the workers' threads.
-static STARTING: AtomicBool = AtomicBool::new(false);
-
-/// Starts the workers. Where one thread can't be started, timely leaves those that it could start waiting for it: so as many as it
-/// needs are started beforehand, and ended again.
-fn start_workers(
-    config: timely::Config,
-    peers: usize,
-    run: impl Fn(&mut Worker) + Send + Sync + 'static,
-) -> Result<WorkerGuards<()>, String> {
-    let gate = std::sync::RwLock::new(());
-    std::thread::scope(|threads| {
-        let _closed = gate.write();
-        let start = |_| {
-            let started = std::thread::Builder::new().spawn_scoped(threads, || drop(gate.read()));
-            started.map(drop).map_err(|error| limits::no_thread("for the dataflow", &error))
-        };
-        (0..peers).try_for_each(start)
-    })?;
-    STARTING.store(true, Ordering::SeqCst);
-    let guards = timely::execute(config, run);
-    // Where it failed, those that did start find it out only now.
-    STARTING.store(guards.is_err(), Ordering::SeqCst);
-    guards
-}
-
-/// A panic in one worker thread leaves the others waiting for it for ever (timely issue 319): end the process.
-/// Not `panic = "abort"`, which would also end it for a decoder that panics on one picture.
-fn end_the_process_if_a_worker_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if STARTING.load(Ordering::SeqCst) {
-                // Another process took the last thread in between: a worker finds that its peer is not there.
-                let error = std::io::Error::from_raw_os_error(libc::EAGAIN);
-                crate::note!("error: {}", limits::no_thread("for the dataflow", &error));
-                std::process::exit(1);
-            }
-            before(info);
-            if std::thread::current().name().is_some_and(|name| name.starts_with("timely:")) {
-                crate::note!(
-                    "a worker of the dataflow panicked, and the run cannot go on; run again: answers are kept"
-                );
-                std::process::exit(1);
-            }
-        }));
-    });
 }

@@ -25,6 +25,13 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Ends the flow: what is still in it is kept, and published.
     ///
     /// Panics where two columns of the rows bear one name: a fault of the pipeline's file that its first start shows.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20]), |images, _| images.finish());
+    /// assert_eq!(kept(&engine), [0, 1], "what comes to the end is kept");
+    /// ```
     pub fn finish(self) -> Finished<'s> {
         assert_one_of_each::<R>();
         let rows = self.rows;

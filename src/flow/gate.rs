@@ -36,6 +36,16 @@ pub enum Comparison {
 
 impl Comparison {
     /// Whether `score` passes a dial that stands at `at`. A NaN passes nothing.
+    ///
+    /// ```
+    /// use threshflow::flow::Comparison;
+    /// use threshflow::flow::example::Side;
+    /// use threshflow::row::Score;
+    ///
+    /// let (ten, nan) = (Score::<Side>::of(10.0), Score::<Side>::NAN);
+    /// assert!(Comparison::AtLeast.passes(ten, ten) && !Comparison::Above.passes(ten, ten));
+    /// assert!(!Comparison::AtMost.passes(nan, ten));
+    /// ```
     pub fn passes<U>(self, score: Score<U>, at: Score<U>) -> bool {
         !score.is_nan()
             && match self {
@@ -46,6 +56,11 @@ impl Comparison {
             }
     }
 
+    /// ```
+    /// use threshflow::flow::Comparison;
+    ///
+    /// assert_eq!(Comparison::AtLeast.sign(), ">=");
+    /// ```
     pub fn sign(self) -> &'static str {
         match self {
             Comparison::Above => ">",
@@ -104,6 +119,18 @@ pub(super) fn bucket<U: Unit>(score: Score<U>) -> u16 {
 pub(super) static TOUCHED: AtomicU64 = AtomicU64::new(0);
 
 /// How many rows turned dials have looked at in the gates of this process so far: what a turn costs, counted.
+///
+/// ```
+/// use threshflow::flow::example::*;
+///
+/// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+/// let before = threshflow::flow::touched_records();
+/// engine.turn(0, 30.0, &mut go_on)?;
+/// engine.settle(&mut go_on)?;
+/// // The picture of 20 px lies between; that of 80 is not looked at.
+/// assert!(threshflow::flow::touched_records() > before);
+/// # Ok::<(), threshflow::flow::Stopped>(())
+/// ```
 pub fn touched_records() -> u64 {
     TOUCHED.load(Ordering::Relaxed)
 }
@@ -113,6 +140,18 @@ impl<'s, R: Row> Flow<'s, R> {
     /// row's column in the dial's unit, wherever it stands.
     ///
     /// Rows stay on the worker that they are on: nothing is exchanged.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let mut engine = run(pictures([5, 20]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// assert_eq!(kept(&engine), [1]);
+    ///
+    /// engine.turn(0, 3.0, &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(kept(&engine), [0, 1]);
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
     pub fn gate<U: Unit, I: 'static>(self, dial: &Dial<'s, U>) -> Self
     where
         R: Has<Score<U>, I>,

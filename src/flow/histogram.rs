@@ -33,11 +33,31 @@ impl Histogram {
     }
 
     /// Rows a bucket, of 4,096 from the low end of the scale to the high; what lies beyond an end is in the bucket at that end.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20, 20]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let buckets = engine.histograms()[0].buckets();
+    /// let counted: Vec<u64> = buckets.into_iter().filter(|rows| *rows > 0).collect();
+    /// assert_eq!(counted, [1, 2]);
+    /// ```
     pub fn buckets(&self) -> Vec<u64> {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed).max(0) as u64).collect()
     }
 
     /// Rows whose score is no number.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::row::{Score, With};
+    ///
+    /// let engine = run(pictures([5, 20]), |images, dial| {
+    ///     let unscored = images.each(|image| With::new(image, Score::<Side>::NAN));
+    ///     unscored.gate(&dial.side).finish()
+    /// });
+    /// assert_eq!(engine.histograms()[0].not_numbers(), 2);
+    /// ```
     pub fn not_numbers(&self) -> u64 {
         self.not_numbers.load(Ordering::Relaxed).max(0) as u64
     }

@@ -7,12 +7,15 @@ mod complete;
 mod edits;
 mod either;
 mod engine;
+pub mod example;
 mod finish;
 mod gate;
 mod histogram;
 mod near;
 mod only;
+mod progress;
 mod regions;
+mod start;
 mod verdicts;
 mod worker;
 
@@ -24,12 +27,13 @@ use differential_dataflow::VecCollection;
 pub use ask::Askable;
 pub use edits::{Candidates, Chooser, Chosen, EditCount};
 pub use either::Condition;
-pub use engine::{Engine, EngineOptions, Progress, Stopped, Tick};
+pub use engine::Engine;
 pub use finish::Finished;
 pub use gate::{Comparison, Dial, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
 pub use near::NearestBetter;
 pub use only::Only;
+pub use progress::{EngineOptions, Progress, Stopped, Tick};
 pub use regions::{Finds, Found, MOST_REGIONS, RegionCount, too_many_regions};
 pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
@@ -143,6 +147,14 @@ impl<'s, R: Row> Flow<'s, R> {
     }
 
     /// A cheap, pure step on the worker thread: one row in, one row out, the same one for the same row always.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20]), |images, _| images.each(side).finish());
+    /// assert_eq!(engine.score_names(), ["side"]);
+    /// assert_eq!(kept(&engine), [0, 1]);
+    /// ```
     pub fn each<S: Row>(self, step: impl Fn(R) -> S + 'static) -> Flow<'s, S> {
         let rows = self.rows.map(step);
         Flow { rows, ended: self.ended, unanswered: self.unanswered, pieces: self.pieces, wired: self.wired }

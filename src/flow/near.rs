@@ -67,6 +67,24 @@ impl<'s, R: Row> Flow<'s, R> {
     ///
     /// A turned dial of the gate that follows costs nothing here. A row that comes or leaves costs a look at the hashes
     /// that share a quarter of its bits but one: of a million, about 3,700.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::row::{PerceptualHash, With};
+    /// use threshflow::shard::ShardNames;
+    ///
+    /// let names = ShardNames::default();
+    /// names.insert(0, "00012");
+    /// // The hashes of 8 and 24 differ in one bit, and 24 is the better. That of 103 differs in six and more.
+    /// let engine = run(pictures([8, 24, 103]), move |images, dial| {
+    ///     let hashed = images.each(side).each(|row| {
+    ///         let hash = PerceptualHash([row.row.height as u8, 0, 0, 0, 0, 0, 0]);
+    ///         With::new(row, hash)
+    ///     });
+    ///     hashed.nearest_better(&names, Side).gate(&dial.nearest_better).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1, 2]);
+    /// ```
     pub fn nearest_better<U: Unit, I, H>(
         self,
         names: &ShardNames,

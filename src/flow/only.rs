@@ -14,6 +14,16 @@ pub struct Only<'s, R: Row, F> {
 
 impl<'s, R: Row> Flow<'s, R> {
     /// Lays gates into the flow for the rows that `which` says yes to; the others pass by. `which` is pure.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 6, 20]), |images, dial| {
+    ///     let even = |row: &_| threshflow::row::Row::image(row).short_side() % 2 == 0;
+    ///     images.each(side).only(even, |even| even.gate(&dial.side)).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [0, 2], "5 is odd and passes by");
+    /// ```
     pub fn only<F>(self, which: F, gates: impl FnOnce(Only<'s, R, F>) -> Only<'s, R, F>) -> Self
     where
         F: Fn(&R) -> bool + Clone + 'static,
@@ -24,6 +34,16 @@ impl<'s, R: Row> Flow<'s, R> {
 
 impl<'s, R: Row, F: Fn(&R) -> bool + Clone + 'static> Only<'s, R, F> {
     /// As [`Flow::gate`].
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let none = |_: &_| false;
+    /// let engine = run(pictures([5, 20]), move |images, dial| {
+    ///     images.each(side).only(none, |none| none.gate(&dial.side)).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [0, 1]);
+    /// ```
     pub fn gate<U: Unit, I: 'static>(self, dial: &Dial<'s, U>) -> Self
     where
         R: Has<Score<U>, I>,
@@ -35,6 +55,16 @@ impl<'s, R: Row, F: Fn(&R) -> bool + Clone + 'static> Only<'s, R, F> {
     }
 
     /// As [`Flow::gate_either`].
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let all = |_: &_| true;
+    /// let engine = run(pictures([5, 20]), move |images, dial| {
+    ///     images.each(side).only(all, |all| all.gate_either([vec![dial.side.passes()]])).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1]);
+    /// ```
     pub fn gate_either<const N: usize>(self, lists: [Vec<Condition<'s, R>>; N]) -> Self {
         let Some(either) = self.flow.either(lists) else { return self };
         let gate = OnlySome { which: self.which.clone(), gate: either.gate };

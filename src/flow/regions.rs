@@ -31,6 +31,13 @@ pub trait Finds: Operator {
 pub const MOST_REGIONS: usize = u16::MAX as usize;
 
 /// The refusal of more regions than can be told apart, where there are more.
+///
+/// ```
+/// use threshflow::flow::{MOST_REGIONS, too_many_regions};
+///
+/// assert!(too_many_regions(MOST_REGIONS).is_none());
+/// assert!(too_many_regions(MOST_REGIONS + 1).is_some_and(|refusal| refusal.is_permanent()));
+/// ```
 pub fn too_many_regions(regions: usize) -> Option<Refusal> {
     let message = || {
         format!(
@@ -57,11 +64,29 @@ pub struct Found {
 
 impl Found {
     /// Region `number` of `image`, in which `found` was found; `None` where there are fewer.
+    ///
+    /// ```
+    /// use threshflow::flow::Found;
+    /// use threshflow::flow::example::{found, pictures};
+    ///
+    /// let all = [found(0), found(1)];
+    /// let picture = &pictures([20])[0];
+    /// assert_eq!(Found::region_of(&all, picture, 1), Some(found(1).region(picture, 1)));
+    /// assert_eq!(Found::region_of(&all, picture, 2), None);
+    /// ```
     pub fn region_of(found: &[Found], image: &Image, number: u16) -> Option<Region> {
         found.get(usize::from(number)).map(|one| one.region(image, number))
     }
 
     /// Its row: region `number` of `image`. All that a region's [key](Row::content) is made of comes from here.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let picture = &pictures([20])[0];
+    /// let region = found(1).region(picture, 1);
+    /// assert_eq!((region.image.id, region.number, region.bbox()), (picture.id, 1, [0.0, 0.0, 10.0, 11.0]));
+    /// ```
     pub fn region(&self, image: &Image, number: u16) -> Region {
         let noun = (self.noun, self.noun_text.as_str());
         let region = Region::new(image.clone(), number, self.kind, noun, self.bbox);
@@ -86,6 +111,22 @@ type Builder<D> = CapacityContainerBuilder<Updates<D>>;
 
 impl<'s, R: Row> Flow<'s, R> {
     /// The pictures as they are, and a flow of the regions that `stage`, which was asked about them, found in them.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     pictures.with(regions.gate(&dial.sure)).finish()
+    /// });
+    /// let id = |member| threshflow::row::RowId { shard: 0, member };
+    /// assert_eq!(engine.verdicts().found_in(Of::Regions, id(0)), 0);
+    /// assert_eq!(engine.verdicts().found_in(Of::Regions, id(1)), 3);
+    /// ```
     pub fn regions<O: Finds>(self, stage: &Arc<Stage<O>>) -> (Self, Flow<'s, Scored<Region, O::Score>>) {
         let (rows, ended) = fan_out(self.rows.clone(), stage.clone());
         let regions = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: self.wired.clone() };
@@ -93,6 +134,22 @@ impl<'s, R: Row> Flow<'s, R> {
     }
 
     /// Joins the regions to their pictures: they are published with them, and counted. What ended of them ends here.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     pictures.with(regions).gate(&dial.regions).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1], "the other has no region");
+    /// assert_eq!(engine.score_names(), ["boxes", "regions"]);
+    /// assert_eq!(engine.piece_score_names(), [(Of::Regions, vec!["sure"])]);
+    /// ```
     pub fn with<Q: Row>(self, regions: Flow<'s, Q>) -> Flow<'s, Scored<R, RegionCount>> {
         self.joined(regions)
     }
@@ -113,6 +170,23 @@ impl<'s, R: Row> Flow<'s, R> {
     }
 
     /// The regions of this flow as what edits may be chosen from; the flow goes on.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, _| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     let candidates = regions.candidates();
+    ///     let (pictures, edits) = pictures.with(regions).edits(candidates, &std::sync::Arc::new(TakeFirst));
+    ///     pictures.with_edits(edits).finish()
+    /// });
+    /// let tried = |member| engine.verdicts().found_in(Of::Edits, threshflow::row::RowId { shard: 0, member });
+    /// assert_eq!([tried(0), tried(1)], [1, 1], "one is tried for every picture");
+    /// ```
     pub fn candidates(&self) -> Candidates<'s> {
         Candidates(self.rows.clone().flat_map(|row| row.region().cloned()))
     }

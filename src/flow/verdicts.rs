@@ -71,11 +71,30 @@ pub struct VerdictsError {
 
 impl Verdicts {
     /// Rows of this shard are about to come.
+    ///
+    /// ```
+    /// use threshflow::flow::Verdicts;
+    ///
+    /// let mut verdicts = Verdicts::default();
+    /// verdicts.expect(7, 2);
+    /// assert_eq!(verdicts.counts().expected, 2);
+    /// assert!(verdicts.check().is_err(), "nothing was said of them");
+    /// ```
     pub fn expect(&mut self, shard: u32, rows: usize) {
         self.shards.insert(shard, Slots::new(rows));
     }
 
     /// All rows of this shard have left.
+    ///
+    /// ```
+    /// use threshflow::flow::Verdicts;
+    ///
+    /// let mut verdicts = Verdicts::default();
+    /// verdicts.expect(7, 2);
+    /// verdicts.forget(7)?;
+    /// assert_eq!(verdicts.counts().shards, 0);
+    /// # Ok::<(), threshflow::flow::VerdictsError>(())
+    /// ```
     pub fn forget(&mut self, shard: u32) -> Result<(), VerdictsError> {
         let rows = self.shards.remove(&shard).unwrap_or_default();
         let count = rows.iter().filter(|slot| *slot != NONE).count();
@@ -137,16 +156,63 @@ impl Verdicts {
     }
 
     /// How many pieces of that sort a picture has.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     pictures.with(regions.gate(&dial.sure)).finish()
+    /// });
+    /// let id = |member| threshflow::row::RowId { shard: 0, member };
+    /// assert_eq!(engine.verdicts().found_in(Of::Regions, id(1)), 3);
+    /// ```
     pub fn found_in(&self, of: Of, id: RowId) -> u64 {
         self.table(of).map_or(0, |table| table.found_in(id))
     }
 
     /// The pieces of a picture in the order of their numbers, and where each stands.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::flow::PieceVerdict;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     pictures.with(regions.gate(&dial.sure)).finish()
+    /// });
+    /// let id = |member| threshflow::row::RowId { shard: 0, member };
+    /// let regions = engine.verdicts().pieces_of(Of::Regions, id(1));
+    /// let kept = regions.iter().filter(|(_, region)| matches!(region, PieceVerdict::Kept { .. }));
+    /// assert_eq!(kept.map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1], "the third is at 1/3");
+    /// ```
     pub fn pieces_of(&self, of: Of, id: RowId) -> Vec<(u16, &PieceVerdict)> {
         self.table(of).map(|table| table.of(id)).unwrap_or_default()
     }
 
     /// Every piece of that sort, with its picture, in no order.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     pictures.with(regions.gate(&dial.sure)).finish()
+    /// });
+    /// assert_eq!(engine.verdicts().pieces(Of::Regions).count(), 3);
+    /// ```
     pub fn pieces(&self, of: Of) -> impl Iterator<Item = (RowId, &PieceVerdict)> {
         self.table(of).into_iter().flat_map(PieceTable::iter)
     }
@@ -269,6 +335,13 @@ impl Verdicts {
     }
 
     /// That every expected row stands in exactly one verdict.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// assert!(engine.verdicts().check().is_ok());
+    /// ```
     pub fn check(&self) -> Result<(), VerdictsError> {
         let mut pieces_astray: Vec<RowId> = self.pieces.iter().flat_map(PieceTable::astray).collect();
         if self.leaving.is_empty()
@@ -306,6 +379,15 @@ impl Verdicts {
     }
 
     /// Every row that has a verdict, and which.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::row::Verdict;
+    ///
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let first = engine.verdicts().iter().next().map(|(_, verdict)| verdict);
+    /// assert_eq!(first, Some(Verdict::Gated { dial: "side", score: 5.0 }));
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (RowId, Verdict)> {
         self.shards.iter().flat_map(move |(shard, rows)| {
             (0..rows.len()).filter_map(move |member| {
@@ -316,6 +398,14 @@ impl Verdicts {
     }
 
     /// The rows that are kept.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let kept: Vec<u32> = engine.verdicts().kept().map(|id| id.member).collect();
+    /// assert_eq!(kept, [1, 2]);
+    /// ```
     pub fn kept(&self) -> impl Iterator<Item = RowId> {
         self.shards.iter().flat_map(|(shard, rows)| {
             let kept = rows.iter().enumerate().filter(|(_, slot)| *slot == KEPT);
@@ -325,6 +415,15 @@ impl Verdicts {
 
     /// Every shard's verdicts, in the order of its samples, for verdicts that were [checked](Verdicts::check): a shard
     /// of which a row has none is left out. Pieces stay.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::row::Verdict;
+    ///
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let shards = engine.into_verdicts().take_shards();
+    /// assert_eq!(shards[&0][2], Verdict::Kept([80.0].into()));
+    /// ```
     pub fn take_shards(&mut self) -> BTreeMap<u32, Vec<Verdict>> {
         let mut shards = BTreeMap::new();
         while let Some((shard, rows)) = self.shards.pop_first() {
@@ -337,6 +436,14 @@ impl Verdicts {
     }
 
     /// How many rows are expected, decided and kept so far.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let counts = engine.verdicts().counts();
+    /// assert_eq!((counts.shards, counts.expected, counts.decided, counts.kept), (1, 3, 3, 2));
+    /// ```
     pub fn counts(&self) -> Counts {
         let expected = self.shards.values().map(Slots::len).sum();
         Counts { shards: self.shards.len(), expected, decided: self.decided, kept: self.kept }

@@ -90,6 +90,18 @@ enum DialChange {
 
 impl<'s> DialMaker<'s> {
     /// The next dial: `spec` must stand in the declaration where it is made.
+    ///
+    /// ```
+    /// use threshflow::flow::example::{DIALS, Side, side};
+    /// use threshflow::flow::{Engine, EngineOptions};
+    ///
+    /// let engine = Engine::start(EngineOptions::default(), &DIALS, &[10.0], |images, maker| {
+    ///     let at = maker.dial::<Side>(&DIALS[0]);
+    ///     images.each(side).gate(&at).finish()
+    /// })?;
+    /// assert_eq!(engine.wired().len(), 1);
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn dial<U: Unit>(&mut self, spec: &'static DialSpec) -> Dial<'s, U> {
         let index = self.inputs.len();
         let mut input = InputSession::<Epoch, Score<U>, isize>::new();

@@ -1,0 +1,258 @@
+//! A small dataflow for examples, and for tests of a wiring: pictures that no shard holds, and operators that answer from the row alone.
+//!
+//! A picture is known by its shorter side: pictures of one side have one content. [`taster`] gives it a tenth of its side, [`finder`] finds
+//! a region in it for every ten pixels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Chooser, Chosen, Comparison, Dial, DialMaker, DialSpec, EditCount, Engine, EngineOptions, Fed, Finds,
+    Finished, Flow, Found, NearestBetter, Progress, RegionCount, Verdicts,
+};
+use crate::lane::{Answer, LaneOptions, Lanes, Limits, Looks, Mode, Operator, Reply, Stage, Subject};
+use crate::row::{
+    Choice, ContentHash, Image, Refusal, Region, RegionKind, RowId, Score, Scored, Stamp, Unit, With,
+};
+use crate::shard::{Catalogue, Picture, ReadOptions};
+
+macro_rules! units {
+    ($($(#[$about:meta])* $unit:ident = $name:literal, $of:literal, up to $high:literal;)*) => {$(
+        $(#[$about])*
+        pub struct $unit;
+
+        impl Unit for $unit {
+            const NAME: &'static str = $name;
+            const UNIT: &'static str = $of;
+            const LOW: f32 = 0.0;
+            const HIGH: f32 = $high;
+        }
+    )*};
+}
+
+units! {
+    /// The shorter side of a picture.
+    Side = "side", "px", up to 100.0;
+    /// What [`taster`] answers.
+    Taste = "taste", "0 to 10", up to 10.0;
+    /// How many regions [`finder`] found.
+    Boxes = "boxes", "regions", up to 100.0;
+    /// How sure a region is: the first of a picture is at 1, the next at 1/2, then 1/3.
+    Sure = "sure", "0 to 1", up to 1.0;
+}
+
+const fn spec<U: Unit>(comparison: Comparison, default: f32) -> DialSpec {
+    DialSpec { name: U::NAME, unit: U::UNIT, comparison, default, low: U::LOW, high: U::HIGH, about: "" }
+}
+
+/// What [`Dials`] are made of, in their order.
+pub static DIALS: [DialSpec; 6] = [
+    spec::<Side>(Comparison::Above, 10.0),
+    spec::<Taste>(Comparison::AtLeast, 5.0),
+    spec::<NearestBetter>(Comparison::Above, 3.0),
+    spec::<Sure>(Comparison::AtLeast, 0.5),
+    spec::<RegionCount>(Comparison::AtLeast, 1.0),
+    spec::<EditCount>(Comparison::AtLeast, 1.0),
+];
+
+/// The dials of a wiring, by their units.
+pub struct Dials<'s> {
+    /// Number 0: above 10.
+    pub side: Dial<'s, Side>,
+    /// Number 1: at least 5.
+    pub taste: Dial<'s, Taste>,
+    /// Number 2: above 3.
+    pub nearest_better: Dial<'s, NearestBetter>,
+    /// Number 3: at least 0.5.
+    pub sure: Dial<'s, Sure>,
+    /// Number 4: at least 1.
+    pub regions: Dial<'s, RegionCount>,
+    /// Number 5: at least 1.
+    pub edits: Dial<'s, EditCount>,
+}
+
+impl<'s> Dials<'s> {
+    fn make(maker: &mut DialMaker<'s>) -> Self {
+        Dials {
+            side: maker.dial(&DIALS[0]),
+            taste: maker.dial(&DIALS[1]),
+            nearest_better: maker.dial(&DIALS[2]),
+            sure: maker.dial(&DIALS[3]),
+            regions: maker.dial(&DIALS[4]),
+            edits: maker.dial(&DIALS[5]),
+        }
+    }
+}
+
+/// Pictures of a shard, numbered from 0, with these shorter sides in pixels.
+pub fn pictures<const N: usize>(sides: [u8; N]) -> Vec<Image> {
+    let picture = |(member, side): (usize, u8)| Image {
+        id: RowId { shard: 0, member: member as u32 },
+        content: ContentHash([side; 16]),
+        width: 100,
+        height: side.into(),
+        given: Score::NAN,
+    };
+    sides.into_iter().enumerate().map(picture).collect()
+}
+
+/// Scores a picture by its shorter side.
+pub fn side(image: Image) -> Scored<Image, Side> {
+    let side = Score::of(image.short_side().into());
+    With::new(image, side)
+}
+
+/// The engine on this wiring, with the dials at their defaults, when every picture has its verdict.
+///
+/// Panics where the engine does not start or stops: an example shows what works.
+pub fn run(
+    images: Vec<Image>,
+    wire: impl for<'s> Fn(Flow<'s, Image>, &Dials<'s>) -> Finished<'s> + Send + Sync + 'static,
+) -> Engine {
+    let values = DIALS.map(|dial| dial.default);
+    let mut engine = Engine::start(EngineOptions::default(), &DIALS, &values, move |images, maker| {
+        wire(images, &Dials::make(maker))
+    })
+    .expect("the engine starts");
+    engine.insert(0, images.into_iter().map(Fed::Image), &mut go_on).expect("pictures go in");
+    engine.settle(&mut go_on).expect("every picture has its verdict");
+    engine
+}
+
+/// The [`Tick`](super::Tick) that stops nothing.
+pub fn go_on(_: &Progress, _: &Verdicts) -> Result<(), String> {
+    Ok(())
+}
+
+/// The numbers of the pictures that are kept.
+pub fn kept(engine: &Engine) -> Vec<u32> {
+    engine.verdicts().kept().map(|id| id.member).collect()
+}
+
+/// Lanes for stages, with their memos in a folder that goes with it. Keep it until the engine is dropped.
+pub struct Lab {
+    lanes: Arc<Lanes>,
+    _folder: tempfile::TempDir,
+}
+
+impl Lab {
+    /// Lanes that ask; or, in plan mode, that say what they would ask. Panics where no folder can be made.
+    pub fn new(mode: Mode) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let catalogue = Catalogue::open(folder.path(), ReadOptions::default(), false);
+        let options = LaneOptions {
+            mode,
+            pool_threads: 1,
+            pool_queue: 64,
+            decoded_bytes: 1 << 20,
+            deadline: Duration::from_secs(60),
+            generation: 0,
+            memos: folder.path().join("memo"),
+            log: None,
+        };
+        let lanes = Lanes::open(options, Arc::new(catalogue.expect("a catalogue opens")));
+        Lab { lanes, _folder: folder }
+    }
+
+    /// The stage of this operator. Panics where its memo does not open.
+    pub fn stage<O: Operator>(&self, operator: O) -> Arc<Stage<O>> {
+        Stage::open(operator, &self.lanes).expect("a memo opens")
+    }
+}
+
+/// Answers from a picture's side, by a function.
+pub struct FromSide<A> {
+    name: &'static str,
+    answer: fn(u8) -> Reply<A>,
+}
+
+/// Gives a picture a tenth of its side.
+pub fn taster() -> FromSide<Score<Taste>> {
+    FromSide { name: "taster", answer: |side| Score::of(f32::from(side) / 10.0).into() }
+}
+
+/// Finds a region for every ten pixels of a picture's side.
+pub fn finder() -> FromSide<Score<Boxes>> {
+    let answer = |side| Reply::with_body(Score::of(f32::from(side / 10)), vec![side / 10]);
+    FromSide { name: "finder", answer }
+}
+
+impl<A: Answer> Operator for FromSide<A> {
+    type Answer = A;
+    type Prepared = u8;
+    type Session = ();
+
+    const LOOKS: Looks = Looks::AtTheRow;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp::of(&[("operator", self.name.as_bytes())])
+    }
+
+    fn model(&self) -> String {
+        "a function of the side".to_owned()
+    }
+
+    fn bytes_to_prepare(&self, _: &Picture, _: &[u8]) -> u64 {
+        0
+    }
+
+    fn bytes_prepared(&self, _: usize) -> u64 {
+        0
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<u8, Refusal> {
+        Ok(subject.content().0[0])
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::of_functions(16)
+    }
+
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn answer(&self, _: &mut (), sides: &[u8]) -> Vec<Result<Reply<A>, Refusal>> {
+        sides.iter().map(|side| Ok((self.answer)(*side))).collect()
+    }
+}
+
+impl Finds for FromSide<Score<Boxes>> {
+    type Score = Sure;
+
+    fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
+        let count = body.first().copied().unwrap_or_default();
+        Ok((0..count).map(found).collect())
+    }
+}
+
+/// The region of this number, as [`finder`] finds it.
+pub fn found(number: u8) -> Found {
+    Found {
+        kind: RegionKind::Object,
+        noun: 0,
+        noun_text: "thing".to_owned(),
+        bbox: [0.0, 0.0, 10.0, 10.0 + f32::from(number)],
+        score: 1.0 / (1.0 + f32::from(number)),
+        told_by: None,
+    }
+}
+
+/// Chooses one edit a picture, of its first candidate.
+pub struct TakeFirst;
+
+impl Chooser for TakeFirst {
+    fn name(&self) -> &'static str {
+        "take_first"
+    }
+
+    fn choose(&self, _: &Image, regions: &[Region]) -> Vec<Chosen> {
+        let choice = |region: &Region| Choice { regions: [region.number, Choice::NONE], ..Choice::default() };
+        let none = || Refusal::permanent("no_region", "there is nothing to choose from");
+        vec![Chosen { number: 0, choice: regions.first().map(choice).ok_or_else(none) }]
+    }
+}
