@@ -40,6 +40,7 @@ mod agreement;
 mod measure;
 mod ssim;
 
+pub(crate) use agreement::Expected;
 pub use agreement::{Agreement, Seen, Told};
 pub use measure::Measured;
 pub use ssim::windows;
@@ -109,9 +110,11 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
     };
     let agreed = agreement.map_or(1.0, |agreement| agreement.with(operation));
     let weighed = 0.75 + 0.25 * agreed;
-    let (follows, natural) = match operation {
-        Operation::Adjust | Operation::Style | Operation::Extract => (follows, natural * weighed),
-        _ => (follows * weighed, natural),
+    let (follows, natural) = match Expected::of(operation) {
+        Expected::Altered | Expected::Same => (follows, natural * weighed),
+        Expected::Gone | Expected::Come | Expected::Another | Expected::Unknown => {
+            (follows * weighed, natural)
+        }
     };
     let follows = 1.0 + 4.0 * follows;
     Judgement {
@@ -131,7 +134,14 @@ fn reason(operation: Operation, measured: &Measured, agreement: Option<&Agreemen
         Operation::Extract => {
             format!("{} % of the ground clean, {changed} % of the object changed", share(measured.clean))
         }
-        _ => format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside),
+        Operation::Add
+        | Operation::Remove
+        | Operation::Replace
+        | Operation::Adjust
+        | Operation::Visual
+        | Operation::Background => {
+            format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside)
+        }
     };
     match agreement.and_then(|agreement| agreement.in_words(operation)) {
         Some(told) => format!("{seen}; CLIP: {told}."),

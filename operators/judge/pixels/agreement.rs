@@ -24,6 +24,44 @@ pub struct Agreement {
     pub shows: [f32; 2],
 }
 
+/// What a CLIP is to see of an operation's region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// The noun no longer.
+    Gone,
+    /// The noun, where it was not.
+    Come,
+    /// The result, or the noun no longer.
+    Another,
+    /// The result, or still the noun.
+    Altered,
+    /// Still the noun.
+    Same,
+    /// Nobody knows of a region.
+    Unknown,
+}
+
+impl Expected {
+    pub(crate) fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Remove => Expected::Gone,
+            Operation::Add => Expected::Come,
+            Operation::Replace | Operation::Visual | Operation::Background => Expected::Another,
+            Operation::Adjust => Expected::Altered,
+            Operation::Style | Operation::Extract => Expected::Same,
+            Operation::Action => Expected::Unknown,
+        }
+    }
+
+    /// Whether what the region is to show has words of its own.
+    pub(crate) fn has_target(self) -> bool {
+        match self {
+            Expected::Gone | Expected::Come | Expected::Another | Expected::Altered => true,
+            Expected::Same | Expected::Unknown => false,
+        }
+    }
+}
+
 /// A text and the two crops.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Told {
@@ -86,13 +124,13 @@ impl Agreement {
         let [before, after] = self.shows;
         let enough = before.min(0.5);
         let is = if after >= enough { 1.0 } else { after / enough };
-        match operation {
-            Operation::Remove => self.noun.fell(),
-            Operation::Add => self.noun.rose(),
-            Operation::Replace | Operation::Visual | Operation::Background => target.max(self.noun.fell()),
-            Operation::Adjust => target.max(is),
-            Operation::Style | Operation::Extract => is,
-            Operation::Action => 1.0,
+        match Expected::of(operation) {
+            Expected::Gone => self.noun.fell(),
+            Expected::Come => self.noun.rose(),
+            Expected::Another => target.max(self.noun.fell()),
+            Expected::Altered => target.max(is),
+            Expected::Same => is,
+            Expected::Unknown => 1.0,
         }
     }
 
@@ -100,13 +138,13 @@ impl Agreement {
     pub(crate) fn in_words(&self, operation: Operation) -> Option<String> {
         let told = |what: &str, [before, after]: [f32; 2]| format!("{what} {before:.2} to {after:.2}");
         let noun = || told("noun", self.noun.cosines);
-        match (operation, self.target) {
-            (Operation::Action, _) => None,
-            (Operation::Adjust | Operation::Style | Operation::Extract, _) => {
-                Some(told("clip_score", self.shows))
+        match (Expected::of(operation), self.target) {
+            (Expected::Unknown, _) => None,
+            (Expected::Altered | Expected::Same, _) => Some(told("clip_score", self.shows)),
+            (Expected::Gone | Expected::Come, _) | (Expected::Another, None) => Some(noun()),
+            (Expected::Another, Some(target)) => {
+                Some(format!("{}, {}", noun(), told("target", target.cosines)))
             }
-            (Operation::Remove | Operation::Add, _) | (_, None) => Some(noun()),
-            (_, Some(target)) => Some(format!("{}, {}", noun(), told("target", target.cosines))),
         }
     }
 }
