@@ -27,7 +27,7 @@ use image::RgbImage;
 use threshflow::row::Refusal;
 
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{Changes, Operation, Shows};
 use crate::plan::judgement::Judgement;
 
 /// Raise this when the code changes what a score is.
@@ -40,7 +40,6 @@ mod agreement;
 mod measure;
 mod ssim;
 
-pub(crate) use agreement::Expected;
 pub use agreement::{Agreement, Seen, Told};
 pub use measure::Measured;
 pub use ssim::windows;
@@ -110,11 +109,9 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
     };
     let agreed = agreement.map_or(1.0, |agreement| agreement.with(operation));
     let weighed = 0.75 + 0.25 * agreed;
-    let (follows, natural) = match Expected::of(operation) {
-        Expected::Altered | Expected::Same => (follows, natural * weighed),
-        Expected::Gone | Expected::Come | Expected::Another | Expected::Unknown => {
-            (follows * weighed, natural)
-        }
+    let (follows, natural) = match operation.shows() {
+        Shows::Altered | Shows::Same => (follows, natural * weighed),
+        Shows::Gone | Shows::Come | Shows::Another | Shows::Unknown => (follows * weighed, natural),
     };
     let follows = 1.0 + 4.0 * follows;
     Judgement {
@@ -129,17 +126,12 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
 fn reason(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> String {
     let share = |part: f32| (part * 100.0).round();
     let (changed, kept) = (share(measured.changed), share(measured.kept.max(0.0)));
-    let seen = match operation {
-        Operation::Style | Operation::Action => format!("{changed} % changed, structure agrees by {kept} %"),
-        Operation::Extract => {
+    let seen = match operation.changes() {
+        Changes::Picture | Changes::Motion => format!("{changed} % changed, structure agrees by {kept} %"),
+        Changes::Surroundings => {
             format!("{} % of the ground clean, {changed} % of the object changed", share(measured.clean))
         }
-        Operation::Add
-        | Operation::Remove
-        | Operation::Replace
-        | Operation::Adjust
-        | Operation::Visual
-        | Operation::Background => {
+        Changes::Object | Changes::Background => {
             format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside)
         }
     };

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use threshflow::row::RegionKind;
 
-pub use crate::plan::edit_type::{Changes, EditType, MadeBy, Needs, Operation, Outcome, Telling};
+pub use crate::plan::edit_type::{Changes, EditType, MadeBy, Needs, Operation, Outcome, Shows, Telling};
 
 pub mod check;
 pub mod passes;

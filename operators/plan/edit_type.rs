@@ -13,30 +13,31 @@ use threshflow::row::RegionKind;
 /// The table. It hands itself to the macro that it is given the name of, so that each file generates what it needs: the enums
 /// here, the prompts beside their questions.
 ///
-/// Of an operation: its name, what it [changes](Changes), what comes of it ([`Outcome`]), and how it is [made](MadeBy).
+/// Of an operation: its name, what it [changes](Changes), what its region then [shows](Shows), what comes of it in words
+/// ([`Outcome`]), and how it is [made](MadeBy).
 /// Of a type: its name, what it [needs](Needs), how it is [told](Telling), and its steps, each the operations that it may be.
 macro_rules! edit_types {
     ($generate:ident) => {
         $generate! {
             operations {
                 /// Puts an object in.
-                Add "add": changes Object, outcome Nothing, made ByRemoval;
+                Add "add": changes Object, shows Come, outcome Nothing, made ByRemoval;
                 /// Takes an object out.
-                Remove "remove": changes Object, outcome Nothing, made ByEditor;
+                Remove "remove": changes Object, shows Gone, outcome Nothing, made ByEditor;
                 /// Puts another thing in an object's place.
-                Replace "replace": changes Object, outcome Thing, made ByEditor;
+                Replace "replace": changes Object, shows Another, outcome Thing, made ByEditor;
                 /// Changes how an object looks.
-                Adjust "adjust": changes Object, outcome Look, made ByEditor;
+                Adjust "adjust": changes Object, shows Altered, outcome Look, made ByEditor;
                 /// Moves what is in the picture.
-                Action "action": changes Motion, outcome Nothing, made OnFilm;
+                Action "action": changes Motion, shows Unknown, outcome Nothing, made OnFilm;
                 /// Shows the whole picture in another style.
-                Style "style": changes Picture, outcome Style, made ByEditor;
+                Style "style": changes Picture, shows Same, outcome Style, made ByEditor;
                 /// Cuts an object out.
-                Extract "extract": changes Surroundings, outcome Nothing, made ByEditor;
+                Extract "extract": changes Surroundings, shows Same, outcome Nothing, made ByEditor;
                 /// Puts what a reference picture shows in an object's place.
-                Visual "visual": changes Object, outcome Reference, made ByEditor;
+                Visual "visual": changes Object, shows Another, outcome Reference, made ByEditor;
                 /// Changes the ground behind all objects.
-                Background "background": changes Background, outcome Ground, made ByEditor;
+                Background "background": changes Background, shows Another, outcome Ground, made ByEditor;
             }
             types {
                 Add "add": needs Object, told Single, steps [Add];
@@ -71,7 +72,8 @@ macro_rules! enums {
     (
         operations {$(
             $(#[$of_operation:meta])*
-            $operation:ident $operation_name:literal: changes $changes:ident, outcome $outcome:ident, made $made:ident;
+            $operation:ident $operation_name:literal:
+                changes $changes:ident, shows $shows:ident, outcome $outcome:ident, made $made:ident;
         )+}
         types {$(
             $(#[$of_type:meta])*
@@ -102,6 +104,11 @@ macro_rules! enums {
             /// What of the picture it changes.
             pub fn changes(self) -> Changes {
                 match self {$(Operation::$operation => Changes::$changes,)+}
+            }
+
+            /// What its region shows afterwards.
+            pub fn shows(self) -> Shows {
+                match self {$(Operation::$operation => Shows::$shows,)+}
             }
 
             /// What comes of it, and an instruction must say (`edit_result`).
@@ -167,6 +174,23 @@ pub enum Changes {
     Picture,
     /// Where things are, from one frame to another; it is about no region.
     Motion,
+}
+
+/// What the region of an operation shows afterwards; of one that is about none, the surest object of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// Its noun no longer.
+    Gone,
+    /// Its noun, where it was not.
+    Come,
+    /// What the result says, and its noun no longer.
+    Another,
+    /// What the result says, which is still its noun.
+    Altered,
+    /// Still its noun.
+    Same,
+    /// Nobody knows where to look.
+    Unknown,
 }
 
 /// What comes of an operation, in the words of an instruction.

@@ -2,7 +2,7 @@
 
 use crate::models::embedding::{cosine, share_of_first};
 use crate::models::region_clip::NounTexts;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{Operation, Shows};
 
 /// A region's crop and the words about it, as embeddings of length 1.
 #[derive(Clone, Copy, Debug)]
@@ -22,44 +22,6 @@ pub struct Agreement {
     pub target: Option<Told>,
     /// How surely the region shows its noun, before and after: clip_score, 0 to 1.
     pub shows: [f32; 2],
-}
-
-/// What a CLIP is to see of an operation's region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expected {
-    /// The noun no longer.
-    Gone,
-    /// The noun, where it was not.
-    Come,
-    /// The result, or the noun no longer.
-    Another,
-    /// The result, or still the noun.
-    Altered,
-    /// Still the noun.
-    Same,
-    /// Nobody knows of a region.
-    Unknown,
-}
-
-impl Expected {
-    pub(crate) fn of(operation: Operation) -> Self {
-        match operation {
-            Operation::Remove => Expected::Gone,
-            Operation::Add => Expected::Come,
-            Operation::Replace | Operation::Visual | Operation::Background => Expected::Another,
-            Operation::Adjust => Expected::Altered,
-            Operation::Style | Operation::Extract => Expected::Same,
-            Operation::Action => Expected::Unknown,
-        }
-    }
-
-    /// Whether what the region is to show has words of its own.
-    pub(crate) fn has_target(self) -> bool {
-        match self {
-            Expected::Gone | Expected::Come | Expected::Another | Expected::Altered => true,
-            Expected::Same | Expected::Unknown => false,
-        }
-    }
 }
 
 /// A text and the two crops.
@@ -124,13 +86,13 @@ impl Agreement {
         let [before, after] = self.shows;
         let enough = before.min(0.5);
         let is = if after >= enough { 1.0 } else { after / enough };
-        match Expected::of(operation) {
-            Expected::Gone => self.noun.fell(),
-            Expected::Come => self.noun.rose(),
-            Expected::Another => target.max(self.noun.fell()),
-            Expected::Altered => target.max(is),
-            Expected::Same => is,
-            Expected::Unknown => 1.0,
+        match operation.shows() {
+            Shows::Gone => self.noun.fell(),
+            Shows::Come => self.noun.rose(),
+            Shows::Another => target.max(self.noun.fell()),
+            Shows::Altered => target.max(is),
+            Shows::Same => is,
+            Shows::Unknown => 1.0,
         }
     }
 
@@ -138,13 +100,11 @@ impl Agreement {
     pub(crate) fn in_words(&self, operation: Operation) -> Option<String> {
         let told = |what: &str, [before, after]: [f32; 2]| format!("{what} {before:.2} to {after:.2}");
         let noun = || told("noun", self.noun.cosines);
-        match (Expected::of(operation), self.target) {
-            (Expected::Unknown, _) => None,
-            (Expected::Altered | Expected::Same, _) => Some(told("clip_score", self.shows)),
-            (Expected::Gone | Expected::Come, _) | (Expected::Another, None) => Some(noun()),
-            (Expected::Another, Some(target)) => {
-                Some(format!("{}, {}", noun(), told("target", target.cosines)))
-            }
+        match (operation.shows(), self.target) {
+            (Shows::Unknown, _) => None,
+            (Shows::Altered | Shows::Same, _) => Some(told("clip_score", self.shows)),
+            (Shows::Gone | Shows::Come, _) | (Shows::Another, None) => Some(noun()),
+            (Shows::Another, Some(target)) => Some(format!("{}, {}", noun(), told("target", target.cosines))),
         }
     }
 }

@@ -28,7 +28,7 @@
 
 use super::place::{Place, Size, without};
 use super::words::{count, head, names, parts, same_kind, stands_alone, telling, words};
-use super::{Changes, EditPlan, Instruction, Operation, Outcome, PlannedObject, PlannedStep, Telling};
+use super::{Changes, EditPlan, Instruction, Operation, Outcome, PlannedObject, PlannedStep, Shows, Telling};
 
 /// Words of a prompt of one operation, at most.
 pub(crate) const MOST_WORDS: usize = 30;
@@ -301,16 +301,10 @@ fn check_names(prompt: &str, step: &PlannedStep) -> Result<(), String> {
         return Err(format!("it does not name the object {noun:?} to the letter"));
     }
     let first = words(prompt).into_iter().next().unwrap_or_default();
-    let opposite: &[&str] = match step.operation {
-        Operation::Remove => &ADDING,
-        Operation::Add => &REMOVING,
-        Operation::Replace
-        | Operation::Adjust
-        | Operation::Action
-        | Operation::Style
-        | Operation::Extract
-        | Operation::Visual
-        | Operation::Background => &[],
+    let opposite: &[&str] = match step.operation.shows() {
+        Shows::Gone => &ADDING,
+        Shows::Come => &REMOVING,
+        Shows::Another | Shows::Altered | Shows::Same | Shows::Unknown => &[],
     };
     match opposite.contains(&first.as_str()) {
         true => Err(format!("it opens with {first:?}, but the operation is {}", step.operation.name())),

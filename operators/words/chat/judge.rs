@@ -32,7 +32,8 @@ macro_rules! rubrics {
     (
         operations {$(
             $(#[$doc:meta])*
-            $operation:ident $name:literal: changes $changes:ident, outcome $outcome:ident, made $made:ident;
+            $operation:ident $name:literal:
+                changes $changes:ident, shows $shows:ident, outcome $outcome:ident, made $made:ident;
         )+}
         types {$($of_types:tt)*}
     ) => {

@@ -193,11 +193,7 @@ impl<'a> Writer<'a> {
             }
             Operation::Adjust => self.adjusted(step, &subject.known(), &what),
             Operation::Replace => self.replaced(step, &subject.known_by_one(), &what),
-            Operation::Action
-            | Operation::Style
-            | Operation::Extract
-            | Operation::Visual
-            | Operation::Background => return Err(self.no_clause(step, "clause")),
+            _ => return Err(self.no_clause(step, "clause")),
         })
     }
 
@@ -274,13 +270,7 @@ impl<'a> Writer<'a> {
                 let words = self.wording(&what, &wordings);
                 Ok(Said { words, result: with_article(&format!("{colour} {thing}")) })
             }
-            Operation::Add
-            | Operation::Remove
-            | Operation::Action
-            | Operation::Style
-            | Operation::Extract
-            | Operation::Visual
-            | Operation::Background => Err(self.no_clause(step, "turn under a premise")),
+            _ => Err(self.no_clause(step, "turn under a premise")),
         }
     }
 
@@ -304,12 +294,7 @@ impl<'a> Writer<'a> {
                 Ok(Said { words: self.wording(&what, &wordings), result })
             }
             Operation::Replace => Ok(self.replaced(step, it, &what)),
-            Operation::Add
-            | Operation::Action
-            | Operation::Style
-            | Operation::Extract
-            | Operation::Visual
-            | Operation::Background => Err(self.no_clause(step, "later turn")),
+            _ => Err(self.no_clause(step, "later turn")),
         }
     }
 
