@@ -193,5 +193,5 @@ fn a_stamp_covers_its_own_rules_only() {
     let mut stamps: Vec<_> = EditType::ALL.into_iter().map(stamp_parts).collect();
     stamps.sort();
     stamps.dedup();
-    assert_eq!(stamps.len(), 13);
+    assert_eq!(stamps.len(), EditType::COUNT);
 }
