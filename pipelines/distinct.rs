@@ -43,10 +43,6 @@ impl Pipeline for Distinct {
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         self.prepare.illustrator()
     }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.prepare.sidecar_score()
-    }
 }
 
 impl App for Distinct {

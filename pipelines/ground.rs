@@ -89,8 +89,7 @@ impl<'a> Opening<'a> {
             workbench.note(&format!("released records: {}", records.describe()));
         }
         let scorer = AestheticScorer::open(&args.aesthetic, &backend, workbench.cores).map_err(failed)?;
-        let scorer = if args.aesthetic_from_sidecar.is_some() { scorer.or_sidecar() } else { scorer };
-        let aesthetic = Stage::open(scorer, &workbench.lanes)?;
+        let aesthetic = workbench.stage_or_sidecar(scorer, args.aesthetic_from_sidecar.as_deref())?;
         let mut opening = Opening { args, workbench, backend, records, aesthetic, noun_texts: None };
         let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
         // A baked vocabulary needs no text tower; `Detect` says so where one is missing.

@@ -25,11 +25,6 @@ pub trait Pipeline: Send + Sync + 'static {
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         None
     }
-
-    /// The field of the `.json` sidecar that [`Image::given`] is taken from, if any.
-    fn sidecar_score(&self) -> Option<&str> {
-        None
-    }
 }
 
 /// The dials that a pipeline declares.

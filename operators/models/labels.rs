@@ -86,7 +86,7 @@ mod tests {
     use crate::caption::FixedVocabulary;
     use threshflow::flow::Found;
     use threshflow::lane::Key;
-    use threshflow::row::{ContentHash, Image, RowId, Score};
+    use threshflow::row::{ContentHash, Image, RowId};
 
     fn list(objects: &[&str], backgrounds: &[&str]) -> NounList {
         NounList::of(objects.iter().copied(), backgrounds.iter().copied()).unwrap()
@@ -94,8 +94,7 @@ mod tests {
 
     fn named(labels: &Labels, number: u16) -> Result<String, Refusal> {
         let id = RowId { shard: 0, member: 0 };
-        let given = Score::of(f32::NAN);
-        let image = Image { id, content: ContentHash([7; 16]), width: 9, height: 9, given };
+        let image = Image { id, content: ContentHash([7; 16]), width: 9, height: 9 };
         let (kind, bbox) = (RegionKind::Object, [0.0, 0.0, 4.0, 4.0]);
         let found = Found { kind, noun: number, noun_text: "x".to_owned(), bbox, score: 0.5, told_by: None };
         let region = found.region(&image, 0);

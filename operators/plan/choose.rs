@@ -162,11 +162,11 @@ impl Chooser for Choose {
 mod tests {
     use super::*;
     use threshflow::flow::Found;
-    use threshflow::row::{ContentHash, RegionKind, RowId, Score};
+    use threshflow::row::{ContentHash, RegionKind, RowId};
 
     fn picture() -> Image {
         let id = RowId { shard: 0, member: 0 };
-        Image { id, content: ContentHash([7; 16]), width: 1000, height: 800, given: Score::of(f32::NAN) }
+        Image { id, content: ContentHash([7; 16]), width: 1000, height: 800 }
     }
 
     /// A region of 100 by 110 pixels, and of the noun of that number.

@@ -228,7 +228,7 @@ pub fn value_of(measure: Option<&Measure>) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use threshflow::row::{Image, Score};
+    use threshflow::row::Image;
 
     #[test]
     fn a_record_speaks_of_its_own_regions_only() {
@@ -241,7 +241,7 @@ mod tests {
         let (mine, other) = (record(0.5), record(0.25));
         let id = RowId { shard: 0, member: 0 };
         let content = ContentHash::of(b"a picture");
-        let image = Image { id, content, width: 9, height: 9, given: Score::of(f32::NAN) };
+        let image = Image { id, content, width: 9, height: 9 };
         let region = |number, bbox, told_by| {
             let (kind, noun_text) = (RegionKind::Object, "cat".to_owned());
             Found { kind, noun: 0, noun_text, bbox, score: 0.5, told_by }.region(&image, number)

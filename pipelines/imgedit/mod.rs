@@ -91,7 +91,6 @@ pub struct ImgEdit {
     pub(crate) judge: Arc<Stage<Judge>>,
     pub(crate) recorder: ImgEditRecorder,
     pub(crate) illustrator: IllustrateEdits,
-    pub(crate) sidecar_score: Option<String>,
 }
 
 impl Pipeline for ImgEdit {
@@ -136,10 +135,6 @@ impl Pipeline for ImgEdit {
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         Some(&self.illustrator)
-    }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.sidecar_score.as_deref()
     }
 }
 

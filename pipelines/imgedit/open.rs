@@ -337,6 +337,5 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
         judge,
         recorder,
         illustrator,
-        sidecar_score: args.ground.aesthetic_from_sidecar.clone(),
     })
 }

@@ -28,7 +28,6 @@ dials! {
 /// The stages that cost something, opened once and shared by every worker.
 pub struct Prepare {
     aesthetic: Scorer,
-    sidecar_score: Option<String>,
 }
 
 /// How a picture's score is had.
@@ -66,10 +65,6 @@ impl Pipeline for Prepare {
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         Some(&Illustrate)
     }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.sidecar_score.as_deref()
-    }
 }
 
 /// Flags of `prepare run` and `prepare plan`.
@@ -101,13 +96,12 @@ impl App for Prepare {
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
         let failed = |error: operators::onnx::OnnxError| Failure::Failed(error.to_string());
         let (lanes, cores) = (&workbench.lanes, workbench.cores);
-        let sidecar_score = args.aesthetic_from_sidecar.clone();
         let whole = |scorer: AestheticScorer| -> Result<Scorer, Failure> {
-            let scorer = if sidecar_score.is_some() { scorer.or_sidecar() } else { scorer };
-            Ok(Scorer::Whole(Stage::open(scorer, lanes)?))
+            let field = args.aesthetic_from_sidecar.as_deref();
+            Ok(Scorer::Whole(workbench.stage_or_sidecar(scorer, field)?))
         };
         let Some(model) = &args.aesthetic else {
-            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())?, sidecar_score });
+            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())? });
         };
         let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
         workbench.note(&backend.description());
@@ -119,6 +113,6 @@ impl App for Prepare {
             }
             None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
         };
-        Ok(Prepare { aesthetic, sidecar_score })
+        Ok(Prepare { aesthetic })
     }
 }

@@ -64,7 +64,6 @@ pub struct RecapMask {
     segment: Arc<Stage<Segment>>,
     region_score: Arc<Stage<RegionScore>>,
     recorder: RecapRecorder,
-    sidecar_score: Option<String>,
 }
 
 impl Pipeline for RecapMask {
@@ -90,10 +89,6 @@ impl Pipeline for RecapMask {
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         Some(&Illustrate)
     }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.sidecar_score.as_deref()
-    }
 }
 
 impl App for RecapMask {
@@ -111,7 +106,6 @@ impl App for RecapMask {
         let records = opening.records.clone();
         let recorder = RecapRecorder::new(None, source, detect.clone(), segment.clone(), records);
         let aesthetic = opening.aesthetic.clone();
-        let sidecar_score = args.aesthetic_from_sidecar.clone();
-        Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
+        Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder })
     }
 }

@@ -40,8 +40,9 @@ pub use run::{rows_of, run, settings};
 pub use run_report::RunReport;
 pub use summary::{Summary, peak_rss_bytes};
 
-use crate::lane::Lanes;
+use crate::lane::{Lanes, Operator, Stage};
 use crate::pipeline::Pipeline;
+use crate::row::{Score, Unit};
 
 /// How a command ends when it does not end well. The message says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,17 @@ pub struct Workbench {
 }
 
 impl Workbench {
+    /// Opens a scorer's stage; with a field, the sidecar's number in it goes before what the scorer would say.
+    pub fn stage_or_sidecar<U: Unit, O: Operator<Answer = Score<U>>>(
+        &self,
+        scorer: O,
+        field: Option<&str>,
+    ) -> Result<Arc<Stage<O>>, Failure> {
+        let Some(field) = field else { return Ok(Stage::open(scorer, &self.lanes)?) };
+        let numbers = self.lanes.catalogue.sidecar_numbers(field)?;
+        Ok(Stage::open_or_sidecar(scorer, numbers, &self.lanes)?)
+    }
+
     /// Tells the user, on stderr, what was chosen for her: which back-end, which device. Once a process.
     pub fn note(&self, what: &str) {
         static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());

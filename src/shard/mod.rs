@@ -25,6 +25,7 @@ mod probe;
 mod sample;
 mod shard_names;
 mod sidecar;
+mod sidecar_numbers;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };
 pub use shard_names::ShardNames;
+pub use sidecar_numbers::SidecarNumbers;
 pub use text::{Decoded, Holding, decode};
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
