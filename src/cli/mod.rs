@@ -1,5 +1,5 @@
-//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench where the pipeline has them; and
-//! the pipeline's own verbs. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
+//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench if the pipeline has them; and the
+//! pipeline's own subcommands. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
 
 mod apart;
 mod clean;

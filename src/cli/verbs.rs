@@ -1,4 +1,4 @@
-//! The verbs of a pipeline: what the command line of each has, and what each does.
+//! The subcommands of a pipeline: the flags of each, and what each does.
 
 use std::path::PathBuf;
 
