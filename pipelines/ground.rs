@@ -1,4 +1,4 @@
-//! What the pipelines that find, mask and score regions share: their flags, and the opening of their stages.
+//! What is shared by the pipelines that find, mask and score regions: their flags, and the opening of their stages.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The verbs that `imgedit` has beside those of every pipeline: `release` writes a published set in ImgEdit's own layout, `check`
-//! looks such a folder over.
+//! The subcommands that `imgedit` has beside those of every pipeline: `release` writes a published set in ImgEdit's own layout, and `check`
+//! checks such a folder.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! Prepare: from web shards to the pictures worth editing. ImgEdit's first stage.
 //!
-//! Every `ask` is answered once and remembered; every `gate` is a dial that a rerun may turn.
+//! Every `ask` is answered once and remembered. Every `gate` has a dial that a rerun may move.
 
 mod bench;
 mod demo;
