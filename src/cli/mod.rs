@@ -164,7 +164,7 @@ pub enum Output {
 pub struct BenchOptions {
     #[command(flatten)]
     pub source: SourceOptions,
-    /// Most pictures to measure decoding and the model on alone; the run from end to end is over all of them
+    /// The most pictures on which decoding and the model are measured alone; the run from end to end takes all pictures
     #[arg(long, default_value_t = 1000)]
     pub pictures: usize,
     /// Print one JSON object
