@@ -23,7 +23,7 @@ use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Pass};
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{MadeBy, Operation, Outcome};
 
 use form::Sent;
 
@@ -209,7 +209,7 @@ impl<S: SendForm> Editor for HttpEdit<S> {
 
     /// All but action, which is two frames and nobody's edit.
     fn can(&self, operation: Operation) -> bool {
-        operation != Operation::Action
+        operation.made() != MadeBy::OnFilm
     }
 
     fn at_once(&self) -> usize {
@@ -237,13 +237,15 @@ impl<S: SendForm> Editor for HttpEdit<S> {
 
 /// The reference of a pass, where it is sent: with `visual` alone.
 fn reference<'a>(pass: &Pass<'a>) -> Result<Option<&'a RgbImage>, Refusal> {
-    match (pass.operation, pass.reference) {
-        (Operation::Visual, None) => {
+    if pass.operation.outcome() != Outcome::Reference {
+        return Ok(None);
+    }
+    match pass.reference {
+        None => {
             let message = "visual was asked for without the picture of the object that is to be shown";
             Err(Refusal::permanent("no_reference", message))
         }
-        (Operation::Visual, reference) => Ok(reference),
-        _ => Ok(None),
+        reference => Ok(reference),
     }
 }
 

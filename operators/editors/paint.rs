@@ -25,7 +25,7 @@ use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Pass, Results};
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{MadeBy, Operation, Outcome};
 
 mod backdrop;
 mod dice;
@@ -68,7 +68,7 @@ impl Editor for Paint {
     }
 
     fn can(&self, operation: Operation) -> bool {
-        operation != Operation::Action
+        operation.made() != MadeBy::OnFilm
     }
 
     fn results(&self, operation: Operation) -> Option<Results> {
@@ -76,8 +76,8 @@ impl Editor for Paint {
             told: format!("{what} of {}", names.join(", ")),
             makes: Box::new(move |result| names::name_in(names, result).is_some()),
         };
-        match operation {
-            Operation::Replace => {
+        match operation.outcome() {
+            Outcome::Thing => {
                 let colours: Vec<&str> = COLOURS.iter().map(|(name, _)| *name).collect();
                 let things = of("a thing", drawable());
                 Some(Results {
@@ -85,13 +85,13 @@ impl Editor for Paint {
                     ..things
                 })
             }
-            Operation::Adjust => Some(Results {
+            Outcome::Look => Some(Results {
                 told: recolour::Change::told(),
                 makes: Box::new(|result| recolour::Change::of(result).is_ok()),
             }),
-            Operation::Background => Some(of("one", grounds())),
-            Operation::Style => Some(of("one", styles())),
-            _ => None,
+            Outcome::Ground => Some(of("one", grounds())),
+            Outcome::Style => Some(of("one", styles())),
+            Outcome::Nothing | Outcome::Reference => None,
         }
     }
 

@@ -26,7 +26,7 @@ use image::RgbImage;
 use threshflow::row::Refusal;
 
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{Changes, Operation, Shows};
 use crate::plan::judgement::Judgement;
 
 /// Raise this when the code changes what a score is.
@@ -108,9 +108,9 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
     };
     let agreed = agreement.map_or(1.0, |agreement| agreement.with(operation));
     let weighed = 0.75 + 0.25 * agreed;
-    let (follows, natural) = match operation {
-        Operation::Adjust | Operation::Style | Operation::Extract => (follows, natural * weighed),
-        _ => (follows * weighed, natural),
+    let (follows, natural) = match operation.shows() {
+        Shows::Altered | Shows::Same => (follows, natural * weighed),
+        Shows::Gone | Shows::Come | Shows::Another | Shows::Unknown => (follows * weighed, natural),
     };
     let follows = 1.0 + 4.0 * follows;
     Judgement {
@@ -125,12 +125,14 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
 fn reason(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> String {
     let share = |part: f32| (part * 100.0).round();
     let (changed, kept) = (share(measured.changed), share(measured.kept.max(0.0)));
-    let seen = match operation {
-        Operation::Style | Operation::Action => format!("{changed} % changed, structure agrees by {kept} %"),
-        Operation::Extract => {
+    let seen = match operation.changes() {
+        Changes::Picture | Changes::Motion => format!("{changed} % changed, structure agrees by {kept} %"),
+        Changes::Surroundings => {
             format!("{} % of the ground clean, {changed} % of the object changed", share(measured.clean))
         }
-        _ => format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside),
+        Changes::Object | Changes::Background => {
+            format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside)
+        }
     };
     match agreement.and_then(|agreement| agreement.in_words(operation)) {
         Some(told) => format!("{seen}; CLIP: {told}."),

@@ -10,7 +10,7 @@ use super::lexicon::Lexicon;
 use super::motion::Motion;
 use crate::plan::choice::slot;
 use crate::plan::edit_plan::check::check_beside;
-use crate::plan::edit_plan::{EditPlan, EditType, Instruction};
+use crate::plan::edit_plan::{EditPlan, Instruction, Needs};
 
 mod subject;
 mod writer;
@@ -66,11 +66,9 @@ pub fn instruct(lexicon: &Lexicon, plan: &EditPlan, known: &Known<'_>) -> Result
         let pick = if attempt == 0 { plan.pick } else { slot(plan.pick, &format!("attempt {attempt}")) };
         let writer = Writer::new(lexicon, plan, known, pick, attempt >= TERSE_FROM)?;
         let instruction = writer.write()?;
-        let objects: Vec<&str> = match plan.edit_type {
-            EditType::Background => known.objects.to_vec(),
-            _ => Vec::new(),
-        };
-        match check_beside(&instruction, plan, &objects) {
+        let of_a_background = plan.edit_type.needs() == Needs::Background;
+        let objects = if of_a_background { known.objects } else { &[] };
+        match check_beside(&instruction, plan, objects) {
             Ok(()) => return Ok(instruction),
             Err(why) => complaint = why,
         }
