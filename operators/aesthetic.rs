@@ -1,7 +1,7 @@
 //! `aesthetic`: how pleasing a picture is, on the LAION scale from 0 to 10, by any ONNX scorer.
 //!
-//! The model's arithmetic is in [`aesthetic_model`](crate::models::aesthetic_model); here it is made an operator: what
-//! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
+//! The model's arithmetic is in [`aesthetic_model`](crate::models::aesthetic_model). This file makes it an operator: what shapes an answer
+//! (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editors::Editor); what each makes is kept in that editor's
-//! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
-//! killed between two passes repeats neither.
+//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editors::Editor). The answer cache of that
+//! editor keeps the result of each pass. So passes that several edits share (the object taken out, for `add` and for `remove`) are made
+//! once, and a run that is killed between two passes repeats neither.
 
 mod editors;
 mod pictures;

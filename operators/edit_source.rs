@@ -1,4 +1,4 @@
-//! What the operators of edits read of what was found out before: an edit's plan, its regions' masks, pictures as pixels.
+//! What the operators of edits read of earlier answers: an edit's plan, the masks of its regions, pictures as pixels.
 
 use std::sync::Arc;
 

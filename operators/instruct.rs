@@ -1,4 +1,4 @@
-//! `instruct`: an edit's plan in words: by a chat model that sees the picture, or by the plain grammar. Whoever writes, the words
+//! `instruct`: an edit's plan in words. A chat model that sees the picture writes them, or the plain grammar does. In both cases the words
 //! pass [the same checker](crate::plan::edit_plan::check).
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! `nouns`, out of captions: which concrete things a caption names, objects and backgrounds apart. By a chat model, or by a fixed
-//! vocabulary to the letter. Where the sidecar (or a released record) lists nouns, those are taken and nothing is asked.
+//! `nouns`, out of captions: the concrete things that a caption names, with objects and backgrounds separate. A chat model finds them, or a
+//! fixed vocabulary does. If the sidecar (or a released record) lists nouns, those are taken and nothing is asked.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a pipeline is: a name, its dials, and how its steps are wired.
+//! What a pipeline is: a name, its dials, and the wiring of its steps.
 
 use crate::dial::DialSet;
 use crate::flow::{Engine, EngineOptions, Flow};

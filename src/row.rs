@@ -1,8 +1,7 @@
-//! What may ride a flow: small, ordered records of ids and scores. Never pixels, embeddings, captions or masks.
+//! What a flow may carry: small, ordered records of ids and scores. Never pixels, embeddings, captions or masks.
 //!
-//! A row names its picture by [`RowId`] (which sample of which shard) and by [`ContentHash`] (what the
-//! memo is keyed by). Everything bigger stays where it is: bytes in the memory-mapped shards, keys and
-//! sidecars in the shard's index, answers in the memo.
+//! A row names its picture by [`RowId`] (which sample of which shard) and by [`ContentHash`] (the key of the memo). Everything larger stays
+//! in its place: bytes in the memory-mapped shards, keys and sidecars in the shard's index, answers in the memo.
 
 use std::fmt;
 use std::hash::Hash;

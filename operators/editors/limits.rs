@@ -1,5 +1,5 @@
-//! What editors can make of an operation, where not any words will do: said to whoever writes, before anybody is paid for words
-//! that nobody can carry out.
+//! What editors can make of an operation, if they cannot make everything. The writer is told so before anybody pays for words that no
+//! editor can carry out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! The embedded editor: classical, deterministic, needs no model and no server.
+//! The embedded editor: classical and deterministic. It needs no model and no server.
 //!
-//! It is plain. It takes things out by copying what stands around them, and puts pictograms in; it changes colours, paints grounds
-//! and filters pictures. It knows a few words ([`COLOURS`], `drawable`, [`looks`], [`grounds`], [`styles`]) and
-//! refuses results that name none of them; an action it cannot make at all. What it makes shows that a pipeline works; people
-//! who want data for a model give the pipeline a better editor.
+//! It is plain. It takes things out by copying their surroundings, and puts pictograms in. It changes colours, paints grounds and filters
+//! pictures. It knows a few words ([`COLOURS`], `drawable`, [`looks`], [`grounds`], [`styles`]), and refuses results that name none of
+//! them. It cannot make an action at all. Its results show that a pipeline works. For data to train a model on, give the pipeline a better
+//! editor.
 //!
 //! | operation | what is done | needs |
 //! |---|---|---|
@@ -16,8 +16,8 @@
 //! | style | the whole picture is filtered | a result of [`styles`] |
 //! | extract | all but the region becomes white | a mask |
 //!
-//! Where there is a mask, no pixel changes further from it than [`reach`] says (adjust keeps to the mask itself, background to one
-//! pixel around it); extract is the other way round: what is in the mask stays.
+//! If there is a mask, no pixel changes further from it than [`reach`] says (adjust keeps to the mask itself, background to one pixel
+//! around it). Extract is the opposite: what is in the mask stays.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ImageEncoder, RgbImage, RgbaImage};

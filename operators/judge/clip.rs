@@ -1,5 +1,5 @@
-//! The embedded judge's CLIP: crops of a step's region before and after, held against its noun and against what is put in. The
-//! arithmetic is in [`judge::pixels`](crate::judge::pixels); here the towers are asked.
+//! The embedded judge's CLIP: crops of a step's region before and after are compared with its noun and with what is put in. The arithmetic
+//! is in [`judge::pixels`](crate::judge::pixels). This file runs the towers.
 
 use std::borrow::Cow;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! The embedded judge: looks at pixels and, where a CLIP is there, at what that says of the edited region; asks no server.
+//! The embedded judge. It looks at pixels and, if there is a CLIP, at what the CLIP says of the edited region. It asks no server.
 //!
-//! It is plain: of pixels it sees whether something changed where it should, and nothing where it shouldn't; it takes a CLIP to tell
-//! a cat from a dog. Numbers are of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`.
+//! It is plain. In the pixels it sees whether something changed where it should, and nothing where it should not. Only a CLIP can tell a
+//! cat from a dog. The numbers are those of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`.
 //!
 //! | operation | follows | natural |
 //! |---|---|---|
@@ -12,16 +12,15 @@
 //! | action | `1 + 4 up(changed, 0.02)` | `1 + 4 ssim` |
 //! | extract | `1 + 4 clean intact` | `1 + 4 intact clip`, with `intact = up(1 - changed, 0.8)` |
 //!
-//! with `did = sqrt(up(change, 0.05) up(changed, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where
-//! nothing is outside) and `seamless = 0.75 + 0.25 seam`.
+//! with `did = sqrt(up(change, 0.05) up(changed, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where nothing is
+//! outside) and `seamless = 0.75 + 0.25 seam`.
 //!
-//! `clip = 0.75 + 0.25 agreed`, or 1 without a CLIP: at most a quarter of the scale, since small CLIPs are easily led astray.
-//! [`Agreement::with`] says what `agreed` is: that a noun's cosine fell or rose with what was taken out or put in, or that the
-//! object is still what it was.
+//! `clip = 0.75 + 0.25 agreed`, or 1 without a CLIP: a quarter of the scale at most, since small CLIPs are often wrong. [`Agreement::with`]
+//! says what `agreed` is: that a noun's cosine fell or rose with what was taken out or put in, or that the object is still what it was.
 //!
-//! An edit matches where the change lies in the region (a style: all over; an action: the structure holds; an extract: the
-//! object is intact), where it follows by 3 or more, and where a CLIP leans that way: `agreed` is 0.1 or more. Of an edit of several
-//! steps the least counts.
+//! An edit matches if three things hold. The change is in the region (for a style: all over; for an action: the structure holds; for an
+//! extract: the object is intact). It follows by 3 or more. If there is a CLIP, `agreed` is 0.1 or more. For an edit of several steps, the
+//! lowest counts.
 
 use image::RgbImage;
 use threshflow::row::Refusal;

@@ -1,7 +1,7 @@
-//! What a region's number of a noun means: the one place where it is looked up.
+//! What the number of a region's noun means. This is the only place where it is looked up.
 //!
-//! A detector that takes text numbers the nouns of the question. One whose vocabulary is baked in numbers its own labels, and behind
-//! them the picture's nouns, for regions that a released record brought along.
+//! A detector that takes text numbers the nouns of the question. A detector with a built-in vocabulary numbers its own labels; after them
+//! come the picture's nouns, for regions of a released record.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Released records as a source of answers: who downloaded ImgEdit's original data goes on from it, and asks only what is missing.
+//! Released records as a source of answers: a user who downloaded ImgEdit's original data continues from it, and asks only what is missing.
 //!
-//! Each operator looks a picture's record up before it asks: what the record says is its answer, remembered like any other.
+//! Each operator looks up a picture's record before it asks. What the record says is the answer, and is remembered like any other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

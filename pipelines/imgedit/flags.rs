@@ -1,4 +1,4 @@
-//! What the values of `imgedit`'s flags may be, and which flags go together: said before anything is opened or asked.
+//! What the values of `imgedit`'s flags may be, and which flags go together. Errors are reported before anything is opened or asked.
 
 use operators::http::Prices;
 use operators::plan::edit_plan::EditType;

@@ -1,5 +1,5 @@
-//! Who answers in `imgedit`: chat models behind an endpoint, ComfyUI, an HTTP editor, ONNX, or the embedded
-//! defaults where nothing else is named.
+//! Who answers in `imgedit`: chat models behind an endpoint, ComfyUI, an HTTP editor, ONNX, or the embedded defaults if nothing else is
+//! named.
 
 use std::sync::Arc;
 use std::time::Duration;

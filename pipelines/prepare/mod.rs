@@ -1,6 +1,6 @@
 //! Prepare: from web shards to the pictures worth editing. ImgEdit's first stage.
 //!
-//! Every `ask` is answered once and remembered; every `gate` is a dial that a rerun may turn.
+//! Every `ask` is answered once and remembered. Every `gate` has a dial that a rerun may move.
 
 mod bench;
 mod demo;
@@ -76,13 +76,13 @@ pub struct Args {
     /// Ask this CLIP (a folder with vision_model.onnx) for embeddings, and score them by the head.onnx of --aesthetic
     #[arg(long, value_name = "FOLDER", requires = "aesthetic", conflicts_with = "aesthetic_from_sidecar")]
     pub clip: Option<PathBuf>,
-    /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
+    /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only if it is missing
     #[arg(long, value_name = "FIELD")]
     pub aesthetic_from_sidecar: Option<String>,
     /// Where models run: cpu, cuda:0,1 or tensorrt:0
     #[arg(long, default_value = "cpu")]
     pub device: Device,
-    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime where its library is found)
+    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime if its library is found)
     #[arg(long, default_value = "auto")]
     pub backend: BackendChoice,
 }

@@ -1,7 +1,7 @@
 //! Recap and mask: every picture with its nouns, and the boxes, masks and scores of its regions. ImgEdit's second stage.
 //!
-//! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was
-//! found: gates that come before a question save it.
+//! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was found. A gate
+//! before a question saves the question for the rows that it holds back.
 
 mod demo;
 pub(crate) mod record;

@@ -1,7 +1,7 @@
 //! What `recap_mask` publishes of a picture: ImgEdit's original-data record, as JSON and as nested columns.
 //!
-//! A record that came in (released, or the sidecar where it has that form) goes on with all its unknown fields; what was
-//! found, masked and scored here is written over. `score` is the detector's; the mask's own quality is `mask_score`.
+//! A record that came in (a released one, or the sidecar if it has that form) keeps all its unknown fields. What was found, masked and
+//! scored here replaces the old values. `score` is the detector's; the mask's own quality is `mask_score`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a run has to say of its shards beside their rows: files that were passed over, sidecars that were not read to the letter.
+//! What a run says of its shards beside their rows: files that were ignored, and sidecars that were not read exactly.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench where the pipeline has them; and
-//! the pipeline's own verbs. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
+//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench if the pipeline has them; and the
+//! pipeline's own subcommands. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
 
 mod apart;
 mod clean;
@@ -176,7 +176,7 @@ pub enum Output {
 pub struct BenchOptions {
     #[command(flatten)]
     pub source: SourceOptions,
-    /// Most pictures to measure decoding and the model on alone; the run from end to end is over all of them
+    /// The most pictures on which decoding and the model are measured alone; the run from end to end takes all pictures
     #[arg(long, default_value_t = 1000)]
     pub pictures: usize,
     /// Print one JSON object

@@ -1,4 +1,4 @@
-//! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
+//! `run`: from shards to the published set. It also opens everything that `plan` needs too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

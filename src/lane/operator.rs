@@ -1,4 +1,4 @@
-//! What an operator is: how a question is prepared and answered, and what of the answer rides.
+//! What an operator is: how a question is prepared and answered, and which part of the answer is put on the row.
 
 use super::{Limits, Question};
 use crate::memo::{Inline, Written};

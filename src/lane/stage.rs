@@ -1,4 +1,4 @@
-//! A stage: an operator, its memo, and the way of a question through the lane.
+//! A stage: an operator, its memo, and the path of a question through the lane.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{

@@ -1,9 +1,9 @@
 //! The catalogue: which number each shard has in this store, and which shards are open.
 //!
-//! `store/shards.log` holds one line a shard: a CRC-32, the number, the fingerprint, and the name as JSON, parted
-//! by tabs. Lines are only ever added, and synced before a number is given out, so that no number can come to
-//! mean two shards. A last line that is torn is cut off. Where lines are damaged or lost (`sources.log` tells), the log is written
-//! anew from what holds, and further numbers count from the clock: none that was ever given out comes again.
+//! `store/shards.log` has one line for each shard: a CRC-32, the number, the fingerprint, and the name as JSON, separated by tabs. Lines
+//! are only added, and are synced before a number is given out, so that no number can mean two shards. A torn last line is cut off. If
+//! lines are damaged or lost (`sources.log` shows it), the log is written anew from the sound lines, and further numbers count from the
+//! clock. So no number that was given out is ever given out again.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;

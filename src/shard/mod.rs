@@ -1,4 +1,4 @@
-//! Tar shards, plain or in pieces: found, memory-mapped, indexed once. The only room that hands out bytes of pictures.
+//! Tar shards, plain or in chunks: found, memory-mapped, indexed once. This is the only room that gives out bytes of pictures.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

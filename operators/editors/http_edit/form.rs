@@ -1,4 +1,4 @@
-//! The pictures of a form: scaled where they are too large, as PNGs; the mask as transparency.
+//! The pictures of a form: scaled down if they are too large, as PNGs; the mask as transparency.
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};

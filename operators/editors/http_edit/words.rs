@@ -1,7 +1,7 @@
-//! What an editing model is told, for each operation.
+//! The words that an editing model gets, for each operation.
 //!
-//! The published instruction isn't always what is to be done in this pass: an `add` is made by taking the object out, and a `hybrid` says
-//! two things at once. So the words are of the pass, unless the settings say otherwise.
+//! The published instruction is not always what is to be done in this pass: an `add` is made by taking the object out, and a `hybrid` says
+//! two things at once. So the words are those of the pass, unless the settings say otherwise.
 
 use threshflow::row::Refusal;
 

@@ -1,4 +1,4 @@
-//! What a CLIP says of an edited region, from embeddings to numbers of 0 to 1. No model is asked here.
+//! What a CLIP says of an edited region: from embeddings to numbers of 0 to 1. No model is asked here.
 
 use crate::models::embedding::{cosine, share_of_first};
 use crate::models::region_clip::NounTexts;

@@ -1,8 +1,8 @@
-//! Instructions from a small grammar: what an edit is about and where, and what shall come of it.
+//! Instructions from a small grammar: what an edit is about, where that is, and what shall come of it.
 //!
-//! Every slot (wording, colour, thing, style, ground) is filled by a hash of the plan's pick and the slot's name, so that slots
-//! don't hang together and every rerun says the same. What is said passes [`check`](crate::plan::edit_plan::check::check); where a
-//! filling doesn't, others are tried, and a plan that none fits is refused.
+//! Every slot (wording, colour, thing, style, ground) is filled by a hash of the plan's pick and the slot's name, so that slots are
+//! independent of each other and every rerun gives the same words. The result must pass [`check`](crate::plan::edit_plan::check::check). If
+//! a filling does not, others are tried. A plan that no filling fits is refused.
 
 use threshflow::row::Refusal;
 

@@ -1,4 +1,4 @@
-//! One row and its sample: pictures, mask, task and instruction held against each other.
+//! Compares one row and its sample: pictures, mask, task and instruction.
 
 use operators::plan::edit_plan::{Changes, EditType, Operation, Telling};
 use threshflow::row::ContentHash;

@@ -1,4 +1,4 @@
-//! The grammar: one function a type, each with its wordings.
+//! The grammar: one function for each type, with its wordings.
 
 use threshflow::row::Refusal;
 
