@@ -100,9 +100,7 @@ impl Operator for AestheticScorer {
             let message = "the sidecar has no score and there is no model to ask; --aesthetic names one";
             return Err(Refusal::permanent("no_score", message));
         };
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         let rgb = decode(bytes, picture.format, picture.orientation, model.scorer.purpose())?;
         model.scorer.preprocess().crop_u8(&rgb)
     }

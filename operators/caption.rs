@@ -193,9 +193,7 @@ impl Operator for Caption {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToCaption, Refusal> {
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         match &self.by {
             CaptionBy::Finds(detect) => {
                 let size = [picture.width, picture.height].map(u32::from);

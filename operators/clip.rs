@@ -113,9 +113,7 @@ impl Operator for Clip {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Refusal> {
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
         self.model.preprocess().crop_u8(&rgb)
     }

@@ -72,9 +72,7 @@ impl Operator for PictureHasher {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<PerceptualHash, Refusal> {
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         perceptual_hash(decode(bytes, picture.format, picture.orientation, PURPOSE)?)
     }
 

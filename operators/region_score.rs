@@ -248,9 +248,7 @@ impl Operator for RegionScore {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Cuts, Refusal> {
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         let rgb = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
         Ok(subject.questions.iter().map(|question| self.one(&rgb, question)).collect())
     }

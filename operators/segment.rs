@@ -175,9 +175,7 @@ impl Operator for Segment {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Boxes, Refusal> {
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         let regions = subject.questions.iter().filter_map(|question| question.region.as_ref());
         let boxes: Vec<[f32; 4]> = regions.map(|region| region.bbox()).collect();
         if boxes.len() != subject.questions.len() {

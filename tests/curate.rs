@@ -56,6 +56,9 @@ pub struct Args {
     /// Which judge: another one has another stamp
     #[arg(long, default_value_t = 0)]
     pub judge: u64,
+    /// Nobody judges
+    #[arg(long)]
+    pub no_judge: bool,
     /// Milliseconds that a batch takes
     #[arg(long, default_value_t = 0)]
     pub slow: u64,
@@ -190,7 +193,14 @@ impl Operator for Judge {
 }
 
 pub struct Curate {
-    pub judge: Arc<Stage<Judge>>,
+    judge: Option<Arc<Stage<Judge>>>,
+}
+
+impl Curate {
+    /// The stage, in a run that has it.
+    pub fn judge(&self) -> &Stage<Judge> {
+        self.judge.as_ref().expect("a run with a judge")
+    }
 }
 
 pub fn short_side(image: Image) -> Scored<Image, ShortSide> {
@@ -217,7 +227,8 @@ impl App for Curate {
         let log = log.map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
         let judge =
             Judge { args: args.clone(), log, preparing: AtomicUsize::new(0), answering: AtomicUsize::new(0) };
-        Ok(Curate { judge: Stage::open(judge, &workbench.lanes)? })
+        let open = || Stage::open(judge, &workbench.lanes);
+        Ok(Curate { judge: (!args.no_judge).then(open).transpose()? })
     }
 
     fn verbs() -> Vec<clap::Command> {

@@ -66,6 +66,9 @@ dials! {
 
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Args {
+    /// Nobody judges the regions
+    #[arg(long)]
+    pub no_judge: bool,
     /// Milliseconds that a batch takes
     #[arg(long, default_value_t = 0)]
     pub slow: u64,
@@ -93,10 +96,17 @@ pub struct Ground {
     pub words: Arc<Stage<ReadWords>>,
     pub find: Arc<Stage<Find>>,
     pub mask: Arc<Stage<Mask>>,
-    pub judge: Arc<Stage<Judge>>,
+    judge: Option<Arc<Stage<Judge>>>,
     pub choose: Arc<Choose>,
     pub make: Arc<Stage<Make>>,
     recorder: GroundRecorder,
+}
+
+impl Ground {
+    /// The stage that scores regions, in a run that has it.
+    pub fn judge(&self) -> &Stage<Judge> {
+        self.judge.as_ref().expect("a run with a judge")
+    }
 }
 
 /// In sixteenths, so that dials meet ties.
@@ -167,7 +177,8 @@ impl App for Ground {
         let book = Book::open("spelling", stamp, "spelling".into(), lanes)?;
         let find = Stage::open(Find::new(args.clone(), words.clone(), book, log.clone()), lanes)?;
         let mask = Stage::open(Mask::new(args.clone(), log.clone()), lanes)?;
-        let judge = Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes)?;
+        let judge = || Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes);
+        let judge = (!args.no_judge).then(judge).transpose()?;
         let recorder = GroundRecorder::new(words.clone(), find.clone(), mask.clone());
         let make = Stage::open(Make, lanes)?;
         Ok(Ground { words, find, mask, judge, choose: Arc::new(Choose), make, recorder })

@@ -10,6 +10,7 @@ pub mod history;
 pub mod limited;
 pub mod live;
 pub mod manual;
+pub mod outside;
 pub mod program;
 pub mod python;
 pub mod questions;

@@ -1,8 +1,5 @@
 //! `docs/own-pipeline`, copied to a folder outside of this repository as a user would copy it: cargo builds it and it runs. What it
 //! publishes is what plain arithmetic says.
-//!
-//! Its dependencies are those of the workspace, in the versions of the workspace's `Cargo.lock` and with its profiles, so that they are
-//! not built twice. Only the engine and the operators are, since their path is another one to a crate elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,17 +9,10 @@ use std::process::Command;
 
 use image::{ImageFormat, RgbImage};
 use serde_json::Value;
+use tests::outside::{self, read, root};
 use tests::program::{Ended, ended};
 use tests::shards::{Sample, write};
 use threshflow::publish::{Ended as End, find_verdict, published_keys};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// The packages of a lock file: name, version and checksum.
 fn locked(lock: &str) -> BTreeSet<(String, String, String)> {
@@ -43,7 +33,7 @@ fn copy(to: &Path) {
     let here = manifest.replace("path = \"../../", &format!("path = \"{}/", root().display()));
     let here = here.replace("path = \"../..\"", &format!("path = \"{}\"", root().display()));
     assert!(here.matches(&*root().to_string_lossy()).count() == 2, "{manifest}");
-    // With the workspace's in place of its own, see `build`.
+    // With the workspace's in place of its own, see `outside::build`.
     let own = here.find("[profile.dev").expect("a profile for `cargo run` without --release");
     fs::write(to.join("Cargo.toml"), &here[..own]).expect("is written");
     fs::copy(root().join("Cargo.lock"), to.join("Cargo.lock")).expect("is copied");
@@ -52,26 +42,7 @@ fn copy(to: &Path) {
 /// The crate's program, built.
 fn build(folder: &Path) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
-    let manifest = read(&root().join("Cargo.toml"));
-    let profiles = manifest.find("[profile.").expect("profiles");
-    fs::write(folder.join("profiles.toml"), &manifest[profiles..]).expect("is written");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--offline", "--config", "profiles.toml"]).current_dir(folder);
-    // The engine and the operators are not run for long here: what counts is how soon they are built.
-    for package in ["threshflow", "operators"] {
-        cargo.args(["--config", &format!("profile.dev.package.{package}.opt-level=0")]);
-        cargo.args(["--config", &format!("profile.dev.package.{package}.debug=false")]);
-    }
-    // What cargo tells tests of their own package: build scripts that look at it would run again, here and in the workspace's next build.
-    let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-    for (name, _) in std::env::vars_os() {
-        if told.iter().any(|start| name.to_string_lossy().starts_with(start)) {
-            cargo.env_remove(name);
-        }
-    }
-    let built = ended(cargo.env("CARGO_TARGET_DIR", target));
-    assert!(built.code == Some(0) && !built.stderr.contains("warning"), "{}", built.stderr);
-    target.join("debug/own-pipeline")
+    outside::build(folder, target, &["threshflow", "operators"], "own-pipeline")
 }
 
 struct Own {
@@ -150,6 +121,15 @@ fn same(published: &BTreeMap<String, (f32, f32)>, samples: &[Sample], border: u3
     }
 }
 
+/// The commands that the page shows for the copied crate, after `cargo run --release -- `.
+fn shown() -> Vec<String> {
+    let page = read(&root().join("docs/your-own-pipeline.md"));
+    let block =
+        page.split("```").find(|block| block.contains("cp -r docs/own-pipeline")).expect("the page copies");
+    let lines = block.lines().filter_map(|line| line.strip_prefix("cargo run --release -- "));
+    lines.map(|line| line.split("  #").next().unwrap_or(line).replace('\'', "")).collect()
+}
+
 #[test]
 fn a_pipeline_in_a_crate_elsewhere_is_built_and_publishes_what_it_says() {
     let folder = tests::scratch();
@@ -174,6 +154,21 @@ fn a_pipeline_in_a_crate_elsewhere_is_built_and_publishes_what_it_says() {
     let framed = own.run(&["--set=short_side=13", "--border=3"]);
     assert_eq!(framed["asks"]["contrast"]["asked"], large, "another border is another question");
     same(&own.published(), &samples, 3, [13.0, 30.0]);
+
+    // The page's own commands, over shards in the folder that they name.
+    fs::rename(own.folder.path().join("shards"), own.folder.path().join("laion")).expect("is renamed");
+    let commands = shown();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for command in &commands {
+        let words: Vec<&str> = command.split_whitespace().chain(["--json", "--set=short_side=13"]).collect();
+        let ran = own.say(&words).expect(0, &[]).json();
+        assert!(!own.published().is_empty() && ran["dials"]["short_side"] == 13.0, "{ran}");
+        if command.contains("contrast=50") {
+            assert_eq!(ran["asks"]["contrast"]["asked"], 0, "{ran}");
+        }
+    }
+    same(&own.published(), &samples, 0, [13.0, 50.0]);
+    fs::rename(own.folder.path().join("laion"), own.folder.path().join("shards")).expect("is renamed");
 
     // It has what it gave, and no more.
     let help = own.say(&["--help"]).expect(0, &[]).stdout;

@@ -143,7 +143,9 @@ fn readme_is_short_and_every_link_of_every_page_leads_somewhere() {
     let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut pages: Vec<_> = pages.collect();
     assert!(pages.len() >= 7, "{pages:?}");
-    pages.extend(["README.md", "ARCHITECTURE.md", "models/README.md"].map(|page| root.join(page)));
+    pages.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "models/README.md"].map(|page| root.join(page)),
+    );
     let mut checked = 0;
     for page in pages {
         let text = std::fs::read_to_string(&page).expect("is read");
@@ -154,6 +156,36 @@ fn readme_is_short_and_every_link_of_every_page_leads_somewhere() {
         }
     }
     assert!(checked > 20, "{checked} links");
+}
+
+/// What ARCHITECTURE says of the way of a row and the files do not have: each file stands in a cell with the functions and types of its row.
+fn gone(page: &str) -> Vec<String> {
+    let section = page.split("### To follow one row").nth(1).unwrap_or_default();
+    let section = section.split("\n### ").next().unwrap_or_default();
+    let mut gone = Vec::new();
+    for row in section.lines() {
+        let (files, names): (Vec<&str>, Vec<&str>) =
+            row.split('`').skip(1).step_by(2).partition(|it| it.ends_with(".rs"));
+        let text: String = files.iter().map(|file| read(file)).collect();
+        let has = |name: &str| {
+            let name = name.rsplit("::").next().unwrap_or(name);
+            ["fn ", "struct ", "trait "].iter().any(|item| {
+                text.match_indices(&format!("{item}{name}")).any(|(at, found)| {
+                    !text[at + found.len()..].starts_with(|it: char| it.is_alphanumeric() || it == '_')
+                })
+            }) || text.contains(&format!(".{name}("))
+        };
+        gone.extend(names.into_iter().filter(|name| !name.contains('/') && !has(name)).map(str::to_owned));
+    }
+    gone
+}
+
+#[test]
+fn the_way_of_a_row_is_in_the_files_that_architecture_names() {
+    let page = read("ARCHITECTURE.md");
+    assert!(page.contains("### To follow one row"));
+    assert_eq!(gone(&page), [""; 0]);
+    assert_eq!(gone(&page.replace("`commit`", "`commit_all`")), ["commit_all"]);
 }
 
 /// The blocks of this language on a page, in order.

@@ -182,7 +182,7 @@ fn what_is_read_of_a_shard_that_was_written_over_is_not_remembered() {
     let options = Options { pool_threads: 4, ..Options::default() };
     let mut live = Live::start(&folder.path().join("store"), &options, &args, &[0.0, 4.5], None);
     live.insert(&path);
-    while live.pipeline.judge.operator().preparing.load(Ordering::Relaxed) == 0 {
+    while live.pipeline.judge().operator().preparing.load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
     }
     live.remove("a");
@@ -213,7 +213,7 @@ fn while_answering(folder: &Path) -> Live {
     let args = Args { slow: 800, ..Args::default() };
     let mut live = Live::start(&folder.join("store"), &Options::default(), &args, &[0.0, 4.5], None);
     live.insert(&path);
-    while live.pipeline.judge.operator().answering.load(Ordering::Relaxed) == 0 {
+    while live.pipeline.judge().operator().answering.load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
     }
     live
@@ -221,7 +221,7 @@ fn while_answering(folder: &Path) -> Live {
 
 /// What a store holds of the judge's answers.
 fn remembered(live: &Live, folder: &Path) -> usize {
-    let stamp = live.pipeline.judge.memo().stamp();
+    let stamp = live.pipeline.judge().memo().stamp();
     Memo::open(&folder.join("store/memo"), stamp, 0, Access::ReadOnly).expect("opens").len()
 }
 
@@ -257,7 +257,7 @@ fn a_question_that_comes_back_while_it_waits_is_asked_once() {
     let store = folder.path().join("store");
     let mut live = Live::start(&store, &options, &args, &[0.0, 4.5], Some(log.clone()));
     live.insert(&path);
-    while live.pipeline.judge.operator().preparing.load(Ordering::Relaxed) == 0 {
+    while live.pipeline.judge().operator().preparing.load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
     }
     // One is at work, the other waits.

@@ -109,11 +109,11 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().filter(|word| !word.starts_with('…')).map(unquoted).collect()
 }
 
-/// What is wrong with a command, which may leave flags out where it says `…`.
+/// What is wrong with a command, which may leave flags out where it says `…`, or where it is but the command's name.
 fn wrong(line: &str) -> Option<String> {
     let words = std::iter::once("threshflow".to_owned()).chain(words(line));
     let error = PROGRAM.command().try_get_matches_from(words).err()?;
-    let left_out = line.contains('…') || line.contains("...");
+    let left_out = line.contains('…') || line.contains("...") || !line.contains(" -");
     let fine = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => true,
         ErrorKind::MissingRequiredArgument => left_out,
@@ -161,13 +161,22 @@ fn pages() -> Vec<PathBuf> {
     let docs =
         std::fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.expect("is listed").path());
     let mut pages: Vec<_> = docs.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
-    pages.extend(["README.md", "ARCHITECTURE.md", "models/README.md"].map(|page| root.join(page)));
+    pages.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "models/README.md"].map(|page| root.join(page)),
+    );
     pages
 }
 
-/// The commands of a page, whole lines and spans of code, without the program's name.
+/// The commands of a page, whole lines and spans of code, without the program's name. Where a block of the page goes to another crate,
+/// `cargo run` is that crate's from there on: `tests/own_pipeline.rs` runs those of `docs/own-pipeline`.
 fn commands(page: &str) -> Vec<String> {
     let joined = page.replace("\\\n", " ");
+    let mut elsewhere = false;
+    let here = |line: &&str| {
+        elsewhere = (elsewhere && !line.starts_with("```")) || line.contains("cd ../");
+        !(elsewhere && line.starts_with("cargo "))
+    };
+    let joined = joined.lines().filter(here).collect::<Vec<_>>().join("\n");
     let spans = joined.split('`').skip(1).step_by(2).filter(|span| !span.contains('\n'));
     let all = joined.lines().chain(spans).map(str::trim);
     let named = all.filter_map(|line| {
@@ -197,6 +206,8 @@ fn every_command_that_the_pages_show_can_be_meant() {
 fn a_command_that_cannot_be_meant_is_found() {
     let page = "```\nthreshflow prepare run --shards 'a/*.tar' \\\n    --aesthetic m   # a comment\n```\n`threshflow dials` `x`\n";
     assert_eq!(commands(page).len(), 2, "{:?}", commands(page));
+    let two = "```\ncargo run --release -- dials\ncp -r own ../my && cd ../my\ncargo run --release -- rum\n```\n```\ncargo run --release -- man\n```\n";
+    assert_eq!(commands(two), ["dials", "man"], "those between are of another crate");
     assert!(commands(page).iter().all(|line| wrong(line).is_none()));
     for line in
         ["prepare rum", "run --shards a --colour red", "prepare release --to x", "prepare run --shards a"]

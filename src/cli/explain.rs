@@ -104,7 +104,9 @@ fn story(explained: &Explained) -> String {
                 say(format!("{name}: refused, {class}: {message}"));
                 break;
             }
-            (Ended::Gated { dial, score, threshold }, PublishedStage::Gate { .. }) if dial == name => {
+            (Ended::Gated { dial, score, threshold }, PublishedStage::Gate { open: false, .. })
+                if dial == name =>
+            {
                 say(format!(
                     "{name}: {score} does not pass {}: held back here",
                     at(explained, dial, *threshold)
@@ -112,7 +114,7 @@ fn story(explained: &Explained) -> String {
                 break;
             }
             (_, PublishedStage::Gate { open: true, .. }) => {
-                say(format!("{name}: passed, since its score is absent and the gate is open"));
+                say(format!("{name}: passed, since a score is absent and the gate is open"));
             }
             (Ended::Kept(kept), PublishedStage::Gate { dial, .. }) => {
                 let dial = explained.dials.iter().find(|known| known.name == *dial);

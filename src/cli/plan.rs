@@ -8,9 +8,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::run::{Opened, open, stopped};
+use super::run::{Opened, open, stopped, values_of};
 use super::{App, Failure, Output, RunOptions, print_json, removed};
-use crate::dial;
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::pipeline::dial_specs;
@@ -85,7 +84,7 @@ struct Standing {
 
 pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
     let specs = dial_specs::<P>();
-    let wanted = dial::values(specs, &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
+    let wanted = values_of::<P>(options)?;
     let published = publish::dials_of(&options.out)?;
     let stands =
         |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);

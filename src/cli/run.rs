@@ -85,18 +85,26 @@ pub(super) fn open<P: App>(
         ..Default::default()
     };
     let engine = start(pipeline.clone(), engine, values).map_err(Failure::Failed)?;
-    refuse_open_dials::<P>(&engine, values)?;
+    // A plan starts from what is published: what counts is where the dials are to stand.
+    let wanted = values_of::<P>(options)?;
+    refuse_open_dials::<P>(&engine, &wanted)?;
     let (shards, remarks) = (Vec::new(), InputRemarks::default());
     Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, shards, remarks })
 }
 
-/// A dial that was turned, and whose score nobody gives in this run, would hold back nothing in silence.
+/// Where `--set` puts the dials.
+pub(super) fn values_of<P: App>(options: &RunOptions) -> Result<Vec<f32>, Failure> {
+    dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// A dial that was turned, and whose gates are all open in this run, would hold back nothing in silence.
 fn refuse_open_dials<P: App>(engine: &Engine, values: &[f32]) -> Result<(), Failure> {
     let open = |name: &str| {
-        engine
-            .wired()
-            .iter()
-            .any(|step| matches!(step, Wired::Gate { dial, open: true, .. } if *dial == name))
+        let opens = engine.wired().iter().filter_map(|step| match step {
+            Wired::Gate { dial, open, .. } if *dial == name => Some(*open),
+            _ => None,
+        });
+        opens.reduce(|all, open| all && open) == Some(true)
     };
     let turned = dial_specs::<P>().iter().zip(values).filter(|(spec, value)| **value != spec.default);
     let turned: Vec<String> = turned
@@ -106,8 +114,8 @@ fn refuse_open_dials<P: App>(engine: &Engine, values: &[f32]) -> Result<(), Fail
     match turned.is_empty() {
         true => Ok(()),
         false => Err(Failure::Usage(format!(
-            "{}: nobody is asked for this score in this run, so the dial would hold back nothing; leave the setting out, or name \
-             who scores",
+            "{}: nobody is asked for a score that its gate needs in this run, so the gate is open and the dial would hold back \
+             nothing; leave the setting out, or name who scores",
             turned.join(", ")
         ))),
     }
@@ -232,8 +240,7 @@ pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
 /// `log`, where given, receives every question that was really asked.
 pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> Result<RunReport, Failure> {
     let begin = Instant::now();
-    let values =
-        dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))?;
+    let values = values_of::<P>(options)?;
     // Before the first question, not after the last.
     let export = options.export.iter().map(|export| ("--export", export.as_path()));
     let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];

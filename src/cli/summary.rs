@@ -61,6 +61,12 @@ pub struct Summary {
     pub scores_not_numbers: u64,
     /// What failed, by sort of row and stage: what `--max-error-rate` is held against.
     pub errors: Errors,
+    /// Columns that are NaN, since this run does without the stages that give them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<&'static str>,
+    /// Dials at which a gate is open, since a column that it needs is absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<&'static str>,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
     /// What answered, by stage.
@@ -88,6 +94,28 @@ pub struct Summary {
 /// Whether the pipeline's flow has a step about pictures, or about pieces of that sort, that `is` this one.
 fn any(wiring: &[StageDescription], wanted: Of, is: impl Fn(&StageDescription) -> bool) -> bool {
     wiring.iter().any(|stage| stage.of() == wanted && is(stage))
+}
+
+/// The columns that absent stages would give.
+fn absent(wiring: &[StageDescription]) -> Vec<&'static str> {
+    let columns = wiring.iter().filter_map(|stage| match stage {
+        StageDescription::Absent { columns, .. } => Some(columns),
+        _ => None,
+    });
+    columns.flatten().copied().collect()
+}
+
+/// The dials of open gates.
+fn open(wiring: &[StageDescription]) -> Vec<&'static str> {
+    let mut dials = Vec::new();
+    for stage in wiring {
+        if let StageDescription::Gate { dial, open: true, .. } = stage
+            && !dials.contains(dial)
+        {
+            dials.push(*dial);
+        }
+    }
+    dials
 }
 
 impl Summary {
@@ -123,6 +151,8 @@ impl Summary {
             sidecar_errors: 0,
             scores_not_numbers: 0,
             errors: Errors::new(),
+            absent: absent(wiring),
+            open: open(wiring),
             asks: BTreeMap::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
@@ -312,6 +342,13 @@ impl fmt::Display for Summary {
         }
         for line in &self.input_lines {
             writeln!(f, "{line}")?;
+        }
+        if !self.absent.is_empty() {
+            write!(f, "{:>10} nobody is asked for {}", "", self.absent.join(", "))?;
+            match self.open.is_empty() {
+                true => writeln!(f)?,
+                false => writeln!(f, ": gates at {} are open", self.open.join(", "))?,
+            }
         }
         for (stage, asks) in &self.asks {
             let Asks { asked, remembered, given } = *asks;

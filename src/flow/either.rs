@@ -4,7 +4,7 @@
 //! As in a [`gate`](super::gate), rows are kept by the bucket that a score falls in; here once for every condition,
 //! by number, so that any of the dials can be turned and only the rows in its band are looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,15 +63,19 @@ impl<'s, R: Row> Flow<'s, R> {
     pub(super) fn either<const N: usize>(&self, lists: [Vec<Condition<'s, R>>; N]) -> Option<Either<'s, R>> {
         assert!(N > 0 && lists.iter().all(|list| !list.is_empty()), "every list has a condition");
         let (mut standing, mut dials) = (Standing::default(), Vec::new());
-        // By number, whether it is open.
-        let mut met: BTreeMap<u16, bool> = BTreeMap::new();
+        // Where every row meets one list, the other lists hold nothing back either.
+        let open = |condition: &Condition<'s, R>| self.lacks(condition.column);
+        let all_pass = lists.iter().any(|list| list.iter().all(open));
+        let mut met = BTreeSet::new();
+        for condition in lists.iter().flatten().filter(|condition| met.insert(condition.dial)) {
+            self.meets(condition.spec.name, all_pass || open(condition));
+        }
+        if all_pass {
+            return None;
+        }
         for list in lists {
             let mut alternative = Vec::new();
-            for condition in list {
-                let meets = || self.meets(condition.spec.name, condition.column);
-                if *met.entry(condition.dial).or_insert_with(meets) {
-                    continue;
-                }
+            for condition in list.into_iter().filter(|condition| !open(condition)) {
                 let known = standing.dials.iter().position(|known| known.number == condition.dial);
                 let dial = known.unwrap_or_else(|| {
                     let slot = standing.dials.len() as u16;
@@ -91,9 +95,6 @@ impl<'s, R: Row> Flow<'s, R> {
                 });
             }
             standing.alternatives.push(alternative);
-        }
-        if standing.alternatives.iter().any(Vec::is_empty) {
-            return None;
         }
         let mut dials = dials.into_iter();
         let first = dials.next().expect("there is a condition");

@@ -128,7 +128,9 @@ impl<'s, R: Row> Flow<'s, R> {
     where
         R: Has<Score<U>, I>,
     {
-        if self.meets(dial.spec.name, U::NAME) {
+        let open = self.lacks(U::NAME);
+        self.meets(dial.spec.name, open);
+        if open {
             return None;
         }
         let standing = Standing::new(dial.spec.comparison, dial.histogram.clone(), dial.pictures.clone());

@@ -90,7 +90,7 @@ pub enum Wired {
         columns: Vec<&'static str>,
         of: Of,
     },
-    /// `open`: its column comes from a stage that is [absent](Wired::Absent), and it holds nothing back.
+    /// `open`: it holds nothing back, since a column that it needs comes from a stage that is [absent](Wired::Absent).
     Gate {
         dial: &'static str,
         of: Of,
@@ -131,13 +131,15 @@ impl<'s> Flow<'s, Image> {
 }
 
 impl<'s, R: Row> Flow<'s, R> {
-    /// Notes that rows meet this dial here; whether it is open, since the stage of its column is absent.
-    fn meets(&self, dial: &'static str, column: &'static str) -> bool {
-        let mut wired = self.wired.borrow_mut();
+    /// Whether the stage of this column is absent.
+    fn lacks(&self, column: &'static str) -> bool {
         let lacks = |step: &Wired| matches!(step, Wired::Absent { columns, of } if *of == R::OF && columns.contains(&column));
-        let open = wired.iter().any(lacks);
-        wired.push(Wired::Gate { dial, of: R::OF, open });
-        open
+        self.wired.borrow().iter().any(lacks)
+    }
+
+    /// Notes that rows meet this dial here.
+    fn meets(&self, dial: &'static str, open: bool) {
+        self.wired.borrow_mut().push(Wired::Gate { dial, of: R::OF, open });
     }
 
     /// A cheap, pure step on the worker thread: one row in, one row out, the same one for the same row always.

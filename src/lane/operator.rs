@@ -111,7 +111,12 @@ pub struct Subject<'a> {
     pub sidecar: Option<&'a Sidecar>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// The picture and its bytes; a transient refusal `no_picture` where there is none to look at.
+    pub fn look(&self) -> Result<(&'a Picture, &'a [u8]), Refusal> {
+        self.picture.ok_or_else(|| Refusal::transient("no_picture", "there is nothing to look at"))
+    }
+
     /// What the (first) question is keyed by.
     pub fn content(&self) -> ContentHash {
         self.questions.first().map(|question| question.content).unwrap_or_default()

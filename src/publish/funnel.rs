@@ -235,10 +235,15 @@ fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<u
     place.or_else(|| place_of_gate(stages, of, name))
 }
 
-/// The first gate of that dial: where branches of a flow have one each, it stands for all of them.
+/// The first gate of that dial that may hold back: where branches of a flow have one each, it stands for all of them.
 fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
-    let is_gate = |stage: &StageDescription| matches!(stage, StageDescription::Gate { dial, of, .. } if *dial == name && *of == wanted);
-    stages.iter().position(is_gate)
+    let is_gate = |may_be_open: bool| {
+        move |stage: &StageDescription| {
+            matches!(stage, StageDescription::Gate { dial, of, open }
+                if *dial == name && *of == wanted && (may_be_open || !open))
+        }
+    };
+    stages.iter().position(is_gate(false)).or_else(|| stages.iter().position(is_gate(true)))
 }
 
 /// The pictures' funnel in the order of the stages; an error where rows were held back by a dial that no stage has.
@@ -346,7 +351,7 @@ fn title(stage: &StageDescription) -> String {
         StageDescription::Ask { name, .. } => format!("ask {name}"),
         StageDescription::Choose { name } => (*name).to_owned(),
         StageDescription::Gate { dial, open: false, .. } => format!("gate {dial}"),
-        StageDescription::Gate { dial, open: true, .. } => format!("gate {dial} (open: its score is absent)"),
+        StageDescription::Gate { dial, open: true, .. } => format!("gate {dial} (open: a score is absent)"),
         StageDescription::Absent { columns, .. } => format!("nobody is asked for {}", columns.join(", ")),
     }
 }

@@ -142,7 +142,7 @@ pub enum StageDescription {
         dial: &'static str,
         /// Whether it holds back pictures or pieces of them.
         of: Of,
-        /// Whether it holds back nothing, since the stage of its column is [absent](StageDescription::Absent).
+        /// Whether it holds back nothing, since the stage of a column that it needs is [absent](StageDescription::Absent).
         open: bool,
     },
     /// A stage that this run does without: in these columns every row has NaN.

@@ -1,5 +1,6 @@
 //! The command line as a user meets it: exit codes, what is said and where, and what is left behind.
 
+mod absent;
 mod faults;
 mod gone;
 mod manual;

@@ -42,7 +42,7 @@ fn the_regions_of_a_picture_are_prepared_once_however_short_the_queue() {
         let torn: Vec<_> = prepared.values().filter(|times| times.len() > 1).collect();
         assert!(torn.is_empty(), "queue {pool_queue}, {workers} workers: torn apart: {torn:?}");
         // Masks of a picture come together, so their judging is asked together.
-        let judged = by_picture(&live.pipeline.judge.operator().prepared.lock().unwrap());
+        let judged = by_picture(&live.pipeline.judge().operator().prepared.lock().unwrap());
         assert!(judged.values().all(|times| times.len() == 1), "queue {pool_queue}: {judged:?}");
     }
 }

@@ -75,9 +75,7 @@ impl Operator for ContrastScorer {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<f32, Refusal> {
-        let Some((picture, bytes)) = subject.picture else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let (picture, bytes) = subject.look()?;
         let pixels = decode(bytes, picture.format, picture.orientation, Purpose::Full)?;
         self.contrast(&pixels).ok_or_else(|| {
             let Picture { width, height, .. } = picture;
