@@ -1,6 +1,6 @@
 //! The edit types, and the operations that they are made of: one table, from which all else is generated.
 //!
-//! A new type is a row of [`edit_types!`] and a prompt, `words/prompts/instruct/NAME.md`. A new operation is a row, a prompt for
+//! A new type is a row of `edit_types!` and a prompt, `words/prompts/instruct/NAME.md`. A new operation is a row, a prompt for
 //! the judge, `words/prompts/judge/NAME.md`, and its arm wherever the compiler says that one is missing.
 //!
 //! A row's place in the table is its number, which rows and answers carry: append, and never reorder.
