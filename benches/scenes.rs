@@ -149,7 +149,7 @@ impl<'a> Ground<'a> {
         })
         .expect("the engine starts");
         for shard in &self.scenes.shards {
-            engine.insert(shard.seq, rows_of(shard, None), &mut crate::go_on).expect("rows go in");
+            engine.insert(shard.seq, rows_of(shard), &mut crate::go_on).expect("rows go in");
         }
         engine.settle(&mut crate::go_on).expect("every row has its verdict");
         begin.elapsed()

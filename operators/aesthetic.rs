@@ -1,12 +1,12 @@
 //! `aesthetic`: how pleasing a picture is, on the LAION scale from 0 to 10, by any ONNX scorer.
 //!
-//! The model's arithmetic is in [`aesthetic_model`](crate::models::aesthetic_model); here it is made an operator: what
-//! shapes an answer (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
+//! The model's arithmetic is in [`aesthetic_model`](crate::models::aesthetic_model). This file makes it an operator: what shapes an answer
+//! (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
 
 use std::path::Path;
 
 use threshflow::lane::{Limits, Operator, Reply, Subject};
-use threshflow::row::{Image, Refusal, Score, Stamp, Unit};
+use threshflow::row::{Refusal, Score, Stamp, Unit};
 use threshflow::shard::Picture;
 
 use crate::models::aesthetic_model::{AestheticModel, Scorer};
@@ -26,10 +26,10 @@ impl Unit for Aesthetic {
 /// Raise this when the code changes what a score is.
 const VERSION: &[u8] = b"aesthetic/1";
 
-/// Scores pictures with a model; or takes what the sidecar says, and asks only where it says nothing.
+/// Scores pictures with a model. [`Stage::open_or_sidecar`](threshflow::lane::Stage::open_or_sidecar) asks it only where the sidecar
+/// says nothing.
 pub struct AestheticScorer {
     model: Option<Model>,
-    from_sidecar: bool,
 }
 
 struct Model {
@@ -46,18 +46,12 @@ impl AestheticScorer {
         let opened = scorer.clone();
         let opens = move |place, threads| opened.open_session(place, threads);
         let pool = SessionPool::open(plan, opens, Scorer::warm_up)?;
-        Ok(AestheticScorer { model: Some(Model { scorer, pool }), from_sidecar: false })
+        Ok(AestheticScorer { model: Some(Model { scorer, pool }) })
     }
 
     /// No model: pictures whose sidecar gives no score are refused.
     pub fn without_model() -> Self {
-        AestheticScorer { model: None, from_sidecar: false }
-    }
-
-    /// Takes the score that the row brought along from its sidecar, where it did.
-    pub fn or_sidecar(mut self) -> Self {
-        self.from_sidecar = true;
-        self
+        AestheticScorer { model: None }
     }
 }
 
@@ -79,20 +73,15 @@ impl Operator for AestheticScorer {
     }
 
     fn model(&self) -> String {
-        let sidecar = if self.from_sidecar { "the sidecar, else " } else { "" };
         match &self.model {
             // By its content, not its folder: what is published may not depend on where models lie.
             Some(model) => format!(
-                "{sidecar}ONNX model {} ({})",
+                "ONNX model {} ({})",
                 &model.scorer.content_hash().to_string()[..8],
                 model.scorer.precision_class()
             ),
-            None => format!("{sidecar}none"),
+            None => "none".to_owned(),
         }
-    }
-
-    fn given(&self, image: &Image) -> Option<Score<Aesthetic>> {
-        (self.from_sidecar && !image.given.is_nan()).then(|| Score::of(image.given.get()))
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {

@@ -1,5 +1,5 @@
-//! `aesthetic`, by a head alone: the score of an embedding that a CLIP was asked for before, so that it is asked once for
-//! this and for whatever else rests on it. No picture is decoded.
+//! `aesthetic`, by a head alone: it scores an embedding that a CLIP gave before. So the CLIP is asked once for this operator and for all
+//! others that use the embedding. No picture is decoded.
 
 use std::path::Path;
 use std::sync::Arc;

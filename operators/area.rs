@@ -1,4 +1,4 @@
-//! `area`: how much of its picture a region's box covers. Known from the box; nothing is asked.
+//! `area`: how much of its picture a region's box covers. The box states it; nothing is asked.
 
 use threshflow::row::{Row, Score, Scored, Unit, With};
 

@@ -1,5 +1,5 @@
-//! `caption`: what a picture shows, in words: by a chat model that sees it, or, where there is none, from what a detector finds of
-//! a fixed vocabulary. A caption that the sample brought along can be taken instead.
+//! `caption`: what a picture shows, in words. A chat model that sees the picture writes it; without one, it is made from what a detector
+//! finds of a fixed vocabulary. The sample's own caption can be taken instead.
 
 use std::sync::Arc;
 

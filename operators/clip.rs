@@ -1,7 +1,7 @@
 //! `clip`: a picture's embedding by a CLIP's vision tower, L2-normalised, remembered as 16-bit floats.
 //!
-//! Nothing of it rides: who needs it reads it from the memo, as [`aesthetic_head`](crate::aesthetic_head) does, so that one run of
-//! CLIP serves every question that rests on it.
+//! The row carries nothing of it. Code that needs the embedding reads it from the memo, as [`aesthetic_head`](crate::aesthetic_head) does.
+//! So one run of CLIP serves every question that uses it.
 
 use std::path::Path;
 

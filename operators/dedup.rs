@@ -1,12 +1,12 @@
 //! `dedup`: a picture's perceptual hash, by which the engine finds near duplicates
-//! ([`nearest_better`](threshflow::flow::Flow::nearest_better)). No model: hashed where it is decoded.
+//! ([`nearest_better`](threshflow::flow::Flow::nearest_better)). It uses no model; the picture is hashed where it is decoded.
 //!
-//! The hash is `image_hasher`'s gradient hash of 8 by 7 bits: the picture in grey, shrunk to 9 by 7, and a bit for every
-//! pixel that is brighter than its left neighbour. 56 bits, so that it rides as the head of an answer. Of the crate's
-//! hashes, the double gradient has no size of 56 bits; mean and median take the demo's scenes for one another; and the median
-//! of a cosine transform rests on floating-point code that is chosen by the processor at run time, and moves further when a
-//! picture is cropped: by 2 % at each edge, a median of 6 bits and 12 at most over 100 scenes, where the gradient moves 4
-//! and 9. Two scenes were 12 bits apart at least, by either.
+//! The hash is `image_hasher`'s gradient hash of 8 by 7 bits: the picture in grey, shrunk to 9 by 7, and one bit for every pixel that is
+//! brighter than its left neighbour. It has 56 bits, so that it is the inline part of an answer. The crate's other hashes do not fit. The
+//! double gradient has no size of 56 bits. Mean and median take the demo's scenes for one another. The median of a cosine transform uses
+//! floating-point code that the processor chooses at run time, and it moves further when a picture is cropped: by 2 % at each edge, a
+//! median of 6 bits and 12 at most over 100 scenes, where the gradient moves 4 and 9. By either hash, two scenes were at least 12 bits
+//! apart.
 
 use image::RgbImage;
 use image::imageops::FilterType;

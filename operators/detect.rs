@@ -1,8 +1,8 @@
 //! `detect`: the boxes of a picture's nouns, by an open-vocabulary detector, as ImgEdit found them.
 //!
-//! The model's arithmetic is in [`detect_model`](mod@crate::models::detect_model); here it is made an operator. Its answer is how many
-//! regions were found; the body says what they are, each with its noun, its box and its score, best first. Generously: all that
-//! score above 0.005, so that a dial can cut anywhere above that without asking again.
+//! The model's arithmetic is in [`detect_model`](mod@crate::models::detect_model). This file makes it an operator. Its answer is the number
+//! of regions that were found. The blob says what they are, each with its noun, its box and its score, best first. It contains all regions
+//! that score above 0.005, so that a dial can cut anywhere above that without asking again.
 
 use std::path::Path;
 use std::sync::Arc;

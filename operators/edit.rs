@@ -1,6 +1,6 @@
-//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editors::Editor); what each makes is kept in that editor's
-//! book, so that passes which several edits share (the object taken out, for `add` and for `remove`) are made once, and a run that is
-//! killed between two passes repeats neither.
+//! `edit`: the pictures of an edit. Its passes go one after the other to an [`Editor`](crate::editors::Editor). The answer cache of that
+//! editor keeps the result of each pass. So passes that several edits share (the object taken out, for `add` and for `remove`) are made
+//! once, and a run that is killed between two passes repeats neither.
 
 mod editors;
 mod pictures;
@@ -21,7 +21,7 @@ use crate::instruct::{InstructionSource, StoredInstruction};
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::full::{bytes_to_decode, pixels_of};
 use crate::plan::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
-use crate::plan::edit_plan::{EditType, Operation};
+use crate::plan::edit_plan::{Changes, EditType, MadeBy, Operation, Telling};
 
 pub use editors::Editors;
 use editors::{Asked, Kept};
@@ -42,8 +42,8 @@ const PASS_VERSION: &[u8] = b"edit/2";
 /// How long the passes that one editor makes of an edit may take together, at least.
 const DEADLINE: Duration = Duration::from_secs(1800);
 
-/// Of an edit: three steps.
-const MOST_PASSES: u32 = 3;
+/// Of an edit: one a step.
+const MOST_PASSES: u32 = EditType::MOST_STEPS as u32;
 
 /// Edits that may wait for their editors: a few kilobytes each, and so many that every editor finds work among them.
 const MOST_IN_LINE: usize = 512;
@@ -150,7 +150,7 @@ impl Edit {
                 let made = kept.editor.edit(&Pass {
                     operation: pass.operation,
                     picture: &picture,
-                    mask: of_step(&masks, pass.step).filter(|_| pass.operation != Operation::Style),
+                    mask: of_step(&masks, pass.step).filter(|_| pass.operation.changes() != Changes::Picture),
                     reference: reference.as_ref(),
                     object: edit.planned.region_of(pass.step).map_or("", |region| &region.object.noun),
                     instruction: instruction_of(pass, &edit.planned, &edit.stored),
@@ -209,7 +209,7 @@ fn instruction_of<'a>(pass: &PlannedPass, planned: &Planned, stored: &'a StoredI
 }
 
 fn is_added(pass: &PlannedPass, planned: &Planned) -> bool {
-    planned.plan.steps.get(pass.step).is_some_and(|step| step.operation == Operation::Add)
+    planned.plan.steps.get(pass.step).is_some_and(|step| step.operation.made() == MadeBy::ByRemoval)
 }
 
 impl Operator for Edit {
@@ -384,9 +384,11 @@ impl Edit {
 /// The operations that turn `turn` of an edit shows: all of them where it has one turn.
 pub(crate) fn operations_of_turn(planned: &Planned, turn: usize) -> Vec<(usize, Operation)> {
     let steps = planned.plan.steps.iter().map(|step| step.operation).enumerate();
-    match planned.plan.edit_type {
-        EditType::Hybrid => steps.collect(),
-        _ => steps.filter(|(step, _)| *step == turn).collect(),
+    match planned.plan.edit_type.told() {
+        Telling::Joined => steps.collect(),
+        Telling::Single | Telling::UnderPremise | Telling::Chained | Telling::Withdrawing => {
+            steps.filter(|(step, _)| *step == turn).collect()
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the operators of edits read of what was found out before: an edit's plan, its regions' masks, pictures as pixels.
+//! What the operators of edits read of earlier answers: an edit's plan, the masks of its regions, pictures as pixels.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl EditSource {
         stamps.into_iter().map(|stamp| stamp.0).chain([seed, reference_stamp().0]).chain(references).collect()
     }
 
-    /// What the reference picture of a plan shows; `None` but for a `visual`. Of the user's pictures one, else something that
+    /// What the reference picture of a plan shows; `None` where its type shows none. Of the user's pictures one, else something that
     /// the embedded editor can draw, in some colour.
     pub(crate) fn choose_reference(&self, planned: &Planned) -> Result<StoredReference, Refusal> {
         let pick = |what: &str| choice::slot(planned.plan.pick, what);
@@ -96,7 +96,7 @@ impl EditSource {
             Some(format!("{} {thing}", colour.0))
         };
         match &self.references {
-            _ if planned.plan.edit_type != EditType::Visual => Ok(StoredReference::default()),
+            _ if !planned.plan.edit_type.has_reference() => Ok(StoredReference::default()),
             None => Ok(StoredReference { shows: drawn(), content: None }),
             Some(references) => {
                 let chosen = references.choose(pick("reference"))?;

@@ -1,4 +1,4 @@
-//! `instruct`: an edit's plan in words: by a chat model that sees the picture, or by the plain grammar. Whoever writes, the words
+//! `instruct`: an edit's plan in words. A chat model that sees the picture writes them, or the plain grammar does. In both cases the words
 //! pass [the same checker](crate::plan::edit_plan::check).
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::editors::limits::Limits;
 use crate::editors::references::StoredReference;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::full::{bytes_to_decode, pixels_of};
-use crate::plan::edit_plan::{EditType, Instruction};
+use crate::plan::edit_plan::{EditType, Instruction, Needs};
 use crate::words::chat::BYTES_OF_A_REQUEST;
 use crate::words::chat::{self, ChatRequest, PixelRange};
 use crate::words::chat_book::ChatBook;
@@ -185,7 +185,7 @@ impl Operator for Instruct {
     /// An action that no second frame shows is refused without decoding anything.
     fn known(&self, question: &Question, shards: &Catalogue) -> lane::Known<Handle<Instructed>> {
         let edit_type = question.edit.as_ref().and_then(|edit| EditType::from_number(edit.number));
-        if edit_type != Some(EditType::Action) {
+        if edit_type.map(EditType::needs) != Some(Needs::TwoFrames) {
             return Ok(None);
         }
         let shard = shards.shard(question.id.shard)?;
@@ -208,10 +208,8 @@ impl Operator for Instruct {
             return Err(Refusal::transient("no_picture", "there is nothing to look at"));
         };
         let planned = self.source.planned(question)?;
-        let end = match planned.plan.edit_type {
-            EditType::Action => Some(end_frame(subject.end_frame)?),
-            _ => None,
-        };
+        let two_frames = planned.plan.edit_type.needs() == Needs::TwoFrames;
+        let end = two_frames.then(|| end_frame(subject.end_frame)).transpose()?;
         let pixels = pixels_of(picture, bytes)?;
         let reference = self.source.choose_reference(&planned)?;
         let seen = (&pixels, end.as_ref());

@@ -1,5 +1,6 @@
-//! `judge`: whether an edit did what its instruction says, and whether it looks natural: by a chat model that sees both pictures, or
-//! from pixels and what a CLIP says of them. An edit of several turns is judged turn by turn; its scores are those of its weakest turn.
+//! `judge`: whether an edit did what its instruction says, and whether it looks natural. A chat model that sees both pictures judges, or
+//! the embedded judge does from pixels and a CLIP. An edit of several turns is judged turn by turn; its scores are those of its weakest
+//! turn.
 
 pub mod clip;
 pub mod pixels;

@@ -1,16 +1,21 @@
-//! Operators: one model or method a file, and the rooms that they share.
+//! Operators: one model or method in each file, and the layers that they share.
 //!
 //! | operator | asks | answers |
 //! |---|---|---|
-//! | [`short_side`](mod@short_side) | nothing: the header knows | the shorter side, px |
+//! | [`short_side`](mod@short_side) | nothing: the header states it | the shorter side, px |
 //! | [`aesthetic`] | an ONNX scorer, or the sidecar | 0 to 10 |
 //! | [`clip`] | a CLIP's vision tower | that the embedding is remembered |
-//! | [`aesthetic_head`] | an ONNX head, of the CLIP embedding | 0 to 10 |
-//! | [`nouns`] | the sidecar, or a released record | a list of nouns; its handle rides |
-//! | [`detect`] | an open-vocabulary ONNX detector | how many regions were found; the regions, by `Flow::regions` |
-//! | [`area`](mod@area) | nothing: the box knows | a region's share of the picture, 0 to 1 |
-//! | [`segment`] | SAM 2, by the regions' boxes | the mask's foretold quality; the mask is remembered |
-//! | [`region_score`] | a CLIP and an aesthetic scorer, of the cut-out | clip_score, aes_score |
+//! | [`aesthetic_head`] | an ONNX head, about the CLIP embedding | 0 to 10 |
+//! | [`caption`] | a chat model, a detector with a fixed vocabulary, or the sidecar | a caption; its handle is on the row |
+//! | [`noun_finder`] | a chat model or a vocabulary, about the caption | a list of nouns; its handle is on the row |
+//! | [`nouns`] | the sidecar, or a released record | a list of nouns; its handle is on the row |
+//! | [`detect`] | an open-vocabulary ONNX detector | the number of regions; the regions themselves, by `Flow::regions` |
+//! | [`area`](mod@area) | nothing: the box states it | a region's share of the picture, 0 to 1 |
+//! | [`segment`] | SAM 2, with the regions' boxes | the predicted quality of the mask; the mask is remembered |
+//! | [`region_score`] | a CLIP and an aesthetic scorer, about the cut-out region | clip_score, aes_score |
+//! | [`instruct`] | a chat model, or a small grammar | the words of an edit; their handle is on the row |
+//! | [`edit`] | an editor, pass by pass | the pictures of an edit; their handle is on the row |
+//! | [`judge`] | a chat model, or pixels and a CLIP | the scores of an edit |
 //! | [`dedup`] | the decoded picture | a perceptual hash of 56 bits |
 
 pub mod aesthetic;

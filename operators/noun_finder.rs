@@ -1,5 +1,5 @@
-//! `nouns`, out of captions: which concrete things a caption names, objects and backgrounds apart. By a chat model, or by a fixed
-//! vocabulary to the letter. Where the sidecar (or a released record) lists nouns, those are taken and nothing is asked.
+//! `nouns`, out of captions: the concrete things that a caption names, with objects and backgrounds separate. A chat model finds them, or a
+//! fixed vocabulary does. If the sidecar (or a released record) lists nouns, those are taken and nothing is asked.
 
 use std::sync::Arc;
 
@@ -167,7 +167,7 @@ mod tests {
     use std::path::Path;
 
     use ::tests::shards::{Sample, png, write};
-    use threshflow::row::{Image, Score};
+    use threshflow::row::Image;
     use threshflow::shard::{ReadOptions, Unreadable, find};
 
     use super::*;
@@ -193,7 +193,7 @@ mod tests {
         let picture = shard.index.samples[0].picture.clone().unwrap();
         let id = threshflow::row::RowId { shard: shard.seq, member: 0 };
         let (content, width, height) = (picture.content, picture.width, picture.height);
-        let image = Image { id, content, width, height, given: Score::of(f32::NAN) };
+        let image = Image { id, content, width, height };
         let nouns = NounsBy::Plain(Vocabulary::embedded().clone());
         let finder =
             NounFinder::new(nouns, Arc::new(NoCaptions), NounsFromSidecar::new("tags", Records::none()));

@@ -1,7 +1,7 @@
-//! `nouns`: the words that a picture's objects and backgrounds are looked for by, taken from its sidecar.
+//! `nouns`: the words by which a picture's objects and backgrounds are looked for, taken from its sidecar.
 //!
-//! ImgEdit's form is taken, `"tags": {"object": [...], "background": [...]}`, and a plain list, which names objects. A
-//! language model that finds nouns in captions would give the same answer: a handle, and the list as its body.
+//! Two forms are taken: ImgEdit's, `"tags": {"object": [...], "background": [...]}`, and a plain list, which names objects. A language
+//! model that finds nouns in captions would give the same kind of answer: a handle, and the list as its blob.
 
 use serde_json::Value;
 use threshflow::lane::{Key, Known, Limits, Looks, Operator, Question, Reply, Stage, Subject};

@@ -1,8 +1,8 @@
 //! `region_score`: whether a region shows its noun (clip_score), and how pleasing it is (aes_score), as ImgEdit scored them.
 //!
-//! Both look at the picture cut out by the region's mask, white around it. clip_score is the share of "X" in a softmax of 100
-//! times the cosines of the cut-out with the texts "X" and "not X"; aes_score is the aesthetic scorer's. The regions of one
-//! picture that are asked about at the same time share its decoding.
+//! Both scores are of the picture cut out by the region's mask, with white around it. clip_score is the share of "X" in a softmax of 100
+//! times the cosines of the cut-out with the texts "X" and "not X". aes_score is the aesthetic scorer's. The regions of one picture that
+//! are asked about at the same time share its decoding.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `segment`: the mask of every region, by SAM 2 prompted with the region's box.
 //!
-//! The model's arithmetic is in [`segment_model`](crate::models::segment_model); here it is made an operator. The regions of one
-//! picture that are asked about at the same time share one run of the encoder, and go through the decoder a few at a time. The
-//! answer is the mask's quality as the model foretells it; the body is the mask, as COCO's run lengths.
+//! The model's arithmetic is in [`segment_model`](crate::models::segment_model). This file makes it an operator. The regions of one picture
+//! that are asked about at the same time share one run of the encoder, and go through the decoder a few at a time. The answer is the
+//! quality that the model predicts for the mask. The blob is the mask, as COCO's run lengths.
 
 use std::path::Path;
 

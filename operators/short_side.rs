@@ -1,4 +1,4 @@
-//! `short_side`: how large a picture is on its shorter side. Read from its header; nothing is asked.
+//! `short_side`: the length of a picture's shorter side. The header states it; nothing is asked.
 
 use threshflow::row::{Image, Score, Scored, Unit, With};
 

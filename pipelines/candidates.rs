@@ -1,4 +1,4 @@
-//! Which regions are candidates for an edit: the rules that `imgedit` and `recap_mask` share, for objects and for backgrounds.
+//! The rules by which regions are candidates for an edit. `imgedit` and `recap_mask` share them, for objects and for backgrounds.
 
 use operators::{Area, ClipScore, MaskScore};
 use threshflow::prelude::*;

@@ -1,5 +1,4 @@
-//! What the pipelines' demos share: data that they make, models that travel inside the program, and commands that the
-//! user could type.
+//! What the demos of the pipelines share: data that they make, models inside the program, and commands that the user could type.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

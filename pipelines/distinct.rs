@@ -1,7 +1,7 @@
 //! Distinct: the pictures that `prepare` keeps, without those that look like a better one.
 //!
-//! The lines are those of `prepare`, and share its answers; then every picture is hashed by its looks, and a dial says how
-//! far, in bits of 56, it must be from any picture that scores higher.
+//! The lines are those of `prepare`, and share its answers. Then every picture gets a perceptual hash, and a dial says how far, in bits of
+//! 56, it must be from any picture that scores higher.
 
 use operators::{Aesthetic, PictureHasher, ShortSide};
 use threshflow::cli::{App, Failure, Workbench};
@@ -42,10 +42,6 @@ impl Pipeline for Distinct {
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         self.prepare.illustrator()
-    }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.prepare.sidecar_score()
     }
 }
 

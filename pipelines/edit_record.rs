@@ -1,5 +1,5 @@
-//! What is published of an edit, whole: the JSON text in the column `record` of `edits/`. A release is written from it and the
-//! store, without a model.
+//! What is published of an edit: the JSON text in the column `record` of `edits/`. A release is written from it and the store, without a
+//! model.
 
 use operators::plan::edit_plan::passes::Shown;
 use operators::plan::edit_plan::{EditType, Operation};

@@ -1,4 +1,4 @@
-//! What the pipelines that find, mask and score regions share: their flags, and the opening of their stages.
+//! What is shared by the pipelines that find, mask and score regions: their flags, and the opening of their stages.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,39 +20,39 @@ pub struct GroundArgs {
     /// The aesthetic scorer, of pictures and of regions: a folder with model.onnx, or with vision_model.onnx and head.onnx
     #[arg(long, value_name = "MODEL")]
     pub aesthetic: PathBuf,
-    /// Take a picture's score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
+    /// Take a picture's score from this field of the .json sidecar (LAION has `aes`); ask only if it is missing
     #[arg(long, value_name = "FIELD")]
     pub aesthetic_from_sidecar: Option<String>,
     /// The sidecar's field of nouns: {"object": [...], "background": [...]}, or a list of objects
     #[arg(long, value_name = "FIELD", default_value = "tags")]
     pub nouns_from: String,
-    /// The detector: a folder with model.onnx (YOLO-World with text as input, or a baked vocabulary with labels.txt, or an export of
-    /// ultralytics)
+    /// The detector: a folder with model.onnx (YOLO-World with text as input, or a built-in vocabulary with labels.txt, or an export
+    /// of ultralytics)
     #[arg(long, value_name = "FOLDER")]
     pub detector: PathBuf,
     /// The text tower that embeds nouns for the detector [default: the detector's own folder]
     #[arg(long, value_name = "FOLDER")]
     pub detector_text: Option<PathBuf>,
-    /// How the detector's pictures are letterboxed: mmyolo or ultralytics [default: as its folder or its
-    /// graph says, else mmyolo]
+    /// How the detector's pictures are letterboxed: mmyolo or ultralytics [default: what its folder or its graph says, otherwise
+    /// mmyolo]
     #[arg(long, value_name = "FAMILY")]
     pub letterbox: Option<LetterboxFamily>,
     /// The segmenter: a folder with encoder.onnx and decoder.onnx (SAM 2)
     #[arg(long, value_name = "FOLDER")]
     pub segmenter: PathBuf,
-    /// The CLIP that holds regions against their nouns: a folder with vision_model.onnx, text_model.onnx, tokenizer.json
+    /// The CLIP that compares regions with their nouns: a folder with vision_model.onnx, text_model.onnx, tokenizer.json
     #[arg(long, value_name = "FOLDER")]
     pub clip: PathBuf,
-    /// Colours of what CLIP and the scorer see of a region: rgb, or swapped (red for blue, as ImgEdit's own scores were made)
+    /// The colours in which CLIP and the scorer see a region: rgb, or swapped (red for blue, as ImgEdit's own scores were made)
     #[arg(long, default_value = "rgb")]
     pub region_channels: Channels,
-    /// Released records to go on from: tars of jsons/, joined to the pictures by their path; what they say is not asked
+    /// Released records to continue from: tars of jsons/, joined to the pictures by their path; what they say is not asked
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     pub records: Vec<String>,
     /// Where models run: cpu, cuda:0,1 or tensorrt:0
     #[arg(long, default_value = "cpu")]
     pub device: Device,
-    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime where its library is found)
+    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime if its library is found)
     #[arg(long, default_value = "auto")]
     pub backend: BackendChoice,
 }
@@ -89,8 +89,7 @@ impl<'a> Opening<'a> {
             workbench.note(&format!("released records: {}", records.describe()));
         }
         let scorer = AestheticScorer::open(&args.aesthetic, &backend, workbench.cores).map_err(failed)?;
-        let scorer = if args.aesthetic_from_sidecar.is_some() { scorer.or_sidecar() } else { scorer };
-        let aesthetic = Stage::open(scorer, &workbench.lanes)?;
+        let aesthetic = workbench.stage_or_sidecar(scorer, args.aesthetic_from_sidecar.as_deref())?;
         let mut opening = Opening { args, workbench, backend, records, aesthetic, noun_texts: None };
         let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
         // A baked vocabulary needs no text tower; `Detect` says so where one is missing.

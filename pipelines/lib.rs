@@ -1,4 +1,5 @@
-//! Pipelines: one Rust file a pipeline, the register of those that the program `threshflow` has, and what they show and measure.
+//! Pipelines: one Rust file or folder for each pipeline, the register of those that the program `threshflow` has, and what they show and
+//! measure.
 
 mod candidates;
 pub mod demo;

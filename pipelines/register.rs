@@ -1,4 +1,4 @@
-//! The register: the pipelines that the program `threshflow` has, each by a line.
+//! The register: one line for each pipeline of the program `threshflow`.
 
 use threshflow::cli::{Entry, Program};
 

@@ -1,7 +1,7 @@
 //! Threshflow: an incremental dataflow engine for curating image-edit datasets.
 //!
-//! A user moves a threshold; only what that move changes is recomputed. ARCHITECTURE.md walks through the
-//! rooms and states the invariants.
+//! When a user moves a threshold, only what that move changes is computed again. ARCHITECTURE.md states the invariants and describes the
+//! rooms.
 
 pub mod cli;
 pub mod dial;

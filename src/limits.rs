@@ -1,8 +1,9 @@
-//! Limits that the system sets a process (`ulimit`, a container's count of threads): what runs into one ends with an error that names it.
+//! Limits that the system sets for a process (`ulimit`, a container's number of threads). An operation that reaches a limit ends with an
+//! error that names the limit.
 //!
-//! What is at a limit is told by the number of the system's error, which every message of an [`io::Error`] bears; [`advice`] looks for it.
-//! Two limits end a process by a signal if nobody does anything about it (the size of files, the time on the CPU), and memory that
-//! cannot be had ends it in the middle of whatever it does: [`prepare`] sees to these.
+//! The number of the system's error shows that a limit was reached. Every message of an [`io::Error`] contains this number, and [`advice`]
+//! looks for it. Two limits end a process by a signal unless the process prevents it (the size of files, the time on the CPU). Memory that
+//! cannot be had ends a process in the middle of its work. [`prepare`] deals with these.
 
 use std::any::Any;
 use std::io;

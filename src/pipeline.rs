@@ -1,4 +1,4 @@
-//! What a pipeline is: a name, its dials, and how its steps are wired.
+//! What a pipeline is: a name, its dials, and the wiring of its steps.
 
 use crate::dial::DialSet;
 use crate::flow::{Engine, EngineOptions, Flow};
@@ -23,11 +23,6 @@ pub trait Pipeline: Send + Sync + 'static {
 
     /// How pictures are shown in a run's report; none are where there is no illustrator.
     fn illustrator(&self) -> Option<&dyn Illustrator> {
-        None
-    }
-
-    /// The field of the `.json` sidecar that [`Image::given`] is taken from, if any.
-    fn sidecar_score(&self) -> Option<&str> {
         None
     }
 }

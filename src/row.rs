@@ -1,8 +1,7 @@
-//! What may ride a flow: small, ordered records of ids and scores. Never pixels, embeddings, captions or masks.
+//! What a flow may carry: small, ordered records of ids and scores. Never pixels, embeddings, captions or masks.
 //!
-//! A row names its picture by [`RowId`] (which sample of which shard) and by [`ContentHash`] (what the
-//! memo is keyed by). Everything bigger stays where it is: bytes in the memory-mapped shards, keys and
-//! sidecars in the shard's index, answers in the memo.
+//! A row names its picture by [`RowId`] (which sample of which shard) and by [`ContentHash`] (the key of the memo). Everything larger stays
+//! in its place: bytes in the memory-mapped shards, keys and sidecars in the shard's index, answers in the memo.
 
 use std::fmt;
 use std::hash::Hash;
@@ -170,7 +169,7 @@ pub trait Row:
     fn with_image(without: &Self::WithoutImage, image: Image) -> Self;
 }
 
-/// A picture of a shard, probed but not decoded: 32 bytes.
+/// A picture of a shard, probed but not decoded: 28 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Image {
     pub id: RowId,
@@ -179,11 +178,9 @@ pub struct Image {
     /// In pixels, as shown (after the EXIF orientation, where the source applies it).
     pub width: u16,
     pub height: u16,
-    /// The score that the pipeline takes from the sidecar, where the sidecar has it; else NaN.
-    pub given: Score<Given>,
 }
 
-/// The unit of a score that a sidecar gave: whatever the pipeline says that it is.
+/// The unit of a score whose unit is known elsewhere: by its dial, or its column.
 pub struct Given;
 
 impl Image {

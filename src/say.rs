@@ -1,6 +1,6 @@
-//! Words on stdout and stderr. What can't be written ends nothing: a full disk or a reader that left must not end a run.
+//! Output on stdout and stderr. Failed writes end nothing: a full disk or a reader that left must not end a run.
 //!
-//! `println!` and `eprintln!` panic there; [`say!`](crate::say!) and [`note!`](crate::note!) take their place, and clippy holds it.
+//! `println!` and `eprintln!` panic in such cases. [`say!`](crate::say!) and [`note!`](crate::note!) replace them, and clippy enforces it.
 
 use std::borrow::Cow;
 use std::fmt;

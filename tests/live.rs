@@ -117,13 +117,13 @@ impl<P: App> Live<P> {
     }
 
     pub fn insert_loaded(&mut self, shard: Arc<Shard>) {
-        self.engine.insert(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes in");
+        self.engine.insert(shard.seq, rows_of(&shard), &mut watch(&self.lanes)).expect("goes in");
         self.shards.insert(shard.name.clone(), shard);
     }
 
     pub fn remove(&mut self, name: &str) {
         let shard = self.shards.remove(name).expect("is in");
-        self.engine.retract(shard.seq, rows_of(&shard, None), &mut watch(&self.lanes)).expect("goes out");
+        self.engine.retract(shard.seq, rows_of(&shard), &mut watch(&self.lanes)).expect("goes out");
     }
 
     pub fn turn(&mut self, dial: usize, value: f32) {

@@ -2,6 +2,7 @@
 //! history, the number of workers, and the numbers that shards were given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use tests::Rng;
 use tests::live::go_on;
@@ -93,9 +94,13 @@ fn wanted(all: &[Plain], worth_at: f32, distance_at: f32) -> BTreeMap<Key, Strin
 }
 
 /// The engine on rows that were made up, under numbers that say nothing of the names.
+type Worths = Arc<Mutex<BTreeMap<RowId, f32>>>;
+
 struct Run {
     engine: Engine,
     names: ShardNames,
+    /// What each row is worth.
+    worths: Worths,
     numbers: BTreeMap<u32, (String, Vec<Plain>)>,
     next: u32,
 }
@@ -104,6 +109,8 @@ impl Run {
     fn start(workers: usize, rng: &mut Rng, values: &[f32]) -> Self {
         let names = ShardNames::default();
         let known = names.clone();
+        let worths = Worths::default();
+        let of_rows = Arc::clone(&worths);
         let options = EngineOptions {
             workers,
             window: 1 + rng.below(5),
@@ -112,22 +119,28 @@ impl Run {
         };
         let engine = Engine::start(options, Dials::SPECS, values, move |images, maker| {
             let dials = Dials::make(maker);
-            let worth = |image: Image| {
-                let worth = Score::<Worth>::of(image.given.get());
+            let of_rows = Arc::clone(&of_rows);
+            let worth = move |image: Image| {
+                let worth = Score::<Worth>::of(of_rows.lock().expect("nobody panicked")[&image.id]);
                 With::new(image, worth)
             };
             let hashed = images.each(worth).gate(&dials.worth);
             let hashed = hashed.each(|row| hash_of(row.row.content).attach(row));
             hashed.nearest_better(&known, Worth).gate(&dials.duplicate_distance).finish()
         });
-        Run { engine: engine.expect("starts"), names, numbers: BTreeMap::new(), next: rng.below(3) as u32 }
+        Run {
+            engine: engine.expect("starts"),
+            names,
+            worths,
+            numbers: BTreeMap::new(),
+            next: rng.below(3) as u32,
+        }
     }
 
     fn fed(number: u32, rows: &[Plain]) -> impl ExactSizeIterator<Item = Fed> + '_ {
         rows.iter().map(move |row| {
             let id = RowId { shard: number, member: row.member };
-            let given = Score::of(row.worth);
-            Fed::Image(Image { id, content: row.content, width: 1, height: 1, given })
+            Fed::Image(Image { id, content: row.content, width: 1, height: 1 })
         })
     }
 
@@ -135,6 +148,10 @@ impl Run {
         let number = self.next;
         self.next += 1;
         self.names.insert(number, name);
+        let id = |row: &Plain| RowId { shard: number, member: row.member };
+        let mut worths = self.worths.lock().expect("nobody panicked");
+        worths.extend(rows.iter().map(|row| (id(row), row.worth)));
+        drop(worths);
         self.engine.insert(number, Run::fed(number, &rows), &mut go_on).expect("goes in");
         self.numbers.insert(number, (name.to_owned(), rows));
     }

@@ -101,7 +101,7 @@ impl Run {
         for path in shards {
             let source = find(&[path.to_string_lossy().into_owned()]).expect("is there").remove(0);
             let shard = catalogue.load(&source).expect("loads");
-            run.engine.insert(shard.seq, rows_of(&shard, None), &mut go_on).expect("goes in");
+            run.engine.insert(shard.seq, rows_of(&shard), &mut go_on).expect("goes in");
             run.names.insert(shard.seq, source.name);
         }
         run.settle();

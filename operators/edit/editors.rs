@@ -1,4 +1,4 @@
-//! The editors of a run, each with the book of what it made, and what a pass is remembered under.
+//! The editors of a run, each with its answer cache, and the key of a pass.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The pictures of edits, read back: by judges, records and releases.
+//! Reads the pictures of edits back, for judges, records and releases.
 
 use std::sync::Arc;
 

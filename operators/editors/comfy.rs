@@ -1,23 +1,23 @@
-//! An editor that is ComfyUI: one or several servers, and workflows that the user brings, each with a small binding file.
+//! The editor ComfyUI: one or several servers, and workflows of the user, each with a small binding file.
 //!
-//! A folder holds workflows in API format, `NAME.json`, and beside each a `NAME.binding.json`, whose keys
-//! [`binding`] lists. All is checked when the editor is opened: operations, nodes, inputs, templates.
+//! A folder holds workflows in API format, `NAME.json`, and beside each a `NAME.binding.json`, whose keys [`binding`] lists. Everything is
+//! checked when the editor is opened: operations, nodes, inputs, templates.
 //!
-//! A pass connects the websocket under an id of its own, uploads picture, mask and reference, puts the prompt into the queue,
-//! waits until the websocket tells of its end, and believes the history alone (so a run that was over before anyone
-//! listened, or whose websocket died, is found all the same). The picture is fetched, decoded once to prove that it is sound,
-//! and handed on as it came. Its size may differ from the source's: workflows scale.
+//! A pass connects the websocket under an id of its own, uploads picture, mask and reference, puts the prompt into the queue, and waits
+//! until the websocket reports its end. Only the history decides what came of it, so that a run is found too if it was over before anyone
+//! listened, or if its websocket died. The picture is fetched, decoded once to prove that it is sound, and passed on as it came. Its size
+//! may differ from the source's, because workflows scale.
 //!
-//! **What is left on a server.** ComfyUI has no call that deletes a file. Uploads lie in the folder `threshflow` of its input, named
-//! by their content, so that the same picture is kept once however often it is edited; what its nodes save lies in the folder
-//! `threshflow` of its output (`threshflow/` is put before every `filename_prefix`, but for one that a binding sets). Both may be
-//! cleared when no run goes on. A prompt that went well is taken out of the server's history.
+//! **What is left on a server.** ComfyUI has no call that deletes a file. Uploads are in the folder `threshflow` of its input, named by
+//! their content, so that the same picture is stored once however often it is edited. What its nodes save is in the folder `threshflow` of
+//! its output (`threshflow/` is put before every `filename_prefix`, except one that a binding sets). Both folders may be cleared while no
+//! run is active. A successful prompt is removed from the server's history.
 //!
-//! **Several servers** share one queue. One that fails (no connection, no answer in time, status 5xx or 429, an answer that
-//! isn't ComfyUI's, a prompt that ran past its time) is set aside, twice as long each time, and the pass goes on elsewhere; one whose certificate is not trusted is asked nothing any more
-//! (`SSL_CERT_FILE` names whom to trust, for HTTP and websocket). A
-//! prompt is sent again only when the server that had it is gone or has lost it; one whose answer was lost is looked for
-//! first. The websocket goes straight to the server, HTTP by the proxy that the environment names.
+//! **Several servers** share one queue. A server that fails (no connection, no answer in time, status 5xx or 429, an answer that is not
+//! ComfyUI's, a prompt that took too long) is set aside, twice as long each time, and the pass continues on another server. A server whose
+//! certificate is not trusted is asked nothing any more (`SSL_CERT_FILE` names the authorities to trust, for HTTP and websocket). A prompt
+//! is sent again only if the server that had it is gone or has lost it. If only its answer was lost, the prompt is looked for first. The
+//! websocket goes straight to the server; HTTP goes through the proxy that the environment names.
 //!
 //! Formats: ComfyUI's HTTP and websocket interface as of version 0.3.64.
 

@@ -1,15 +1,15 @@
-//! Edits by a model behind an HTTP endpoint that takes a picture and words, and gives a picture: OpenAI's `POST {base}/images/edits`, as
-//! gateways and servers of other editing models have it too (ImgEdit-E1 among them).
+//! Edits by a model behind an HTTP endpoint that takes a picture and words, and returns a picture: OpenAI's `POST {base}/images/edits`.
+//! Gateways and servers of other editing models have the same form (ImgEdit-E1 among them).
 //!
-//! What is sent is a form: `model`, `prompt`, `n` = 1, the picture as a PNG in `image` (where the pass has a reference, both as
-//! `image[]`, the picture first), where the pass is about a region a PNG in `mask` whose pixels are transparent where the picture is
-//! to change, `response_format` = `b64_json` (but for models that are named gpt-image or chatgpt-image, which refuse that field and
-//! always answer so), and whatever fields the settings add. What comes back is JSON, `{"data": [{"b64_json": ...}]}` or `{"data": [{"url":
-//! ...}]}`. The picture in it is decoded once and kept as it came.
+//! A form is sent: `model`, `prompt`, `n` = 1, the picture as a PNG in `image`, and whatever fields the settings add. If the pass has a
+//! reference, both pictures are sent as `image[]`, the picture first. If the pass is about a region, a PNG in `mask` has transparent pixels
+//! where the picture is to change. `response_format` = `b64_json` is sent except to models that are named gpt-image or chatgpt-image, which
+//! refuse that field and always answer so. The answer is JSON, `{"data": [{"b64_json": ...}]}` or `{"data": [{"url": ...}]}`. Its picture
+//! is decoded once, and kept as it came.
 //!
-//! A `url` is followed only to the endpoint's own origin (or where it is a `data:` URL): an answer could name any machine within reach.
-//! Redirects aren't followed. A server that stores its pictures elsewhere must be asked for `b64_json`.
-//! Source of the form: OpenAI's API reference, "Create image edit".
+//! A `url` is followed only to the endpoint's own origin (or if it is a `data:` URL), because an answer could name any machine within
+//! reach. Redirects are not followed. A server that stores its pictures elsewhere must be asked for `b64_json`. Source of the form:
+//! OpenAI's API reference, "Create image edit".
 
 mod answer;
 mod form;
@@ -23,7 +23,7 @@ use image::RgbImage;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Pass};
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{MadeBy, Operation, Outcome};
 
 use form::Sent;
 
@@ -209,7 +209,7 @@ impl<S: SendForm> Editor for HttpEdit<S> {
 
     /// All but action, which is two frames and nobody's edit.
     fn can(&self, operation: Operation) -> bool {
-        operation != Operation::Action
+        operation.made() != MadeBy::OnFilm
     }
 
     fn at_once(&self) -> usize {
@@ -237,13 +237,15 @@ impl<S: SendForm> Editor for HttpEdit<S> {
 
 /// The reference of a pass, where it is sent: with `visual` alone.
 fn reference<'a>(pass: &Pass<'a>) -> Result<Option<&'a RgbImage>, Refusal> {
-    match (pass.operation, pass.reference) {
-        (Operation::Visual, None) => {
+    if pass.operation.outcome() != Outcome::Reference {
+        return Ok(None);
+    }
+    match pass.reference {
+        None => {
             let message = "visual was asked for without the picture of the object that is to be shown";
             Err(Refusal::permanent("no_reference", message))
         }
-        (Operation::Visual, reference) => Ok(reference),
-        _ => Ok(None),
+        reference => Ok(reference),
     }
 }
 

@@ -1,9 +1,8 @@
-//! What editors make, looked at before it is kept: whole, and of a shape that an editor can mean.
+//! Checks what editors make before it is kept: it must be complete, and have a plausible shape.
 //!
-//! Editors give other sizes than they were shown. gpt-image-1 knows 1024 x 1024, 1536 x 1024 and 1024 x 1536, and takes one of
-//! them for whatever it is shown; Qwen and FLUX keep the shape, at one megapixel, in steps of 8 or 16. Whoever works on with what was made
-//! stretches it to the original's size. So the shape may be another by `MOST_ASPECT`, no more, and a side as short or long as
-//! [`sides`] says.
+//! Editors return other sizes than they were shown. gpt-image-1 knows 1024 x 1024, 1536 x 1024 and 1024 x 1536, and takes one of them for
+//! every picture. Qwen and FLUX keep the shape, at one megapixel, in steps of 8 or 16. Later steps stretch the result to the original's
+//! size. So the shape may differ by `MOST_ASPECT`, and a side may be as short or long as [`sides`] says.
 
 mod metadata;
 

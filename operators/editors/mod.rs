@@ -1,4 +1,4 @@
-//! Editors: what makes one pass of an edit, picture in and picture out. One trait, four kinds: classical and embedded, ONNX
+//! Editors. An editor makes one pass of an edit: picture in, picture out. There are one trait and four kinds: classical and embedded, ONNX
 //! inpainting, ComfyUI, an HTTP model.
 
 pub mod comfy;

@@ -1,22 +1,22 @@
-//! Takes objects out of pictures by an ONNX inpainting model: a picture and a hole in, a picture out (LaMa and its like).
+//! Takes objects out of pictures by an ONNX inpainting model: a picture and a hole in, a picture out (LaMa and similar models).
 //!
-//! Taken are graphs with two inputs and a picture as output: `image`, f32 `[1,3,H,W]`, RGB from 0 to 1, and `mask`, f32 `[1,1,H,W]`, 1
-//! where the hole is; under other names if the numbers of channels tell them apart; or one input `[1,4,H,W]` of both. `H` and `W`
-//! are one fixed edge (512 for the exports of LaMa that are about, Carve/LaMa-ONNX and OpenCV's zoo), or both free. The output
-//! `[1,3,H,W]` is in 0..1 or 0..255. Which, an `inpaint.json` in the model's folder says:
+//! It takes graphs with two inputs and a picture as output: `image`, f32 `[1,3,H,W]`, RGB from 0 to 1, and `mask`, f32 `[1,1,H,W]`, 1 in
+//! the hole. Other names are taken if the numbers of channels tell the inputs apart. One input `[1,4,H,W]` of both is taken too. `H` and
+//! `W` are one fixed edge (512 for the common exports of LaMa, Carve/LaMa-ONNX and OpenCV's zoo), or both are free. The output `[1,3,H,W]`
+//! is in 0..1 or 0..255. An `inpaint.json` in the model's folder says which:
 //!
 //! ```json
 //! {"output": "0..255", "multiple": 8}
 //! ```
 //!
-//! Both are optional. `multiple` is what the sides of a free graph must be multiples of, 8 if not told. Where `output` isn't told, the
-//! model is shown an even grey with a hole when it is opened: outside the hole that comes back as 0.5 or as 127.5, give or take a half
-//! of that, or the model is refused.
+//! Both keys are optional. `multiple` is what the sides of a free graph must be multiples of, 8 by default. Without `output`, the model is
+//! shown an even grey with a hole when it is opened. Outside the hole this must come back as 0.5 or as 127.5, give or take a half of that;
+//! otherwise the model is refused.
 //!
-//! The hole is the region's mask, widened, with a rim over which the filling fades into the picture. The model sees a part of
-//! the picture that is twice as wide and high as the hole's longer side, made smaller where it is larger than the model's edge, and filled
-//! up with its mirror image where the picture is smaller (as LaMa's own code pads). In the hole it sees black, whatever was there.
-//! Outside the hole every pixel of the answer is the picture's own.
+//! The hole is the region's mask, widened, with a rim over which the filling fades into the picture. The model sees a part of the picture
+//! that is twice as wide and high as the hole's longer side. The part is made smaller if it is larger than the model's edge, and filled up
+//! with its mirror image if the picture is smaller (as LaMa's own code pads). The hole itself is always black. Outside the hole every pixel
+//! of the answer is the picture's own.
 
 mod model;
 mod view;

@@ -1,9 +1,9 @@
-//! The embedded editor: classical, deterministic, needs no model and no server.
+//! The embedded editor: classical and deterministic. It needs no model and no server.
 //!
-//! It is plain. It takes things out by copying what stands around them, and puts pictograms in; it changes colours, paints grounds
-//! and filters pictures. It knows a few words ([`COLOURS`], `drawable`, [`looks`], [`grounds`], [`styles`]) and
-//! refuses results that name none of them; an action it cannot make at all. What it makes shows that a pipeline works; people
-//! who want data for a model give the pipeline a better editor.
+//! It is plain. It takes things out by copying their surroundings, and puts pictograms in. It changes colours, paints grounds and filters
+//! pictures. It knows a few words ([`COLOURS`], `drawable`, [`looks`], [`grounds`], [`styles`]), and refuses results that name none of
+//! them. It cannot make an action at all. Its results show that a pipeline works. For data to train a model on, give the pipeline a better
+//! editor.
 //!
 //! | operation | what is done | needs |
 //! |---|---|---|
@@ -16,8 +16,8 @@
 //! | style | the whole picture is filtered | a result of [`styles`] |
 //! | extract | all but the region becomes white | a mask |
 //!
-//! Where there is a mask, no pixel changes further from it than [`reach`] says (adjust keeps to the mask itself, background to one
-//! pixel around it); extract is the other way round: what is in the mask stays.
+//! If there is a mask, no pixel changes further from it than [`reach`] says (adjust keeps to the mask itself, background to one pixel
+//! around it). Extract is the opposite: what is in the mask stays.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ImageEncoder, RgbImage, RgbaImage};
@@ -25,7 +25,7 @@ use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Pass, Results};
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{MadeBy, Operation, Outcome};
 
 mod backdrop;
 mod dice;
@@ -68,7 +68,7 @@ impl Editor for Paint {
     }
 
     fn can(&self, operation: Operation) -> bool {
-        operation != Operation::Action
+        operation.made() != MadeBy::OnFilm
     }
 
     fn results(&self, operation: Operation) -> Option<Results> {
@@ -76,8 +76,8 @@ impl Editor for Paint {
             told: format!("{what} of {}", names.join(", ")),
             makes: Box::new(move |result| names::name_in(names, result).is_some()),
         };
-        match operation {
-            Operation::Replace => {
+        match operation.outcome() {
+            Outcome::Thing => {
                 let colours: Vec<&str> = COLOURS.iter().map(|(name, _)| *name).collect();
                 let things = of("a thing", drawable());
                 Some(Results {
@@ -85,13 +85,13 @@ impl Editor for Paint {
                     ..things
                 })
             }
-            Operation::Adjust => Some(Results {
+            Outcome::Look => Some(Results {
                 told: recolour::Change::told(),
                 makes: Box::new(|result| recolour::Change::of(result).is_ok()),
             }),
-            Operation::Background => Some(of("one", grounds())),
-            Operation::Style => Some(of("one", styles())),
-            _ => None,
+            Outcome::Ground => Some(of("one", grounds())),
+            Outcome::Style => Some(of("one", styles())),
+            Outcome::Nothing | Outcome::Reference => None,
         }
     }
 

@@ -1,8 +1,8 @@
-//! Reference pictures that a user brings along: what a `visual` shows the editor, instead of a drawn pictogram.
+//! Reference pictures of the user. A `visual` edit shows them to the editor instead of a drawn pictogram.
 //!
-//! A folder of PNG, JPEG and WebP files, each named for what it shows: `blue_teapot.png` is a "blue teapot". Transparent
-//! parts become white, as of the drawn ones. What is chosen is kept in the store, under the hash of the file, so that the editor, the
-//! judge and a release see the picture that the instruction speaks of, whatever becomes of the folder.
+//! They are a folder of PNG, JPEG and WebP files, each named for what it shows: `blue_teapot.png` is a "blue teapot". Transparent parts
+//! become white, as in the drawn pictograms. A chosen picture is kept in the store under the hash of the file. So the editor, the judge and
+//! a release see the picture that the instruction names, whatever happens to the folder.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A call through all its attempts: the door, the budget, the request, the pause before the next.
+//! A call through all its attempts: the gate of the endpoint, the budget, the request, and the pause before the next attempt.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Why a call came to nothing: a class to count by, words for a person, and whether asking again may help.
+//! Why a call failed: a class for counting, words for a person, and whether another attempt may help.
 
 use std::fmt;
 

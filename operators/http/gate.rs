@@ -1,7 +1,7 @@
-//! The door of an endpoint: who may send now. First come, first served; a bound on requests under way; token buckets; the
-//! pauses that a server asks for; and a breaker that leaves a failing server alone.
+//! The gate of an endpoint: who may send now. First come, first served. It has a bound on requests under way, token buckets, the pauses
+//! that a server asks for, and a breaker that leaves a failing server alone.
 //!
-//! Waiting is on a condition variable, up to the next moment at which something may have changed: there is no polling.
+//! Waiting is on a condition variable, up to the next moment at which something may have changed. There is no polling.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;

@@ -1,7 +1,7 @@
-//! How an endpoint is, for whoever waits for it: whether there is any hope of it, and what ails it now.
+//! The state of an endpoint, for everyone who waits for it: whether there is any hope of an answer, and what its trouble is now.
 //!
-//! Before the first question a list of models is asked for, which costs nothing: an endpoint that nobody reaches, or that doesn't
-//! know the key, is told of within seconds, and not after all retries of a paid call. Who has no such list is well.
+//! Before the first question a list of models is asked for, which costs nothing. So an endpoint that nobody reaches, or that does not know
+//! the key, is reported within seconds, and not after all retries of a paid call. An endpoint without such a list is taken to be well.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -1,4 +1,4 @@
-//! A secret of an endpoint: where it comes from, how it is sent, and that nothing else ever shows it.
+//! A secret of an endpoint: where it comes from and how it is sent. Nothing else ever shows it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

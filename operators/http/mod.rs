@@ -1,11 +1,11 @@
 //! Endpoints over HTTP: one [`Host`] for each, shared by the threads that ask it. Calls block.
 //!
-//! A host lets no more calls through than it may, honours the pauses that the server asks for, asks again what may heal,
-//! leaves a failing server alone for a while, keeps to the run's budget, and counts. What it can't do anything about comes
-//! back as a [`CallError`], whose class says whether it would come again for the very same question.
+//! A host lets through no more calls than it may. It follows the pauses that the server asks for, repeats calls that may succeed, leaves a
+//! failing server alone for a while, keeps to the run's budget, and counts. Other failures come back as a [`CallError`], whose class says
+//! whether the same question would fail in the same way again.
 //!
-//! Connections, TLS and proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are ureq's; the growth of the pauses
-//! is backon's; the token buckets are governor's.
+//! Connections, TLS and proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are ureq's. backon computes the growth of the
+//! pauses. The token buckets are governor's.
 
 mod attempts;
 mod call_error;

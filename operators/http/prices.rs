@@ -1,4 +1,4 @@
-//! What tokens cost, by the model's name. Prices change: the table is a start, and the user's own file goes before it.
+//! What tokens cost, by the model's name. Prices change: the built-in table is a start, and the user's own file has priority.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Whether a server that was asked is silent for longer than it uses to be.
+//! Detects that a server which was asked is silent for longer than usual.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What an endpoint was asked, and how it went: the counters of a run.
+//! What an endpoint was asked, and what came of it: the counters of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

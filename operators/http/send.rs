@@ -1,4 +1,4 @@
-//! One request over the wire, and what became of it.
+//! Sends one request, and says what came of it.
 
 use std::time::{Duration, SystemTime};
 

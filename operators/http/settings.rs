@@ -1,4 +1,4 @@
-//! What an endpoint is and may, checked once.
+//! The settings of an endpoint, checked once.
 
 use std::fmt;
 use std::num::NonZeroU32;

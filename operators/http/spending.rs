@@ -1,5 +1,5 @@
-//! What a run may spend, over all of its endpoints: requests and money. Taken before a request is sent, settled by what
-//! the answer says it cost.
+//! What a run may spend over all of its endpoints: requests and money. It is charged before a request is sent, and corrected by the cost
+//! that the answer states.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Whom a connection trusts: the roots of `SSL_CERT_FILE` where that is set, else the web's.
+//! Which certificates a connection trusts: the roots of `SSL_CERT_FILE` if that is set, otherwise those of the web.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The embedded judge's CLIP: crops of a step's region before and after, held against its noun and against what is put in. The
-//! arithmetic is in [`judge::pixels`](crate::judge::pixels); here the towers are asked.
+//! The embedded judge's CLIP: crops of a step's region before and after are compared with its noun and with what is put in. The arithmetic
+//! is in [`judge::pixels`](crate::judge::pixels). This file runs the towers.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::models::texts::Texts;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::mask::Mask;
 use crate::pixels::region_crop::Channels;
-use crate::plan::edit_plan::Operation;
 use crate::plan::edit_plan::words::without_article;
+use crate::plan::edit_plan::{Changes, Operation, Shows};
 
 /// Raise this when the code changes what is looked at.
 const VERSION: &[u8] = b"judge_clip/1";
@@ -103,7 +103,7 @@ impl JudgeClip {
         [before, after]: [&RgbImage; 2],
     ) -> Result<Option<ToSee>, Refusal> {
         let (noun, mask) = match (planned.region_of(step), of_step(masks, step), planned.sure.first()) {
-            _ if operation == Operation::Action => return Ok(None),
+            _ if operation.shows() == Shows::Unknown => return Ok(None),
             (Some(region), Some(mask), _) => (region.object.noun.as_str(), seen_of(operation, mask)),
             (_, _, Some((noun, bbox))) => {
                 (noun.as_str(), Cow::Owned(mask_of_box(*bbox, before.dimensions())))
@@ -154,7 +154,7 @@ impl JudgeClip {
             steps.filter_map(|(n, step)| target_of(step.operation, results.get(n).map(String::as_str)));
         let targets: Vec<String> = targets.collect();
         let chosen = planned.regions.iter().map(|region| region.object.noun.as_str());
-        let styled = planned.plan.steps.iter().any(|step| step.operation == Operation::Style);
+        let styled = planned.plan.steps.iter().any(|step| step.operation.changes() == Changes::Picture);
         let sure = planned.sure.first().filter(|_| styled);
         let nouns = chosen.chain(sure.map(|(noun, _)| noun.as_str()));
         let mut unknown = self.region.unknown_nouns(nouns);
@@ -165,15 +165,17 @@ impl JudgeClip {
 
 /// What a region is to show after the step, as nouns are written: without an article.
 fn target_of(operation: Operation, result: Option<&str>) -> Option<String> {
-    let shown = !matches!(operation, Operation::Style | Operation::Action | Operation::Extract);
+    let shown = match operation.shows() {
+        Shows::Gone | Shows::Come | Shows::Another | Shows::Altered => true,
+        Shows::Same | Shows::Unknown => false,
+    };
     let target = without_article(result?.trim());
     (shown && !target.is_empty()).then(|| target.to_owned())
 }
 
 /// What of a region is looked at.
 fn seen_of(operation: Operation, mask: &Mask) -> Cow<'_, Mask> {
-    let comes_or_goes =
-        matches!(operation, Operation::Remove | Operation::Add | Operation::Replace | Operation::Visual);
+    let comes_or_goes = operation.changes() == Changes::Object && operation.shows() != Shows::Altered;
     match mask.bounds() {
         Some(bounds) if comes_or_goes => {
             Cow::Owned(mask_of_box(bounds.map(|edge| edge as f32), (mask.width, mask.height)))

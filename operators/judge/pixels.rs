@@ -1,7 +1,7 @@
-//! The embedded judge: looks at pixels and, where a CLIP is there, at what that says of the edited region; asks no server.
+//! The embedded judge. It looks at pixels and, if there is a CLIP, at what the CLIP says of the edited region. It asks no server.
 //!
-//! It is plain: of pixels it sees whether something changed where it should, and nothing where it shouldn't; it takes a CLIP to tell
-//! a cat from a dog. Numbers are of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`.
+//! It is plain. In the pixels it sees whether something changed where it should, and nothing where it should not. Only a CLIP can tell a
+//! cat from a dog. The numbers are those of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`.
 //!
 //! | operation | follows | natural |
 //! |---|---|---|
@@ -12,22 +12,21 @@
 //! | action | `1 + 4 up(changed, 0.02)` | `1 + 4 ssim` |
 //! | extract | `1 + 4 clean intact` | `1 + 4 intact clip`, with `intact = up(1 - changed, 0.8)` |
 //!
-//! with `did = sqrt(up(change, 0.05) up(changed, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where
-//! nothing is outside) and `seamless = 0.75 + 0.25 seam`.
+//! with `did = sqrt(up(change, 0.05) up(changed, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where nothing is
+//! outside) and `seamless = 0.75 + 0.25 seam`.
 //!
-//! `clip = 0.75 + 0.25 agreed`, or 1 without a CLIP: at most a quarter of the scale, since small CLIPs are easily led astray.
-//! [`Agreement::with`] says what `agreed` is: that a noun's cosine fell or rose with what was taken out or put in, or that the
-//! object is still what it was.
+//! `clip = 0.75 + 0.25 agreed`, or 1 without a CLIP: a quarter of the scale at most, since small CLIPs are often wrong. [`Agreement::with`]
+//! says what `agreed` is: that a noun's cosine fell or rose with what was taken out or put in, or that the object is still what it was.
 //!
-//! An edit matches where the change lies in the region (a style: all over; an action: the structure holds; an extract: the
-//! object is intact), where it follows by 3 or more, and where a CLIP leans that way: `agreed` is 0.1 or more. Of an edit of several
-//! steps the least counts.
+//! An edit matches if three things hold. The change is in the region (for a style: all over; for an action: the structure holds; for an
+//! extract: the object is intact). It follows by 3 or more. If there is a CLIP, `agreed` is 0.1 or more. For an edit of several steps, the
+//! lowest counts.
 
 use image::RgbImage;
 use threshflow::row::Refusal;
 
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{Changes, Operation, Shows};
 use crate::plan::judgement::Judgement;
 
 /// Raise this when the code changes what a score is.
@@ -109,9 +108,9 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
     };
     let agreed = agreement.map_or(1.0, |agreement| agreement.with(operation));
     let weighed = 0.75 + 0.25 * agreed;
-    let (follows, natural) = match operation {
-        Operation::Adjust | Operation::Style | Operation::Extract => (follows, natural * weighed),
-        _ => (follows * weighed, natural),
+    let (follows, natural) = match operation.shows() {
+        Shows::Altered | Shows::Same => (follows, natural * weighed),
+        Shows::Gone | Shows::Come | Shows::Another | Shows::Unknown => (follows * weighed, natural),
     };
     let follows = 1.0 + 4.0 * follows;
     Judgement {
@@ -126,12 +125,14 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
 fn reason(operation: Operation, measured: &Measured, agreement: Option<&Agreement>) -> String {
     let share = |part: f32| (part * 100.0).round();
     let (changed, kept) = (share(measured.changed), share(measured.kept.max(0.0)));
-    let seen = match operation {
-        Operation::Style | Operation::Action => format!("{changed} % changed, structure agrees by {kept} %"),
-        Operation::Extract => {
+    let seen = match operation.changes() {
+        Changes::Picture | Changes::Motion => format!("{changed} % changed, structure agrees by {kept} %"),
+        Changes::Surroundings => {
             format!("{} % of the ground clean, {changed} % of the object changed", share(measured.clean))
         }
-        _ => format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside),
+        Changes::Object | Changes::Background => {
+            format!("{changed} % of the region changed; outside PSNR {:.0} dB", measured.psnr_outside)
+        }
     };
     match agreement.and_then(|agreement| agreement.in_words(operation)) {
         Some(told) => format!("{seen}; CLIP: {told}."),

@@ -1,8 +1,8 @@
-//! The aesthetic scorer's arithmetic: crops in, scores out, whatever kind of ONNX model stands behind it.
+//! The aesthetic scorer's arithmetic: crops in, scores out, for any kind of ONNX model.
 //!
-//! Two kinds are taken. A fused scorer is any graph with one float input `[N,3,H,W]` and an output `[N]` or `[N,1]`. A CLIP
-//! with a head is two graphs in one folder: `vision_model.onnx` (pixel_values -> image_embeds, which are L2-normalised here) and
-//! `head.onnx` or `aesthetic_head.onnx` (image_embeds `[N,D]` -> `[N,1]`), as LAION's and improved-aesthetic-predictor's are.
+//! Two kinds are taken. A fused scorer is any graph with one float input `[N,3,H,W]` and an output `[N]` or `[N,1]`. A CLIP with a head is
+//! two graphs in one folder: `vision_model.onnx` (pixel_values -> image_embeds, which are L2-normalised here) and `head.onnx` or
+//! `aesthetic_head.onnx` (image_embeds `[N,D]` -> `[N,1]`), as those of LAION and improved-aesthetic-predictor are.
 
 mod head;
 

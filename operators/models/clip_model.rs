@@ -1,8 +1,8 @@
 //! CLIP's arithmetic: crops and texts in, embeddings of length 1 out, in one space.
 //!
-//! Taken are the exports that are about: `vision_model.onnx` and `text_model.onnx`, or one of them, or one `model.onnx` with both
-//! towers in it, of which each is then fed a row of no meaning for the other. Split exports leave embeddings as they are and
-//! the one-file export divides them by their norm; here all are divided (transformers `modeling_clip.py`, CLIPModel.forward).
+//! The common exports are taken: `vision_model.onnx` and `text_model.onnx`, or one of them, or one `model.onnx` with both towers. In the
+//! last, each tower is run with a row that has no meaning for the other. Split exports leave embeddings as they are, and the one-file
+//! export divides them by their norm. Here all are divided (transformers `modeling_clip.py`, CLIPModel.forward).
 
 mod text;
 mod vision;

@@ -1,12 +1,13 @@
 //! The open-vocabulary detector's arithmetic: letterboxed pictures and nouns in, boxes in pixels of the source out.
 //!
 //! Two kinds of ONNX exports of YOLO-World are taken. With text as input: images f32 `[N,3,S,S]` in 0..1, text_embeds f32 `[N,K,D]`
-//! (L2-normalised, a row a noun), where the graph has it text_mask f32 `[N,K]`; boxes `[N,A,4]` (xyxy in letterbox pixels)
-//! and scores `[N,A,K]` (after the sigmoid) out. With a vocabulary baked in: images alone; boxes and scores, or one output
-//! `[N,4+K,A]` (centre, width, height, then a score a label); labels from `labels.txt` (one a line) or `labels.json` (a list, or
-//! an object by index) beside the graph, else from what ultralytics writes into it (`names`, and `imgsz`). Inputs are told apart by their shapes, outputs by their names.
+//! (L2-normalised, one row for each noun), and text_mask f32 `[N,K]` if the graph has it; out come boxes `[N,A,4]` (xyxy in letterbox
+//! pixels) and scores `[N,A,K]` (after the sigmoid). With a built-in vocabulary: images alone; out come boxes and scores, or one output
+//! `[N,4+K,A]` (centre, width, height, then a score for each label). The labels are those of `labels.txt` (one a line) or `labels.json` (a
+//! list, or an object by index) beside the graph, otherwise what ultralytics writes into the graph (`names`, and `imgsz`). Inputs are told
+//! apart by their shapes, outputs by their names.
 //!
-//! What comes out of the graph is thinned in the stages of [`DetectSettings`], as ImgEdit's detections were.
+//! The output of the graph is reduced in the stages of [`DetectSettings`], as ImgEdit's detections were.
 
 mod candidates;
 mod detector;

@@ -1,4 +1,4 @@
-//! Embeddings: vectors that models give, brought to length 1, kept in half precision, and compared.
+//! Embeddings: vectors that models give. They are brought to length 1, kept in half precision, and compared.
 
 use half::f16;
 

@@ -1,7 +1,7 @@
-//! What a region's number of a noun means: the one place where it is looked up.
+//! What the number of a region's noun means. This is the only place where it is looked up.
 //!
-//! A detector that takes text numbers the nouns of the question. One whose vocabulary is baked in numbers its own labels, and behind
-//! them the picture's nouns, for regions that a released record brought along.
+//! A detector that takes text numbers the nouns of the question. A detector with a built-in vocabulary numbers its own labels; after them
+//! come the picture's nouns, for regions of a released record.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ mod tests {
     use crate::caption::FixedVocabulary;
     use threshflow::flow::Found;
     use threshflow::lane::Key;
-    use threshflow::row::{ContentHash, Image, RowId, Score};
+    use threshflow::row::{ContentHash, Image, RowId};
 
     fn list(objects: &[&str], backgrounds: &[&str]) -> NounList {
         NounList::of(objects.iter().copied(), backgrounds.iter().copied()).unwrap()
@@ -94,8 +94,7 @@ mod tests {
 
     fn named(labels: &Labels, number: u16) -> Result<String, Refusal> {
         let id = RowId { shard: 0, member: 0 };
-        let given = Score::of(f32::NAN);
-        let image = Image { id, content: ContentHash([7; 16]), width: 9, height: 9, given };
+        let image = Image { id, content: ContentHash([7; 16]), width: 9, height: 9 };
         let (kind, bbox) = (RegionKind::Object, [0.0, 0.0, 4.0, 4.0]);
         let found = Found { kind, noun: number, noun_text: "x".to_owned(), bbox, score: 0.5, told_by: None };
         let region = found.region(&image, 0);

@@ -1,9 +1,9 @@
 //! Non-maximum suppression with torchvision's semantics: of boxes that overlap, the one with the best score stays.
 //!
-//! Boxes are taken by descending score, equal scores in the order given (torchvision leaves that order open where it takes
-//! classes apart; what stays is the same); a box goes if its IoU (intersection over union, in
-//! float32) with one that stayed is above the threshold, compared as float64; equal is not above. A box without area
-//! has an IoU of 0 with all others, or none at all, and neither suppresses. Source: torchvision.ops.nms, CPU kernel.
+//! Boxes are taken by descending score, and equal scores in the given order (torchvision leaves that order open where it separates classes;
+//! the result is the same). A box is removed if its IoU (intersection over union, in float32) with a box that stayed is above the
+//! threshold, compared as float64; equal is not above. A box without area has an IoU of 0 with all others, or none at all, and neither
+//! suppresses. Source: torchvision.ops.nms, CPU kernel.
 
 use std::collections::HashMap;
 

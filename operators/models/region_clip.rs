@@ -1,5 +1,5 @@
-//! A region held against words by a CLIP: what of the picture the vision tower sees, and by which texts a noun is told. What
-//! `region_score` asks of a region and the embedded judge of an edited one is asked the same way.
+//! Compares a region with words by a CLIP: which part of the picture the vision tower sees, and which texts stand for a noun.
+//! `region_score` asks about a region in the same way as the embedded judge asks about an edited one.
 
 use std::sync::Arc;
 

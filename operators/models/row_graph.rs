@@ -1,7 +1,7 @@
-//! Graphs that turn rows into rows: N rows of floats in at one input, N rows of floats out at one output.
+//! Graphs that turn rows into rows: N rows of floats at one input, N rows of floats at one output.
 //!
-//! What scorers, heads and towers have in common stands here once: one row a run on a CPU, all rows a run on a GPU, and the batch
-//! of a graph that fixes it, filled up with repetitions; inputs that belong to a graph's other half; crops written as pixels.
+//! This is what scorers, heads and towers share. On a CPU a run takes one row, on a GPU all rows. A graph with a fixed batch is filled up
+//! with repetitions. Inputs that belong to the other half of a graph get fillers. Crops are written as pixels.
 
 use std::path::Path;
 

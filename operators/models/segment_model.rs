@@ -1,12 +1,12 @@
 //! The segmenter's arithmetic: a picture and boxes in, a mask and its quality for each box out, by SAM 2 as two ONNX graphs.
 //!
-//! A folder holds an encoder (a picture -> embeddings) and a decoder (embeddings and boxes -> logits and qualities). Three kinds
-//! of decoder are taken, told by the names of their inputs: transformers' with `input_boxes`, transformers' with `input_points` and
-//! `input_labels`, samexporter's with `point_coords` and `point_labels`; `segment_model/family.rs` says what each takes. All sizes
-//! are the graphs' own. Source of the arithmetic: facebookresearch/sam2 `sam2_image_predictor.py`, transformers `Sam2Processor`.
+//! A folder holds an encoder (a picture -> embeddings) and a decoder (embeddings and boxes -> logits and qualities). Three kinds of decoder
+//! are taken, recognised by the names of their inputs: transformers' with `input_boxes`, transformers' with `input_points` and
+//! `input_labels`, samexporter's with `point_coords` and `point_labels`. `segment_model/family.rs` says what each takes. All sizes are
+//! those of the graphs. Source of the arithmetic: facebookresearch/sam2 `sam2_image_predictor.py`, transformers `Sam2Processor`.
 //!
-//! A decoder that gives several candidates a box (samexporter's gives three) is taken at its word: the candidate of which it foretells
-//! the highest quality is the answer, the first of equals.
+//! Some decoders give several candidates for each box (samexporter's gives three). The candidate with the highest predicted quality is the
+//! answer; of equal ones, the first.
 
 mod family;
 mod logits;

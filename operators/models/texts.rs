@@ -1,7 +1,7 @@
 //! `texts`: the embeddings of nouns and phrases by a CLIP's text tower, each asked once for all pictures.
 //!
-//! A detector that takes text and a region's score by CLIP look their words up here while they answer. (The pipeline that
-//! made ImgEdit embedded every picture's words anew.) Embeddings are L2-normalised and kept as 16-bit floats.
+//! A detector that takes text, and the CLIP score of a region, look their words up here while they answer. (The pipeline that made ImgEdit
+//! embedded every picture's words anew.) Embeddings are L2-normalised and kept as 16-bit floats.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

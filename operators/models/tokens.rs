@@ -1,8 +1,8 @@
 //! CLIP's tokeniser: from a text to the numbers that a text tower takes, by a model folder's `tokenizer.json`.
 //!
-//! The file says everything: normalising, splitting, byte-pair merges, the tokens for start and end. The `tokenizers` crate
-//! runs it, as transformers does, so the numbers are those of transformers' fast tokeniser (openai/CLIP's own differs where a text
-//! holds HTML entities, typographic quotes or the name of a special token). Here is only what CLIP adds: a context length.
+//! The file defines everything: normalising, splitting, byte-pair merges, the tokens for start and end. The `tokenizers` crate runs it, as
+//! transformers does. So the numbers are those of transformers' fast tokeniser (openai/CLIP's own differs if a text has HTML entities,
+//! typographic quotes or the name of a special token). This file adds only what CLIP adds: a context length.
 
 use std::fmt;
 use std::sync::Arc;

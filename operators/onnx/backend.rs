@@ -1,4 +1,4 @@
-//! Which back-end runs the models: decided once, at the start, and told.
+//! Which back-end runs the models. This is decided once, at the start, and reported.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,15 +1,15 @@
 //! Runs with bound inputs and outputs, through memory that a GPU reads and writes by itself.
 //!
-//! Sessions on GPUs run this way. What is fed is written into page-locked buffers of the session, straight in the graph's own
-//! width, is copied to the device from there, and is waited for; outputs are written into page-locked memory, and
-//! are waited for before they are read. A buffer is kept while its input keeps its shape. Another shape gives it back to the
-//! session's arena and takes one from there: the arena keeps the most that it ever gave, so that shapes that grow and shrink
-//! soon lock no more pages. Outputs come out of the same arena, at whatever size the graph gives them.
+//! Sessions on GPUs run in this way. Inputs are written into page-locked buffers of the session, in the graph's own width. From there they
+//! are copied to the device, and the copy is waited for. Outputs are written into page-locked memory, and are waited for before they are
+//! read. A buffer is kept while its input keeps its shape. For another shape, it is given back to the session's arena, and a new one is
+//! taken from there. The arena keeps the most that it ever gave, so that shapes that grow and shrink soon lock no more pages. Outputs come
+//! from the same arena, at the size that the graph gives them.
 //!
-//! There is no second way: a session for which no page-locked memory can be had doesn't open, and one that runs out of it says
-//! so as it does of other memory, and is opened anew for half the batch. On a CPU a session reads the caller's memory where it
-//! lies: bound there, the demo's models took 1.03 to 1.2 times the CPU time, and only a graph of a few KB that takes halves took
-//! less (0.7). All that a GPU has to itself is [`page_locked`]; the rest is tested with the memory of the CPU.
+//! There is no second way. A session does not open if no page-locked memory can be had for it. If it runs out of this memory later, it
+//! reports this as it does for other memory, and is opened again for half the batch. On a CPU a session reads the caller's memory in place.
+//! With binding there, the demo's models took 1.03 to 1.2 times the CPU time, and only a graph of a few KB that takes halves took less
+//! (0.7). Only [`page_locked`] is special to a GPU. Everything else is tested with the memory of the CPU.
 //!
 //! How binding copies and when it must be waited for: onnxruntime.ai/docs/performance/tune-performance/iobinding.html.
 

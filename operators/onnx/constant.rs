@@ -1,4 +1,4 @@
-//! Constants of a graph: the numbers of a TensorProto, wherever it keeps them, and how to write one.
+//! Constants of a graph: the numbers of a TensorProto, in whichever field it keeps them, and how to write one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

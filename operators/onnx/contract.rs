@@ -1,4 +1,4 @@
-//! Contracts: what an operator wants of a model, checked before anything runs, and told with what was found.
+//! Contracts: what an operator wants of a model. It is checked before anything runs, and an error states what was found.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! ONNX's cubic Resize, for what the embedded back-end needs beforehand: planes of numbers at another height and width.
+//! ONNX's cubic Resize, for constants that the embedded back-end needs in advance: planes of numbers at another height and width.
 //!
 //! Source of the arithmetic: the ONNX operator specification, Resize (opsets 11 to 19), mode `cubic` without antialiasing.
 

@@ -1,4 +1,4 @@
-//! Where a library of ONNX Runtime may lie on this machine: what the user named, the active Python's wheel, the system.
+//! Where a library of ONNX Runtime may be on this machine: what the user named, the active Python's wheel, the system.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! A cubic Resize of constants, computed when a graph is loaded and put in as a weight.
+//! Computes a cubic Resize of constants when a graph is loaded, and puts the result in as a weight.
 //!
-//! The embedded back-end takes a cubic Resize for a linear one and doesn't tell. Where the models that are about have one, it brings a
-//! position embedding to the picture's size, the same on every run. So the node is taken out of the graph that the back-end is
-//! given, and all other bytes are left as they are; the file isn't touched. Field numbers: onnx/onnx.proto of ONNX 1.23.
+//! The embedded back-end takes a cubic Resize for a linear one and does not say so. In the common models that have one, it brings a
+//! position embedding to the picture's size, the same in every run. So the node is removed from the graph that the back-end is given, and
+//! all other bytes stay as they are. The file is not changed. Field numbers: onnx/onnx.proto of ONNX 1.23.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A model folder in the Hugging Face manner: graphs, their external data beside them and nowhere else, a preprocessor's config.
+//! A model folder as on Hugging Face: graphs, their external data beside them and nowhere else, a preprocessor's config.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

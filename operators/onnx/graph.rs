@@ -1,7 +1,7 @@
-//! A look into an ONNX file: what goes in and out, and which files beside it hold its tensors. No weights are read.
+//! Reads an ONNX file: its inputs and outputs, and which files beside it hold its tensors. No weights are read.
 //!
-//! Every place where a tensor can stand is walked: one that was missed could make a back-end open a file that nobody checked.
-//! Field numbers: onnx/onnx.proto of ONNX 1.23. The wire format has its own room, `wire.rs`.
+//! Every place where a tensor can be is walked: a place that is missed could make a back-end open a file that nobody checked. Field
+//! numbers: onnx/onnx.proto of ONNX 1.23. The wire format has a file of its own, `wire.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What to do when memory runs out: telling such an error from others, and asking again in smaller batches.
+//! What to do when memory runs out: how to tell such an error from others, and how to ask again in smaller batches.
 
 use threshflow::row::Refusal;
 

@@ -1,16 +1,15 @@
-//! The one ONNX room: model folders, the back-end that runs them, sessions. Nothing else in the crate knows ort or rten.
+//! The only room for ONNX: model folders, the back-end that runs them, sessions. Nothing else in the crate knows ort or rten.
 //!
-//! Two back-ends stand behind [`Session`]: the real ONNX Runtime, loaded from a library that the machine has, and rten, which is
-//! compiled in and needs nothing. Which one runs is decided once, by [`Backend::find`], and never changes silently: a
-//! back-end or a device that was asked for and can't be had is an error.
+//! There are two back-ends behind [`Session`]: the real ONNX Runtime, loaded from a library that the machine has, and rten, which is
+//! compiled in and needs nothing. [`Backend::find`] decides once which one runs, and this never changes silently. If the user asked for a
+//! back-end or a device that cannot be had, this is an error.
 //!
-//! An operator opens its [`Model`]s, checks them with [`Model::fit`], and takes sessions from a [`SessionPool`], which opens
-//! them by a [`SessionPlan`], warms them up on GPUs, and halves a batch whose memory ran out. Numbers go in and come out as
-//! f32 and i64 whatever the graph's own width is; half precision has a stamp class of its own
-//! (`Backend::stamp_class_for`).
+//! An operator opens its [`Model`]s, checks them with [`Model::fit`], and takes sessions from a [`SessionPool`]. The pool opens them by a
+//! [`SessionPlan`], warms them up on GPUs, and halves a batch whose memory ran out. Numbers go in and come out as f32 and i64, whatever the
+//! graph's own width is. Half precision has a stamp class of its own (`Backend::stamp_class_for`).
 //!
-//! What the embedded back-end is known to compute wrong is refused when a session opens (`screen`, `rules`) or put in other words
-//! first (`respell`, `fold`). A model's files must be the ones that were hashed when a session opens, and stay unwritten (`witness`).
+//! What the embedded back-end is known to compute wrong is refused when a session opens (`screen`, `rules`) or rewritten first (`respell`,
+//! `fold`). When a session opens, a model's files must be the ones that were hashed, and they must stay unwritten (`witness`).
 
 mod backend;
 mod bound;

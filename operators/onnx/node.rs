@@ -1,4 +1,4 @@
-//! Nodes of a graph, as far as they are looked at here: what a node reads and writes, its kind and its attributes.
+//! Nodes of a graph, as far as this room looks at them: what a node reads and writes, its kind and its attributes.
 //!
 //! Field numbers: onnx/onnx.proto of ONNX 1.23.
 

@@ -1,4 +1,4 @@
-//! The sessions of one model: how many, where, opened when they are needed, and opened anew when memory ran out.
+//! The sessions of one model: how many, and where. They are opened when they are needed, and opened again when memory ran out.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

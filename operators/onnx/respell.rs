@@ -1,4 +1,4 @@
-//! Nodes that rten 0.27 computes wrong, put in words that it computes right, for the graph that it is given; the file isn't touched.
+//! Rewrites nodes that rten 0.27 computes wrong as nodes that it computes right, for the graph that it is given. The file is not changed.
 //!
 //! - `Cast` to truth values leaves numbers as they are: it becomes a comparison with 0.
 //! - `ArgMax` and `ArgMin` may take the last of equal numbers, where ONNX takes the first: they become `TopK` of one.
@@ -6,7 +6,7 @@
 //! - `Unsqueeze`, `Expand` and `Reshape` in a row are fused into a repetition of single numbers whatever axis is new: an `Expand`
 //!   that changes nothing is put between, so that they aren't.
 //!
-//! Others are real models' too often to be refused. Each is in the corpus of `tests/onnx_corpus.py`.
+//! Real models have other such nodes too often to refuse them. Each is in the corpus of `tests/onnx_corpus.py`.
 
 use std::collections::BTreeMap;
 

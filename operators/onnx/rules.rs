@@ -1,7 +1,8 @@
-//! Where rten 0.27 is known to differ from ONNX, each seen in the corpus of `tests/onnx_corpus.py`, and the operators that were compared.
+//! Where rten 0.27 is known to differ from ONNX, and the operators that were compared. Each difference was seen in the corpus of
+//! `tests/onnx_corpus.py`.
 //!
-//! A rule speaks of what the graph says: attributes, constants, ranks and kinds of numbers as far as they follow from it. Raise
-//! `NUMERICS` of the back-end where a rule goes because rten was mended.
+//! A rule uses what the graph says: attributes, constants, and ranks and kinds of numbers as far as they follow from it. Raise `NUMERICS`
+//! of the back-end when a rule is removed because rten was repaired.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
-//! What the embedded back-end is not given: graphs of which it is known that it computes them wrong, of which nobody knows, and
-//! graphs that ask for memory that no machine has.
+//! Which graphs the embedded back-end is not given: graphs that it is known to compute wrong, graphs of which this is not known, and graphs
+//! that ask for more memory than a machine has.
 //!
-//! The list of operators is those that were compared with ONNX Runtime (`tests/onnx_corpus.py`, which says by which attributes,
-//! shapes and kinds of numbers); what came out otherwise is a rule of [`rules`](super::rules), or is put in other words by
-//! [`respell`](super::respell). rten 0.27 itself refuses attributes that it doesn't know.
+//! The list of operators contains those that were compared with ONNX Runtime (`tests/onnx_corpus.py` says by which attributes, shapes and
+//! kinds of numbers). What came out differently is a rule of [`rules`](super::rules), or is rewritten by [`respell`](super::respell). rten
+//! 0.27 itself refuses attributes that it does not know.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
-//! What the values of a graph are, as far as the graph tells: their kind of number, their shape, and the contents of small integers
-//! that shapes are made of. No weight is looked at and nothing is run.
+//! What is known of the values of a graph: their kind of number, their shape, and the contents of small integers that shapes are made of.
+//! No weight is looked at, and nothing is run.
 //!
-//! It serves two ends: rules that depend on a rank, and sizes that no machine has. So what isn't known is said to be unknown, and a
-//! shape that is given may be too small where it rests on lengths that vary (see [`Varying`]), never too large.
+//! It serves two purposes: rules that depend on a rank, and sizes that no machine has. So what is not known is marked as unknown. A known
+//! shape may be too small where it depends on lengths that vary (see [`Varying`]), but never too large.
 
 mod axes;
 

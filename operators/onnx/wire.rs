@@ -1,9 +1,8 @@
-//! Protocol Buffers on the wire, as far as a look into a model needs them: fields of a message that lies in memory, and how to
-//! write one back.
+//! Protocol Buffers on the wire, as far as reading a model needs them: the fields of a message in memory, and how to write one.
 //!
-//! Written for files that nobody vouches for: a length is believed only if its bytes are there. Nothing is copied but short texts.
-//! (rten-onnx has a reader of its own; it seeks backwards on a hostile length and never ends.)
-//! Format: protobuf.dev/programming-guides/encoding.
+//! It is written for files that nobody vouches for: a length is believed only if its bytes are there. Nothing is copied except short texts.
+//! (rten-onnx has a reader of its own; it seeks backwards on a hostile length and never ends.) Format:
+//! protobuf.dev/programming-guides/encoding.
 
 /// One field of a message.
 #[derive(Clone, Copy)]

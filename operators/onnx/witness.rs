@@ -1,7 +1,7 @@
-//! That a model's files are still those that were hashed: a stamp says which model answered.
+//! Checks that a model's files are still those that were hashed. A stamp says which model answered.
 //!
-//! Files are compared by length, times, inode and device; where those differ, their content is hashed again, so that a file that was
-//! only touched, linked or put back is no other.
+//! Files are compared by length, times, inode and device. If those differ, the content is hashed again, so that a file that was only
+//! touched, linked or put back counts as the same.
 
 use std::fs::{File, Metadata};
 use std::io::Read;

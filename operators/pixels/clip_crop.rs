@@ -1,10 +1,10 @@
 //! CLIP's preprocessing: from a decoded picture to the pixel_values that CLIP-like models take.
 //!
-//! The shorter edge is resized to S with an antialiasing filter (the longer to `int(S * long / short)`), the centre S x S is cut
-//! out, values are rescaled to 0..1 and normalised by channel. Some models want the whole picture squashed to S x S instead
-//! ([`Family::Squash`]). The arithmetic is Pillow's and, from the crop on,
-//! float32; sources: openai/CLIP `clip.py`, transformers `image_processing_clip.py`. Two steps, because a crop waits for its batch:
-//! [`Preprocess::crop_u8`] gives the 3 S S bytes that wait, `Preprocess::write_tensor` the four times larger floats.
+//! The shorter edge is resized to S with an antialiasing filter (the longer to `int(S * long / short)`). The centre S x S is cut out.
+//! Values are rescaled to 0..1 and normalised by channel. Some models want the whole picture squashed to S x S instead
+//! ([`Family::Squash`]). The arithmetic is Pillow's and, from the crop on, float32. Sources: openai/CLIP `clip.py`, transformers
+//! `image_processing_clip.py`. There are two steps, because a crop waits for its batch: [`Preprocess::crop_u8`] gives the 3 S S bytes that
+//! wait, and `Preprocess::write_tensor` the floats, which are four times larger.
 
 pub(crate) mod config;
 

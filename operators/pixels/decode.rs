@@ -1,14 +1,15 @@
-//! Decoding: the bytes of a picture to upright 8-bit RGB, or a refusal; never a panic, never a half picture.
+//! Decoding: from the bytes of a picture to upright 8-bit RGB, or a refusal; never a panic, and never half a picture.
 //!
-//! Right, or refused: what a decoder has to make up (a scan that breaks off, a component that never came) is a refusal, and so is a kind
-//! that isn't known to come out as Pillow has it. `tests/pictures.py` makes thousands of files of all kinds to hold it to that.
+//! A picture is right or refused. Where a decoder would have to invent something (a scan that breaks off, a component that never came), the
+//! picture is refused, and so is a kind that is not known to come out as Pillow has it. `tests/pictures.py` makes thousands of files of all
+//! kinds to check this.
 //!
-//! What comes out follows Pillow's `Image.open(..).convert("RGB")`: CMYK is converted with Adobe's inverted inks, 16-bit
-//! channels are shifted right by 8, alpha is dropped and not composited, palettes and 1-bit pictures are expanded, of an
-//! animation the first frame counts. The EXIF orientation is applied afterwards. A JPEG that ends early is refused.
+//! The result follows Pillow's `Image.open(..).convert("RGB")`: CMYK is converted with Adobe's inverted inks; 16-bit channels are shifted
+//! right by 8; alpha is dropped and not composited; palettes and 1-bit pictures are expanded; of an animation the first frame counts. The
+//! EXIF orientation is applied afterwards. A JPEG that ends early is refused.
 //!
-//! A picture that is wanted small need not be decoded large: see [`Purpose`]. How it was decoded shapes the pixels,
-//! so [`decoder_stamp`] belongs into the stamp of every answer that rests on them.
+//! A picture that is wanted small need not be decoded large: see [`Purpose`]. The way of decoding shapes the pixels, so [`decoder_stamp`]
+//! belongs to the stamp of every answer that depends on them.
 
 mod bmp;
 mod exact;

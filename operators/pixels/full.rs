@@ -1,4 +1,4 @@
-//! Pictures in full: decoded at their size, as shown, for whoever works on all of their pixels.
+//! Pictures at full size, decoded as shown, for operators that work on all of their pixels.
 
 use image::RgbImage;
 use threshflow::row::Refusal;

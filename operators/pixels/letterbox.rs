@@ -1,8 +1,9 @@
-//! Letterboxing: a picture into a detector's square, its aspect kept, the rest filled with grey; and boxes back to the picture.
+//! Letterboxing: puts a picture into a detector's square with its aspect kept and the rest filled with grey; and brings boxes back to the
+//! picture.
 //!
-//! Two families of detectors round differently, and may be a pixel apart; sizes, resampling and padding are theirs, the
-//! resampling's arithmetic is OpenCV's to the bit (see `resize`). Two steps, because a picture waits for its batch:
-//! [`Letterbox::fit`] gives the 3 S S bytes that wait, `Boxed::write_tensor` the four times larger floats.
+//! Two families of detectors round differently, and may be a pixel apart. Sizes, resampling and padding are theirs; the arithmetic of the
+//! resampling is OpenCV's to the bit (see `resize`). There are two steps, because a picture waits for its batch: [`Letterbox::fit`] gives
+//! the 3 S S bytes that wait, and `Boxed::write_tensor` the floats, which are four times larger.
 
 mod resize;
 

@@ -1,4 +1,4 @@
-//! Pixels: from a file's bytes to what is looked at, cut out, resized and masked. Knows no model and no edit.
+//! Pixels: from a file's bytes to pictures that are decoded, cropped, resized and masked. This layer knows no model and no edit.
 
 pub mod clip_crop;
 pub mod decode;

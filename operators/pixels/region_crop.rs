@@ -1,8 +1,8 @@
 //! The crop of a picture by a mask, as ImgEdit cuts a region out for its clip_score and aes_score.
 //!
-//! What is cut out is the box of the mask, from its first to its last row and column; what lies in the box but not in the mask is
-//! white. ImgEdit's tool takes the crop, which is RGB, for BGR and swaps red and blue before the models look at it;
-//! [`Channels::Swapped`] does so too, for comparing with scores that were published with it.
+//! The crop is the box of the mask, from its first to its last row and column. Pixels in the box that are not in the mask are white.
+//! ImgEdit's tool takes the crop, which is RGB, for BGR, and swaps red and blue before the models look at it. [`Channels::Swapped`] does
+//! this too, for comparison with scores that were published with it.
 
 use std::fmt;
 use std::str::FromStr;

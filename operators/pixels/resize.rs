@@ -1,7 +1,7 @@
-//! Resizing of 8-bit RGB with antialiasing: the one place where the resize crate is compiled for bytes.
+//! Resizing of 8-bit RGB with antialiasing. This is the only place where the resize crate is compiled for bytes.
 //!
-//! Its kernels are generic over pixels and over both images, and its untyped entry compiles them for thirteen kinds of pixels at
-//! every pair of images that it is called with. Called here, for one kind and one pair, they take a tenth of the time to build.
+//! Its kernels are generic over pixels and over both images, and its untyped entry compiles them for thirteen kinds of pixels at every pair
+//! of images that it is called with. For one kind and one pair, as here, they take a tenth of the time to build.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;

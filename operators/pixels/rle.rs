@@ -1,9 +1,9 @@
-//! COCO's run lengths: a mask as one short string, to and fro.
+//! COCO's run lengths: a mask as one short string, and back.
 //!
-//! The pixels are walked column by column, top to bottom; runs of outside and inside alternate, the first being outside
-//! (and empty where the walk starts inside). From the fourth run on, what is written is the difference to the run two
-//! before. Each number is cut into groups of 5 bits, the lowest first, as few as hold it with its sign; a group becomes the
-//! character 48 + group, + 32 where another follows. Format: cocodataset/cocoapi, `common/maskApi.c`.
+//! The pixels are walked column by column, top to bottom. Runs of outside and inside alternate; the first is outside (and empty if the walk
+//! starts inside). From the fourth run on, the difference to the run two before is written. Each number is cut into groups of 5 bits, the
+//! lowest first, as few as hold it with its sign. A group becomes the character 48 + group, + 32 if another follows. Format:
+//! cocodataset/cocoapi, `common/maskApi.c`.
 
 mod encode;
 

@@ -6,7 +6,7 @@
 
 use threshflow::row::{ContentHash, RegionKind};
 
-use crate::plan::edit_plan::{EditType, Operation};
+use crate::plan::edit_plan::{EditType, Operation, Telling};
 
 /// Fills the hash's key up behind the seed. Raise its number when the code changes what is chosen.
 const VERSION: &[u8; 24] = b"threshflow choice/1     ";
@@ -69,15 +69,7 @@ pub fn rank(seed: u64, picture: &ContentHash, edit_type: EditType, region_conten
     keyed(seed, &[b"rank", &picture.0, edit_type.name().as_bytes(), &region_content.0])
 }
 
-/// What an edit of this type is about: `background` is about a background, every other about objects.
-pub fn kind_of(edit_type: EditType) -> RegionKind {
-    match edit_type {
-        EditType::Background => RegionKind::Background,
-        _ => RegionKind::Object,
-    }
-}
-
-/// The candidate that an edit of this type is about: of the [right kind](kind_of), the one with the lowest [`rank`]; of two
+/// The candidate that an edit of this type is about: of the [right kind](EditType::kind), the one with the lowest [`rank`]; of two
 /// with one content the one with the lower number.
 ///
 /// ```
@@ -106,14 +98,14 @@ pub fn choose_one<'a>(
     edit_type: EditType,
     candidates: impl IntoIterator<Item = &'a Candidate>,
 ) -> Option<&'a Candidate> {
-    let kind = kind_of(edit_type);
+    let kind = edit_type.kind();
     candidates
         .into_iter()
         .filter(|candidate| candidate.kind == kind)
         .min_by_key(|one| (rank(seed, picture, edit_type, &one.content), one.content, one.number))
 }
 
-/// The two candidates that an edit of this type is about: of the [right kind](kind_of), with different nouns, and
+/// The two candidates that an edit of this type is about: of the [right kind](EditType::kind), with different nouns, and
 /// [more than](gap) `pixels_apart` apart. Among all such pairs the one with the lowest rank of a pair, which is a hash of
 /// both ranks. The one with the lower rank comes first.
 pub(crate) fn choose_pair<'a>(
@@ -123,7 +115,7 @@ pub(crate) fn choose_pair<'a>(
     candidates: impl IntoIterator<Item = &'a Candidate>,
     pixels_apart: f32,
 ) -> Option<(&'a Candidate, &'a Candidate)> {
-    let kind = kind_of(edit_type);
+    let kind = edit_type.kind();
     let mut ranked: Vec<_> = candidates
         .into_iter()
         .filter(|candidate| candidate.kind == kind)
@@ -165,9 +157,8 @@ pub fn gap(a: [f32; 4], b: [f32; 4]) -> f32 {
     along_x.max(along_y)
 }
 
-/// What the steps of an edit of this type do: for `hybrid` two different of add, remove, replace, adjust; for
-/// `content_memory` two of replace and adjust, perhaps the same twice; for `content_understanding` add, adjust, and then
-/// remove or replace; for `version_backtracking` add, replace, adjust; for every other type the one operation of its name.
+/// What the steps of an edit of this type do: of each step's [operations](EditType::steps) one; of a type whose steps are
+/// [joined](Telling::Joined) each another one. The digits of the pick choose, in the mixed base of how many there are to choose from.
 ///
 /// ```
 /// use operators::plan::choice::operations;
@@ -178,32 +169,15 @@ pub fn gap(a: [f32; 4], b: [f32; 4]) -> f32 {
 /// assert!(two.len() == 2 && two[0] != two[1]);
 /// ```
 pub fn operations(edit_type: EditType, pick: u64) -> Vec<Operation> {
-    use Operation::*;
-    let pick = slot(pick, "operations");
-    match edit_type {
-        EditType::Add => vec![Add],
-        EditType::Remove => vec![Remove],
-        EditType::Replace => vec![Replace],
-        EditType::Adjust => vec![Adjust],
-        EditType::Action => vec![Action],
-        EditType::Style => vec![Style],
-        EditType::Extract => vec![Extract],
-        EditType::Visual => vec![Visual],
-        EditType::Background => vec![Background],
-        EditType::Hybrid => {
-            let mut four = vec![Add, Remove, Replace, Adjust];
-            let first = four.remove((pick % 4) as usize);
-            vec![first, four[(pick / 4 % 3) as usize]]
-        }
-        EditType::ContentMemory => {
-            let two = [Replace, Adjust];
-            vec![two[(pick % 2) as usize], two[(pick / 2 % 2) as usize]]
-        }
-        EditType::ContentUnderstanding => {
-            vec![Add, Adjust, if pick.is_multiple_of(2) { Remove } else { Replace }]
-        }
-        EditType::VersionBacktracking => vec![Add, Replace, Adjust],
+    let mut left = slot(pick, "operations");
+    let mut chosen: Vec<Operation> = Vec::new();
+    for &step in edit_type.steps() {
+        let again = |operation: &Operation| edit_type.told() == Telling::Joined && chosen.contains(operation);
+        let free: Vec<Operation> = step.iter().copied().filter(|operation| !again(operation)).collect();
+        chosen.extend(of(left, &free).copied());
+        left /= (free.len() as u64).max(1);
     }
+    chosen
 }
 
 /// Whether a picture takes part in a type that a `share` of all pictures (0 to 1) shall take part in. A greater share only

@@ -8,19 +8,19 @@ use threshflow::flow::{Chooser, Chosen};
 use threshflow::row::{Choice, Image, Refusal, Region, Row};
 
 use crate::plan::choice::{self, Candidate};
-use crate::plan::edit_plan::{EditType, Operation};
+use crate::plan::edit_plan::{EditType, Needs, Operation};
 
 /// How far apart the two objects of a `hybrid` or a `content_memory` must be, in pixels: ImgEdit's.
 pub const PIXELS_APART: f32 = 100.0;
 
 /// Which types are tried, and on which share of the pictures.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shares([f32; 13]);
+pub struct Shares([f32; EditType::COUNT]);
 
 impl Default for Shares {
     /// Every type on every picture.
     fn default() -> Self {
-        Shares([1.0; 13])
+        Shares([1.0; EditType::COUNT])
     }
 }
 
@@ -48,7 +48,7 @@ impl FromStr for Shares {
         if text.trim() == "all" {
             return Ok(Shares::default());
         }
-        let mut shares = [0.0; 13];
+        let mut shares = [0.0; EditType::COUNT];
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             let (name, share) = entry.split_once('=').unwrap_or((entry, "1"));
             let known = EditType::from_name(name.trim());
@@ -89,13 +89,13 @@ pub struct Choose {
 impl Choose {
     fn one(&self, edit_type: EditType, picture: &Image, candidates: &[Candidate]) -> Result<Choice, Refusal> {
         let content = &picture.content;
-        let chosen: Vec<u16> = match edit_type.objects() {
-            0 => Vec::new(),
-            1 => {
+        let chosen: Vec<u16> = match edit_type.needs() {
+            Needs::Nothing | Needs::TwoFrames => Vec::new(),
+            Needs::Object | Needs::Background => {
                 let one = choice::choose_one(self.seed, content, edit_type, candidates);
                 one.map(|one| vec![one.number]).ok_or_else(|| too_few(edit_type, candidates, ""))?
             }
-            _ => {
+            Needs::Pair => {
                 let pair = choice::choose_pair(self.seed, content, edit_type, candidates, self.pixels_apart);
                 let apart = format!(" of different nouns and more than {} pixels apart", self.pixels_apart);
                 pair.map(|(a, b)| vec![a.number, b.number])
@@ -104,7 +104,7 @@ impl Choose {
         };
         let mut regions = [Choice::NONE; 2];
         regions.iter_mut().zip(chosen).for_each(|(place, number)| *place = number);
-        let mut operations = [NO_OPERATION; 3];
+        let mut operations = [NO_OPERATION; Choice::MOST_OPERATIONS];
         let pick = choice::pick(self.seed, content, edit_type.name());
         let chosen = choice::operations(edit_type, pick);
         operations.iter_mut().zip(chosen).for_each(|(place, operation)| *place = operation as u8);
@@ -114,6 +114,9 @@ impl Choose {
 
 const NO_OPERATION: u8 = u8::MAX;
 
+const _: () =
+    assert!(EditType::MOST_STEPS <= Choice::MOST_OPERATIONS, "a choice has no place for so many steps");
+
 /// The operations of a choice, in the order of its steps.
 pub fn operations(choice: &Choice) -> Vec<Operation> {
     let operation = |number: &u8| Operation::ALL.get(usize::from(*number)).copied();
@@ -121,7 +124,7 @@ pub fn operations(choice: &Choice) -> Vec<Operation> {
 }
 
 fn too_few(edit_type: EditType, candidates: &[Candidate], apart: &str) -> Refusal {
-    let kind = choice::kind_of(edit_type);
+    let kind = edit_type.kind();
     let count = candidates.iter().filter(|candidate| candidate.kind == kind).count();
     let needed = edit_type.objects();
     Refusal::permanent(
@@ -159,11 +162,11 @@ impl Chooser for Choose {
 mod tests {
     use super::*;
     use threshflow::flow::Found;
-    use threshflow::row::{ContentHash, RegionKind, RowId, Score};
+    use threshflow::row::{ContentHash, RegionKind, RowId};
 
     fn picture() -> Image {
         let id = RowId { shard: 0, member: 0 };
-        Image { id, content: ContentHash([7; 16]), width: 1000, height: 800, given: Score::of(f32::NAN) }
+        Image { id, content: ContentHash([7; 16]), width: 1000, height: 800 }
     }
 
     /// A region of 100 by 110 pixels, and of the noun of that number.
@@ -183,17 +186,23 @@ mod tests {
     }
 
     #[test]
-    fn all_thirteen_are_tried_and_one_failure_costs_only_itself() {
+    fn all_types_are_tried_and_one_failure_costs_only_itself() {
         let chosen = choose(&regions());
         let numbers: Vec<u16> = chosen.iter().map(|chosen| chosen.number).collect();
-        assert_eq!(numbers, (0..13).collect::<Vec<_>>());
+        assert_eq!(numbers, EditType::ALL.map(EditType::number));
         assert!(chosen.iter().all(|chosen| chosen.choice.is_ok()), "{chosen:?}");
-        for (left, more) in [(1, 5), (0, 11)] {
+        // Of one object: a background and two objects find too little; of none all that is about any.
+        let lacks = |needs: Needs, left: usize| match needs {
+            Needs::Nothing | Needs::TwoFrames => false,
+            Needs::Object => left == 0,
+            Needs::Pair | Needs::Background => true,
+        };
+        for left in [1, 0] {
             let chosen = choose(&regions()[..left]);
             let refused = chosen.iter().filter_map(|chosen| chosen.choice.as_ref().err());
             let classes: Vec<&str> = refused.map(|refusal| refusal.class.as_ref()).collect();
-            // Of one object: background, hybrid and content_memory find too little; of none all but style and action.
-            let expected = if left == 1 { 3 } else { more };
+            let expected = EditType::ALL.iter().filter(|it| lacks(it.needs(), left)).count();
+            assert!(expected > 0);
             assert_eq!(classes, vec!["too_few_candidates"; expected]);
         }
     }
@@ -206,8 +215,7 @@ mod tests {
             assert_eq!(choice.regions().count(), edit_type.objects(), "{edit_type}");
             let background = choice.regions().any(|number| number == 4);
             assert_eq!(background, edit_type == EditType::Background);
-            let steps = if edit_type == EditType::Hybrid { 2 } else { edit_type.turns() };
-            assert_eq!(operations(&choice).len(), steps, "{edit_type}");
+            assert_eq!(operations(&choice).len(), edit_type.steps().len(), "{edit_type}");
         }
     }
 

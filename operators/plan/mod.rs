@@ -3,5 +3,6 @@
 pub mod choice;
 pub mod choose;
 pub mod edit_plan;
+pub mod edit_type;
 pub mod judgement;
 pub mod noun_list;

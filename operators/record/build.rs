@@ -1,4 +1,4 @@
-//! Records of our own making, from plain values.
+//! Records of our own, made from plain values.
 
 use std::collections::BTreeMap;
 

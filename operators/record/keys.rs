@@ -1,4 +1,4 @@
-//! The keys of an object as they stood: their order, and what stands under those that this room doesn't know.
+//! The keys of an object as they were: their order, and the values of those that this layer does not know.
 
 use super::values::{Json, Text};
 

@@ -1,7 +1,7 @@
-//! From text to a record: every value checked where it stands, every error with its path inside the record.
+//! From text to a record: every value is checked in place, and every error has its path inside the record.
 //!
-//! Objects and lists are read as streams of raw texts, one level at a time, so that what a hostile record makes us
-//! hold is bounded by its own length and by [`MOST_ITEMS`]; what this room doesn't know is never looked into.
+//! Objects and lists are read as streams of raw texts, one level at a time, so that the memory which a hostile record takes is bounded by
+//! its own length and by [`MOST_ITEMS`]. Values that this layer does not know are never looked into.
 
 use std::fmt;
 

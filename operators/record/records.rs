@@ -1,6 +1,6 @@
-//! Released records as a source of answers: who downloaded ImgEdit's original data goes on from it, and asks only what is missing.
+//! Released records as a source of answers: a user who downloaded ImgEdit's original data continues from it, and asks only what is missing.
 //!
-//! Each operator looks a picture's record up before it asks: what the record says is its answer, remembered like any other.
+//! Each operator looks up a picture's record before it asks. What the record says is the answer, and is remembered like any other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -228,7 +228,7 @@ pub fn value_of(measure: Option<&Measure>) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use threshflow::row::{Image, Score};
+    use threshflow::row::Image;
 
     #[test]
     fn a_record_speaks_of_its_own_regions_only() {
@@ -241,7 +241,7 @@ mod tests {
         let (mine, other) = (record(0.5), record(0.25));
         let id = RowId { shard: 0, member: 0 };
         let content = ContentHash::of(b"a picture");
-        let image = Image { id, content, width: 9, height: 9, given: Score::of(f32::NAN) };
+        let image = Image { id, content, width: 9, height: 9 };
         let region = |number, bbox, told_by| {
             let (kind, noun_text) = (RegionKind::Object, "cat".to_owned());
             Found { kind, noun: 0, noun_text, bbox, score: 0.5, told_by }.region(&image, number)

@@ -1,9 +1,9 @@
-//! What upstream released, as an input: tars of records, one JSON a picture, joined to pictures by their `path`.
+//! Released records as an input: tars of records, one JSON for each picture, joined to pictures by their `path`.
 //!
-//! Every member whose name ends in `.json` is a record, whatever folder it lies in; all other members are passed over.
-//! Opening reads the headers and, of each record, as far as its `path`, and keeps its name and place: 24 bytes and the
-//! length of its path a record, whatever the length of the record. The record itself is read when its picture asks.
-//! `join` (in this folder) has the rule by which a picture finds its record; extensions don't count in it.
+//! Every member whose name ends in `.json` is a record, in any folder. All other members are ignored. Opening reads the headers and, of
+//! each record, as far as its `path`, and keeps its name and place. This takes 24 bytes and the length of its path, whatever the length of
+//! the record. The record itself is read when its picture asks. `join` (in this folder) has the rule by which a picture finds its record;
+//! extensions do not count in it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! The leaves of a record, each of which keeps its own text: a number its digits, a string its escapes.
+//! The leaves of a record. Each keeps its own text: a number its digits, a string its escapes.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! From a record to its text: compact, in the order that its keys had, else in upstream's.
+//! From a record to its text: compact, in the order that its keys had, otherwise in upstream's order.
 
 use super::keys::WriteJson;
 use super::values::{Form, Json, Measure, Number, Text};

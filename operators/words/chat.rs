@@ -1,12 +1,12 @@
 //! Chat models with pictures, behind the OpenAI-compatible `chat/completions`: what is sent, what comes back, and what is asked.
 //!
-//! A question is a [`ChatRequest`], built by a task ([`caption`], [`noun_finder`], [`instruct`], [`judge`]); whoever has its raw
-//! answer is a [`Raw`]: [`Chat`] asks the server, a durable book may stand in front of it. [`ask()`] puts the two together: the
-//! raw answer is what is paid for and remembered, and parsing it is a pure step of its own, so that a better parser asks
-//! nothing again. All tasks parse by the one [`reader`].
+//! A question is a [`ChatRequest`], which a task builds ([`caption`], [`noun_finder`], [`instruct`], [`judge`]). A [`Raw`] has its raw
+//! answer: [`Chat`] asks the server, and a durable answer cache may stand in front of it. [`ask()`] puts the two together. The raw answer
+//! is what is paid for and remembered. Parsing it is a pure step of its own, so that a better parser asks nothing again. All tasks parse by
+//! the one [`reader`].
 //!
-//! Answers of JSON are asked for by schema. A server that can't is told by its 400 or 422, and from then on asked in text: the
-//! prompts say the form of the answer as well.
+//! Answers of JSON are asked for by schema. A server that cannot do this answers 400 or 422, and is asked in text from then on: the prompts
+//! state the form of the answer as well.
 
 pub mod ask;
 mod body;

@@ -1,5 +1,5 @@
-//! The durable side of chat models: every raw answer that was paid for is kept, under the hash of its question, and never asked
-//! for again; what it says is parsed anew by whoever reads it.
+//! The durable side of chat models. Every raw answer that was paid for is kept under the hash of its question, and never asked for again.
+//! Each reader parses it anew.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Words about pictures: asked of chat models, or said plainly without one.
+//! Words about pictures: from chat models, or from plain rules without one.
 
 pub mod chat;
 pub mod chat_book;

@@ -1,11 +1,11 @@
-//! Language without a language model: captions from a detector's finds, nouns from captions, instructions from a small grammar,
-//! colours and motion from pixels. The defaults where nobody serves a model. Deterministic, and plain: what they say is right
-//! and short, and reads like a form that was filled in.
+//! Language without a language model: captions from a detector's finds, nouns from captions, instructions from a small grammar, colours and
+//! motion from pixels. These are the defaults if nobody serves a model. They are deterministic and plain: their words are right and short,
+//! and read like a form that was filled in.
 //!
 //! | instead of | there is | it knows |
 //! |---|---|---|
 //! | a captioner | [`caption()`] | boxes, counts, places, sizes, colours |
-//! | a noun finder | [`nouns()`] | a [`Vocabulary`] of concrete things, to the letter |
+//! | a noun finder | [`nouns()`] | a [`Vocabulary`] of concrete things, as whole words |
 //! | a writer of instructions | [`instruct()`] | a grammar, and the [`Lexicon`] of an editor |
 //! | eyes | [`colour_of`], `motion_of` | eleven colour terms; what moved where between two frames |
 

@@ -1,4 +1,4 @@
-//! The demo's source of chance: splitmix64, ten lines whose numbers will not change with a crate's version.
+//! The demo's source of random numbers: splitmix64, ten lines whose numbers do not change with a crate's version.
 
 /// A stream of random numbers that its seed decides.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
-//! The drawing board: shapes with smooth edges, painted one over the other, and who owns each pixel.
+//! The drawing board: shapes with smooth edges, painted one over the other, and the owner of each pixel.
 //!
-//! A shape is filled row by row. Each row is cut by four lines; on each, the shape is a few spans, whose
-//! ends count with the exact share of their pixel. So a big shape costs little more than writing its
-//! pixels, and edges have 256 steps. A pixel belongs to the last solid shape that covers half of it or more.
+//! A shape is filled row by row. Each row is cut by four lines. On each line the shape is a few spans, whose ends count with the exact
+//! share of their pixel. So a big shape costs little more than writing its pixels, and edges have 256 steps. A pixel belongs to the last
+//! solid shape that covers half of it or more.
 
 use std::ops::Range;
 

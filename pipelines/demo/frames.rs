@@ -1,5 +1,5 @@
-//! The demo's films of two frames: scenes in which one thing moved or came closer, as `KEY.jpg` and `KEY.end.jpg` in a tar of
-//! their own. What moved, and where to, is known.
+//! The demo's films of two frames: scenes in which one thing moved or came closer, as `KEY.jpg` and `KEY.end.jpg` in a tar of their own. It
+//! is known what moved, and where to.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -1,7 +1,7 @@
 //! The demo's web shards: scenes as JPEG in tars, some with sidecars, some too small, a few broken on purpose.
 //!
-//! What is broken is reported, so that the demo can say "planted 3, found 3". Everything is a function of the
-//! options: two runs write the same bytes, and a file that holds them already is left alone.
+//! The broken ones are reported, so that the demo can say "planted 3, found 3". Everything is a function of the options: two runs write the
+//! same bytes, and a file that already has them is left alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Contact sheets: small pictures side by side, each with a number under it.
+//! Contact sheets: small pictures side by side, each with a number below it.
 
 use image::{Rgb, RgbImage};
 

@@ -1,7 +1,7 @@
-//! The things that scenes are furnished with, each drawn from a few shapes.
+//! The things in the scenes, each drawn from a few shapes.
 //!
-//! A thing stands at the origin of its own units: x to the right, y down, so that what stands above its
-//! foot has a negative y; it is about one unit high.
+//! A thing is at the origin of its own units: x to the right, y down, so that everything above its foot has a negative y. It is about one
+//! unit high.
 
 use super::colour::Rgb;
 use super::dice::Dice;

@@ -1,4 +1,4 @@
-//! The colours that regions are told apart by: white letters stand on each of them (contrast at least 4.5 to 1).
+//! The colours that tell regions apart. White letters can be read on each of them (contrast at least 4.5 to 1).
 
 const COLOURS: [[u8; 3]; 8] = [
     [0x0b, 0x62, 0xc4], // blue

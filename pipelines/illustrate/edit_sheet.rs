@@ -1,4 +1,4 @@
-//! A contact sheet of edits, one of each sort: its pictures side by side, and under them what was said.
+//! A contact sheet of edits, one of each sort: its pictures side by side, with the words below them.
 
 use image::{ImageFormat, Rgb, RgbImage, imageops};
 use threshflow::report::{DrawnEdit, Panel};

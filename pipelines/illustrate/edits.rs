@@ -1,4 +1,4 @@
-//! How edits are shown in reports: the picture, what the steps are about, and what came of each turn.
+//! How reports show edits: the picture, what the steps are about, and the result of each turn.
 
 use image::{DynamicImage, RgbImage};
 use operators::edit::EditPictures;

@@ -1,4 +1,4 @@
-//! Masks, laid over a small picture: a tint inside, and a line along the edge.
+//! Masks over a small picture: a tint inside, and a line along the edge.
 
 use image::RgbImage;
 use operators::pixels::mask::Mask;

@@ -1,6 +1,6 @@
-//! How pictures are shown in reports: made small, with their regions' masks laid over them and boxes and nouns marked.
+//! How reports show pictures: made small, with their regions' masks over them, and boxes and nouns marked.
 //!
-//! Nothing is needed but the picture's bytes and its record, the text that is published as ImgEdit's original-data JSON.
+//! This needs only the picture's bytes and its record, the text that is published as ImgEdit's original-data JSON.
 
 mod colours;
 mod edit_sheet;

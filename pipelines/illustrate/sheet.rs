@@ -1,4 +1,4 @@
-//! Contact sheets of marked pictures: boxes, nouns and scores drawn in pixels, for where no page can be opened.
+//! Contact sheets of marked pictures: boxes, nouns and scores drawn in pixels, for places where no page can be opened.
 
 use image::{ImageFormat, Rgb, RgbImage, imageops};
 use threshflow::report::{Illustration, Mark, OnSheet, Placed, label_texts, place_labels};

@@ -1,5 +1,5 @@
-//! `imgedit demo`: edit pairs of drawn scenes, made and judged by the embedded defaults, and dials are turned. Each step is a
-//! command that the user could type.
+//! `imgedit demo`: the embedded defaults make and judge edit pairs of drawn scenes, and dials are moved. Each step is a command that the
+//! user could type.
 
 use std::path::Path;
 

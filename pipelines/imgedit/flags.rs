@@ -1,4 +1,4 @@
-//! What the values of `imgedit`'s flags may be, and which flags go together: said before anything is opened or asked.
+//! What the values of `imgedit`'s flags may be, and which flags go together. Errors are reported before anything is opened or asked.
 
 use operators::http::Prices;
 use operators::plan::edit_plan::EditType;
@@ -93,7 +93,8 @@ pub(crate) fn check(args: &Args) -> Result<(), Failure> {
              or leave {flag} out"
         ));
     }
-    if let (Some(folder), true) = (&args.references, args.edits.of(EditType::Visual) <= 0.0) {
+    let shows = |edit_type: &EditType| edit_type.has_reference() && args.edits.of(*edit_type) > 0.0;
+    if let (Some(folder), None) = (&args.references, EditType::ALL.iter().find(|it| shows(it))) {
         return usage(format!(
             "--references {} is for visual edits, and --edits tries none; add visual to --edits, or leave it out",
             folder.display()

@@ -1,8 +1,8 @@
-//! ImgEdit's five stages: pictures are filtered, described, grounded, put in words, edited and judged. Of every picture thirteen types
-//! of edits are tried; one type's failure costs only itself.
+//! ImgEdit's five stages: pictures are filtered, described, grounded, put in words, edited and judged. Thirteen types of edits are tried
+//! for every picture. If one type fails, the others are not affected.
 //!
-//! Each `ask` costs something and is answered once; each `gate` has a dial that can be turned without asking again. Who answers,
-//! models, servers or the embedded defaults, is a matter of flags: see `open`.
+//! Each `ask` costs something and is answered once. Each `gate` has a dial that can be moved without asking again. Flags decide who
+//! answers, models, servers or the embedded defaults: see `open`.
 
 mod args;
 mod demo;
@@ -91,7 +91,6 @@ pub struct ImgEdit {
     pub(crate) judge: Arc<Stage<Judge>>,
     pub(crate) recorder: ImgEditRecorder,
     pub(crate) illustrator: IllustrateEdits,
-    pub(crate) sidecar_score: Option<String>,
 }
 
 impl Pipeline for ImgEdit {
@@ -136,10 +135,6 @@ impl Pipeline for ImgEdit {
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         Some(&self.illustrator)
-    }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.sidecar_score.as_deref()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Who answers in `imgedit`: chat models behind an endpoint, ComfyUI, an HTTP editor, ONNX, or the embedded
-//! defaults where nothing else is named.
+//! Who answers in `imgedit`: chat models behind an endpoint, ComfyUI, an HTTP editor, ONNX, or the embedded defaults if nothing else is
+//! named.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -337,6 +337,5 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
         judge,
         recorder,
         illustrator,
-        sidecar_score: args.ground.aesthetic_from_sidecar.clone(),
     })
 }

@@ -1,5 +1,5 @@
-//! The verbs that `imgedit` has beside those of every pipeline: `release` writes a published set in ImgEdit's own layout, `check`
-//! looks such a folder over.
+//! The subcommands that `imgedit` has beside those of every pipeline: `release` writes a published set in ImgEdit's own layout, and `check`
+//! checks such a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
 
 #[derive(Args)]
 struct ReleaseOptions {
-    /// The store that was published with
+    /// The store of the run that published
     #[arg(long, default_value = "store")]
     store: PathBuf,
     /// The folder that was published to
@@ -22,7 +22,7 @@ struct ReleaseOptions {
     /// The folder for the released set
     #[arg(long)]
     to: PathBuf,
-    /// Most bytes of a piece of a tar; another number writes every tar anew
+    /// The most bytes of a chunk of a tar; another number writes every tar again
     #[arg(long, default_value_t = DEFAULT_PIECE_BYTES, value_name = "BYTES",
           value_parser = clap::value_parser!(u64).range(1024..))]
     piece_bytes: u64,
@@ -43,8 +43,8 @@ struct CheckOptions {
 /// For [`App::verbs`](threshflow::cli::App::verbs).
 pub fn verbs() -> Vec<Command> {
     let release = Command::new("release")
-        .about("Write the published edits and their pictures as ImgEdit is laid out: tars in pieces, parquet files, scores");
-    let check = Command::new("check").about("Look a released folder over; exit code 1 if it has faults");
+        .about("Write the published edits and their pictures in ImgEdit's layout: tars in chunks, parquet files, scores");
+    let check = Command::new("check").about("Check a released folder; exit code 1 if it has faults");
     vec![ReleaseOptions::augment_args(release), CheckOptions::augment_args(check)]
 }
 

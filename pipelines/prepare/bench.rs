@@ -1,8 +1,8 @@
-//! `threshflow prepare bench`: images a second from shards to published rows, beside the limit of this machine, in one run.
+//! `threshflow prepare bench`: images a second from shards to published rows, and the limit of this machine, in one run.
 //!
-//! The limit is `cores / (decode + model)`, in core-seconds an image, each measured alone with all cores busy: what
-//! a program without any cost of its own would reach. Where others use the machine, each measurement meets another
-//! load, and the seconds of CPU are what can be compared: they are given beside.
+//! The limit is `cores / (decode + model)`, in core-seconds for each image, each measured alone with all cores busy. A program without any
+//! cost of its own would reach it. If others use the machine, each measurement meets another load, and only the seconds of CPU can be
+//! compared. So they are given too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,6 @@
 //! Prepare: from web shards to the pictures worth editing. ImgEdit's first stage.
 //!
-//! Every `ask` is answered once and remembered; every `gate` is a dial that a rerun may turn.
+//! Every `ask` is answered once and remembered. Every `gate` has a dial that a rerun may move.
 
 mod bench;
 mod demo;
@@ -28,7 +28,6 @@ dials! {
 /// The stages that cost something, opened once and shared by every worker.
 pub struct Prepare {
     aesthetic: Scorer,
-    sidecar_score: Option<String>,
 }
 
 /// How a picture's score is had.
@@ -66,10 +65,6 @@ impl Pipeline for Prepare {
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         Some(&Illustrate)
     }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.sidecar_score.as_deref()
-    }
 }
 
 /// Flags of `prepare run` and `prepare plan`.
@@ -81,13 +76,13 @@ pub struct Args {
     /// Ask this CLIP (a folder with vision_model.onnx) for embeddings, and score them by the head.onnx of --aesthetic
     #[arg(long, value_name = "FOLDER", requires = "aesthetic", conflicts_with = "aesthetic_from_sidecar")]
     pub clip: Option<PathBuf>,
-    /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only where it is missing
+    /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only if it is missing
     #[arg(long, value_name = "FIELD")]
     pub aesthetic_from_sidecar: Option<String>,
     /// Where models run: cpu, cuda:0,1 or tensorrt:0
     #[arg(long, default_value = "cpu")]
     pub device: Device,
-    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime where its library is found)
+    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime if its library is found)
     #[arg(long, default_value = "auto")]
     pub backend: BackendChoice,
 }
@@ -101,13 +96,12 @@ impl App for Prepare {
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
         let failed = |error: operators::onnx::OnnxError| Failure::Failed(error.to_string());
         let (lanes, cores) = (&workbench.lanes, workbench.cores);
-        let sidecar_score = args.aesthetic_from_sidecar.clone();
         let whole = |scorer: AestheticScorer| -> Result<Scorer, Failure> {
-            let scorer = if sidecar_score.is_some() { scorer.or_sidecar() } else { scorer };
-            Ok(Scorer::Whole(Stage::open(scorer, lanes)?))
+            let field = args.aesthetic_from_sidecar.as_deref();
+            Ok(Scorer::Whole(workbench.stage_or_sidecar(scorer, field)?))
         };
         let Some(model) = &args.aesthetic else {
-            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())?, sidecar_score });
+            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())? });
         };
         let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
         workbench.note(&backend.description());
@@ -119,6 +113,6 @@ impl App for Prepare {
             }
             None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
         };
-        Ok(Prepare { aesthetic, sidecar_score })
+        Ok(Prepare { aesthetic })
     }
 }

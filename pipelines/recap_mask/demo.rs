@@ -1,5 +1,5 @@
-//! `recap_mask demo`: objects and backgrounds of drawn scenes are found, masked and scored, and dials are turned. Each
-//! step is a command that the user could type.
+//! `recap_mask demo`: objects and backgrounds of drawn scenes are found, masked and scored, and dials are moved. Each step is a command
+//! that the user could type.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Recap and mask: every picture with its nouns, and the boxes, masks and scores of its regions. ImgEdit's second stage.
 //!
-//! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was
-//! found: gates that come before a question save it.
+//! The first lines are those of `prepare`, and share its answers. From `regions` on there is a row for every region that was found. A gate
+//! before a question saves the question for the rows that it holds back.
 
 mod demo;
 pub(crate) mod record;
@@ -64,7 +64,6 @@ pub struct RecapMask {
     segment: Arc<Stage<Segment>>,
     region_score: Arc<Stage<RegionScore>>,
     recorder: RecapRecorder,
-    sidecar_score: Option<String>,
 }
 
 impl Pipeline for RecapMask {
@@ -90,10 +89,6 @@ impl Pipeline for RecapMask {
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         Some(&Illustrate)
     }
-
-    fn sidecar_score(&self) -> Option<&str> {
-        self.sidecar_score.as_deref()
-    }
 }
 
 impl App for RecapMask {
@@ -111,7 +106,6 @@ impl App for RecapMask {
         let records = opening.records.clone();
         let recorder = RecapRecorder::new(None, source, detect.clone(), segment.clone(), records);
         let aesthetic = opening.aesthetic.clone();
-        let sidecar_score = args.aesthetic_from_sidecar.clone();
-        Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder, sidecar_score })
+        Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder })
     }
 }

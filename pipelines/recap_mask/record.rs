@@ -1,7 +1,7 @@
 //! What `recap_mask` publishes of a picture: ImgEdit's original-data record, as JSON and as nested columns.
 //!
-//! A record that came in (released, or the sidecar where it has that form) goes on with all its unknown fields; what was
-//! found, masked and scored here is written over. `score` is the detector's; the mask's own quality is `mask_score`.
+//! A record that came in (a released one, or the sidecar if it has that form) keeps all its unknown fields. What was found, masked and
+//! scored here replaces the old values. `score` is the detector's; the mask's own quality is `mask_score`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use operators::{Detect, Nouns, Segment};
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Score, Stamp, With};
+use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Stamp, With};
 
 /// Raise this when the code changes what a record is.
 const VERSION: &[u8] = b"recap_record/2";
@@ -61,7 +61,6 @@ impl RecapRecorder {
             content: picture.picture.content,
             width: picture.picture.width,
             height: picture.picture.height,
-            given: Score::of(f32::NAN),
         };
         let said = |refusal: threshflow::row::Refusal| refusal.to_string();
         let question = Question::about(&image, Key::Sample);

@@ -1,5 +1,5 @@
-//! `README.md`: the card by which Hugging Face `datasets` finds the tables. A configuration a type, for the two schemas differ; one for
-//! all types of each schema; and one for the details.
+//! `README.md`: the card by which Hugging Face `datasets` finds the tables. It has a configuration for each type, because the two schemas
+//! differ, one for all types of each schema, and one for the details.
 
 use std::fmt::Write;
 

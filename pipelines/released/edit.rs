@@ -1,4 +1,4 @@
-//! What the writer is told: which edits there are, what each is, and where its pictures come from.
+//! The input of the writer: which edits there are, what each is, and where its pictures come from.
 
 use operators::plan::edit_plan::passes::Shown;
 use operators::plan::edit_plan::{EditType, Operation};

@@ -1,5 +1,5 @@
-//! What can keep a set from being released. What was released before stays whole, but for a crash while files are put in place,
-//! which the next export mends.
+//! The errors that can prevent a set from being released. What was released before stays complete, except after a crash while files are put
+//! in place, which the next release repairs.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! The folder that is released to: locked, staged in `.writing/`, put in place by renames, and named by a manifest.
+//! The folder of a release: locked, staged in `.writing/`, put in place by renames, and named by a manifest.
 //!
-//! ImgEdit's names bear no digest, so a part that changed takes the place of the old one. An export goes: everything new into
-//! `.writing/`, synced; a manifest that names only what stays as it is; the old files of what changes deleted, the new ones
-//! renamed into their places; the manifest of all. An error before the second step leaves what was there. A crash after it
-//! leaves a manifest that names less than there is; whatever it doesn't name, the next export writes anew.
+//! ImgEdit's names contain no digest, so a changed part takes the place of the old one. A release has these steps. Everything new goes to
+//! `.writing/`, and is synced. A manifest is written that names only what stays as it is. The old files of changed parts are deleted, and
+//! the new ones are renamed into their places. Then the manifest of everything is written. An error before the second step leaves what was
+//! there. A crash after it leaves a manifest that names less than there is. The next release writes again what the manifest does not name.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};

@@ -1,4 +1,4 @@
-//! One sample's files: put into the tar, and their paths told.
+//! The files of one sample: puts them into the tar, and returns their paths.
 
 use std::io::{Cursor, Write};
 

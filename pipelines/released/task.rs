@@ -15,7 +15,7 @@
 
 use serde_json::{Map, Value, json};
 
-use operators::plan::edit_plan::Operation;
+use operators::plan::edit_plan::MadeBy;
 
 use super::edit::{EditedObject, ReleasedEdit};
 
@@ -67,7 +67,7 @@ struct Step {
 impl Step {
     fn of(edit: &ReleasedEdit, step: usize) -> Self {
         let object = edit.objects.iter().find(|object| object.step == step).map_or(Value::Null, region);
-        if edit.operations.get(step) == Some(&Operation::Add) {
+        if edit.operations.get(step).is_some_and(|operation| operation.made() == MadeBy::ByRemoval) {
             // Before the edit there is no such object: the region is what comes of it.
             return Step { object: Value::Null, result: object };
         }

@@ -1,4 +1,4 @@
-//! The writer: what every part should hold, as a digest; the parts that differ, written; the rest left alone.
+//! The writer. It computes what every part should hold, as a digest. It writes the parts that differ, and leaves the others alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;

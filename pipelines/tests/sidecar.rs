@@ -91,3 +91,34 @@ fn a_score_in_a_string_is_a_number_and_what_is_no_number_is_told() {
         "{told}"
     );
 }
+
+#[test]
+fn a_score_of_a_sidecar_is_its_samples_and_is_not_remembered_of_the_picture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shards = folder.path().join("shards");
+    std::fs::create_dir(&shards).expect("a folder");
+    // One picture three times: by two numbers, and by none.
+    let samples = [("a", Some(3.25)), ("b", Some(7.5)), ("c", None)].map(|(key, aes)| Sample {
+        key: key.to_owned(),
+        picture: png(32, 32, 7),
+        json: aes.map(|aes: f32| format!("{{\"aes\": {aes}}}")),
+    });
+    write(&shards.join("x.tar"), &samples);
+    let score = |key: &str| {
+        let verdict = find_verdict(&folder.path().join("out"), key).expect("reads");
+        let Some(Ended::Kept(kept)) = verdict.map(|verdict| verdict.ended) else { panic!("{key} is kept") };
+        kept.scores.iter().find(|(name, _)| name == "aesthetic").expect("a score").1
+    };
+    let run = |more: &[&str]| {
+        let report = invoke::run::<Prepare>(&command(folder.path(), more)).expect("runs");
+        let asks = &report.summary.asks["aesthetic"];
+        ((asks.asked, asks.given, asks.remembered), ["a", "b", "c"].map(score))
+    };
+    let model = format!("--aesthetic={MODEL}");
+    let (asks, [a, b, of_the_model]) = run(&[&model, "--aesthetic-from-sidecar=aes"]);
+    assert_eq!((asks, a, b), ((1, 2, 0), 3.25, 7.5));
+    // Without the flag, all three have what the model said of their picture.
+    assert_eq!(run(&[&model]), ((0, 0, 3), [of_the_model; 3]));
+    let (asks, scores) = run(&[&model, "--aesthetic-from-sidecar=aes"]);
+    assert_eq!((asks, scores), ((0, 2, 1), [3.25, 7.5, of_the_model]));
+}

@@ -1,4 +1,4 @@
-//! Folders that a command writes to lie apart: each belongs to the one thing that it holds.
+//! Checks that the folders which a command writes to are separate. Each folder belongs to one thing alone.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `clean`: what the store holds by stamp, and forgetting some of it.
+//! `clean`: lists what the store holds, by stamp, and forgets some of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `dials`: what may be turned.
+//! `dials`: lists the thresholds that can be moved.
 
 use super::{App, Failure, Output, print_json};
 use crate::pipeline::dial_specs;

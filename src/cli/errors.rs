@@ -1,9 +1,9 @@
-//! What failed in a run, stage by stage: what `--max-error-rate` is held against.
+//! Counts what failed in a run, stage by stage. `--max-error-rate` is compared with these counts.
 //!
-//! A picture counts as failed wherever it was refused. A region or an edit may come to nothing for good reasons (no object of
-//! that kind, words that nobody can carry out), so of these only what a server, a device or a disk failed counts, unless a stage
-//! refused all that it was asked: then nobody works behind it. What a budget did not pay for, what a chooser does not
-//! choose and a second frame that a sample does not have are no failures.
+//! A refused picture counts as failed. A region or an edit may be refused for good reasons (no object of that kind, words that nobody can
+//! carry out). So of regions and edits, only those count that a server, a device or a disk failed, and those of a stage that refused all of
+//! them, because such a stage does not work. What a budget did not pay for, what a chooser does not choose, and a second frame that a
+//! sample does not have are no failures.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! `explain`: the story of one row, read from what is published.
+//! `explain`: the history of one row, read from what is published.
 
 use std::collections::BTreeMap;
 use std::path::Path;

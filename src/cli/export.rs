@@ -1,4 +1,4 @@
-//! `export`: tars with the original bytes of what is published.
+//! `export`: tars with the original bytes of the published pictures.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a run has to say of its shards beside their rows: files that were passed over, sidecars that were not read to the letter.
+//! What a run says of its shards beside their rows: files that were ignored, and sidecars that were not read exactly.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,14 +15,14 @@ pub struct InputRemarks {
     /// Samples of whose sidecars something was lost or mended.
     pub sidecars: u64,
     pub sidecar: Option<String>,
-    /// Samples whose sidecar has the field of the score, but no number in it.
+    /// Fields of scores that sidecars have, with no number in them.
     pub no_numbers: u64,
     pub no_number: Option<String>,
 }
 
 impl InputRemarks {
-    /// Takes in a shard. `score`: the field of the sidecar that the pipeline takes a score from.
-    pub(super) fn see(&mut self, shard: &Shard, score: Option<&str>) {
+    /// Takes in a shard. `fields`: those of the sidecar that stages take scores from.
+    pub(super) fn see(&mut self, shard: &Shard, fields: &[String]) {
         self.passed_over += shard.index.passed_over;
         let named = |sample: &Sample, what: String| format!("{}/{}: {what}", shard.name, sample.key);
         for (member, sample) in shard.index.samples.iter().enumerate() {
@@ -30,7 +30,7 @@ impl InputRemarks {
                 self.sidecars += 1;
                 self.sidecar.get_or_insert_with(|| named(sample, refusal.to_string()));
             }
-            if let Some(value) = score.and_then(|field| no_number(shard, member, field)) {
+            for value in fields.iter().filter_map(|field| no_number(shard, member, field)) {
                 self.no_numbers += 1;
                 self.no_number.get_or_insert_with(|| named(sample, value));
             }

@@ -1,4 +1,4 @@
-//! Commands as a program calls them: the same flags as on the command line, and what they give as values.
+//! Commands that a program calls. They have the flags of the command line, and return their results as values.
 
 use clap::{Args, FromArgMatches, Parser};
 

@@ -1,4 +1,4 @@
-//! The verbs `completions` and `man`, which every program has: what a shell and `man` are told of its commands, by clap.
+//! The subcommands `completions` and `man`, which every program has. clap makes the texts that a shell and `man` are given.
 
 use std::ffi::OsString;
 use std::fs;

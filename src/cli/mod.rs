@@ -1,5 +1,5 @@
-//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench where the pipeline has them; and
-//! the pipeline's own verbs. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
+//! The command line of every pipeline: run, plan, explain, export, dials, clean, verify; demo and bench if the pipeline has them; and the
+//! pipeline's own subcommands. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
 
 mod apart;
 mod clean;
@@ -40,8 +40,9 @@ pub use run::{rows_of, run, settings};
 pub use run_report::RunReport;
 pub use summary::{Summary, peak_rss_bytes};
 
-use crate::lane::Lanes;
+use crate::lane::{Lanes, Operator, Stage};
 use crate::pipeline::Pipeline;
+use crate::row::{Score, Unit};
 
 /// How a command ends when it does not end well. The message says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,17 @@ pub struct Workbench {
 }
 
 impl Workbench {
+    /// Opens a scorer's stage; with a field, the sidecar's number in it goes before what the scorer would say.
+    pub fn stage_or_sidecar<U: Unit, O: Operator<Answer = Score<U>>>(
+        &self,
+        scorer: O,
+        field: Option<&str>,
+    ) -> Result<Arc<Stage<O>>, Failure> {
+        let Some(field) = field else { return Ok(Stage::open(scorer, &self.lanes)?) };
+        let numbers = self.lanes.catalogue.sidecar_numbers(field)?;
+        Ok(Stage::open_or_sidecar(scorer, numbers, &self.lanes)?)
+    }
+
     /// Tells the user, on stderr, what was chosen for her: which back-end, which device. Once a process.
     pub fn note(&self, what: &str) {
         static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
@@ -164,7 +176,7 @@ pub enum Output {
 pub struct BenchOptions {
     #[command(flatten)]
     pub source: SourceOptions,
-    /// Most pictures to measure decoding and the model on alone; the run from end to end is over all of them
+    /// The most pictures on which decoding and the model are measured alone; the run from end to end takes all pictures
     #[arg(long, default_value_t = 1000)]
     pub pictures: usize,
     /// Print one JSON object

@@ -12,16 +12,16 @@ pub struct SourceOptions {
     /// Tar shards: files, folders or quoted globs; may be given several times
     #[arg(long, required = true, num_args = 1.., value_name = "TARS")]
     pub shards: Vec<String>,
-    /// Most pixels that a picture may have
+    /// The most pixels that a picture may have
     #[arg(long, default_value_t = 178_956_970, value_name = "PIXELS")]
     pub max_pixels: u64,
-    /// Most bytes that one file of a shard may have
+    /// The most bytes that one file of a shard may have
     #[arg(long, default_value_t = 512 << 20, value_name = "BYTES")]
     pub max_bytes: u64,
-    /// Take pictures as they are stored, not as their EXIF orientation says they are to be shown
+    /// Take pictures as they are stored; do not turn them by their EXIF orientation
     #[arg(long)]
     pub no_exif: bool,
-    /// Read shards instead of mapping them: for files that may be truncated while they are read
+    /// Read shards instead of mapping them: use it for files that may be truncated while they are read
     #[arg(long)]
     pub no_mmap: bool,
 }
@@ -41,56 +41,56 @@ impl SourceOptions {
 pub struct RunOptions {
     #[command(flatten)]
     pub source: SourceOptions,
-    /// The folder that remembers what was asked; share it between runs and pipelines
+    /// The folder that stores the answers; runs and pipelines can share it
     #[arg(long, default_value = "store")]
     pub store: PathBuf,
     /// The folder to publish to
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
-    /// Turn a dial: name=value (see `dials`); may be given several times
+    /// Move a dial (a threshold): name=value; `dials` lists them; may be given several times
     #[arg(long, value_name = "DIAL=VALUE")]
     pub set: Vec<String>,
-    /// Workers of the dataflow: rows are cheap, one is enough for most
+    /// Workers of the dataflow: rows are cheap, so one is nearly always enough
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// Cores to use for decoding and for models on the CPU; 0: all
+    /// Cores for decoding and for models on the CPU; 0 means all
     #[arg(long, default_value_t = 0)]
     pub cores: usize,
-    /// Most bytes of decoded pictures at once: counted before one is decoded. A picture that takes more is decoded alone. What editors
-    /// made, and what a report shows, has as much room again
+    /// The most bytes of decoded pictures at once, counted before a picture is decoded. A picture that takes more is decoded alone.
+    /// Pictures that editors made, and those of a report, may take as many bytes again
     #[arg(long, default_value_t = 1 << 30, value_name = "BYTES")]
     pub decoded_bytes: u64,
-    /// Most epochs in the dataflow at once: the source waits beyond that. Epochs have 64 rows or more; slow servers need many
-    /// under way to keep the models busy that run here
+    /// The most epochs in the dataflow at once; when they are reached, the source waits. Epochs have 64 rows or more. Beside slow
+    /// servers, many epochs are needed to keep the models on this machine busy
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub window: u16,
     /// Seconds that one answer may take
     #[arg(long, default_value_t = 600.0, value_name = "SECONDS")]
     pub deadline: f64,
-    /// Ask again what was refused before
+    /// Ask again the questions whose refusals are remembered
     #[arg(long)]
     pub retry: bool,
-    /// A run fails if more than this share of the pictures was refused, or of the pictures, regions or edits that came to any one
-    /// stage: its answers are kept, nothing is published. Regions and edits count where a server, a device or a disk failed,
-    /// or where a stage refused all of them
+    /// The run fails if more than this share of the pictures was refused, or of the pictures, regions or edits that came to any one
+    /// stage. Its answers are kept, and nothing is published. Regions and edits count if a server, a device or a disk failed them,
+    /// or if a stage refused all of them
     #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
     pub max_error_rate: f64,
-    /// A run that would remove more than this share of the published rows because their shards are gone, or hold them no more,
-    /// fails and publishes nothing: 0 to 1, or 5%; 100% where they are to go
+    /// The run fails and publishes nothing if it would remove more than this share of the published rows because their shards are
+    /// gone, or no longer hold them: 0 to 1, or 5%. To remove them all, give 100%
     #[arg(long, default_value = "5%", value_parser = share, value_name = "SHARE")]
     pub max_removed: f64,
-    /// A run that would take away more than this share of the published pictures or edits because a server, a device or a disk
-    /// failed, or because a budget did not pay for them, fails and publishes nothing: 0 to 1, or 5%
+    /// The run fails and publishes nothing if it would take away more than this share of the published pictures or edits because a
+    /// server, a device or a disk failed, or because a budget did not pay for them: 0 to 1, or 5%
     #[arg(long, default_value = "0%", value_parser = share, value_name = "SHARE")]
     pub max_lost: f64,
     /// Also copy the published pictures into WebDataset tars in this folder
     #[arg(long, value_name = "FOLDER")]
     pub export: Option<PathBuf>,
-    /// Also write a page about what was published, one HTML file: funnels, histograms, pictures. A pipeline that draws
-    /// a contact sheet of the kept ones puts it beside the page, as .png
+    /// Also write a page about what was published, one HTML file: funnels, histograms, pictures. If the pipeline draws a contact
+    /// sheet of the kept pictures, it is beside the page, as .png
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
-    /// Tell of every stage while it goes on, not only of the one that holds the others up
+    /// Report every stage during the run, not only the one that holds the others up
     #[arg(long)]
     pub verbose: bool,
     /// Print one JSON object at the end and nothing else

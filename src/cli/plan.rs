@@ -1,4 +1,4 @@
-//! `plan`: what turning dials would cost and change. The dataflow itself answers, with nothing asked.
+//! `plan`: what moved dials would cost and change. The dataflow itself computes this; nothing is asked.
 
 mod pieces;
 

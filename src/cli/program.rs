@@ -1,4 +1,5 @@
-//! A program: one pipeline, or several as subcommands. From the words of the command line to a verb's work and the exit code.
+//! A program: one pipeline, or several as subcommands. It goes from the words of the command line to the work of a subcommand and the exit
+//! code.
 
 use std::ffi::OsString;
 use std::panic::catch_unwind;

@@ -1,4 +1,4 @@
-//! Progress while a run goes on: a bar on a terminal, plain lines when piped, rarer with time. Always on stderr.
+//! Progress during a run: a bar on a terminal, or plain lines in a pipe, which come less often with time. It always goes to stderr.
 
 mod held_up;
 

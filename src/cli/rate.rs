@@ -1,4 +1,4 @@
-//! Rates as people say them: whole numbers of a unit of time that fits.
+//! Rates in the form that people use: whole numbers in a unit of time that fits.
 
 /// `12 a second`, `12 a minute`, or, with `what`, `12 pictures an hour`: `count` in `seconds`. One that is below 10 an hour has a
 /// decimal.

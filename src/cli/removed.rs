@@ -1,4 +1,4 @@
-//! What a run would take away of what is published, because shards are gone or because something failed, and whether it may.
+//! What a run would remove from what is published, because shards are gone or because something failed; and whether it may.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! `run`: from shards to the published set; and the opening of everything that `plan` needs too.
+//! `run`: from shards to the published set. It also opens everything that `plan` needs too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::publish::{
     self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
 };
 use crate::report::{self, ReportError, Written};
-use crate::row::{Image, Refused, RowId, Score};
+use crate::row::{Image, Refused, RowId};
 use crate::shard::{Catalogue, Shard, ShardSource, find};
 
 /// For answers that may have been paid for, when a run is stopped.
@@ -31,7 +31,6 @@ pub(super) struct Opened<P: App> {
     pub(super) engine: Engine,
     pub(super) pipeline: Arc<P>,
     pub(super) sources: Vec<ShardSource>,
-    pub(super) sidecar_score: Option<String>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
     /// What is to be said of them.
@@ -80,7 +79,6 @@ pub(super) fn open<P: App>(
     catalogue.damage().into_iter().for_each(|damage| lanes.tell_damage(damage.to_owned()));
     let pipeline = Arc::new(P::open(app, &Workbench { lanes: lanes.clone(), cores })?);
     store.lost_of(&lanes.status()).into_iter().for_each(|lost| lanes.tell_damage(lost));
-    let sidecar_score = pipeline.sidecar_score().map(str::to_owned);
     let engine = EngineOptions {
         workers: options.workers.into(),
         window: options.window.into(),
@@ -91,7 +89,7 @@ pub(super) fn open<P: App>(
     let wanted = values_of::<P>(options)?;
     refuse_open_dials::<P>(&engine, &wanted)?;
     let (shards, remarks) = (Vec::new(), InputRemarks::default());
-    Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, sidecar_score, shards, remarks })
+    Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, shards, remarks })
 }
 
 /// Where `--set` puts the dials.
@@ -138,22 +136,16 @@ fn check(options: &RunOptions) -> Result<(), Failure> {
 }
 
 /// The rows that a shard brings, in the order of its samples.
-pub fn rows_of<'a>(
-    shard: &'a Shard,
-    sidecar_score: Option<&'a str>,
-) -> impl ExactSizeIterator<Item = Fed> + 'a {
+pub fn rows_of(shard: &Shard) -> impl ExactSizeIterator<Item = Fed> + '_ {
     let seq = shard.seq;
     shard.index.samples.iter().enumerate().map(move |(member, sample)| {
         let id = RowId { shard: seq, member: member as u32 };
-        let given =
-            |field: &str| sample.numbers.iter().find(|(name, _)| name == field).map(|(_, value)| *value);
         match &sample.picture {
             Ok(picture) => Fed::Image(Image {
                 id,
                 content: picture.content,
                 width: picture.width,
                 height: picture.height,
-                given: Score::of(sidecar_score.and_then(given).unwrap_or(f32::NAN)),
             }),
             Err(refusal) => {
                 Fed::Refused(id, Box::new(Refused { stage: "probe".into(), refusal: refusal.clone() }))
@@ -203,8 +195,8 @@ impl<P: App> Opened<P> {
                     }
                 };
                 let (name, shard) = loaded?;
-                self.remarks.see(&shard, self.sidecar_score.as_deref());
-                let rows = rows_of(&shard, self.sidecar_score.as_deref());
+                self.remarks.see(&shard, &self.catalogue.sidecar_fields());
+                let rows = rows_of(&shard);
                 self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;
                 self.shards.push((name, shard.seq));
             }
@@ -281,7 +273,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     summary.tell_of(&opened.lanes.remotes());
     summary.store_damage = opened.lanes.damages();
     summary.removed = (gone.rows > 0).then_some(gone);
-    summary.remark(std::mem::take(&mut opened.remarks), opened.sidecar_score.as_deref());
+    summary.remark(std::mem::take(&mut opened.remarks), &opened.catalogue.sidecar_fields());
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
     let mut report =
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };

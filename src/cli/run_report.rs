@@ -1,4 +1,4 @@
-//! What a run did, for people and as JSON.
+//! The result of a run, for people and as JSON.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first ends a run where it can be taken up again, the second ends the process.
+//! Ctrl-C, SIGTERM and SIGHUP. The first signal ends a run so that the next run can continue it. The second ends the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! The store: one folder that holds the catalogue, the indexes, the memos, and a small record of what ran.
+//! The store: one folder that holds the catalogue, the indexes, the memos, and a small record of earlier runs.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

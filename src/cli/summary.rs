@@ -215,11 +215,11 @@ impl Summary {
     }
 
     /// Fills in what is to be said of the shards; `score` is the field of the sidecar that a score is taken from.
-    pub fn remark(&mut self, remarks: InputRemarks, score: Option<&str>) {
+    pub fn remark(&mut self, remarks: InputRemarks, fields: &[String]) {
         let InputRemarks { passed_over, sidecars, sidecar, no_numbers, no_number } = remarks;
         (self.passed_over, self.sidecar_errors, self.scores_not_numbers) =
             (passed_over, sidecars, no_numbers);
-        let score = score.unwrap_or_default();
+        let fields: Vec<String> = fields.iter().map(|field| format!("{field:?}")).collect();
         let lines = [
             (
                 passed_over,
@@ -227,7 +227,11 @@ impl Summary {
                 None,
             ),
             (sidecars, "sidecars not usable to the letter: see the column sidecar_error".to_owned(), sidecar),
-            (no_numbers, format!("sidecars without a number in their field {score:?}"), no_number),
+            (
+                no_numbers,
+                format!("sidecars without a number in their field {}", fields.join(" or ")),
+                no_number,
+            ),
         ];
         for (count, what, example) in lines {
             if count > 0 {

@@ -1,4 +1,4 @@
-//! The verbs of a pipeline: what the command line of each has, and what each does.
+//! The subcommands of a pipeline: the flags of each, and what each does.
 
 use std::path::PathBuf;
 
@@ -13,14 +13,14 @@ use super::{
 
 #[derive(Subcommand)]
 enum Verb<A: Args> {
-    /// Curate: ask what was never asked, publish what passes the dials
+    /// Curate: ask what was never asked, and publish what passes the dials
     Run {
         #[command(flatten)]
         options: RunOptions,
         #[command(flatten)]
         app: A,
     },
-    /// What would a run with these dials cost, and what would it change? Asks nothing, writes nothing
+    /// What would a run with these dials cost, and what would it change? It asks nothing and writes nothing
     Plan {
         #[command(flatten)]
         options: RunOptions,
@@ -32,12 +32,12 @@ enum Verb<A: Args> {
         /// The folder that was published to
         #[arg(long, default_value = "out")]
         out: PathBuf,
-        /// Taken and not used: what is published says it all
+        /// Accepted and not used: the published files say everything
         #[arg(long, hide = true)]
         store: Option<PathBuf>,
         #[arg(long)]
         json: bool,
-        /// The shard's name, where SHARD/KEY can be read in several ways: what follows is the key alone then
+        /// The shard's name, if SHARD/KEY can be read in several ways; the last argument is then the key alone
         #[arg(long)]
         shard: Option<String>,
         /// SHARD/KEY, for example 00012/000120345
@@ -63,13 +63,13 @@ enum Verb<A: Args> {
     },
     /// The pipeline on data that it makes itself
     Demo {
-        /// Where the demo's data, store and output go; what an earlier demo left there is replaced
+        /// The folder for the demo's data, store and output; files of an earlier demo there are replaced
         #[arg(long, default_value = "demo")]
         folder: PathBuf,
         #[arg(long)]
         json: bool,
     },
-    /// What the store holds, by stamp; with --drop, forgets some of it
+    /// List what the store holds, by stamp (fingerprint of all that shapes an answer); with --drop, forget some of it
     Clean {
         #[arg(long, default_value = "store")]
         store: PathBuf,
@@ -79,18 +79,18 @@ enum Verb<A: Args> {
         #[arg(long)]
         json: bool,
     },
-    /// Read all that was published, exported or remembered, and say what of it is damaged; exit code 1 if something is. Writes
+    /// Read everything that was published, exported or remembered, and say what is damaged; exit code 1 if something is. It writes
     /// nothing
     Verify {
         /// Folders that were published, exported or released to
         folders: Vec<PathBuf>,
-        /// A store: every answer that it remembers
+        /// A store: every answer in it is checked
         #[arg(long)]
         store: Option<PathBuf>,
         #[arg(long)]
         json: bool,
     },
-    /// Throughput on your shards, beside the limit that decoding and the model set on this machine
+    /// Measure the throughput on your shards, and the limit that decoding and the model set on this machine
     Bench {
         #[command(flatten)]
         options: BenchOptions,

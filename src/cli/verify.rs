@@ -1,4 +1,4 @@
-//! `verify`: reads all that was published, exported or remembered, and says what of it is damaged. Writes nothing.
+//! `verify`: reads everything that was published, exported or remembered, and says what is damaged. It writes nothing.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};

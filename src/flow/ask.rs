@@ -127,7 +127,7 @@ impl<'s, R: Row> Flow<'s, R> {
             stage: name,
             of: R::OF,
             stamp: stage.memo().stamp(),
-            model: stage.operator().model(),
+            model: stage.model(),
         });
         let (rows, refused) = ask(self.rows, stage.clone(), name);
         let mut ended = self.ended.concat(refused.clone());
@@ -290,7 +290,7 @@ impl<R: Row, O: Operator> Desk<R, O> {
         let memo = stage.memo().reader();
         let (mut remembered, mut given) = (0, 0);
         for (row, time, diff) in come {
-            if let Some(answer) = stage.given(row.image()) {
+            if let Some(answer) = stage.given(row.image().id) {
                 given += u64::from(diff > 0);
                 emit.answered(row, answer, time, diff);
                 continue;

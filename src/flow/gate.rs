@@ -317,8 +317,7 @@ mod tests {
 
     fn scored(n: usize) -> Scored<Image, Points> {
         let id = RowId { shard: 0, member: n as u32 };
-        let row =
-            Image { id, content: ContentHash::default(), width: 1, height: 1, given: Score::of(f32::NAN) };
+        let row = Image { id, content: ContentHash::default(), width: 1, height: 1 };
         With::new(row, Score::of(VALUES[n]))
     }
 

@@ -1,4 +1,4 @@
-//! The answering half of a stage: threads that hold a session each, and answer batch by batch.
+//! The answering half of a stage: threads, each with a session, that answer batch by batch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

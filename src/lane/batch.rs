@@ -1,4 +1,4 @@
-//! Where prepared questions wait for their batch.
+//! The queue in which prepared questions wait for their batch.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! A book: answers that operators look up while they answer, each asked once and remembered, such as the embeddings of
-//! nouns. Where a stage's questions come down the flow, a book's come from within other questions.
+//! An answer cache: answers that operators look up while they answer, such as the embeddings of nouns. Each is asked once and remembered.
+//! The questions of a stage come from the flow; the questions of an answer cache come from inside other questions.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

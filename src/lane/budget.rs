@@ -1,4 +1,4 @@
-//! A budget of bytes, given out as permits that come back when they are dropped.
+//! A budget of bytes. It gives out permits, which return their bytes when they are dropped.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

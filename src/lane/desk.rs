@@ -1,4 +1,4 @@
-//! Who asked what: questions in flight, and the mailboxes that their answers go to.
+//! The in-flight table: which questions are being answered, and the mailboxes that their completions go to.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,8 @@
-//! The lines in which a stage's questions wait for its sessions, and what of them is given up on.
+//! The lines in which the questions of a stage wait for its sessions, and the questions that are given up.
 //!
-//! A question's clock runs while somebody works on it, not while it waits in line: a slow server with a long line loses none. What
-//! waits is given up on only where its line does not move: no session took anything up, or was done with it, for as long as an
-//! answer may take. What left the desk meanwhile is not worked off.
+//! A question's clock runs while somebody works on it, not while it waits in line. So a slow server with a long line loses no question. A
+//! waiting question is given up only if its line does not move: for as long as an answer may take, no session took up or finished anything.
+//! Questions that left the in-flight table meanwhile are not worked on.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,10 +1,10 @@
-//! The only room that may block: a bounded queue in front of a pool. Knows nothing of timely: it is given a
-//! callback to wake whoever asked.
+//! The only room that may block: a bounded queue in front of a pool. It knows nothing of timely. Whoever asks gives it a callback, which
+//! wakes the asker.
 //!
-//! A question goes `try_ask` -> the shared decode pool (`pool`) -> the stage's own batches (`batch`) -> the
-//! memo -> the mailbox of everyone who asked (`desk`). Where an operator prepares when a question is taken up, questions wait
-//! in `line`s first, holding nothing, and its sessions do both halves. Decoded pictures are paid for from one [`Budget`] of
-//! bytes a process; the permit is taken before decoding and given back when the answer is in.
+//! A question goes from `try_ask` to the shared decode pool (`pool`), to the stage's own batches (`batch`), to the memo, and to the
+//! mailboxes of all that asked. If an operator prepares a question when it takes it up, questions first wait in a `line`, where they hold
+//! nothing, and the operator's sessions do both halves. One [`Budget`] of bytes for each process bounds the decoded pictures. A permit is
+//! taken before decoding and returned when the answer is there.
 
 mod answering;
 mod batch;

@@ -1,10 +1,10 @@
-//! What an operator is: how a question is prepared and answered, and what of the answer rides.
+//! What an operator is: how a question is prepared and answered, and which part of the answer is put on the row.
 
 use super::{Limits, Question};
 use crate::memo::{Inline, Written};
 use crate::row::{
-    ContentHash, Handle, Hashed, Image, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Topic, Unit,
-    With, WithHandle,
+    ContentHash, Handle, Hashed, PerceptualHash, Refusal, Row, Score, Scored, Stamp, Topic, Unit, With,
+    WithHandle,
 };
 use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 
@@ -191,10 +191,6 @@ pub trait Operator: Send + Sync + 'static {
     fn stamp(&self) -> Stamp;
     /// What answers, for people: a model's folder, a back-end.
     fn model(&self) -> String;
-    /// An answer that the row brought along, so that nothing need be asked.
-    fn given(&self, _image: &Image) -> Option<Self::Answer> {
-        None
-    }
     /// An answer to one question that the sample brought along, looked up on the pool and remembered like any other;
     /// counted as given, not as asked.
     ///

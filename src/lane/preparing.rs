@@ -231,7 +231,7 @@ mod tests {
     use super::*;
     use crate::lane::{Key, Known, LaneOptions, Limits, Mailbox, Mode};
     use crate::memo::Remembered;
-    use crate::row::{Handle, Image, Score, Stamp, Topic};
+    use crate::row::{Handle, Image, Stamp, Topic};
     use crate::shard::{Catalogue, Picture, ReadOptions, ShardSource};
 
     struct Captioned;
@@ -322,7 +322,6 @@ mod tests {
             content: picture.content,
             width: picture.width,
             height: picture.height,
-            given: Score::of(f32::NAN),
         };
         let question = Question::about(&image, Key::Sample);
         let (sender, receiver) = crossbeam::channel::unbounded();

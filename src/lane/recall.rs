@@ -1,4 +1,4 @@
-//! Recalling: bodies of answers are read from memos on the decode pool, for whoever needs them on a worker thread.
+//! Recalling: the decode pool reads blobs of answers from memos, for operators that need them on a worker thread.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! Endpoints outside of this process, as a run sees them: it ends their waiting, and tells what they did.
+//! Endpoints outside of this process, as a run sees them. The run ends their waiting, and they report what they did.
 
 /// An endpoint that stages ask.
 pub trait Remote: Send + Sync {

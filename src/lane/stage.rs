@@ -1,4 +1,4 @@
-//! A stage: an operator, its memo, and the way of a question through the lane.
+//! A stage: an operator, its memo, and the path of a question through the lane.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{
@@ -14,7 +14,8 @@ use super::pool::Job;
 use super::status::{Asked, StageStatus};
 use super::{Answer, Lanes, Limits, Mode, Operator, Prepares, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
-use crate::row::{ContentHash, Image, Lasts, Refusal, RowId, Stamp};
+use crate::row::{ContentHash, Lasts, Refusal, RowId, Score, Stamp, Unit};
+use crate::shard::SidecarNumbers;
 
 #[derive(Default)]
 pub(super) struct Counters {
@@ -44,11 +45,39 @@ pub struct Stage<O: Operator> {
     failures_in_a_row: AtomicUsize,
     /// Who found no room under [`Limits::in_flight`]. Filled and emptied while the desk is locked.
     waiters: Mutex<Vec<Wake>>,
+    brought: Option<Brought<O::Answer>>,
+}
+
+/// Answers that samples bring along in a field of their sidecars.
+struct Brought<A> {
+    numbers: Arc<SidecarNumbers>,
+    answer: fn(f32) -> A,
+}
+
+impl<U: Unit, O: Operator<Answer = Score<U>>> Stage<O> {
+    /// As [`open`](Stage::open); but a sample whose sidecar has [a number](crate::shard::Catalogue::sidecar_numbers) has its score by
+    /// that. Such a score is the sample's and not the picture's: it is neither asked for nor remembered, and the memo of what was asked
+    /// stays as it is.
+    pub fn open_or_sidecar(
+        operator: O,
+        numbers: Arc<SidecarNumbers>,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        Stage::open_with(operator, lanes, Some(Brought { numbers, answer: Score::of }))
+    }
 }
 
 impl<O: Operator> Stage<O> {
     /// Opens the operator's memo and registers the stage with the lanes; sessions open with the first question.
     pub fn open(operator: O, lanes: &Arc<Lanes>) -> Result<Arc<Self>, MemoError> {
+        Stage::open_with(operator, lanes, None)
+    }
+
+    fn open_with(
+        operator: O,
+        lanes: &Arc<Lanes>,
+        brought: Option<Brought<O::Answer>>,
+    ) -> Result<Arc<Self>, MemoError> {
         let memo = lanes.memo(stamp_of(&operator, lanes))?;
         let limits = operator.limits();
         let line = |sessions: &usize| Line::new(limits.batch * sessions.max(&1) * 2, *sessions.max(&1));
@@ -64,6 +93,7 @@ impl<O: Operator> Stage<O> {
             at_work: AtomicUsize::new(0),
             failures_in_a_row: AtomicUsize::new(0),
             waiters: Mutex::default(),
+            brought,
             operator,
             limits,
         });
@@ -130,9 +160,16 @@ impl<O: Operator> Stage<O> {
         self.mode
     }
 
-    /// The answer that the row brought along, if any.
-    pub fn given(&self, image: &Image) -> Option<O::Answer> {
-        self.operator.given(image)
+    /// The answer that the sample brought along, if any.
+    pub(crate) fn given(&self, id: RowId) -> Option<O::Answer> {
+        let brought = self.brought.as_ref()?;
+        brought.numbers.of(id).map(brought.answer)
+    }
+
+    /// What answers, for people.
+    pub fn model(&self) -> String {
+        let first = if self.brought.is_some() { "the sidecar, else " } else { "" };
+        format!("{first}{}", self.operator.model())
     }
 
     /// Notes rows that needed no asking.
@@ -346,7 +383,7 @@ impl<O: Operator> Watched for Stage<O> {
             name: self.operator.name(),
             asks_servers: self.limits.in_flight.is_some(),
             stamp: self.memo.stamp(),
-            model: self.operator.model(),
+            model: self.model(),
             asked: Asked {
                 asked: counters.asked.load(Relaxed),
                 answered: counters.answered.load(Relaxed),

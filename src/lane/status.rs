@@ -1,4 +1,4 @@
-//! How stages and books stand: what progress, summaries and plans are made of.
+//! The state of stages and answer caches. Progress, summaries and plans are made from it.
 
 use crate::row::Stamp;
 

@@ -1,15 +1,15 @@
-//! The log under a memo: a header, then records, each with its own CRC, appended and never changed.
+//! The log under a memo: a header, then records, each with its own CRC. Records are appended and never changed.
 //!
 //! ```text
 //! header  "TFMEMO1\n"  stamp:16  crc32:4                              (28 bytes)
 //! record  length:4  kind:1  generation:4  content:16  payload  crc32:4 (29 bytes and the payload)
 //! ```
-//! Integers are little-endian. The CRC covers all of the record before it. The payload of an answer with a body is
-//! the length of the head (1 byte), the head, whether the body is compressed (1 byte), and the body.
+//! Integers are little-endian. The CRC covers everything of the record before it. The payload of an answer with a blob is the length of the
+//! inline part (1 byte), the inline part, whether the blob is compressed (1 byte), and the blob.
 //!
-//! What rots on disk costs the records that it lies in, and is mended once: a header is written anew where records behind it
-//! hold, since the file's name says what it was; what lies between sound records and is none becomes a record of its own, whose
-//! payload is passed over. That writes only where nothing sound lies, so that a crash in the middle of it loses nothing.
+//! Damage on the disk costs the records that it touches, and is repaired once. A header is written anew if the records after it are sound,
+//! since the name of the file says what the header was. Damaged bytes between sound records become a record of their own, whose payload is
+//! passed over. The repair writes only where nothing sound is, so that a crash during it loses nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,15 +1,13 @@
 //! The durable store of answers: (stamp, content) -> answer, write-once.
 //!
-//! One append-only log a stamp (`log`), and an index in memory of about 32 bytes an answer. An answer is a *head* of
-//! up to `INLINE` bytes (every score), which lives in the index, so that replaying ten million rows reads the log
-//! once from start to end and never seeks; and, where there is more to it, a *body* of any size (boxes, a mask, an
-//! embedding), which stays on disk and is read by its place.
+//! There is one append-only log for each stamp (`log`), and an index in memory of about 32 bytes an answer. An answer has an inline part of
+//! up to `INLINE` bytes (every score fits), which is in the index. So replaying ten million rows reads the log once from start to end and
+//! never seeks. An answer may also have a blob of any size (boxes, a mask, an embedding), which stays on disk and is read by its place.
 //!
-//! Write-once: models and language models wobble, so the first answer wins, and whoever comes later is handed
-//! the first. A refusal is an answer too; it is remembered with the *generation* it was given in, and is
-//! forgotten by opening the memo with a higher one (`--retry`).
+//! Write-once: models do not always give the same answer, so the first answer wins, and every later asker gets the first. A refusal is an
+//! answer too. It is remembered with its *generation*, and is forgotten when the memo is opened with a higher generation (`--retry`).
 //!
-//! What rots on disk is forgotten, and so asked again; [`Damage`] tells of it.
+//! Damaged answers are forgotten, and so are asked again. [`Damage`] describes them.
 
 mod damage;
 mod log;

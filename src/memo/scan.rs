@@ -1,8 +1,8 @@
-//! Reading a log's records in order, and over what rotted: the next sound record after damage is found in one pass.
+//! Reads the records of a log in order, and continues after damage: one pass finds the next sound record.
 //!
-//! A record that is damaged may have lost its length, so that the next one may begin at any byte behind it. Every byte at which a
-//! record could begin is a candidate; its CRC is not worked out byte by byte, which would be quadratic, but from two CRCs of the pass
-//! itself: that of all before its start and that of all before its end.
+//! A damaged record may have lost its length, so that the next record may begin at any byte after it. Every byte at which a record could
+//! begin is a candidate. To compute its CRC byte by byte would be quadratic. It is computed from two CRCs of the pass itself: of all bytes
+//! before its start, and of all bytes before its end.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

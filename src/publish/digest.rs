@@ -1,4 +1,4 @@
-//! The hash of what a part is a function of: the shard, its rows, their regions and verdicts, in one fixed spelling.
+//! The hash of all that a part is a function of: the shard, its rows, and their regions and verdicts, in one fixed form.
 
 use super::export::TAR_FORMAT;
 use super::manifest::PartKind;

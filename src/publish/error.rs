@@ -1,4 +1,5 @@
-//! What can keep a set from being published, exported or explained. What was published before stays whole in each case.
+//! The errors that can prevent a set from being published, exported or explained. In each case the set that was published before stays
+//! complete.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Where did a row end, and why: read back from what is published, without the store.
+//! Where a row ended, and why: read from what is published, without the store.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,9 +1,8 @@
-//! WebDataset tars of the kept samples, with the original bytes of every file, following a published set.
+//! WebDataset tars of the kept samples, with the original bytes of every file, made from a published set.
 //!
-//! A tar is named `<shard>-<digest>.tar`, not `<shard>.tar`: a plain name would have to be replaced while the
-//! manifest still names its old bytes, and a job that reads the tars would see them change. A numbered range such
-//! as `{00000..00041}.tar` would name shards of which nothing was kept, too; `*.tar`, or the files that
-//! `manifest.json` lists, are always right.
+//! A tar is named `<shard>-<digest>.tar`, not `<shard>.tar`. A plain name would have to be replaced while the manifest still names its old
+//! bytes, and a job that reads the tars would see them change. A numbered range such as `{00000..00041}.tar` would also name shards of
+//! which nothing was kept. `*.tar`, or the list of files in `manifest.json`, is always right.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

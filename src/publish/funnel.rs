@@ -1,5 +1,5 @@
-//! The funnel: how many rows each stage took in, held back, refused and passed on; and the check that they add up.
-//! Where pictures have regions, those have a funnel of their own.
+//! The funnel: how many rows each stage received, held back, refused and passed on; and the check that these numbers add up. If pictures
+//! have regions, the regions have a funnel of their own.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What is published and would be published no more, or with less, because something failed: a server, a device, a disk, or a
-//! budget that did not pay for it. What a dial holds back or a model refuses is no such loss, nor is what left the shards.
+//! Published data that would be lost, or become less, because something failed: a server, a device, a disk, or a budget that did not pay
+//! for it. What a dial holds back or a model refuses is no such loss, and neither is what left the shards.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! `manifest.json`: the one file that says what a folder of parts holds. What it does not name is not published.
+//! `manifest.json`: the one file that says what a folder of parts holds. A file that it does not name is not published.
 
 use std::path::Path;
 

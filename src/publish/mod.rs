@@ -1,7 +1,7 @@
 //! The self-correcting sink: desired - published = what to write.
 //!
-//! One code path serves a fresh run, a run after a crash, a turned dial and a new model: [`commit`] is told the
-//! whole set that is wanted and writes the parts that differ from it. `out/` then holds exactly
+//! One code path serves a fresh run, a run after a crash, a moved dial and a new model. [`commit`] is given the complete wanted set, and
+//! writes the parts that differ from it. Then `out/` holds exactly
 //!
 //! ```text
 //! data/<shard>-<digest>.parquet               kept rows, one part a shard that has some
@@ -15,8 +15,8 @@
 //! README.md                                   the dataset card
 //! ```
 //!
-//! and every byte of it is a function of [`Wanted`] and the shards: no time, no host, no history. `parts` has the
-//! protocol that keeps a whole set named at any moment; `wanted` says what a part is a function of.
+//! and every byte of it is a function of [`Wanted`] and the shards: no time, no host, no history. `parts` has the protocol that keeps a
+//! complete set named at any moment. `wanted` says what a part is a function of.
 
 mod card;
 mod digest;

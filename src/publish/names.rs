@@ -1,8 +1,8 @@
-//! File names of parts: a shard's name made safe for any file system, and the digest of what the part holds.
+//! File names of parts: a shard's name in a form that is safe for every file system, and the digest of what the part holds.
 //!
-//! `/` becomes `__`; letters, digits, `.`, `-` and a lone `_` stay; everything else becomes `%XX`, byte by byte,
-//! so that names are ASCII (no file system normalises them) and never hidden (readers of parquet skip files that
-//! begin with `.` or `_`). A name that would be too long is cut and ends in `~` and its hash.
+//! `/` becomes `__`. Letters, digits, `.`, `-` and a single `_` stay. Everything else becomes `%XX`, byte by byte. So names are ASCII (no
+//! file system normalises them) and never hidden (readers of parquet skip files that begin with `.` or `_`). A name that would be too long
+//! is cut, and ends in `~` and its hash.
 
 use crate::row::ContentHash;
 

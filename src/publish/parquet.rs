@@ -1,8 +1,8 @@
-//! The only module that knows Arrow and parquet (with `nested` below it): columns declared, rows of cells written, rows read back.
+//! The only module that knows Arrow and parquet (with `nested` below it). It declares columns, writes rows of cells, and reads rows.
 //!
-//! The bytes of a file are a function of its columns and rows: no arrow schema, no library version, no time is
-//! written. They do depend on the encoders of the `parquet` and `zstd` crates, so a change of those crates that
-//! changes bytes must raise [`super::FORMAT`] (the test `bytes_are_those_of_this_format` tells).
+//! The bytes of a file are a function of its columns and rows. No arrow schema, no library version and no time is written. The bytes do
+//! depend on the encoders of the crates `parquet` and `zstd`. So a change of those crates that changes bytes must raise [`super::FORMAT`]
+//! (the test `bytes_are_those_of_this_format` detects it).
 
 mod nested;
 pub(crate) mod table;

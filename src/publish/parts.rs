@@ -1,16 +1,14 @@
-//! A folder of parts under a manifest: the one way in which this room writes, for `out` and for exports alike.
+//! A folder of parts under a manifest. This is the only way in which this room writes, for `out` and for exports.
 //!
-//! A commit goes: new parts into `.writing/`, each synced; renamed to their own names (which bear the digest of
-//! what they hold, so that no name ever changes its meaning); the manifest renamed over the old one; the notes
-//! (card, summary) after it; then the parts that the manifest does not name are deleted. So at any moment the
-//! manifest names a whole set, the old or the new one, and what a crash leaves behind the next commit sweeps.
-//! Who reads by a glob instead sees old and new parts of a shard side by side while a commit runs, or after a
-//! crash in the middle of one; an error (a full disk) sweeps the new parts that it leaves unnamed.
+//! A commit has these steps. New parts go to `.writing/`, and each is synced. They are renamed to their own names, which contain the digest
+//! of their contents, so that a name never changes its meaning. The manifest is renamed over the old one. The notes (card, summary) follow.
+//! Then the parts that the manifest does not name are deleted. So at any moment the manifest names a complete set, the old or the new one.
+//! The next commit removes what a crash leaves behind. A reader that uses a glob sees old and new parts of a shard side by side while a
+//! commit runs, or after a crash during one. After an error (a full disk) the commit removes the new parts that no manifest names.
 //!
-//! Only files named as parts are named ([`super::names`]) are ever deleted. `.lock` stays behind: it is the lock
-//! of the one committer, and its text marks the folder as ours before the first manifest is there. It says
-//! nothing about the set, and so is no part of "the same bytes"; nor is any other dot-file. A part that stays is looked at as
-//! [`super::seen`] says, and written again where it is not what was written.
+//! Only files that are named as parts ([`super::names`]) are ever deleted. `.lock` stays: it is the lock of the only committer, and its
+//! text marks the folder as ours before the first manifest is there. It says nothing about the set, and so it does not count for "the same
+//! bytes"; neither does any other dot-file. A part that stays is checked as [`super::seen`] says, and is written again if it is damaged.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};

@@ -1,6 +1,6 @@
-//! The regions and edits that are wanted: those that are published with their pictures, and the rows of those that are not.
+//! The regions and edits that are wanted: those that are published with their pictures, and the rows of the others.
 //!
-//! A piece that passed everything goes with its picture: where that is not kept, the piece is in no part.
+//! A piece that passed everything is published with its picture. If the picture is not kept, the piece is in no part.
 
 use serde_json::{Map, Value};
 

@@ -1,9 +1,9 @@
-//! Tars whose bytes are a function of what is put into them: names, contents and their order, nothing else.
+//! Tars whose bytes are a function of their contents: names, contents and their order, and nothing else.
 //!
-//! The one place that writes a member's header. A header says that its member is a plain file (type `0`): where it said nothing
-//! (type NUL), Python's `tarfile` takes a member whose header ends its name in `/` for a folder, passes over its bytes as if they
-//! were headers, and stops. Names are written as they are, byte by byte: in the header, in its two fields parted by a `/`, or where
-//! neither holds them, in a GNU long name before it, which `tarfile`, webdataset, GNU tar, libarchive and libtar read.
+//! This is the only place that writes the header of a member. A header says that its member is a plain file (type `0`). If it said nothing
+//! (type NUL), Python's `tarfile` would take a member whose name in the header ends in `/` for a folder, read its bytes as headers, and
+//! stop. Names are written as they are, byte by byte: in the header; in its two fields, joined by a `/`; or, if neither is long enough, in
+//! a GNU long name before the header, which `tarfile`, webdataset, GNU tar, libarchive and libtar read.
 
 use std::io::{self, Read, Write};
 

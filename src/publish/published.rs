@@ -1,4 +1,4 @@
-//! What is published, row by row and piece by piece: what a plan is held against.
+//! What is published, row by row and piece by piece. A plan is compared with it.
 
 use std::ops::ControlFlow;
 use std::path::Path;

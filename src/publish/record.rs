@@ -1,4 +1,4 @@
-//! Records: what a pipeline publishes of a picture beside its row, as nested columns and as a JSON file of its own.
+//! Records: what a pipeline publishes of a picture beside its row, as nested columns and as a JSON file.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The records of kept pictures: made by the pipeline's recorder, published as columns and as files of a tar.
+//! The records of kept pictures. The pipeline's recorder makes them; they are published as columns and as files of a tar.
 
 use std::borrow::Cow;
 

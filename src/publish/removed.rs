@@ -1,5 +1,5 @@
-//! Published rows that a run would take away because their shards do not hold them any more: a disk that is not mounted looks
-//! like a shard that somebody removed.
+//! Published rows that a run would remove because their shards no longer hold them. A disk that is not mounted looks like a shard that
+//! somebody removed.
 
 use std::collections::HashSet;
 use std::fmt;

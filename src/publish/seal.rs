@@ -1,4 +1,4 @@
-//! Sealed JSON files: the last field of the object is the hash of all the rest, so that a flipped bit shows.
+//! Sealed JSON files: the last field of the object is the hash of everything else, so that a flipped bit is detected.
 
 use serde::Serialize;
 

@@ -1,9 +1,10 @@
-//! How a commit looks at the parts that it keeps: cheaply, and what it can't tell cheaply, to the byte.
+//! How a commit checks the parts that it keeps: cheaply, and to the byte where a cheap check cannot tell.
 //!
-//! `.seen` notes of every part how its file looked (length, times, inode) when its bytes were last known to be those of the manifest.
-//! A part that looks otherwise is read in full. So is, of those that look the same, what was read longest ago, up to [`MOST_READ`]
-//! bytes a commit: a folder of that size is read whole by every commit, and of a larger one each part in its turn, but for files that
-//! are larger by themselves. What a disk does to bytes without touching a file's times is found by that, or by [`verify`](super::verify()).
+//! `.seen` records for every part how its file looked (length, times, inode) when its bytes were last known to be those of the manifest. A
+//! part that looks different is read in full. Of the parts that look the same, those that were read longest ago are read too, up to
+//! [`MOST_READ`] bytes for each commit. So every commit reads the whole of a folder of that size. Of a larger folder, each part has its
+//! turn, except for files that are larger by themselves. This check, or [`verify`](super::verify()), finds bytes that a disk changed
+//! without touching the times of a file.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, Metadata};

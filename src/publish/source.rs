@@ -1,4 +1,4 @@
-//! What publishing needs of the shards, and no more: the seam at which tests put shards of their own.
+//! The small part of the shards that publishing needs. Tests replace it by shards of their own.
 
 use std::borrow::Cow;
 use std::sync::Arc;

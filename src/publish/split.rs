@@ -1,4 +1,4 @@
-//! A file in pieces: cut anywhere, joined by plain concatenation, in the order of their numbers.
+//! A file in chunks. It can be cut anywhere; plain concatenation in the order of the numbers joins the chunks.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

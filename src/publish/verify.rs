@@ -1,4 +1,4 @@
-//! `verify`: every file that a manifest names is read and compared to what was written.
+//! `verify`: reads every file that a manifest names, and compares it with what was written.
 
 use std::collections::HashSet;
 use std::fs;

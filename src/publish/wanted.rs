@@ -1,9 +1,8 @@
-//! The rows that are wanted, shard by shard: what each part is a function of, and the cells of its rows.
+//! The wanted rows, shard by shard: what each part is a function of, and the cells of its rows.
 //!
-//! A part's digest covers all that its bytes follow from: the format, the shard's name and fingerprint, what the
-//! index says of each of its rows, and the row's verdict; where records are published, the recorder's stamp and the
-//! regions of each row, too. A rejected row's threshold is part of that row; a kept
-//! row names no dial, so that a turn which changes no kept row leaves every data part alone.
+//! A part's digest covers all that determines its bytes: the format, the shard's name and fingerprint, what the index says of each of its
+//! rows, and the row's verdict. If records are published, it also covers the recorder's stamp and the regions of each row. A rejected row's
+//! threshold is part of that row. A kept row names no dial, so that a turn which changes no kept row changes no data part.
 
 use super::digest::Digest;
 use super::manifest::{Part, PartKind};

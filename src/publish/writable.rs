@@ -1,4 +1,4 @@
-//! Whether a folder can be written to: told before anything is asked, not after.
+//! Checks that a folder can be written to, before anything is asked and not after.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

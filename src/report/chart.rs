@@ -1,7 +1,7 @@
-//! A histogram as an SVG drawing: how scores are spread, with the dial and the side that passes.
+//! A histogram as an SVG drawing: the distribution of the scores, with the dial and the side that passes.
 //!
-//! A unit's scale may be far wider than what scores use of it (pictures of 500 to 3,000 pixels, on a scale to 65,535): the
-//! drawing shows the part that is used, and the dial where that is near enough.
+//! A unit's scale may be far wider than the scores (pictures of 500 to 3,000 pixels on a scale to 65,535). The drawing shows the part of
+//! the scale that is used, and the dial if it is near enough.
 
 use std::fmt::Write;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Which pictures are shown: evenly spread over the set, and of those that were not kept some for every reason.
+//! Chooses the pictures that are shown: evenly spread over the set, and, of those that were not kept, some for every reason.
 
 use std::collections::BTreeMap;
 

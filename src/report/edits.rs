@@ -1,4 +1,4 @@
-//! The edits of kept pictures on the page: of every sort some, evenly spread over the shards, each with its pictures and words.
+//! The edits of kept pictures on the page: some of every sort, evenly spread over the shards, each with its pictures and words.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Pictures on the page: each with its marks, its key, and why it is where it is.
+//! Pictures on the page: each with its marks, its key, and the reason why it was kept or dropped.
 
 use std::fmt::Write;
 

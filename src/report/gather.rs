@@ -1,7 +1,6 @@
-//! Gets the pictures of a report: from the shards, through the pipeline's illustrator, on a few threads.
+//! Gets the pictures of a report from the shards, through the pipeline's illustrator, on a few threads.
 //!
-//! What is held is the small pictures. Of the large ones each thread holds one, and of very large ones there is one at a
-//! time.
+//! The small pictures are held in memory. Of the large ones, each thread holds one; of very large ones, there is only one at a time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

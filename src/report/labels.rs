@@ -1,4 +1,4 @@
-//! Labels on a picture: what they say, and where they stand: each at its box, none over another if that can be helped.
+//! Labels on a picture: their words and their places. Each is at its box, and none covers another if this can be avoided.
 
 use super::Mark;
 

@@ -1,8 +1,8 @@
-//! The report of a run: one HTML page that needs nothing but itself, and beside it a contact sheet.
+//! The report of a run: one HTML page that needs no other file, and a contact sheet beside it.
 //!
-//! The page shows the funnels, a histogram of every dial's scores with the dial drawn in, pictures that were kept and
-//! pictures that were not, each with the reason. Like what is published it is a function of what is wanted: no time, no
-//! host and no path is in it. This room decodes nothing: a pipeline gives an [`Illustrator`] that does.
+//! The page shows the funnels, a histogram of every dial's scores with the dial drawn in, and pictures that were kept or not kept, each
+//! with the reason. Like the published set, it is a function of what is wanted: it contains no time, no host and no path. This room decodes
+//! nothing. A pipeline gives it an [`Illustrator`] that decodes.
 
 mod chart;
 mod choose;

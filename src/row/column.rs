@@ -1,4 +1,5 @@
-//! Columns: what a row was given on its way. A row is an image, a region or an edit, and the columns it was given, found by their type.
+//! Columns: the values that a row was given on its way. A row is an image, a region or an edit, with the columns that it was given. Columns
+//! are found by their type.
 
 use std::fmt;
 use std::hash::Hash;

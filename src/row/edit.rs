@@ -12,10 +12,13 @@ pub struct Choice {
     /// One or two regions; [`Choice::NONE`] stands for none.
     pub regions: [u16; 2],
     /// What is to be done, in the words of whoever chose: operations by number.
-    pub operations: [u8; 3],
+    pub operations: [u8; Choice::MOST_OPERATIONS],
 }
 
 impl Choice {
+    /// Operations of a choice, at most.
+    pub const MOST_OPERATIONS: usize = 3;
+
     /// No region.
     pub const NONE: u16 = u16::MAX;
 

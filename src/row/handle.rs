@@ -1,4 +1,4 @@
-//! Handles: what a row carries of an answer too large to ride.
+//! Handles: what a row carries of an answer that is too large for a row.
 
 use std::fmt;
 use std::marker::PhantomData;

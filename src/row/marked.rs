@@ -1,4 +1,4 @@
-//! What `derive` would write for a value with a marker type, if it did not ask the marker for the same.
+//! Implements for a value with a marker type what `derive` would, but without requiring the same traits of the marker.
 
 /// Copies, compares, hashes and serializes `$name<M>($inner, PhantomData<fn() -> M>)` as its first field.
 macro_rules! marked {

@@ -1,4 +1,4 @@
-//! Perceptual hashes: what near duplicates are found by.
+//! Perceptual hashes, by which near duplicates are found.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Whose end a verdict is about: a picture's, or that of a piece of it.
+//! Which picture, or which piece of a picture, a verdict is about.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Scores and their units: what dials hold rows against.
+//! Scores and their units. A dial is compared with scores.
 
 use std::fmt;
 use std::marker::PhantomData;

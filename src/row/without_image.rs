@@ -1,5 +1,5 @@
-//! Rows without images: a row with its picture's id in the place of the picture. Who keeps many rows in many places keeps them so,
-//! and their pictures once.
+//! Rows without images: a row with its picture's id in the place of the picture. A place that keeps many rows keeps them in this form, and
+//! their pictures once.
 
 use std::hash::Hash;
 

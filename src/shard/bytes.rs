@@ -1,4 +1,4 @@
-//! The bytes of a shard: its pieces mapped (or read plainly) and joined, so that the rest sees one tar.
+//! The bytes of a shard: its chunks, mapped (or read plainly) and joined, so that all other code sees one tar.
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -1,9 +1,9 @@
 //! The catalogue: which number each shard has in this store, and which shards are open.
 //!
-//! `store/shards.log` holds one line a shard: a CRC-32, the number, the fingerprint, and the name as JSON, parted
-//! by tabs. Lines are only ever added, and synced before a number is given out, so that no number can come to
-//! mean two shards. A last line that is torn is cut off. Where lines are damaged or lost (`sources.log` tells), the log is written
-//! anew from what holds, and further numbers count from the clock: none that was ever given out comes again.
+//! `store/shards.log` has one line for each shard: a CRC-32, the number, the fingerprint, and the name as JSON, separated by tabs. Lines
+//! are only added, and are synced before a number is given out, so that no number can mean two shards. A torn last line is cut off. If
+//! lines are damaged or lost (`sources.log` shows it), the log is written anew from the sound lines, and further numbers count from the
+//! clock. So no number that was given out is ever given out again.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
 use super::numbers::{Numbers, line_of};
+use super::sidecar_numbers::SidecarNumbers;
 use super::sources::Sources;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
 use crate::limits;
@@ -62,6 +63,8 @@ pub struct Catalogue {
     names: ShardNames,
     sources: Mutex<Sources>,
     open: Mutex<Open>,
+    /// Of each field that somebody asked for.
+    sidecar_numbers: Mutex<Vec<Arc<SidecarNumbers>>>,
     damage: Option<String>,
 }
 
@@ -133,6 +136,7 @@ impl Catalogue {
             names: ShardNames::default(),
             sources: Mutex::new(sources),
             open: Mutex::new(Open::new()),
+            sidecar_numbers: Mutex::default(),
             damage,
         })
     }
@@ -167,6 +171,9 @@ impl Catalogue {
         })?;
         let shard = Arc::new(self.shard_of(seq, &source.name, index, bytes));
         let known = Known { source: source.clone(), fingerprint, kept, reopening: Mutex::new(()) };
+        // Locked until the shard is known: whoever asks for a field meanwhile finds the shard by one way or the other.
+        let sidecar_numbers = lock(&self.sidecar_numbers);
+        sidecar_numbers.iter().for_each(|numbers| numbers.take_in(&shard));
         let mut open = lock(&self.open);
         open.known.insert(seq, Arc::new(known));
         open.insert(Arc::clone(&shard));
@@ -194,6 +201,27 @@ impl Catalogue {
         let shard = Arc::new(self.reopen(seq, &known)?);
         lock(&self.open).insert(Arc::clone(&shard));
         Ok(shard)
+    }
+
+    /// The numbers that sidecars have in this field, of the shards that were loaded and of those to come. Those that were loaded before
+    /// the first call are opened again where they have been closed.
+    pub fn sidecar_numbers(&self, field: &str) -> Result<Arc<SidecarNumbers>, ShardError> {
+        let mut all = lock(&self.sidecar_numbers);
+        if let Some(numbers) = all.iter().find(|numbers| numbers.field() == field) {
+            return Ok(Arc::clone(numbers));
+        }
+        let numbers = Arc::new(SidecarNumbers::new(field));
+        let loaded: Vec<u32> = lock(&self.open).known.keys().copied().collect();
+        for seq in loaded {
+            numbers.take_in(&*self.shard(seq)?);
+        }
+        all.push(Arc::clone(&numbers));
+        Ok(numbers)
+    }
+
+    /// The fields whose [numbers](Catalogue::sidecar_numbers) somebody asked for.
+    pub fn sidecar_fields(&self) -> Vec<String> {
+        lock(&self.sidecar_numbers).iter().map(|numbers| numbers.field().to_owned()).collect()
     }
 
     /// The fingerprint of the shard of this number, if it was loaded in this process.

@@ -1,4 +1,4 @@
-//! What of a store's shard files is damaged: read, never written.
+//! Finds out which shard files of a store are damaged. They are read, and never written.
 
 use std::io;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! The plain files of a tar, one by one: for readers that want files, where a shard's samples want pictures.
+//! The plain files of a tar, one by one, for readers that want files and not samples.
 //!
-//! Nothing is hashed, probed or kept: a list of names and places, and the bytes of any range. A tar in pieces is
-//! one tar, as everywhere in this room, and what can't be read is refused by the same rules as in a shard.
+//! Nothing is hashed, probed or kept: there is a list of names and places, and the bytes of any range. A tar in chunks is one tar, as
+//! everywhere in this room. What cannot be read is refused by the same rules as in a shard.
 
 use std::borrow::Cow;
 

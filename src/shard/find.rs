@@ -1,4 +1,4 @@
-//! Finding shards: files, folders and globs become a sorted list of named shards, pieces put in order.
+//! Finds shards: files, folders and globs become a sorted list of named shards, with their chunks in order.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,4 +1,5 @@
-//! Other people's code on hostile bytes: a panic in a picture decoder is that picture's refusal, and nothing on the terminal.
+//! Runs other people's code on hostile bytes. A panic in a picture decoder becomes that picture's refusal, and prints nothing on the
+//! terminal.
 
 use std::any::Any;
 use std::cell::Cell;

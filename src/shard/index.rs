@@ -1,4 +1,4 @@
-//! From drafts to an index: every member hashed, every picture probed, every sidecar read, on several threads.
+//! Makes an index from drafts: every member is hashed, every picture probed, and every sidecar read, on several threads.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;

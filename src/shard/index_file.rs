@@ -1,8 +1,8 @@
 //! Index files: what a walk found, kept under `store/index/` so that the next run does not walk.
 //!
-//! Layout: `TFIX`, the format's version, the CRC-32 of the rest, then zstd over postcard. A file that does not
-//! read, is of another version, was made with other options, or whose pieces changed is no index: the shard is
-//! walked again, and nothing is said, because nothing is lost.
+//! The layout is `TFIX`, the format's version, the CRC-32 of the rest, then zstd over postcard. A file is no index if it cannot be read, is
+//! of another version, was made with other options, or if its chunks changed. Then the shard is walked again without a message, because
+//! nothing is lost.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! JSON as Python's `json` module writes and reads it, made into JSON that everybody reads.
+//! Turns JSON as Python's `json` module writes and reads it into JSON that every reader takes.
 //!
-//! Python writes `NaN` and `Infinity`, and escapes of surrogates by themselves; with `strict=False` it reads control characters
-//! inside strings. `serde_json` reads none of these, and no crate was found that does and also says where it had to. So tokens are
-//! mended here, before `serde_json` reads the text; whether the text is JSON at all is left to it.
+//! Python writes `NaN` and `Infinity`, and escapes of single surrogates. With `strict=False` it reads control characters inside strings.
+//! `serde_json` reads none of these, and we found no crate that does and also says what it changed. So tokens are repaired here before
+//! `serde_json` reads the text. `serde_json` decides whether the text is JSON at all.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! What a folder or a glob names: every file of it, or an error that says what could not be looked at. Nothing that may be a
-//! shard is left out in silence: neither what lies behind a link that leads nowhere, nor a folder that may not be read.
+//! What a folder or a glob names: every file of it, or an error that says what could not be looked at. Nothing that may be a shard is left
+//! out without a message: neither what is behind a link that leads nowhere, nor a folder that may not be read.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;

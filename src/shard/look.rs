@@ -1,5 +1,5 @@
-//! A look at a file by its header: what it is, and how it is to be shown. What a walk says of a sample's picture, said of a second
-//! frame.
+//! Looks at the header of a file: what the file is, and how it is to be shown. A walk says the same of a sample's picture; this is for a
+//! second frame.
 
 use super::{Probed, ReadOptions, probe};
 use crate::row::Refusal;

@@ -1,4 +1,4 @@
-//! Tar shards, plain or in pieces: found, memory-mapped, indexed once. The only room that hands out bytes of pictures.
+//! Tar shards, plain or in chunks: found, memory-mapped, indexed once. This is the only room that gives out bytes of pictures.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ mod probe;
 mod sample;
 mod shard_names;
 mod sidecar;
+mod sidecar_numbers;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };
 pub use shard_names::ShardNames;
+pub use sidecar_numbers::SidecarNumbers;
 pub use text::{Decoded, Holding, decode};
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.

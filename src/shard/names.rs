@@ -1,4 +1,4 @@
-//! Names of members: which can't name a sample, and how all of them are shown to a person.
+//! Names of members: which of them cannot name a sample, and how all of them are shown to a person.
 
 use crate::row::Refusal;
 

@@ -1,4 +1,4 @@
-//! The numbers of shards: the lines of `store/shards.log`, read, added to, and written anew where some are lost.
+//! The numbers of shards: the lines of `store/shards.log` are read, added to, and written anew if some are lost.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

@@ -1,7 +1,8 @@
-//! What a picture's header says: format, size, orientation. Nothing is decoded, nothing is allocated by its size.
+//! What a picture's header says: format, size, orientation. Nothing is decoded, and nothing is allocated by the size that the header
+//! states.
 //!
-//! The format is told by the first bytes, never by the extension. JPEG headers are walked here, the others are read by `image`: the
-//! crate that decodes later, so that a header which passes here is one that it takes. Of animations the first frame counts.
+//! The first bytes determine the format, never the extension. JPEG headers are walked here. `image` reads the others: this is the crate
+//! that decodes later, so that it takes every header that passes here. Of an animation the first frame counts.
 
 mod directory;
 mod exif;

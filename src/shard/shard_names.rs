@@ -1,4 +1,4 @@
-//! The shards' names by their numbers: what rows are put in order by where they are the same otherwise.
+//! The names of shards by their numbers. Rows that are otherwise equal are ordered by them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

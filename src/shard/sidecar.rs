@@ -1,9 +1,9 @@
-//! The sidecars of a sample: its `.json` member, its `.txt` member, and the caption that they come to.
+//! The sidecars of a sample: its `.json` member, its `.txt` member, and the caption that results from them.
 //!
-//! What Python's `json` and LAION's tools write is read (`text`, `lenient`). What of it cannot be had is lost field by field and told
-//! field by field; only what is no JSON object at all is lost as a whole. A sidecar is read as a stream and only what is wanted is
-//! kept: a tree of 16 MiB of `[0,0,...` would be a gigabyte. What is handed on is the sidecar's own text without its white space, so
-//! no number loses digits.
+//! The reader takes what Python's `json` and LAION's tools write (`text`, `lenient`). What cannot be read is lost field by field, and
+//! reported field by field. Only a text that is no JSON object is lost as a whole. A sidecar is read as a stream, and only what is wanted
+//! is kept: a tree of 16 MiB of `[0,0,...` would take a gigabyte. The result is the sidecar's own text without its white space, so that no
+//! number loses digits.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! Where each shard's files were last seen: what lets `export` find the pictures of a set published earlier.
+//! Where the files of each shard were last seen. `export` finds the pictures of an earlier set by this.
 //!
-//! `store/sources.log` holds one line a sighting: a CRC-32, a tab, and a JSON object. Lines are only added; the
-//! last whole one of a shard counts. Losing some costs an error of `export` that says to run again, no more.
+//! `store/sources.log` has one line for each sighting: a CRC-32, a tab, and a JSON object. Lines are only added. The last complete line of
+//! a shard counts. If some are lost, `export` ends with an error that says to run again, and nothing worse happens.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;

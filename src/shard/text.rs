@@ -1,7 +1,7 @@
-//! Text from files that others wrote: UTF-8, UTF-16 and UTF-32 with or without a byte-order mark, else Windows-1252.
+//! Text from files that others wrote: UTF-8, UTF-16 and UTF-32 with or without a byte-order mark, otherwise Windows-1252.
 //!
-//! The rules for JSON are those of Python's `json.loads`. What a rule had to guess, and what Unicode cannot hold, is told.
-//! Small enough for a table here: `encoding_rs` has no UTF-32, and no rule for which encoding a file is in.
+//! The rules for JSON are those of Python's `json.loads`. What a rule had to guess, and what Unicode cannot hold, is reported. The rules
+//! are small enough for a table here: `encoding_rs` has no UTF-32, and no rule for which encoding a file is in.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
-//! The header walk: where every member of a tar lies, and where the tar is damaged, if it is.
+//! The header walk: where every member of a tar is, and where the tar is damaged, if it is.
 //!
-//! The `tar` crate reads the header blocks (ustar prefixes, GNU and octal numbers); the stepping from block to
-//! block is done here, over the joined bytes, because only that gives the exact offset of a damage, never
-//! allocates by a size that a header claims, and needs no `Read` over the joints of a tar in pieces.
+//! The `tar` crate reads the header blocks (ustar prefixes, GNU and octal numbers). The steps from block to block are done here, over the
+//! joined bytes. Only this gives the exact offset of damage, never allocates by a size that a header claims, and needs no `Read` across the
+//! joints of a tar in chunks.
 
 use std::fmt::Write as _;
 

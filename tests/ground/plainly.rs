@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use threshflow::flow::{Found, PieceVerdict};
 use threshflow::row::{
-    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Score, Verdict, With, WithHandle,
+    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Verdict, With, WithHandle,
 };
 
 use super::Words;
@@ -245,7 +245,7 @@ impl Plain {
         }
         let content = ContentHash::of(&sample.picture);
         let id = RowId { shard: 0, member: 0 };
-        let image = Image { id, content, width, height, given: Score::of(f32::NAN) };
+        let image = Image { id, content, width, height };
         self.ask("words", ContentHash::of(&[name.as_bytes(), &content.0].concat()));
         let words = words(sample.json.as_deref()).map_err(|was| refused("words", &was.class))?;
         let body = serde_json::to_vec(&words).expect("words are JSON");

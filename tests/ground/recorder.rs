@@ -5,7 +5,7 @@ use std::sync::Arc;
 use threshflow::flow::Finds;
 use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{Handle, Image, Score, Stamp, With};
+use threshflow::row::{Handle, Image, Stamp, With};
 
 use super::operators::{Find, Mask, ReadWords, Words};
 use super::plainly;
@@ -43,7 +43,6 @@ impl Recorder for GroundRecorder {
             content: picture.picture.content,
             width: picture.picture.width,
             height: picture.picture.height,
-            given: Score::of(f32::NAN),
         };
         let said = |refusal: threshflow::row::Refusal| refusal.to_string();
         let body = self.words.body(&Question::about(&image, Key::Sample)).map_err(said)?;

@@ -408,7 +408,7 @@ impl Desk {
     fn row(&self, edit_type: EditType, operations: &[Operation], regions: &[u16]) -> EditRow {
         let (width, height) = (self.picture.width, self.picture.height);
         let id = RowId { shard: 0, member: 0 };
-        let image = Image { id, content: self.content, width, height, given: Score::of(f32::NAN) };
+        let image = Image { id, content: self.content, width, height };
         let stored: Vec<(bool, u16, String, [f32; 4], f32)> = (0..3)
             .map(|number| {
                 (number == 2, number as u16, self.nouns[number].to_owned(), Desk::BOXES[number], 0.5)

@@ -33,7 +33,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{MadeBy, Operation};
 
 /// An input of a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,15 +136,9 @@ struct FileWords {
 const KEYS_OF_WORDS: [&str; 3] = ["to", "text", "for"];
 
 /// What editors are asked for: an addition is a removal seen backwards, an action two frames of a video.
-const OPERATIONS: [Operation; 7] = [
-    Operation::Remove,
-    Operation::Replace,
-    Operation::Adjust,
-    Operation::Style,
-    Operation::Extract,
-    Operation::Visual,
-    Operation::Background,
-];
+fn operations() -> impl Iterator<Item = Operation> {
+    Operation::ALL.into_iter().filter(|operation| operation.made() == MadeBy::ByEditor)
+}
 
 /// What a template may hold between braces.
 const PLACES: [&str; 3] = ["result", "object", "instruction"];
@@ -274,16 +268,16 @@ pub(super) fn fill(template: &str, words: impl Fn(&str) -> String) -> String {
 }
 
 fn operation(name: &str, wrong: &mut Vec<String>) -> Option<Operation> {
-    let found = OPERATIONS.into_iter().find(|known| known.name() == name);
+    let found = operations().find(|known| known.name() == name);
     if found.is_none() {
-        let hint = hint(name, OPERATIONS.iter().map(|known| known.name()));
+        let hint = hint(name, operations().map(Operation::name));
         wrong.push(format!("{name:?} is no operation.{hint} They are {}", names_of_operations()));
     }
     found
 }
 
 fn names_of_operations() -> String {
-    OPERATIONS.map(Operation::name).join(", ")
+    operations().map(Operation::name).collect::<Vec<_>>().join(", ")
 }
 
 fn input(written: &str, key: &str, wrong: &mut Vec<String>) -> Option<Input> {

@@ -1,4 +1,4 @@
-//! The calls of ComfyUI's HTTP interface that a pass needs, each with a deadline and a bound on what is read.
+//! The calls of ComfyUI's HTTP interface that a pass needs. Each has a deadline, and a bound on what is read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

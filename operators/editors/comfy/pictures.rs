@@ -1,5 +1,4 @@
-//! The pictures that go to a server and the one that comes back: PNG files named by their content, and a check that what
-//! came is sound.
+//! The pictures that go to a server, as PNG files named by their content; and the check that a picture which came back is sound.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};

@@ -1,4 +1,4 @@
-//! The servers as a run sees them: the first word with each, what ails it, and what it did.
+//! The servers as a run sees them: the first call to each, its trouble, and what it did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The websocket that tells when a prompt has ended. It only saves waiting: the history is what counts.
+//! The websocket that reports the end of a prompt. It only saves waiting; the history decides.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

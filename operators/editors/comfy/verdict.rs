@@ -1,4 +1,4 @@
-//! What a server's words mean for a pass: why it rejects a prompt, how a prompt ended, and where the picture lies.
+//! What a server's messages mean for a pass: why it rejects a prompt, how a prompt ended, and where the picture is.
 
 use serde_json::Value;
 use threshflow::row::Refusal;

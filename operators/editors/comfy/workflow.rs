@@ -1,4 +1,4 @@
-//! Workflows and what they are bound to: read from a folder and checked once, filled in for every pass.
+//! Workflows and their bindings: read from a folder and checked once, and filled in for every pass.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

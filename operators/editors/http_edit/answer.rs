@@ -1,4 +1,4 @@
-//! What an endpoint answered: the picture in it, or where that lies; and whether it is one.
+//! What an endpoint answered: the picture in it, or the place of the picture; and whether it is a picture.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

@@ -1,4 +1,4 @@
-//! The pictures of a form: scaled where they are too large, as PNGs; the mask as transparency.
+//! The pictures of a form: scaled down if they are too large, as PNGs; the mask as transparency.
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
@@ -8,7 +8,7 @@ use super::{Masks, Part, reference};
 use crate::editors::Pass;
 use crate::pixels::mask::Mask;
 use crate::pixels::resize::{FilterType, RgbBytes, resize};
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::Changes;
 
 /// The files that go with a form: PNGs.
 pub(super) struct Sent {
@@ -22,8 +22,8 @@ impl Sent {
     pub(super) fn of(pass: &Pass<'_>, masks: Masks, most_pixels: u64) -> Result<Self, Refusal> {
         let size = pass.picture.dimensions();
         let shown = fitted(size, most_pixels);
-        let mask = match (masks, pass.operation, pass.mask) {
-            (Masks::NotSent, ..) | (_, Operation::Extract, _) | (.., None) => None,
+        let mask = match (masks, pass.operation.changes(), pass.mask) {
+            (Masks::NotSent, ..) | (_, Changes::Surroundings, _) | (.., None) => None,
             (Masks::Sent, _, Some(mask)) => Some(transparency(mask, size, shown)?),
         };
         let reference = reference(pass)?

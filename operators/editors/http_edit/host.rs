@@ -1,4 +1,4 @@
-//! Forms sent by a [`Host`]: its keys, retries, limits and budget.
+//! Sends forms through a [`Host`], with its keys, retries, limits and budget.
 
 use std::sync::Arc;
 use std::time::Duration;

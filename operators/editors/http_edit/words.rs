@@ -1,7 +1,7 @@
-//! What an editing model is told, for each operation.
+//! The words that an editing model gets, for each operation.
 //!
-//! The published instruction isn't always what is to be done in this pass: an `add` is made by taking the object out, and a `hybrid` says
-//! two things at once. So the words are of the pass, unless the settings say otherwise.
+//! The published instruction is not always what is to be done in this pass: an `add` is made by taking the object out, and a `hybrid` says
+//! two things at once. So the words are those of the pass, unless the settings say otherwise.
 
 use threshflow::row::Refusal;
 
@@ -97,6 +97,7 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
+    use crate::plan::edit_plan::{Changes, MadeBy, Outcome};
 
     fn mask(from: (u32, u32), to: (u32, u32)) -> Mask {
         let mut mask = Mask::empty(90, 60);
@@ -125,21 +126,20 @@ mod tests {
         assert!(prompt_of(&removing).starts_with("Remove the red kite in the upper right, "));
         assert_eq!(prompt(&removing, Wording::Instruction).unwrap(), "Add a red kite to the sky.");
         for operation in Operation::ALL {
-            if operation == Operation::Action {
+            if operation.made() == MadeBy::OnFilm {
                 continue;
             }
+            let whole = operation.changes() == Changes::Picture;
             let words = prompt_of(&pass(operation, "red kite", "a paper moon", ""));
-            assert!(
-                words.contains("red kite") || matches!(operation, Operation::Style | Operation::Add),
-                "{words}"
-            );
+            assert!(words.contains("red kite") || whole || operation == Operation::Add, "{words}");
             assert_eq!(
                 words.contains("a paper moon"),
-                operation.has_result() && operation != Operation::Visual || operation == Operation::Add,
+                !matches!(operation.outcome(), Outcome::Nothing | Outcome::Reference)
+                    || operation == Operation::Add,
                 "{words}"
             );
             // Without an object there is nothing to name; the instruction may.
-            if operation != Operation::Style {
+            if !whole {
                 let bare = pass(operation, " ", "", " Do as I say. ");
                 assert_eq!(prompt_of(&bare), "Do as I say.");
                 let refusal = prompt(&pass(operation, "", "", ""), Wording::Instruction).unwrap_err();

@@ -1,10 +1,10 @@
-//! Pictures without what they say beside their pixels: ComfyUI writes the whole workflow with its prompts into every PNG, other
-//! editors write EXIF, XMP and comments, and names and paths of the machine stand in all of them.
+//! Removes from pictures what they say beside their pixels. ComfyUI writes the whole workflow with its prompts into every PNG. Other
+//! editors write EXIF, XMP and comments. All of these contain names and paths of the machine.
 //!
-//! Kept is what shapes how the pixels look: the colour profile and space, transparency, density, frames, and the EXIF orientation (alone,
-//! in an EXIF of our own). Everything else goes, what no standard names too, and what stands behind the picture's end. Nothing is coded
-//! again: the pixels are the same bytes.
-//! Sources of the forms: PNG (W3C, third edition), JPEG (ITU-T T.81, T.871), WebP's container (RFC 9649).
+//! Kept is what shapes the look of the pixels: the colour profile and space, transparency, density, frames, and the EXIF orientation
+//! (alone, in an EXIF of our own). Everything else is removed, also what no standard names, and what follows the picture's end. Nothing is
+//! encoded again: the pixels are the same bytes. Sources of the forms: PNG (W3C, third edition), JPEG (ITU-T T.81, T.871), WebP's container
+//! (RFC 9649).
 
 use std::borrow::Cow;
 

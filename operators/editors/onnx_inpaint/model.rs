@@ -1,4 +1,4 @@
-//! An inpainting graph: what it takes, told by names or shapes, the range that it answers in, and one run of it.
+//! An inpainting graph: its inputs, recognised by names or shapes, the range of its answers, and one run of it.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What a model sees of a picture: a part of it around the hole, made smaller where it must be, filled up with its own mirror image;
-//! and the way back into the picture.
+//! What a model sees of a picture: a part around the hole, made smaller if necessary, and filled up with its own mirror image; and the way
+//! back into the picture.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32x3;

@@ -1,5 +1,5 @@
-//! From a region's mask to the hole that is filled: wider than the region, since masks end where objects still shine through, and
-//! with a soft rim, so that no seam is left.
+//! From a region's mask to the hole that is filled. The hole is wider than the region, since the object still shines through at the end of
+//! its mask. It has a soft rim, so that no seam is left.
 
 use crate::pixels::mask::Mask;
 

@@ -1,4 +1,4 @@
-//! Chance that a seed decides: splitmix64, whose numbers will not change with a crate's version.
+//! Random numbers that a seed determines: splitmix64, whose numbers do not change with a crate's version.
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]

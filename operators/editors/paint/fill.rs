@@ -1,16 +1,17 @@
-//! Fills a hole in a picture from what stands around it.
+//! Fills a hole in a picture from its surroundings.
 //!
-//! Coarse to fine: at each size of the picture every little square that touches the hole looks for the square outside of it
-//! that is most like it, and what is in the hole becomes the mean of what these squares say (Wexler, Shechtman and Irani,
-//! "Space-time completion of video", 2007; the search is that of Barnes et al., "PatchMatch", 2009). At the coarsest size
-//! it starts from a fill from the outside inwards, lines first (see `peel`); or from a smooth fill, which is all there is to it where nothing but a smooth ground is around. Where the hole is big the finest sizes look for nothing more: they copy from where the coarser
-//! one found it, so that the time hardly grows with the picture.
+//! It works from coarse to fine. At each size of the picture, every small square that touches the hole looks for the most similar square
+//! outside of the hole, and each pixel in the hole becomes the mean of what these squares say (Wexler, Shechtman and Irani, "Space-time
+//! completion of video", 2007; the search is that of Barnes et al., "PatchMatch", 2009). At the coarsest size it starts from a fill from
+//! the outside inwards, lines first (see `peel`), or from a smooth fill. If only a smooth ground is around the hole, the smooth fill is the
+//! result. If the hole is big, the finest sizes do not search: they copy from where the coarser size found it, so that the time hardly
+//! grows with the picture.
 //!
-//! What shows colours that don't stand right around the hole is not copied: it would be another thing.
+//! A square that shows colours which do not occur right around the hole is not copied: it would be another thing.
 //!
-//! Written here since no crate does it that the project may use: `inpaint` (Telea's method, which also smears across big
-//! holes) is under the EUPL, and nothing else on crates.io fills holes.
-//! Whole numbers decide all comparisons, and the seed all chance: the same bytes everywhere.
+//! This is our own code, since no crate that the project may use does it: `inpaint` (Telea's method, which also smears across big holes) is
+//! under the EUPL, and nothing else on crates.io fills holes. Whole numbers decide all comparisons, and the seed decides all random
+//! choices, so that the bytes are the same everywhere.
 
 use image::RgbImage;
 

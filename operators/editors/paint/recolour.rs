@@ -1,7 +1,7 @@
-//! Colours a region anew: another colour or look, the same light and shade.
+//! Gives a region another colour or look, with the same light and shade.
 //!
-//! In Oklab (Ottosson, 2020), where equal steps look equally big: lightness keeps its ups and downs about the mean, the
-//! colour axes go to the new colour.
+//! It works in Oklab (Ottosson, 2020), where equal steps look equally big: lightness keeps its differences from the mean, and the colour
+//! axes go to the new colour.
 
 use image::{Rgb, RgbImage};
 use palette::{FromColor, LinSrgb, Oklab, Srgb};

@@ -1,7 +1,7 @@
 //! Where an edit may change pixels: a mask, widened a little, with a soft edge.
 //!
-//! A mask stops in the middle of an object's smoothed outline, so whatever is taken out leaves a rim of its colour behind.
-//! Widened by a part of the object's own size the mask covers the rim.
+//! A mask ends in the middle of an object's smoothed outline, so an object that is taken out leaves a rim of its colour behind. The mask is
+//! widened by a part of the object's own size, so that it covers the rim.
 
 use image::{Rgb, RgbImage};
 

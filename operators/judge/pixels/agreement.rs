@@ -1,8 +1,8 @@
-//! What a CLIP says of an edited region, from embeddings to numbers of 0 to 1. No model is asked here.
+//! What a CLIP says of an edited region: from embeddings to numbers of 0 to 1. No model is asked here.
 
 use crate::models::embedding::{cosine, share_of_first};
 use crate::models::region_clip::NounTexts;
-use crate::plan::edit_plan::Operation;
+use crate::plan::edit_plan::{Operation, Shows};
 
 /// A region's crop and the words about it, as embeddings of length 1.
 #[derive(Clone, Copy, Debug)]
@@ -86,13 +86,13 @@ impl Agreement {
         let [before, after] = self.shows;
         let enough = before.min(0.5);
         let is = if after >= enough { 1.0 } else { after / enough };
-        match operation {
-            Operation::Remove => self.noun.fell(),
-            Operation::Add => self.noun.rose(),
-            Operation::Replace | Operation::Visual | Operation::Background => target.max(self.noun.fell()),
-            Operation::Adjust => target.max(is),
-            Operation::Style | Operation::Extract => is,
-            Operation::Action => 1.0,
+        match operation.shows() {
+            Shows::Gone => self.noun.fell(),
+            Shows::Come => self.noun.rose(),
+            Shows::Another => target.max(self.noun.fell()),
+            Shows::Altered => target.max(is),
+            Shows::Same => is,
+            Shows::Unknown => 1.0,
         }
     }
 
@@ -100,13 +100,11 @@ impl Agreement {
     pub(crate) fn in_words(&self, operation: Operation) -> Option<String> {
         let told = |what: &str, [before, after]: [f32; 2]| format!("{what} {before:.2} to {after:.2}");
         let noun = || told("noun", self.noun.cosines);
-        match (operation, self.target) {
-            (Operation::Action, _) => None,
-            (Operation::Adjust | Operation::Style | Operation::Extract, _) => {
-                Some(told("clip_score", self.shows))
-            }
-            (Operation::Remove | Operation::Add, _) | (_, None) => Some(noun()),
-            (_, Some(target)) => Some(format!("{}, {}", noun(), told("target", target.cosines))),
+        match (operation.shows(), self.target) {
+            (Shows::Unknown, _) => None,
+            (Shows::Altered | Shows::Same, _) => Some(told("clip_score", self.shows)),
+            (Shows::Gone | Shows::Come, _) | (Shows::Another, None) => Some(noun()),
+            (Shows::Another, Some(target)) => Some(format!("{}, {}", noun(), told("target", target.cosines))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The numbers that the embedded judge goes by.
+//! The numbers that the embedded judge uses.
 
 use image::RgbImage;
 use threshflow::row::Refusal;

@@ -1,7 +1,7 @@
 //! Structural similarity, window by window (Wang et al., 2004, eq. 13).
 //!
-//! Written here since the crates that have it give no map that a mask could be laid over at full size: `image-compare` looks at
-//! blocks of 8 x 8 pixels and brings threads of its own, `dssim-core` is under the AGPL.
+//! This is our own code, since the crates that have it give no map at full size to lay a mask over: `image-compare` looks at blocks of 8 x
+//! 8 pixels and brings threads of its own, and `dssim-core` is under the AGPL.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! The head alone: embeddings in, scores out, so that a CLIP which is asked anyway is asked once.
+//! The head alone: embeddings in, scores out. So a CLIP that is asked anyway is asked only once.
 
 use std::path::Path;
 

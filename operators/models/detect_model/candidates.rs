@@ -1,4 +1,4 @@
-//! From what a detector's graph gives to what is found: the stages of [`DetectSettings`].
+//! From the output of a detector's graph to what is found: the stages of [`DetectSettings`].
 
 use std::cmp::Ordering;
 

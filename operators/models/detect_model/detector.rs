@@ -1,10 +1,10 @@
-//! A loaded detector: questions into runs, and what the runs give back to the questions.
+//! A loaded detector: makes runs of questions, and gives the results of the runs back to the questions.
 //!
-//! A run of several pictures (a CPU is given one at a time) has vocabularies of different lengths. The shorter ones are filled up
-//! with repetitions of the picture's own last noun: the graph's neck mixes the words by taking the best match, which a repetition
-//! doesn't change, and the repetition's scores are left out. (Zero rows or another picture's nouns would change it.) Where the
-//! graph has a text_mask, repetitions are masked as well. Where it fixes the number of nouns, longer vocabularies take several
-//! runs, in each of which only the nouns of that run are mixed.
+//! In a run of several pictures (a CPU is given one at a time) the vocabularies have different lengths. The shorter ones are filled up with
+//! repetitions of the picture's own last noun. The graph's neck mixes the words by taking the best match, which a repetition does not
+//! change, and the repetition's scores are left out. (Zero rows or another picture's nouns would change it.) If the graph has a text_mask,
+//! repetitions are masked as well. If the graph fixes the number of nouns, longer vocabularies take several runs, and each run mixes only
+//! its own nouns.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What lies beside a detector's graph: the labels of a baked vocabulary, and the letterbox in preprocessor_config.json.
+//! The files beside a detector's graph: the labels of a built-in vocabulary, and the letterbox in preprocessor_config.json.
 
 use std::io::ErrorKind;
 

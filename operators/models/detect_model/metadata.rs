@@ -1,7 +1,7 @@
 //! What ultralytics writes into a graph that it exports (ModelProto.metadata_props): names, size, task.
 //!
-//! Lists and dictionaries stand there as Python prints them: `{0: 'person', 1: "driver's seat"}`, `[640, 640]`. JSON is read too.
-//! Source: ultralytics `engine/exporter.py`.
+//! Lists and dictionaries are written as Python prints them: `{0: 'person', 1: "driver's seat"}`, `[640, 640]`. JSON is read too. Source:
+//! ultralytics `engine/exporter.py`.
 
 use crate::onnx::Model;
 

@@ -1,4 +1,4 @@
-//! A detector's graph: which inputs and outputs it has, and what it fixes of their lengths.
+//! A detector's graph: its inputs and outputs, and which of their lengths it fixes.
 
 use crate::onnx::{Axis, Model, OnnxError, Port, Wanted};
 

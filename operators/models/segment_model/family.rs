@@ -1,4 +1,4 @@
-//! Which graphs a segmenter is made of: told by the names and shapes of what goes in and comes out, and checked.
+//! Which graphs a segmenter is made of: recognised by the names and shapes of inputs and outputs, and checked.
 
 use crate::onnx::{Axis, Model, ModelFolder, OnnxError, Port, Wanted};
 

@@ -1,8 +1,8 @@
 //! From a small grid of logits to a mask of the picture's size: bilinear, then everything above 0 is inside.
 //!
-//! The arithmetic is torch's `interpolate(mode="bilinear", align_corners=False)` in float32, columns first. Down a column the
-//! result runs straight from one row of the grid to the next: where two neighbours agree on a side, so does all between
-//! them, and only where they differ are pixels looked at. The run lengths need no more than that, and never a whole mask.
+//! The arithmetic is torch's `interpolate(mode="bilinear", align_corners=False)` in float32, columns first. Down a column the result is
+//! linear between one row of the grid and the next. If two neighbours agree on a side, everything between them does too. Only where they
+//! differ are pixels computed. The run lengths need no more than that, and never a whole mask.
 
 use crate::pixels::mask::Mask;
 use crate::pixels::rle::RunWriter;

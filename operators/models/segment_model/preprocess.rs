@@ -1,8 +1,8 @@
-//! SAM 2's preprocessing: the whole picture squashed to a square, whatever its shape, and boxes along with it.
+//! SAM 2's preprocessing: the whole picture is squashed to a square, whatever its shape, and the boxes with it.
 //!
-//! Bilinear with antialiasing, rescaled to 0..1, normalised by ImageNet's channels; sources: facebookresearch/sam2
-//! `utils/transforms.py`, transformers `image_processing_sam2_fast.py`. Like the former, which ImgEdit ran, and unlike the latter,
-//! the resized picture is not rounded to bytes: half a level can move a mask that was in doubt.
+//! It is bilinear with antialiasing, rescaled to 0..1, and normalised by ImageNet's channels. Sources: facebookresearch/sam2
+//! `utils/transforms.py`, transformers `image_processing_sam2_fast.py`. As in the former, which ImgEdit ran, and unlike in the latter, the
+//! resized picture is not rounded to bytes: half a level can move a mask that was in doubt.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32x3;

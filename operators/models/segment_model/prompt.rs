@@ -1,4 +1,4 @@
-//! Boxes as a decoder wants to be told of them: the tensors that go in beside the embeddings.
+//! Boxes in the form that a decoder takes: the tensors that go in beside the embeddings.
 
 use super::family::{Decoder, Prompt};
 use crate::onnx::TensorIn;

@@ -1,4 +1,4 @@
-//! Shapes from shapes, operator by operator.
+//! Computes shapes from shapes, operator by operator.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `preprocessor_config.json`, as transformers writes it, into a decided [`Preprocess`].
+//! From `preprocessor_config.json`, as transformers writes it, to a [`Preprocess`].
 
 use serde_json::Value;
 

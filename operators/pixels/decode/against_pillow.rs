@@ -1,7 +1,8 @@
-//! Files of all kinds, whole and broken, against what Pillow sees in them. `tests/pictures` makes them and says what must become of each.
+//! Compares files of all kinds, complete and broken, with what Pillow sees in them. `tests/pictures` makes the files and says what must
+//! become of each.
 //!
-//! A seeded sample of them here; `THRESHFLOW_PICTURES=3000 THRESHFLOW_PICTURES_SEED=7 cargo test -p operators --lib against_pillow --
-//! --nocapture` for more, or others.
+//! This is a seeded sample of them. For more, or others:
+//! `THRESHFLOW_PICTURES=3000 THRESHFLOW_PICTURES_SEED=7 cargo test -p operators --lib against_pillow -- --nocapture`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

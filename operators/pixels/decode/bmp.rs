@@ -1,5 +1,5 @@
-//! Which BMPs are decoded: those that `image` is known to decode as Pillow does. What is left to the reader's taste (pixels that a run
-//! of lengths jumps over, colours that the palette hasn't) is refused.
+//! Which BMPs are decoded: those that `image` is known to decode as Pillow does. What the format leaves open (pixels that a run of lengths
+//! skips, colours that the palette does not have) is refused.
 
 use threshflow::row::Refusal;
 

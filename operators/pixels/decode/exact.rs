@@ -1,12 +1,12 @@
-//! JPEG in full, to the very bits that Pillow gives: by a port of libjpeg-turbo, Pillow's decoder, to Rust.
+//! JPEG at full size, to exactly the bits that Pillow gives, by a port to Rust of libjpeg-turbo, Pillow's decoder.
 //!
-//! The bits depend on roundings that ITU-T T.81 leaves free: in the inverse DCT, in the colours, and above all where chroma is
-//! upsampled in both directions, once here and twice in most decoders. zune-jpeg's twice-rounded chroma comes out a quarter of a
-//! level too high on average, which a crop still shows: up to 3 levels of 255 from Pillow's.
+//! The bits depend on roundings that ITU-T T.81 leaves open: in the inverse DCT, in the colours, and above all where chroma is upsampled in
+//! both directions, once here and twice in most decoders. zune-jpeg's chroma, which is rounded twice, is a quarter of a level too high on
+//! average. A crop still shows this: up to 3 levels of 255 from Pillow's.
 //!
-//! The port writes its blocks through raw pointers, to places that follow from the frame's size and sampling alone. So only the
-//! samplings in [`is_usual`] go in, and they are all in the tests; the rest is the C code's, as is whatever the port complains about.
-//! It is there for speed: with vector instructions it takes half the time that the C code takes without.
+//! The port writes its blocks through raw pointers, to places that depend on the frame's size and sampling alone. So only the samplings of
+//! [`is_usual`] go in, and all of these are in the tests. The C code decodes the others, and everything that the port complains about. The
+//! port is there for speed: with vector instructions it takes half the time that the C code takes without.
 
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
 

@@ -1,4 +1,4 @@
-//! GIF: the first frame, on the ground that Pillow lays it on: its transparent colour, where it has one, else the palette's first.
+//! GIF: the first frame, on Pillow's background: the transparent colour if the frame has one, otherwise the first of the palette.
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use threshflow::row::Refusal;

@@ -1,7 +1,8 @@
-//! JPEG: libjpeg-turbo's pixels, Pillow's decoder. The usual kinds by its port to Rust, which is fast, or by itself at the scale that is
-//! wanted (feature `scaled-jpeg`); whatever these don't take or complain about by its C code, which has the last word.
+//! JPEG: the pixels of libjpeg-turbo, which is Pillow's decoder. Its port to Rust, which is fast, decodes the usual kinds; with the feature
+//! `scaled-jpeg`, libjpeg-turbo itself decodes them at the wanted scale. Its C code decodes what these do not take or complain about, and
+//! has the last word.
 //!
-//! Whether the scans bring the whole picture is counted before (`scans`), whether a scan is whole is told by whoever decodes it.
+//! Whether the scans bring the whole picture is counted before (`scans`). Whether a scan is complete, the decoder says.
 
 use threshflow::row::Refusal;
 

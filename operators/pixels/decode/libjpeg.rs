@@ -1,8 +1,8 @@
-//! JPEG in full by libjpeg-turbo's own C code, as mozjpeg carries it: Pillow's algorithms, with the defaults that Pillow leaves as
-//! they are. It has the last word about what the port in `exact` doesn't take: rare samplings, several scans, CMYK.
+//! JPEG at full size by libjpeg-turbo's own C code, as mozjpeg carries it: Pillow's algorithms, with the defaults that Pillow keeps. It has
+//! the last word about what the port in `exact` does not take: rare samplings, several scans, CMYK.
 //!
-//! The library reports what is wrong as an error, by which it never returns, or as a warning, after which it makes something up. Both
-//! end the decoding here, but for the few warnings that say nothing of the pixels ([`is_harmless`]).
+//! The library reports a fault as an error, after which it never returns, or as a warning, after which it invents something. Both end the
+//! decoding here, except for the few warnings that say nothing of the pixels ([`is_harmless`]).
 
 use std::any::Any;
 use std::mem::MaybeUninit;

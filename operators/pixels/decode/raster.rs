@@ -1,4 +1,4 @@
-//! Every format but JPEG and GIF, by the `image` crate's decoders (never its resize), brought to RGB as Pillow would.
+//! Every format except JPEG and GIF, by the `image` crate's decoders (never its resize), brought to RGB as Pillow does it.
 
 use std::io::Cursor;
 

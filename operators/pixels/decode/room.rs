@@ -1,4 +1,4 @@
-//! Room for what a picture takes: asked for before decoders that abort the process where there is none.
+//! Memory for a picture. It is requested before a decoder that aborts the process without memory runs.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,9 +1,9 @@
-//! What the markers of a JPEG tell without decoding: the frame, and whether its scans bring all of it.
+//! What the markers of a JPEG say without decoding: the frame, and whether its scans bring all of it.
 //!
-//! A decoder that meets the end of the file, or an end-of-image marker, before all scans came shows what it has, without a word.
-//! So the scans are counted here: every component of a sequential picture is in one, and of a progressive one every coefficient
-//! of every component came down to its last bit. (ITU-T T.81 lets an encoder leave out scans of the latter; none is known that
-//! does, and nothing tells such a picture from one that was cut between two scans.)
+//! A decoder that meets the end of the file, or an end-of-image marker, before all scans came shows what it has, without a message. So the
+//! scans are counted here. Every component of a sequential picture must be in a scan. Of a progressive picture, every coefficient of every
+//! component must have come down to its last bit. (ITU-T T.81 lets an encoder leave out scans of the latter. No encoder is known that does,
+//! and nothing tells such a picture from one that was cut between two scans.)
 
 use threshflow::row::Refusal;
 use threshflow::shard::next_jpeg_marker;

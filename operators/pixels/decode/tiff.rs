@@ -1,5 +1,5 @@
-//! Which TIFFs are decoded: those that `image` is known to decode as Pillow does. TIFF has more kinds than anybody reads, and
-//! what a decoder doesn't know of it passes over in silence: bits from the other end, premultiplied alpha, grey upside down.
+//! Which TIFFs are decoded: those that `image` is known to decode as Pillow does. TIFF has more kinds than any reader reads, and a decoder
+//! silently ignores what it does not know: reversed bits, premultiplied alpha, inverted grey.
 
 use threshflow::row::Refusal;
 use threshflow::shard::TiffDirectory;

@@ -1,7 +1,7 @@
 //! Scaled JPEG decoding by libjpeg-turbo: the inverse DCT gives 1, 2 or 4 of every 8 pixels, and no more are computed.
 //!
-//! Of the sixteen scales that libjpeg-turbo has only these have SIMD code: 3/8, 5/8, 6/8 and 7/8 are slower than the next
-//! larger one here, and further from the truth than it.
+//! libjpeg-turbo has sixteen scales, but only these have SIMD code: 3/8, 5/8, 6/8 and 7/8 are slower than the next larger one here, and
+//! less exact.
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 

@@ -1,8 +1,8 @@
 //! OpenCV's resampling of 8-bit pictures, to the bit: linear (not antialiased) and area average.
 //!
-//! A detector's scores move with its pixels, and no crate has these two: others antialias where OpenCV's linear doesn't, and
-//! have box filters that take or leave whole pixels where its area average weighs parts of them. Source of the arithmetic:
-//! docs.opencv.org, cv::resize (INTER_LINEAR, INTER_AREA); the precision of its steps was found by comparing bytes.
+//! A detector's scores depend on its pixels, and no crate has these two. Others antialias where OpenCV's linear does not, and have box
+//! filters that take or leave whole pixels where its area average weighs parts of them. Source of the arithmetic: docs.opencv.org,
+//! cv::resize (INTER_LINEAR, INTER_AREA). The precision of its steps was found by comparing bytes.
 
 /// Width and height in pixels.
 type Size = (usize, usize);

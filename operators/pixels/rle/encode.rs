@@ -1,8 +1,8 @@
-//! Writing run lengths: down the columns of a mask that lies in rows.
+//! Writes run lengths: down the columns of a mask that is stored in rows.
 //!
-//! A walk down a column touches another cache line with every pixel. So 64 columns are taken at once: 64 rows of them become
-//! a square of bits, the square is turned on its diagonal, and each column is a few words whose changes are counted
-//! bit by bit, skipping all that stays the same.
+//! A walk down a column touches another cache line with every pixel. So 64 columns are taken at once: 64 rows of them become a square of
+//! bits, the square is transposed, and each column is a few words. The changes in these words are counted bit by bit, and everything that
+//! stays the same is skipped.
 
 use crate::pixels::mask::Mask;
 

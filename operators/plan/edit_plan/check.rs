@@ -28,7 +28,7 @@
 
 use super::place::{Place, Size, without};
 use super::words::{count, head, names, parts, same_kind, stands_alone, telling, words};
-use super::{EditPlan, EditType, Instruction, Operation, PlannedObject, PlannedStep};
+use super::{Changes, EditPlan, Instruction, Operation, Outcome, PlannedObject, PlannedStep, Shows, Telling};
 
 /// Words of a prompt of one operation, at most.
 pub(crate) const MOST_WORDS: usize = 30;
@@ -86,17 +86,17 @@ pub(crate) fn check_beside(
     let steps = &plan.steps;
     let turns = |number: usize| &instruction.prompts[number];
     let results = &instruction.results;
-    match plan.edit_type {
-        EditType::Hybrid => check_hybrid(instruction, steps),
-        EditType::ContentMemory => {
+    match plan.edit_type.told() {
+        Telling::Joined => check_hybrid(instruction, steps),
+        Telling::UnderPremise => {
             for (number, step) in steps.iter().enumerate() {
                 check_names(turns(number), step).map_err(|why| in_turn(number, why))?;
                 check_result(turns(number), &results[number], step).map_err(|why| in_turn(number, why))?;
             }
             check_premise(instruction, steps)
         }
-        EditType::ContentUnderstanding | EditType::VersionBacktracking => {
-            let withdraws = plan.edit_type == EditType::VersionBacktracking;
+        Telling::Chained | Telling::Withdrawing => {
+            let withdraws = plan.edit_type.told() == Telling::Withdrawing;
             for (number, step) in steps.iter().enumerate() {
                 let refers = match number {
                     0 => check_names(turns(0), step),
@@ -105,19 +105,21 @@ pub(crate) fn check_beside(
                 let result = || check_result(turns(number), &results[number], step);
                 refers.and_then(|()| result()).map_err(|why| in_turn(number, why))?;
             }
-            if withdraws && !has_one_of(turns(2), &WITHDRAWING) {
-                return Err(in_turn(2, "it does not withdraw turn 2, say \"undo\" or \"go back\"".into()));
+            let last = steps.len() - 1;
+            if withdraws && !has_one_of(turns(last), &WITHDRAWING) {
+                let why = format!("it does not withdraw turn {last}, say \"undo\" or \"go back\"");
+                return Err(in_turn(last, why));
             }
             Ok(())
         }
-        _ => check_single(turns(0), &results[0], plan, &steps[0], objects),
+        Telling::Single => check_single(turns(0), &results[0], plan, &steps[0], objects),
     }
 }
 
 /// Numbers, lengths and what must be there at all.
 fn check_shape(instruction: &Instruction, plan: &EditPlan) -> Result<(), String> {
     let (kind, turns, steps) = (plan.edit_type, plan.edit_type.turns(), plan.steps.len());
-    let due = if kind == EditType::Hybrid { 2 } else { turns };
+    let (due, told) = (kind.steps().len(), kind.told());
     if steps != due {
         return Err(format!("a plan of {kind} has {due} steps, this one has {steps}"));
     }
@@ -129,7 +131,7 @@ fn check_shape(instruction: &Instruction, plan: &EditPlan) -> Result<(), String>
         let given = instruction.results.len();
         return Err(format!("there must be {steps} results for {kind}, {given} were given"));
     }
-    let most = if kind == EditType::Hybrid { MOST_WORDS_OF_TWO } else { MOST_WORDS };
+    let most = if told == Telling::Joined { MOST_WORDS_OF_TWO } else { MOST_WORDS };
     for (number, prompt) in instruction.prompts.iter().enumerate() {
         check_prompt(prompt, most).map_err(|why| in_turn_of(number, turns, why))?;
     }
@@ -137,8 +139,8 @@ fn check_shape(instruction: &Instruction, plan: &EditPlan) -> Result<(), String>
         check_phrase(result, step.operation)?;
     }
     match &instruction.premise {
-        Some(_) if kind != EditType::ContentMemory => Err(format!("{kind} has no premise")),
-        None if kind == EditType::ContentMemory => Err("the premise is missing".into()),
+        Some(_) if told != Telling::UnderPremise => Err(format!("{kind} has no premise")),
+        None if told == Telling::UnderPremise => Err("the premise is missing".into()),
         Some(premise) => {
             check_prompt(premise, MOST_OF_PREMISE).map_err(|why| format!("of the premise: {why}"))
         }
@@ -177,6 +179,12 @@ fn check_phrase(result: &str, operation: Operation) -> Result<(), String> {
     ];
     let name = operation.name();
     let said = words(result);
+    let no_more_than = |first: &str| match operation.outcome() {
+        Outcome::Nothing => 0,
+        Outcome::Style => MOST_OF_STYLE,
+        Outcome::Thing | Outcome::Reference => MOST_OF_NEW_OBJECT + usize::from(is_article(first)),
+        Outcome::Look | Outcome::Ground => MOST_OF_RESULT,
+    };
     if !operation.has_result() {
         let empty = result.trim().is_empty();
         return if empty { Ok(()) } else { Err(format!("the result of {name} must be empty")) };
@@ -188,11 +196,7 @@ fn check_phrase(result: &str, operation: Operation) -> Result<(), String> {
     if VERBS.contains(&first.as_str()) || result.trim_end().ends_with('.') {
         return Err(format!("the result {result:?} must be a noun phrase, not a sentence"));
     }
-    let most = match operation {
-        Operation::Style => MOST_OF_STYLE,
-        Operation::Replace | Operation::Visual => MOST_OF_NEW_OBJECT + usize::from(is_article(first)),
-        _ => MOST_OF_RESULT,
-    };
+    let most = no_more_than(first);
     match count(result) {
         words if words > most => {
             Err(format!("the result {result:?} has {words} words, at most {most} are allowed"))
@@ -209,16 +213,16 @@ fn check_single(
     objects: &[&str],
 ) -> Result<(), String> {
     let operation = step.operation;
-    match operation {
-        Operation::Style => check_result(prompt, result, step)?,
-        Operation::Action => {
+    match operation.changes() {
+        Changes::Picture => check_result(prompt, result, step)?,
+        Changes::Motion => {
             const PICTURES: [&str; 6] =
                 ["video", "first frame", "second frame", "last frame", "first image", "second image"];
             if let Some(told) = PICTURES.iter().find(|told| names(prompt, told)) {
                 return Err(format!("it speaks of the {told}, but it must read as an edit of one picture"));
             }
         }
-        _ => {
+        Changes::Object | Changes::Background | Changes::Surroundings => {
             check_names(prompt, step)?;
             check_result(prompt, result, step)?;
         }
@@ -226,24 +230,24 @@ fn check_single(
     let Some(object) = &step.object else { return Ok(()) };
     let rest = without(prompt, &object.noun);
     match operation {
-        Operation::Add | Operation::Remove | Operation::Replace => {
+        Operation::Add | Operation::Remove => {
             Place::of(object.bbox, plan.width, plan.height).told_by(&rest)?;
-            match operation {
-                Operation::Replace => Ok(()),
-                _ => Size::of(object.bbox, plan.width, plan.height).told_by(&rest),
-            }
+            Size::of(object.bbox, plan.width, plan.height).told_by(&rest)
         }
-        Operation::Extract if !has_one_of(prompt, &CUTTING) => {
-            Err("it does not say that the object is cut out on a clean background".into())
-        }
-        Operation::Visual if !has_one_of(prompt, &["reference"]) => {
-            Err("it does not speak of the reference picture".into())
-        }
+        Operation::Replace => Place::of(object.bbox, plan.width, plan.height).told_by(&rest),
+        Operation::Extract => match has_one_of(prompt, &CUTTING) {
+            true => Ok(()),
+            false => Err("it does not say that the object is cut out on a clean background".into()),
+        },
+        Operation::Visual => match has_one_of(prompt, &["reference"]) {
+            true => Ok(()),
+            false => Err("it does not speak of the reference picture".into()),
+        },
         Operation::Background => match objects.iter().find(|named| names(&rest, named)) {
             Some(named) => Err(format!("it mentions {named:?}, but only the background may be changed")),
             None => Ok(()),
         },
-        _ => Ok(()),
+        Operation::Adjust | Operation::Action | Operation::Style => Ok(()),
     }
 }
 
@@ -297,10 +301,10 @@ fn check_names(prompt: &str, step: &PlannedStep) -> Result<(), String> {
         return Err(format!("it does not name the object {noun:?} to the letter"));
     }
     let first = words(prompt).into_iter().next().unwrap_or_default();
-    let opposite: &[&str] = match step.operation {
-        Operation::Remove => &ADDING,
-        Operation::Add => &REMOVING,
-        _ => &[],
+    let opposite: &[&str] = match step.operation.shows() {
+        Shows::Gone => &ADDING,
+        Shows::Come => &REMOVING,
+        Shows::Another | Shows::Altered | Shows::Same | Shows::Unknown => &[],
     };
     match opposite.contains(&first.as_str()) {
         true => Err(format!("it opens with {first:?}, but the operation is {}", step.operation.name())),
@@ -326,28 +330,23 @@ fn check_result(prompt: &str, result: &str, step: &PlannedStep) -> Result<(), St
         let all = words(text);
         all.iter().filter(|word| !is_article(word)).cloned().collect::<Vec<_>>()
     };
-    match step.operation {
-        Operation::Replace | Operation::Visual | Operation::Adjust => {
+    let as_before = || format!("the result is {result:?}, as it was before");
+    match step.operation.outcome() {
+        Outcome::Nothing => return Ok(()),
+        Outcome::Reference => return object(step).map(drop),
+        Outcome::Thing if bare(&object(step)?.noun) == bare(result) => return Err(as_before()),
+        Outcome::Look => {
             let noun = &object(step)?.noun;
-            let same = bare(noun) == bare(result);
-            if same && step.operation != Operation::Visual {
-                return Err(format!("the result is {result:?}, as it was before"));
+            if bare(noun) == bare(result) {
+                return Err(as_before());
             }
-            if step.operation == Operation::Adjust {
-                let kind = head(noun).unwrap_or_default();
-                return match words(result).iter().any(|word| same_kind(word, &kind)) {
-                    true => Ok(()),
-                    false => {
-                        Err(format!("the result {result:?} must still be a {kind}, only its look changes"))
-                    }
-                };
-            }
+            let kind = head(noun).unwrap_or_default();
+            return match words(result).iter().any(|word| same_kind(word, &kind)) {
+                true => Ok(()),
+                false => Err(format!("the result {result:?} must still be a {kind}, only its look changes")),
+            };
         }
-        Operation::Background | Operation::Style => {}
-        _ => return Ok(()),
-    }
-    if step.operation == Operation::Visual {
-        return Ok(());
+        Outcome::Thing | Outcome::Ground | Outcome::Style => {}
     }
     let said = words(prompt);
     match telling(result).iter().any(|word| said.iter().any(|said| same_kind(said, word))) {

@@ -2,11 +2,11 @@
 //!
 //! What is added was there all along: the object is taken out, and the emptied picture is what the edit starts from
 //! (ImgEdit's way). A hybrid's second pass works on the first one's output; the third turn of `version_backtracking` works on
-//! the first turn's.
+//! what the second started from.
 
 use serde::{Deserialize, Serialize};
 
-use super::{EditType, Operation};
+use super::{EditType, MadeBy, Needs, Operation, Telling};
 
 /// A picture of an edit: the source's own, or what a pass made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,37 +37,37 @@ pub struct Passes {
 /// The passes of an edit whose steps are these operations: as [`EditPlan::steps`](super::EditPlan::steps).
 pub fn passes(edit_type: EditType, operations: &[Operation]) -> Passes {
     let mut made = Passes { passes: Vec::new(), turns: Vec::new() };
-    match edit_type {
-        EditType::Action => made.turns.push((Shown::Original, Shown::EndFrame)),
-        EditType::Hybrid => {
+    if edit_type.needs() == Needs::TwoFrames {
+        made.turns.push((Shown::Original, Shown::EndFrame));
+        return made;
+    }
+    match edit_type.told() {
+        Telling::Joined => {
             // What is added must be missing from the input, and the other operation must not touch it.
             let (mut input, mut output) = (Shown::Original, Shown::Original);
             for (step, &operation) in operations.iter().enumerate() {
-                match operation {
-                    Operation::Add => input = made.pass(Operation::Remove, step, input),
-                    _ => output = made.pass(operation, step, output),
+                match operation.made() {
+                    MadeBy::ByRemoval => input = made.pass(Operation::Remove, step, input),
+                    MadeBy::ByEditor | MadeBy::OnFilm => output = made.pass(operation, step, output),
                 }
             }
             made.turns.push((input, output));
         }
-        _ => {
+        Telling::Single | Telling::UnderPremise | Telling::Chained | Telling::Withdrawing => {
+            let withdraws = edit_type.told() == Telling::Withdrawing;
             let mut shown = Shown::Original;
-            let mut first = shown;
             for (step, &operation) in operations.iter().enumerate() {
-                let turn = match operation {
+                // A withdrawn turn: the conversation goes on from the picture before it.
+                let last = step + 1 == operations.len();
+                let before = made.turns.last().filter(|_| withdraws && last).map(|(input, _)| *input);
+                let turn = match operation.made() {
                     // The object is there: taken out, the picture is what the turn starts from.
-                    Operation::Add => (made.pass(Operation::Remove, step, shown), shown),
-                    _ => {
-                        let back = edit_type == EditType::VersionBacktracking && step == 2;
-                        let from = if back { first } else { shown };
-                        // A withdrawn turn: the conversation goes on from the picture before it.
-                        (shown, made.pass(operation, step, from))
+                    MadeBy::ByRemoval => (made.pass(Operation::Remove, step, shown), shown),
+                    MadeBy::ByEditor | MadeBy::OnFilm => {
+                        (shown, made.pass(operation, step, before.unwrap_or(shown)))
                     }
                 };
                 shown = turn.1;
-                if step == 0 {
-                    first = shown;
-                }
                 made.turns.push(turn);
             }
         }

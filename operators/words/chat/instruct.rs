@@ -11,30 +11,29 @@ use super::{ChatRequest, Part};
 use crate::editors::limits::Limits;
 use crate::plan::edit_plan::check::check_beside;
 use crate::plan::edit_plan::place::{Place, Size};
-use crate::plan::edit_plan::{EditPlan, EditType, Instruction, Operation, PlannedStep};
+use crate::plan::edit_plan::{Changes, EditPlan, EditType, Instruction, Needs, PlannedStep, Telling};
+use crate::plan::edit_type::edit_types;
 
 const SYSTEM: &str = include_str!("../prompts/instruct.md");
 /// Raise this when the code changes what is asked or taken.
 const VERSION: &[u8] = b"chat instruct/2";
 
-/// The rules of a type.
-fn rules(edit_type: EditType) -> &'static str {
-    match edit_type {
-        EditType::Add => include_str!("../prompts/instruct/add.md"),
-        EditType::Remove => include_str!("../prompts/instruct/remove.md"),
-        EditType::Replace => include_str!("../prompts/instruct/replace.md"),
-        EditType::Adjust => include_str!("../prompts/instruct/adjust.md"),
-        EditType::Action => include_str!("../prompts/instruct/action.md"),
-        EditType::Style => include_str!("../prompts/instruct/style.md"),
-        EditType::Extract => include_str!("../prompts/instruct/extract.md"),
-        EditType::Visual => include_str!("../prompts/instruct/visual.md"),
-        EditType::Background => include_str!("../prompts/instruct/background.md"),
-        EditType::Hybrid => include_str!("../prompts/instruct/hybrid.md"),
-        EditType::ContentMemory => include_str!("../prompts/instruct/content_memory.md"),
-        EditType::ContentUnderstanding => include_str!("../prompts/instruct/content_understanding.md"),
-        EditType::VersionBacktracking => include_str!("../prompts/instruct/version_backtracking.md"),
-    }
+/// The rules of each type: a file of its name.
+macro_rules! rules {
+    (
+        operations {$($of_operations:tt)*}
+        types {$($(#[$doc:meta])* $type:ident $name:literal: needs $needs:ident, told $told:ident,
+            steps $([$($step:tt)+])+;)+}
+    ) => {
+        /// The rules of a type.
+        fn rules(edit_type: EditType) -> &'static str {
+            match edit_type {
+                $(EditType::$type => include_str!(concat!("../prompts/instruct/", $name, ".md")),)+
+            }
+        }
+    };
 }
+edit_types!(rules);
 
 /// The pictures that go with a plan, each as [`encode`](super::encode) made it; words alone will do but for `action`, which is
 /// about two, and `visual`, whose result only the reference knows.
@@ -59,7 +58,7 @@ pub fn request(plan: &EditPlan, seen: &Seen, limits: &Limits) -> ChatRequest {
             parts.push(picture.clone());
         }
     };
-    let two_frames = plan.edit_type == EditType::Action;
+    let two_frames = plan.edit_type.needs() == Needs::TwoFrames;
     let label = if two_frames { "The picture before the edit:" } else { "The picture:" };
     show(label.into(), seen.picture.as_ref());
     show("The picture after the edit:".into(), seen.end_frame.as_ref());
@@ -100,9 +99,10 @@ fn told(step: &PlannedStep, plan: &EditPlan) -> String {
     let mut told = step.operation.name().to_owned();
     let Some(object) = &step.object else { return told };
     let place = Place::of(object.bbox, plan.width, plan.height).phrase();
-    let what = if step.operation == Operation::Background { "background" } else { "object" };
+    let of_a_background = step.operation.changes() == Changes::Background;
+    let what = if of_a_background { "background" } else { "object" };
     let _ = write!(told, "\n{what}: {}", object.noun);
-    if step.operation != Operation::Background {
+    if !of_a_background {
         let _ = write!(told, "\nplace: {place}");
         if let Some(size) = Size::of(object.bbox, plan.width, plan.height).word() {
             let _ = write!(told, "\nsize: {size}");
@@ -129,7 +129,7 @@ enum Holds {
 fn keys(plan: &EditPlan) -> Vec<AnswerKey> {
     let turns = plan.edit_type.turns();
     let mut keys = Vec::new();
-    if plan.edit_type == EditType::ContentMemory {
+    if plan.edit_type.told() == Telling::UnderPremise {
         keys.push(AnswerKey { name: "premise".into(), holds: Holds::Premise });
     }
     for turn in 1..=turns {

@@ -10,7 +10,8 @@ use super::reader::said;
 use super::reader::scores::{Label, labelled, no_score, only_score};
 use super::{ChatRequest, Part};
 use crate::plan::edit_plan::words::{first, words};
-use crate::plan::edit_plan::{EditType, Operation};
+use crate::plan::edit_plan::{EditType, Operation, Telling};
+use crate::plan::edit_type::edit_types;
 use crate::plan::judgement::Judgement;
 
 const PROMPT: &str = include_str!("../prompts/judge.md");
@@ -26,38 +27,37 @@ pub enum Rubric {
     Hybrid,
 }
 
-impl Rubric {
-    pub const ALL: [Rubric; 10] = [
-        Rubric::Of(Operation::Add),
-        Rubric::Of(Operation::Remove),
-        Rubric::Of(Operation::Replace),
-        Rubric::Of(Operation::Adjust),
-        Rubric::Of(Operation::Action),
-        Rubric::Of(Operation::Style),
-        Rubric::Of(Operation::Extract),
-        Rubric::Of(Operation::Visual),
-        Rubric::Of(Operation::Background),
-        Rubric::Hybrid,
-    ];
+/// The rubric of each operation: a file of its name.
+macro_rules! rubrics {
+    (
+        operations {$(
+            $(#[$doc:meta])*
+            $operation:ident $name:literal:
+                changes $changes:ident, shows $shows:ident, outcome $outcome:ident, made $made:ident;
+        )+}
+        types {$($of_types:tt)*}
+    ) => {
+        impl Rubric {
+            pub const ALL: [Rubric; Operation::COUNT + 1] =
+                [$(Rubric::Of(Operation::$operation),)+ Rubric::Hybrid];
 
+            fn text(self) -> &'static str {
+                match self {
+                    $(Rubric::Of(Operation::$operation) => {
+                        include_str!(concat!("../prompts/judge/", $name, ".md"))
+                    })+
+                    Rubric::Hybrid => include_str!("../prompts/judge/hybrid.md"),
+                }
+            }
+        }
+    };
+}
+edit_types!(rubrics);
+
+impl Rubric {
     /// Of an edit, or of that turn of a conversation whose step is `operation`.
     pub fn of(edit_type: EditType, operation: Operation) -> Rubric {
-        if edit_type == EditType::Hybrid { Rubric::Hybrid } else { Rubric::Of(operation) }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Rubric::Of(Operation::Add) => include_str!("../prompts/judge/add.md"),
-            Rubric::Of(Operation::Remove) => include_str!("../prompts/judge/remove.md"),
-            Rubric::Of(Operation::Replace) => include_str!("../prompts/judge/replace.md"),
-            Rubric::Of(Operation::Adjust) => include_str!("../prompts/judge/adjust.md"),
-            Rubric::Of(Operation::Action) => include_str!("../prompts/judge/action.md"),
-            Rubric::Of(Operation::Style) => include_str!("../prompts/judge/style.md"),
-            Rubric::Of(Operation::Extract) => include_str!("../prompts/judge/extract.md"),
-            Rubric::Of(Operation::Visual) => include_str!("../prompts/judge/visual.md"),
-            Rubric::Of(Operation::Background) => include_str!("../prompts/judge/background.md"),
-            Rubric::Hybrid => include_str!("../prompts/judge/hybrid.md"),
-        }
+        if edit_type.told() == Telling::Joined { Rubric::Hybrid } else { Rubric::Of(operation) }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Instructions from a small grammar: what an edit is about and where, and what shall come of it.
+//! Instructions from a small grammar: what an edit is about, where that is, and what shall come of it.
 //!
-//! Every slot (wording, colour, thing, style, ground) is filled by a hash of the plan's pick and the slot's name, so that slots
-//! don't hang together and every rerun says the same. What is said passes [`check`](crate::plan::edit_plan::check::check); where a
-//! filling doesn't, others are tried, and a plan that none fits is refused.
+//! Every slot (wording, colour, thing, style, ground) is filled by a hash of the plan's pick and the slot's name, so that slots are
+//! independent of each other and every rerun gives the same words. The result must pass [`check`](crate::plan::edit_plan::check::check). If
+//! a filling does not, others are tried. A plan that no filling fits is refused.
 
 use threshflow::row::Refusal;
 
@@ -10,7 +10,7 @@ use super::lexicon::Lexicon;
 use super::motion::Motion;
 use crate::plan::choice::slot;
 use crate::plan::edit_plan::check::check_beside;
-use crate::plan::edit_plan::{EditPlan, EditType, Instruction};
+use crate::plan::edit_plan::{EditPlan, Instruction, Needs};
 
 mod subject;
 mod writer;
@@ -66,11 +66,9 @@ pub fn instruct(lexicon: &Lexicon, plan: &EditPlan, known: &Known<'_>) -> Result
         let pick = if attempt == 0 { plan.pick } else { slot(plan.pick, &format!("attempt {attempt}")) };
         let writer = Writer::new(lexicon, plan, known, pick, attempt >= TERSE_FROM)?;
         let instruction = writer.write()?;
-        let objects: Vec<&str> = match plan.edit_type {
-            EditType::Background => known.objects.to_vec(),
-            _ => Vec::new(),
-        };
-        match check_beside(&instruction, plan, &objects) {
+        let of_a_background = plan.edit_type.needs() == Needs::Background;
+        let objects = if of_a_background { known.objects } else { &[] };
+        match check_beside(&instruction, plan, objects) {
             Ok(()) => return Ok(instruction),
             Err(why) => complaint = why,
         }

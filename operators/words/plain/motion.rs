@@ -1,8 +1,8 @@
 //! What moved between two frames, and where to.
 //!
-//! Both frames are shrunk to a grid of grey cells. For every thing that is known to be in the first frame, the patch of cells in its
-//! box is looked for in the second, moved and scaled (block matching by the mean absolute difference). The thing whose patch
-//! gains most by moving is what moved. Whole numbers throughout: the same everywhere.
+//! Both frames are shrunk to a grid of grey cells. For every known thing of the first frame, the patch of cells in its box is looked for in
+//! the second frame, moved and scaled (block matching by the mean absolute difference). The thing whose patch gains most by moving is the
+//! one that moved. All numbers are whole, so that the result is the same everywhere.
 
 use image::RgbImage;
 

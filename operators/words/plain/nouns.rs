@@ -1,4 +1,4 @@
-//! Nouns from captions: which of a vocabulary's stand in one to the letter. Works on captions of any origin.
+//! Nouns from captions: the nouns of a vocabulary that stand in a caption as whole words. It works on captions of any origin.
 
 use super::phrase::{list, with_article};
 use super::vocabulary::{Vocabulary, is_boundary};

@@ -1,4 +1,4 @@
-//! Articles, plurals, lists: what phrases are put together from.
+//! Articles, plurals, lists: the parts that phrases are made of.
 
 use crate::plan::edit_plan::words::words;
 

@@ -1,4 +1,4 @@
-//! The nouns that a noun finder without a model knows: ours lie in `vocabulary.txt`, anybody's in a file of the same form.
+//! The nouns that a noun finder without a model knows. Ours are in `vocabulary.txt`; the user's are in a file of the same form.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! The files of a sample as they are released: the shard's own where they show what they are to show, else drawn anew.
+//! The files of a sample as they are released: the shard's own if they show what they must show, otherwise drawn anew.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

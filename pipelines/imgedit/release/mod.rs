@@ -1,9 +1,9 @@
-//! A released set out of a published one: the edits of `out/edits/`, their pictures out of the shards and the store. Asks
-//! nothing and runs no model.
+//! Makes a released set from a published one: the edits of `out/edits/`, with their pictures from the shards and the store. It asks nothing
+//! and runs no model.
 //!
-//! The `N` of a released part is the place of its source shard, from 1, among all shards that `out/manifest.json` names, by
-//! name. A shard of which everything was held back is one of them, so that no dial moves a number; a shard that is added or
-//! taken away moves those behind it.
+//! The `N` of a released part is the place of its source shard, from 1, among all shards that `out/manifest.json` names, by name. A shard
+//! of which everything was held back is one of them, so that no dial moves a number. A shard that is added or taken away moves the numbers
+//! of those after it.
 
 mod files;
 mod recent;

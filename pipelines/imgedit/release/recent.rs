@@ -1,4 +1,4 @@
-//! What was used last, opened once and shared by threads.
+//! Things that were used last, opened once and shared by threads.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What only folders of ours have: the manifest, the details, scores whose shape is known.
+//! What only our own folders have: the manifest, the details, scores whose shape is known.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

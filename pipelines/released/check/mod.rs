@@ -35,7 +35,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use operators::plan::edit_plan::EditType;
+use operators::plan::edit_plan::{MadeBy, Telling};
 use threshflow::limits::side_by_side;
 use threshflow::row::ContentHash;
 
@@ -151,11 +151,13 @@ impl Across {
                 findings.push(Finding::fault("duplicate_row", output, message));
             }
         }
-        match (row.edit_type, hashes) {
-            (Some(EditType::Add), Some(hashes)) => self.adds.push((hashes, row.turns[0].outputs[0].clone())),
-            // A hybrid may start from an emptied picture, too.
-            (Some(EditType::Hybrid) | None, _) | (_, None) => {}
-            (Some(_), Some([input, _])) => drop(self.originals.insert(input)),
+        let (Some(edit_type), Some([input, output])) = (row.edit_type, hashes) else { return };
+        let may_be_emptied = edit_type.may(|operation| operation.made() == MadeBy::ByRemoval);
+        match (may_be_emptied, edit_type.told()) {
+            (true, Telling::Single) => self.adds.push(([input, output], row.turns[0].outputs[0].clone())),
+            // It may start from an emptied picture, too.
+            (true, _) => {}
+            (false, _) => drop(self.originals.insert(input)),
         }
     }
 

@@ -1,6 +1,6 @@
-//! One row and its sample: pictures, mask, task and instruction held against each other.
+//! Compares one row and its sample: pictures, mask, task and instruction.
 
-use operators::plan::edit_plan::EditType;
+use operators::plan::edit_plan::{Changes, EditType, Operation, Telling};
 use threshflow::row::ContentHash;
 
 use super::pixels::{self, Shown};
@@ -240,7 +240,9 @@ impl Sample<'_> {
         for (step, object) in &task.objects {
             let mut said: Vec<&str> = match row.edit_type {
                 // A turn an object; elsewhere later turns may say `it`.
-                Some(EditType::ContentMemory) => prompts.get(*step).copied().into_iter().collect(),
+                Some(edit_type) if edit_type.told() == Telling::UnderPremise => {
+                    prompts.get(*step).copied().into_iter().collect()
+                }
                 _ => prompts.clone(),
             };
             said.extend(task.premise.as_deref());
@@ -260,6 +262,9 @@ impl Sample<'_> {
 
 /// Whether the pixels inside the mask must differ: not where the object is moved to another ground, or nothing is masked.
 fn changes_its_region(edit_type: EditType) -> bool {
-    use EditType::{Add, Adjust, Background, Remove, Replace, Visual};
-    matches!(edit_type, Add | Remove | Replace | Adjust | Visual | Background)
+    let changes = |operation: Operation| match operation.changes() {
+        Changes::Object | Changes::Background => true,
+        Changes::Surroundings | Changes::Picture | Changes::Motion => false,
+    };
+    edit_type.told() == Telling::Single && edit_type.may(changes)
 }

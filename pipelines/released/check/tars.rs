@@ -1,4 +1,4 @@
-//! The tars of a released folder, pieces joined, and where every member lies.
+//! The tars of a released folder, chunks joined, and the place of every member.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};

@@ -1,4 +1,4 @@
-//! `result.json` as a checker reads it: whoever wrote it, as much of it as there is.
+//! `result.json` as a checker reads it: as much of it as there is, whoever wrote it.
 
 use operators::pixels::rle;
 use serde_json::Value;

@@ -1,8 +1,8 @@
-//! What a plan says of regions and edits: which enter and leave for sure, and of which only answers can tell.
+//! What a plan says of regions and edits: which enter and leave for certain, and which depend on answers that are not there yet.
 //!
-//! A piece that is published is known by its number and its content. That it stays is certain where its picture's verdict is, no
-//! question about the piece is open, and, of an edit, none about any region of its picture: among other regions another one
-//! may be chosen.
+//! A published piece is known by its number and its content. It stays for certain if three things hold: its picture's verdict is certain;
+//! no question about the piece is open; and, for an edit, no question about any region of its picture is open, because among other regions
+//! another one may be chosen.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -1,8 +1,8 @@
-//! Which stage holds the others up: the one before which questions waited for most of the time while all of its threads were at
-//! work. It is looked at many times a second, and told of what was seen since the last word.
+//! Finds the stage that holds the others up: the stage for which questions waited, most of the time, while all of its threads were at work.
+//! This is looked at many times a second, and the result since the last report is reported.
 //!
-//! A stage that is merely slow holds nobody up while a thread of it is free; one that is busy holds nobody up while nothing waits. The
-//! decode pool is a stage of its own here. Its threads wait where a line is full, and then it is the line that holds them up.
+//! A slow stage holds nobody up while one of its threads is free. A busy stage holds nobody up while nothing waits for it. The decode pool
+//! counts as a stage of its own here. When its threads wait because a line is full, the stage of that line holds the others up.
 
 use std::collections::BTreeMap;
 

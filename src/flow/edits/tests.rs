@@ -4,12 +4,12 @@
 use super::*;
 use crate::flow::Found;
 use crate::lane::{Key, Question};
-use crate::row::{RegionKind, Score};
+use crate::row::RegionKind;
 
 fn image() -> Image {
     let id = RowId { shard: 3, member: 4 };
     let content = ContentHash::of(b"a picture");
-    Image { id, content, width: 640, height: 480, given: Score::of(f32::NAN) }
+    Image { id, content, width: 640, height: 480 }
 }
 
 fn found(noun_text: &str, bbox: [f32; 4], told_by: Option<&[u8]>) -> Found {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::flow::worker::NEIGHBOURS;
-use crate::row::{ContentHash, Given, Image, RowId, Score};
+use crate::row::{ContentHash, Image, RowId};
 
 /// Shared by the gates of one worker.
 pub(in crate::flow) type SharedPictures = Rc<RefCell<Pictures>>;
@@ -17,7 +17,6 @@ struct Bare {
     content: ContentHash,
     width: u16,
     height: u16,
-    given: Score<Given>,
 }
 
 /// Neighbours of a shard that live on one worker.
@@ -34,13 +33,13 @@ pub(in crate::flow) struct Pictures(BTreeMap<u32, Vec<Option<Box<Run>>>>);
 impl Pictures {
     /// A row about this picture comes to stand in a gate.
     pub(super) fn hold(&mut self, image: &Image) {
-        let Image { id, content, width, height, given } = *image;
+        let Image { id, content, width, height } = *image;
         let (run, place) = place(id);
         let runs = self.0.entry(id.shard).or_default();
         if runs.len() <= run {
             runs.resize_with(run + 1, || None);
         }
-        let bare = Bare { content, width, height, given };
+        let bare = Bare { content, width, height };
         let run = runs[run].get_or_insert_with(|| Box::new(Run { rows: 0, pictures: [bare; NEIGHBOURS] }));
         run.rows += 1;
         run.pictures[place] = bare;
@@ -67,9 +66,8 @@ impl Pictures {
     /// The picture of a row that stands in a gate.
     pub(super) fn get(&self, id: RowId) -> Option<Image> {
         let (run, place) = place(id);
-        let Bare { content, width, height, given } =
-            self.0.get(&id.shard)?.get(run)?.as_ref()?.pictures[place];
-        Some(Image { id, content, width, height, given })
+        let Bare { content, width, height } = self.0.get(&id.shard)?.get(run)?.as_ref()?.pictures[place];
+        Some(Image { id, content, width, height })
     }
 }
 
@@ -83,8 +81,7 @@ mod tests {
 
     fn image(shard: u32, member: u32) -> Image {
         let content = ContentHash::of(&member.to_le_bytes());
-        let given = Score::of(member as f32);
-        Image { id: RowId { shard, member }, content, width: 1 + member as u16, height: 2, given }
+        Image { id: RowId { shard, member }, content, width: 1 + member as u16, height: 2 }
     }
 
     #[test]
@@ -108,6 +105,6 @@ mod tests {
 
     #[test]
     fn a_picture_is_small() {
-        assert_eq!(size_of::<Bare>(), 24);
+        assert_eq!(size_of::<Bare>(), 20);
     }
 }

@@ -186,7 +186,7 @@ impl Lane {
             let picture = sample.picture.as_ref().unwrap();
             let id = RowId { shard: shard.seq, member: member as u32 };
             let (width, height) = (picture.width, picture.height);
-            let image = Image { id, content: picture.content, width, height, given: Score::of(f32::NAN) };
+            let image = Image { id, content: picture.content, width, height };
             Question::about(&image, Key::Picture)
         };
         let questions = shard.index.samples.iter().enumerate().map(question).collect();

@@ -1,4 +1,4 @@
-//! Nested columns: JSON values put into Arrow's lists and structs, and read back from them.
+//! Nested columns: writes JSON values to Arrow's lists and structs, and reads them back.
 
 use std::sync::Arc;
 

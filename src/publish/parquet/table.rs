@@ -1,4 +1,4 @@
-//! Tables of nested columns, for formats that are not ours: written row by row from JSON, read whoever wrote them.
+//! Tables of nested columns, for formats that are not ours. They are written row by row from JSON, and can be read whoever wrote them.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! The orientation that a picture says of itself, as Pillow's `ImageOps.exif_transpose` reads it: EXIF's tag 274 first, whatever
-//! number it is written as, and where there is none, `tiff:Orientation` in XMP.
+//! The orientation that a picture states, as Pillow's `ImageOps.exif_transpose` reads it: EXIF's tag 274 first, whatever kind of number it
+//! is; if there is none, `tiff:Orientation` in XMP.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a PNG says of its orientation, in whichever chunk: `eXIf`, a "raw profile" in a text, XMP; before the pixels or after them.
+//! What a PNG says of its orientation, in any chunk: `eXIf`, a "raw profile" in a text, or XMP; before the pixels or after them.
 
 use std::borrow::Cow;
 

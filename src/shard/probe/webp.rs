@@ -1,4 +1,4 @@
-//! What a WebP says beside its pixels; and a header that promises chunks which aren't there.
+//! What a WebP says beside its pixels, and the check of headers that promise chunks which are not there.
 
 use std::borrow::Cow;
 

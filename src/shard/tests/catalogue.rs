@@ -1,10 +1,11 @@
 //! The catalogue and the index files: what is walked, what is not, and which number a shard has.
 
 use std::fs::FileTimes;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::row::ContentHash;
+use crate::row::{ContentHash, RowId};
 use crate::shard::{ShardError, check_store};
 
 fn named(name: &str, path: &Path) -> ShardSource {
@@ -311,4 +312,24 @@ fn a_shard_that_changes_during_the_run_is_an_error_that_says_so() {
     desk.put("x.tar", &good_tar(3));
     let error = catalogue.shard(seq).err().unwrap().to_string();
     assert!(error.contains("changed during the run"), "{error}");
+}
+
+/// Whoever asks late for a field has the numbers of what was loaded before, and of what comes.
+#[test]
+fn numbers_of_sidecars_are_at_hand_whenever_they_are_asked_for() {
+    let desk = Desk::new();
+    let tar = |number: f32| {
+        let json = format!("{{\"aes\": {number}, \"other\": 1}}");
+        tar_of(&[file("a.png", png(8, 8, 1)), file("a.json", json), file("b.png", png(9, 9, 2))])
+    };
+    let [first, second] = [("x.tar", 2.5), ("y.tar", 6.0)].map(|(name, number)| desk.put(name, &tar(number)));
+    let catalogue = desk.catalogue();
+    let first = catalogue.load(&source_of(&first)).unwrap().seq;
+    let numbers = catalogue.sidecar_numbers("aes").unwrap();
+    let second = catalogue.load(&source_of(&second)).unwrap().seq;
+    let of = |shard: u32, member: u32| numbers.of(RowId { shard, member });
+    assert_eq!([of(first, 0), of(first, 1), of(first, 2)], [Some(2.5), None, None]);
+    assert_eq!([of(second, 0), of(second, 1), of(second + 1, 0)], [Some(6.0), None, None]);
+    assert!(Arc::ptr_eq(&numbers, &catalogue.sidecar_numbers("aes").unwrap()));
+    assert_eq!(catalogue.sidecar_fields(), ["aes"]);
 }

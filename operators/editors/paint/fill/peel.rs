@@ -1,5 +1,5 @@
-//! A first fill, square by square from the outside inwards, where lines run into the hole before all (Criminisi, Pérez and
-//! Toyama, "Region filling and object removal by exemplar-based inpainting", 2004).
+//! A first fill, square by square from the outside inwards. Squares where lines run into the hole come first (Criminisi, Pérez and Toyama,
+//! "Region filling and object removal by exemplar-based inpainting", 2004).
 //!
 //! Every square is compared with all others, so it is for small pictures: the coarsest level.
 

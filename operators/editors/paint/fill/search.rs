@@ -1,4 +1,4 @@
-//! Which square outside of the hole each square at the hole is most like.
+//! Finds, for each square at the hole, the most similar square outside of the hole.
 
 use super::super::dice::Dice;
 use super::level::{HALF, Level};

@@ -3,6 +3,7 @@
 use threshflow::row::RegionKind;
 
 use super::*;
+use crate::plan::edit_plan::EditType;
 
 const SMALL_LEFT: [f32; 4] = [0.0, 400.0, 150.0, 600.0];
 const LARGE_RIGHT: [f32; 4] = [500.0, 200.0, 1000.0, 800.0];

@@ -3,10 +3,10 @@
 use threshflow::row::RegionKind;
 
 use super::*;
-use crate::plan::edit_plan::PlannedObject;
 use crate::plan::edit_plan::check::{
     MOST_OF_NEW_OBJECT, MOST_OF_PREMISE, MOST_OF_RESULT, MOST_OF_STYLE, MOST_WORDS, MOST_WORDS_OF_TWO,
 };
+use crate::plan::edit_plan::{Operation, PlannedObject};
 
 fn step(operation: Operation, noun: &str) -> PlannedStep {
     let object = (!noun.is_empty()).then(|| PlannedObject {
@@ -193,5 +193,5 @@ fn a_stamp_covers_its_own_rules_only() {
     let mut stamps: Vec<_> = EditType::ALL.into_iter().map(stamp_parts).collect();
     stamps.sort();
     stamps.dedup();
-    assert_eq!(stamps.len(), 13);
+    assert_eq!(stamps.len(), EditType::COUNT);
 }

@@ -1,4 +1,4 @@
-//! How an object is spoken of: `the small red car on the left`.
+//! How an object is named: `the small red car on the left`.
 
 use crate::plan::edit_plan::place::{Place, Size};
 use crate::plan::edit_plan::words::{count, head, words};

@@ -8,7 +8,7 @@ use super::*;
 use crate::plan::choice::{of, operations, slot};
 use crate::plan::edit_plan::check::check;
 use crate::plan::edit_plan::words::{names, words};
-use crate::plan::edit_plan::{Operation, PlannedObject, PlannedStep};
+use crate::plan::edit_plan::{EditType, Operation, PlannedObject, PlannedStep};
 
 const USUAL: [&str; 14] = [
     "car",
@@ -38,7 +38,7 @@ fn plan(edit_type: EditType, nouns: [&str; 2], pick: u64) -> EditPlan {
         let (left, top) = (side("left", width * 3 / 4), side("top", height * 3 / 4));
         let bbox =
             [left, top, left + 20.0 + side("across", width / 2), top + 20.0 + side("down", height / 2)];
-        let kind = crate::plan::choice::kind_of(edit_type);
+        let kind = edit_type.kind();
         let object = PlannedObject { noun: nouns[number].to_owned(), kind, bbox };
         PlannedStep { operation, object: (edit_type.objects() > 0).then_some(object) }
     });

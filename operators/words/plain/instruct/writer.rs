@@ -1,4 +1,4 @@
-//! The grammar: one function a type, each with its wordings.
+//! The grammar: one function for each type, with its wordings.
 
 use threshflow::row::Refusal;
 
@@ -7,7 +7,7 @@ use super::subject::Subject;
 use crate::plan::choice::{of, slot};
 use crate::plan::edit_plan::check::MOST_OF_NEW_OBJECT;
 use crate::plan::edit_plan::words::{count, head, same_kind, words};
-use crate::plan::edit_plan::{EditPlan, EditType, Instruction, Operation};
+use crate::plan::edit_plan::{EditPlan, Instruction, Operation, Telling};
 use crate::words::plain::lexicon::Lexicon;
 use crate::words::plain::motion::Motion;
 use crate::words::plain::phrase::with_article;
@@ -45,7 +45,7 @@ impl<'a> Writer<'a> {
         pick: u64,
         terse: bool,
     ) -> Result<Self, Refusal> {
-        let (given, due) = (plan.steps.len(), due_steps(plan.edit_type));
+        let (given, due) = (plan.steps.len(), plan.edit_type.steps().len());
         let subjects: Vec<Subject<'a>> = plan
             .steps
             .iter()
@@ -71,25 +71,54 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn write(&self) -> Result<Instruction, Refusal> {
         let mut premise = None;
-        let turns = match self.plan.edit_type {
-            EditType::Hybrid => return Ok(self.hybrid()),
-            EditType::ContentMemory => {
-                let colour = self.colour("premise", &[0, 1]);
+        let steps = self.plan.steps.len();
+        let turns = match self.plan.edit_type.told() {
+            Telling::Joined => return self.joined(),
+            Telling::UnderPremise => {
+                let all: Vec<usize> = (0..steps).collect();
+                let colour = self.colour("premise", &all);
                 premise = Some(self.premise(&colour));
-                vec![self.obeying(0, &colour), self.obeying(1, &colour)]
+                all.into_iter().map(|step| self.obeying(step, &colour)).collect()
             }
-            EditType::ContentUnderstanding => vec![self.clause(0), self.pronoun(1), self.pronoun(2)],
-            EditType::VersionBacktracking => vec![self.clause(0), self.pronoun(1), self.back(2)],
-            EditType::Action => vec![said(self.action()?)],
-            EditType::Style => vec![self.style()],
-            EditType::Extract => vec![self.extract()],
-            EditType::Visual => vec![self.visual()],
-            EditType::Background => vec![self.background()],
-            EditType::Add | EditType::Remove | EditType::Replace | EditType::Adjust => vec![self.clause(0)],
-        };
+            Telling::Chained => self.conversation(steps, |step| self.pronoun(step)),
+            Telling::Withdrawing => self.conversation(steps, |step| match step + 1 == steps {
+                true => Ok(self.back(step)),
+                false => self.pronoun(step),
+            }),
+            Telling::Single => self.single().map(|turn| vec![turn]),
+        }?;
         let results = turns.iter().map(|turn| turn.result.clone()).collect();
         let prompts = turns.iter().map(|turn| sentence(&turn.words)).collect();
         Ok(Instruction { prompts, results, premise })
+    }
+
+    /// The one step of an edit.
+    fn single(&self) -> Result<Said, Refusal> {
+        match self.plan.steps[0].operation {
+            Operation::Add | Operation::Remove | Operation::Replace | Operation::Adjust => self.clause(0),
+            Operation::Action => Ok(said(self.action()?)),
+            Operation::Style => Ok(self.style()),
+            Operation::Extract => Ok(self.extract()),
+            Operation::Visual => Ok(self.visual()),
+            Operation::Background => Ok(self.background()),
+        }
+    }
+
+    /// Turns of which the first names the object.
+    fn conversation(
+        &self,
+        steps: usize,
+        later: impl Fn(usize) -> Result<Said, Refusal>,
+    ) -> Result<Vec<Said>, Refusal> {
+        (0..steps).map(|step| if step == 0 { self.clause(step) } else { later(step) }).collect()
+    }
+
+    /// Of a step that the grammar has no such clause for.
+    fn no_clause(&self, step: usize, clause: &str) -> Refusal {
+        let operation = self.plan.steps[step].operation.name();
+        let edit_type = self.plan.edit_type;
+        let message = format!("the plain grammar has no {clause} for the step {operation} of a {edit_type}");
+        Refusal::permanent("bad_plan", message)
     }
 
     /// One of some wordings, chosen by its slot.
@@ -143,34 +172,29 @@ impl<'a> Writer<'a> {
     }
 
     /// A step that names its object, as a clause.
-    fn clause(&self, step: usize) -> Said {
+    fn clause(&self, step: usize) -> Result<Said, Refusal> {
         let subject = &self.subjects[step];
         let what = format!("clause {step}");
-        match self.plan.steps[step].operation {
+        Ok(match self.plan.steps[step].operation {
             Operation::Add => {
                 let new = subject.introduced();
-                said(
-                    self.wording(
-                        &what,
-                        &[format!("add {new}"), format!("insert {new}"), format!("put {new}")],
-                    ),
-                )
+                let wordings = [format!("add {new}"), format!("insert {new}"), format!("put {new}")];
+                said(self.wording(&what, &wordings))
             }
             Operation::Remove => {
                 let known = subject.known();
-                said(self.wording(
-                    &what,
-                    &[
-                        format!("remove {known}"),
-                        format!("erase {known}"),
-                        format!("take {known} out of the picture"),
-                        format!("delete {known}"),
-                    ],
-                ))
+                let wordings = [
+                    format!("remove {known}"),
+                    format!("erase {known}"),
+                    format!("take {known} out of the picture"),
+                    format!("delete {known}"),
+                ];
+                said(self.wording(&what, &wordings))
             }
             Operation::Adjust => self.adjusted(step, &subject.known(), &what),
-            _ => self.replaced(step, &subject.known_by_one(), &what),
-        }
+            Operation::Replace => self.replaced(step, &subject.known_by_one(), &what),
+            _ => return Err(self.no_clause(step, "clause")),
+        })
     }
 
     fn replaced(&self, step: usize, known: &str, what: &str) -> Said {
@@ -197,8 +221,9 @@ impl<'a> Writer<'a> {
         Said { words: self.wording(what, &wordings), result }
     }
 
-    fn hybrid(&self) -> Instruction {
-        let (first, second) = (self.clause(0), self.clause(1));
+    /// Two steps in one sentence.
+    fn joined(&self) -> Result<Instruction, Refusal> {
+        let (first, second) = (self.clause(0)?, self.clause(1)?);
         let joined = self.wording(
             "joint",
             &[
@@ -207,11 +232,8 @@ impl<'a> Writer<'a> {
                 format!("{}, then {}", first.words, second.words),
             ],
         );
-        Instruction {
-            prompts: vec![sentence(&joined)],
-            results: vec![first.result, second.result],
-            premise: None,
-        }
+        let results = vec![first.result, second.result];
+        Ok(Instruction { prompts: vec![sentence(&joined)], results, premise: None })
     }
 
     fn premise(&self, colour: &str) -> String {
@@ -227,38 +249,41 @@ impl<'a> Writer<'a> {
     }
 
     /// A turn whose result obeys the premise, and which leaves it unsaid.
-    fn obeying(&self, step: usize, colour: &str) -> Said {
+    fn obeying(&self, step: usize, colour: &str) -> Result<Said, Refusal> {
         let subject = &self.subjects[step];
         let what = format!("obeying {step}");
-        if self.plan.steps[step].operation == Operation::Adjust {
-            let known = subject.known();
-            let result = subject.made(colour, &self.lexicon.colours);
-            let words = self.wording(
-                &what,
-                &[
+        match self.plan.steps[step].operation {
+            Operation::Adjust => {
+                let known = subject.known();
+                let result = subject.made(colour, &self.lexicon.colours);
+                let wordings = [
                     format!("recolour {known}"),
                     format!("repaint {known}"),
                     format!("give {known} another colour"),
-                ],
-            );
-            return Said { words, result };
+                ];
+                Ok(Said { words: self.wording(&what, &wordings), result })
+            }
+            Operation::Replace => {
+                let (thing, known) = (self.thing(step), subject.known_by_one());
+                let plain = with_article(&thing);
+                let wordings = [format!("replace {known} with {plain}"), format!("swap {known} for {plain}")];
+                let words = self.wording(&what, &wordings);
+                Ok(Said { words, result: with_article(&format!("{colour} {thing}")) })
+            }
+            _ => Err(self.no_clause(step, "turn under a premise")),
         }
-        let (thing, known) = (self.thing(step), subject.known_by_one());
-        let plain = with_article(&thing);
-        let words = self
-            .wording(&what, &[format!("replace {known} with {plain}"), format!("swap {known} for {plain}")]);
-        Said { words, result: with_article(&format!("{colour} {thing}")) }
     }
 
     /// A later turn about the same object.
-    fn pronoun(&self, step: usize) -> Said {
+    fn pronoun(&self, step: usize) -> Result<Said, Refusal> {
         let it = self.subjects[step].pronoun();
         let what = format!("pronoun {step}");
         match self.plan.steps[step].operation {
-            Operation::Remove => said(self.wording(
-                &what,
-                &[format!("now remove {it}"), format!("take {it} out again"), format!("now erase {it}")],
-            )),
+            Operation::Remove => {
+                let wordings =
+                    [format!("now remove {it}"), format!("take {it} out again"), format!("now erase {it}")];
+                Ok(said(self.wording(&what, &wordings)))
+            }
             Operation::Adjust => {
                 let look = self.look(step);
                 let result = self.subjects[step].made(&look, &self.lexicon.colours);
@@ -266,9 +291,10 @@ impl<'a> Writer<'a> {
                 if self.lexicon.colours.contains(&look) {
                     wordings.push(format!("paint {it} {look}"));
                 }
-                Said { words: self.wording(&what, &wordings), result }
+                Ok(Said { words: self.wording(&what, &wordings), result })
             }
-            _ => self.replaced(step, it, &what),
+            Operation::Replace => Ok(self.replaced(step, it, &what)),
+            _ => Err(self.no_clause(step, "later turn")),
         }
     }
 
@@ -405,11 +431,6 @@ fn way(motion: &Motion) -> Option<String> {
         (false, true) => Some(way),
         (false, false) => Some(format!("{near}, {way}")),
     }
-}
-
-/// As [`EditPlan::steps`] has them.
-fn due_steps(edit_type: EditType) -> usize {
-    if edit_type == EditType::Hybrid { 2 } else { edit_type.turns() }
 }
 
 /// With a capital and a full stop. Clauses begin with a verb of small letters.
