@@ -1,4 +1,4 @@
-//! Images a second through `detect`, `segment` and `region_score`, beside their bare models; and what the book of
+//! Images a second through `detect`, `segment` and `region_score`, beside their bare models; and what the cache of
 //! text embeddings saves.
 //!
 //! Each operator is measured from rows to verdicts, on an empty memo, with what comes before it remembered. Beside it, with
@@ -45,7 +45,7 @@ fn main() {
         let of_all: Vec<Round> = rounds.iter().map(|round| round[place]).collect();
         print(name, &of_all);
     }
-    book(&scenes);
+    cache(&scenes);
 }
 
 /// Seconds that one operator took for so many pictures.
@@ -282,20 +282,20 @@ fn bare_scorers(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
     })
 }
 
-/// Seconds of all pictures, and how many texts the book had to ask for.
+/// Seconds of all pictures, and how many texts the cache had to ask for.
 struct BookRound {
     anew: f64,
-    book: f64,
+    cache: f64,
     asked: u64,
 }
 
 /// What is done with a picture's embedded nouns.
 type Then = fn(&mut Detector, &Boxed, &[Vec<f32>]);
 
-/// The nouns of letterboxed pictures from a book that is empty at first, beside every picture's nouns embedded anew by a text
+/// The nouns of letterboxed pictures from a cache that is empty at first, beside every picture's nouns embedded anew by a text
 /// tower beside each detector: embedded alone, and then looked for, one picture a run.
-fn book(scenes: &Scenes) {
-    let ground = Ground::open(scenes, "book");
+fn cache(scenes: &Scenes) {
+    let ground = Ground::open(scenes, "cache");
     ground.run(UpTo::Detect);
     let detector = detector(scenes);
     let drawn = looked(&ground, scenes, &detector);
@@ -306,20 +306,20 @@ fn book(scenes: &Scenes) {
         ("embedded and found", |session, picture, nouns| find(session, &[(picture, nouns)])),
     ];
     for (name, then) in thens {
-        let memos = |round: usize| format!("book {name} {round}");
+        let memos = |round: usize| format!("cache {name} {round}");
         let rounds: Vec<BookRound> =
             (0..ROUNDS).map(|round| book_once(scenes, &detector, &ready, &memos(round), then)).collect();
         let rate = |took: &dyn Fn(&BookRound) -> f64| {
             median(rounds.iter().map(|round| ready.len() as f64 / took(round)))
         };
         println!(
-            "ground/book: {} pictures {name}; anew {texts} texts at {:.0} images/s; with the book {} texts at {:.0} \
+            "ground/cache: {} pictures {name}; anew {texts} texts at {:.0} images/s; with the cache {} texts at {:.0} \
              images/s: {:.2} times as fast",
             ready.len(),
             rate(&|round| round.anew),
             rounds[0].asked,
-            rate(&|round| round.book),
-            median(rounds.iter().map(|round| round.anew / round.book)),
+            rate(&|round| round.cache),
+            median(rounds.iter().map(|round| round.anew / round.cache)),
         );
     }
 }
@@ -343,9 +343,9 @@ fn book_once(
     });
     let lanes = scenes.lanes(memos);
     let texts = scenes.texts("noun_text", &lanes);
-    let book = on_threads(plan.sessions, ready, open, |session, looked| {
+    let cache = on_threads(plan.sessions, ready, open, |session, looked| {
         let words: Vec<&str> = looked.nouns.iter().map(String::as_str).collect();
         then(session, &looked.picture, &embedded(&texts, &words));
     });
-    BookRound { anew, book, asked: lanes.status()[0].asked.asked }
+    BookRound { anew, cache, asked: lanes.status()[0].asked.asked }
 }

@@ -47,7 +47,7 @@ fn remember(memos: &Path, answers: u32) {
     for first in (0..answers).step_by(AT_ONCE as usize) {
         let contents = (first..first + AT_ONCE).map(answered).filter(|n| *n < answers).map(content);
         let batch: Vec<_> = contents
-            .map(|content| (content, Ok(Written { head: charm(content).to_head(), body: None })))
+            .map(|content| (content, Ok(Written { inline: charm(content).to_inline(), blob: None })))
             .collect();
         memo.put(&batch).expect("the temporary folder has room");
     }

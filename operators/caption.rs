@@ -16,7 +16,7 @@ use crate::pixels::full::{as_image, bytes_to_decode};
 use crate::plan::noun_list::{NounList, NounSource};
 use crate::words::chat::reader::said;
 use crate::words::chat::{self, ChatRequest, PixelRange};
-use crate::words::chat_book::ChatBook;
+use crate::words::chat_cache::ChatCache;
 use crate::words::plain::{self, Seen};
 
 /// The caption of a picture.
@@ -38,7 +38,7 @@ const LEAST_SCORE: f32 = 0.3;
 pub enum CaptionBy {
     /// A detector that looks for the nouns of a [`FixedVocabulary`].
     Finds(Box<Detect>),
-    Chat(Arc<ChatBook>),
+    Chat(Arc<ChatCache>),
 }
 
 /// Whether captions of samples are taken.
@@ -85,7 +85,7 @@ impl CaptionSource for Stage<Caption> {
         self.memo().stamp()
     }
     fn caption(&self, question: &Question) -> Result<String, Refusal> {
-        String::from_utf8(self.body(question)?)
+        String::from_utf8(self.blob(question)?)
             .map_err(|error| Refusal::transient("foreign_answer", format!("not a caption: {error}")))
     }
 }
@@ -103,7 +103,7 @@ pub enum Session {
 
 fn reply(caption: String) -> Reply<Handle<Captioned>> {
     let body = caption.into_bytes();
-    Reply::with_body(Handle::of(&body), body)
+    Reply::with_blob(Handle::of(&body), body)
 }
 
 fn from_finds(detect: &Detect, body: &[u8], [width, height]: [u32; 2]) -> Result<String, Refusal> {
@@ -233,7 +233,7 @@ impl Operator for Caption {
                 let lost = || Refusal::transient("wrong_count", "the detector gave no answer");
                 let found =
                     detect.answer(detector, std::slice::from_ref(&**asked)).pop().ok_or_else(lost)??;
-                from_finds(detect, &found.body.unwrap_or_default(), *size).map(reply)
+                from_finds(detect, &found.blob.unwrap_or_default(), *size).map(reply)
             }
             (ToCaption::Ask(request), CaptionBy::Chat(chat), _) => {
                 chat::ask(&**chat, request, chat::caption::parse).map(reply)

@@ -28,10 +28,10 @@ impl Answer for Embedded {
     fn attach<R: Row>(self, row: R) -> R {
         row
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         Inline::of([])
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         bytes.is_empty().then_some(Embedded)
     }
 }
@@ -50,7 +50,7 @@ impl EmbeddingSource for Stage<Clip> {
         self.memo().stamp()
     }
     fn embedding(&self, question: &Question) -> Result<Vec<f32>, Refusal> {
-        self.body(question).map(|body| from_f16_bytes(&body))
+        self.blob(question).map(|body| from_f16_bytes(&body))
     }
     fn dimension(&self) -> Option<usize> {
         self.operator().model.dimension()
@@ -133,7 +133,7 @@ impl Operator for Clip {
     ) -> Vec<Result<Reply<Embedded>, Refusal>> {
         let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
         let embeddings = self.pool.run(session, &crops, |tower, crops| tower.embed(crops));
-        let reply = |embedding: Vec<f32>| Reply::with_body(Embedded, to_f16_bytes(&embedding));
+        let reply = |embedding: Vec<f32>| Reply::with_blob(Embedded, to_f16_bytes(&embedding));
         embeddings.into_iter().map(|embedding| embedding.map(reply)).collect()
     }
 }

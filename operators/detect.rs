@@ -128,7 +128,7 @@ impl Detect {
 
     fn reply(&self, found: Vec<Stored>) -> Reply<Score<FoundRegions>> {
         let body = postcard::to_stdvec(&found).unwrap_or_default();
-        Reply::with_body(Score::of(found.len() as f32), body)
+        Reply::with_blob(Score::of(found.len() as f32), body)
     }
 
     fn stored(&self, asked: &Asked, found: Vec<detect_model::Found>) -> Vec<Stored> {

@@ -58,7 +58,7 @@ pub struct StoredEdit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredPass {
     pub operation: Operation,
-    /// Of what it made, in its editor's book.
+    /// Of what it made, in its editor's cache.
     pub key: [u8; 16],
     /// The hash of what it made. A pass that was lost and made again is another edit, about which others are asked anew.
     pub picture: [u8; 16],
@@ -139,7 +139,7 @@ impl Edit {
         for (pass, key) in edit.keyed.passes.passes.iter().zip(&edit.keyed.keys) {
             let place = self.editors.place_of(pass.operation)?;
             let kept = &self.editors.kept[place];
-            if editor.is_some_and(|editor| editor != place) && !kept.book.knows(key) {
+            if editor.is_some_and(|editor| editor != place) && !kept.cache.knows(key) {
                 return Ok(None);
             }
             let make = || {
@@ -162,7 +162,7 @@ impl Edit {
             let of = edit.original.dimensions();
             let make = || make().and_then(|made| check_shape(&made, of).map(|()| made));
             // What was kept before there was such a check is looked at as well.
-            let made = kept.book.look_up_one(*key, make)?;
+            let made = kept.cache.look_up_one(*key, make)?;
             check_shape(&made, of)?;
             let picture = ContentHash::of(&made).0;
             stored.passes.push(StoredPass { operation: pass.operation, key: key.0, picture });
@@ -225,7 +225,7 @@ impl Operator for Edit {
         "edit"
     }
 
-    fn rests_on_books(&self) -> bool {
+    fn rests_on_caches(&self) -> bool {
         true
     }
 
@@ -237,10 +237,10 @@ impl Operator for Edit {
         for pass in &stored.passes {
             let Ok(kept) = self.editors.who_can(pass.operation) else { continue };
             let key = ContentHash(pass.key);
-            let is_kept = kept.book.keeps(&key, ContentHash(pass.picture));
+            let is_kept = kept.cache.keeps(&key, ContentHash(pass.picture));
             if is_kept && !stands {
                 // On a full disk the stage can't forget the edit either, and says so.
-                let _ = kept.book.forget(&key);
+                let _ = kept.cache.forget(&key);
             }
             stands &= is_kept;
         }
@@ -297,7 +297,7 @@ impl Operator for Edit {
         let (.., keyed) = self.planned_and_keyed(question)?;
         for (pass, key) in keyed.passes.passes.iter().zip(&keyed.keys) {
             let place = self.editors.place_of(pass.operation)?;
-            if !self.editors.kept[place].book.knows(key) {
+            if !self.editors.kept[place].cache.knows(key) {
                 return Ok(place);
             }
         }
@@ -332,7 +332,7 @@ impl Edit {
         let made = self.make(edit, editor).transpose()?;
         Some(made.map(|made| {
             let body = postcard::to_stdvec(&made).unwrap_or_default();
-            Reply::with_body(Handle::of(&body), body)
+            Reply::with_blob(Handle::of(&body), body)
         }))
     }
 
@@ -373,7 +373,7 @@ impl Edit {
             let own = || ContentHash::of(&[question.content.0.as_slice(), &number.to_le_bytes()].concat());
             match shaped[number] {
                 true => unmade.push((kept.editor.name(), own())),
-                false if !kept.book.knows(key) => unmade.push((kept.editor.name(), *key)),
+                false if !kept.cache.knows(key) => unmade.push((kept.editor.name(), *key)),
                 false => {}
             }
         }

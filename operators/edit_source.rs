@@ -25,7 +25,7 @@ pub const REFERENCE_SIDE: u32 = 512;
 
 /// Of how the pictures that a `visual` shows are drawn, or made of a user's file.
 pub(crate) fn reference_stamp() -> Stamp {
-    let (side, kept) = (REFERENCE_SIDE.to_le_bytes(), references::book_stamp());
+    let (side, kept) = (REFERENCE_SIDE.to_le_bytes(), references::cache_stamp());
     Stamp::of(&[("drawn", paint::VERSION), ("side", &side), ("kept", &kept.0.0)])
 }
 

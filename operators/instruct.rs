@@ -17,7 +17,7 @@ use crate::pixels::full::{bytes_to_decode, pixels_of};
 use crate::plan::edit_plan::{EditType, Instruction, Needs};
 use crate::words::chat::BYTES_OF_A_REQUEST;
 use crate::words::chat::{self, ChatRequest, PixelRange};
-use crate::words::chat_book::ChatBook;
+use crate::words::chat_cache::ChatCache;
 use crate::words::plain::{self, Known, Lexicon, colour_of, motion_of};
 
 /// The instruction of an edit.
@@ -32,7 +32,7 @@ const VERSION: &[u8] = b"instruct/3";
 /// Who writes.
 pub enum InstructBy {
     Plain(Lexicon),
-    Chat(Arc<ChatBook>),
+    Chat(Arc<ChatCache>),
 }
 
 /// An instruction as it is remembered.
@@ -52,7 +52,7 @@ impl StoredInstruction {
 
     fn reply(&self) -> Reply<Handle<Instructed>> {
         let body = serde_json::to_vec(self).unwrap_or_default();
-        Reply::with_body(Handle::of(&body), body)
+        Reply::with_blob(Handle::of(&body), body)
     }
 }
 
@@ -141,7 +141,7 @@ impl Operator for Instruct {
         "instruct"
     }
 
-    fn rests_on_books(&self) -> bool {
+    fn rests_on_caches(&self) -> bool {
         self.source.references.is_some()
     }
 
@@ -287,7 +287,7 @@ impl InstructionSource for Stage<Instruct> {
         // Whatever the row was told since: instructions are remembered under the edit as it was chosen.
         let mut asked = question.clone();
         asked.row = edit.content();
-        self.body(&asked)
+        self.blob(&asked)
     }
 }
 

@@ -30,7 +30,7 @@ use crate::plan::judgement::Judgement;
 use crate::words::chat::BYTES_OF_A_REQUEST;
 use crate::words::chat::judge::{Pair, Rubric};
 use crate::words::chat::{self, ChatRequest, PixelRange};
-use crate::words::chat_book::ChatBook;
+use crate::words::chat_cache::ChatCache;
 
 /// How well the instruction was followed.
 pub struct Follows;
@@ -101,12 +101,12 @@ impl Answer for EditScores {
         let row = With::new(With::new(row, Score::of(self.follows)), Score::of(self.natural));
         With::new(row, Score::of(f32::from(u8::from(self.matches))))
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         let steps = |score: f32| (score.clamp(0.0, 60.0) * STEPS).round() as u16;
         let [[a, b], [c, d]] = [self.follows, self.natural].map(|score| steps(score).to_le_bytes());
         Inline::of([a, b, c, d, u8::from(self.matches)])
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         let [a, b, c, d, matches] = *bytes else { return None };
         let [follows, natural] = [[a, b], [c, d]].map(|steps| f32::from(u16::from_le_bytes(steps)) / STEPS);
         (matches < 2).then_some(EditScores { follows, natural, matches: matches == 1 })
@@ -117,7 +117,7 @@ impl Answer for EditScores {
 pub enum JudgeBy {
     /// Pixels, and what a CLIP says of them where there is one.
     Pixels(Option<Box<JudgeClip>>),
-    Chat(Arc<ChatBook>),
+    Chat(Arc<ChatCache>),
 }
 
 /// Judges edits.
@@ -219,7 +219,7 @@ fn body(judgements: &[Judgement]) -> Vec<u8> {
 }
 
 fn reply(judgements: &[Judgement]) -> Reply<EditScores> {
-    Reply::with_body(EditScores::of(judgements), body(judgements))
+    Reply::with_blob(EditScores::of(judgements), body(judgements))
 }
 
 /// What was said before a turn, the premise first.
@@ -398,7 +398,7 @@ pub fn judgements(judge: &Stage<Judge>, question: &Question) -> Result<Vec<Judge
     let (instructed, edited) = judge.operator().pictures.handles(question)?;
     let mut asked = question.clone();
     asked.row = With::new(With::new((**edit).clone(), instructed), edited).content();
-    serde_json::from_slice(&judge.body(&asked)?)
+    serde_json::from_slice(&judge.blob(&asked)?)
         .map_err(|error| Refusal::transient("foreign_answer", format!("not a judgement: {error}")))
 }
 

@@ -11,7 +11,7 @@ use crate::caption::CaptionSource;
 use crate::nouns::{Nouns, NounsFromSidecar, reply};
 use crate::plan::noun_list::{NounList, NounSource};
 use crate::words::chat;
-use crate::words::chat_book::ChatBook;
+use crate::words::chat_cache::ChatCache;
 use crate::words::plain::{self, Vocabulary};
 
 /// Raise this when the code changes what a list is.
@@ -20,7 +20,7 @@ const VERSION: &[u8] = b"noun_finder/2";
 /// Who finds nouns.
 pub enum NounsBy {
     Plain(Vocabulary),
-    Chat(Arc<ChatBook>),
+    Chat(Arc<ChatCache>),
 }
 
 /// Finds the nouns of captions.
@@ -42,7 +42,7 @@ impl NounSource for Stage<NounFinder> {
         self.memo().stamp()
     }
     fn nouns(&self, question: &Question) -> Result<NounList, Refusal> {
-        NounList::from_bytes(&self.body(question)?)
+        NounList::from_bytes(&self.blob(question)?)
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
             NounFinder::new(nouns, Arc::new(NoCaptions), NounsFromSidecar::new("tags", Records::none()));
         change(&path);
         let known = finder.known(&Question::about(&image, Key::Sample), &catalogue)?;
-        Ok(known.map(|said| said.map(|reply| reply.body.unwrap_or_default())))
+        Ok(known.map(|said| said.map(|reply| reply.blob.unwrap_or_default())))
     }
 
     #[test]

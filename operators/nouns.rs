@@ -25,7 +25,7 @@ impl NounSource for Stage<NounsFromSidecar> {
         self.memo().stamp()
     }
     fn nouns(&self, question: &Question) -> Result<NounList, Refusal> {
-        NounList::from_bytes(&self.body(question)?)
+        NounList::from_bytes(&self.blob(question)?)
     }
 }
 
@@ -84,7 +84,7 @@ impl NounsFromSidecar {
 
 pub(crate) fn reply(nouns: &NounList) -> Reply<Handle<Nouns>> {
     let body = nouns.to_bytes();
-    Reply::with_body(Handle::of(&body), body)
+    Reply::with_blob(Handle::of(&body), body)
 }
 
 impl Operator for NounsFromSidecar {

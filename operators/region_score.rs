@@ -68,13 +68,13 @@ impl Answer for RegionScores {
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
         With::new(With::new(row, Score::of(self.clip)), Score::of(self.aesthetic))
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         let steps = (f64::from(self.clip.clamp(0.0, 1.0)) * f64::from(CLIP_STEPS)).round() as u32;
         let [a, b, c, _] = steps.to_le_bytes();
         let [d, e, f, g] = self.aesthetic.to_le_bytes();
         Inline::of([a, b, c, d, e, f, g])
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         let [a, b, c, d, e, f, g] = *bytes else { return None };
         let clip = (f64::from(u32::from_le_bytes([a, b, c, 0])) / f64::from(CLIP_STEPS)) as f32;
         Some(RegionScores { clip, aesthetic: f32::from_le_bytes([d, e, f, g]) })
@@ -304,14 +304,14 @@ mod tests {
     fn both_scores_ride_in_seven_bytes() {
         for clip in [0.0, 1e-7, 0.25, 0.8, 0.999_999_9, 1.0] {
             for aesthetic in [-1.5, 0.0, 4.75, 6.132_755] {
-                let head = RegionScores { clip, aesthetic }.to_head();
-                let back = RegionScores::from_head(head.bytes()).unwrap();
+                let head = RegionScores { clip, aesthetic }.to_inline();
+                let back = RegionScores::from_inline(head.bytes()).unwrap();
                 assert!((back.clip - clip).abs() <= 6e-8, "{clip} came back as {}", back.clip);
                 assert_eq!(back.aesthetic, aesthetic);
                 // What was remembered is what is remembered again.
-                assert_eq!(back.to_head(), head);
+                assert_eq!(back.to_inline(), head);
             }
         }
-        assert_eq!(RegionScores::from_head(&[0; 4]), None);
+        assert_eq!(RegionScores::from_inline(&[0; 4]), None);
     }
 }

@@ -67,7 +67,7 @@ impl MaskSource for Stage<Segment> {
         self.memo().stamp()
     }
     fn mask(&self, question: &Question) -> Result<StoredMask, Refusal> {
-        StoredMask::from_bytes(&self.body(question)?)
+        StoredMask::from_bytes(&self.blob(question)?)
     }
 }
 
@@ -106,7 +106,7 @@ type Answers = Vec<Result<Reply<Score<MaskScore>>, Refusal>>;
 
 fn reply(quality: f32, counts: String, area: u64) -> Reply<Score<MaskScore>> {
     let body = postcard::to_stdvec(&StoredMask { counts, area }).unwrap_or_default();
-    Reply::with_body(Score::of(quality), body)
+    Reply::with_blob(Score::of(quality), body)
 }
 
 /// The mask that a released record has of a region.

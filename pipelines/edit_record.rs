@@ -73,7 +73,7 @@ pub struct RecordedObject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedPass {
     pub operation: Operation,
-    /// The editor's book: `edit_embedded`.
+    /// The editor's cache: `edit_embedded`.
     pub editor: String,
     /// The memo's stamp, and the key in it, as 32 hex digits each.
     pub stamp: String,

@@ -174,7 +174,7 @@ impl App for Ground {
         let words = Stage::open(ReadWords { args: args.clone(), log: log.clone() }, lanes)?;
         // Another finder has another book.
         let stamp = Stamp::of(&[("operator", b"spelling/1"), ("finder", &operators::finder(args))]);
-        let book = Book::open("spelling", stamp, "spelling".into(), lanes)?;
+        let book = AnswerCache::open("spelling", stamp, "spelling".into(), lanes)?;
         let find = Stage::open(Find::new(args.clone(), words.clone(), book, log.clone()), lanes)?;
         let mask = Stage::open(Mask::new(args.clone(), log.clone()), lanes)?;
         let judge = || Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use threshflow::lane::{Book, Lanes};
+use threshflow::lane::{AnswerCache, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 
@@ -13,11 +13,11 @@ use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::plan::edit_plan::Operation;
 use crate::plan::edit_plan::passes::PlannedPass;
 
-/// An editor and the book of what it made.
+/// An editor and the cache of what it made.
 pub(super) struct Kept {
     pub(super) editor: Arc<dyn Editor>,
-    pub(super) book: Arc<Book>,
-    /// The book's.
+    pub(super) cache: Arc<AnswerCache>,
+    /// The cache's.
     pub(super) stamp: Stamp,
     /// Of all that its passes may be made by, too.
     pub(super) whole: Stamp,
@@ -38,8 +38,8 @@ impl Editors {
         let kept = |editor: Arc<dyn Editor>| {
             let stamp = pass_stamp(editor.common_stamp(), seed, lanes);
             let whole = pass_stamp(editor.stamp(), seed, lanes);
-            let book = Book::open(editor.name(), stamp, editor.description(), lanes)?;
-            Ok(Kept { editor, book, stamp, whole })
+            let cache = AnswerCache::open(editor.name(), stamp, editor.description(), lanes)?;
+            Ok(Kept { editor, cache, stamp, whole })
         };
         crate::pixels::decode::bound_beside(lanes.budget().capacity());
         let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
@@ -94,7 +94,7 @@ impl Editors {
 
     /// A picture that a pass made.
     pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
-        self.who_can(operation)?.book.read(key)
+        self.who_can(operation)?.cache.read(key)
     }
 
     pub(super) fn stamps(&self, of: impl Fn(&Kept) -> Stamp) -> Vec<(&'static str, ContentHash)> {

@@ -94,7 +94,7 @@ impl EditPictures {
         let words = self.edits.operator().instructions.instruction_bytes(question)?;
         let mut asked = question.clone();
         asked.row = With::new((**edit).clone(), Handle::<Instructed>::of(&words)).content();
-        let edited = self.edits.body(&asked)?;
+        let edited = self.edits.blob(&asked)?;
         Ok((words, edited))
     }
 

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use threshflow::lane::Remote;
+use threshflow::lane::Endpoint;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Means, Pass, Results};
@@ -115,9 +115,9 @@ pub struct Comfy {
 
 impl Comfy {
     /// The servers, for a run to watch.
-    pub fn servers(&self) -> Vec<Arc<dyn Remote>> {
+    pub fn servers(&self) -> Vec<Arc<dyn Endpoint>> {
         let server =
-            |number| -> Arc<dyn Remote> { Arc::new(Server { endpoints: self.endpoints.clone(), number }) };
+            |number| -> Arc<dyn Endpoint> { Arc::new(Server { endpoints: self.endpoints.clone(), number }) };
         (0..self.endpoints.clients().len()).map(server).collect()
     }
 

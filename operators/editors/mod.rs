@@ -71,7 +71,7 @@ pub struct Means {
 pub trait Editor: Send + Sync + 'static {
     /// Of all that shapes a picture: code version, model bytes, workflow files, endpoint's model name, parameters.
     fn stamp(&self) -> Stamp;
-    /// Of what shapes every picture: the same, but for what [`Editor::means`] says of each pass. The book is kept under it, so that
+    /// Of what shapes every picture: the same, but for what [`Editor::means`] says of each pass. The cache is kept under it, so that
     /// pictures outlive a change of what did not make them.
     fn common_stamp(&self) -> Stamp {
         self.stamp()
@@ -80,7 +80,7 @@ pub trait Editor: Send + Sync + 'static {
     fn means(&self, _operation: Operation, _result: &str, _seed: u64) -> Option<Means> {
         None
     }
-    /// The name of the book that its passes are kept in, as summaries show it: `edit_embedded`.
+    /// The name of the cache that its passes are kept in, as summaries show it: `edit_embedded`.
     fn name(&self) -> &'static str;
     /// Whether the instruction's words shape what it makes by one means at least, even where a pass has an object or a result; else
     /// passes that differ in them alone are one pass.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
-use threshflow::lane::{Book, Lanes};
+use threshflow::lane::{AnswerCache, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 use threshflow::shard::{Format, format_of, orientation_of};
@@ -83,7 +83,7 @@ struct Listed {
 pub struct References {
     /// By name, then by content: an order that no file system has a say in.
     listed: Vec<Listed>,
-    book: Arc<Book>,
+    cache: Arc<AnswerCache>,
 }
 
 impl References {
@@ -91,8 +91,8 @@ impl References {
     pub fn open(folder: &Path, lanes: &Arc<Lanes>) -> Result<Arc<Self>, ReferencesError> {
         let listed = list(folder)?;
         let model = format!("{} pictures of the user's", listed.len());
-        let book = Book::open("references", book_stamp(), model, lanes)?;
-        Ok(Arc::new(References { listed, book }))
+        let cache = AnswerCache::open("references", cache_stamp(), model, lanes)?;
+        Ok(Arc::new(References { listed, cache }))
     }
 
     /// Of all names and pictures.
@@ -110,7 +110,7 @@ impl References {
     pub fn choose(&self, number: u64) -> Result<Reference, Refusal> {
         let lost = || Refusal::transient(LOST_REFERENCE, "the folder of references is empty");
         let listed = crate::plan::choice::of(number, &self.listed).ok_or_else(lost)?;
-        self.book.look_up_one(listed.hash, || listed.png())?;
+        self.cache.look_up_one(listed.hash, || listed.png())?;
         Ok(listed.reference.clone())
     }
 
@@ -118,9 +118,9 @@ impl References {
     pub fn keep(&self, reference: &StoredReference) {
         let content = reference.content.as_ref();
         let listed = self.listed.iter().find(|listed| Some(&listed.reference.content) == content);
-        if let Some(listed) = listed.filter(|listed| !self.book.knows(&listed.hash)) {
+        if let Some(listed) = listed.filter(|listed| !self.cache.knows(&listed.hash)) {
             // Where that fails, a release says what it lacks.
-            let _ = self.book.look_up_one(listed.hash, || listed.png());
+            let _ = self.cache.look_up_one(listed.hash, || listed.png());
         }
     }
 
@@ -135,12 +135,12 @@ impl References {
             Refusal::transient(LOST_REFERENCE, message)
         };
         let listed = listed.ok_or_else(lost)?;
-        pixels_of_file(&self.book.look_up_one(listed.hash, || listed.png())?)
+        pixels_of_file(&self.cache.look_up_one(listed.hash, || listed.png())?)
     }
 }
 
 /// The stamp under which the pictures lie in the store, as PNG by the hash of their files.
-pub fn book_stamp() -> Stamp {
+pub fn cache_stamp() -> Stamp {
     Stamp::of(&[("references", VERSION)])
 }
 

@@ -10,7 +10,7 @@ const REDACTED: &str = "[key]";
 
 /// A secret, and where it came from. It is shown by neither `Debug` nor `Display`: they name its source.
 #[derive(Clone)]
-pub struct Key {
+pub struct ApiKey {
     text: String,
     source: Source,
 }
@@ -21,7 +21,7 @@ enum Source {
     File(PathBuf),
 }
 
-impl Key {
+impl ApiKey {
     /// From the environment variable of this name.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Key {
         let source = Source::Environment(name.to_owned());
         let text = std::env::var(name)
             .map_err(|error| HttpError::NoKey { place: source.to_string(), why: why_not(&error) })?;
-        Key::of(&text, source)
+        ApiKey::of(&text, source)
     }
 
     /// From a file that holds nothing else; white space around it is dropped.
@@ -41,7 +41,7 @@ impl Key {
         let source = Source::File(path.to_owned());
         let text = std::fs::read_to_string(path)
             .map_err(|error| HttpError::NoKey { place: source.to_string(), why: error.to_string() })?;
-        Key::of(&text, source)
+        ApiKey::of(&text, source)
     }
 
     fn of(text: &str, source: Source) -> Result<Self, HttpError> {
@@ -53,7 +53,7 @@ impl Key {
             }
             // What is this short would be scrubbed out of harmless words.
             _ if text.len() < 4 => "is shorter than 4 characters",
-            _ => return Ok(Key { text: text.to_owned(), source }),
+            _ => return Ok(ApiKey { text: text.to_owned(), source }),
         };
         Err(HttpError::BadKey { place: source.to_string(), wrong })
     }
@@ -106,13 +106,13 @@ impl fmt::Display for Source {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({})", self.source)
+        write!(f, "ApiKey({})", self.source)
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the key of {}", self.source)
     }

@@ -28,14 +28,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use threshflow::lane::Remote;
+use threshflow::lane::Endpoint;
 use ureq::http::{HeaderMap, Method};
 
 pub use call_error::{CallClass, CallError};
 pub(crate) use error_body::shortened;
 pub use gate::Breaker;
 pub(crate) use health::{NEWS_AFTER, trouble};
-pub use key::{Key, KeyHeader};
+pub use key::{ApiKey, KeyHeader};
 pub use prices::{Price, Prices};
 pub(crate) use pulse::Pulse;
 pub use report::{HostReport, Latency};
@@ -184,7 +184,7 @@ impl Host {
     }
 }
 
-impl Remote for Host {
+impl Endpoint for Host {
     fn name(&self) -> String {
         self.settings.base_url.clone()
     }

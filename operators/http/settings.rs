@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
-use super::{Breaker, Key, KeyHeader, Prices, Spending};
+use super::{Breaker, ApiKey, KeyHeader, Prices, Spending};
 
-/// Headers that carry secrets: those come by [`Key`] only.
+/// Headers that carry secrets: those come by [`ApiKey`] only.
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key"];
 
@@ -21,7 +21,7 @@ pub struct HostSettings {
     pub name: String,
     /// `https://api.openai.com/v1`: `http` or `https`, no user or password, no query.
     pub base_url: String,
-    pub key: Option<Key>,
+    pub key: Option<ApiKey>,
     pub key_header: KeyHeader,
     /// Sent with every request; no secrets.
     pub headers: Vec<(String, String)>,

@@ -15,7 +15,7 @@ fn asked(
     with_end: bool,
 ) -> Result<(ChatRequest, StoredReference), Refusal> {
     let host = Host::open(HostSettings::new("chat", "http://127.0.0.1:9/v1")).unwrap();
-    let chat = ChatBook::open("instruct_chat", ChatModel::new("writer"), host, desk.lanes()).unwrap();
+    let chat = ChatCache::open("instruct_chat", ChatModel::new("writer"), host, desk.lanes()).unwrap();
     let instruct = Instruct::new(InstructBy::Chat(chat), desk.source());
     let question = desk.question(edit_type, operations, regions);
     let end = desk.end_frame();
@@ -51,7 +51,7 @@ fn cut(desk: &Desk, number: usize) -> Part {
 fn a_writer_is_told_what_the_editors_can_make_and_its_words_are_remembered_apart() {
     let desk = Desk::with(Stub::default());
     let host = Host::open(HostSettings::new("chat", "http://127.0.0.1:9/v1")).unwrap();
-    let chat = ChatBook::open("instruct_chat", ChatModel::new("writer"), host, desk.lanes()).unwrap();
+    let chat = ChatCache::open("instruct_chat", ChatModel::new("writer"), host, desk.lanes()).unwrap();
     let instruct = || Instruct::new(InstructBy::Chat(chat.clone()), desk.source());
     let bound = instruct().within(Limits::of(&[Arc::new(crate::editors::paint::Paint)]));
     assert_eq!(instruct().stamp(), instruct().within(Arc::default()).stamp(), "no limits, no other words");

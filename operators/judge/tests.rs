@@ -9,7 +9,7 @@ use crate::edit::tests::CaseOfTurns;
 use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::http::{Host, HostSettings};
 use crate::words::chat::{ChatModel, Part};
-use crate::words::chat_book::ChatBook;
+use crate::words::chat_cache::ChatCache;
 
 use Operation::*;
 
@@ -18,15 +18,15 @@ fn scores_ride_in_five_bytes_and_the_weakest_turn_counts() {
     let judgement = |follows, natural, matches| Judgement { follows, natural, matches, reason: "so".into() };
     let scores = EditScores::of(&[judgement(5.0, 2.25, true), judgement(3.5, 4.0, true)]);
     assert_eq!(scores, EditScores { follows: 3.5, natural: 2.25, matches: true });
-    assert_eq!(EditScores::from_head(scores.to_head().bytes()), Some(scores));
+    assert_eq!(EditScores::from_inline(scores.to_inline().bytes()), Some(scores));
     assert!(!EditScores::of(&[judgement(5.0, 5.0, true), judgement(5.0, 5.0, false)]).matches);
-    assert_eq!(EditScores::from_head(&[0; 4]), None);
+    assert_eq!(EditScores::from_inline(&[0; 4]), None);
 }
 
 /// A chat model that is never asked.
 fn nobody(desk: &Desk) -> JudgeBy {
     let host = Host::open(HostSettings::new("judge", "http://127.0.0.1:9/v1")).unwrap();
-    JudgeBy::Chat(ChatBook::open("judge_chat", ChatModel::new("judge"), host, desk.lanes()).unwrap())
+    JudgeBy::Chat(ChatCache::open("judge_chat", ChatModel::new("judge"), host, desk.lanes()).unwrap())
 }
 
 /// What is asked about an edit that was made.

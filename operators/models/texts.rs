@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use threshflow::lane::{Book, Lanes};
+use threshflow::lane::{AnswerCache, Lanes};
 use threshflow::memo::MemoError;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 
@@ -38,7 +38,7 @@ pub struct Texts {
     /// One thread embeds at a time; the others wait for what it says.
     session: Mutex<Option<crate::onnx::Pooled<TextTower>>>,
     stamp: Stamp,
-    book: Arc<Book>,
+    cache: Arc<AnswerCache>,
     dimension: Option<usize>,
 }
 
@@ -61,13 +61,13 @@ impl Texts {
         plan = SessionPlan { sessions: 1, threads: if backend.on_gpu() { 1 } else { cores }, ..plan };
         let dimension = clip.dimension();
         let model = format!("ONNX text tower {}", &clip.content_hash().to_string()[..8]);
-        let book = Book::open(name, stamp, model, lanes)?;
+        let cache = AnswerCache::open(name, stamp, model, lanes)?;
         let opens = move |place, threads| clip.open_text(place, threads);
         let warmed = tokeniser.encode("a picture").unwrap_or_default();
         let warms_up =
             move |tower: &mut TextTower, most: usize| tower.embed(&vec![warmed.clone(); most]).map(|_| ());
         let pool = SessionPool::open(plan, opens, warms_up)?;
-        Ok(Arc::new(Texts { tokeniser, pool, session: Mutex::new(None), stamp, book, dimension }))
+        Ok(Arc::new(Texts { tokeniser, pool, session: Mutex::new(None), stamp, cache, dimension }))
     }
 
     /// Of all that shapes an embedding.
@@ -87,14 +87,14 @@ impl Texts {
 
     /// The texts among these that were never asked: what looking them up would ask.
     pub fn unknown<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Vec<(&'static str, ContentHash)> {
-        let contents = texts.map(Texts::content).filter(|content| !self.book.knows(content));
-        contents.map(|content| (self.book.name(), content)).collect()
+        let contents = texts.map(Texts::content).filter(|content| !self.cache.knows(content));
+        contents.map(|content| (self.cache.name(), content)).collect()
     }
 
     /// The embedding of each text, in order. What was never asked is asked now.
     pub fn embed(&self, texts: &[&str]) -> Vec<Result<Vec<f32>, Refusal>> {
         let contents: Vec<ContentHash> = texts.iter().map(|text| Texts::content(text)).collect();
-        let answers = self.book.look_up(&contents, |missing| {
+        let answers = self.cache.look_up(&contents, |missing| {
             let missing: Vec<&str> = missing.iter().map(|place| texts[*place]).collect();
             missing.chunks(A_BATCH).flat_map(|chunk| self.ask(chunk)).collect()
         });

@@ -14,14 +14,14 @@ use operators::editors::limits::Limits;
 use operators::editors::onnx_inpaint::{InpaintSettings, OnnxInpaint};
 use operators::editors::paint::Paint;
 use operators::editors::references::References;
-use operators::http::{Host, HostSettings, Key, KeyHeader, Prices, Spending, Tokens};
+use operators::http::{Host, HostSettings, ApiKey, KeyHeader, Prices, Spending, Tokens};
 use operators::instruct::{Instruct, InstructBy};
 use operators::judge::{Judge, JudgeBy};
 use operators::noun_finder::{NounFinder, NounsBy};
 use operators::plan::choose::Choose;
 use operators::plan::noun_list::{NounList, NounSource};
 use operators::words::chat::{ChatModel, Style};
-use operators::words::chat_book::ChatBook;
+use operators::words::chat_cache::ChatCache;
 use operators::words::plain::{Lexicon, Vocabulary};
 use operators::{NounsFromSidecar, Records};
 use threshflow::cli::{Failure, Workbench};
@@ -42,8 +42,8 @@ fn said(error: impl std::fmt::Display) -> Failure {
 }
 
 /// The key in an environment variable. Servers at home want none; those that do say so.
-fn key_in(variable: &str) -> Result<Option<Key>, Failure> {
-    std::env::var_os(variable).map(|_| Key::from_environment(variable).map_err(said)).transpose()
+fn key_in(variable: &str) -> Result<Option<ApiKey>, Failure> {
+    std::env::var_os(variable).map(|_| ApiKey::from_environment(variable).map_err(said)).transpose()
 }
 
 /// Opens endpoints, each once.
@@ -51,7 +51,7 @@ struct Endpoints<'a> {
     args: &'a Args,
     workbench: &'a Workbench,
     /// Of the chat models' endpoint. No other endpoint is sent it.
-    key: Option<Key>,
+    key: Option<ApiKey>,
     spending: Arc<Spending>,
     prices: Arc<Prices>,
     open: Vec<Arc<Host>>,
@@ -60,7 +60,7 @@ struct Endpoints<'a> {
 impl<'a> Endpoints<'a> {
     fn of(args: &'a Args, workbench: &'a Workbench) -> Result<Self, Failure> {
         let key = match &args.chat.key_file {
-            Some(path) => Some(Key::from_file(path).map_err(said)?),
+            Some(path) => Some(ApiKey::from_file(path).map_err(said)?),
             None => key_in("OPENAI_API_KEY")?,
         };
         let prices = match &args.spending.prices {
@@ -116,7 +116,7 @@ impl<'a> Endpoints<'a> {
         name: &'static str,
         model: &Option<String>,
         url: Option<&str>,
-    ) -> Result<Option<Arc<ChatBook>>, Failure> {
+    ) -> Result<Option<Arc<ChatCache>>, Failure> {
         let chat = &self.args.chat;
         let Some(model) = model.as_ref().or(chat.chat_model.as_ref()) else { return Ok(None) };
         let style = match &chat.azure {
@@ -132,7 +132,7 @@ impl<'a> Endpoints<'a> {
         };
         let host = self.host(url.unwrap_or(&chat.chat_url), "JUDGE_API_KEY")?;
         self.workbench.lanes.watch(host.clone());
-        Ok(Some(ChatBook::open(name, model, host, &self.workbench.lanes)?))
+        Ok(Some(ChatCache::open(name, model, host, &self.workbench.lanes)?))
     }
 }
 

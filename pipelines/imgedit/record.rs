@@ -99,7 +99,7 @@ impl ImgEditRecorder {
             premise: stored.instruction.premise.clone(),
             reference: stored.reference.shows.clone(),
             reference_picture: stored.reference.content.as_ref().map(|content| RecordedPicture {
-                stamp: references::book_stamp().to_string(),
+                stamp: references::cache_stamp().to_string(),
                 key: content.clone(),
             }),
             objects: objects.map(object).collect::<Result<_, Refusal>>()?,

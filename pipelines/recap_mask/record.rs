@@ -77,7 +77,7 @@ impl RecapRecorder {
         };
         let mut asked = question;
         asked.row = content;
-        let found = self.detect.body(&asked).map_err(said)?;
+        let found = self.detect.blob(&asked).map_err(said)?;
         let found = self.detect.operator().found(&found).map_err(said)?;
         Ok(Looked { image, content, caption, nouns, found })
     }

@@ -95,9 +95,9 @@ impl Display {
             return;
         }
         self.looked = Instant::now();
-        for remote in self.lanes.remotes() {
-            let name = remote.name();
-            let line = match (remote.trouble(), self.troubles.get(&name)) {
+        for endpoint in self.lanes.endpoints() {
+            let name = endpoint.name();
+            let line = match (endpoint.trouble(), self.troubles.get(&name)) {
                 (Some(trouble), None) => {
                     self.troubles.insert(name.clone(), (self.looked, AGAIN_AFTER));
                     format!("{name}: {trouble}")

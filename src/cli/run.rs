@@ -270,7 +270,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     noted?;
     let dials = settings::<P>(&values);
     let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
-    summary.tell_of(&opened.lanes.remotes());
+    summary.tell_of(&opened.lanes.endpoints());
     summary.store_damage = opened.lanes.damages();
     summary.removed = (gone.rows > 0).then_some(gone);
     summary.remark(std::mem::take(&mut opened.remarks), &opened.catalogue.sidecar_fields());
@@ -304,7 +304,7 @@ fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed
         if let Some(why) = limits::stops() {
             return Err(why);
         }
-        if let Some(why) = lanes.remotes().iter().find_map(|remote| remote.hopeless()) {
+        if let Some(why) = lanes.endpoints().iter().find_map(|endpoint| endpoint.hopeless()) {
             return Err(why);
         }
         lanes.trouble().seen().map_or(Ok(()), Err)

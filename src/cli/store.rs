@@ -159,7 +159,7 @@ impl Store {
             record.model.clone_from(&stage.model);
             let length = lengths.iter().find(|(stamp, _)| *stamp == stage.stamp);
             record.bytes = length.map_or(0, |(_, bytes)| *bytes);
-            // Two books may share a stamp.
+            // Two caches may share a stamp.
             if !record.used_by.iter().any(|user| user == pipeline) {
                 record.used_by.push(pipeline.to_owned());
             }

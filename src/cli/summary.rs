@@ -11,7 +11,7 @@ use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
 use super::rate::rate;
 use crate::flow::{PieceVerdict, Verdicts};
-use crate::lane::{Remote, StageStatus};
+use crate::lane::{Endpoint, StageStatus};
 use crate::publish::{DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
@@ -208,9 +208,9 @@ impl Summary {
     }
 
     /// Fills in what the endpoints outside did.
-    pub(crate) fn tell_of(&mut self, endpoints: &[Arc<dyn Remote>]) {
+    pub(crate) fn tell_of(&mut self, endpoints: &[Arc<dyn Endpoint>]) {
         self.endpoints = endpoints.iter().map(|endpoint| endpoint.report()).collect();
-        let asked = |endpoint: &&Arc<dyn Remote>| counts_something(&endpoint.report());
+        let asked = |endpoint: &&Arc<dyn Endpoint>| counts_something(&endpoint.report());
         self.endpoint_lines = endpoints.iter().filter(asked).map(|endpoint| endpoint.line()).collect();
     }
 

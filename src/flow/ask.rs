@@ -11,7 +11,7 @@ use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBu
 
 use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
 use crate::lane::{
-    Answer, Letter, Mailbox, Mode, Operator, Question, Scores, Stage, Together, decode_answer,
+    Answer, Completion, Mailbox, Mode, Operator, Question, Scores, Stage, Together, decode_answer,
 };
 use crate::memo::Remembered;
 use crate::row::{ContentHash, Refused, Row, RowId};
@@ -191,7 +191,7 @@ fn ask<'s, R: Row, O: Operator>(
 
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut desk = Desk::<R, O> {
+        let mut asking = Asking::<R, O> {
             stage,
             mailbox,
             name,
@@ -220,10 +220,10 @@ fn ask<'s, R: Row, O: Operator>(
                     held.waiting = held.waiting.saturating_add_signed(more);
                 }
             };
-            // Letters first: a row that leaves now may belong to an answer that has just come.
-            desk.open_letters(&mut emit, &mut waits);
-            desk.take_in(come, &mut emit, &mut waits);
-            desk.ask();
+            // Completions first: a row that leaves now may belong to an answer that has just come.
+            asking.take_completions(&mut emit, &mut waits);
+            asking.take_in(come, &mut emit, &mut waits);
+            asking.ask();
 
             let mut rows_out = answered.activate();
             for (time, mut batch) in std::mem::take(&mut emit.rows) {
@@ -240,7 +240,7 @@ fn ask<'s, R: Row, O: Operator>(
 }
 
 /// The operator's own state: who waits for what.
-struct Desk<R: Row, O: Operator> {
+struct Asking<R: Row, O: Operator> {
     stage: Arc<Stage<O>>,
     mailbox: Arc<Mailbox>,
     name: &'static str,
@@ -254,9 +254,9 @@ struct Desk<R: Row, O: Operator> {
     refused: HashMap<(ContentHash, RowId), Remembered>,
 }
 
-impl<R: Row, O: Operator> Desk<R, O> {
-    fn open_letters(&mut self, emit: &mut Emit<R, O::Answer>, waits: &mut impl FnMut(Epoch, isize)) {
-        for Letter { content, said, only } in self.mailbox.take() {
+impl<R: Row, O: Operator> Asking<R, O> {
+    fn take_completions(&mut self, emit: &mut Emit<R, O::Answer>, waits: &mut impl FnMut(Epoch, isize)) {
+        for Completion { content, said, only } in self.mailbox.take() {
             // Nobody waits: the rows left after the answer was on its way. The memo has it.
             let Some(waiting) = self.waiting.remove(&content) else { continue };
             let is_told = |row: &R| only.is_none_or(|id| row.image().id == id);

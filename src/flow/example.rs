@@ -173,7 +173,7 @@ pub fn taster() -> FromSide<Score<Taste>> {
 
 /// Finds a region for every ten pixels of a picture's side.
 pub fn finder() -> FromSide<Score<Boxes>> {
-    let answer = |side| Reply::with_body(Score::of(f32::from(side / 10)), vec![side / 10]);
+    let answer = |side| Reply::with_blob(Score::of(f32::from(side / 10)), vec![side / 10]);
     FromSide { name: "finder", answer }
 }
 

@@ -51,8 +51,8 @@ impl<O: Operator> Stage<O> {
             line.moves();
             line.busy.fetch_add(1, SeqCst);
             {
-                let (mut desk, now) = (lock(&self.desk), Instant::now());
-                batch.retain(|waiting| waiting.take_up(&mut desk, now));
+                let (mut in_flight, now) = (lock(&self.in_flight), Instant::now());
+                batch.retain(|waiting| waiting.take_up(&mut in_flight, now));
             }
             let (mut ready, mut asked) = (Vec::new(), Vec::new());
             for waiting in batch {

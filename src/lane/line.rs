@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use super::batch::Batches;
-use super::desk::{Desk, State};
+use super::in_flight::{InFlight, State};
 use super::status::LineStatus;
 use super::{Permit, Question, lock};
 use crate::row::ContentHash;
@@ -40,10 +40,10 @@ impl<P> Waiting<P> {
     }
 
     /// Takes it up, if it is still waited for; else it is to be dropped, and so is what it holds.
-    pub(super) fn take_up(&self, desk: &mut Desk, now: Instant) -> bool {
+    pub(super) fn take_up(&self, in_flight: &mut InFlight, now: Instant) -> bool {
         let mut wanted = false;
         for content in self.contents() {
-            if let Some(flight) = desk.get_mut(content)
+            if let Some(flight) = in_flight.get_mut(content)
                 && matches!(flight.state, State::InLine { .. })
             {
                 flight.state = State::AtWork(now);
@@ -80,8 +80,8 @@ impl<P> Line<P> {
     }
 }
 
-/// The questions on the desk that are to be given up on: an answer may take so long.
-pub(super) fn late<P>(desk: &Desk, lines: &[Line<P>], now: Instant, deadline: Duration) -> Vec<ContentHash> {
+/// The questions on the in_flight that are to be given up on: an answer may take so long.
+pub(super) fn late<P>(in_flight: &InFlight, lines: &[Line<P>], now: Instant, deadline: Duration) -> Vec<ContentHash> {
     let moved: Vec<Instant> = lines.iter().map(|line| *lock(&line.moved)).collect();
     let is_late = |state: State| {
         let since = match state {
@@ -91,7 +91,7 @@ pub(super) fn late<P>(desk: &Desk, lines: &[Line<P>], now: Instant, deadline: Du
         };
         now.saturating_duration_since(since) > deadline
     };
-    desk.iter().filter(|(_, flight)| is_late(flight.state)).map(|(content, _)| *content).collect()
+    in_flight.iter().filter(|(_, flight)| is_late(flight.state)).map(|(content, _)| *content).collect()
 }
 
 #[cfg(test)]

@@ -8,16 +8,16 @@
 
 mod answering;
 mod batch;
-mod book;
+mod answer_cache;
 mod budget;
-mod desk;
+mod in_flight;
 mod limits;
 mod line;
 mod operator;
 mod pool;
 mod preparing;
 mod recall;
-mod remote;
+mod endpoint;
 mod stage;
 mod status;
 
@@ -27,14 +27,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use book::Book;
+pub use answer_cache::AnswerCache;
 pub use budget::{Budget, Permit};
-pub use desk::{Letter, Mailbox, Question};
+pub use in_flight::{Completion, Mailbox, Question};
 pub use limits::Limits;
 pub use operator::{Answer, Key, Known, Looks, Operator, Prepares, Reply, Scores, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
-pub use remote::Remote;
+pub use endpoint::Endpoint;
 pub use stage::Stage;
 pub(crate) use stage::decode_answer;
 pub use status::{Asked, LineStatus, PoolStatus, StageStatus};
@@ -92,7 +92,7 @@ pub struct Lanes {
     pub(crate) log: Option<AskLog>,
     pub(crate) trouble: Arc<Trouble>,
     stages: Mutex<Vec<Arc<dyn Watched>>>,
-    remotes: Mutex<Vec<Arc<dyn Remote>>>,
+    endpoints: Mutex<Vec<Arc<dyn Endpoint>>>,
     open_memos: Mutex<HashMap<ContentHash, Arc<Memo>>>,
     damages: Mutex<Vec<String>>,
     stopped: AtomicBool,
@@ -127,7 +127,7 @@ impl Lanes {
             log: options.log,
             trouble,
             stages: Mutex::default(),
-            remotes: Mutex::default(),
+            endpoints: Mutex::default(),
             open_memos: Mutex::default(),
             damages: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -156,7 +156,7 @@ impl Lanes {
         (!self.catalogue.options().exif_orientation).then_some(b"as stored")
     }
 
-    /// The memo of a stamp: one for all stages and books of that stamp, since a log has one writer.
+    /// The memo of a stamp: one for all stages and caches of that stamp, since a log has one writer.
     pub(crate) fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, MemoError> {
         let mut open = lock(&self.open_memos);
         if let Some(known) = open.get(&stamp.0) {
@@ -196,17 +196,17 @@ impl Lanes {
     }
 
     /// Ends this endpoint's waiting when the lanes stop, tells of it while it goes on and in summaries. Once is enough.
-    pub fn watch(&self, remote: Arc<dyn Remote>) {
-        let mut remotes = lock(&self.remotes);
+    pub fn watch(&self, endpoint: Arc<dyn Endpoint>) {
+        let mut endpoints = lock(&self.endpoints);
         // Two of one address may have a key each.
-        if !remotes.iter().any(|known| Arc::ptr_eq(known, &remote)) {
-            remotes.push(remote);
+        if !endpoints.iter().any(|known| Arc::ptr_eq(known, &endpoint)) {
+            endpoints.push(endpoint);
         }
     }
 
     /// The endpoints that stages ask.
-    pub fn remotes(&self) -> Vec<Arc<dyn Remote>> {
-        lock(&self.remotes).clone()
+    pub fn endpoints(&self) -> Vec<Arc<dyn Endpoint>> {
+        lock(&self.endpoints).clone()
     }
 
     /// How every stage stands, in the order they were opened.
@@ -260,8 +260,8 @@ impl Lanes {
     /// What is being answered and worth waiting for, stage by stage, for people. What servers were asked that have ceased to answer
     /// is not: nothing comes of it.
     pub fn under_way(&self) -> Vec<String> {
-        let remotes = self.remotes();
-        let answers = remotes.is_empty() || remotes.iter().any(|remote| remote.is_answering());
+        let endpoints = self.endpoints();
+        let answers = endpoints.is_empty() || endpoints.iter().any(|endpoint| endpoint.is_answering());
         let stages = self.status().into_iter().filter(|stage| stage.at_work > 0);
         let worth = stages.filter(|stage| answers || !stage.asks_servers);
         worth.map(|stage| format!("{} of {}", stage.at_work, stage.name)).collect()
@@ -289,7 +289,7 @@ impl Lanes {
         self.budget.open_wide();
         let stages = lock(&self.stages).clone();
         stages.iter().for_each(|stage| stage.stop());
-        self.remotes().iter().for_each(|remote| remote.stop());
+        self.endpoints().iter().for_each(|endpoint| endpoint.stop());
     }
 }
 

@@ -13,9 +13,9 @@ pub trait Answer: Copy + Send + Sync + 'static {
     /// The row that a row becomes when it is given this answer.
     type Row<R: Row>: Row;
     fn attach<R: Row>(self, row: R) -> Self::Row<R>;
-    fn to_head(self) -> Inline;
+    fn to_inline(self) -> Inline;
     /// `None` where the bytes are not of this type: then the stamp lacks something that shapes the answer.
-    fn from_head(bytes: &[u8]) -> Option<Self>;
+    fn from_inline(bytes: &[u8]) -> Option<Self>;
 }
 
 /// An answer that is scores and nothing else: where nobody is asked, it is known what stands in its place.
@@ -36,10 +36,10 @@ impl<U: Unit> Answer for Score<U> {
     fn attach<R: Row>(self, row: R) -> Scored<R, U> {
         With::new(row, self)
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         Inline::of(self.get().to_le_bytes())
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(|bytes| Score::of(f32::from_le_bytes(bytes)))
     }
 }
@@ -50,10 +50,10 @@ impl<T: Topic> Answer for Handle<T> {
     fn attach<R: Row>(self, row: R) -> WithHandle<R, T> {
         With::new(row, self)
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         Inline::of(self.bytes())
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Handle::from_bytes)
     }
 }
@@ -64,10 +64,10 @@ impl Answer for PerceptualHash {
     fn attach<R: Row>(self, row: R) -> Hashed<R> {
         With::new(row, self)
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         Inline::of(self.0)
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(PerceptualHash)
     }
 }
@@ -76,22 +76,22 @@ impl Answer for PerceptualHash {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply<A> {
     pub answer: A,
-    pub body: Option<Vec<u8>>,
+    pub blob: Option<Vec<u8>>,
 }
 
 impl<A> From<A> for Reply<A> {
     fn from(answer: A) -> Self {
-        Reply { answer, body: None }
+        Reply { answer, blob: None }
     }
 }
 
 impl<A: Answer> Reply<A> {
-    pub fn with_body(answer: A, body: Vec<u8>) -> Self {
-        Reply { answer, body: Some(body) }
+    pub fn with_blob(answer: A, blob: Vec<u8>) -> Self {
+        Reply { answer, blob: Some(blob) }
     }
 
     pub(super) fn written(self) -> Written {
-        Written { head: self.answer.to_head(), body: self.body }
+        Written { inline: self.answer.to_inline(), blob: self.blob }
     }
 }
 
@@ -232,11 +232,11 @@ pub trait Operator: Send + Sync + 'static {
         session: &mut Self::Session,
         batch: &[Self::Prepared],
     ) -> Vec<Result<Reply<Self::Answer>, Refusal>>;
-    /// Whether answers rest on what books keep, such as pictures that were made: then [`stands`](Operator::stands) is asked.
-    fn rests_on_books(&self) -> bool {
+    /// Whether answers rest on what caches keep, such as pictures that were made: then [`stands`](Operator::stands) is asked.
+    fn rests_on_caches(&self) -> bool {
         false
     }
-    /// Whether a remembered answer still stands, by its body: not where a book lost what it rests on, or holds another in its place.
+    /// Whether a remembered answer still stands, by its blob: not where a cache lost what it rests on, or holds another in its place.
     /// Asked of every answer when the stage is opened, and again until all stand; one that does not is forgotten and asked again.
     fn stands(&self, _body: &[u8]) -> bool {
         true

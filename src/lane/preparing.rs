@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 
-use super::desk::State;
+use super::in_flight::State;
 use super::line::{Ready, Waiting};
 use super::stage::{asked_together, panicked};
 use super::{Lanes, Looks, Operator, Prepares, Question, Reply, Stage, Subject, lock};
@@ -37,8 +37,8 @@ impl<O: Operator> Stage<O> {
         let _at_work = AtWork::begin(&self.at_work);
         let start = Instant::now();
         {
-            let mut desk = lock(&self.desk);
-            questions.retain(|question| match desk.get_mut(&question.content) {
+            let mut in_flight = lock(&self.in_flight);
+            questions.retain(|question| match in_flight.get_mut(&question.content) {
                 Some(flight) if flight.state == State::Asked => {
                     flight.state = State::AtWork(start);
                     true
@@ -84,9 +84,9 @@ impl<O: Operator> Stage<O> {
     }
 
     fn note(&self, contents: &[ContentHash], state: State) {
-        let mut desk = lock(&self.desk);
+        let mut in_flight = lock(&self.in_flight);
         for content in contents {
-            if let Some(flight) = desk.get_mut(content) {
+            if let Some(flight) = in_flight.get_mut(content) {
                 flight.state = state;
             }
         }
@@ -96,7 +96,7 @@ impl<O: Operator> Stage<O> {
     pub(super) fn get_in_line(&self, question: &Question, first: bool) -> Result<(), Refusal> {
         let line = catch_unwind(AssertUnwindSafe(|| self.operator.line(question)))
             .unwrap_or_else(|panic| Err(panicked("sorting", &*panic)))?;
-        match lock(&self.desk).get_mut(&question.content) {
+        match lock(&self.in_flight).get_mut(&question.content) {
             Some(flight) => flight.state = State::InLine { line, since: Instant::now(), open: first },
             // Given up on meanwhile.
             None => return Ok(()),
@@ -211,12 +211,12 @@ impl<O: Operator> Stage<O> {
         }))
     }
 
-    /// Takes a question that nobody waits for any more off the desk, as one that was never asked; whether it did.
+    /// Takes a question that nobody waits for any more off the in_flight, as one that was never asked; whether it did.
     fn forget_unless_awaited(&self, content: &ContentHash) -> bool {
-        let desk = lock(&self.desk);
-        let awaited = desk.get(content).is_some_and(|flight| !flight.mailboxes.is_empty());
+        let in_flight = lock(&self.in_flight);
+        let awaited = in_flight.get(content).is_some_and(|flight| !flight.mailboxes.is_empty());
         if !awaited {
-            self.take_off(desk, content);
+            self.take_off(in_flight, content);
         }
         !awaited
     }
@@ -261,7 +261,7 @@ mod tests {
         fn known(&self, question: &Question, shards: &Catalogue) -> Known<Self::Answer> {
             let caption = shards.shard(question.id.shard)?.sidecar(question.id.member)?.caption;
             Ok(caption
-                .map(|caption| Ok(Reply::with_body(Handle::of(caption.as_bytes()), caption.into_bytes()))))
+                .map(|caption| Ok(Reply::with_blob(Handle::of(caption.as_bytes()), caption.into_bytes()))))
         }
         fn bytes_to_prepare(&self, _picture: &Picture, _bytes: &[u8]) -> u64 {
             0
@@ -279,7 +279,7 @@ mod tests {
             Ok(())
         }
         fn answer(&self, _: &mut (), batch: &[()]) -> Vec<Result<Reply<Self::Answer>, Refusal>> {
-            batch.iter().map(|()| Ok(Reply::with_body(Handle::of(b"model"), b"model".to_vec()))).collect()
+            batch.iter().map(|()| Ok(Reply::with_blob(Handle::of(b"model"), b"model".to_vec()))).collect()
         }
     }
 
@@ -327,13 +327,13 @@ mod tests {
         let (sender, receiver) = crossbeam::channel::unbounded();
         let mailbox = Mailbox::new(Arc::new(move || sender.send(()).expect("somebody waits")));
         stage.try_ask(&mut VecDeque::from([question.clone()]), &mailbox);
-        let mut letters = Vec::new();
-        while letters.is_empty() {
+        let mut completions = Vec::new();
+        while completions.is_empty() {
             receiver.recv_timeout(Duration::from_secs(60)).expect("an answer comes");
-            letters = mailbox.take();
+            completions = mailbox.take();
         }
-        let said = match &letters[0].said {
-            Remembered::Answer(_) => Ok(stage.body(&question).unwrap()),
+        let said = match &completions[0].said {
+            Remembered::Answer(_) => Ok(stage.blob(&question).unwrap()),
             Remembered::Refused(refusal) => Err(refusal.class.to_string()),
         };
         let asked = lanes.status()[0].asked.asked;

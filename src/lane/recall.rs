@@ -12,11 +12,11 @@ use crate::row::{ContentHash, Refusal};
 /// What was recalled, and the content of the question that it answers.
 pub(crate) type Recalled<T> = (ContentHash, Result<T, Refusal>);
 
-/// Questions whose bodies one job reads.
+/// Questions whose blobs one job reads.
 const A_JOB: usize = 16;
 
 impl<O: Operator> Stage<O> {
-    /// Takes questions from the front of `questions` without waiting; what `read` makes of the bodies of their answers
+    /// Takes questions from the front of `questions` without waiting; what `read` makes of the blobs of their answers
     /// goes to `mailbox`. What is left found no room, and the mailbox is woken when there is some.
     pub(crate) fn try_recall<T: Send + 'static>(
         self: &Arc<Self>,
@@ -33,7 +33,7 @@ impl<O: Operator> Stage<O> {
             let chunk = chunk.to_vec();
             let job = move || {
                 let recall = |question: Question| {
-                    let read = || stage.body(&question).and_then(|body| read(stage.operator(), &body));
+                    let read = || stage.blob(&question).and_then(|blob| read(stage.operator(), &blob));
                     let recalled = catch_unwind(AssertUnwindSafe(read))
                         .unwrap_or_else(|panic| Err(panicked("reading an answer", &*panic)));
                     (question.content, recalled)

@@ -8,7 +8,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::desk::{Desk, Flight, Letter, Mailbox, Question, State, address};
+use super::in_flight::{InFlight, Flight, Completion, Mailbox, Question, State, address};
 use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};
@@ -33,7 +33,7 @@ pub struct Stage<O: Operator> {
     pub(super) operator: O,
     pub(super) limits: Limits,
     memo: Arc<Memo>,
-    pub(super) desk: Mutex<Desk>,
+    pub(super) in_flight: Mutex<InFlight>,
     pub(super) lines: Vec<Line<O::Prepared>>,
     pub(super) counters: Counters,
     pub(super) lanes: std::sync::Weak<Lanes>,
@@ -43,7 +43,7 @@ pub struct Stage<O: Operator> {
     pub(super) at_work: AtomicUsize,
     /// Refusals that say nothing of the content, since the last answer.
     failures_in_a_row: AtomicUsize,
-    /// Who found no room under [`Limits::in_flight`]. Filled and emptied while the desk is locked.
+    /// Who found no room under [`Limits::in_flight`]. Filled and emptied while the in_flight is locked.
     waiters: Mutex<Vec<Wake>>,
     brought: Option<Brought<O::Answer>>,
 }
@@ -84,7 +84,7 @@ impl<O: Operator> Stage<O> {
         let lines = limits.lines.iter().map(line).collect();
         let stage = Arc::new(Stage {
             memo,
-            desk: Mutex::default(),
+            in_flight: Mutex::default(),
             lines,
             counters: Counters::default(),
             lanes: Arc::downgrade(lanes),
@@ -105,16 +105,16 @@ impl<O: Operator> Stage<O> {
     /// Forgets answers that rest on what is lost. To forget one may take what others rest on: until all that is left stands.
     fn forget_what_fell(&self, lanes: &Lanes) -> Result<(), MemoError> {
         let fell = |content: &ContentHash| match self.memo.read(content) {
-            Ok(Some(Ok(body))) => !self.operator.stands(&body),
-            // A body that can't be read is told of by whoever needs it.
+            Ok(Some(Ok(blob))) => !self.operator.stands(&blob),
+            // A blob that can't be read is told of by whoever needs it.
             _ => false,
         };
-        if !self.operator.rests_on_books() {
+        if !self.operator.rests_on_caches() {
             return Ok(());
         }
         let mut forgotten = 0;
         loop {
-            let fallen: Vec<ContentHash> = self.memo.with_bodies().into_iter().filter(fell).collect();
+            let fallen: Vec<ContentHash> = self.memo.with_blobs().into_iter().filter(fell).collect();
             if fallen.is_empty() {
                 break;
             }
@@ -144,10 +144,10 @@ impl<O: Operator> Stage<O> {
         question.key(O::KEY)
     }
 
-    /// The body of the answer to this row's question, read from the memo. Not for a worker thread.
-    pub fn body(&self, question: &Question) -> Result<Vec<u8>, Refusal> {
+    /// The blob of the answer to this row's question, read from the memo. Not for a worker thread.
+    pub fn blob(&self, question: &Question) -> Result<Vec<u8>, Refusal> {
         match self.memo.read(&self.key(question)) {
-            Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone()),
+            Ok(Some(blob)) => blob.map_err(|refusal| (*refusal).clone()),
             Ok(None) => Err(Refusal::transient(
                 "not_remembered",
                 format!("{} has not answered this", self.operator.name()),
@@ -182,24 +182,24 @@ impl<O: Operator> Stage<O> {
     /// left found no room, and the mailbox is woken when there is some. Asks nothing that is in flight already.
     pub fn try_ask(self: &Arc<Self>, questions: &mut VecDeque<Question>, mailbox: &Arc<Mailbox>) {
         let Some(lanes) = self.lanes.upgrade() else { return };
-        let mut desk = lock(&self.desk);
+        let mut in_flight = lock(&self.in_flight);
         // More would be refused at once; what is left is asked when answers come, or when there is room.
         let mut most = lanes.pool.room().max(O::QUESTIONS_A_JOB).min(MOST_AT_ONCE);
         if let Some(limit) = self.limits.in_flight {
-            most = most.min(limit.saturating_sub(desk.len()));
+            most = most.min(limit.saturating_sub(in_flight.len()));
         }
         let mut known = Vec::new();
         let mut fresh: Vec<Question> = Vec::new();
         {
-            // A flight leaves the desk only after its answer is in the memo: on neither means never asked.
+            // A flight leaves the in_flight only after its answer is in the memo: on neither means never asked.
             let memo = self.memo.reader();
             while let Some(question) = questions.pop_front() {
-                if let Some(flight) = desk.get_mut(&question.content) {
+                if let Some(flight) = in_flight.get_mut(&question.content) {
                     if !flight.mailboxes.iter().any(|known| Arc::ptr_eq(known, mailbox)) {
                         flight.mailboxes.push(mailbox.clone());
                     }
                 } else if let Some(answer) = memo.get(&question.content) {
-                    known.push(Letter::of(question.content, answer));
+                    known.push(Completion::of(question.content, answer));
                 } else {
                     // A picture's questions are not torn apart for want of room.
                     if fresh.len() >= most
@@ -211,7 +211,7 @@ impl<O: Operator> Stage<O> {
                         }
                         break;
                     }
-                    desk.insert(
+                    in_flight.insert(
                         question.content,
                         Flight { mailboxes: vec![mailbox.clone()], state: State::Asked },
                     );
@@ -227,10 +227,10 @@ impl<O: Operator> Stage<O> {
         let mut taken = 0;
         lanes.pool.try_submit(&mut jobs, |questions| taken += questions, mailbox.wake());
         for refused in fresh.drain(taken..).rev() {
-            desk.remove(&refused.content);
+            in_flight.remove(&refused.content);
             questions.push_front(refused);
         }
-        drop(desk);
+        drop(in_flight);
         if !known.is_empty() {
             mailbox.deliver(known);
         }
@@ -241,20 +241,20 @@ impl<O: Operator> Stage<O> {
 
     /// Nobody behind `mailbox` waits for these answers any more. What no thread has taken up yet is not asked.
     pub fn cancel(&self, content: &ContentHash, mailbox: &Arc<Mailbox>) {
-        let mut desk = lock(&self.desk);
-        if let Some(flight) = desk.get_mut(content) {
+        let mut in_flight = lock(&self.in_flight);
+        if let Some(flight) = in_flight.get_mut(content) {
             flight.mailboxes.retain(|known| !Arc::ptr_eq(known, mailbox));
             if flight.mailboxes.is_empty() && flight.state.is_open() {
-                self.take_off(desk, content);
+                self.take_off(in_flight, content);
             }
         }
     }
 
-    /// Takes a question off the desk that gets no answer, and wakes who found no room there.
-    pub(super) fn take_off(&self, mut desk: MutexGuard<'_, Desk>, content: &ContentHash) {
-        desk.remove(content);
+    /// Takes a question off the in_flight that gets no answer, and wakes who found no room there.
+    pub(super) fn take_off(&self, mut in_flight: MutexGuard<'_, InFlight>, content: &ContentHash) {
+        in_flight.remove(content);
         let waiters = std::mem::take(&mut *lock(&self.waiters));
-        drop(desk);
+        drop(in_flight);
         waiters.iter().for_each(|wake| wake());
     }
 
@@ -282,7 +282,7 @@ impl<O: Operator> Stage<O> {
         };
         self.counters.answered.fetch_add(answers.len() as u64, Relaxed);
         let said = answers.into_iter().zip(remembered);
-        self.tell(said.map(|((content, _), said)| Letter::of(content, said)).collect());
+        self.tell(said.map(|((content, _), said)| Completion::of(content, said)).collect());
     }
 
     /// Refuses a question for as long as this process runs.
@@ -290,7 +290,7 @@ impl<O: Operator> Stage<O> {
         self.count_failure(&mut refusal);
         let said = self.memo.refuse_for_now(content, refusal);
         self.counters.answered.fetch_add(1, Relaxed);
-        self.tell(vec![Letter::of(content, said)]);
+        self.tell(vec![Completion::of(content, said)]);
     }
 
     /// Refuses a row whose bytes could not be had, for as long as this process runs. What lies elsewhere with the same content is
@@ -298,7 +298,7 @@ impl<O: Operator> Stage<O> {
     pub(super) fn refuse_there(&self, content: ContentHash, id: RowId, mut refusal: Refusal) {
         self.count_failure(&mut refusal);
         self.counters.answered.fetch_add(1, Relaxed);
-        self.tell(vec![Letter { content, said: Remembered::Refused(Arc::new(refusal)), only: Some(id) }]);
+        self.tell(vec![Completion { content, said: Remembered::Refused(Arc::new(refusal)), only: Some(id) }]);
     }
 
     /// Notes a refusal that says nothing of the content, and how long it lasts; so many in a row stop the run.
@@ -319,12 +319,12 @@ impl<O: Operator> Stage<O> {
     }
 
     /// Tells everyone who asked what is now remembered.
-    fn tell(&self, answers: Vec<Letter>) {
-        let (letters, waiters) = {
-            let mut desk = lock(&self.desk);
-            (address(&mut desk, answers), std::mem::take(&mut *lock(&self.waiters)))
+    fn tell(&self, answers: Vec<Completion>) {
+        let (completions, waiters) = {
+            let mut in_flight = lock(&self.in_flight);
+            (address(&mut in_flight, answers), std::mem::take(&mut *lock(&self.waiters)))
         };
-        for (mailbox, pile) in letters {
+        for (mailbox, pile) in completions {
             mailbox.deliver(pile);
         }
         waiters.iter().for_each(|wake| wake());
@@ -356,7 +356,7 @@ fn jobs_of<O: Operator>(questions: &[Question]) -> Vec<&[Question]> {
 /// So many failures in a row are a device or a disk that died: the run stops, and keeps what it has.
 const MOST_FAILURES_IN_A_ROW: usize = 64;
 
-/// Questions taken from one asker at once: bounds how long the desk is locked.
+/// Questions taken from one asker at once: bounds how long the in_flight is locked.
 const MOST_AT_ONCE: usize = 4096;
 
 pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {
@@ -391,7 +391,7 @@ impl<O: Operator> Watched for Stage<O> {
                 remembered: counters.remembered.load(Relaxed),
                 given: counters.given.load(Relaxed),
             },
-            in_flight: lock(&self.desk).len(),
+            in_flight: lock(&self.in_flight).len(),
             at_work: self.at_work.load(SeqCst),
             waiting_for_a_batch: self.lines.iter().map(|line| line.batches.len()).sum(),
             lines: self.lines.iter().map(Line::status).collect(),
@@ -406,7 +406,7 @@ impl<O: Operator> Watched for Stage<O> {
     fn give_up_the_late(&self, now: Instant) {
         let Some(lanes) = self.lanes.upgrade() else { return };
         let deadline = self.limits.deadline.unwrap_or(lanes.deadline);
-        let contents = line::late(&lock(&self.desk), &self.lines, now, deadline);
+        let contents = line::late(&lock(&self.in_flight), &self.lines, now, deadline);
         let seconds = deadline.as_secs_f64();
         let longer = if self.limits.deadline.is_none() { ", and --deadline allows longer" } else { "" };
         let message = format!("no answer after {seconds} s; the next run asks again{longer}");
@@ -445,7 +445,7 @@ impl<O: Operator> Watched for Stage<O> {
 pub(crate) fn decode_answer<A: Answer>(remembered: &Remembered) -> Result<A, Refusal> {
     match remembered {
         Remembered::Refused(refusal) => Err((**refusal).clone()),
-        Remembered::Answer(inline) => A::from_head(inline.bytes()).ok_or_else(|| {
+        Remembered::Answer(inline) => A::from_inline(inline.bytes()).ok_or_else(|| {
             Refusal::transient(
                 "foreign_answer",
                 format!("the memo holds {} bytes of another type", inline.bytes().len()),

@@ -33,8 +33,8 @@ pub(super) const SMALL_RECORD: u64 = (HEAD + 4 + CRC) as u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A head alone.
-    Head = 0,
-    HeadAndBody = 1,
+    Inline = 0,
+    InlineAndBlob = 1,
     Refusal = 2,
     /// No answer: what rotted here, under a head and a CRC that lead over it.
     Rotten = 3,
@@ -44,7 +44,7 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn of(byte: u8) -> Option<Self> {
-        [Kind::Head, Kind::HeadAndBody, Kind::Refusal, Kind::Rotten, Kind::Forgotten]
+        [Kind::Inline, Kind::InlineAndBlob, Kind::Refusal, Kind::Rotten, Kind::Forgotten]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -213,36 +213,36 @@ fn mark(file: &File, rotten: Range<usize>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads all of the memo of a stamp, bodies included; writes nothing. Gives how many answers and refusals it holds, and what is
+/// Reads all of the memo of a stamp, blobs included; writes nothing. Gives how many answers and refusals it holds, and what is
 /// damaged.
 pub(super) fn check(path: &Path, stamp: Stamp) -> Result<(u64, Damage), MemoError> {
     let file = File::open(path).map_err(|error| failed(path, error, "check that it can be read"))?;
     let mut unreadable = 0;
     let read = read(path, &file, stamp, &mut |_, record| {
-        let sound = record.kind != Kind::HeadAndBody
-            || split_head(record.payload).is_some_and(|(_, body)| unpacked(body).is_ok());
+        let sound = record.kind != Kind::InlineAndBlob
+            || split_inline(record.payload).is_some_and(|(_, blob)| unpacked(blob).is_ok());
         unreadable += u64::from(!sound);
     })?;
     Ok((unreadable, read.damage()))
 }
 
-/// The head of an answer with a body, and the rest of the payload.
-pub(super) fn split_head(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The head of an answer with a blob, and the rest of the payload.
+pub(super) fn split_inline(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = payload.split_first()?;
     rest.split_at_checked(usize::from(*length)).filter(|(head, _)| head.len() <= INLINE)
 }
 
-/// A body as it was put, of what lies behind the head.
+/// A blob as it was put, of what lies behind the head.
 fn unpacked(rest: &[u8]) -> io::Result<Vec<u8>> {
     match rest.split_first() {
-        Some((0, body)) => Ok(body.to_vec()),
-        Some((_, body)) => zstd::decode_all(body),
+        Some((0, blob)) => Ok(blob.to_vec()),
+        Some((_, blob)) => zstd::decode_all(blob),
         None => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
-/// The body of the answer whose record lies at `offset`.
-pub(super) fn body_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
+/// The blob of the answer whose record lies at `offset`.
+pub(super) fn blob_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
     let unread = |error| failed(path, error, "check the store's disk");
     let mut head = [0; 4];
     file.read_exact_at(&mut head, offset).map_err(unread)?;
@@ -255,27 +255,27 @@ pub(super) fn body_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, 
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, offset).map_err(unread)?;
     let record = parse(&bytes).ok_or_else(damaged)?;
-    let (_, rest) = split_head(record.payload).ok_or_else(damaged)?;
+    let (_, rest) = split_inline(record.payload).ok_or_else(damaged)?;
     unpacked(rest).map_err(|_| damaged())
 }
 
 fn payload_of(answer: &Written) -> (Kind, Vec<u8>) {
-    let head = answer.head.bytes();
-    let Some(body) = &answer.body else { return (Kind::Head, head.to_vec()) };
+    let head = answer.inline.bytes();
+    let Some(blob) = &answer.blob else { return (Kind::Inline, head.to_vec()) };
     let mut payload = vec![head.len() as u8];
     payload.extend(head);
-    let packed = (body.len() >= COMPRESS_FROM).then(|| zstd::encode_all(body.as_slice(), 3).ok()).flatten();
-    match packed.filter(|packed| packed.len() < body.len()) {
+    let packed = (blob.len() >= COMPRESS_FROM).then(|| zstd::encode_all(blob.as_slice(), 3).ok()).flatten();
+    match packed.filter(|packed| packed.len() < blob.len()) {
         Some(packed) => {
             payload.push(1);
             payload.extend(packed);
         }
         None => {
             payload.push(0);
-            payload.extend(body);
+            payload.extend(blob);
         }
     }
-    (Kind::HeadAndBody, payload)
+    (Kind::InlineAndBlob, payload)
 }
 
 impl Log {

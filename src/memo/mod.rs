@@ -34,13 +34,13 @@ const MOST_RESERVED: usize = 1 << 24;
 /// Bodies are compressed with zstd from this many bytes on, where that makes them smaller.
 const COMPRESS_FROM: usize = 256;
 
-/// A body, or the refusal that stands in its place.
+/// A blob, or the refusal that stands in its place.
 pub type Body = Result<Vec<u8>, Arc<Refusal>>;
 
 /// What the memo knows about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remembered {
-    /// The head; [`Memo::read`] has the body, off the worker thread.
+    /// The head; [`Memo::read`] has the blob, off the worker thread.
     Answer(Inline),
     Refused(Arc<Refusal>),
 }
@@ -48,8 +48,8 @@ pub enum Remembered {
 /// An answer as it is put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    pub head: Inline,
-    pub body: Option<Vec<u8>>,
+    pub inline: Inline,
+    pub blob: Option<Vec<u8>>,
 }
 
 /// The head of an answer: up to `INLINE` bytes.
@@ -110,7 +110,7 @@ impl Slot {
     const REFUSED: Slot = Slot((REFUSED as u64) << 56);
     const FORGOTTEN: Slot = Slot((FORGOTTEN as u64) << 56);
 
-    fn head(bytes: &[u8]) -> Self {
+    fn inline(bytes: &[u8]) -> Self {
         let mut low = [0; 8];
         low[..bytes.len()].copy_from_slice(bytes);
         Slot((bytes.len() as u64) << 56 | u64::from_le_bytes(low))
@@ -123,8 +123,8 @@ impl Slot {
     }
 }
 
-/// Of an answer that has no body.
-const NO_BODY: u64 = u64::MAX;
+/// Of an answer that has no blob.
+const NO_BLOB: u64 = u64::MAX;
 
 /// The answers in the order of the log, and where in it each content stands.
 ///
@@ -135,8 +135,8 @@ const NO_BODY: u64 = u64::MAX;
 struct Index {
     answers: Vec<(ContentHash, Slot)>,
     places: hashbrown::HashTable<u32>,
-    /// Where the bodies of the first so many answers lie in the log; empty where no answer has one.
-    bodies: Vec<u64>,
+    /// Where the blobs of the first so many answers lie in the log; empty where no answer has one.
+    blobs: Vec<u64>,
     /// Few, and their messages are long: beside the slots.
     refusals: HashMap<ContentHash, Arc<Refusal>>,
 }
@@ -169,12 +169,12 @@ impl Index {
         }
     }
 
-    fn insert(&mut self, content: ContentHash, slot: Slot, body: u64) {
+    fn insert(&mut self, content: ContentHash, slot: Slot, blob: u64) {
         let known = self.place(&content);
         let place = known.unwrap_or(self.answers.len());
-        if body != NO_BODY || self.bodies.get(place).is_some_and(|old| *old != NO_BODY) {
-            self.bodies.resize(self.bodies.len().max(place + 1), NO_BODY);
-            self.bodies[place] = body;
+        if blob != NO_BLOB || self.blobs.get(place).is_some_and(|old| *old != NO_BLOB) {
+            self.blobs.resize(self.blobs.len().max(place + 1), NO_BLOB);
+            self.blobs[place] = blob;
         }
         if known.is_some() {
             self.answers[place].1 = slot;
@@ -211,7 +211,7 @@ pub struct Memo {
     unsynced: AtomicBool,
     path: PathBuf,
     damage: Damage,
-    /// For reading bodies; opened with the first.
+    /// For reading blobs; opened with the first.
     reading: OnceLock<File>,
 }
 
@@ -228,7 +228,7 @@ impl Memo {
         let path = Memo::path(folder, stamp);
         let mut index = Index::default();
         if let Ok(meta) = fs::metadata(&path) {
-            // As many as there would be of scores; a memo of bodies has fewer.
+            // As many as there would be of scores; a memo of blobs has fewer.
             index.reserve(((meta.len() / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
         }
         let mut refused_in = HashMap::new();
@@ -246,16 +246,16 @@ impl Memo {
                 let Ok(refusal) = postcard::from_bytes::<Refusal>(record.payload) else { return };
                 refused_in.insert(record.content, record.generation);
                 index.refusals.insert(record.content, Arc::new(refusal));
-                index.insert(record.content, Slot::REFUSED, NO_BODY);
+                index.insert(record.content, Slot::REFUSED, NO_BLOB);
             } else if known.is_none_or(|tag| tag == REFUSED) {
                 // An answer that came after its question was given up on counts from the next run on.
                 index.refusals.remove(&record.content);
                 let split = match record.kind {
-                    Kind::HeadAndBody => log::split_head(record.payload).map(|(head, _)| (head, offset)),
-                    _ => (record.payload.len() <= INLINE).then_some((record.payload, NO_BODY)),
+                    Kind::InlineAndBlob => log::split_inline(record.payload).map(|(head, _)| (head, offset)),
+                    _ => (record.payload.len() <= INLINE).then_some((record.payload, NO_BLOB)),
                 };
-                if let Some((head, body)) = split {
-                    index.insert(record.content, Slot::head(head), body);
+                if let Some((head, blob)) = split {
+                    index.insert(record.content, Slot::inline(head), blob);
                 }
             }
         };
@@ -272,7 +272,7 @@ impl Memo {
         })
     }
 
-    /// Reads all of the file of `stamp` in `folder`, bodies included, and writes nothing: what is damaged, and how many answers
+    /// Reads all of the file of `stamp` in `folder`, blobs included, and writes nothing: what is damaged, and how many answers
     /// hold but can't be unpacked.
     pub fn check(folder: &Path, stamp: Stamp) -> Result<(u64, Damage), MemoError> {
         log::check(&Memo::path(folder, stamp), stamp)
@@ -310,12 +310,12 @@ impl Memo {
         Reader { index: self.read_index(), next: Cell::new(0) }
     }
 
-    /// Of every answer that has a body, what it is remembered under; in the order of the log.
-    pub(crate) fn with_bodies(&self) -> Vec<ContentHash> {
+    /// Of every answer that has a blob, what it is remembered under; in the order of the log.
+    pub(crate) fn with_blobs(&self) -> Vec<ContentHash> {
         let index = self.read_index();
-        let known = index.answers.iter().zip(&index.bodies);
+        let known = index.answers.iter().zip(&index.blobs);
         known
-            .filter(|((_, slot), body)| **body != NO_BODY && slot.tag() < FORGOTTEN)
+            .filter(|((_, slot), blob)| **blob != NO_BLOB && slot.tag() < FORGOTTEN)
             .map(|((content, _), _)| *content)
             .collect()
     }
@@ -336,7 +336,7 @@ impl Memo {
         Ok(())
     }
 
-    /// The body of an answer, read from disk: empty where it has none. Not for a worker thread.
+    /// The blob of an answer, read from disk: empty where it has none. Not for a worker thread.
     pub fn read(&self, content: &ContentHash) -> Result<Option<Body>, MemoError> {
         let offset = {
             let index = self.read_index();
@@ -346,9 +346,9 @@ impl Memo {
                 Some(Remembered::Refused(refusal)) => return Ok(Some(Err(refusal))),
                 Some(Remembered::Answer(_)) => {}
             }
-            index.bodies.get(place).copied().unwrap_or(NO_BODY)
+            index.blobs.get(place).copied().unwrap_or(NO_BLOB)
         };
-        if offset == NO_BODY {
+        if offset == NO_BLOB {
             return Ok(Some(Ok(Vec::new())));
         }
         let file = match self.reading.get() {
@@ -362,12 +362,12 @@ impl Memo {
                 self.reading.get_or_init(|| opened)
             }
         };
-        let body = log::body_at(file, &self.path, offset);
-        if matches!(body, Err(MemoError::Damaged { .. })) {
+        let blob = log::blob_at(file, &self.path, offset);
+        if matches!(blob, Err(MemoError::Damaged { .. })) {
             // This process keeps what it has seen of it; the next one asks again.
             self.write_forgotten(content)?;
         }
-        body.map(|body| Some(Ok(body)))
+        blob.map(|blob| Some(Ok(blob)))
     }
 
     /// How long its file is, as far as it is sound: what was put, and no torn tail. 0 where the memo is read only, or closed.
@@ -408,11 +408,11 @@ impl Memo {
             match answer {
                 Err(refusal) => {
                     index.refusals.insert(*content, Arc::new(refusal.clone()));
-                    index.insert(*content, Slot::REFUSED, NO_BODY);
+                    index.insert(*content, Slot::REFUSED, NO_BLOB);
                 }
                 Ok(answer) => {
-                    let body = offset.filter(|_| answer.body.is_some()).unwrap_or(NO_BODY);
-                    index.insert(*content, Slot::head(answer.head.bytes()), body);
+                    let blob = offset.filter(|_| answer.blob.is_some()).unwrap_or(NO_BLOB);
+                    index.insert(*content, Slot::inline(answer.inline.bytes()), blob);
                 }
             }
         }
@@ -428,7 +428,7 @@ impl Memo {
         }
         let refusal = Arc::new(refusal);
         index.refusals.insert(content, refusal.clone());
-        index.insert(content, Slot::REFUSED, NO_BODY);
+        index.insert(content, Slot::REFUSED, NO_BLOB);
         Remembered::Refused(refusal)
     }
 

@@ -18,8 +18,8 @@ fn put(memo: &Memo, n: u64, answer: Result<&[u8], &str>) -> Remembered {
     put_body(memo, n, answer, None)
 }
 
-fn put_body(memo: &Memo, n: u64, head: Result<&[u8], &str>, body: Option<&[u8]>) -> Remembered {
-    let answer = head.map(|head| Written { head: Inline::new(head), body: body.map(<[u8]>::to_vec) });
+fn put_body(memo: &Memo, n: u64, head: Result<&[u8], &str>, blob: Option<&[u8]>) -> Remembered {
+    let answer = head.map(|head| Written { inline: Inline::new(head), blob: blob.map(<[u8]>::to_vec) });
     let answer = answer.map_err(|message| Refusal::permanent("tested", message));
     memo.put(&[(content(n), answer)]).expect("puts").remove(0)
 }
@@ -43,7 +43,7 @@ fn bodies_are_read_from_disk_compressed_or_not() {
     let memo = open(folder.path(), 0);
     let flat = vec![7u8; 100_000];
     let noise: Vec<u8> = (0..1000u64).flat_map(|n| content(n).0).collect();
-    put(&memo, 0, Ok(b"no body"));
+    put(&memo, 0, Ok(b"no blob"));
     for (n, bytes) in [(1, flat.as_slice()), (2, &noise), (3, &[])] {
         let said = put_body(&memo, n, Ok(&[n as u8; INLINE]), Some(bytes));
         assert_eq!(said, Remembered::Answer(Inline::of([n as u8; INLINE])));
@@ -52,12 +52,12 @@ fn bodies_are_read_from_disk_compressed_or_not() {
     put(&memo, 4, Err("broken"));
     assert!(fs::metadata(&memo.path).unwrap().len() < 17_000, "the flat one was not compressed");
     for memo in [memo, open(folder.path(), 0)] {
-        let body = |n| memo.read(&content(n)).unwrap().map(|body| body.map_err(|r| r.message.clone()));
+        let blob = |n| memo.read(&content(n)).unwrap().map(|blob| blob.map_err(|r| r.message.clone()));
         assert_eq!(
-            [body(0), body(1), body(2)],
+            [blob(0), blob(1), blob(2)],
             [Some(Ok(vec![])), Some(Ok(flat.clone())), Some(Ok(noise.clone()))]
         );
-        assert_eq!([body(3), body(4), body(5)], [Some(Ok(vec![])), Some(Err("broken".into())), None]);
+        assert_eq!([blob(3), blob(4), blob(5)], [Some(Ok(vec![])), Some(Err("broken".into())), None]);
         assert_eq!(memo.get(&content(2)), Some(Remembered::Answer(Inline::of([2; INLINE]))));
     }
 }
@@ -193,7 +193,7 @@ fn another_stamps_file_is_refused() {
     assert!(matches!(Memo::open(folder.path(), other, 0, Access::ReadWrite), Err(MemoError::Foreign { .. })));
 }
 
-/// Answers with bodies of `bytes` bytes of noise that do not compress; where the log of them ends, one by one.
+/// Answers with blobs of `bytes` bytes of noise that do not compress; where the log of them ends, one by one.
 fn noisy(folder: &Path, answers: u64, bytes: usize) -> (PathBuf, Vec<u64>) {
     let memo = open(folder, 0);
     let ends = (0..answers).map(|n| {
@@ -221,7 +221,7 @@ fn large_rotten_records_are_passed_over_in_one_look_and_mended_once() {
     let folder = tempfile::tempdir().unwrap();
     let (path, ends) = noisy(folder.path(), 48, 256 << 10);
     let length = *ends.last().unwrap();
-    // In the body, and in the length of a record.
+    // In the blob, and in the length of a record.
     flip(&path, ends[6] + 100_000);
     flip(&path, ends[20] + 2);
     let found = scanned(&path);
@@ -331,11 +331,11 @@ fn mending_that_is_cut_short_loses_nothing() {
 fn what_is_forgotten_is_asked_again() {
     let folder = tempfile::tempdir().unwrap();
     let memo = open(folder.path(), 0);
-    put_body(&memo, 1, Ok(b"old"), Some(b"the old body"));
+    put_body(&memo, 1, Ok(b"old"), Some(b"the old blob"));
     put(&memo, 2, Ok(b"kept"));
     memo.forget(&content(1)).unwrap();
     assert_eq!((memo.get(&content(1)), memo.read(&content(1)).unwrap(), memo.len()), (None, None, 1));
-    assert!(memo.with_bodies().is_empty());
+    assert!(memo.with_blobs().is_empty());
     assert_eq!(memo.reader().get(&content(1)), None);
     // For good, though nothing took its place yet.
     drop(memo);
@@ -343,7 +343,7 @@ fn what_is_forgotten_is_asked_again() {
     assert_eq!((memo.get(&content(1)), memo.len()), (None, 1));
     assert!(memo.get(&content(2)).is_some());
     assert_eq!(put(&memo, 1, Ok(b"new")), Remembered::Answer(Inline::new(b"new")));
-    assert_eq!(memo.read(&content(1)).unwrap(), Some(Ok(vec![])), "the old body is no part of it");
+    assert_eq!(memo.read(&content(1)).unwrap(), Some(Ok(vec![])), "the old blob is no part of it");
     drop(memo);
     let memo = open(folder.path(), 0);
     assert_eq!((memo.get(&content(1)), memo.len()), (Some(Remembered::Answer(Inline::new(b"new"))), 2));

@@ -139,7 +139,7 @@ impl Operator for ReadWords {
     fn answer(&self, _: &mut (), batch: &[Vec<String>]) -> Vec<Result<Reply<Handle<Words>>, Refusal>> {
         let reply = |words: &Vec<String>| {
             let body = serde_json::to_vec(words).expect("words are JSON");
-            Ok(Reply::with_body(Handle::of(&body), body))
+            Ok(Reply::with_blob(Handle::of(&body), body))
         };
         batch.iter().map(reply).collect()
     }
@@ -149,17 +149,17 @@ impl Operator for ReadWords {
 pub struct Find {
     args: Args,
     words: Arc<Stage<ReadWords>>,
-    book: Arc<Book>,
+    book: Arc<AnswerCache>,
     log: AskFile,
 }
 
 impl Find {
-    pub fn new(args: Args, words: Arc<Stage<ReadWords>>, book: Arc<Book>, log: AskFile) -> Self {
+    pub fn new(args: Args, words: Arc<Stage<ReadWords>>, book: Arc<AnswerCache>, log: AskFile) -> Self {
         Find { args, words, book, log }
     }
 
     fn words(&self, question: &Question) -> Result<Vec<String>, Refusal> {
-        let body = self.words.body(question)?;
+        let body = self.words.blob(question)?;
         serde_json::from_slice(&body).map_err(|error| Refusal::transient("foreign_answer", error.to_string()))
     }
 }
@@ -193,7 +193,7 @@ impl Operator for Find {
     }
     fn known(&self, question: &Question, _: &Catalogue) -> Known<Self::Answer> {
         Ok(match self.words(question) {
-            Ok(words) if words.is_empty() => Some(Ok(Reply::with_body(Score::of(0.0), b"[]".to_vec()))),
+            Ok(words) if words.is_empty() => Some(Ok(Reply::with_blob(Score::of(0.0), b"[]".to_vec()))),
             Ok(_) => None,
             Err(refusal) => Some(Err(refusal)),
         })
@@ -217,7 +217,7 @@ impl Operator for Find {
         std::thread::sleep(Duration::from_millis(self.args.slow));
         let reply = |(picture, words, spelled): &Self::Prepared| {
             let found = plainly::find(*picture, words, spelled, self.args.exactly)?;
-            Ok(Reply::with_body(Score::of(found.len() as f32), plainly::body_of(&found)))
+            Ok(Reply::with_blob(Score::of(found.len() as f32), plainly::body_of(&found)))
         };
         batch.iter().map(reply).collect()
     }
@@ -285,7 +285,7 @@ impl Operator for Mask {
         assert!(!panics, "the masker drops the batch");
         let reply = |region: &ContentHash| {
             let quality = plainly::quality(*region)?;
-            Ok(Reply::with_body(Score::of(quality), plainly::mask(*region)))
+            Ok(Reply::with_blob(Score::of(quality), plainly::mask(*region)))
         };
         batch.iter().flat_map(|(_, regions)| regions).map(reply).collect()
     }
@@ -310,12 +310,12 @@ impl Answer for Both {
     fn attach<R: Row>(self, row: R) -> Self::Row<R> {
         With::new(With::new(row, Score::of(self.clip)), Score::of(self.pleasing))
     }
-    fn to_head(self) -> Inline {
+    fn to_inline(self) -> Inline {
         let eighths = if self.clip.is_nan() { 255 } else { (self.clip * 8.0) as u8 };
         let [a, b, c, d] = self.pleasing.to_le_bytes();
         Inline::of([eighths, a, b, c, d])
     }
-    fn from_head(bytes: &[u8]) -> Option<Self> {
+    fn from_inline(bytes: &[u8]) -> Option<Self> {
         let [eighths, a, b, c, d] = *bytes else { return None };
         let clip = if eighths == 255 { f32::NAN } else { f32::from(eighths) / 8.0 };
         Some(Both { clip, pleasing: f32::from_le_bytes([a, b, c, d]) })
@@ -362,7 +362,7 @@ impl Operator for Judge {
         self.log.note("judge", contents(subject.questions));
         self.prepared.lock().unwrap().push((seen(subject)?, subject.questions.len()));
         let one = |question: &Question| {
-            let mask = self.masks.body(question)?;
+            let mask = self.masks.blob(question)?;
             match mask == plainly::mask(question.content) {
                 true => Ok(question.content),
                 false => Err(Refusal::permanent("mixed_up", "this is another region's mask")),

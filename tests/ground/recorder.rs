@@ -45,10 +45,10 @@ impl Recorder for GroundRecorder {
             height: picture.picture.height,
         };
         let said = |refusal: threshflow::row::Refusal| refusal.to_string();
-        let body = self.words.body(&Question::about(&image, Key::Sample)).map_err(said)?;
+        let body = self.words.blob(&Question::about(&image, Key::Sample)).map_err(said)?;
         let words: Vec<String> = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         let told = With::new(image, Handle::<Words>::of(&body));
-        let found = self.find.body(&Question::about(&told, Key::Row)).map_err(said)?;
+        let found = self.find.blob(&Question::about(&told, Key::Row)).map_err(said)?;
         let found = self.find.operator().found(&found).map_err(said)?;
         let region = |region: &PublishedPiece<'_>| {
             let mask = match self.mask.memo().read(&region.content) {

@@ -419,7 +419,7 @@ impl Desk {
             memo.put(&[(content, Ok(Written { head, body: Some(body) }))]).unwrap();
         };
         let body = postcard::to_stdvec(&stored).unwrap();
-        put(self.detect.memo(), picture, Score::<FoundRegions>::of(3.0).to_head(), body);
+        put(self.detect.memo(), picture, Score::<FoundRegions>::of(3.0).to_inline(), body);
         let mut rows = Vec::new();
         for (number, mask) in self.masks.iter().enumerate() {
             let kind = if number == 2 { RegionKind::Background } else { RegionKind::Object };
@@ -428,7 +428,7 @@ impl Desk {
             let region = found.region(&image, number as u16);
             let body = StoredMask { counts: rle::encode(mask), area: mask.area() };
             let body = postcard::to_stdvec(&body).unwrap();
-            put(self.segment.memo(), region.content(), Score::<MaskScore>::of(0.9).to_head(), body);
+            put(self.segment.memo(), region.content(), Score::<MaskScore>::of(0.9).to_inline(), body);
             rows.push(region);
         }
         let mut choice = Choice { regions: [Choice::NONE; 2], operations: [u8::MAX; 3] };
@@ -464,7 +464,7 @@ impl Desk {
         regions: &[u16],
     ) -> Result<StoredEdit, Refusal> {
         let question = self.question(edit_type, operations, regions);
-        self.answer(&question).map(|reply| StoredEdit::from_bytes(&reply.body.unwrap()).unwrap())
+        self.answer(&question).map(|reply| StoredEdit::from_bytes(&reply.blob.unwrap()).unwrap())
     }
 
     fn answer(&self, question: &Question) -> Result<Reply<Handle<Edited>>, Refusal> {
@@ -486,7 +486,7 @@ impl Desk {
         let words = serde_json::to_vec(&*self.words.lock().unwrap()).unwrap();
         let row = self.row(edit_type, operations, regions);
         let content = With::new(row, Handle::<crate::instruct::Instructed>::of(&words)).content();
-        let written = Written { head: reply.answer.to_head(), body: reply.body };
+        let written = Written { inline: reply.answer.to_inline(), blob: reply.blob };
         stage.memo().put(&[(content, Ok(written))]).unwrap();
         (EditPictures { edits: stage }, question)
     }

@@ -24,18 +24,18 @@ fn a_lost_pass_is_made_again_with_what_started_from_it() {
     let (edit, first) = (desk.edit(), make());
     assert_eq!((desk.take().len(), edit.stands(&bytes(&first))), (2, true));
     let key = |number: usize| ContentHash(first.passes[number].key);
-    let book = &edit.editors.who_can(Operation::Replace).unwrap().book;
+    let cache = &edit.editors.who_can(Operation::Replace).unwrap().cache;
 
     // The editor makes the same of it: the edit is what it was.
-    book.forget(&key(0)).unwrap();
+    cache.forget(&key(0)).unwrap();
     assert!(!edit.stands(&bytes(&first)));
-    assert!(!book.knows(&key(1)), "the second pass started from what is lost");
+    assert!(!cache.knows(&key(1)), "the second pass started from what is lost");
     assert_eq!((make(), desk.take().len()), (first.clone(), 2));
     assert!(edit.stands(&bytes(&first)));
 
     // The last pass alone is lost: what it started from stays.
-    book.forget(&key(1)).unwrap();
-    assert!(!edit.stands(&bytes(&first)) && book.knows(&key(0)));
+    cache.forget(&key(1)).unwrap();
+    assert!(!edit.stands(&bytes(&first)) && cache.knows(&key(0)));
     // The editor makes another picture: another edit, about which is asked anew.
     let second = make();
     assert_eq!(second.passes[0], first.passes[0]);
@@ -44,7 +44,7 @@ fn a_lost_pass_is_made_again_with_what_started_from_it() {
 
     // A run that ended between the two: the first was made again, as another, and the second not yet.
     let _ = desk.make(EditType::Style, &[Operation::Style], &[]).unwrap();
-    book.forget(&key(0)).unwrap();
-    book.look_up_one(key(0), || Ok(b"another".to_vec())).unwrap();
-    assert!(!edit.stands(&bytes(&second)) && !book.knows(&key(1)));
+    cache.forget(&key(0)).unwrap();
+    cache.look_up_one(key(0), || Ok(b"another".to_vec())).unwrap();
+    assert!(!edit.stands(&bytes(&second)) && !cache.knows(&key(1)));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use threshflow::lane::Remote;
+use threshflow::lane::Endpoint;
 
 use super::client::CallError;
 use super::endpoints::Endpoints;
@@ -16,7 +16,7 @@ pub(super) struct Server {
     pub(super) number: usize,
 }
 
-impl Remote for Server {
+impl Endpoint for Server {
     fn name(&self) -> String {
         self.endpoints.clients()[self.number].address().to_owned()
     }

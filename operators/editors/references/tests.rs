@@ -85,11 +85,11 @@ fn what_the_store_lost_is_kept_again_and_nothing_else() {
     let references = open(folder.path(), store.path()).unwrap();
     let chosen = references.choose(1).unwrap();
     let hash = |name: &str| references.listed.iter().find(|it| it.reference.name == name).unwrap().hash;
-    references.book.forget(&hash("red pot")).unwrap();
+    references.cache.forget(&hash("red pot")).unwrap();
     references.keep(&StoredReference { shows: Some(chosen.name.clone()), content: None });
     references.keep(&StoredReference { shows: Some("fir".into()), content: Some("0".repeat(32)) });
-    assert!(!references.book.knows(&hash("red pot")), "a drawn one, and one that is nowhere");
+    assert!(!references.cache.knows(&hash("red pot")), "a drawn one, and one that is nowhere");
     references.keep(&StoredReference { shows: Some(chosen.name), content: Some(chosen.content) });
-    let known = ["red pot", "tree"].map(|name| references.book.knows(&hash(name)));
+    let known = ["red pot", "tree"].map(|name| references.cache.knows(&hash(name)));
     assert_eq!(known, [true, false], "only what was chosen");
 }

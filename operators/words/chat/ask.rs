@@ -6,7 +6,7 @@ use super::reader::said;
 use super::response::{beginning, declines};
 use super::{ChatRequest, Complaint};
 
-/// Has raw answers: a server, or a book of what a server said, with the server behind it.
+/// Has raw answers: a server, or a cache of what a server said, with the server behind it.
 pub trait Raw {
     /// The answer's text as the model wrote it.
     fn answer(&self, request: &ChatRequest) -> Result<String, Refusal>;

@@ -359,26 +359,26 @@ fn words_of_any_length_are_quoted_shortly() {
     assert!(asked[1].again.as_ref().is_some_and(|again| again.complaint.len() < 4_000));
 }
 
-/// A book in front of a scripted server, as the durable one is.
+/// A cache in front of a scripted server, as the durable one is.
 struct Booked<'a>(&'a Scripted, RefCell<HashMap<ContentHash, Result<String, Refusal>>>);
 
 impl Raw for Booked<'_> {
     fn answer(&self, request: &ChatRequest) -> Result<String, Refusal> {
-        let mut book = self.1.borrow_mut();
-        book.entry(request.content()).or_insert_with(|| self.0.answer(request)).clone()
+        let mut cache = self.1.borrow_mut();
+        cache.entry(request.content()).or_insert_with(|| self.0.answer(request)).clone()
     }
 }
 
 #[test]
 fn a_better_parser_asks_nothing() {
     let server = Scripted::new([Ok("four"), Ok("five")]);
-    let book = Booked(&server, RefCell::default());
-    assert!(ask(&book, &request(), number).is_err());
+    let cache = Booked(&server, RefCell::default());
+    assert!(ask(&cache, &request(), number).is_err());
     // Another complaint, and the second answer is found all the same.
     let second = |answer: &str| if answer == "five" { Ok(5) } else { Err("not five".to_owned()) };
-    assert_eq!(ask(&book, &request(), second), Ok(5));
+    assert_eq!(ask(&cache, &request(), second), Ok(5));
     let better = |answer: &str| if answer == "four" { Ok(4) } else { Err("not four".to_owned()) };
-    assert_eq!(ask(&book, &request(), better), Ok(4));
+    assert_eq!(ask(&cache, &request(), better), Ok(4));
     assert_eq!(server.1.borrow().len(), 2, "two answers were paid for, once");
 }
 

@@ -169,7 +169,7 @@ impl Desk {
         let stamp = Stamp(hash_of_hex(STAMP).unwrap());
         let memo = Memo::open(&self.path("store/memo"), stamp, 0, Access::ReadWrite).unwrap();
         for bytes in made {
-            let written = Written { head: Inline::of([]), body: Some(bytes.clone()) };
+            let written = Written { inline: Inline::of([]), blob: Some(bytes.clone()) };
             memo.put(&[(key_of(bytes), Ok(written))]).unwrap();
         }
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar};
 
 use super::*;
-use crate::lane::desk::Flight;
+use crate::lane::in_flight::Flight;
 use crate::lane::{
-    AskLog, Key, LaneOptions, Lanes, Letter, Limits, Mailbox, Mode, Operator, Prepares, Reply, Stage,
+    AskLog, Key, LaneOptions, Lanes, Completion, Limits, Mailbox, Mode, Operator, Prepares, Reply, Stage,
     Subject, Watched,
 };
 use crate::memo::Remembered;
@@ -204,14 +204,14 @@ impl Lane {
     }
 
     /// So many answers, as they come.
-    fn letters(&self, wanted: usize) -> Vec<Letter> {
-        let mut letters = Vec::new();
-        while letters.len() < wanted {
+    fn completions(&self, wanted: usize) -> Vec<Completion> {
+        let mut completions = Vec::new();
+        while completions.len() < wanted {
             self.woken.recv_timeout(Duration::from_secs(60)).expect("answers come");
-            letters.extend(self.mailbox.take());
+            completions.extend(self.mailbox.take());
         }
-        assert_eq!(letters.len(), wanted);
-        letters
+        assert_eq!(completions.len(), wanted);
+        completions
     }
 
     /// Until all that were asked wait in their lines, but for those in hand.
@@ -230,8 +230,8 @@ impl Lane {
 fn each_line_is_its_own_bound_and_a_question_goes_from_line_to_line() {
     let lane = Lane::open(60);
     lane.ask();
-    let letters = lane.letters(60);
-    assert!(letters.iter().all(|letter| matches!(letter.said, Remembered::Answer(_))));
+    let completions = lane.completions(60);
+    assert!(completions.iter().all(|completion| matches!(completion.said, Remembered::Answer(_))));
     let done = lock(&lane.shared.done);
     assert_eq!(done.calls, [40, 40], "each step once");
     assert_eq!((done.most[QUICK] <= 2, done.most[SLOW]), (true, 1));
@@ -253,12 +253,12 @@ fn what_waits_for_a_slow_line_holds_no_pixels_and_holds_up_no_other() {
     lane.shared.hold(true);
     lane.ask();
     // All that the quick line does is done while the slow one is at its first.
-    lane.letters(lane.of_way(&[QUICK]));
+    lane.completions(lane.of_way(&[QUICK]));
     lane.shared.wait_until(|done| done.calls == [40, 1]);
     lane.wait_for_lines(39);
     assert_eq!(lane.lanes.budget().used(), BYTES, "of the one in hand");
     lane.shared.hold(false);
-    lane.letters(lane.of_way(&[SLOW]) + lane.of_way(&[QUICK, SLOW]));
+    lane.completions(lane.of_way(&[SLOW]) + lane.of_way(&[QUICK, SLOW]));
     assert_eq!(lane.lanes.budget().used(), 0);
 }
 
@@ -267,14 +267,14 @@ fn what_was_given_up_is_not_worked_off() {
     let lane = Lane::open(60);
     lane.shared.hold(true);
     lane.ask();
-    lane.letters(20);
+    lane.completions(20);
     lane.wait_for_lines(39);
     lane.stage.give_up_the_late(Instant::now());
     assert!(lane.mailbox.take().is_empty(), "it is not late yet");
     lane.stage.give_up_the_late(Instant::now() + DEADLINE + Duration::from_secs(1));
-    let given_up = lane.letters(40);
+    let given_up = lane.completions(40);
     let is_late =
-        |letter: &Letter| matches!(&letter.said, Remembered::Refused(refusal) if refusal.class == "deadline");
+        |completion: &Completion| matches!(&completion.said, Remembered::Refused(refusal) if refusal.class == "deadline");
     assert!(given_up.iter().all(is_late), "the line did not move");
     lane.shared.hold(false);
     lane.wait_for_lines(0);
@@ -289,7 +289,7 @@ fn what_waits_in_line_can_be_withdrawn() {
     let lane = Lane::open(30);
     lane.shared.hold(true);
     lane.ask();
-    lane.letters(10);
+    lane.completions(10);
     lane.wait_for_lines(19);
     for question in &lane.questions {
         lane.stage.cancel(&question.content, &lane.mailbox);
@@ -322,10 +322,10 @@ fn a_clock_runs_while_somebody_works_or_while_a_line_stands_still() {
     ];
     let content = |number: usize| ContentHash::of(&[number as u8]);
     let flight = |state| Flight { mailboxes: Vec::new(), state };
-    let desk: Desk =
+    let in_flight: InFlight =
         states.into_iter().enumerate().map(|(number, state)| (content(number), flight(state))).collect();
     let late_at = |seconds| {
-        let late = late(&desk, &lines, after(seconds), Duration::from_secs(4));
+        let late = late(&in_flight, &lines, after(seconds), Duration::from_secs(4));
         (0..states.len()).filter(|number| late.contains(&content(*number))).collect::<Vec<_>>()
     };
     assert_eq!(late_at(4), [0; 0]);

@@ -1,7 +1,7 @@
 //! Endpoints outside of this process, as a run sees them. The run ends their waiting, and they report what they did.
 
 /// An endpoint that stages ask.
-pub trait Remote: Send + Sync {
+pub trait Endpoint: Send + Sync {
     /// As summaries name it; one endpoint has one name.
     fn name(&self) -> String;
     /// Calls that wait end at once, and new ones don't start; calls under way are waited for, since they are paid for.

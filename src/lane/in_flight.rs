@@ -61,8 +61,8 @@ impl Question {
     }
 }
 
-/// Where one asker's letters arrive: of answers, or of bodies that were recalled.
-pub struct Mailbox<L = Letter> {
+/// Where one asker's completions arrive: of answers, or of blobs that were recalled.
+pub struct Mailbox<L = Completion> {
     arrived: Mutex<Vec<L>>,
     /// Set by the first arrival after a look; keeps a thousand answers from waking a thousand times.
     signalled: AtomicBool,
@@ -74,14 +74,14 @@ impl<L> Mailbox<L> {
         Arc::new(Mailbox { arrived: Mutex::default(), signalled: AtomicBool::new(false), wake })
     }
 
-    /// Takes what has arrived. The flag falls before the letters are taken: what arrives after that wakes again.
+    /// Takes what has arrived. The flag falls before the completions are taken: what arrives after that wakes again.
     pub fn take(&self) -> Vec<L> {
         self.signalled.store(false, Ordering::SeqCst);
         std::mem::take(&mut lock(&self.arrived))
     }
 
-    pub(super) fn deliver(&self, letters: impl IntoIterator<Item = L>) {
-        lock(&self.arrived).extend(letters);
+    pub(super) fn deliver(&self, completions: impl IntoIterator<Item = L>) {
+        lock(&self.arrived).extend(completions);
         if !self.signalled.swap(true, Ordering::SeqCst) {
             (self.wake)();
         }
@@ -118,11 +118,11 @@ impl State {
 }
 
 /// The questions in flight of one stage, by content: the same content is asked once, however many ask.
-pub(super) type Desk = HashMap<ContentHash, Flight>;
+pub(super) type InFlight = HashMap<ContentHash, Flight>;
 
 /// An answer, and which question it answers.
 #[derive(Clone)]
-pub struct Letter {
+pub struct Completion {
     /// Of the question.
     pub content: ContentHash,
     pub said: Remembered,
@@ -131,25 +131,25 @@ pub struct Letter {
     pub only: Option<RowId>,
 }
 
-impl Letter {
+impl Completion {
     /// An answer about the content.
     pub(super) fn of(content: ContentHash, said: Remembered) -> Self {
-        Letter { content, said, only: None }
+        Completion { content, said, only: None }
     }
 }
 
-/// Sorts answers by mailbox, taking their flights off the desk.
-pub(super) fn address(desk: &mut Desk, answers: Vec<Letter>) -> Vec<(Arc<Mailbox>, Vec<Letter>)> {
-    let mut letters: Vec<(Arc<Mailbox>, Vec<Letter>)> = Vec::new();
-    for letter in answers {
-        // Not on the desk: cancelled, or given up on. The memo has it for whoever asks next.
-        let Some(flight) = desk.remove(&letter.content) else { continue };
+/// Sorts answers by mailbox, taking their flights off the in_flight.
+pub(super) fn address(in_flight: &mut InFlight, answers: Vec<Completion>) -> Vec<(Arc<Mailbox>, Vec<Completion>)> {
+    let mut completions: Vec<(Arc<Mailbox>, Vec<Completion>)> = Vec::new();
+    for completion in answers {
+        // Not on the in_flight: cancelled, or given up on. The memo has it for whoever asks next.
+        let Some(flight) = in_flight.remove(&completion.content) else { continue };
         for mailbox in flight.mailboxes {
-            match letters.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &mailbox)) {
-                Some((_, pile)) => pile.push(letter.clone()),
-                None => letters.push((mailbox, vec![letter.clone()])),
+            match completions.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &mailbox)) {
+                Some((_, pile)) => pile.push(completion.clone()),
+                None => completions.push((mailbox, vec![completion.clone()])),
             }
         }
     }
-    letters
+    completions
 }

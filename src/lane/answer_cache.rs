@@ -20,7 +20,7 @@ struct Kept {
 }
 
 /// Answers by content, under one stamp.
-pub struct Book {
+pub struct AnswerCache {
     name: &'static str,
     model: String,
     memo: Arc<Memo>,
@@ -38,8 +38,8 @@ pub struct Book {
     nanos: AtomicU64,
 }
 
-impl Book {
-    /// Opens the memo of `stamp`; the book stands among the stages in summaries, under `name`. A refusal that is not
+impl AnswerCache {
+    /// Opens the memo of `stamp`; the cache stands among the stages in summaries, under `name`. A refusal that is not
     /// [permanent](Refusal::is_permanent) lasts as long as the process.
     pub fn open(
         name: &'static str,
@@ -48,7 +48,7 @@ impl Book {
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
         let memo = lanes.memo(stamp)?;
-        let book = Arc::new(Book {
+        let cache = Arc::new(AnswerCache {
             name,
             model,
             memo,
@@ -62,8 +62,8 @@ impl Book {
             remembered: AtomicU64::new(0),
             nanos: AtomicU64::new(0),
         });
-        lanes.register(book.clone());
-        Ok(book)
+        lanes.register(cache.clone());
+        Ok(cache)
     }
 
     pub fn name(&self) -> &'static str {
@@ -89,7 +89,7 @@ impl Book {
         }
     }
 
-    /// Whether this is the answer to the question, as far as [`Book::hash_of`] tells.
+    /// Whether this is the answer to the question, as far as [`AnswerCache::hash_of`] tells.
     pub fn keeps(&self, content: &ContentHash, answer: ContentHash) -> bool {
         self.hash_of(content).is_some_and(|hash| answer.0.starts_with(hash.bytes()))
     }
@@ -98,8 +98,8 @@ impl Book {
     pub fn forget(&self, content: &ContentHash) -> Result<(), MemoError> {
         self.memo.forget(content)?;
         let mut kept = lock(&self.kept);
-        if let Some(body) = kept.answers.remove(content) {
-            kept.bytes -= body.len();
+        if let Some(blob) = kept.answers.remove(content) {
+            kept.bytes -= blob.len();
         }
         Ok(())
     }
@@ -158,7 +158,7 @@ impl Book {
         }
         drop(under_way);
         // Also when `ask` panics: who waits asks for itself then.
-        let _done = UnderWay { book: self, question };
+        let _done = UnderWay { cache: self, question };
         self.ask(&[question], &[0], |_| vec![ask()])?;
         self.answer(&question)
     }
@@ -185,10 +185,10 @@ impl Book {
                 format!("{} answers to {} questions of {}", answers.len(), missing.len(), self.name);
             return Err(Refusal::transient("wrong_count", message));
         }
-        let written = |body: Vec<u8>| {
+        let written = |blob: Vec<u8>| {
             let mut hash = [0; INLINE];
-            hash.copy_from_slice(&ContentHash::of(&body).0[..INLINE]);
-            Written { head: Inline::of(hash), body: Some(body) }
+            hash.copy_from_slice(&ContentHash::of(&blob).0[..INLINE]);
+            Written { inline: Inline::of(hash), blob: Some(blob) }
         };
         let mut batch = Vec::with_capacity(missing.len());
         for (content, answer) in contents.zip(answers) {
@@ -209,35 +209,35 @@ impl Book {
         if let Some(known) = lock(&self.kept).answers.get(content) {
             return Ok(known.clone());
         }
-        let body: Arc<[u8]> = match self.memo.read(content) {
-            Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone())?.into(),
+        let blob: Arc<[u8]> = match self.memo.read(content) {
+            Ok(Some(blob)) => blob.map_err(|refusal| (*refusal).clone())?.into(),
             Ok(None) => {
                 return Err(Refusal::transient("not_remembered", format!("{} lost an answer", self.name)));
             }
             Err(error) => return Err(Refusal::transient("unreadable_memo", error.to_string())),
         };
         let mut kept = lock(&self.kept);
-        if kept.bytes + body.len() <= MOST_KEPT && kept.answers.insert(*content, body.clone()).is_none() {
-            kept.bytes += body.len();
+        if kept.bytes + blob.len() <= MOST_KEPT && kept.answers.insert(*content, blob.clone()).is_none() {
+            kept.bytes += blob.len();
         }
-        Ok(body)
+        Ok(blob)
     }
 }
 
-/// A question that is being asked by [`Book::look_up_one`].
+/// A question that is being asked by [`AnswerCache::look_up_one`].
 struct UnderWay<'a> {
-    book: &'a Book,
+    cache: &'a AnswerCache,
     question: ContentHash,
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        lock(&self.book.under_way).remove(&self.question);
-        self.book.answered.notify_all();
+        lock(&self.cache.under_way).remove(&self.question);
+        self.cache.answered.notify_all();
     }
 }
 
-impl Watched for Book {
+impl Watched for AnswerCache {
     fn status(&self) -> StageStatus {
         let seconds = self.nanos.load(Relaxed) as f64 / 1e9;
         let asked = self.asked.load(Relaxed);
@@ -296,9 +296,9 @@ mod tests {
         Lanes::open(options, Arc::new(catalogue))
     }
 
-    fn open(lanes: &Arc<Lanes>) -> Arc<Book> {
+    fn open(lanes: &Arc<Lanes>) -> Arc<AnswerCache> {
         let stamp = Stamp::of(&[("operator", b"words/1")]);
-        Book::open("words", stamp, "none".into(), lanes).unwrap()
+        AnswerCache::open("words", stamp, "none".into(), lanes).unwrap()
     }
 
     #[test]
@@ -307,9 +307,9 @@ mod tests {
         let questions = [1_u8, 2, 1, 3].map(|n| ContentHash::of(&[n]));
         for (run, expected) in [(0, vec![0, 1, 3]), (1, vec![])] {
             let lanes = lanes(folder.path());
-            let book = open(&lanes);
+            let cache = open(&lanes);
             let mut asked = Vec::new();
-            let said = book.look_up(&questions, |missing| {
+            let said = cache.look_up(&questions, |missing| {
                 asked = missing.to_vec();
                 let answer = |place: &usize| match place {
                     3 => Err(Refusal::permanent("tested", "no")),
@@ -319,10 +319,10 @@ mod tests {
             });
             assert_eq!(asked, expected, "run {run}");
             let said: Vec<_> =
-                said.into_iter().map(|said| said.map(|body| body[0]).map_err(|r| r.class)).collect();
+                said.into_iter().map(|said| said.map(|blob| blob[0]).map_err(|r| r.class)).collect();
             assert_eq!(said, [Ok(0), Ok(1), Ok(0), Err("tested".into())]);
-            book.look_up(&questions, |_| panic!("all of it is known"));
-            assert_eq!(book.status().asked.asked, expected.len() as u64);
+            cache.look_up(&questions, |_| panic!("all of it is known"));
+            assert_eq!(cache.status().asked.asked, expected.len() as u64);
         }
     }
 
@@ -332,11 +332,11 @@ mod tests {
         let questions = [1_u8, 2].map(|n| ContentHash::of(&[n]));
         for said in ["device_lost", "device_lost", "too_long"] {
             let lanes = lanes(folder.path());
-            let book = open(&lanes);
+            let cache = open(&lanes);
             let refuse = if said == "too_long" { Refusal::permanent } else { Refusal::transient };
             let mut asked = 0;
             for _ in 0..2 {
-                let answers = book.look_up(&questions, |missing| {
+                let answers = cache.look_up(&questions, |missing| {
                     asked += missing.len();
                     missing.iter().map(|_| Err(refuse(said, "no"))).collect()
                 });
@@ -352,15 +352,15 @@ mod tests {
     fn one_question_at_once_is_asked_once_while_others_go_on() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book = open(&lanes);
+        let cache = open(&lanes);
         let asked = std::sync::atomic::AtomicUsize::new(0);
         // Four threads a question, and every question waits until each of the eight was taken up: none may hold another up.
         let all = std::sync::Barrier::new(8);
         std::thread::scope(|scope| {
             for n in 0..32_u8 {
-                let (book, asked, all) = (&book, &asked, &all);
+                let (cache, asked, all) = (&cache, &asked, &all);
                 scope.spawn(move || {
-                    let answer = book.look_up_one(ContentHash::of(&[n % 8]), || {
+                    let answer = cache.look_up_one(ContentHash::of(&[n % 8]), || {
                         asked.fetch_add(1, Relaxed);
                         all.wait();
                         Ok(vec![n % 8; 3])
@@ -370,18 +370,18 @@ mod tests {
             }
         });
         assert_eq!(asked.load(Relaxed), 8);
-        assert_eq!((book.status().asked.asked, book.status().asked.remembered), (8, 24));
+        assert_eq!((cache.status().asked.asked, cache.status().asked.remembered), (8, 24));
     }
 
     #[test]
     fn a_panic_while_asking_leaves_nobody_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book = open(&lanes);
+        let cache = open(&lanes);
         let question = ContentHash::of(b"1");
-        let ask = || book.look_up_one(question, || panic!("tested"));
+        let ask = || cache.look_up_one(question, || panic!("tested"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
-        assert_eq!(*book.look_up_one(question, || Ok(vec![7])).unwrap(), [7]);
+        assert_eq!(*cache.look_up_one(question, || Ok(vec![7])).unwrap(), [7]);
     }
 
     #[test]
@@ -390,17 +390,17 @@ mod tests {
         let answer = |n: u8| vec![n; 500 + 70 * usize::from(n)];
         for run in 0..2 {
             let lanes = lanes(folder.path());
-            let books = [open(&lanes), open(&lanes)];
+            let caches = [open(&lanes), open(&lanes)];
             for n in 0..40_u8 {
-                let book = &books[usize::from(n % 2)];
-                let said = book.look_up_one(ContentHash::of(&[n]), || {
+                let cache = &caches[usize::from(n % 2)];
+                let said = cache.look_up_one(ContentHash::of(&[n]), || {
                     assert_eq!(run, 0, "{n} was lost");
                     Ok(answer(n))
                 });
                 assert_eq!(*said.unwrap(), answer(n));
             }
             // What one was told the other knows.
-            let said = books[1].look_up_one(ContentHash::of(&[0]), || panic!("it is known"));
+            let said = caches[1].look_up_one(ContentHash::of(&[0]), || panic!("it is known"));
             assert_eq!(*said.unwrap(), answer(0));
         }
     }
@@ -409,21 +409,21 @@ mod tests {
     fn what_is_forgotten_is_asked_again_and_another_answer_is_told_from_the_first() {
         let folder = tempfile::tempdir().unwrap();
         let question = ContentHash::of(b"1");
-        let said = |book: &Book, text: &str| book.look_up_one(question, || Ok(text.into())).unwrap().to_vec();
+        let said = |cache: &AnswerCache, text: &str| cache.look_up_one(question, || Ok(text.into())).unwrap().to_vec();
         {
             let lanes = lanes(folder.path());
-            let book = open(&lanes);
-            assert_eq!((said(&book, "one"), said(&book, "two")), (b"one".into(), b"one".into()));
-            assert!(book.keeps(&question, ContentHash::of(b"one")));
-            book.forget(&question).unwrap();
-            assert!(!book.knows(&question) && !book.keeps(&question, ContentHash::of(b"one")));
-            assert_eq!(said(&book, "two"), b"two");
+            let cache = open(&lanes);
+            assert_eq!((said(&cache, "one"), said(&cache, "two")), (b"one".into(), b"one".into()));
+            assert!(cache.keeps(&question, ContentHash::of(b"one")));
+            cache.forget(&question).unwrap();
+            assert!(!cache.knows(&question) && !cache.keeps(&question, ContentHash::of(b"one")));
+            assert_eq!(said(&cache, "two"), b"two");
         }
         let lanes = lanes(folder.path());
-        let book = open(&lanes);
-        assert_eq!(said(&book, "three"), b"two", "what took its place is remembered");
+        let cache = open(&lanes);
+        assert_eq!(said(&cache, "three"), b"two", "what took its place is remembered");
         assert!(
-            book.keeps(&question, ContentHash::of(b"two")) && !book.keeps(&question, ContentHash::of(b"one"))
+            cache.keeps(&question, ContentHash::of(b"two")) && !cache.keeps(&question, ContentHash::of(b"one"))
         );
     }
 
@@ -431,9 +431,9 @@ mod tests {
     fn too_few_answers_are_refused_and_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let lanes = lanes(folder.path());
-        let book = open(&lanes);
+        let cache = open(&lanes);
         let question = [ContentHash::of(b"1")];
-        assert_eq!(book.look_up(&question, |_| vec![])[0].as_ref().unwrap_err().class, "wrong_count");
-        assert!(!book.knows(&question[0]));
+        assert_eq!(cache.look_up(&question, |_| vec![])[0].as_ref().unwrap_err().class, "wrong_count");
+        assert!(!cache.knows(&question[0]));
     }
 }

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use threshflow::lane::{Book, Lanes, Limits};
+use threshflow::lane::{AnswerCache, Lanes, Limits};
 use threshflow::memo::MemoError;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::http::{CallError, Host, Tokens};
 use crate::words::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw};
 
-/// A chat model behind a book of its answers.
-pub struct ChatBook {
+/// A chat model behind a cache of its answers.
+pub struct ChatCache {
     name: &'static str,
     chat: Chat,
     host: Arc<Host>,
-    book: Arc<Book>,
+    cache: Arc<AnswerCache>,
 }
 
-/// A host whose answers are charged to a book.
+/// A host whose answers are charged to a cache.
 struct Metered {
     host: Arc<Host>,
-    book: Arc<Book>,
+    cache: Arc<AnswerCache>,
 }
 
 impl Endpoint for Metered {
@@ -39,15 +39,15 @@ impl Endpoint for Metered {
         let used = |answer: &Value| {
             let tokens = used(answer);
             let cost = self.host.settings().prices.cost(model, tokens.unwrap_or(estimated));
-            self.book.charge(cost.unwrap_or(0.0));
+            self.cache.charge(cost.unwrap_or(0.0));
             tokens
         };
         Endpoint::post_json(&*self.host, path, body, estimated, &used)
     }
 }
 
-impl ChatBook {
-    /// `name` is the book's in summaries: `caption_chat`. Answers are kept by model, seed and sampling, not by where the model is
+impl ChatCache {
+    /// `name` is the cache's in summaries: `caption_chat`. Answers are kept by model, seed and sampling, not by where the model is
     /// served.
     pub fn open(
         name: &'static str,
@@ -57,25 +57,25 @@ impl ChatBook {
     ) -> Result<Arc<Self>, MemoError> {
         let stamp = stamp_of(name, &model);
         let described = format!("{} at {}", model.model, host.settings().base_url);
-        let book = Book::open(name, stamp, described, lanes)?;
-        book.charge(0.0);
-        let metered = Metered { host: host.clone(), book: book.clone() };
+        let cache = AnswerCache::open(name, stamp, described, lanes)?;
+        cache.charge(0.0);
+        let metered = Metered { host: host.clone(), cache: cache.clone() };
         let chat = Chat::new(model, Arc::new(metered));
-        Ok(Arc::new(ChatBook { name, chat, host, book }))
+        Ok(Arc::new(ChatCache { name, chat, host, cache }))
     }
 
     pub fn stamp(&self) -> Stamp {
         stamp_of(self.name, self.chat.model())
     }
 
-    /// Of its book.
+    /// Of its cache.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// Whether this was answered before: no request would be sent for it.
     pub fn knows(&self, request: &ChatRequest) -> bool {
-        self.book.knows(&request.content())
+        self.cache.knows(&request.content())
     }
 
     /// For people.
@@ -92,17 +92,17 @@ impl ChatBook {
     }
 }
 
-/// With the book's name: operators that ask the same model have a book each, so that each can be told of and cleaned away.
-fn stamp_of(book: &str, model: &ChatModel) -> Stamp {
+/// With the cache's name: operators that ask the same model have a cache each, so that each can be told of and cleaned away.
+fn stamp_of(cache: &str, model: &ChatModel) -> Stamp {
     let mut parts = model.stamp_parts();
-    parts.push(("book", book.as_bytes().to_vec()));
+    parts.push(("cache", cache.as_bytes().to_vec()));
     Stamp::of_gathered(&parts)
 }
 
-impl Raw for ChatBook {
+impl Raw for ChatCache {
     fn answer(&self, request: &ChatRequest) -> Result<String, Refusal> {
         let answer =
-            self.book.look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
+            self.cache.look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
         String::from_utf8(answer.to_vec()).map_err(|error| {
             Refusal::transient("foreign_answer", format!("a remembered answer is no text: {error}"))
         })
