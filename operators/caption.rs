@@ -102,12 +102,12 @@ pub enum Session {
 }
 
 fn reply(caption: String) -> Reply<Handle<Captioned>> {
-    let body = caption.into_bytes();
-    Reply::with_blob(Handle::of(&body), body)
+    let blob = caption.into_bytes();
+    Reply::with_blob(Handle::of(&blob), blob)
 }
 
-fn from_finds(detect: &Detect, body: &[u8], [width, height]: [u32; 2]) -> Result<String, Refusal> {
-    let found = detect.found(body)?;
+fn from_finds(detect: &Detect, blob: &[u8], [width, height]: [u32; 2]) -> Result<String, Refusal> {
+    let found = detect.found(blob)?;
     let sure = found.iter().filter(|one| one.score >= LEAST_SCORE);
     let seen = sure.map(|one| Seen {
         noun: &one.noun_text,

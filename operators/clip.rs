@@ -50,7 +50,7 @@ impl EmbeddingSource for Stage<Clip> {
         self.memo().stamp()
     }
     fn embedding(&self, question: &Question) -> Result<Vec<f32>, Refusal> {
-        self.blob(question).map(|body| from_f16_bytes(&body))
+        self.blob(question).map(|blob| from_f16_bytes(&blob))
     }
     fn dimension(&self) -> Option<usize> {
         self.operator().model.dimension()

@@ -127,8 +127,8 @@ impl Detect {
     }
 
     fn reply(&self, found: Vec<Stored>) -> Reply<Score<FoundRegions>> {
-        let body = postcard::to_stdvec(&found).unwrap_or_default();
-        Reply::with_blob(Score::of(found.len() as f32), body)
+        let blob = postcard::to_stdvec(&found).unwrap_or_default();
+        Reply::with_blob(Score::of(found.len() as f32), blob)
     }
 
     fn stored(&self, asked: &Asked, found: Vec<detect_model::Found>) -> Vec<Stored> {
@@ -158,11 +158,11 @@ pub struct Asked {
 impl Finds for Detect {
     type Score = Detection;
 
-    fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
+    fn found(&self, blob: &[u8]) -> Result<Vec<Found>, Refusal> {
         let foreign =
             |why: String| Refusal::transient("foreign_answer", format!("not a list of regions: {why}"));
         let (stored, rest) =
-            postcard::take_from_bytes::<Vec<Stored>>(body).map_err(|error| foreign(error.to_string()))?;
+            postcard::take_from_bytes::<Vec<Stored>>(blob).map_err(|error| foreign(error.to_string()))?;
         let record = match rest {
             [] => None,
             rest => {
@@ -239,8 +239,8 @@ impl Operator for Detect {
                 return Ok(Some(Err(refusal)));
             }
             let found = of_record(&record, &nouns, &self.labels).map(|found| {
-                let Reply { answer, body } = self.reply(found);
-                Reply { answer, body: body.map(|body| [body, record.hash().0.to_vec()].concat()) }
+                let Reply { answer, blob } = self.reply(found);
+                Reply { answer, blob: blob.map(|blob| [blob, record.hash().0.to_vec()].concat()) }
             });
             return Ok(Some(found));
         }

@@ -231,8 +231,8 @@ impl Operator for Edit {
 
     /// Not where the picture of a pass is lost, or was made again since. Later passes may have started from it: what they made is
     /// forgotten with it, unless it was made again, too.
-    fn stands(&self, body: &[u8]) -> bool {
-        let Ok(stored) = StoredEdit::from_bytes(body) else { return true };
+    fn stands(&self, blob: &[u8]) -> bool {
+        let Ok(stored) = StoredEdit::from_bytes(blob) else { return true };
         let mut stands = true;
         for pass in &stored.passes {
             let Ok(kept) = self.editors.who_can(pass.operation) else { continue };
@@ -331,8 +331,8 @@ impl Edit {
     fn reply(&self, edit: &ToEdit, editor: Option<usize>) -> Option<Result<Reply<Handle<Edited>>, Refusal>> {
         let made = self.make(edit, editor).transpose()?;
         Some(made.map(|made| {
-            let body = postcard::to_stdvec(&made).unwrap_or_default();
-            Reply::with_blob(Handle::of(&body), body)
+            let blob = postcard::to_stdvec(&made).unwrap_or_default();
+            Reply::with_blob(Handle::of(&blob), blob)
         }))
     }
 

@@ -128,7 +128,7 @@ impl EditSource {
         let edit = question.edit.as_ref().ok_or_else(not_an_edit)?;
         let edit_type = EditType::from_number(edit.number).ok_or_else(not_an_edit)?;
         let found = match self.detect.memo().read(&edit.picture) {
-            Ok(Some(body)) => body.map_err(|refusal| (*refusal).clone())?,
+            Ok(Some(blob)) => blob.map_err(|refusal| (*refusal).clone())?,
             Ok(None) => {
                 return Err(Refusal::transient("not_remembered", "what was found in the picture is lost"));
             }
@@ -176,7 +176,7 @@ impl EditSource {
     /// A region's mask as it is remembered.
     pub fn stored_mask(&self, region: &ContentHash) -> Result<StoredMask, Refusal> {
         match self.masks.memo().read(region) {
-            Ok(Some(Ok(body))) => StoredMask::from_bytes(&body),
+            Ok(Some(Ok(blob))) => StoredMask::from_bytes(&blob),
             Ok(Some(Err(refusal))) => Err((*refusal).clone()),
             Ok(None) => Err(Refusal::transient("not_remembered", "the mask of a region is lost")),
             Err(error) => Err(Refusal::transient("unreadable_memo", error.to_string())),

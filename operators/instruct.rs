@@ -51,8 +51,8 @@ impl StoredInstruction {
     }
 
     fn reply(&self) -> Reply<Handle<Instructed>> {
-        let body = serde_json::to_vec(self).unwrap_or_default();
-        Reply::with_blob(Handle::of(&body), body)
+        let blob = serde_json::to_vec(self).unwrap_or_default();
+        Reply::with_blob(Handle::of(&blob), blob)
     }
 }
 
@@ -146,12 +146,12 @@ impl Operator for Instruct {
     }
 
     /// Always: a reference picture that the store lost is taken from the user's folder again, the words stay.
-    fn stands(&self, body: &[u8]) -> bool {
+    fn stands(&self, blob: &[u8]) -> bool {
         let stored = self
             .source
             .references
             .as_ref()
-            .map(|references| (references, StoredInstruction::from_bytes(body)));
+            .map(|references| (references, StoredInstruction::from_bytes(blob)));
         if let Some((references, Ok(StoredInstruction { reference, .. }))) = stored {
             references.keep(&reference);
         }

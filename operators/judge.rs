@@ -214,12 +214,12 @@ fn judged(
 /// The CLIP's session, where there is one.
 pub type JudgeSession = Option<Pooled<VisionTower>>;
 
-fn body(judgements: &[Judgement]) -> Vec<u8> {
+fn blob(judgements: &[Judgement]) -> Vec<u8> {
     serde_json::to_vec(judgements).unwrap_or_default()
 }
 
 fn reply(judgements: &[Judgement]) -> Reply<EditScores> {
-    Reply::with_blob(EditScores::of(judgements), body(judgements))
+    Reply::with_blob(EditScores::of(judgements), blob(judgements))
 }
 
 /// What was said before a turn, the premise first.

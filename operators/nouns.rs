@@ -83,8 +83,8 @@ impl NounsFromSidecar {
 }
 
 pub(crate) fn reply(nouns: &NounList) -> Reply<Handle<Nouns>> {
-    let body = nouns.to_bytes();
-    Reply::with_blob(Handle::of(&body), body)
+    let blob = nouns.to_bytes();
+    Reply::with_blob(Handle::of(&blob), blob)
 }
 
 impl Operator for NounsFromSidecar {

@@ -105,8 +105,8 @@ pub struct Boxes {
 type Answers = Vec<Result<Reply<Score<MaskScore>>, Refusal>>;
 
 fn reply(quality: f32, counts: String, area: u64) -> Reply<Score<MaskScore>> {
-    let body = postcard::to_stdvec(&StoredMask { counts, area }).unwrap_or_default();
-    Reply::with_blob(Score::of(quality), body)
+    let blob = postcard::to_stdvec(&StoredMask { counts, area }).unwrap_or_default();
+    Reply::with_blob(Score::of(quality), blob)
 }
 
 /// The mask that a released record has of a region.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use threshflow::cli::{App, Failure, Workbench};
 use threshflow::flow::{EditCount, RegionCount};
-use threshflow::lane::Book;
+use threshflow::lane::AnswerCache;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::row::{Of, Region, RegionKind, Stamp, With};
@@ -172,10 +172,10 @@ impl App for Ground {
         let log = operators::AskFile::open(args.log_asks.as_deref())
             .map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
         let words = Stage::open(ReadWords { args: args.clone(), log: log.clone() }, lanes)?;
-        // Another finder has another book.
+        // Another finder has another cache.
         let stamp = Stamp::of(&[("operator", b"spelling/1"), ("finder", &operators::finder(args))]);
-        let book = AnswerCache::open("spelling", stamp, "spelling".into(), lanes)?;
-        let find = Stage::open(Find::new(args.clone(), words.clone(), book, log.clone()), lanes)?;
+        let cache = AnswerCache::open("spelling", stamp, "spelling".into(), lanes)?;
+        let find = Stage::open(Find::new(args.clone(), words.clone(), cache, log.clone()), lanes)?;
         let mask = Stage::open(Mask::new(args.clone(), log.clone()), lanes)?;
         let judge = || Stage::open(Judge::new(args.clone(), mask.clone(), log), lanes);
         let judge = (!args.no_judge).then(judge).transpose()?;

@@ -48,7 +48,7 @@ impl EditPictures {
     /// the edit's plan.
     pub fn of(&self, question: &Question, planned: &Planned) -> Result<Vec<[EditPicture; 2]>, Refusal> {
         let operator = self.edits.operator();
-        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
+        let stored = StoredEdit::from_bytes(&self.blobs(question)?.1)?;
         let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
         let picture = |shown: Shown| match shown {
             Shown::Original => Ok(EditPicture::Original),
@@ -66,7 +66,7 @@ impl EditPictures {
     /// What the turns of the edit show, as numbers of passes, and where what each pass made is remembered.
     pub fn made(&self, question: &Question, planned: &Planned) -> Result<(Turns, Vec<MadePass>), Refusal> {
         let editors = &self.edits.operator().editors;
-        let stored = StoredEdit::from_bytes(&self.bodies(question)?.1)?;
+        let stored = StoredEdit::from_bytes(&self.blobs(question)?.1)?;
         let made = |pass: &StoredPass| {
             let kept = editors.who_can(pass.operation)?;
             Ok(MadePass {
@@ -88,7 +88,7 @@ impl EditPictures {
     }
 
     /// What is remembered of the edit's instruction and of its pictures.
-    fn bodies(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+    fn blobs(&self, question: &Question) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
         let no_edit = || Refusal::permanent("no_edit", "only edits have pictures");
         let edit = question.edit.as_ref().ok_or_else(no_edit)?;
         let words = self.edits.operator().instructions.instruction_bytes(question)?;
@@ -103,7 +103,7 @@ impl EditPictures {
         &self,
         question: &Question,
     ) -> Result<(Handle<Instructed>, Handle<Edited>), Refusal> {
-        let (words, edited) = self.bodies(question)?;
+        let (words, edited) = self.blobs(question)?;
         Ok((Handle::of(&words), Handle::of(&edited)))
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
-use super::{Breaker, ApiKey, KeyHeader, Prices, Spending};
+use super::{ApiKey, Breaker, KeyHeader, Prices, Spending};
 
 /// Headers that carry secrets: those come by [`ApiKey`] only.
 const SECRET_HEADERS: [&str; 6] =

@@ -101,8 +101,9 @@ fn stamp_of(cache: &str, model: &ChatModel) -> Stamp {
 
 impl Raw for ChatCache {
     fn answer(&self, request: &ChatRequest) -> Result<String, Refusal> {
-        let answer =
-            self.cache.look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
+        let answer = self
+            .cache
+            .look_up_one(request.content(), || self.chat.answer(request).map(String::into_bytes))?;
         String::from_utf8(answer.to_vec()).map_err(|error| {
             Refusal::transient("foreign_answer", format!("a remembered answer is no text: {error}"))
         })

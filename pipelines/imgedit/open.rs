@@ -14,7 +14,7 @@ use operators::editors::limits::Limits;
 use operators::editors::onnx_inpaint::{InpaintSettings, OnnxInpaint};
 use operators::editors::paint::Paint;
 use operators::editors::references::References;
-use operators::http::{Host, HostSettings, ApiKey, KeyHeader, Prices, Spending, Tokens};
+use operators::http::{ApiKey, Host, HostSettings, KeyHeader, Prices, Spending, Tokens};
 use operators::instruct::{Instruct, InstructBy};
 use operators::judge::{Judge, JudgeBy};
 use operators::noun_finder::{NounFinder, NounsBy};

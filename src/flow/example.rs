@@ -91,7 +91,6 @@ pub fn pictures<const N: usize>(sides: [u8; N]) -> Vec<Image> {
         content: ContentHash([side; 16]),
         width: 100,
         height: side.into(),
-        given: Score::NAN,
     };
     sides.into_iter().enumerate().map(picture).collect()
 }

@@ -409,7 +409,9 @@ mod tests {
     fn what_is_forgotten_is_asked_again_and_another_answer_is_told_from_the_first() {
         let folder = tempfile::tempdir().unwrap();
         let question = ContentHash::of(b"1");
-        let said = |cache: &AnswerCache, text: &str| cache.look_up_one(question, || Ok(text.into())).unwrap().to_vec();
+        let said = |cache: &AnswerCache, text: &str| {
+            cache.look_up_one(question, || Ok(text.into())).unwrap().to_vec()
+        };
         {
             let lanes = lanes(folder.path());
             let cache = open(&lanes);
@@ -423,7 +425,8 @@ mod tests {
         let cache = open(&lanes);
         assert_eq!(said(&cache, "three"), b"two", "what took its place is remembered");
         assert!(
-            cache.keeps(&question, ContentHash::of(b"two")) && !cache.keeps(&question, ContentHash::of(b"one"))
+            cache.keeps(&question, ContentHash::of(b"two"))
+                && !cache.keeps(&question, ContentHash::of(b"one"))
         );
     }
 

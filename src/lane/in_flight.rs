@@ -139,7 +139,10 @@ impl Completion {
 }
 
 /// Sorts answers by mailbox, taking their flights off the in_flight.
-pub(super) fn address(in_flight: &mut InFlight, answers: Vec<Completion>) -> Vec<(Arc<Mailbox>, Vec<Completion>)> {
+pub(super) fn address(
+    in_flight: &mut InFlight,
+    answers: Vec<Completion>,
+) -> Vec<(Arc<Mailbox>, Vec<Completion>)> {
     let mut completions: Vec<(Arc<Mailbox>, Vec<Completion>)> = Vec::new();
     for completion in answers {
         // Not on the in_flight: cancelled, or given up on. The memo has it for whoever asks next.

@@ -81,7 +81,12 @@ impl<P> Line<P> {
 }
 
 /// The questions on the in_flight that are to be given up on: an answer may take so long.
-pub(super) fn late<P>(in_flight: &InFlight, lines: &[Line<P>], now: Instant, deadline: Duration) -> Vec<ContentHash> {
+pub(super) fn late<P>(
+    in_flight: &InFlight,
+    lines: &[Line<P>],
+    now: Instant,
+    deadline: Duration,
+) -> Vec<ContentHash> {
     let moved: Vec<Instant> = lines.iter().map(|line| *lock(&line.moved)).collect();
     let is_late = |state: State| {
         let since = match state {

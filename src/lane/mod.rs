@@ -6,10 +6,11 @@
 //! nothing, and the operator's sessions do both halves. One [`Budget`] of bytes for each process bounds the decoded pictures. A permit is
 //! taken before decoding and returned when the answer is there.
 
+mod answer_cache;
 mod answering;
 mod batch;
-mod answer_cache;
 mod budget;
+mod endpoint;
 mod in_flight;
 mod limits;
 mod line;
@@ -17,7 +18,6 @@ mod operator;
 mod pool;
 mod preparing;
 mod recall;
-mod endpoint;
 mod stage;
 mod status;
 
@@ -29,12 +29,12 @@ use std::time::{Duration, Instant};
 
 pub use answer_cache::AnswerCache;
 pub use budget::{Budget, Permit};
+pub use endpoint::Endpoint;
 pub use in_flight::{Completion, Mailbox, Question};
 pub use limits::Limits;
 pub use operator::{Answer, Key, Known, Looks, Operator, Prepares, Reply, Scores, Subject, Together};
 pub use pool::Pool;
 pub(crate) use recall::Recalled;
-pub use endpoint::Endpoint;
 pub use stage::Stage;
 pub(crate) use stage::decode_answer;
 pub use status::{Asked, LineStatus, PoolStatus, StageStatus};

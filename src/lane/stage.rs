@@ -8,7 +8,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::in_flight::{InFlight, Flight, Completion, Mailbox, Question, State, address};
+use super::in_flight::{Completion, Flight, InFlight, Mailbox, Question, State, address};
 use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use threshflow::flow::{Finds, Found};
 use threshflow::lane::{
-    Answer, Book, Key, Known, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject, Together,
+    Answer, AnswerCache, Key, Known, Limits, Looks, Operator, Question, Reply, Scores, Stage, Subject,
+    Together,
 };
 use threshflow::memo::Inline;
 use threshflow::prelude::*;
@@ -138,29 +139,29 @@ impl Operator for ReadWords {
     }
     fn answer(&self, _: &mut (), batch: &[Vec<String>]) -> Vec<Result<Reply<Handle<Words>>, Refusal>> {
         let reply = |words: &Vec<String>| {
-            let body = serde_json::to_vec(words).expect("words are JSON");
-            Ok(Reply::with_blob(Handle::of(&body), body))
+            let blob = serde_json::to_vec(words).expect("words are JSON");
+            Ok(Reply::with_blob(Handle::of(&blob), blob))
         };
         batch.iter().map(reply).collect()
     }
 }
 
-/// Finds the regions that a picture's words tell of; looks every word up in a book.
+/// Finds the regions that a picture's words tell of; looks every word up in a cache.
 pub struct Find {
     args: Args,
     words: Arc<Stage<ReadWords>>,
-    book: Arc<AnswerCache>,
+    cache: Arc<AnswerCache>,
     log: AskFile,
 }
 
 impl Find {
-    pub fn new(args: Args, words: Arc<Stage<ReadWords>>, book: Arc<AnswerCache>, log: AskFile) -> Self {
-        Find { args, words, book, log }
+    pub fn new(args: Args, words: Arc<Stage<ReadWords>>, cache: Arc<AnswerCache>, log: AskFile) -> Self {
+        Find { args, words, cache, log }
     }
 
     fn words(&self, question: &Question) -> Result<Vec<String>, Refusal> {
-        let body = self.words.blob(question)?;
-        serde_json::from_slice(&body).map_err(|error| Refusal::transient("foreign_answer", error.to_string()))
+        let blob = self.words.blob(question)?;
+        serde_json::from_slice(&blob).map_err(|error| Refusal::transient("foreign_answer", error.to_string()))
     }
 }
 
@@ -171,8 +172,8 @@ pub fn finder(args: &Args) -> [u8; 8] {
 
 impl Finds for Find {
     type Score = Sure;
-    fn found(&self, body: &[u8]) -> Result<Vec<Found>, Refusal> {
-        plainly::found_in(body)
+    fn found(&self, blob: &[u8]) -> Result<Vec<Found>, Refusal> {
+        plainly::found_in(blob)
     }
 }
 
@@ -208,7 +209,7 @@ impl Operator for Find {
         self.log.note("find", contents(subject.questions));
         let words = self.words(&subject.questions[0])?;
         let asked: Vec<ContentHash> = words.iter().map(|word| ContentHash::of(word.as_bytes())).collect();
-        let spelled = self.book.look_up(&asked, |missing| {
+        let spelled = self.cache.look_up(&asked, |missing| {
             missing.iter().map(|place| Ok(plainly::spelled(&words[*place]))).collect()
         });
         Ok((seen(subject)?, words, spelled.into_iter().collect::<Result<_, _>>()?))
@@ -224,7 +225,7 @@ impl Operator for Find {
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
         let words = questions.iter().flat_map(|question| self.words(question).unwrap_or_default());
         let contents = words.map(|word| ContentHash::of(word.as_bytes()));
-        contents.filter(|word| !self.book.knows(word)).map(|word| (self.book.name(), word)).collect()
+        contents.filter(|word| !self.cache.knows(word)).map(|word| (self.cache.name(), word)).collect()
     }
 }
 

@@ -88,8 +88,8 @@ pub fn body_of(found: &[Found]) -> Vec<u8> {
     serde_json::to_vec(&found.iter().map(stored).collect::<Vec<_>>()).expect("regions are JSON")
 }
 
-pub fn found_in(body: &[u8]) -> Result<Vec<Found>, Refusal> {
-    let stored: Vec<Stored> = serde_json::from_slice(body)
+pub fn found_in(blob: &[u8]) -> Result<Vec<Found>, Refusal> {
+    let stored: Vec<Stored> = serde_json::from_slice(blob)
         .map_err(|error| Refusal::transient("foreign_answer", error.to_string()))?;
     let found = |(background, noun, noun_text, bbox, score): Stored| Found {
         kind: if background { RegionKind::Background } else { RegionKind::Object },
@@ -248,9 +248,9 @@ impl Plain {
         let image = Image { id, content, width, height };
         self.ask("words", ContentHash::of(&[name.as_bytes(), &content.0].concat()));
         let words = words(sample.json.as_deref()).map_err(|was| refused("words", &was.class))?;
-        let body = serde_json::to_vec(&words).expect("words are JSON");
+        let blob = serde_json::to_vec(&words).expect("words are JSON");
         if !words.is_empty() {
-            self.ask("find", With::new(image.clone(), Handle::<Words>::of(&body)).content());
+            self.ask("find", With::new(image.clone(), Handle::<Words>::of(&blob)).content());
             words.iter().for_each(|word| self.ask("spelling", ContentHash::of(word.as_bytes())));
         }
         let spelling: Vec<Vec<u8>> = words.iter().map(|word| spelled(word)).collect();
@@ -270,7 +270,7 @@ impl Plain {
         if count < at.0[10] {
             return Ok(gated("regions", count));
         }
-        let told = With::new(image, Handle::<Words>::of(&body));
+        let told = With::new(image, Handle::<Words>::of(&blob));
         let edits = self.edits_of(name, &told, &candidates, at);
         if edits < at.0[12] {
             return Ok(gated("edits", edits));

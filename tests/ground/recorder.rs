@@ -45,9 +45,9 @@ impl Recorder for GroundRecorder {
             height: picture.picture.height,
         };
         let said = |refusal: threshflow::row::Refusal| refusal.to_string();
-        let body = self.words.blob(&Question::about(&image, Key::Sample)).map_err(said)?;
-        let words: Vec<String> = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        let told = With::new(image, Handle::<Words>::of(&body));
+        let blob = self.words.blob(&Question::about(&image, Key::Sample)).map_err(said)?;
+        let words: Vec<String> = serde_json::from_slice(&blob).map_err(|error| error.to_string())?;
+        let told = With::new(image, Handle::<Words>::of(&blob));
         let found = self.find.blob(&Question::about(&told, Key::Row)).map_err(said)?;
         let found = self.find.operator().found(&found).map_err(said)?;
         let region = |region: &PublishedPiece<'_>| {

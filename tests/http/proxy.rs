@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use operators::http::{HostSettings, Key};
+use operators::http::{ApiKey, HostSettings};
 use tests::fakes::http::{Action, FakeServer};
 
 use super::{ask, good, open, settings};
@@ -27,7 +27,7 @@ fn asked_with(url: &str, variables: &[(&str, &str)]) -> bool {
 fn child() {
     let Ok(base_url) = std::env::var(URL) else { return };
     let nobody = FakeServer::with_answers([good()]);
-    let key = Key::from_environment("TESTS_HTTP_KEY").ok();
+    let key = ApiKey::from_environment("TESTS_HTTP_KEY").ok();
     let host = open(HostSettings { base_url, key, most_retries: 0, ..settings(&nobody) });
     ask(&host).expect("an answer");
 }

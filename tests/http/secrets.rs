@@ -1,6 +1,6 @@
 //! A key is sent where it belongs, and shows nowhere else: not even where a server repeats it.
 
-use operators::http::{Host, HostSettings, HttpError, Key, KeyHeader};
+use operators::http::{ApiKey, Host, HostSettings, HttpError, KeyHeader};
 use serde_json::json;
 use tests::fakes::http::{Action, FakeServer};
 
@@ -8,11 +8,11 @@ use super::{ask, open, question, settings};
 
 const CANARY: &str = "sk-canary/9f2a77\"c0de";
 
-fn key() -> Key {
+fn key() -> ApiKey {
     let folder = tests::scratch();
     let path = folder.path().join("key");
     std::fs::write(&path, format!("{CANARY}\n")).expect("writes");
-    Key::from_file(&path).expect("a key")
+    ApiKey::from_file(&path).expect("a key")
 }
 
 #[track_caller]
@@ -77,13 +77,13 @@ fn keys_that_are_none_are_refused_without_showing_them() {
         [(" \n", "empty"), ("sk-canary c0de", "space"), ("abc", "shorter"), ("sk-canäry", "ASCII")]
     {
         std::fs::write(&path, text).expect("writes");
-        let error = Key::from_file(&path).expect_err("no key").to_string();
+        let error = ApiKey::from_file(&path).expect_err("no key").to_string();
         hidden(&error);
         assert!(error.contains(word) && error.contains(&path.display().to_string()), "{error}");
     }
-    let error = Key::from_file(&folder.path().join("none")).expect_err("no file").to_string();
+    let error = ApiKey::from_file(&folder.path().join("none")).expect_err("no file").to_string();
     assert!(error.contains("none") && error.contains("name another"), "{error}");
-    let error = Key::from_environment("THRESHFLOW_TEST_NO_SUCH_KEY").expect_err("not set").to_string();
+    let error = ApiKey::from_environment("THRESHFLOW_TEST_NO_SUCH_KEY").expect_err("not set").to_string();
     assert!(error.contains("$THRESHFLOW_TEST_NO_SUCH_KEY") && error.contains("isn't set"), "{error}");
 }
 

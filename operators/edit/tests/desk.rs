@@ -415,20 +415,20 @@ impl Desk {
             })
             .collect();
         let picture = ContentHash::of(&[&self.content.0[..], self.nouns.concat().as_bytes()].concat());
-        let put = |memo: &threshflow::memo::Memo, content, head, body| {
-            memo.put(&[(content, Ok(Written { head, body: Some(body) }))]).unwrap();
+        let put = |memo: &threshflow::memo::Memo, content, inline, blob| {
+            memo.put(&[(content, Ok(Written { inline, blob: Some(blob) }))]).unwrap();
         };
-        let body = postcard::to_stdvec(&stored).unwrap();
-        put(self.detect.memo(), picture, Score::<FoundRegions>::of(3.0).to_inline(), body);
+        let blob = postcard::to_stdvec(&stored).unwrap();
+        put(self.detect.memo(), picture, Score::<FoundRegions>::of(3.0).to_inline(), blob);
         let mut rows = Vec::new();
         for (number, mask) in self.masks.iter().enumerate() {
             let kind = if number == 2 { RegionKind::Background } else { RegionKind::Object };
             let (noun, noun_text) = (number as u16, self.nouns[number].to_owned());
             let found = Found { kind, noun, noun_text, bbox: Desk::BOXES[number], score: 0.5, told_by: None };
             let region = found.region(&image, number as u16);
-            let body = StoredMask { counts: rle::encode(mask), area: mask.area() };
-            let body = postcard::to_stdvec(&body).unwrap();
-            put(self.segment.memo(), region.content(), Score::<MaskScore>::of(0.9).to_inline(), body);
+            let blob = StoredMask { counts: rle::encode(mask), area: mask.area() };
+            let blob = postcard::to_stdvec(&blob).unwrap();
+            put(self.segment.memo(), region.content(), Score::<MaskScore>::of(0.9).to_inline(), blob);
             rows.push(region);
         }
         let mut choice = Choice { regions: [Choice::NONE; 2], operations: [u8::MAX; 3] };

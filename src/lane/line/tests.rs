@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar};
 use super::*;
 use crate::lane::in_flight::Flight;
 use crate::lane::{
-    AskLog, Key, LaneOptions, Lanes, Completion, Limits, Mailbox, Mode, Operator, Prepares, Reply, Stage,
+    AskLog, Completion, Key, LaneOptions, Lanes, Limits, Mailbox, Mode, Operator, Prepares, Reply, Stage,
     Subject, Watched,
 };
 use crate::memo::Remembered;
@@ -273,8 +273,7 @@ fn what_was_given_up_is_not_worked_off() {
     assert!(lane.mailbox.take().is_empty(), "it is not late yet");
     lane.stage.give_up_the_late(Instant::now() + DEADLINE + Duration::from_secs(1));
     let given_up = lane.completions(40);
-    let is_late =
-        |completion: &Completion| matches!(&completion.said, Remembered::Refused(refusal) if refusal.class == "deadline");
+    let is_late = |completion: &Completion| matches!(&completion.said, Remembered::Refused(refusal) if refusal.class == "deadline");
     assert!(given_up.iter().all(is_late), "the line did not move");
     lane.shared.hold(false);
     lane.wait_for_lines(0);
