@@ -1,7 +1,9 @@
 //! What a pipeline is: a name, its dials, and the wiring of its steps.
 
+use std::sync::Arc;
+
 use crate::dial::DialSet;
-use crate::flow::{Engine, EngineOptions, Flow};
+use crate::flow::{DialMaker, DialSpec, Engine, EngineOptions, Finished, Flow};
 use crate::publish::Recorder;
 use crate::report::Illustrator;
 use crate::row::{Image, Row};
@@ -28,18 +30,50 @@ pub trait Pipeline: Send + Sync + 'static {
 }
 
 /// The dials that a pipeline declares.
-pub fn dial_specs<P: Pipeline>() -> &'static [crate::flow::DialSpec] {
+pub fn dial_specs<P: Pipeline>() -> &'static [DialSpec] {
     <P::Dials<'static> as DialSet<'static>>::SPECS
 }
 
 /// Starts the dataflow of `pipeline` with every dial at its value of `values`.
 pub fn start<P: Pipeline>(
-    pipeline: std::sync::Arc<P>,
+    pipeline: Arc<P>,
     options: EngineOptions,
     values: &[f32],
 ) -> Result<Engine, String> {
-    Engine::start(options, dial_specs::<P>(), values, move |images, maker| {
+    start_opened(pipeline, dial_specs::<P>(), options, values)
+}
+
+/// A pipeline that is opened, of whatever type it is: what works on one of these is compiled once, not anew for every pipeline.
+pub(crate) trait OpenedPipeline: Send + Sync {
+    /// Wires the whole flow, dials included.
+    fn wire_all<'s>(&self, images: Flow<'s, Image>, maker: &mut DialMaker<'s>) -> Finished<'s>;
+    /// [`Pipeline::recorder`].
+    fn its_recorder(&self) -> Option<&dyn Recorder>;
+    /// [`Pipeline::illustrator`].
+    fn its_illustrator(&self) -> Option<&dyn Illustrator>;
+}
+
+impl<P: Pipeline> OpenedPipeline for P {
+    fn wire_all<'s>(&self, images: Flow<'s, Image>, maker: &mut DialMaker<'s>) -> Finished<'s> {
         let dials = P::Dials::make(maker);
-        pipeline.wire(images, &dials).finish()
-    })
+        self.wire(images, &dials).finish()
+    }
+
+    fn its_recorder(&self) -> Option<&dyn Recorder> {
+        self.recorder()
+    }
+
+    fn its_illustrator(&self) -> Option<&dyn Illustrator> {
+        self.illustrator()
+    }
+}
+
+/// As [`start`].
+pub(crate) fn start_opened(
+    pipeline: Arc<dyn OpenedPipeline>,
+    dials: &'static [DialSpec],
+    options: EngineOptions,
+    values: &[f32],
+) -> Result<Engine, String> {
+    Engine::start(options, dials, values, move |images, maker| pipeline.wire_all(images, maker))
 }

@@ -1,10 +1,9 @@
 //! `dials`: lists the thresholds that can be moved.
 
-use super::{App, Failure, Output, print_json};
-use crate::pipeline::dial_specs;
+use super::{Failure, Output, print_json};
+use crate::flow::DialSpec;
 
-pub(super) fn dials<P: App>(output: Output) -> Result<(), Failure> {
-    let specs = dial_specs::<P>();
+pub(super) fn dials(specs: &[DialSpec], output: Output) -> Result<(), Failure> {
     if output == Output::Json {
         let dials: Vec<_> = specs
             .iter()

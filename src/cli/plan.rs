@@ -8,11 +8,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::run::{Opened, open, stopped, values_of};
+use super::run::{Opened, Unopened, open, stopped, values_of, with_unopened};
 use super::{App, Failure, Output, RunOptions, print_json, removed};
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
-use crate::pipeline::dial_specs;
 use crate::publish::{self, PublishedPlace, Removed};
 use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
 pub use pieces::PieceEffect;
@@ -83,13 +82,17 @@ struct Standing {
 }
 
 pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
-    let specs = dial_specs::<P>();
-    let wanted = values_of::<P>(options)?;
+    with_unopened::<P, _>(app, |pipeline| plan_unopened(options, pipeline))
+}
+
+fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, Failure> {
+    let specs = pipeline.dials;
+    let wanted = values_of(specs, options)?;
     let published = publish::dials_of(&options.out)?;
     let stands =
         |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);
     let from: Vec<f32> = specs.iter().map(|spec| stands(spec.name).unwrap_or(spec.default)).collect();
-    let mut opened = open::<P>(options, app, Mode::Plan, &from, None)?;
+    let mut opened = open(options, pipeline, Mode::Plan, &from, None)?;
     let mut tick = |_: &Progress, _: &Verdicts| Ok(());
     opened.insert_all(&mut tick)?;
     opened.engine.settle(&mut tick).map_err(stopped)?;
@@ -98,13 +101,13 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
     let mut moved = Vec::new();
     let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
     let turn =
-        |opened: &mut Opened<P>, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
+        |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
         let mut values = from.clone();
         values[dial] = wanted[dial];
-        let effect = effect(&before, &standing(&opened, &values), &opened);
+        let effect = effect(&before, &standing(&opened, specs, &values), &opened);
         moved.push(Moved { dial: specs[dial].name, from: from[dial], to: wanted[dial], effect });
         turn(&mut opened, dial, from[dial]).map_err(stopped)?;
     }
@@ -112,13 +115,13 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let total = effect(&before, &standing(&opened, &wanted), &opened);
+    let total = effect(&before, &standing(&opened, specs, &wanted), &opened);
     let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
     let removed = removed::of(options, &opened)?;
     let stops = removed::check(options, &removed).err().map(|failure| failure.to_string());
     let removed = (removed.rows > 0).then_some(removed);
-    Ok(Plan { pipeline: P::NAME, rows: rows as u64, from, moved, total, removed, stops })
+    Ok(Plan { pipeline: pipeline.name, rows: rows as u64, from, moved, total, removed, stops })
 }
 
 /// The rows that are published now.
@@ -130,7 +133,7 @@ struct Published {
     gone: u64,
 }
 
-fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, Failure> {
+fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
     let mut rows: HashMap<String, HashMap<String, Vec<PublishedPlace>>> = HashMap::new();
     for row in publish::published_rows(out)? {
         rows.entry(row.row.shard).or_default().insert(row.row.key, row.pieces);
@@ -159,7 +162,7 @@ fn published_rows<P: App>(out: &Path, opened: &Opened<P>) -> Result<Published, F
 }
 
 /// `values` are where the dials stand.
-fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
+fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Standing {
     let mut standing = Standing { kept: opened.engine.verdicts().kept().collect(), ..Standing::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
     let before_regions = pieces::asked_before_regions(opened.engine.wired());
@@ -184,7 +187,10 @@ fn standing<P: App>(opened: &Opened<P>, values: &[f32]) -> Standing {
         };
         let names = opened.engine.score_names();
         let changes = [(Of::Regions, Open::More(open(Of::Regions))), (Of::Edits, of_edits)];
-        changes.iter().any(|(of, open)| may_change::<P>((*of, open), &verdict, names, values)).then_some(id)
+        changes
+            .iter()
+            .any(|(of, open)| may_change((*of, open), &verdict, names, (specs, values)))
+            .then_some(id)
     });
     let undecided: Vec<RowId> = undecided.collect();
     standing.undecided.extend(undecided);
@@ -214,11 +220,11 @@ enum Open {
 
 /// Whether a picture's verdict may be another one when pieces that are open were looked at: a dial that counts them may then
 /// say otherwise.
-fn may_change<P: App>(
+fn may_change(
     (of, open): (Of, &Open),
     verdict: &Verdict,
     score_names: &[&str],
-    values: &[f32],
+    (specs, values): (&[DialSpec], &[f32]),
 ) -> bool {
     let (name, unit) = match of {
         Of::Edits => (EditCount::NAME, EditCount::UNIT),
@@ -231,12 +237,12 @@ fn may_change<P: App>(
         }
         Verdict::Gated { dial, score } => {
             let counts = |spec: &&DialSpec| spec.name == *dial && spec.unit == unit;
-            dial_specs::<P>().iter().find(counts).map(|_| *score)
+            specs.iter().find(counts).map(|_| *score)
         }
         Verdict::Refused(_) => None,
     };
     let Some(count) = count else { return false };
-    let dials = dial_specs::<P>().iter().zip(values).filter(|(spec, _)| spec.unit == unit);
+    let dials = specs.iter().zip(values).filter(|(spec, _)| spec.unit == unit);
     let passes = |count: f32| {
         let score = |value| Score::<RegionCount>::of(value);
         dials.clone().all(|(spec, at)| spec.comparison.passes(score(count), score(*at)))
@@ -249,7 +255,7 @@ fn may_change<P: App>(
     counts.into_iter().any(|other| passes(other) != passes(count))
 }
 
-fn effect<P: App>(before: &Published, after: &Standing, opened: &Opened<P>) -> Effect {
+fn effect(before: &Published, after: &Standing, opened: &Opened) -> Effect {
     let asks: BTreeMap<&'static str, u64> =
         after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
     let record = |stage: &str| {

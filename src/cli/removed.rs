@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::run::Opened;
-use super::{App, Failure, RunOptions};
+use super::{Failure, RunOptions};
 use crate::publish::{Lost, Present, Removed, removed_rows};
 use crate::shard::{ShardError, ShardSource};
 
@@ -15,7 +15,7 @@ pub(super) fn before(options: &RunOptions, sources: &[ShardSource]) -> Result<Re
 }
 
 /// By what the shards hold, when all of them are in.
-pub(super) fn of<P: App>(options: &RunOptions, opened: &Opened<P>) -> Result<Removed, Failure> {
+pub(super) fn of(options: &RunOptions, opened: &Opened) -> Result<Removed, Failure> {
     let shards: HashMap<&str, u32> = opened.shards.iter().map(|(name, seq)| (name.as_str(), *seq)).collect();
     let seq = |name: &str| shards.get(name).copied();
     let present = |name: &str| match seq(name) {

@@ -10,10 +10,10 @@ use super::store::Store;
 use super::summary::Summary;
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, errors, removed, signals, tell_mended};
 use crate::dial;
-use crate::flow::{Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
+use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
-use crate::pipeline::{dial_specs, start};
+use crate::pipeline::{OpenedPipeline, dial_specs, start_opened};
 use crate::publish::{
     self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
 };
@@ -25,11 +25,11 @@ use crate::shard::{Catalogue, Shard, ShardSource, find};
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Everything that a run works with, opened.
-pub(super) struct Opened<P: App> {
+pub(super) struct Opened {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) engine: Engine,
-    pub(super) pipeline: Arc<P>,
+    pub(super) pipeline: Arc<dyn OpenedPipeline>,
     pub(super) sources: Vec<ShardSource>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
@@ -39,14 +39,30 @@ pub(super) struct Opened<P: App> {
     pub(super) store: Store,
 }
 
+/// Opens a pipeline's stages.
+type Open<'a> = dyn Fn(&Workbench) -> Result<Arc<dyn OpenedPipeline>, Failure> + 'a;
+
+/// A pipeline that is yet to be opened, of whatever type it is. What a command does is compiled once, not anew for every pipeline.
+pub(super) struct Unopened<'a> {
+    pub(super) name: &'static str,
+    pub(super) dials: &'static [DialSpec],
+    open: &'a Open<'a>,
+}
+
+/// Calls `work` with `P`, which will be opened as `app` says.
+pub(super) fn with_unopened<P: App, T>(app: &P::Args, work: impl FnOnce(&Unopened<'_>) -> T) -> T {
+    let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
+    work(&Unopened { name: P::NAME, dials: dial_specs::<P>(), open: &open })
+}
+
 /// Opens store, shards, stages and dataflow, with the dials at `values`.
-pub(super) fn open<P: App>(
+pub(super) fn open(
     options: &RunOptions,
-    app: &P::Args,
+    unopened: &Unopened<'_>,
     mode: Mode,
     values: &[f32],
     log: Option<AskLog>,
-) -> Result<Opened<P>, Failure> {
+) -> Result<Opened, Failure> {
     check(options)?;
     let sources = find(&options.source.shards)?;
     if mode == Mode::Ask {
@@ -77,28 +93,28 @@ pub(super) fn open<P: App>(
     };
     let lanes = Lanes::open(lanes, catalogue.clone());
     catalogue.damage().into_iter().for_each(|damage| lanes.tell_damage(damage.to_owned()));
-    let pipeline = Arc::new(P::open(app, &Workbench { lanes: lanes.clone(), cores })?);
+    let pipeline = (unopened.open)(&Workbench { lanes: lanes.clone(), cores })?;
     store.lost_of(&lanes.status()).into_iter().for_each(|lost| lanes.tell_damage(lost));
     let engine = EngineOptions {
         workers: options.workers.into(),
         window: options.window.into(),
         ..Default::default()
     };
-    let engine = start(pipeline.clone(), engine, values).map_err(Failure::Failed)?;
+    let engine = start_opened(pipeline.clone(), unopened.dials, engine, values).map_err(Failure::Failed)?;
     // A plan starts from what is published: what counts is where the dials are to stand.
-    let wanted = values_of::<P>(options)?;
-    refuse_open_dials::<P>(&engine, &wanted)?;
+    let wanted = values_of(unopened.dials, options)?;
+    refuse_open_dials(&engine, unopened.dials, &wanted)?;
     let (shards, remarks) = (Vec::new(), InputRemarks::default());
     Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, shards, remarks })
 }
 
 /// Where `--set` puts the dials.
-pub(super) fn values_of<P: App>(options: &RunOptions) -> Result<Vec<f32>, Failure> {
-    dial::values(dial_specs::<P>(), &options.set).map_err(|error| Failure::Usage(error.to_string()))
+pub(super) fn values_of(dials: &[DialSpec], options: &RunOptions) -> Result<Vec<f32>, Failure> {
+    dial::values(dials, &options.set).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// A dial that was turned, and whose gates are all open in this run, would hold back nothing in silence.
-fn refuse_open_dials<P: App>(engine: &Engine, values: &[f32]) -> Result<(), Failure> {
+fn refuse_open_dials(engine: &Engine, dials: &[DialSpec], values: &[f32]) -> Result<(), Failure> {
     let open = |name: &str| {
         let opens = engine.wired().iter().filter_map(|step| match step {
             Wired::Gate { dial, open, .. } if *dial == name => Some(*open),
@@ -106,7 +122,7 @@ fn refuse_open_dials<P: App>(engine: &Engine, values: &[f32]) -> Result<(), Fail
         });
         opens.reduce(|all, open| all && open) == Some(true)
     };
-    let turned = dial_specs::<P>().iter().zip(values).filter(|(spec, value)| **value != spec.default);
+    let turned = dials.iter().zip(values).filter(|(spec, value)| **value != spec.default);
     let turned: Vec<String> = turned
         .filter(|(spec, _)| open(spec.name))
         .map(|(spec, value)| format!("--set {}={value}", spec.name))
@@ -154,7 +170,7 @@ pub fn rows_of(shard: &Shard) -> impl ExactSizeIterator<Item = Fed> + '_ {
     })
 }
 
-impl<P: App> Opened<P> {
+impl Opened {
     /// Indexes the shards on threads of their own and hands in their rows as they come.
     pub(super) fn insert_all(
         &mut self,
@@ -224,7 +240,11 @@ pub(super) fn stopped(stopped: Stopped) -> Failure {
 
 /// The dials as they stand at `values`.
 pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
-    let setting = |(spec, value): (&crate::flow::DialSpec, &f32)| DialSetting {
+    settings_of(dial_specs::<P>(), values)
+}
+
+fn settings_of(dials: &[DialSpec], values: &[f32]) -> Vec<DialSetting> {
+    let setting = |(spec, value): (&DialSpec, &f32)| DialSetting {
         name: spec.name,
         unit: spec.unit,
         comparison: spec.comparison.sign(),
@@ -232,15 +252,23 @@ pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
         default: spec.default,
         about: spec.about,
     };
-    dial_specs::<P>().iter().zip(values).map(setting).collect()
+    dials.iter().zip(values).map(setting).collect()
 }
 
 /// Curates: asks what was never asked, and publishes what passes the dials.
 ///
 /// `log`, where given, receives every question that was really asked.
 pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> Result<RunReport, Failure> {
+    with_unopened::<P, _>(app, |pipeline| run_unopened(options, pipeline, log))
+}
+
+fn run_unopened(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    log: Option<AskLog>,
+) -> Result<RunReport, Failure> {
     let begin = Instant::now();
-    let values = values_of::<P>(options)?;
+    let values = values_of(pipeline.dials, options)?;
     // Before the first question, not after the last.
     let export = options.export.iter().map(|export| ("--export", export.as_path()));
     let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
@@ -248,7 +276,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;
-    let mut opened = open::<P>(options, app, Mode::Ask, &values, log)?;
+    let mut opened = open(options, pipeline, Mode::Ask, &values, log)?;
     let mut gone = Removed::default();
     let fed = feed(options, &mut opened, &mut gone);
     // Whatever happened, what was answered stays answered.
@@ -256,7 +284,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     let lengths = opened.lanes.memo_lengths();
     opened.lanes.close();
     let stages = opened.lanes.status();
-    let noted = opened.store.note_run(P::NAME, &stages, &lengths);
+    let noted = opened.store.note_run(pipeline.name, &stages, &lengths);
     // What stopped the run is told first: a full disk refuses the notes as well.
     if let Err(failure) = fed {
         let kept: u64 = stages.iter().map(|stage| stage.asked.answered).sum();
@@ -268,8 +296,8 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     }
     synced?;
     noted?;
-    let dials = settings::<P>(&values);
-    let mut summary = Summary::of(P::NAME, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
+    let dials = settings_of(pipeline.dials, &values);
+    let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.endpoints());
     summary.store_damage = opened.lanes.damages();
     summary.removed = (gone.rows > 0).then_some(gone);
@@ -279,7 +307,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
         RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
     if report.failure.is_none() {
         let catalogue = opened.catalogue.clone();
-        let (lost, done) = commit(options, opened, &dials)?;
+        let (lost, done) = commit(options, pipeline, opened, &dials)?;
         report.take_lost(lost, options);
         if let Some((committed, page)) = done {
             tell_mended(&options.out, &committed.mended);
@@ -293,7 +321,7 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     Ok(report)
 }
 
-fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed) -> Result<(), Failure> {
+fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result<(), Failure> {
     let lanes = opened.lanes.clone();
     let mut display = Display::start(lanes.clone(), opened.sources.len(), options.verbose);
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
@@ -337,9 +365,10 @@ fn feed<P: App>(options: &RunOptions, opened: &mut Opened<P>, gone: &mut Removed
 type Done = (Committed, Option<Result<Written, ReportError>>);
 
 /// Publishes, unless more would be lost than may be; and says what is lost.
-fn commit<P: App>(
+fn commit(
     options: &RunOptions,
-    opened: Opened<P>,
+    pipeline: &Unopened<'_>,
+    opened: Opened,
     dials: &[DialSetting],
 ) -> Result<(Lost, Option<Done>), Failure> {
     let stages = opened.stages();
@@ -348,14 +377,14 @@ fn commit<P: App>(
     let sorts = opened.engine.piece_score_names().to_vec();
     let mut settled = opened.engine.into_verdicts();
     let verdicts = settled.take_shards();
-    let pieces = opened.pipeline.recorder();
+    let pieces = opened.pipeline.its_recorder();
     let pieces = pieces.map(|recorder| WantedPieces { verdicts: &settled, sorts: &sorts, recorder });
     let shards = opened
         .shards
         .iter()
         .filter_map(|(name, seq)| Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? }));
     let wanted = Wanted {
-        pipeline: P::NAME,
+        pipeline: pipeline.name,
         stages: &stages,
         dials,
         score_columns: &score_columns,
@@ -370,9 +399,9 @@ fn commit<P: App>(
     let page = options.report.as_deref().map(|path| {
         let about = report::Report {
             wanted: &wanted,
-            dials: dial_specs::<P>(),
+            dials: pipeline.dials,
             histograms: &histograms,
-            illustrator: opened.pipeline.illustrator(),
+            illustrator: opened.pipeline.its_illustrator(),
             threads: options.cores(),
         };
         report::write(path, &about, &opened.catalogue)

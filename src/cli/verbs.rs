@@ -10,6 +10,7 @@ use super::{
     App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, run, signals,
     verify,
 };
+use crate::pipeline::dial_specs;
 
 #[derive(Subcommand)]
 enum Verb<A: Args> {
@@ -139,7 +140,7 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
         Verb::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
-        Verb::Dials { json } => describe::dials::<P>(output(json)),
+        Verb::Dials { json } => describe::dials(dial_specs::<P>(), output(json)),
         Verb::Demo { folder, json } => match P::DEMO {
             Some(demo) => demo(&folder, output(json), &Commands::of::<P>(&call.command)),
             None => absent("demo"),
@@ -148,7 +149,7 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             clean::clean(&store, drop.as_deref(), output(json), &call.command)
         }
         Verb::Verify { folders, store, json } => {
-            verify::verify::<P>(&folders, store.as_deref(), output(json))
+            verify::verify(&folders, store.as_deref(), output(json), (P::NAME, P::verify))
         }
         Verb::Bench { options, app } => match P::BENCH {
             Some(bench) => bench(&app, &options, &Commands::of::<P>(&call.command)),

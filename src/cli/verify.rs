@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::store::{StampRecord, Store};
-use super::{App, Failure, Output, print_json};
+use super::{Failure, Output, print_json};
 use crate::memo::{Memo, MemoError};
 use crate::publish::{self, Damaged, Verified};
 use crate::row::{ContentHash, Stamp};
@@ -36,10 +36,15 @@ struct StoreVerified {
     foreign: Vec<String>,
 }
 
-pub(super) fn verify<P: App>(
+/// Reads a folder that a pipeline alone writes: [`App::verify`](super::App::verify).
+type VerifyOwn = fn(&Path) -> Result<Option<Verified>, Failure>;
+
+/// `own` is how the pipeline `name` reads what it alone writes.
+pub(super) fn verify(
     folders: &[PathBuf],
     store: Option<&Path>,
     output: Output,
+    (name, own): (&str, VerifyOwn),
 ) -> Result<(), Failure> {
     if folders.is_empty() && store.is_none() {
         return Err(Failure::Usage(
@@ -48,7 +53,7 @@ pub(super) fn verify<P: App>(
         ));
     }
     let folders: Vec<Folder> =
-        folders.iter().map(|folder| verify_folder::<P>(folder)).collect::<Result<_, _>>()?;
+        folders.iter().map(|folder| verify_folder(folder, name, own)).collect::<Result<_, _>>()?;
     let store = store.map(verify_store).transpose()?;
     let damaged = folders.iter().map(|folder| folder.verified.damaged.len()).sum::<usize>()
         + store.as_ref().map_or(0, |store| store.damaged.len());
@@ -68,19 +73,19 @@ pub(super) fn verify<P: App>(
     }
 }
 
-fn verify_folder<P: App>(folder: &Path) -> Result<Folder, Failure> {
+fn verify_folder(folder: &Path, name: &str, own: VerifyOwn) -> Result<Folder, Failure> {
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no folder {}", folder.display())));
     }
     let verified = match publish::verify(folder)? {
         Some(verified) => Some(verified),
-        None => P::verify(folder)?,
+        None => own(folder)?,
     };
     let verified = verified.ok_or_else(|| {
         Failure::Usage(format!(
             "{} holds nothing that {} writes; name a folder that was published, exported or released to",
             folder.display(),
-            P::NAME
+            name
         ))
     })?;
     Ok(Folder { folder: folder.to_owned(), verified })

@@ -18,6 +18,9 @@ use super::{
 };
 use crate::row::{Image, Of, Place, Verdict};
 
+/// Wires a worker's dataflow.
+type Wire = dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync;
+
 /// A running dataflow. Dropping it ends its workers.
 pub struct Engine {
     commands: Vec<Sender<Command>>,
@@ -63,6 +66,15 @@ impl Engine {
         values: &[f32],
         wire: impl for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync + 'static,
     ) -> Result<Self, String> {
+        Self::start_wired(options, dials, values, Box::new(wire))
+    }
+
+    fn start_wired(
+        options: EngineOptions,
+        dials: &'static [DialSpec],
+        values: &[f32],
+        wire: Box<Wire>,
+    ) -> Result<Self, String> {
         end_the_process_if_a_worker_panics();
         let peers = options.workers.max(1);
         let (event_sender, events) = unbounded();
@@ -78,7 +90,7 @@ impl Engine {
         let run = move |timely_worker: &mut Worker| {
             let index = timely_worker.index();
             let standing = (values.as_slice(), &shared);
-            worker::run(timely_worker, &names, standing, &receivers[index], &event_sender, &wire);
+            worker::run(timely_worker, &names, standing, &receivers[index], &event_sender, &*wire);
         };
         let guards = start_workers(config, peers, run)?;
         let mut engine = Engine {
