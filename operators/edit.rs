@@ -24,7 +24,7 @@ use crate::plan::edit_plan::passes::{Passes, PlannedPass, Shown, passes};
 use crate::plan::edit_plan::{Changes, EditType, MadeBy, Operation, Telling};
 
 pub use editors::Editors;
-use editors::{Asked, Kept};
+use editors::{Asked, EditorAndCache};
 pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
@@ -336,7 +336,7 @@ impl Edit {
         }))
     }
 
-    fn stamp_with(&self, of: impl Fn(&Kept) -> Stamp) -> Stamp {
+    fn stamp_with(&self, of: impl Fn(&EditorAndCache) -> Stamp) -> Stamp {
         let decode = decoder_stamp(Purpose::Full);
         let instructions = self.instructions.stamp();
         let mut parts: Vec<(&str, Vec<u8>)> = vec![

@@ -144,9 +144,9 @@ impl<'a> DemoRun<'a> {
         self.begin.elapsed().as_secs_f64()
     }
 
-    fn command(&self, verb: &str, settings: &[String]) -> Vec<String> {
+    fn command(&self, subcommand: &str, settings: &[String]) -> Vec<String> {
         let path = |part: &str| self.folder.join(part).to_string_lossy().into_owned();
-        let mut command = vec![verb.to_owned(), "--shards".into(), path("shards")];
+        let mut command = vec![subcommand.to_owned(), "--shards".into(), path("shards")];
         let places = self.flags.iter().copied().chain([("--store", "store"), ("--out", "out")]);
         for (flag, part) in places {
             command.extend([flag.to_owned(), path(part)]);

@@ -181,7 +181,7 @@ pub struct Image {
 }
 
 /// The unit of a score whose unit is known elsewhere: by its dial, or its column.
-pub struct Given;
+pub struct AnyUnit;
 
 impl Image {
     /// The shorter side, in pixels.

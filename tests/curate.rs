@@ -231,12 +231,12 @@ impl App for Curate {
         Ok(Curate { judge: (!args.no_judge).then(open).transpose()? })
     }
 
-    fn verbs() -> Vec<clap::Command> {
+    fn subcommands() -> Vec<clap::Command> {
         let words = clap::Arg::new("words").required(true).help("What is to be said");
         vec![clap::Command::new("say").about("Says words that are not \"rude\"").arg(words)]
     }
 
-    fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
+    fn subcommand(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
         match matches.get_one::<String>("words") {
             Some(words) if words == "rude" => Err(Failure::Failed(format!("{name}: these are rude words"))),
             words => {

@@ -79,8 +79,8 @@ impl Desk {
 
     /// `run` or `plan` over all shards; `more` is split at spaces. Any number of refusals is allowed unless it
     /// says otherwise: the corpus is full of them.
-    pub fn command(&self, verb: &str, more: &str) -> Command {
-        let mut command = self.bare(&format!("{verb} --shards"));
+    pub fn command(&self, subcommand: &str, more: &str) -> Command {
+        let mut command = self.bare(&format!("{subcommand} --shards"));
         command.arg(self.path("shards")).arg("--store").arg(self.path("store"));
         command.arg("--out").arg(self.path("out")).args(more.split_whitespace());
         if !more.contains("--max-error-rate") {

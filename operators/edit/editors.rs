@@ -14,7 +14,7 @@ use crate::plan::edit_plan::Operation;
 use crate::plan::edit_plan::passes::PlannedPass;
 
 /// An editor and the cache of what it made.
-pub(super) struct Kept {
+pub(super) struct EditorAndCache {
     pub(super) editor: Arc<dyn Editor>,
     pub(super) cache: Arc<AnswerCache>,
     /// The cache's.
@@ -25,7 +25,7 @@ pub(super) struct Kept {
 
 /// Editors in the order in which they are asked whether they can do a pass.
 pub struct Editors {
-    pub(super) kept: Vec<Kept>,
+    pub(super) kept: Vec<EditorAndCache>,
     seed: u64,
 }
 
@@ -39,14 +39,14 @@ impl Editors {
             let stamp = pass_stamp(editor.common_stamp(), seed, lanes);
             let whole = pass_stamp(editor.stamp(), seed, lanes);
             let cache = AnswerCache::open(editor.name(), stamp, editor.description(), lanes)?;
-            Ok(Kept { editor, cache, stamp, whole })
+            Ok(EditorAndCache { editor, cache, stamp, whole })
         };
         crate::pixels::decode::bound_beside(lanes.budget().capacity());
-        let kept: Vec<Kept> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
+        let kept: Vec<EditorAndCache> = editors.into_iter().map(kept).collect::<Result<_, MemoError>>()?;
         Ok(Arc::new(Editors { kept, seed }))
     }
 
-    pub(super) fn who_can(&self, operation: Operation) -> Result<&Kept, Refusal> {
+    pub(super) fn who_can(&self, operation: Operation) -> Result<&EditorAndCache, Refusal> {
         Ok(&self.kept[self.place_of(operation)?])
     }
 
@@ -97,7 +97,7 @@ impl Editors {
         self.who_can(operation)?.cache.read(key)
     }
 
-    pub(super) fn stamps(&self, of: impl Fn(&Kept) -> Stamp) -> Vec<(&'static str, ContentHash)> {
+    pub(super) fn stamps(&self, of: impl Fn(&EditorAndCache) -> Stamp) -> Vec<(&'static str, ContentHash)> {
         self.kept.iter().map(|kept| (kept.editor.name(), of(kept).0)).collect()
     }
 }

@@ -48,7 +48,7 @@ pub fn suppress(candidates: &[Candidate], among: Among, threshold: f64, most: us
     order.sort_by(|&a, &b| {
         candidates[b].score.partial_cmp(&candidates[a].score).unwrap_or(std::cmp::Ordering::Equal)
     });
-    let mut stayed: HashMap<u32, Vec<Kept>> = HashMap::new();
+    let mut stayed: HashMap<u32, Vec<Survivor>> = HashMap::new();
     let mut places = Vec::new();
     for at in order {
         if places.len() == most {
@@ -58,7 +58,7 @@ pub fn suppress(candidates: &[Candidate], among: Among, threshold: f64, most: us
             Among::All => stayed.entry(0).or_default(),
             Among::EachClass => stayed.entry(candidates[at].class).or_default(),
         };
-        let this = Kept::new(candidates[at].bbox);
+        let this = Survivor::new(candidates[at].bbox);
         if !rivals.iter().any(|rival| f64::from(rival.iou(&this)) > threshold) {
             rivals.push(this);
             places.push(at);
@@ -67,17 +67,17 @@ pub fn suppress(candidates: &[Candidate], among: Among, threshold: f64, most: us
     places
 }
 
-struct Kept {
+struct Survivor {
     bbox: [f32; 4],
     area: f32,
 }
 
-impl Kept {
+impl Survivor {
     fn new(bbox: [f32; 4]) -> Self {
-        Kept { bbox, area: (bbox[2] - bbox[0]) * (bbox[3] - bbox[1]) }
+        Survivor { bbox, area: (bbox[2] - bbox[0]) * (bbox[3] - bbox[1]) }
     }
 
-    fn iou(&self, other: &Kept) -> f32 {
+    fn iou(&self, other: &Survivor) -> f32 {
         let width = (self.bbox[2].min(other.bbox[2]) - self.bbox[0].max(other.bbox[0])).max(0.0);
         let height = (self.bbox[3].min(other.bbox[3]) - self.bbox[1].max(other.bbox[1])).max(0.0);
         let common = width * height;

@@ -32,7 +32,7 @@ pub struct JsonsTars {
     tars: Vec<Tar>,
     names: Names,
     /// Of each name, in the order of `names`.
-    places: Vec<Place>,
+    places: Vec<TarEntry>,
     unusable: Vec<Unusable>,
     options: ReadOptions,
     /// Those used last, the last one at the end.
@@ -45,7 +45,7 @@ struct Tar {
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct TarEntry {
     offset: u64,
     /// At most [`MOST_BYTES`].
     len: u32,
@@ -133,7 +133,7 @@ impl JsonsTars {
     /// The bytes of memory that the index holds, but for what is unusable.
     #[cfg(test)]
     pub(crate) fn state_bytes(&self) -> usize {
-        self.names.state_bytes() + self.places.capacity() * size_of::<Place>()
+        self.names.state_bytes() + self.places.capacity() * size_of::<TarEntry>()
     }
 
     fn add(&mut self, source: ShardSource) -> Result<(), ShardError> {
@@ -143,7 +143,7 @@ impl JsonsTars {
         for file in listing.files.iter().filter(|file| is_json(&file.path)) {
             match path_of(&files, file) {
                 Ok(path) if self.names.push(&path) => {
-                    self.places.push(Place { offset: file.offset, len: file.len as u32, tar });
+                    self.places.push(TarEntry { offset: file.offset, len: file.len as u32, tar });
                 }
                 Ok(path) => {
                     let why =
@@ -247,7 +247,7 @@ impl JsonsTars {
     }
 
     fn text(&self, at: usize) -> Result<Vec<u8>, Refusal> {
-        let Place { offset, len, tar } = self.places[at];
+        let TarEntry { offset, len, tar } = self.places[at];
         let files = self.tar(tar)?;
         let text = files.bytes(offset, u64::from(len)).map(|bytes| bytes.into_owned())?;
         if files.unchanged() { Ok(text) } else { Err(self.changed(tar)) }

@@ -7,7 +7,7 @@ use threshflow::cli::{Commands, Failure, Output, print_json};
 
 use crate::demo::VOCABULARY;
 use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
-use crate::imgedit::verbs::release_to;
+use crate::imgedit::subcommands::release_to;
 use crate::released::{self, DEFAULT_PIECE_BYTES, Severity};
 
 const FLAGS: [(&str, &str); 6] = [

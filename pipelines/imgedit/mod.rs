@@ -10,7 +10,7 @@ mod flags;
 mod open;
 mod record;
 pub mod release;
-pub mod verbs;
+pub mod subcommands;
 
 use std::path::Path;
 
@@ -149,14 +149,14 @@ impl App for ImgEdit {
     }
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {
-        verbs::verify(folder)
+        subcommands::verify(folder)
     }
 
-    fn verbs() -> Vec<clap::Command> {
-        verbs::verbs()
+    fn subcommands() -> Vec<clap::Command> {
+        subcommands::subcommands()
     }
 
-    fn verb(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
-        verbs::verb(name, matches)
+    fn subcommand(name: &str, matches: &clap::ArgMatches) -> Result<(), Failure> {
+        subcommands::subcommand(name, matches)
     }
 }

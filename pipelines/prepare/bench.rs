@@ -56,7 +56,7 @@ fn cpu_seconds() -> f64 {
 }
 
 /// A picture of an open shard.
-type Place = (Arc<Shard>, u32);
+type SampleAt = (Arc<Shard>, u32);
 
 pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Commands) -> Result<(), Failure> {
     let Some(model) = &args.aesthetic else {
@@ -147,7 +147,7 @@ impl Throughput {
 }
 
 /// Up to the wanted number of pictures, from the first shards.
-fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<Place>, Failure> {
+fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<SampleAt>, Failure> {
     let mut places = Vec::new();
     for source in find(&options.source.shards)? {
         let shard = catalogue.load(&source)?;
@@ -163,10 +163,10 @@ fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<Place>,
 /// Crops of all pictures, and what one takes: core-seconds with all cores decoding.
 fn decode_alone(
     scorer: &AestheticScorer,
-    places: &[Place],
+    places: &[SampleAt],
     cores: usize,
 ) -> Result<(Vec<Vec<u8>>, Took), Failure> {
-    let prepare = |(shard, member): &Place| {
+    let prepare = |(shard, member): &SampleAt| {
         let bytes = shard.picture_bytes(*member).ok()?;
         let picture = shard.index.samples[*member as usize].picture.as_ref().ok()?;
         scorer

@@ -14,10 +14,10 @@ use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
 use threshflow::shard::ReadOptions;
 
-fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
+fn command(folder: &Path, subcommand: &str, more: &[&str]) -> Vec<String> {
     let path = |part: &str| folder.join(part).to_string_lossy().into_owned();
     let mut command: Vec<String> =
-        [verb, "--max-error-rate=1", "--set=short_side=0"].map(str::to_owned).into();
+        [subcommand, "--max-error-rate=1", "--set=short_side=0"].map(str::to_owned).into();
     for (flag, model) in tests::demo_models() {
         if !more.contains(&flag) {
             command.extend([flag.to_owned(), model]);

@@ -23,10 +23,10 @@ const SHRINK: u32 = 5;
 const EDITS: &str = "--edits=add=0.5,remove=0.5,replace=0.5,adjust=0.5,action,style=0.3,extract=0.5,visual=0.5,background,\
                      hybrid=0.5,content_memory=0.5,content_understanding=0.3,version_backtracking=0.3";
 
-fn command(folder: &Path, verb: &str, more: &[&str]) -> Vec<String> {
+fn command(folder: &Path, subcommand: &str, more: &[&str]) -> Vec<String> {
     let path = |part: &str| folder.join(part).to_string_lossy().into_owned();
     let mut command: Vec<String> = [
-        verb,
+        subcommand,
         "--backend=embedded",
         "--max-error-rate=1",
         "--pixels-apart=20",

@@ -22,8 +22,8 @@ fn every_pipeline_is_a_subcommand_and_the_first_may_go_unnamed() {
         assert_eq!(help.matches(&format!("\n  {pipeline} ")).count(), 1, "{help}");
         let of_it = desk.ask(&format!("{pipeline} --help")).expect(0, &[]).stdout;
         assert!(of_it.contains(&format!("Usage: threshflow {pipeline} <COMMAND>")), "{of_it}");
-        for verb in ["run", "plan", "explain", "export", "dials", "clean", "verify"] {
-            assert!(of_it.contains(&format!("\n  {verb} ")), "{verb} is not in {of_it}");
+        for subcommand in ["run", "plan", "explain", "export", "dials", "clean", "verify"] {
+            assert!(of_it.contains(&format!("\n  {subcommand} ")), "{subcommand} is not in {of_it}");
         }
         assert_eq!(of_it.contains("\n  demo "), pipeline != "distinct", "{of_it}");
         assert_eq!(of_it.contains("\n  bench "), pipeline == "prepare", "{of_it}");

@@ -10,7 +10,7 @@ use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
 
 #[derive(Serialize)]
-struct Held {
+struct StoredStamp {
     stamp: String,
     bytes: u64,
     dead: bool,
@@ -18,7 +18,7 @@ struct Held {
     record: StampRecord,
 }
 
-/// `called`: what a person types before the verb.
+/// `called`: what a person types before the subcommand.
 pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &str) -> Result<(), Failure> {
     let clean = format!("{called} clean --store {}", shell_word(&folder.to_string_lossy()));
     if !folder.is_dir() {
@@ -29,8 +29,9 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     let Some(which) = drop else { return list(&held, output, &clean) };
     // Where the names were lost, what never finished a run can't be told from what others use.
     let is_known =
-        |held: &Held| !store.record().names_lost || store.record().stamps.contains_key(&held.stamp);
-    let (known, unknown): (Vec<&Held>, Vec<&Held>) = held.iter().partition(|held| is_known(held));
+        |held: &StoredStamp| !store.record().names_lost || store.record().stamps.contains_key(&held.stamp);
+    let (known, unknown): (Vec<&StoredStamp>, Vec<&StoredStamp>) =
+        held.iter().partition(|held| is_known(held));
     if which == "dead" && !unknown.is_empty() {
         crate::note!(
             "warning: store.json was damaged, so that nobody knows who uses {} of the stamps: they stay. Run every pipeline of this \
@@ -38,7 +39,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
             unknown.len()
         );
     }
-    let wanted: Vec<&Held> = match which {
+    let wanted: Vec<&StoredStamp> = match which {
         "dead" => known.into_iter().filter(|held| held.dead).collect(),
         which => held.iter().filter(|held| held.stamp.starts_with(which)).collect(),
     };
@@ -73,7 +74,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     }
 }
 
-fn held(store: &Store) -> Vec<Held> {
+fn held(store: &Store) -> Vec<StoredStamp> {
     let mut stamps: BTreeMap<String, (u64, StampRecord)> =
         store.record().stamps.iter().map(|(stamp, record)| (stamp.clone(), (0, record.clone()))).collect();
     for entry in std::fs::read_dir(store.memos()).into_iter().flatten().flatten() {
@@ -83,7 +84,7 @@ fn held(store: &Store) -> Vec<Held> {
             stamps.entry(stamp.to_owned()).or_default().0 = bytes;
         }
     }
-    let held = |(stamp, (bytes, record)): (String, (u64, StampRecord))| Held {
+    let held = |(stamp, (bytes, record)): (String, (u64, StampRecord))| StoredStamp {
         dead: record.used_by.is_empty(),
         stamp,
         bytes,
@@ -92,7 +93,7 @@ fn held(store: &Store) -> Vec<Held> {
     stamps.into_iter().map(held).collect()
 }
 
-fn list(held: &[Held], output: Output, clean: &str) -> Result<(), Failure> {
+fn list(held: &[StoredStamp], output: Output, clean: &str) -> Result<(), Failure> {
     if output == Output::Json {
         return print_json(&held);
     }

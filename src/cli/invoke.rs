@@ -15,7 +15,7 @@ struct Flags<A: Args> {
 }
 
 fn parse<P: App>(command: &[String]) -> Result<(RunOptions, P::Args), Failure> {
-    // The first word is the verb, which stands where clap looks for a program's name.
+    // The first word is the subcommand, which stands where clap looks for a program's name.
     let matches = <Flags<P::Args> as clap::CommandFactory>::command().try_get_matches_from(command);
     let flags = matches.and_then(|matches| Flags::<P::Args>::from_arg_matches(&matches));
     flags.map(|flags| (flags.options, flags.app)).map_err(|error| Failure::Usage(error.to_string()))
@@ -25,7 +25,7 @@ fn parse<P: App>(command: &[String]) -> Result<(RunOptions, P::Args), Failure> {
 /// whole dataflow, and so does the program.
 #[derive(Clone)]
 pub struct Commands {
-    /// What a person types before the verb: `threshflow prepare`.
+    /// What a person types before the subcommand: `threshflow prepare`.
     pub name: String,
     /// See [`run`].
     pub run: fn(&[String]) -> Result<RunReport, Failure>,

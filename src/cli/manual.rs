@@ -12,7 +12,7 @@ use super::Failure;
 use super::program::{VERSION, end};
 
 #[derive(Subcommand)]
-enum Verb {
+enum Manual {
     /// Print the script that completes this program's commands and flags in a shell. In bash: `source <(PROGRAM completions bash)`
     Completions { shell: Shell },
     /// Write a man page of every command into a folder; `man -l FOLDER/PAGE.1` shows one
@@ -24,8 +24,8 @@ enum Verb {
 }
 
 /// For `--help`.
-pub(super) fn verbs() -> Vec<Command> {
-    Verb::augment_subcommands(Command::new("")).get_subcommands().cloned().collect()
+pub(super) fn subcommands() -> Vec<Command> {
+    Manual::augment_subcommands(Command::new("")).get_subcommands().cloned().collect()
 }
 
 /// A program as shells and `man` are told of it.
@@ -38,21 +38,21 @@ pub(super) struct Told<'a> {
     pub(super) pages: &'a dyn Fn() -> Command,
 }
 
-/// Does one of these verbs; `None` where another is asked for.
+/// Does one of these subcommands; `None` where another is asked for.
 pub(super) fn work(matches: &ArgMatches, args: &[OsString], told: &Told<'_>) -> Option<Result<(), Failure>> {
     let asked = matches.subcommand_name()?;
-    if !verbs().iter().any(|verb| verb.get_name() == asked) {
+    if !subcommands().iter().any(|subcommand| subcommand.get_name() == asked) {
         return None;
     }
-    let verb = Verb::from_arg_matches(matches).unwrap_or_else(|error| end(&error, args));
-    Some(match verb {
-        Verb::Completions { shell } => {
+    let subcommand = Manual::from_arg_matches(matches).unwrap_or_else(|error| end(&error, args));
+    Some(match subcommand {
+        Manual::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut (told.command)(), told.name, &mut script);
             crate::say!("{}", String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Verb::Man { to } => pages((told.pages)().name(told.name), &to),
+        Manual::Man { to } => pages((told.pages)().name(told.name), &to),
     })
 }
 

@@ -20,8 +20,8 @@ mod run;
 mod run_report;
 mod signals;
 mod store;
+mod subcommands;
 mod summary;
-mod verbs;
 mod verify;
 
 use std::path::Path;
@@ -141,26 +141,26 @@ pub trait App: Pipeline + Sized {
     /// Opens the stages: models are read and checked here, before any picture is.
     fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
 
-    /// The verb `demo`; `None` where the pipeline has no such verb.
+    /// The subcommand `demo`; `None` where the pipeline has no such subcommand.
     const DEMO: Option<Demo> = None;
 
-    /// The verb `bench`: throughput on the user's shards, beside the limit that decoding and the model set. `None` where the pipeline
-    /// has no such verb.
+    /// The subcommand `bench`: throughput on the user's shards, beside the limit that decoding and the model set. `None` where the pipeline
+    /// has no such subcommand.
     const BENCH: Option<Bench<Self::Args>> = None;
 
-    /// Reads a folder that this pipeline alone writes, for the verb `verify`; `None` where it is not one of those.
+    /// Reads a folder that this pipeline alone writes, for the subcommand `verify`; `None` where it is not one of those.
     fn verify(_folder: &Path) -> Result<Option<crate::publish::Verified>, Failure> {
         Ok(None)
     }
 
-    /// Verbs that this pipeline alone has, for `--help`; none is named as one of those that every pipeline has.
-    fn verbs() -> Vec<Command> {
+    /// Subcommands that this pipeline alone has, for `--help`; none is named as one of those that every pipeline has.
+    fn subcommands() -> Vec<Command> {
         Vec::new()
     }
 
-    /// Does one of [`App::verbs`], with what the command line says after its name.
-    fn verb(name: &str, _matches: &ArgMatches) -> Result<(), Failure> {
-        Err(Failure::Usage(format!("{} has no verb {name}", Self::NAME)))
+    /// Does one of [`App::subcommands`], with what the command line says after its name.
+    fn subcommand(name: &str, _matches: &ArgMatches) -> Result<(), Failure> {
+        Err(Failure::Usage(format!("{} has no subcommand {name}", Self::NAME)))
     }
 }
 

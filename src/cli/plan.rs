@@ -74,7 +74,7 @@ pub struct Plan {
 
 /// The dataflow at one setting of its dials.
 #[derive(Default)]
-struct Standing {
+struct Settled {
     kept: HashSet<RowId>,
     unasked: BTreeMap<&'static str, HashSet<ContentHash>>,
     undecided: HashSet<RowId>,
@@ -162,8 +162,8 @@ fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
 }
 
 /// `values` are where the dials stand.
-fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Standing {
-    let mut standing = Standing { kept: opened.engine.verdicts().kept().collect(), ..Standing::default() };
+fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Settled {
+    let mut standing = Settled { kept: opened.engine.verdicts().kept().collect(), ..Settled::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
     let before_regions = pieces::asked_before_regions(opened.engine.wired());
     for Unasked { stage, question } in opened.engine.unasked() {
@@ -255,7 +255,7 @@ fn may_change(
     counts.into_iter().any(|other| passes(other) != passes(count))
 }
 
-fn effect(before: &Published, after: &Standing, opened: &Opened) -> Effect {
+fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {
     let asks: BTreeMap<&'static str, u64> =
         after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
     let record = |stage: &str| {

@@ -12,7 +12,7 @@ use clap::{ArgMatches, Command};
 
 use super::invoke::shell_word;
 use super::manual::{self, Told};
-use super::{App, Failure, verbs};
+use super::{App, Failure, subcommands};
 
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -28,17 +28,17 @@ pub struct Entry {
 
 impl Entry {
     pub const fn of<P: App>() -> Self {
-        Entry { name: P::NAME, command: verbs::command::<P>, work: verbs::work::<P> }
+        Entry { name: P::NAME, command: subcommands::command::<P>, work: subcommands::work::<P> }
     }
 }
 
-/// A program whose pipelines are subcommands. The verbs of the first may stand without its name.
+/// A program whose pipelines are subcommands. The subcommands of the first may stand without its name.
 pub struct Program {
     /// As it is typed.
     pub name: &'static str,
     /// The first line of `--help`.
     pub about: &'static str,
-    /// The register. No pipeline is named as a verb of the first.
+    /// The register. No pipeline is named as a subcommand of the first.
     pub pipelines: &'static [Entry],
 }
 
@@ -46,7 +46,7 @@ pub struct Program {
 pub(super) struct Call {
     /// The whole command line.
     pub(super) args: Vec<OsString>,
-    /// What a person types before a verb of the pipeline: `threshflow prepare`.
+    /// What a person types before a subcommand of the pipeline: `threshflow prepare`.
     pub(super) command: String,
 }
 
@@ -58,7 +58,7 @@ pub fn main<P: App>() -> ExitCode {
 fn program_of_one(entry: Entry) -> ExitCode {
     ending(|args| {
         let (command, name) = (typed(&args, entry.name), name(&args, entry.name));
-        let whole = || (entry.command)().name(name).version(VERSION).subcommands(manual::verbs());
+        let whole = || (entry.command)().name(name).version(VERSION).subcommands(manual::subcommands());
         let matches = matches(whole(), &args);
         let told = Told { name, command: &whole, pages: &whole };
         let done = manual::work(&matches, &args, &told);
@@ -101,7 +101,7 @@ impl Program {
             .arg_required_else_help(true)
             .disable_help_subcommand(true)
             .subcommands(self.pipelines.iter().map(|entry| (entry.command)()))
-            .subcommands(manual::verbs())
+            .subcommands(manual::subcommands())
     }
 
     /// For man pages.
@@ -113,19 +113,19 @@ impl Program {
 
     /// The whole command line: the commands of the default pipeline stand beside the pipelines, too.
     pub fn command(&self) -> Command {
-        let verbs: Vec<Command> = (self.default().command)().get_subcommands().cloned().collect();
+        let subcommands: Vec<Command> = (self.default().command)().get_subcommands().cloned().collect();
         let command = self.each_once();
-        let help = self.help(command.get_styles(), &verbs);
-        command.help_template(help).subcommands(verbs)
+        let help = self.help(command.get_styles(), &subcommands);
+        command.help_template(help).subcommands(subcommands)
     }
 
-    /// `--help`: clap has one list of subcommands, which would say of none whether it is a pipeline or a verb of one.
-    fn help(&self, styles: &Styles, verbs: &[Command]) -> String {
+    /// `--help`: clap has one list of subcommands, which would say of none whether it is a pipeline or a subcommand of one.
+    fn help(&self, styles: &Styles, subcommands: &[Command]) -> String {
         let (header, literal) = (styles.get_header(), styles.get_literal());
         let (name, default) = (self.name, self.default().name);
         let pipelines: Vec<Command> = self.pipelines.iter().map(|entry| (entry.command)()).collect();
-        let others = manual::verbs();
-        let all = pipelines.iter().chain(verbs).chain(&others);
+        let others = manual::subcommands();
+        let all = pipelines.iter().chain(subcommands).chain(&others);
         let width = all.map(|command| command.get_name().len()).max().unwrap_or(0);
         let list = |title: &str, commands: &[Command]| {
             let lines: String = commands.iter().map(|command| line(command, literal, width)).collect();
@@ -137,7 +137,7 @@ impl Program {
             "{literal}{name} PIPELINE --help{literal:#} lists the commands of a pipeline. A command without a pipeline's name is one of \
              {default}.\n\n"
         );
-        template += &list(&format!("Commands of {default}:"), verbs);
+        template += &list(&format!("Commands of {default}:"), subcommands);
         template += &list("Commands of the program:", &others);
         template + &format!("{header}Options:{header:#}\n{{options}}")
     }

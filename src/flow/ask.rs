@@ -17,12 +17,12 @@ use crate::memo::Remembered;
 use crate::row::{ContentHash, Refused, Row, RowId};
 
 /// The rows that wait for one answer, with the times and the counts that they came with.
-struct Waiting<R> {
+struct WaitingRows<R> {
     rows: Updates<R>,
 }
 
 /// The right to emit at a time, on both outputs, for as long as rows of that time wait.
-struct Held {
+struct HeldOutputs {
     rows: Capability<Epoch>,
     ended: Capability<Epoch>,
     waiting: usize,
@@ -96,7 +96,7 @@ impl<R: Row, O: Operator<Answer: Scores>> Askable<R> for Option<Arc<Stage<O>>> {
 impl<'s, R: Row> Flow<'s, R> {
     /// Asks `stage` about every row, where it is there. The answer lands at the row's own epoch, whenever it comes: the operator
     /// holds the epoch open until then. A row that leaves is given the answer it came with, from the memo, and
-    /// nothing is asked; if its question is still waiting, the question is withdrawn. Refusals go to the twin.
+    /// nothing is asked; if its question is still waiting, the question is withdrawn. Refusals go to the rejected stream.
     ///
     /// ```
     /// use threshflow::flow::example::*;
@@ -200,14 +200,14 @@ fn ask<'s, R: Row, O: Operator>(
             withdrawn: Vec::new(),
             refused: HashMap::new(),
         };
-        let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
+        let mut held: BTreeMap<Epoch, HeldOutputs> = BTreeMap::new();
         move |_frontiers| {
             let mut emit = Emit::new();
             let mut come: Updates<R> = Vec::new();
             input.for_each(|capability, rows| {
                 // A message that carries rows is stamped with a time at or before theirs.
                 for (_, time, _) in rows.iter() {
-                    held.entry(*time).or_insert_with(|| Held {
+                    held.entry(*time).or_insert_with(|| HeldOutputs {
                         rows: capability.delayed(time, 0),
                         ended: capability.delayed(time, 1),
                         waiting: 0,
@@ -244,7 +244,7 @@ struct Asking<R: Row, O: Operator> {
     stage: Arc<Stage<O>>,
     mailbox: Arc<Mailbox>,
     name: &'static str,
-    waiting: HashMap<ContentHash, Waiting<R>>,
+    waiting: HashMap<ContentHash, WaitingRows<R>>,
     /// Questions that the lane had no room for yet.
     to_ask: VecDeque<Question>,
     /// Not waited for any more, unless they came back since. The lane is told when the memo is let go: it takes its
@@ -271,7 +271,7 @@ impl<R: Row, O: Operator> Asking<R, O> {
             }
             if let Some((row, ..)) = others.first() {
                 self.to_ask.push_back(Question::about(row, O::KEY));
-                self.waiting.insert(content, Waiting { rows: others });
+                self.waiting.insert(content, WaitingRows { rows: others });
             }
         }
     }
@@ -335,7 +335,7 @@ impl<R: Row, O: Operator> Asking<R, O> {
         if let std::collections::hash_map::Entry::Vacant(_) = entry {
             self.to_ask.push_back(question);
         }
-        let waiting = entry.or_insert_with(|| Waiting { rows: Vec::new() });
+        let waiting = entry.or_insert_with(|| WaitingRows { rows: Vec::new() });
         waiting.rows.push((row.clone(), time, diff));
         waits(time, 1);
         if diff > 0 {

@@ -83,7 +83,7 @@ enum Tried {
 
 /// A picture and its candidates, as of the last complete epoch.
 #[derive(Default)]
-struct Standing {
+struct PictureAndCandidates {
     picture: Option<(Image, ContentHash)>,
     candidates: BTreeMap<u16, Region>,
 }
@@ -153,7 +153,7 @@ impl<'s, R: Row> Flow<'s, R> {
 /// Works off an epoch: every picture that was touched takes back what was chosen for it, and is chosen for anew.
 fn reconsider(
     chooser: &impl Chooser,
-    standing: &mut HashMap<RowId, Standing>,
+    standing: &mut HashMap<RowId, PictureAndCandidates>,
     mut changes: Changes<Considered>,
     said: &mut Changes<Tried>,
 ) {
@@ -187,7 +187,7 @@ fn reconsider(
     }
 }
 
-impl Standing {
+impl PictureAndCandidates {
     fn say(&self, chooser: &impl Chooser, diff: isize, said: &mut Changes<Tried>) {
         let Some((image, picture)) = &self.picture else { return };
         let regions: Vec<Region> = self.candidates.values().cloned().collect();

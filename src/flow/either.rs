@@ -14,10 +14,10 @@ use hashbrown::HashTable;
 use super::gate::{NAN_BUCKET, Side, TOUCHED, Turning, Updates, bucket};
 use super::histogram::Histogram;
 use super::{Collection, Dial, DialSpec, Flow};
-use crate::row::{Given, Has, Row, Score, Unit};
+use crate::row::{AnyUnit, Has, Row, Score, Unit};
 
 /// Reads a score off a row.
-type ScoreOf<R> = fn(&R) -> Score<Given>;
+type ScoreOf<R> = fn(&R) -> Score<AnyUnit>;
 
 /// A score of a row, held against a dial: see [`Dial::passes`].
 pub struct Condition<'s, R> {
@@ -25,10 +25,10 @@ pub struct Condition<'s, R> {
     dial: u16,
     /// The name of the score's column.
     column: &'static str,
-    at: Collection<'s, Score<Given>>,
+    at: Collection<'s, Score<AnyUnit>>,
     histogram: Arc<Histogram>,
     score: ScoreOf<R>,
-    bucket: fn(Score<Given>) -> u16,
+    bucket: fn(Score<AnyUnit>) -> u16,
 }
 
 impl<'s, U: Unit> Dial<'s, U> {
@@ -86,7 +86,7 @@ impl<'s, R: Row> Flow<'s, R> {
     /// The gate of these lists, wired but not laid into the flow; none where every row passes it.
     pub(super) fn either<const N: usize>(&self, lists: [Vec<Condition<'s, R>>; N]) -> Option<Either<'s, R>> {
         assert!(N > 0 && lists.iter().all(|list| !list.is_empty()), "every list has a condition");
-        let (mut standing, mut dials) = (Standing::default(), Vec::new());
+        let (mut standing, mut dials) = (RowsOfEither::default(), Vec::new());
         // Where every row meets one list, the other lists hold nothing back either.
         let open = |condition: &Condition<'s, R>| self.lacks(condition.column);
         let all_pass = lists.iter().any(|list| list.iter().all(open));
@@ -131,29 +131,29 @@ impl<'s, R: Row> Flow<'s, R> {
 /// A gate of several lists, before it is laid into a flow.
 pub(super) struct Either<'s, R: Row> {
     pub(super) name: String,
-    pub(super) dials: Collection<'s, (u16, Score<Given>)>,
-    pub(super) gate: Standing<R>,
+    pub(super) dials: Collection<'s, (u16, Score<AnyUnit>)>,
+    pub(super) gate: RowsOfEither<R>,
 }
 
 /// A condition and the rows by its score.
 struct Watched<R> {
     spec: &'static DialSpec,
-    /// The place of its dial among [`Standing::dials`].
+    /// The place of its dial among [`RowsOfEither::dials`].
     dial: usize,
     histogram: Option<Arc<Histogram>>,
     score: ScoreOf<R>,
-    bucket: fn(Score<Given>) -> u16,
-    /// Places in [`Standing::rows`].
+    bucket: fn(Score<AnyUnit>) -> u16,
+    /// Places in [`RowsOfEither::rows`].
     buckets: Vec<Vec<u32>>,
 }
 
 struct Standpoint {
     number: u16,
-    at: Option<Score<Given>>,
+    at: Option<Score<AnyUnit>>,
 }
 
 /// A gate's rows as far as they have come, and where its dials stand.
-pub(super) struct Standing<R> {
+pub(super) struct RowsOfEither<R> {
     dials: Vec<Standpoint>,
     conditions: Vec<Watched<R>>,
     /// Places in `conditions`.
@@ -165,9 +165,9 @@ pub(super) struct Standing<R> {
     hasher: RandomState,
 }
 
-impl<R> Default for Standing<R> {
+impl<R> Default for RowsOfEither<R> {
     fn default() -> Self {
-        Standing {
+        RowsOfEither {
             dials: Vec::new(),
             conditions: Vec::new(),
             alternatives: Vec::new(),
@@ -179,9 +179,9 @@ impl<R> Default for Standing<R> {
     }
 }
 
-impl<R: Row> Turning<R> for Standing<R> {
-    /// The place of a dial among [`Standing::dials`], and where it stands.
-    type Dial = (u16, Score<Given>);
+impl<R: Row> Turning<R> for RowsOfEither<R> {
+    /// The place of a dial among [`RowsOfEither::dials`], and where it stands.
+    type Dial = (u16, Score<AnyUnit>);
 
     fn work_off(
         &mut self,
@@ -196,7 +196,7 @@ impl<R: Row> Turning<R> for Standing<R> {
     }
 }
 
-impl<R: Row> Standing<R> {
+impl<R: Row> RowsOfEither<R> {
     fn side(&self, row: &R) -> Side {
         let holds = |place: &usize| {
             let condition = &self.conditions[*place];
@@ -212,7 +212,7 @@ impl<R: Row> Standing<R> {
     }
 
     /// Turns a dial, and says of every row that changes sides that it leaves one and comes to the other.
-    fn turn(&mut self, slot: usize, to: Score<Given>, say: &mut impl FnMut(&R, Side, isize)) {
+    fn turn(&mut self, slot: usize, to: Score<AnyUnit>, say: &mut impl FnMut(&R, Side, isize)) {
         let Some(from) = self.dials[slot].at else {
             self.dials[slot].at = Some(to);
             return;

@@ -172,7 +172,7 @@ impl<'s, R: Row> Flow<'s, R> {
         if open {
             return None;
         }
-        let standing = Standing::new(dial.spec.comparison, dial.histogram.clone(), dial.pictures.clone());
+        let standing = GatedRows::new(dial.spec.comparison, dial.histogram.clone(), dial.pictures.clone());
         Some(OneDial { index: dial.index, standing })
     }
 }
@@ -180,7 +180,7 @@ impl<'s, R: Row> Flow<'s, R> {
 /// One dial, and the rows that are held against it.
 pub(super) struct OneDial<R: Row, U, I> {
     index: u16,
-    standing: Standing<R, U, I>,
+    standing: GatedRows<R, U, I>,
 }
 
 impl<R: Has<Score<U>, I>, U: Unit, I: 'static> Turning<R> for OneDial<R, U, I> {
@@ -209,7 +209,7 @@ fn score<R: Has<Score<U>, I>, U: Unit, I>(row: &R) -> Score<U> {
 }
 
 /// A gate's rows as far as they have come, by bucket, and where its dial stands.
-struct Standing<R: Row, U, I> {
+struct GatedRows<R: Row, U, I> {
     comparison: Comparison,
     at: Option<Score<U>>,
     rows: Buckets<R::WithoutImage>,
@@ -219,10 +219,10 @@ struct Standing<R: Row, U, I> {
     column: PhantomData<fn() -> I>,
 }
 
-impl<R: Has<Score<U>, I>, U: Unit, I> Standing<R, U, I> {
+impl<R: Has<Score<U>, I>, U: Unit, I> GatedRows<R, U, I> {
     fn new(comparison: Comparison, histogram: Arc<Histogram>, pictures: SharedPictures) -> Self {
         let rows = Buckets::new(usize::from(NAN_BUCKET) + 1);
-        Standing { comparison, at: None, rows, pictures, histogram, column: PhantomData }
+        GatedRows { comparison, at: None, rows, pictures, histogram, column: PhantomData }
     }
 
     /// Turns the dial, and says of every row that changes sides that it leaves one and comes to the other.
@@ -286,7 +286,7 @@ mod tests {
     use super::*;
     use crate::row::{ContentHash, Here, Image, RowId, Scored, With};
 
-    type Gate = Standing<Scored<Image, Points>, Points, Here>;
+    type Gate = GatedRows<Scored<Image, Points>, Points, Here>;
 
     struct Points;
     impl Unit for Points {

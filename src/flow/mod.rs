@@ -39,7 +39,7 @@ pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
 use crate::lane::Question;
-use crate::row::{ContentHash, Given, Image, Of, Place, Refused, Row, Score, Stamp};
+use crate::row::{AnyUnit, ContentHash, Image, Of, Place, Refused, Row, Score, Stamp};
 
 /// One totally ordered clock for all inputs: the source cuts small epochs, each dial turn takes one of its own.
 pub type Epoch = u64;
@@ -56,7 +56,7 @@ pub(crate) enum Why {
     /// Held back by the dial of this number.
     Gated {
         dial: u16,
-        score: Score<Given>,
+        score: Score<AnyUnit>,
     },
     Refused(Box<Refused>),
     /// In plan mode: this question would have to be asked.
@@ -77,7 +77,7 @@ pub struct Unasked {
 pub(crate) struct KeptPiece {
     pub(crate) place: Place,
     pub(crate) content: ContentHash,
-    pub(crate) scores: Vec<Score<Given>>,
+    pub(crate) scores: Vec<Score<AnyUnit>>,
 }
 
 /// A step of the pipeline, in the order of the wiring: what the funnel is drawn from.
@@ -109,7 +109,7 @@ type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 
 /// Rows over time: a collection, and beside it what ended on the way here.
 ///
-/// Every verb takes the flow and gives the next one; what a verb holds back goes on in the same flow's twin, so
+/// Every step takes the flow and gives the next one. What a step holds back goes on in the flow's rejected stream, so
 /// that every row of the input ends somewhere exactly once.
 pub struct Flow<'s, R: Row> {
     pub(crate) rows: Collection<'s, R>,

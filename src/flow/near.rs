@@ -31,7 +31,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use super::complete::{Changes, at_complete_epochs};
 use super::worker::home;
 use super::{Collection, Flow};
-use crate::row::{ContentHash, Given, Has, PerceptualHash, Place, Row, Score, Scored, Unit, With};
+use crate::row::{AnyUnit, ContentHash, Has, PerceptualHash, Place, Row, Score, Scored, Unit, With};
 use crate::shard::ShardNames;
 use bands::Bands;
 use groups::{Groups, Said};
@@ -103,7 +103,7 @@ impl<'s, R: Row> Flow<'s, R> {
 /// What of a row decides whether it is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Candidate {
-    score: Score<Given>,
+    score: Score<AnyUnit>,
     content: ContentHash,
     place: Place,
 }
@@ -111,7 +111,7 @@ struct Candidate {
 fn nearest_better<'s, R: Row>(
     rows: Collection<'s, R>,
     names: &ShardNames,
-    ranked: fn(&R) -> (PerceptualHash, Score<Given>),
+    ranked: fn(&R) -> (PerceptualHash, Score<AnyUnit>),
 ) -> Collection<'s, Scored<R, NearestBetter>> {
     let scope = rows.inner.scope();
     let (worker, workers) = (scope.index(), scope.peers());
@@ -150,7 +150,7 @@ fn nearest_better<'s, R: Row>(
     let distances = distances.inner.exchange(move |((place, _), ..)| route(place)).as_collection();
     let at_home = distances.map(|(place, distance)| AtHome::Distance(place, distance));
     let at_home = rows.map(AtHome::Row).concat(at_home);
-    let mut standing = Standing::default();
+    let mut standing = RowsAtHome::default();
     at_complete_epochs("Near: home", at_home, move |changes, say| standing.work_off(changes, say))
 }
 
@@ -222,15 +222,15 @@ enum AtHome<R> {
 }
 
 /// The last step: the rows that live here, and their distances.
-struct Standing<R>(HashMap<Place, (Option<R>, Option<u8>)>);
+struct RowsAtHome<R>(HashMap<Place, (Option<R>, Option<u8>)>);
 
-impl<R> Default for Standing<R> {
+impl<R> Default for RowsAtHome<R> {
     fn default() -> Self {
-        Standing(HashMap::new())
+        RowsAtHome(HashMap::new())
     }
 }
 
-impl<R: Row> Standing<R> {
+impl<R: Row> RowsAtHome<R> {
     fn work_off(&mut self, mut changes: Changes<AtHome<R>>, say: &mut Changes<Scored<R, NearestBetter>>) {
         // What leaves first: a row may come back in the same epoch with another distance, or as another row.
         changes.sort_by_key(|(_, diff)| *diff);

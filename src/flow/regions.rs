@@ -193,12 +193,12 @@ impl<'s, R: Row> Flow<'s, R> {
 }
 
 /// Pictures that wait until it is recalled what was found in them.
-struct Waiting<R> {
+struct WaitingForBlob<R> {
     rows: Updates<R>,
 }
 
 /// The right to emit at a time, for as long as rows of that time wait.
-struct Held {
+struct HeldTime {
     regions: Capability<Epoch>,
     ended: Capability<Epoch>,
     waiting: usize,
@@ -222,13 +222,13 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
 
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut held: BTreeMap<Epoch, Held> = BTreeMap::new();
-        let mut waiting: HashMap<ContentHash, Waiting<R>> = HashMap::new();
+        let mut held: BTreeMap<Epoch, HeldTime> = BTreeMap::new();
+        let mut waiting: HashMap<ContentHash, WaitingForBlob<R>> = HashMap::new();
         let mut to_recall: VecDeque<Question> = VecDeque::new();
         move |_frontiers| {
             input.for_each(|capability, rows| {
                 for (row, time, diff) in rows.drain(..) {
-                    let held = held.entry(time).or_insert_with(|| Held {
+                    let held = held.entry(time).or_insert_with(|| HeldTime {
                         regions: capability.delayed(&time, 0),
                         ended: capability.delayed(&time, 1),
                         waiting: 0,
@@ -239,7 +239,7 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     if let std::collections::hash_map::Entry::Vacant(_) = entry {
                         to_recall.push_back(question);
                     }
-                    entry.or_insert_with(|| Waiting { rows: Vec::new() }).rows.push((row, time, diff));
+                    entry.or_insert_with(|| WaitingForBlob { rows: Vec::new() }).rows.push((row, time, diff));
                 }
             });
             let (mut regions, mut ended) = (regions.activate(), ended.activate());

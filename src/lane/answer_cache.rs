@@ -14,7 +14,7 @@ use crate::row::{ContentHash, Refusal, Stamp};
 const MOST_KEPT: usize = 64 << 20;
 
 #[derive(Default)]
-struct Kept {
+struct InMemory {
     answers: HashMap<ContentHash, Arc<[u8]>>,
     bytes: usize,
 }
@@ -30,7 +30,7 @@ pub struct AnswerCache {
     /// Questions that are asked one by one, and the sign that one of them was answered.
     under_way: Mutex<HashSet<ContentHash>>,
     answered: Condvar,
-    kept: Mutex<Kept>,
+    kept: Mutex<InMemory>,
     /// In USD; `None` where nothing is paid for.
     cost: Mutex<Option<f64>>,
     asked: AtomicU64,

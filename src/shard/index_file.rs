@@ -19,7 +19,7 @@ const MAGIC: [u8; 4] = *b"TFIX";
 const HEAD: usize = 12;
 
 #[derive(Serialize)]
-struct Kept<'a> {
+struct ToWrite<'a> {
     options: &'a ReadOptions,
     missing: Option<&'a str>,
     stamps: &'a [PieceStamp],
@@ -70,7 +70,7 @@ pub(super) fn encode(
     index: &ShardIndex,
 ) -> std::io::Result<Vec<u8>> {
     let kept =
-        Kept { options: origin.options, missing: origin.missing, stamps: origin.stamps, sample, index };
+        ToWrite { options: origin.options, missing: origin.missing, stamps: origin.stamps, sample, index };
     let plain = postcard::to_stdvec(&kept).map_err(std::io::Error::other)?;
     let packed = zstd::bulk::compress(&plain, 3)?;
     let mut file = Vec::with_capacity(HEAD + packed.len());

@@ -84,8 +84,8 @@ fn without_its_stage_a_column_is_nan_and_its_gate_lets_all_rows_pass() {
 #[test]
 fn a_dial_whose_gate_is_open_cannot_be_set() {
     let (desk, _) = desk();
-    for verb in ["run", "plan"] {
-        let refused = tests::program::ended(&mut desk.command(verb, "--no-judge --set taste=5"));
+    for subcommand in ["run", "plan"] {
+        let refused = tests::program::ended(&mut desk.command(subcommand, "--no-judge --set taste=5"));
         refused.expect(2, &["--set taste=5", "the gate is open", "leave the setting out"]);
         assert!(!desk.path("out/manifest.json").exists());
     }

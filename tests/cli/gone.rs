@@ -163,9 +163,9 @@ fn a_link_that_leads_nowhere_is_an_error_and_never_a_shard_less() {
     desk.done("");
     assert_eq!(published(&desk), rows);
     std::fs::remove_file(desk.path("elsewhere.tar")).unwrap();
-    for verb in ["run", "plan"] {
+    for subcommand in ["run", "plan"] {
         // Even where it may remove all.
-        let command = &mut desk.command(verb, "--max-removed 1");
+        let command = &mut desk.command(subcommand, "--max-removed 1");
         ended(command).expect(1, &["s05.tar: it is a link to", "elsewhere.tar", "mount the disk"]);
     }
     assert_eq!(published(&desk), rows);

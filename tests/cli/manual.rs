@@ -1,4 +1,4 @@
-//! A program of one pipeline tells shells and `man` of its verbs, and has only those that its pipeline has.
+//! A program of one pipeline tells shells and `man` of its subcommands, and has only those that its pipeline has.
 
 use tests::manual::{bash_offers, set};
 use tests::program::Desk;
@@ -17,8 +17,8 @@ fn bash_completes_verbs_and_flags() {
     assert_eq!(offers(&["run", "--slow-pre"]), ["--slow-prepare"], "a flag of the pipeline");
     assert_eq!(offers(&["plan", "--max-rem"]), ["--max-removed"]);
     let all = offers(&[""]);
-    for verb in ["run", "plan", "say", "completions", "man"] {
-        assert!(all.iter().any(|offer| offer == verb), "{verb} is not in {all:?}");
+    for subcommand in ["run", "plan", "say", "completions", "man"] {
+        assert!(all.iter().any(|offer| offer == subcommand), "{subcommand} is not in {all:?}");
     }
     assert!(!all.iter().any(|offer| offer == "demo" || offer == "bench"), "{all:?}");
     desk.ask("completions tcsh").expect(2, &["tcsh", "bash", "fish", "zsh"]);

@@ -195,7 +195,7 @@ fn many_shards_and_few_open_files() {
 fn the_other_verbs() {
     let desk = desk();
     desk.done(FLAGS);
-    let verbs = [
+    let subcommands = [
         format!("plan --shards shards --store store --out out --json --set taste=6 {FLAGS}"),
         "export --to tars --json".to_owned(),
         "explain 03/000040 --json".to_owned(),
@@ -208,12 +208,12 @@ fn the_other_verbs() {
     let sizes = [0, 600].map(|value| (libc::RLIMIT_FSIZE, value, "`ulimit -f`"));
     let limits: Vec<_> = threads.chain(files).chain(sizes).collect();
     let mut named = 0;
-    for verb in &verbs {
-        let wanted = desk.ask(verb);
+    for subcommand in &subcommands {
+        let wanted = desk.ask(subcommand);
         assert_eq!(wanted.code, Some(0), "{wanted:#?}");
         for (resource, value, words) in &limits {
             let _ = std::fs::remove_dir_all(desk.path("tars"));
-            let mut command = desk.bare(verb);
+            let mut command = desk.bare(subcommand);
             if *resource == libc::RLIMIT_NPROC {
                 let Some(user) = user else { continue };
                 give(desk.folder.path(), user);
@@ -221,7 +221,7 @@ fn the_other_verbs() {
             }
             let limit = Limit { resource: *resource, value: *value };
             let Ok(ended) = ended(limited(&mut command, limit), LONGEST_SECONDS) else { continue };
-            let context = format!("{verb} at {words} of {value}: {ended:#?}, and not {wanted:#?}");
+            let context = format!("{subcommand} at {words} of {value}: {ended:#?}, and not {wanted:#?}");
             if ended.code == Some(0) {
                 // What it said of the first look at a folder of tars is all that may differ.
                 assert_eq!(ended.stdout.len(), wanted.stdout.len(), "{context}");

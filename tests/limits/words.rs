@@ -1,4 +1,4 @@
-//! Words that can't be written: a full disk and a reader that left, on stdout and stderr, for every verb.
+//! Words that can't be written: a full disk and a reader that left, on stdout and stderr, for every subcommand.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use tests::program::{Desk, Ended, ended_within};
 use tests::shards::corpus;
 use tests::trees;
 
-/// Every verb, and `--help`; `{}` is the desk's folder.
+/// Every subcommand, and `--help`; `{}` is the desk's folder.
 const VERBS: [&str; 11] = [
     "dials",
     "dials --json",
@@ -48,24 +48,24 @@ fn what_cant_be_written_ends_no_command_in_another_way() {
     let whole = desk();
     let wanted: Vec<Ended> = VERBS
         .iter()
-        .map(|verb| ended(whole.bare(verb).stdout(Stdio::piped()).stderr(Stdio::piped())))
+        .map(|subcommand| ended(whole.bare(subcommand).stdout(Stdio::piped()).stderr(Stdio::piped())))
         .collect();
     for (name, out, err) in [("full", full as fn() -> Stdio, full as fn() -> Stdio), ("left", left, left)] {
         let desk = desk();
-        for (verb, wanted) in VERBS.iter().zip(&wanted) {
-            let context = |ended: &Ended| format!("{name}: {verb}: {ended:#?}, and not {wanted:#?}");
+        for (subcommand, wanted) in VERBS.iter().zip(&wanted) {
+            let context = |ended: &Ended| format!("{name}: {subcommand}: {ended:#?}, and not {wanted:#?}");
             // What it has to say goes nowhere.
-            let mut told = ended(desk.bare(verb).stdout(out()).stderr(Stdio::piped()));
+            let mut told = ended(desk.bare(subcommand).stdout(out()).stderr(Stdio::piped()));
             assert!(!told.stderr.contains("panicked"), "{}", context(&told));
             let says_something = !wanted.stdout.is_empty();
-            if name == "full" && says_something && wanted.code == Some(0) && *verb != "--help" {
+            if name == "full" && says_something && wanted.code == Some(0) && *subcommand != "--help" {
                 assert_eq!(told.code, Some(1), "{}", context(&told));
                 assert!(told.stderr.contains("stdout"), "{}", context(&told));
             } else {
                 assert_eq!(told.code, wanted.code, "{}", context(&told));
             }
             // Nor do its notes and errors.
-            told = ended(desk.bare(verb).stdout(Stdio::piped()).stderr(err()));
+            told = ended(desk.bare(subcommand).stdout(Stdio::piped()).stderr(err()));
             assert_eq!(told.code, wanted.code, "{}", context(&told));
         }
         trees::assert_same(&desk.path("out"), &whole.path("out"), name);

@@ -39,9 +39,9 @@ impl Desk {
         Desk { folder, samples, known: Asks::new() }
     }
 
-    fn command(&self, verb: &str, values: &[f32]) -> Vec<String> {
+    fn command(&self, subcommand: &str, values: &[f32]) -> Vec<String> {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let mut command = vec![verb.to_owned(), "--shards".to_owned(), path("a.tar")];
+        let mut command = vec![subcommand.to_owned(), "--shards".to_owned(), path("a.tar")];
         command.extend(["--store".to_owned(), path("store"), "--out".to_owned(), path("out")]);
         command.extend(["--max-error-rate", "1", "--cores", "2"].map(str::to_owned));
         for (name, value) in NAMES.iter().zip(values) {
@@ -218,8 +218,8 @@ fn of_pictures_that_were_never_looked_at_a_plan_knows_the_least() {
 fn what_another_finder_would_ask_is_known_to_the_word() {
     let mut desk = Desk::new();
     let words = desk.run(&DEFAULTS)["words"];
-    let other = |verb: &str| {
-        let mut command = desk.command(verb, &DEFAULTS);
+    let other = |subcommand: &str| {
+        let mut command = desk.command(subcommand, &DEFAULTS);
         command.extend(["--exactly", "4"].map(str::to_owned));
         command
     };

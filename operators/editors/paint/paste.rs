@@ -106,11 +106,11 @@ fn trimmed(cut: RgbaImage) -> RgbaImage {
 }
 
 /// A place for a thing: left, top, width, height in pixels of the picture.
-pub(crate) type Place = [u32; 4];
+pub(crate) type Rect = [u32; 4];
 
 /// Where a thing of this shape stands within the widened mask as big as can be, its foot low and near the middle. Little of it
 /// may stick out.
-pub(crate) fn place(zone: &Zone, thing: &RgbaImage) -> Place {
+pub(crate) fn place(zone: &Zone, thing: &RgbaImage) -> Rect {
     let hole = zone.hole();
     let [left, top, right, bottom] = hole.bounds().unwrap_or([0, 0, zone.width(), zone.height()]);
     let (width, height) = ((right - left) as f32, (bottom - top) as f32);
@@ -178,7 +178,7 @@ fn fitting(
 }
 
 /// Lays the thing over the picture at the place, as far as the zone's widened mask goes.
-pub(crate) fn lay(picture: &mut RgbImage, zone: &Zone, thing: &RgbaImage, [left, top, width, height]: Place) {
+pub(crate) fn lay(picture: &mut RgbImage, zone: &Zone, thing: &RgbaImage, [left, top, width, height]: Rect) {
     let thing = imageops::resize(&premultiplied(thing), width, height, FilterType::Triangle);
     let hole = zone.hole();
     for (x, y, pixel) in thing.enumerate_pixels() {

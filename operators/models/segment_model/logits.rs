@@ -17,26 +17,26 @@ pub(super) struct Logits<'a> {
 
 /// Where a pixel lies between two neighbours of the grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Place {
+struct Sampled {
     first: usize,
     second: usize,
     /// The second's share; the first has the rest.
     share: f32,
 }
 
-impl Place {
+impl Sampled {
     fn between(self, first: f32, second: f32) -> f32 {
         first * (1.0 - self.share) + second * self.share
     }
 }
 
 /// The places of `length` pixels on a grid of `grid` points. The ends reach over the outermost points.
-fn places(grid: usize, length: u32) -> Vec<Place> {
+fn places(grid: usize, length: u32) -> Vec<Sampled> {
     let scale = grid as f32 / length as f32;
     let place = |pixel: u32| {
         let at = ((pixel as f32 + 0.5) * scale - 0.5).max(0.0);
         let first = (at as usize).min(grid - 1);
-        Place { first, second: (first + 1).min(grid - 1), share: (at - first as f32).clamp(0.0, 1.0) }
+        Sampled { first, second: (first + 1).min(grid - 1), share: (at - first as f32).clamp(0.0, 1.0) }
     };
     (0..length).map(place).collect()
 }
@@ -50,7 +50,8 @@ impl Logits<'_> {
             .flat_map(|x| (0..self.height).map(move |y| self.values[y * self.width + x]))
             .collect();
         let down = places(self.height, height);
-        let spans: Vec<&[Place]> = down.chunk_by(|a, b| (a.first, a.second) == (b.first, b.second)).collect();
+        let spans: Vec<&[Sampled]> =
+            down.chunk_by(|a, b| (a.first, a.second) == (b.first, b.second)).collect();
         let mut column = vec![0.0; self.height];
         for across in places(self.width, width) {
             let grid_column = |x: usize| &turned[x * self.height..(x + 1) * self.height];

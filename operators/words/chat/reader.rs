@@ -15,7 +15,7 @@ pub(super) mod scores;
 
 pub(crate) use control::without_control_tokens;
 
-use control::{Edge, Found, Token, Who, next, welds};
+use control::{ControlMatch, Edge, Token, Who, next, welds};
 
 /// Why a text holds no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Hearing {
     }
 
     /// What a token does. Gives where the text goes on, or nothing where the answer has ended.
-    fn take(&mut self, text: &str, found: Found) -> Option<usize> {
+    fn take(&mut self, text: &str, found: ControlMatch) -> Option<usize> {
         let (before, after) = (&text[..found.start], &text[found.end..]);
         let behind_a_quote = before.ends_with(QUOTES);
         match (found.token, self.at) {
@@ -180,7 +180,7 @@ impl Hearing {
         // `<|channel|>final <|constrain|>json<|message|>`; in Gemma's form a line ends the name.
         let mut end = after.find(name).unwrap_or_default() + name.len();
         let mut found = next(after, 0);
-        while let Some(Found { start, end: behind, token }) =
+        while let Some(ControlMatch { start, end: behind, token }) =
             found.filter(|found| !after[..found.start].contains('\n'))
         {
             match token {

@@ -148,7 +148,7 @@ fn blocks(before: &Grid, after: &Grid) -> impl Iterator<Item = [i32; 4]> + use<>
     changed.into_iter().take(12).map(|(_, block)| block)
 }
 
-struct Found {
+struct MotionFound {
     dx: i32,
     dy: i32,
     quarters: i32,
@@ -157,7 +157,7 @@ struct Found {
 }
 
 /// Where a patch went: the best fit, and of equal ones the nearest without a zoom.
-fn find(before: &Grid, after: &Grid, patch: [i32; 4], (zooms, better): (&[i32], u64)) -> Option<Found> {
+fn find(before: &Grid, after: &Grid, patch: [i32; 4], (zooms, better): (&[i32], u64)) -> Option<MotionFound> {
     let still = difference(before, after, patch, (0, 0), 4)?;
     if still < LEAST_CHANGE {
         return None;
@@ -176,7 +176,7 @@ fn find(before: &Grid, after: &Grid, patch: [i32; 4], (zooms, better): (&[i32], 
     let ((fit, ..), (dx, dy, quarters)) = best?;
     let moved = dx.abs().max(dy.abs()) >= LEAST_MOVE || quarters != 4;
     let cells = (patch[2] - patch[0]) as u64 * (patch[3] - patch[1]) as u64;
-    (moved && fit * better <= still).then(|| Found { dx, dy, quarters, gain: (still - fit) * cells })
+    (moved && fit * better <= still).then(|| MotionFound { dx, dy, quarters, gain: (still - fit) * cells })
 }
 
 /// The mean absolute difference, in grey levels, between a patch and what lies in the other frame where it would be, moved and

@@ -18,7 +18,7 @@ use threshflow::shard::find;
 
 use super::*;
 use crate::edit_record::RecordedPass;
-use crate::imgedit::verbs;
+use crate::imgedit::subcommands;
 use crate::released::{DEFAULT_PIECE_BYTES, check, release};
 
 const STAMP: &str = "00112233445566778899aabbccddeeff";
@@ -321,11 +321,11 @@ fn a_second_frame_is_released_as_the_edit_was_shown_it() {
 
 /// What the program does when it is called so.
 fn ask(words: &[&str]) -> Result<(), Failure> {
-    let program = clap::Command::new("imgedit").subcommands(verbs::verbs());
+    let program = clap::Command::new("imgedit").subcommands(subcommands::subcommands());
     let matches = program.try_get_matches_from([&["imgedit"], words].concat());
     let matches = matches.map_err(|error| Failure::Usage(error.to_string()))?;
     let (name, own) = matches.subcommand().unwrap();
-    verbs::verb(name, own)
+    subcommands::subcommand(name, own)
 }
 
 #[test]

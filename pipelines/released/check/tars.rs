@@ -13,7 +13,7 @@ use super::Finding;
 /// All tars of a folder. Holds every member's path and place, and no bytes.
 pub(crate) struct Tars {
     sources: Vec<ShardSource>,
-    places: HashMap<String, Place>,
+    places: HashMap<String, TarEntry>,
     /// The tars that were used last, by number, the latest behind: a set has more pieces than a process may open files.
     open: Mutex<VecDeque<(u32, Arc<TarFiles>)>>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Tars {
 const MOST_OPEN_FILES: usize = 128;
 
 #[derive(Clone, Copy)]
-struct Place {
+struct TarEntry {
     tar: u32,
     offset: u64,
     len: u64,
@@ -61,7 +61,7 @@ impl Tars {
             if let Some(plain) = file.path.strip_prefix("./") {
                 file.path = plain.to_owned();
             }
-            let place = Place { tar: number, offset: file.offset, len: file.len };
+            let place = TarEntry { tar: number, offset: file.offset, len: file.len };
             if let Some(first) = self.places.get(&file.path).copied() {
                 let other = self.sources.get(first.tar as usize).map_or(name, |source| &source.name);
                 let message =

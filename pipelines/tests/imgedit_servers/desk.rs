@@ -47,10 +47,10 @@ impl Desk {
     }
 
     /// `more` is split at blanks.
-    pub(crate) fn command(&self, verb: &str, url: &str, more: &str) -> Vec<String> {
+    pub(crate) fn command(&self, subcommand: &str, url: &str, more: &str) -> Vec<String> {
         let path = |part: &str| self.path(part).to_string_lossy().into_owned();
         // Sidecars bring nouns along: nobody would be asked.
-        let mut command: Vec<String> = format!("{verb} --backend=embedded --cores=2 --nouns-from=none")
+        let mut command: Vec<String> = format!("{subcommand} --backend=embedded --cores=2 --nouns-from=none")
             .split(' ')
             .map(str::to_owned)
             .collect();

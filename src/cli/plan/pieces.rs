@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::Standing;
+use super::Settled;
 use crate::flow::{PieceVerdict, Verdicts, Wired};
 use crate::publish::PublishedPlace;
 use crate::row::{ContentHash, Of, Place, RowId};
@@ -105,7 +105,7 @@ pub(super) fn asked_before_regions(wired: &[Wired]) -> HashSet<&'static str> {
 }
 
 /// What becomes of the pieces of that sort.
-pub(super) fn effect(of: Of, before: &PublishedPieces, after: &Standing, verdicts: &Verdicts) -> PieceEffect {
+pub(super) fn effect(of: Of, before: &PublishedPieces, after: &Settled, verdicts: &Verdicts) -> PieceEffect {
     let mut effect = PieceEffect {
         enter: 0,
         may_enter: Some(0),
@@ -134,7 +134,7 @@ pub(super) fn effect(of: Of, before: &PublishedPieces, after: &Standing, verdict
 
 impl PieceEffect {
     /// Adds the pieces of a picture that is published, or may be.
-    fn add(&mut self, of: Of, id: RowId, before: &PublishedPieces, after: &Standing, verdicts: &Verdicts) {
+    fn add(&mut self, of: Of, id: RowId, before: &PublishedPieces, after: &Settled, verdicts: &Verdicts) {
         let published = before.of(of, id);
         let tried = verdicts.found_in(of, id);
         // Edits are tried of a picture that has passed everything before them.

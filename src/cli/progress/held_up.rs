@@ -12,12 +12,12 @@ use crate::lane::{LineStatus, PoolStatus, StageStatus};
 #[derive(Default)]
 pub(super) struct HeldUp {
     looks: u32,
-    places: BTreeMap<Place, Seen>,
+    places: BTreeMap<Queue, Seen>,
 }
 
 /// Where questions wait: a line of a stage; or the decode pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum Queue {
     Line(&'static str, usize),
     Pool,
 }
@@ -53,7 +53,7 @@ impl HeldUp {
         for stage in stages {
             for (number, line) in stage.lines.iter().enumerate() {
                 self.note(
-                    Place::Line(stage.name, number),
+                    Queue::Line(stage.name, number),
                     *line,
                     line.busy >= line.sessions && line.waiting > 0,
                 );
@@ -63,10 +63,10 @@ impl HeldUp {
         let PoolStatus { threads, queued } = pool;
         let pool =
             LineStatus { sessions: threads, busy: preparing.min(threads), waiting: queued, capacity: 0 };
-        self.note(Place::Pool, pool, preparing >= threads && queued > 0 && !is_full);
+        self.note(Queue::Pool, pool, preparing >= threads && queued > 0 && !is_full);
     }
 
-    fn note(&mut self, place: Place, line: LineStatus, holds: bool) {
+    fn note(&mut self, place: Queue, line: LineStatus, holds: bool) {
         let seen = self.places.entry(place).or_default();
         seen.held += u32::from(holds);
         seen.busy += line.busy;
@@ -84,8 +84,8 @@ impl HeldUp {
             return None;
         }
         let stage = match place {
-            Place::Line(stage, _) => Some(*stage),
-            Place::Pool => None,
+            Queue::Line(stage, _) => Some(*stage),
+            Queue::Pool => None,
         };
         let average = |sum: usize| (sum as f64 / f64::from(self.looks.max(1))).round() as usize;
         // What held others up is never told to have had nothing before it.

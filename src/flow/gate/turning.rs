@@ -14,7 +14,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
 use crate::flow::{Collection, Ended, Epoch, Flow, Why};
-use crate::row::{Given, Row, Score};
+use crate::row::{AnyUnit, Row, Score};
 
 /// What came or left, when, and how often.
 pub(in crate::flow) type Updates<D> = Vec<(D, Epoch, isize)>;
@@ -23,7 +23,7 @@ pub(in crate::flow) type Updates<D> = Vec<(D, Epoch, isize)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flow) enum Side {
     Passes,
-    HeldBack { dial: u16, score: Score<Given> },
+    HeldBack { dial: u16, score: Score<AnyUnit> },
 }
 
 /// A gate's rows and dials, as far as they have come.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Candidate;
 use crate::flow::complete::Changes;
-use crate::row::{ContentHash, Given, Place, Score};
+use crate::row::{AnyUnit, ContentHash, Place, Score};
 use crate::shard::ShardNames;
 
 /// What is said of a row: it is the best of its hash, or another one of that hash is better.
@@ -32,7 +32,7 @@ enum Group {
 /// two versions of one shard, while the old one leaves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Ranked {
-    score: Reverse<Score<Given>>,
+    score: Reverse<Score<AnyUnit>>,
     content: ContentHash,
     shard: Arc<str>,
     place: Place,

@@ -55,7 +55,7 @@ pub(super) enum Who {
 
 /// A token in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ControlMatch {
     pub start: usize,
     pub end: usize,
     pub token: Token,
@@ -157,11 +157,11 @@ const SQUARE: [&str; 25] = [
 ];
 
 /// The first token that begins at or behind `from`.
-pub(super) fn next(text: &str, from: usize) -> Option<Found> {
+pub(super) fn next(text: &str, from: usize) -> Option<ControlMatch> {
     let mut at = from;
     while let Some(start) = text[at..].find(['<', '[', '◁']).map(|found| at + found) {
         if let Some((length, token)) = opening(&text[start..]) {
-            return Some(Found { start, end: start + length, token });
+            return Some(ControlMatch { start, end: start + length, token });
         }
         at = start + text[start..].chars().next().map_or(1, char::len_utf8);
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::pipeline::dial_specs;
 
 #[derive(Subcommand)]
-enum Verb<A: Args> {
+enum Common<A: Args> {
     /// Curate: ask what was never asked, and publish what passes the dials
     Run {
         #[command(flatten)]
@@ -102,56 +102,58 @@ enum Verb<A: Args> {
 
 /// The command line of `P`, under its name.
 pub(super) fn command<P: App>() -> Command {
-    let all = Verb::<P::Args>::augment_subcommands(Command::new(P::NAME));
-    let has = |verb: &&Command| match verb.get_name() {
+    let all = Common::<P::Args>::augment_subcommands(Command::new(P::NAME));
+    let has = |subcommand: &&Command| match subcommand.get_name() {
         "demo" => P::DEMO.is_some(),
         "bench" => P::BENCH.is_some(),
         _ => true,
     };
-    let verbs = all.get_subcommands().filter(has).cloned().collect::<Vec<_>>().into_iter().chain(P::verbs());
+    let subcommands =
+        all.get_subcommands().filter(has).cloned().collect::<Vec<_>>().into_iter().chain(P::subcommands());
     Command::new(P::NAME)
         .about(P::ABOUT)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands(verbs)
+        .subcommands(subcommands)
 }
 
 /// Does what the command line says of `P`; `matches` are those of [`command`].
 pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Failure> {
     if let Some((name, own)) = matches.subcommand()
-        && P::verbs().iter().any(|verb| verb.get_name() == name)
+        && P::subcommands().iter().any(|subcommand| subcommand.get_name() == name)
     {
-        return P::verb(name, own);
+        return P::subcommand(name, own);
     }
-    let verb = Verb::<P::Args>::from_arg_matches(matches).unwrap_or_else(|error| end(&error, &call.args));
+    let subcommand =
+        Common::<P::Args>::from_arg_matches(matches).unwrap_or_else(|error| end(&error, &call.args));
     let output = |json: bool| if json { Output::Json } else { Output::Text };
-    let absent = |verb: &str| Err(Failure::Usage(format!("{} has no {verb}", P::NAME)));
-    match verb {
-        Verb::Run { options, app } => {
+    let absent = |subcommand: &str| Err(Failure::Usage(format!("{} has no {subcommand}", P::NAME)));
+    match subcommand {
+        Common::Run { options, app } => {
             signals::stop_on_signals();
             let json = output(options.json);
             let report = run::run::<P>(&options, &app, None)?;
             report.print(json);
             report.check()
         }
-        Verb::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
-        Verb::Explain { out, json, shard, key, .. } => {
+        Common::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
+        Common::Explain { out, json, shard, key, .. } => {
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
-        Verb::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
-        Verb::Dials { json } => describe::dials(dial_specs::<P>(), output(json)),
-        Verb::Demo { folder, json } => match P::DEMO {
+        Common::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
+        Common::Dials { json } => describe::dials(dial_specs::<P>(), output(json)),
+        Common::Demo { folder, json } => match P::DEMO {
             Some(demo) => demo(&folder, output(json), &Commands::of::<P>(&call.command)),
             None => absent("demo"),
         },
-        Verb::Clean { store, drop, json } => {
+        Common::Clean { store, drop, json } => {
             clean::clean(&store, drop.as_deref(), output(json), &call.command)
         }
-        Verb::Verify { folders, store, json } => {
+        Common::Verify { folders, store, json } => {
             verify::verify(&folders, store.as_deref(), output(json), (P::NAME, P::verify))
         }
-        Verb::Bench { options, app } => match P::BENCH {
+        Common::Bench { options, app } => match P::BENCH {
             Some(bench) => bench(&app, &options, &Commands::of::<P>(&call.command)),
             None => absent("bench"),
         },

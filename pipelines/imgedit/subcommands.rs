@@ -40,21 +40,21 @@ struct CheckOptions {
     json: bool,
 }
 
-/// For [`App::verbs`](threshflow::cli::App::verbs).
-pub fn verbs() -> Vec<Command> {
+/// For [`App::subcommands`](threshflow::cli::App::subcommands).
+pub fn subcommands() -> Vec<Command> {
     let release = Command::new("release")
         .about("Write the published edits and their pictures in ImgEdit's layout: tars in chunks, parquet files, scores");
     let check = Command::new("check").about("Check a released folder; exit code 1 if it has faults");
     vec![ReleaseOptions::augment_args(release), CheckOptions::augment_args(check)]
 }
 
-/// For [`App::verb`](threshflow::cli::App::verb).
-pub fn verb(name: &str, matches: &ArgMatches) -> Result<(), Failure> {
+/// For [`App::subcommand`](threshflow::cli::App::subcommand).
+pub fn subcommand(name: &str, matches: &ArgMatches) -> Result<(), Failure> {
     let usage = |error: clap::Error| Failure::Usage(error.to_string());
     match name {
         "release" => release(&ReleaseOptions::from_arg_matches(matches).map_err(usage)?),
         "check" => check(&CheckOptions::from_arg_matches(matches).map_err(usage)?),
-        _ => Err(Failure::Usage(format!("there is no verb {name}; --help lists them"))),
+        _ => Err(Failure::Usage(format!("there is no subcommand {name}; --help lists them"))),
     }
 }
 
