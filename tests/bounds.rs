@@ -140,8 +140,8 @@ fn the_source_waits_for_the_rows_where_epochs_are_large() {
 
 #[test]
 fn a_row_is_small() {
-    assert_eq!(std::mem::size_of::<Image>(), 32);
-    assert_eq!(std::mem::size_of::<Scored<Scored<Image, Taste>, Taste>>(), 40);
+    assert_eq!(std::mem::size_of::<Image>(), 28);
+    assert_eq!(std::mem::size_of::<Scored<Scored<Image, Taste>, Taste>>(), 36);
     assert!(std::mem::size_of::<Verdict>() <= 32);
     assert_eq!(Scored::<Image, Taste>::score_names(), ["taste"]);
 }

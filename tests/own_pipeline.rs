@@ -39,6 +39,17 @@ fn copy(to: &Path) {
     fs::copy(root().join("Cargo.lock"), to.join("Cargo.lock")).expect("is copied");
 }
 
+#[test]
+fn the_crate_can_be_used_where_it_lies() {
+    let manifest = root().join("docs/own-pipeline/Cargo.toml");
+    let read = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--no-deps", "--format-version=1", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+}
+
 /// The crate's program, built.
 fn build(folder: &Path) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
