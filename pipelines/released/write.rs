@@ -11,7 +11,7 @@ use operators::plan::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::limits::side_by_side;
 use threshflow::publish::{
-    HashedFile, Mended, Piece, PlainTar, Seen, SplitFile, Table, TableWriter, writable,
+    Chunk, HashedFile, Mended, PlainTar, Seen, SplitFile, Table, TableWriter, writable,
 };
 use threshflow::row::{ContentHash, Stamp};
 
@@ -291,7 +291,7 @@ impl<R: Release> Writer<'_, R> {
         let pieces = tar.finish().and_then(SplitFile::finish);
         let pieces = pieces.map_err(ReleaseError::io("write", &self.folder.root.join(&tar_path)))?;
         let piece = |(number, piece)| staged_file(format!("{tar_path}.{number:03}"), piece);
-        let mut staged: Vec<StagedFile> = (0..).zip(pieces).map(|it: (u32, Piece)| piece(it)).collect();
+        let mut staged: Vec<StagedFile> = (0..).zip(pieces).map(|it: (u32, Chunk)| piece(it)).collect();
         staged.push(finish_table(table, table_path)?);
         let part = Part {
             part: part.part.clone(),
@@ -401,7 +401,7 @@ fn finish_table((table, wanted): StagedTable, path: String) -> Result<StagedFile
     Ok(staged_file(path, piece))
 }
 
-fn staged_file(path: String, piece: Piece) -> StagedFile {
+fn staged_file(path: String, piece: Chunk) -> StagedFile {
     let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string() };
     StagedFile { staged: piece.path, file }
 }

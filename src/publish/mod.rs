@@ -71,7 +71,7 @@ pub(crate) use removed::removed_rows;
 pub use removed::{Present, Removed, RemovedOfShard};
 pub use seal::{seal_holds, sealed};
 pub use seen::{Mended, Named, Seen};
-pub use split::{HashedFile, Piece, SplitFile, hash_of_file};
+pub use split::{Chunk, HashedFile, SplitFile, hash_of_file};
 pub use verify::{Damaged, Verified, check_part, verify, verify_files};
 pub use writable::writable;
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::row::ContentHash;
 
-/// A piece that was written.
+/// A chunk that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct Chunk {
     /// Where it lies.
     pub path: PathBuf,
     /// Its length, in bytes.
@@ -26,15 +26,15 @@ pub struct Piece {
 /// let folder = tempfile::tempdir()?;
 /// let mut file = SplitFile::create(folder.path().join("cats.tar.split"), 4);
 /// file.write_all(b"meow meow")?;
-/// let pieces = file.finish()?;
-/// assert_eq!(pieces.iter().map(|piece| piece.bytes).collect::<Vec<_>>(), [4, 4, 1]);
-/// assert!(pieces[2].path.ends_with("cats.tar.split.002"));
+/// let chunks = file.finish()?;
+/// assert_eq!(chunks.iter().map(|chunk| chunk.bytes).collect::<Vec<_>>(), [4, 4, 1]);
+/// assert!(chunks[2].path.ends_with("cats.tar.split.002"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct SplitFile {
     stem: PathBuf,
     most: u64,
-    pieces: Vec<Piece>,
+    chunks: Vec<Chunk>,
     open: Option<HashedFile>,
 }
 
@@ -54,9 +54,9 @@ impl HashedFile {
     }
 
     /// Syncs it and tells of it.
-    pub fn finish(self) -> io::Result<Piece> {
+    pub fn finish(self) -> io::Result<Chunk> {
         self.file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
-        Ok(Piece { path: self.path, bytes: self.bytes, hash: ContentHash::from_hasher(&self.hasher) })
+        Ok(Chunk { path: self.path, bytes: self.bytes, hash: ContentHash::from_hasher(&self.hasher) })
     }
 }
 
@@ -81,29 +81,29 @@ impl Write for HashedFile {
 }
 
 impl SplitFile {
-    /// Pieces of at most `most` bytes (of 1, where that is 0), whose names are `stem`, a dot, and three digits or more.
+    /// Chunks of at most `most` bytes (of 1, where that is 0), whose names are `stem`, a dot, and three digits or more.
     pub fn create(stem: PathBuf, most: u64) -> Self {
-        SplitFile { stem, most: most.max(1), pieces: Vec::new(), open: None }
+        SplitFile { stem, most: most.max(1), chunks: Vec::new(), open: None }
     }
 
-    /// Syncs the last piece and tells of all of them, in order.
-    pub fn finish(mut self) -> io::Result<Vec<Piece>> {
-        if self.pieces.is_empty() && self.open.is_none() {
+    /// Syncs the last chunk and tells of all of them, in order.
+    pub fn finish(mut self) -> io::Result<Vec<Chunk>> {
+        if self.chunks.is_empty() && self.open.is_none() {
             self.open = Some(self.next()?);
         }
         self.end()?;
-        Ok(self.pieces)
+        Ok(self.chunks)
     }
 
     fn next(&self) -> io::Result<HashedFile> {
         let mut path = self.stem.clone().into_os_string();
-        path.push(format!(".{:03}", self.pieces.len()));
+        path.push(format!(".{:03}", self.chunks.len()));
         HashedFile::create(path.into())
     }
 
     fn end(&mut self) -> io::Result<()> {
         if let Some(open) = self.open.take() {
-            self.pieces.push(open.finish()?);
+            self.chunks.push(open.finish()?);
         }
         Ok(())
     }
@@ -136,20 +136,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_join_to_what_was_written_wherever_they_are_cut() {
+    fn chunks_join_to_what_was_written_wherever_they_are_cut() {
         let folder = tempfile::tempdir().unwrap();
         let text: Vec<u8> = (0..1_000_u32).map(|at| (at % 251) as u8).collect();
         for most in [1, 7, 250, 999, 1_000, 1_001] {
             let mut file = SplitFile::create(folder.path().join(format!("{most}.split")), most);
             text.chunks(33).for_each(|chunk| file.write_all(chunk).unwrap());
-            let pieces = file.finish().unwrap();
-            assert_eq!(pieces.len() as u64, 1_000_u64.div_ceil(most));
+            let chunks = file.finish().unwrap();
+            assert_eq!(chunks.len() as u64, 1_000_u64.div_ceil(most));
             let mut joined = Vec::new();
-            for (number, piece) in pieces.iter().enumerate() {
-                assert!(piece.path.to_str().unwrap().ends_with(&format!("{most}.split.{number:03}")));
-                let bytes = std::fs::read(&piece.path).unwrap();
-                assert_eq!((bytes.len() as u64, ContentHash::of(&bytes)), (piece.bytes, piece.hash));
-                assert_eq!(hash_of_file(&piece.path).unwrap(), piece.hash);
+            for (number, chunk) in chunks.iter().enumerate() {
+                assert!(chunk.path.to_str().unwrap().ends_with(&format!("{most}.split.{number:03}")));
+                let bytes = std::fs::read(&chunk.path).unwrap();
+                assert_eq!((bytes.len() as u64, ContentHash::of(&bytes)), (chunk.bytes, chunk.hash));
+                assert_eq!(hash_of_file(&chunk.path).unwrap(), chunk.hash);
                 joined.extend(bytes);
             }
             assert_eq!(joined, text);
@@ -157,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_one_empty_piece() {
+    fn nothing_is_one_empty_chunk() {
         let folder = tempfile::tempdir().unwrap();
-        let pieces = SplitFile::create(folder.path().join("a"), 10).finish().unwrap();
-        assert_eq!((pieces.len(), pieces[0].bytes), (1, 0));
+        let chunks = SplitFile::create(folder.path().join("a"), 10).finish().unwrap();
+        assert_eq!((chunks.len(), chunks[0].bytes), (1, 0));
     }
 }

@@ -18,16 +18,16 @@ use crate::row::{ContentHash, Refusal};
 /// About how many bytes a look at a picture's header brings into memory (the kernel maps around a fault).
 const PEEKED: u64 = 64 << 10;
 
-/// Most bytes of a mapped piece that stay in this process's own count of memory.
+/// Most bytes of a mapped chunk that stay in this process's own count of memory.
 const MOST_TOUCHED: u64 = 16 << 20;
 
-/// What a piece's file looked like when it was opened: an index fits as long as this does not change.
+/// What a chunk's file looked like when it was opened: an index fits as long as this does not change.
 ///
 /// Times of writing can be set, as `cp -p` and `rsync -t` do; the time of the last change to the file or what is known of it
 /// (ctime) cannot, where a file system has one. Where it has none, the number of the file may tell, and
 /// [`Bytes::sample`]. The number of the device is left out: network file systems get another at every mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PieceStamp {
+pub(super) struct ChunkStamp {
     len: u64,
     mtime: (i64, i64),
     ctime: (i64, i64),
@@ -39,7 +39,7 @@ const A_TICK: Duration = Duration::from_millis(20);
 /// One that stamps whole seconds may tick every two.
 const A_COARSE_TICK: Duration = Duration::from_millis(2100);
 
-impl PieceStamp {
+impl ChunkStamp {
     pub(super) fn len(&self) -> u64 {
         self.len
     }
@@ -57,7 +57,7 @@ impl PieceStamp {
     }
 
     fn of(metadata: &std::fs::Metadata) -> Self {
-        PieceStamp {
+        ChunkStamp {
             len: metadata.len(),
             mtime: (metadata.mtime(), metadata.mtime_nsec()),
             ctime: (metadata.ctime(), metadata.ctime_nsec()),
@@ -66,13 +66,13 @@ impl PieceStamp {
     }
 }
 
-struct Piece {
-    /// Where the piece begins in the joined tar.
+struct Chunk {
+    /// Where the chunk begins in the joined tar.
     start: u64,
     len: u64,
     name: String,
     file: File,
-    /// `None` with plain reads, and for an empty piece (nothing can be mapped of it).
+    /// `None` with plain reads, and for an empty chunk (nothing can be mapped of it).
     map: Option<Mapped>,
     /// Bytes that came into memory through the map since it last let go of its pages.
     touched: AtomicU64,
@@ -112,21 +112,21 @@ impl std::ops::Deref for Mapped {
     }
 }
 
-/// The joined pieces of a shard, up to the first one that is missing.
+/// The joined chunks of a shard, up to the first one that is missing.
 pub(super) struct Bytes {
-    pieces: Vec<Piece>,
-    stamps: Vec<PieceStamp>,
+    chunks: Vec<Chunk>,
+    stamps: Vec<ChunkStamp>,
     len: u64,
     missing: Option<PathBuf>,
     max_copy: u64,
 }
 
 impl Bytes {
-    /// Opens the pieces of `source`. With plain reads and across pieces, at most `max_copy` bytes are copied at once.
+    /// Opens the chunks of `source`. With plain reads and across chunks, at most `max_copy` bytes are copied at once.
     pub(super) fn open(source: &ShardSource, mmap: bool, max_copy: u64) -> Result<Self, ShardError> {
-        let mut bytes = Bytes { pieces: Vec::new(), stamps: Vec::new(), len: 0, missing: None, max_copy };
-        for piece in &source.pieces {
-            match piece {
+        let mut bytes = Bytes { chunks: Vec::new(), stamps: Vec::new(), len: 0, missing: None, max_copy };
+        for chunk in &source.chunks {
+            match chunk {
                 Ok(path) => bytes.push(path, mmap)?,
                 Err(path) => {
                     bytes.missing = Some(path.clone());
@@ -153,12 +153,12 @@ impl Bytes {
         // A file system that can't map (some network ones) is read plainly instead: same bytes, slower.
         let map = (mmap && len > 0 && Mapped::may(len)).then(|| {
             // SAFETY: the map is only read. A file that shrinks under it would end the process with SIGBUS, so every
-            // slice asks for the file's length and has the kernel fetch its pages first (`Piece::slice`); a file that
+            // slice asks for the file's length and has the kernel fetch its pages first (`Chunk::slice`); a file that
             // is rewritten in place shows other bytes, which are read as plain `u8`s wherever they come from.
             unsafe { Mmap::map(&file) }.ok().map(Mapped::new)
         });
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.pieces.push(Piece {
+        self.chunks.push(Chunk {
             start: self.len,
             len,
             name,
@@ -166,7 +166,7 @@ impl Bytes {
             map: map.flatten(),
             touched: AtomicU64::new(0),
         });
-        self.stamps.push(PieceStamp::of(&metadata));
+        self.stamps.push(ChunkStamp::of(&metadata));
         self.len = self.len.checked_add(len).ok_or_else(|| refused(std::io::Error::other("is too long")))?;
         Ok(())
     }
@@ -180,26 +180,26 @@ impl Bytes {
         clippy::disallowed_methods,
         reason = "a file that is written this very moment, and then milliseconds (two seconds where times are whole seconds)"
     )]
-    pub(super) fn let_age(stamps: &[PieceStamp]) {
-        std::thread::sleep(stamps.iter().map(PieceStamp::unripe).max().unwrap_or(Duration::ZERO));
+    pub(super) fn let_age(stamps: &[ChunkStamp]) {
+        std::thread::sleep(stamps.iter().map(ChunkStamp::unripe).max().unwrap_or(Duration::ZERO));
     }
 
-    /// Of a few bytes of every piece, at places that follow from its length: see [`Piece::sample`].
+    /// Of a few bytes of every chunk, at places that follow from its length: see [`Chunk::sample`].
     pub(super) fn sample(&self) -> Result<ContentHash, Refusal> {
         let mut hasher = blake3::Hasher::new();
-        for piece in &self.pieces {
-            piece.sample(&mut hasher)?;
+        for chunk in &self.chunks {
+            chunk.sample(&mut hasher)?;
         }
         Ok(ContentHash::from_hasher(&hasher))
     }
 
-    pub(super) fn stamps(&self) -> &[PieceStamp] {
+    pub(super) fn stamps(&self) -> &[ChunkStamp] {
         &self.stamps
     }
 
     /// How many files this holds open.
     pub(super) fn files(&self) -> usize {
-        self.pieces.len()
+        self.chunks.len()
     }
 
     /// Whether the files still look as they did when they were opened.
@@ -208,40 +208,40 @@ impl Bytes {
     }
 
     /// What the files that are open look like now, whatever lies under their names by now.
-    pub(super) fn look_now(&self) -> std::io::Result<Vec<PieceStamp>> {
-        self.pieces
+    pub(super) fn look_now(&self) -> std::io::Result<Vec<ChunkStamp>> {
+        self.chunks
             .iter()
-            .map(|piece| piece.file.metadata().map(|metadata| PieceStamp::of(&metadata)))
+            .map(|chunk| chunk.file.metadata().map(|metadata| ChunkStamp::of(&metadata)))
             .collect()
     }
 
-    /// The file name of the first piece that is missing, where one is known to be.
+    /// The file name of the first chunk that is missing, where one is known to be.
     pub(super) fn missing(&self) -> Option<String> {
         let path = self.missing.as_ref()?;
         Some(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned())
     }
 
-    /// For a tar in pieces: what the piece after the last one that is here would be called.
-    pub(super) fn next_piece(&self) -> Option<String> {
-        let (stem, digits) = super::find::piece_of(&self.pieces.last()?.name)?;
+    /// For a tar in chunks: what the chunk after the last one that is here would be called.
+    pub(super) fn next_chunk(&self) -> Option<String> {
+        let (stem, digits) = super::find::chunk_of(&self.chunks.last()?.name)?;
         let next = digits.parse::<u64>().ok()?.checked_add(1)?;
         Some(format!("{stem}.tar.split.{next:0width$}", width = digits.len()))
     }
 
-    /// For a tar in pieces: which byte of which piece a byte of the joined tar is; else nothing.
+    /// For a tar in chunks: which byte of which chunk a byte of the joined tar is; else nothing.
     pub(super) fn place(&self, at: u64) -> String {
-        match self.piece_at(at).or(self.pieces.last()) {
-            Some(piece) if self.next_piece().is_some() => {
-                format!(" (byte {} of {})", at.saturating_sub(piece.start), piece.name)
+        match self.chunk_at(at).or(self.chunks.last()) {
+            Some(chunk) if self.next_chunk().is_some() => {
+                format!(" (byte {} of {})", at.saturating_sub(chunk.start), chunk.name)
             }
             _ => String::new(),
         }
     }
 
-    /// `len` bytes from `offset` of the joined tar: borrowed from the map where they lie in one mapped piece.
+    /// `len` bytes from `offset` of the joined tar: borrowed from the map where they lie in one mapped chunk.
     pub(super) fn slice(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Refusal> {
         self.check_range(offset, len)?;
-        let Some(first) = self.piece_at(offset) else { return Ok(Cow::Borrowed(&[])) };
+        let Some(first) = self.chunk_at(offset) else { return Ok(Cow::Borrowed(&[])) };
         if first.map.is_some() && offset + len <= first.start + first.len {
             let slice = first.slice(offset - first.start, len)?;
             first.fetch(offset - first.start, slice)?;
@@ -253,7 +253,7 @@ impl Bytes {
     /// Like [`Bytes::slice`], for a reader who will look at the first pages only: nothing is fetched beforehand.
     pub(super) fn peek(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Refusal> {
         self.check_range(offset, len)?;
-        match self.piece_at(offset) {
+        match self.chunk_at(offset) {
             Some(first) if first.map.is_some() && offset + len <= first.start + first.len => {
                 first.note_touched(len.min(PEEKED));
                 first.slice(offset - first.start, len).map(Cow::Borrowed)
@@ -278,7 +278,7 @@ impl Bytes {
         Ok(copy)
     }
 
-    /// Shows `see` the bytes of a range piece by piece, whatever their number, in bounded memory.
+    /// Shows `see` the bytes of a range chunk by chunk, whatever their number, in bounded memory.
     ///
     /// By plain reads, mapped or not: to pass once over a file that way was measured faster than through a map
     /// (5.9 against 4.9 GB/s with hashing), and it leaves no pages of it in this process.
@@ -286,18 +286,18 @@ impl Bytes {
         self.check_range(offset, len)?;
         let (mut at, end) = (offset, offset + len);
         while at < end {
-            let Some(piece) = self.piece_at(at) else { break };
-            let until = end.min(piece.start + piece.len);
-            piece.pass(at - piece.start, until - at, see)?;
+            let Some(chunk) = self.chunk_at(at) else { break };
+            let until = end.min(chunk.start + chunk.len);
+            chunk.pass(at - chunk.start, until - at, see)?;
             at = until;
         }
         Ok(())
     }
 
-    /// The piece that holds the byte at `offset`.
-    fn piece_at(&self, offset: u64) -> Option<&Piece> {
-        let after = self.pieces.partition_point(|piece| piece.start + piece.len <= offset);
-        self.pieces.get(after)
+    /// The chunk that holds the byte at `offset`.
+    fn chunk_at(&self, offset: u64) -> Option<&Chunk> {
+        let after = self.chunks.partition_point(|chunk| chunk.start + chunk.len <= offset);
+        self.chunks.get(after)
     }
 
     fn check_range(&self, offset: u64, len: u64) -> Result<(), Refusal> {
@@ -314,15 +314,15 @@ impl Bytes {
     }
 }
 
-/// A sample of a piece reads so many blocks of it ...
+/// A sample of a chunk reads so many blocks of it ...
 const SAMPLED_BLOCKS: u64 = 8;
 /// ... of so many bytes each.
 const SAMPLED_BLOCK: u64 = 16 << 10;
 
-impl Piece {
-    /// Hashes its first block, its last one and six between, one somewhere in each sixth of the piece; all of a piece of 128 KiB
+impl Chunk {
+    /// Hashes its first block, its last one and six between, one somewhere in each sixth of the chunk; all of a chunk of 128 KiB
     /// or less. So another tar of the same length (tars are padded) is told from this one where times and numbers tell nothing,
-    /// unless it differs in a few places only. That costs eight reads a piece and run: 0.7 ms where they are in memory (as measured on
+    /// unless it differs in a few places only. That costs eight reads a chunk and run: 0.7 ms where they are in memory (as measured on
     /// a busy machine), a seek each on a disk that turns.
     fn sample(&self, hasher: &mut blake3::Hasher) -> Result<(), Refusal> {
         hasher.update(&self.len.to_le_bytes());
@@ -377,7 +377,7 @@ impl Piece {
         Ok(())
     }
 
-    /// Counts pages that come into this process, and lets go of the piece's when they are many: without it, a run
+    /// Counts pages that come into this process, and lets go of the chunk's when they are many: without it, a run
     /// over a terabyte would seem to hold as much of it as the machine has memory. The bytes stay in the page
     /// cache, and a slice that is still in use finds them there again.
     fn note_touched(&self, bytes: u64) {

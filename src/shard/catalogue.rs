@@ -418,7 +418,7 @@ fn still_so(dated: Dated, bytes: &Bytes) -> Option<ShardIndex> {
 }
 
 fn first_path(source: &ShardSource) -> PathBuf {
-    match source.pieces.first() {
+    match source.chunks.first() {
         Some(Ok(path) | Err(path)) => path.clone(),
         None => PathBuf::from(&source.name),
     }

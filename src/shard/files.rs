@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::bytes::{Bytes, PieceStamp};
+use super::bytes::{Bytes, ChunkStamp};
 use super::names::quoted;
 use super::walk::walk;
 use super::{ReadOptions, ShardError, ShardSource};
@@ -39,10 +39,10 @@ pub struct TarListing {
 
 /// What a tar's files looked like when it was opened: their lengths and times.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TarStamp(Vec<PieceStamp>);
+pub struct TarStamp(Vec<ChunkStamp>);
 
 impl TarFiles {
-    /// Opens the pieces of `source`; reads nothing yet.
+    /// Opens the chunks of `source`; reads nothing yet.
     pub fn open(source: &ShardSource, options: &ReadOptions) -> Result<Self, ShardError> {
         Bytes::open(source, options.mmap, options.max_bytes).map(|bytes| TarFiles { bytes })
     }
@@ -68,7 +68,7 @@ impl TarFiles {
         listing
     }
 
-    /// `len` bytes at `offset`, touched on the calling thread; borrowed from the map where they lie in one piece.
+    /// `len` bytes at `offset`, touched on the calling thread; borrowed from the map where they lie in one chunk.
     pub fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Refusal> {
         self.bytes.slice(offset, len)
     }

@@ -10,7 +10,7 @@ use super::listing::{
 };
 use super::{ShardError, ShardSource};
 
-/// Missing pieces are listed one by one up to this many in a row: the reader stops at the first anyway,
+/// Missing chunks are listed one by one up to this many in a row: the reader stops at the first anyway,
 /// and `X.tar.split.4000000000` alone must not make a list of four milliards.
 const MOST_MISSING_LISTED: u64 = 1_000;
 
@@ -20,8 +20,8 @@ const SPLIT: &str = ".tar.split.";
 ///
 /// A file is taken as it is, whatever it is called; a folder gives every `*.tar` and split tar beneath it,
 /// at any depth (links to folders are followed, each folder once); a glob gives the `*.tar` files and split tars
-/// that it matches and passes over everything else (`laion/*` may hold parquet and JSON beside the tars). One piece
-/// of a split tar stands for all the pieces in its folder.
+/// that it matches and passes over everything else (`laion/*` may hold parquet and JSON beside the tars). One chunk
+/// of a split tar stands for all the chunks in its folder.
 ///
 /// What is named and cannot be looked at is an error: a link that leads nowhere, a folder that may not be read, a pipe
 /// that is called `*.tar`. A disk that is not mounted is seen by its links only: an empty folder in its place holds no
@@ -124,7 +124,7 @@ fn fixed_part(pattern: &Path) -> PathBuf {
 fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> Result<(), ShardError> {
     let own_name = path.file_name().unwrap_or(path.as_os_str());
     let file_name = file_name(path);
-    let (stem, is_piece) = match piece_of(&file_name) {
+    let (stem, is_chunk) = match chunk_of(&file_name) {
         Some((stem, _)) => (stem, true),
         None => (file_name.strip_suffix(".tar").filter(|s| !s.is_empty()).unwrap_or(&file_name), false),
     };
@@ -132,14 +132,14 @@ fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> 
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let place = std::fs::canonicalize(folder).map_err(|source| refused(folder, source))?.join(if is_piece {
+    let place = std::fs::canonicalize(folder).map_err(|source| refused(folder, source))?.join(if is_chunk {
         OsString::from(format!("{stem}{SPLIT}"))
     } else {
         own_name.to_owned()
     });
     if let Entry::Vacant(slot) = found.entry(place) {
-        let pieces = if is_piece { pieces_of(folder, stem)? } else { vec![Ok(path.to_path_buf())] };
-        slot.insert(ShardSource { name: name_of(base, path, stem), pieces });
+        let chunks = if is_chunk { chunks_of(folder, stem)? } else { vec![Ok(path.to_path_buf())] };
+        slot.insert(ShardSource { name: name_of(base, path, stem), chunks });
     }
     Ok(())
 }
@@ -161,13 +161,13 @@ fn name_of(base: &Path, path: &Path, stem: &str) -> String {
     parts.join("/")
 }
 
-/// All the pieces of `stem` in `folder`, in order, with the missing ones named.
-fn pieces_of(folder: &Path, stem: &str) -> Result<Vec<Result<PathBuf, PathBuf>>, ShardError> {
+/// All the chunks of `stem` in `folder`, in order, with the missing ones named.
+fn chunks_of(folder: &Path, stem: &str) -> Result<Vec<Result<PathBuf, PathBuf>>, ShardError> {
     let mut numbered: BTreeMap<u64, PathBuf> = BTreeMap::new();
     let mut width = 3;
     for path in entries_of(folder)?.into_iter().map(|entry| entry.path) {
         let name = file_name(&path);
-        let Some((of, digits)) = piece_of(&name) else { continue };
+        let Some((of, digits)) = chunk_of(&name) else { continue };
         if of != stem {
             continue;
         }
@@ -175,26 +175,26 @@ fn pieces_of(folder: &Path, stem: &str) -> Result<Vec<Result<PathBuf, PathBuf>>,
         width = width.max(digits.len());
         if let Some(other) = numbered.insert(number, path.clone()) {
             return Err(usage(format!(
-                "two files are piece {number} of the same tar: {} and {}; keep one of them",
+                "two files are chunk {number} of the same tar: {} and {}; keep one of them",
                 other.display(),
                 path.display()
             )));
         }
     }
-    let mut pieces = Vec::with_capacity(numbered.len());
+    let mut chunks = Vec::with_capacity(numbered.len());
     let mut next = 0_u64;
     for (number, path) in numbered {
         for missing in next..number.min(next.saturating_add(MOST_MISSING_LISTED)) {
-            pieces.push(Err(folder.join(format!("{stem}{SPLIT}{missing:0width$}"))));
+            chunks.push(Err(folder.join(format!("{stem}{SPLIT}{missing:0width$}"))));
         }
-        pieces.push(Ok(path));
+        chunks.push(Ok(path));
         next = number.saturating_add(1);
     }
-    Ok(pieces)
+    Ok(chunks)
 }
 
 /// Splits `X.tar.split.012` into `X` and `012`.
-pub(super) fn piece_of(file_name: &str) -> Option<(&str, &str)> {
+pub(super) fn chunk_of(file_name: &str) -> Option<(&str, &str)> {
     let (stem, digits) = file_name.rsplit_once(SPLIT)?;
     let is_number =
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u64>().is_ok();
@@ -207,7 +207,7 @@ fn is_shard_name(path: &Path) -> bool {
     if super::names::is_litter(name.as_bytes()) {
         return false;
     }
-    name.strip_suffix(".tar").is_some_and(|stem| !stem.is_empty()) || piece_of(&name).is_some()
+    name.strip_suffix(".tar").is_some_and(|stem| !stem.is_empty()) || chunk_of(&name).is_some()
 }
 
 fn file_name(path: &Path) -> String {
@@ -215,7 +215,7 @@ fn file_name(path: &Path) -> String {
 }
 
 fn first_path(shard: &ShardSource) -> &Path {
-    match shard.pieces.first() {
+    match shard.chunks.first() {
         Some(Ok(path) | Err(path)) => path,
         None => Path::new(""),
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bytes::PieceStamp;
+use super::bytes::ChunkStamp;
 use super::{ReadOptions, ShardError, ShardIndex, ShardSource};
 use crate::row::ContentHash;
 
@@ -22,7 +22,7 @@ const HEAD: usize = 12;
 struct ToWrite<'a> {
     options: &'a ReadOptions,
     missing: Option<&'a str>,
-    stamps: &'a [PieceStamp],
+    stamps: &'a [ChunkStamp],
     sample: ContentHash,
     index: &'a ShardIndex,
 }
@@ -31,7 +31,7 @@ struct ToWrite<'a> {
 struct Read {
     options: ReadOptions,
     missing: Option<String>,
-    stamps: Vec<PieceStamp>,
+    stamps: Vec<ChunkStamp>,
     sample: ContentHash,
     index: ShardIndex,
 }
@@ -40,13 +40,13 @@ struct Read {
 pub(super) struct Origin<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) missing: Option<&'a str>,
-    pub(super) stamps: &'a [PieceStamp],
+    pub(super) stamps: &'a [ChunkStamp],
 }
 
 /// Where the index of a shard lies: named by the shard's name and place, never by a member.
 pub(super) fn path_of(store: &Path, source: &ShardSource) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
-    let first = match source.pieces.first() {
+    let first = match source.chunks.first() {
         Some(Ok(path) | Err(path)) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
         None => PathBuf::new(),
     };
@@ -91,7 +91,7 @@ pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<Dated> {
 }
 
 /// Reads an index back, whatever options it was made with, if it is whole and of files with these stamps.
-pub(super) fn decode_of_any_options(file: &[u8], stamps: &[PieceStamp]) -> Option<Dated> {
+pub(super) fn decode_of_any_options(file: &[u8], stamps: &[ChunkStamp]) -> Option<Dated> {
     let read = read(file).filter(|read| read.stamps == stamps)?;
     Some(Dated { sample: read.sample, index: read.index })
 }

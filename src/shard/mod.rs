@@ -54,8 +54,8 @@ pub struct ShardSource {
     /// Path relative to the fixed part of the pattern that found it, without `.tar` or `.tar.split.NNN`,
     /// parts joined by `/`: `laion/*.tar` finds `laion/00012.tar` as `00012`.
     pub name: String,
-    /// One file, or the pieces in order. A piece that is missing stands here as `Err(path)`.
-    pub pieces: Vec<Result<PathBuf, PathBuf>>,
+    /// One file, or the chunks in order. A chunk that is missing stands here as `Err(path)`.
+    pub chunks: Vec<Result<PathBuf, PathBuf>>,
 }
 
 /// What stops a shard (or the whole list) from being read at all: the caller ends with exit code 2 or 1.
@@ -225,7 +225,7 @@ pub struct Shard {
     bytes: bytes::Bytes,
     options: ReadOptions,
     /// What the files looked like when they were last known to hold what the index tells of; `None` once they hold something else.
-    known: Mutex<Option<Vec<bytes::PieceStamp>>>,
+    known: Mutex<Option<Vec<bytes::ChunkStamp>>>,
 }
 
 /// The sidecar of a sample as text.
@@ -252,7 +252,7 @@ impl Shard {
 
     /// The bytes of a sample's picture as they lie in the shard, touched on the calling thread.
     ///
-    /// Borrowed from the map where the picture lies in one piece; a refused sample gives its refusal back. They are hashed and held
+    /// Borrowed from the map where the picture lies in one chunk; a refused sample gives its refusal back. They are hashed and held
     /// against the index, end frame and all: whatever files and their times say, no answer is remembered about another picture.
     pub fn picture_bytes(&self, sample: u32) -> Result<Cow<'_, [u8]>, Refusal> {
         let Some(sample) = self.sample(sample) else { return Err(self.no_such_sample(sample)) };
@@ -283,7 +283,7 @@ impl Shard {
             return Ok(());
         }
         let lengths =
-            |stamps: &[bytes::PieceStamp]| stamps.iter().map(bytes::PieceStamp::len).collect::<Vec<_>>();
+            |stamps: &[bytes::ChunkStamp]| stamps.iter().map(bytes::ChunkStamp::len).collect::<Vec<_>>();
         let same_lengths = lengths(&now) == lengths(before);
         let still_the_same = same_lengths && {
             bytes::Bytes::let_age(&now);

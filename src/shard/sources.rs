@@ -17,8 +17,9 @@ use crate::row::ContentHash;
 struct Sighting {
     name: String,
     fingerprint: String,
-    /// Absolute; a piece that was missing stands as `{"Err": path}`.
-    pieces: Vec<Result<PathBuf, PathBuf>>,
+    /// Absolute; a chunk that was missing stands as `{"Err": path}`.
+    #[serde(rename = "pieces")]
+    chunks: Vec<Result<PathBuf, PathBuf>>,
 }
 
 #[derive(Default)]
@@ -32,7 +33,7 @@ fn log_path(store: &Path) -> PathBuf {
 
 fn absolute(source: &ShardSource) -> Vec<Result<PathBuf, PathBuf>> {
     let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    source.pieces.iter().map(|piece| piece.as_ref().map(whole).map_err(whole)).collect()
+    source.chunks.iter().map(|chunk| chunk.as_ref().map(whole).map_err(whole)).collect()
 }
 
 impl Sources {
@@ -46,8 +47,8 @@ impl Sources {
         };
         let mut sound = Vec::with_capacity(text.len());
         for line in text.split_inclusive(|&byte| byte == b'\n') {
-            if let Some((key, pieces)) = read_line(line) {
-                sources.seen.insert(key, pieces);
+            if let Some((key, chunks)) = read_line(line) {
+                sources.seen.insert(key, chunks);
                 sound.extend(line);
             } else if line == b"\n" {
                 sound.extend(line);
@@ -72,28 +73,28 @@ impl Sources {
         store: Option<&Path>,
     ) -> std::io::Result<()> {
         let key = (source.name.clone(), fingerprint);
-        let pieces = absolute(source);
-        if self.seen.get(&key) == Some(&pieces) {
+        let chunks = absolute(source);
+        if self.seen.get(&key) == Some(&chunks) {
             return Ok(());
         }
         if let Some(store) = store {
             let sighting = Sighting {
                 name: key.0.clone(),
                 fingerprint: fingerprint.to_string(),
-                pieces: pieces.clone(),
+                chunks: chunks.clone(),
             };
             let json = serde_json::to_string(&sighting)?;
             let mut log = OpenOptions::new().append(true).create(true).open(log_path(store))?;
             // A line break first: a torn line before this one must not swallow it.
             log.write_all(format!("\n{:08x}\t{json}\n", crc32fast::hash(json.as_bytes())).as_bytes())?;
         }
-        self.seen.insert(key, pieces);
+        self.seen.insert(key, chunks);
         Ok(())
     }
 
     pub(super) fn find(&self, name: &str, fingerprint: ContentHash) -> Option<ShardSource> {
-        let pieces = self.seen.get(&(name.to_owned(), fingerprint))?.clone();
-        Some(ShardSource { name: name.to_owned(), pieces })
+        let chunks = self.seen.get(&(name.to_owned(), fingerprint))?.clone();
+        Some(ShardSource { name: name.to_owned(), chunks })
     }
 }
 
@@ -112,5 +113,5 @@ fn read_line(line: &[u8]) -> Option<Line> {
     }
     let sighting: Sighting = serde_json::from_str(json).ok()?;
     let fingerprint = u128::from_str_radix(&sighting.fingerprint, 16).ok()?;
-    Some(((sighting.name, ContentHash(fingerprint.to_be_bytes())), sighting.pieces))
+    Some(((sighting.name, ContentHash(fingerprint.to_be_bytes())), sighting.chunks))
 }

@@ -52,7 +52,7 @@ pub(super) fn walk(bytes: &Bytes) -> Walk {
         }
     };
     if let Some(name) = bytes.missing() {
-        damage = Some(walker.missing_piece(&name, damage));
+        damage = Some(walker.missing_chunk(&name, damage));
     }
     Walk { entries: walker.entries, passed_over: walker.passed_over, damage }
 }
@@ -121,10 +121,10 @@ impl Walker<'_> {
         if self.pending.any {
             return Err(self.damage(format!("the tar ends after an extended header{}", self.maybe_missing())));
         }
-        match self.bytes.next_piece().filter(|_| self.bytes.missing().is_none()) {
-            // A plain tar may end without the mark; of a tar in pieces, the last piece is then likely not here.
+        match self.bytes.next_chunk().filter(|_| self.bytes.missing().is_none()) {
+            // A plain tar may end without the mark; of a tar in chunks, the last chunk is then likely not here.
             Some(next) => Err(self.damage(format!(
-                "the pieces end without the end-of-archive mark; the next piece, {next}, may be missing"
+                "the chunks end without the end-of-archive mark; the next chunk, {next}, may be missing"
             ))),
             None => Ok(Step::End),
         }
@@ -331,9 +331,9 @@ impl Walker<'_> {
     }
 
     /// What is said of a shard with a known gap, whether or not the walk stumbled over it.
-    fn missing_piece(&self, name: &str, stumbled: Option<Damage>) -> Damage {
+    fn missing_chunk(&self, name: &str, stumbled: Option<Damage>) -> Damage {
         let mut message = format!(
-            "the piece {name} is missing; the tar was read up to byte {}, put the piece back to read the rest",
+            "the chunk {name} is missing; the tar was read up to byte {}, put the chunk back to read the rest",
             self.bytes.len()
         );
         let (mut at, mut cut_path) = (self.bytes.len(), None);
@@ -345,8 +345,8 @@ impl Walker<'_> {
     }
 
     fn maybe_missing(&self) -> String {
-        match (self.bytes.missing(), self.bytes.next_piece()) {
-            (None, Some(next)) => format!("; the next piece, {next}, may be missing"),
+        match (self.bytes.missing(), self.bytes.next_chunk()) {
+            (None, Some(next)) => format!("; the next chunk, {next}, may be missing"),
             _ => String::new(),
         }
     }

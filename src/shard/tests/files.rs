@@ -1,10 +1,10 @@
-//! The plain files of a tar: in the order of the tar, wherever its pieces are cut, and what is no file is refused.
+//! The plain files of a tar: in the order of the tar, wherever its chunks are cut, and what is no file is refused.
 
 use super::*;
 use crate::shard::TarFiles;
 
 #[test]
-fn files_are_listed_and_read_across_pieces() {
+fn files_are_listed_and_read_across_chunks() {
     let folder = folder();
     let bytes = tar_of(&[
         file("jsons/a.json", "{\"path\":1}"),
@@ -16,13 +16,13 @@ fn files_are_listed_and_read_across_pieces() {
     let cuts: Vec<PathBuf> = bytes
         .chunks(1000)
         .enumerate()
-        .map(|(at, piece)| {
+        .map(|(at, chunk)| {
             let path = folder.path().join(format!("x.tar.split.{at:03}"));
-            std::fs::write(&path, piece).unwrap();
+            std::fs::write(&path, chunk).unwrap();
             path
         })
         .collect();
-    let source = ShardSource { name: "x".to_owned(), pieces: cuts.iter().cloned().map(Ok).collect() };
+    let source = ShardSource { name: "x".to_owned(), chunks: cuts.iter().cloned().map(Ok).collect() };
     for mmap in [true, false] {
         let tar = TarFiles::open(&source, &ReadOptions { mmap, ..ReadOptions::default() }).unwrap();
         let listing = tar.list();

@@ -55,26 +55,26 @@ fn files_folders_and_globs_name_shards_relative_to_their_fixed_part() {
 }
 
 #[test]
-fn one_piece_stands_for_all_and_gaps_are_named() {
+fn one_chunk_stands_for_all_and_gaps_are_named() {
     let desk = desk();
     for pattern in ["laion/s.tar.split.001", "laion/s.tar.*", "laion/s.tar.split.00[13]"] {
         let pattern = desk.folder.path().join(pattern).to_string_lossy().into_owned();
         let shards = find(&[pattern]).unwrap();
         assert_eq!(shards.len(), 1);
-        let pieces: Vec<(bool, String)> = shards[0]
-            .pieces
+        let chunks: Vec<(bool, String)> = shards[0]
+            .chunks
             .iter()
-            .map(|piece| match piece {
+            .map(|chunk| match chunk {
                 Ok(path) => (true, path.extension().unwrap().to_string_lossy().into_owned()),
                 Err(path) => (false, path.extension().unwrap().to_string_lossy().into_owned()),
             })
             .collect();
         let expected = [(true, "000"), (true, "001"), (false, "002"), (true, "003")];
-        assert_eq!(pieces, expected.map(|(there, number)| (there, number.to_owned())));
+        assert_eq!(chunks, expected.map(|(there, number)| (there, number.to_owned())));
     }
     desk.put("far/t.tar.split.4000000000", b"");
     let pattern = desk.folder.path().join("far").to_string_lossy().into_owned();
-    assert_eq!(find(&[pattern]).unwrap()[0].pieces.len(), 1001);
+    assert_eq!(find(&[pattern]).unwrap()[0].chunks.len(), 1001);
 }
 
 #[test]
@@ -96,5 +96,5 @@ fn what_names_nothing_or_two_things_says_so() {
     assert!(matches!(find(&[]), Err(ShardError::Usage(_))));
     desk.put("twice/u.tar.split.1", b"");
     desk.put("twice/u.tar.split.001", b"");
-    assert!(names(&desk, &["twice"]).unwrap_err().contains("piece 1"));
+    assert!(names(&desk, &["twice"]).unwrap_err().contains("chunk 1"));
 }

@@ -133,7 +133,7 @@ fn a_folder_that_may_not_be_read_is_an_error() {
 }
 
 #[test]
-fn pieces_that_lead_nowhere_stop_the_shard_from_being_opened() {
+fn chunks_that_lead_nowhere_stop_the_shard_from_being_opened() {
     let desk = Desk::new();
     desk.put("data/s.tar.split.000", &[0; 1024]);
     symlink("/mnt/disk7/1", desk.folder.path().join("data/s.tar.split.001")).unwrap();

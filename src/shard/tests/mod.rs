@@ -1,6 +1,7 @@
 //! Tests of the shard room: what the tests share is here, each file holds one side of it.
 
 mod catalogue;
+mod chunks;
 mod damage;
 mod files;
 mod finding;
@@ -8,7 +9,6 @@ mod fuzz;
 mod grouping;
 mod headers;
 mod links;
-mod pieces;
 mod probes;
 mod sidecars;
 mod stale;
@@ -84,7 +84,7 @@ pub(crate) fn good_tar(count: u32) -> Vec<u8> {
 
 /// A shard of one file.
 pub(crate) fn source_of(path: &Path) -> ShardSource {
-    ShardSource { name: "x".to_owned(), pieces: vec![Ok(path.to_path_buf())] }
+    ShardSource { name: "x".to_owned(), chunks: vec![Ok(path.to_path_buf())] }
 }
 
 /// Walks these bytes as the one file of a shard.

@@ -1,9 +1,9 @@
-//! Tars in pieces: cut anywhere, they are the same shard; a missing piece is named.
+//! Tars in chunks: cut anywhere, they are the same shard; a missing chunk is named.
 
 use super::*;
 use crate::shard::find;
 
-fn put_pieces(desk: &Desk, tar: &[u8], cuts: &[usize]) {
+fn put_chunks(desk: &Desk, tar: &[u8], cuts: &[usize]) {
     let mut start = 0;
     for (number, &cut) in cuts.iter().chain([&tar.len()]).enumerate() {
         desk.put(&format!("in/x.tar.split.{number:03}"), &tar[start..cut]);
@@ -27,17 +27,17 @@ fn a_tar_split_at_any_byte_gives_the_index_of_the_whole_tar() {
     let whole = walked(&tar);
     let desk = Desk::new();
     for cut in 0..=tar.len() {
-        put_pieces(&desk, &tar, &[cut]);
+        put_chunks(&desk, &tar, &[cut]);
         assert_eq!(built(&found(&desk), cut % 2 == 0), whole, "cut at {cut}");
     }
 }
 
 #[test]
-fn a_tar_in_many_small_pieces_hands_out_the_same_bytes() {
+fn a_tar_in_many_small_chunks_hands_out_the_same_bytes() {
     let tar = good_tar(3);
     let desk = Desk::new();
     let cuts: Vec<usize> = (1..tar.len() / 37).map(|i| i * 37).collect();
-    put_pieces(&desk, &tar, &cuts);
+    put_chunks(&desk, &tar, &cuts);
     let shard = desk.catalogue().load(&found(&desk)).unwrap();
     assert_eq!(shard.index, walked(&tar));
     for (number, sample) in shard.index.samples.iter().enumerate() {
@@ -48,16 +48,16 @@ fn a_tar_in_many_small_pieces_hands_out_the_same_bytes() {
 }
 
 #[test]
-fn a_missing_piece_is_named_and_what_stands_before_it_is_read() {
+fn a_missing_chunk_is_named_and_what_stands_before_it_is_read() {
     let tar = good_tar(4);
     let second = walked(&tar).samples[1].members[1].clone();
     let cut = (second.offset + second.len) as usize + 700;
     let desk = Desk::new();
-    put_pieces(&desk, &tar, &[1000, cut, cut + 100]);
+    put_chunks(&desk, &tar, &[1000, cut, cut + 100]);
     std::fs::remove_file(desk.folder.path().join("in/x.tar.split.002")).unwrap();
     let source = found(&desk);
-    assert_eq!(source.pieces.len(), 4);
-    assert!(source.pieces[2].as_ref().is_err_and(|path| path.ends_with("x.tar.split.002")));
+    assert_eq!(source.chunks.len(), 4);
+    assert!(source.chunks[2].as_ref().is_err_and(|path| path.ends_with("x.tar.split.002")));
     let index = built(&source, true);
     assert_eq!(&outcome(&index)[..2], ["00000", "00001"]);
     assert_eq!(index.samples.len(), 3, "{:?}", outcome(&index));
@@ -70,12 +70,12 @@ fn a_missing_piece_is_named_and_what_stands_before_it_is_read() {
 }
 
 #[test]
-fn a_tar_in_pieces_that_ends_early_says_which_piece_may_be_missing() {
+fn a_tar_in_chunks_that_ends_early_says_which_chunk_may_be_missing() {
     let tar = good_tar(4);
     let boundary = walked(&tar).samples[2].members[0].offset as usize - 512;
     for cut in [boundary, boundary + 100, boundary + 520] {
         let desk = Desk::new();
-        put_pieces(&desk, &tar, &[cut]);
+        put_chunks(&desk, &tar, &[cut]);
         std::fs::remove_file(desk.folder.path().join("in/x.tar.split.001")).unwrap();
         let index = built(&found(&desk), true);
         assert_eq!(index.samples.len(), 3, "{:?}", outcome(&index));
