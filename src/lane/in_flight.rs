@@ -138,14 +138,14 @@ impl Completion {
     }
 }
 
-/// Sorts answers by mailbox, taking their flights off the in_flight.
+/// Sorts answers by mailbox, taking their flights out of the in-flight table.
 pub(super) fn address(
     in_flight: &mut InFlight,
     answers: Vec<Completion>,
 ) -> Vec<(Arc<Mailbox>, Vec<Completion>)> {
     let mut completions: Vec<(Arc<Mailbox>, Vec<Completion>)> = Vec::new();
     for completion in answers {
-        // Not on the in_flight: cancelled, or given up on. The memo has it for whoever asks next.
+        // Not in the in-flight table: cancelled, or given up on. The memo has it for whoever asks next.
         let Some(flight) = in_flight.remove(&completion.content) else { continue };
         for mailbox in flight.mailboxes {
             match completions.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &mailbox)) {

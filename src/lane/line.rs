@@ -80,7 +80,7 @@ impl<P> Line<P> {
     }
 }
 
-/// The questions on the in_flight that are to be given up on: an answer may take so long.
+/// The questions in the in-flight table that are to be given up on: an answer may take so long.
 pub(super) fn late<P>(
     in_flight: &InFlight,
     lines: &[Line<P>],

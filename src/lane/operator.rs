@@ -8,7 +8,7 @@ use crate::row::{
 };
 use crate::shard::{Catalogue, EndFrame, Picture, Sidecar, Unreadable};
 
-/// What rides of an answer: the head, which the memo's index holds.
+/// What rides of an answer: the inline part, which the memo's index holds.
 pub trait Answer: Copy + Send + Sync + 'static {
     /// The row that a row becomes when it is given this answer.
     type Row<R: Row>: Row;

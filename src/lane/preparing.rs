@@ -211,7 +211,7 @@ impl<O: Operator> Stage<O> {
         }))
     }
 
-    /// Takes a question that nobody waits for any more off the in_flight, as one that was never asked; whether it did.
+    /// Takes a question that nobody waits for any more out of the in-flight table, as one that was never asked; whether it did.
     fn forget_unless_awaited(&self, content: &ContentHash) -> bool {
         let in_flight = lock(&self.in_flight);
         let awaited = in_flight.get(content).is_some_and(|flight| !flight.mailboxes.is_empty());

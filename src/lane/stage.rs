@@ -43,7 +43,7 @@ pub struct Stage<O: Operator> {
     pub(super) at_work: AtomicUsize,
     /// Refusals that say nothing of the content, since the last answer.
     failures_in_a_row: AtomicUsize,
-    /// Who found no room under [`Limits::in_flight`]. Filled and emptied while the in_flight is locked.
+    /// Who found no room under [`Limits::in_flight`]. Filled and emptied while the in-flight table is locked.
     waiters: Mutex<Vec<Wake>>,
     brought: Option<Brought<O::Answer>>,
 }
@@ -191,7 +191,7 @@ impl<O: Operator> Stage<O> {
         let mut known = Vec::new();
         let mut fresh: Vec<Question> = Vec::new();
         {
-            // A flight leaves the in_flight only after its answer is in the memo: on neither means never asked.
+            // A flight leaves the in-flight table only after its answer is in the memo: in neither means never asked.
             let memo = self.memo.reader();
             while let Some(question) = questions.pop_front() {
                 if let Some(flight) = in_flight.get_mut(&question.content) {
@@ -250,7 +250,7 @@ impl<O: Operator> Stage<O> {
         }
     }
 
-    /// Takes a question off the in_flight that gets no answer, and wakes who found no room there.
+    /// Takes a question out of the in-flight table that gets no answer, and wakes who found no room there.
     pub(super) fn take_off(&self, mut in_flight: MutexGuard<'_, InFlight>, content: &ContentHash) {
         in_flight.remove(content);
         let waiters = std::mem::take(&mut *lock(&self.waiters));
@@ -356,7 +356,7 @@ fn jobs_of<O: Operator>(questions: &[Question]) -> Vec<&[Question]> {
 /// So many failures in a row are a device or a disk that died: the run stops, and keeps what it has.
 const MOST_FAILURES_IN_A_ROW: usize = 64;
 
-/// Questions taken from one asker at once: bounds how long the in_flight is locked.
+/// Questions taken from one asker at once: bounds how long the in-flight table is locked.
 const MOST_AT_ONCE: usize = 4096;
 
 pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refusal {

@@ -32,7 +32,7 @@ pub(super) const SMALL_RECORD: u64 = (HEAD + 4 + CRC) as u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A head alone.
+    /// An inline part alone.
     Inline = 0,
     InlineAndBlob = 1,
     Refusal = 2,
@@ -226,13 +226,13 @@ pub(super) fn check(path: &Path, stamp: Stamp) -> Result<(u64, Damage), MemoErro
     Ok((unreadable, read.damage()))
 }
 
-/// The head of an answer with a blob, and the rest of the payload.
+/// The inline part of an answer with a blob, and the rest of the payload.
 pub(super) fn split_inline(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = payload.split_first()?;
     rest.split_at_checked(usize::from(*length)).filter(|(head, _)| head.len() <= INLINE)
 }
 
-/// A blob as it was put, of what lies behind the head.
+/// A blob as it was put, of what lies behind the inline part.
 fn unpacked(rest: &[u8]) -> io::Result<Vec<u8>> {
     match rest.split_first() {
         Some((0, blob)) => Ok(blob.to_vec()),

@@ -25,7 +25,7 @@ pub use damage::Damage;
 use crate::row::{ContentHash, Refusal, Stamp};
 use log::{Kind, Log, Record};
 
-/// The most bytes of an answer's head.
+/// The most bytes of the inline part of an answer.
 pub(crate) const INLINE: usize = 7;
 
 /// The most places that are reserved before a memo's log is read.
@@ -40,7 +40,7 @@ pub type Body = Result<Vec<u8>, Arc<Refusal>>;
 /// What the memo knows about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remembered {
-    /// The head; [`Memo::read`] has the blob, off the worker thread.
+    /// The inline part; [`Memo::read`] has the blob, off the worker thread.
     Answer(Inline),
     Refused(Arc<Refusal>),
 }
@@ -52,7 +52,7 @@ pub struct Written {
     pub blob: Option<Vec<u8>>,
 }
 
-/// The head of an answer: up to `INLINE` bytes.
+/// The inline part of an answer: up to `INLINE` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inline {
     len: u8,
@@ -60,9 +60,9 @@ pub struct Inline {
 }
 
 impl Inline {
-    /// A head of these bytes; the compiler refuses more than `INLINE`.
+    /// An inline part of these bytes; the compiler refuses more than `INLINE`.
     pub fn of<const N: usize>(bytes: [u8; N]) -> Self {
-        const { assert!(N <= INLINE, "a head is too long") };
+        const { assert!(N <= INLINE, "an inline part is too long") };
         Inline::new(&bytes)
     }
 
@@ -99,7 +99,7 @@ pub enum Access {
     ReadOnly,
 }
 
-/// A head: its length and its bytes, or [`REFUSED`], or [`FORGOTTEN`]. Packed into eight bytes, since there is one for every answer.
+/// An inline part: its length and its bytes, or [`REFUSED`], or [`FORGOTTEN`]. Packed into eight bytes, since there is one for every answer.
 #[derive(Clone, Copy)]
 struct Slot(u64);
 
