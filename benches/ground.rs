@@ -17,7 +17,7 @@ use operators::models::aesthetic_model::AestheticModel;
 use operators::models::clip_model::ClipModel;
 use operators::models::detect_model::{self, DetectModel, DetectSettings, Detector};
 use operators::models::segment_model::SegmentModel;
-use operators::onnx::{Place, SessionPlan};
+use operators::onnx::{SessionDevice, SessionPlan};
 use operators::pixels::decode::{Purpose, Rgb, decode};
 use operators::pixels::letterbox::Boxed;
 use operators::pixels::region_crop::{Channels, crop_by_mask};
@@ -218,7 +218,7 @@ fn bare_detector(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
     let threads = SessionPlan::new(&scenes.backend, detector.bytes(), scenes.cores).threads;
     let ready = looked(ground, scenes, &detector);
     let batches: Vec<&[Looked]> = ready.chunks(operator.limits().batch).collect();
-    let open = || detector.open_session(Place::Cpu, threads).expect("opens");
+    let open = || detector.open_session(SessionDevice::Cpu, threads).expect("opens");
     on_threads(operator.limits().sessions(), &batches, open, |session, batch| {
         let batch: Vec<(&Boxed, &[Vec<f32>])> =
             batch.iter().map(|looked| (&looked.picture, looked.embeddings.as_slice())).collect();
@@ -247,7 +247,7 @@ fn bare_segmenter(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
             Prompted { pixels: model.prepare(rgb).expect("prepared"), size, boxes }
         })
         .collect();
-    let open = || model.open_session(Place::Cpu, threads).expect("opens");
+    let open = || model.open_session(SessionDevice::Cpu, threads).expect("opens");
     on_threads(ground.segment.operator().limits().sessions(), &ready, open, |session, ready| {
         session
             .segment(&ready.pixels, ready.size, &ready.boxes, &mut |_, segmented| drop(segmented))
@@ -272,8 +272,8 @@ fn bare_scorers(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
     let ready: Vec<_> =
         decoded(scenes, &regions, Purpose::Full).iter().map(cut).filter(|cuts| !cuts.is_empty()).collect();
     let open = || {
-        let vision = clip.open_vision(Place::Cpu, threads).expect("opens");
-        (vision, scorer.open_session(Place::Cpu, threads).expect("opens"))
+        let vision = clip.open_vision(SessionDevice::Cpu, threads).expect("opens");
+        (vision, scorer.open_session(SessionDevice::Cpu, threads).expect("opens"))
     };
     on_threads(ground.region_score.operator().limits().sessions(), &ready, open, |(vision, scorer), cuts| {
         let of = |which: usize| -> Vec<&[u8]> { cuts.iter().map(|cut| cut[which].as_slice()).collect() };
@@ -334,8 +334,8 @@ fn book_once(
     let clip = ClipModel::open(&model("clip"), &scenes.backend).expect("opens");
     let tokeniser = clip.tokeniser().expect("opens");
     let plan = SessionPlan::new(&scenes.backend, detector.bytes() + clip.bytes(), scenes.cores);
-    let open = || detector.open_session(Place::Cpu, plan.threads).expect("opens");
-    let open_both = || (open(), clip.open_text(Place::Cpu, plan.threads).expect("opens"));
+    let open = || detector.open_session(SessionDevice::Cpu, plan.threads).expect("opens");
+    let open_both = || (open(), clip.open_text(SessionDevice::Cpu, plan.threads).expect("opens"));
     let anew = on_threads(plan.sessions, ready, open_both, |(session, tower), looked| {
         let tokens: Vec<Vec<i64>> =
             looked.nouns.iter().map(|noun| tokeniser.encode(noun).expect("encodes")).collect();

@@ -131,8 +131,8 @@ impl Detect {
         Reply::with_blob(Score::of(found.len() as f32), blob)
     }
 
-    fn stored(&self, asked: &Asked, found: Vec<detect_model::Found>) -> Vec<Stored> {
-        let stored = |one: detect_model::Found| {
+    fn stored(&self, asked: &Asked, found: Vec<detect_model::Detection>) -> Vec<Stored> {
+        let stored = |one: detect_model::Detection| {
             let class = one.class as usize;
             let (noun, kind) = self.labels.of_class(class).or_else(|| asked.nouns.get(class))?;
             Some(Stored {

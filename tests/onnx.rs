@@ -8,7 +8,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use operators::onnx::{Backend, BackendChoice, Device, ModelFolder, Place, Session, TensorData, TensorIn};
+use operators::onnx::{
+    Backend, BackendChoice, Device, ModelFolder, Session, SessionDevice, TensorData, TensorIn,
+};
 use serde_json::Value;
 use std::os::unix::process::CommandExt;
 use tests::python::python_with;
@@ -78,7 +80,7 @@ fn near(found: &[f64], wanted: &[f64], loose: f64) -> bool {
 /// Runs a graph, and holds what it gives against what was wanted.
 fn outcome(folder: &ModelFolder, backend: &Backend, case: &Value) -> (End, String) {
     let file = format!("{}.onnx", case["name"].as_str().expect("a name"));
-    let opened = folder.model(&file).and_then(|model| Session::open(&model, backend, Place::Cpu, 1));
+    let opened = folder.model(&file).and_then(|model| Session::open(&model, backend, SessionDevice::Cpu, 1));
     let mut session = match opened {
         Ok(session) => session,
         Err(error) => return (End::Refused, error.to_string()),
@@ -199,7 +201,7 @@ const SOUND: [&str; 9] = [
 /// Opens a damaged model and runs it on zeros of the least size; whatever it says is well.
 fn open_and_run(folder: &Path, backend: &Backend) {
     let Ok(model) = ModelFolder::open(folder).and_then(|folder| folder.model("model.onnx")) else { return };
-    let Ok(mut session) = Session::open(&model, backend, Place::Cpu, 1) else { return };
+    let Ok(mut session) = Session::open(&model, backend, SessionDevice::Cpu, 1) else { return };
     let of = |port: &operators::onnx::Port| -> Vec<usize> {
         port.shape.iter().flatten().map(|length| length.unwrap_or(1)).collect()
     };

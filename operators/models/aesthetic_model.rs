@@ -13,7 +13,7 @@ use threshflow::row::ContentHash;
 use self::head::HEADS;
 use crate::models::embedding::normalise;
 use crate::models::row_graph::{Gives, PixelGraph, PixelSession, RowGraph, embeddings, last_axis, pixels};
-use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, Place, Wanted};
+use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, SessionDevice, Wanted};
 use crate::pixels::clip_crop::Preprocess;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 
@@ -100,7 +100,7 @@ impl AestheticModel {
     }
 
     /// Loads the scorer onto one of the back-end's places, for one thread to use; a run may take `threads` cores.
-    pub fn open_session(&self, place: Place, threads: usize) -> Result<Scorer, OnnxError> {
+    pub fn open_session(&self, place: SessionDevice, threads: usize) -> Result<Scorer, OnnxError> {
         let pixels = self.pixels.open(&self.backend, place, threads)?;
         let head = self.head.as_ref().map(|head| head.open_session(place, threads)).transpose()?;
         Ok(Scorer { pixels, head })

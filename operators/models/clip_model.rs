@@ -13,7 +13,7 @@ use threshflow::row::ContentHash;
 
 use crate::models::row_graph::{Filler, Gives, PixelGraph, RowGraph, axis, embeddings, last_axis, pixels};
 use crate::models::tokens::Tokeniser;
-use crate::onnx::{Axis, Backend, Element, Model, ModelFolder, OnnxError, Place, Wanted};
+use crate::onnx::{Axis, Backend, Element, Model, ModelFolder, OnnxError, SessionDevice, Wanted};
 use crate::pixels::clip_crop::Preprocess;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use text::TextGraph;
@@ -162,13 +162,13 @@ impl ClipModel {
     }
 
     /// Loads the vision tower onto one of the back-end's places, for one thread to use; a run may take `threads` cores.
-    pub fn open_vision(&self, place: Place, threads: usize) -> Result<VisionTower, OnnxError> {
+    pub fn open_vision(&self, place: SessionDevice, threads: usize) -> Result<VisionTower, OnnxError> {
         let vision = self.vision.as_ref().ok_or_else(|| self.without("vision_model.onnx"))?;
         Ok(VisionTower::of(vision.open(&self.backend, place, threads)?))
     }
 
     /// Loads the text tower, likewise.
-    pub fn open_text(&self, place: Place, threads: usize) -> Result<TextTower, OnnxError> {
+    pub fn open_text(&self, place: SessionDevice, threads: usize) -> Result<TextTower, OnnxError> {
         let text = self.text.as_ref().ok_or_else(|| self.without("text_model.onnx"))?;
         text.open(&self.backend, place, threads)
     }

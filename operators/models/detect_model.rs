@@ -19,7 +19,7 @@ use std::path::Path;
 
 use threshflow::row::ContentHash;
 
-use crate::onnx::{Backend, Model, ModelFolder, OnnxError, Place};
+use crate::onnx::{Backend, Model, ModelFolder, OnnxError, SessionDevice};
 use crate::pixels::UnknownName;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::letterbox::{Letterbox, LetterboxFamily};
@@ -76,7 +76,7 @@ pub enum Vocabulary {
 
 /// Something found in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Found {
+pub struct Detection {
     /// Which of the question's nouns, or of the baked labels.
     pub class: u32,
     /// x1, y1, x2, y2 in pixels of the source: within the picture, and of some area.
@@ -194,7 +194,7 @@ impl DetectModel {
     }
 
     /// Loads the detector onto one of the back-end's places, for one thread to use; a run may take `threads` cores.
-    pub fn open_session(&self, place: Place, threads: usize) -> Result<Detector, OnnxError> {
+    pub fn open_session(&self, place: SessionDevice, threads: usize) -> Result<Detector, OnnxError> {
         Detector::open(self, &self.backend, place, threads)
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::models::embedding::normalise;
 use crate::onnx::{
-    Axis, Backend, Element, Model, OnnxError, Place, Port, Session, TensorIn, TensorOut, Wanted,
+    Axis, Backend, Element, Model, OnnxError, Port, Session, SessionDevice, TensorIn, TensorOut, Wanted,
 };
 use crate::pixels::clip_crop::Preprocess;
 
@@ -47,11 +47,11 @@ impl RowGraph {
     pub(crate) fn open(
         &self,
         backend: &Backend,
-        place: Place,
+        place: SessionDevice,
         threads: usize,
     ) -> Result<RowSession, OnnxError> {
         let session = Session::open(&self.model, backend, place, threads)?;
-        let at_once = (place == Place::Cpu).then_some(1);
+        let at_once = (place == SessionDevice::Cpu).then_some(1);
         Ok(RowSession { graph: self.clone(), session, at_once })
     }
 }
@@ -132,7 +132,7 @@ impl PixelGraph {
     pub(crate) fn open(
         &self,
         backend: &Backend,
-        place: Place,
+        place: SessionDevice,
         threads: usize,
     ) -> Result<PixelSession, OnnxError> {
         let rows = self.rows.open(backend, place, threads)?;

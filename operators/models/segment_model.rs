@@ -17,7 +17,7 @@ use std::path::Path;
 
 use threshflow::row::{ContentHash, Refusal};
 
-use crate::onnx::{Backend, ModelFolder, OnnxError, Place, Session, TensorIn, TensorOut};
+use crate::onnx::{Backend, ModelFolder, OnnxError, Session, SessionDevice, TensorIn, TensorOut};
 use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
 use crate::pixels::mask::Mask;
 
@@ -102,7 +102,7 @@ impl SegmentModel {
     }
 
     /// Loads both graphs onto one of the back-end's places, for one thread to use; a run may take `threads` cores.
-    pub fn open_session(&self, place: Place, threads: usize) -> Result<Segmenter, OnnxError> {
+    pub fn open_session(&self, place: SessionDevice, threads: usize) -> Result<Segmenter, OnnxError> {
         Ok(Segmenter {
             encode: Session::open(&self.encoder.model, &self.backend, place, threads)?,
             decode: Session::open(&self.decoder.model, &self.backend, place, threads)?,

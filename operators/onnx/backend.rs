@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::device::{Device, Place};
+use super::device::{Device, SessionDevice};
 use super::folder::{Model, Precision};
 use super::ort::{self, Library};
 use super::{OnnxError, rten};
@@ -148,7 +148,7 @@ impl Backend {
     }
 
     /// The single devices that sessions may be opened on.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<SessionDevice> {
         self.device.places()
     }
 }

@@ -19,7 +19,7 @@ pub enum Device {
 
 /// One device: where one session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum SessionDevice {
     Cpu,
     Cuda(u32),
     TensorRt(u32),
@@ -27,11 +27,13 @@ pub enum Place {
 
 impl Device {
     /// Every single device of it, in the order given.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<SessionDevice> {
         match self {
-            Device::Cpu => vec![Place::Cpu],
-            Device::Cuda(indexes) => indexes.iter().map(|&index| Place::Cuda(index)).collect(),
-            Device::TensorRt(indexes) => indexes.iter().map(|&index| Place::TensorRt(index)).collect(),
+            Device::Cpu => vec![SessionDevice::Cpu],
+            Device::Cuda(indexes) => indexes.iter().map(|&index| SessionDevice::Cuda(index)).collect(),
+            Device::TensorRt(indexes) => {
+                indexes.iter().map(|&index| SessionDevice::TensorRt(index)).collect()
+            }
         }
     }
 }
@@ -74,12 +76,12 @@ impl fmt::Display for Device {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SessionDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Cpu => f.write_str("cpu"),
-            Place::Cuda(index) => write!(f, "cuda:{index}"),
-            Place::TensorRt(index) => write!(f, "tensorrt:{index}"),
+            SessionDevice::Cpu => f.write_str("cpu"),
+            SessionDevice::Cuda(index) => write!(f, "cuda:{index}"),
+            SessionDevice::TensorRt(index) => write!(f, "tensorrt:{index}"),
         }
     }
 }

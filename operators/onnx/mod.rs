@@ -40,7 +40,7 @@ use crate::pixels::UnknownName;
 
 pub use backend::{Backend, BackendChoice};
 pub use contract::{Axis, Wanted};
-pub use device::{Device, Place};
+pub use device::{Device, SessionDevice};
 pub use folder::{Model, ModelFolder, Precision};
 pub use graph::{Element, Port, Signature};
 pub use pool::{Pooled, SessionPlan, SessionPool};

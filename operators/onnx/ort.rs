@@ -20,7 +20,7 @@ use ort::value::{
 use super::OnnxError;
 use super::bound::{self, Bound};
 use super::contract::Feed;
-use super::device::Place;
+use super::device::SessionDevice;
 use super::find;
 use super::folder::Model;
 use super::graph::Element;
@@ -134,7 +134,7 @@ impl OrtRunner {
     pub(super) fn open(
         library: &Library,
         model: &Model,
-        place: Place,
+        place: SessionDevice,
         threads: usize,
     ) -> Result<Self, OnnxError> {
         let path = model.path.clone();
@@ -149,14 +149,14 @@ impl OrtRunner {
                 // A thread that spins while it waits takes the core that the decoder needs.
                 .with_intra_op_spinning(false)
                 .map_err(text)?;
-            if place != Place::Cpu {
+            if place != SessionDevice::Cpu {
                 let text = |error| format!("{DEVICE_FAILED}{}", ort::Error::<()>::from(error));
                 builder = builder.with_execution_providers(providers(place)).map_err(text)?;
             }
             let session = builder.commit_from_file(&model.path).map_err(|error| error.to_string())?;
             let bound = match place {
-                Place::Cpu => None,
-                Place::Cuda(gpu) | Place::TensorRt(gpu) => Some(
+                SessionDevice::Cpu => None,
+                SessionDevice::Cuda(gpu) | SessionDevice::TensorRt(gpu) => Some(
                     bound::page_locked(&session, gpu)
                         .and_then(|memory| Bound::new(&session, memory))
                         .map_err(|why| format!("{DEVICE_FAILED}{why}"))?,
@@ -203,14 +203,14 @@ impl OrtRunner {
 const DEVICE_FAILED: &str = "device: ";
 
 /// Each may refuse to start, and then nothing else takes its place. What TensorRT leaves over, CUDA runs.
-fn providers(place: Place) -> Vec<ep::ExecutionProviderDispatch> {
+fn providers(place: SessionDevice) -> Vec<ep::ExecutionProviderDispatch> {
     // TF32 would be a precision class of its own.
     let cuda = |index: u32| ep::CUDA::default().with_device_id(index as i32).with_tf32(false).build();
     let tensorrt = |index: u32| ep::TensorRT::default().with_device_id(index as i32).build();
     let wanted = match place {
-        Place::Cpu => vec![],
-        Place::Cuda(index) => vec![cuda(index)],
-        Place::TensorRt(index) => vec![tensorrt(index), cuda(index)],
+        SessionDevice::Cpu => vec![],
+        SessionDevice::Cuda(index) => vec![cuda(index)],
+        SessionDevice::TensorRt(index) => vec![tensorrt(index), cuda(index)],
     };
     wanted.into_iter().map(|provider| provider.error_on_failure()).collect()
 }

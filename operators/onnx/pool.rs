@@ -7,7 +7,7 @@ use threshflow::row::Refusal;
 
 use super::OnnxError;
 use super::backend::Backend;
-use super::device::Place;
+use super::device::SessionDevice;
 use super::memory::{Runs, halving};
 use super::session::session_plan;
 
@@ -19,7 +19,7 @@ pub struct SessionPlan {
     /// How many cores one run may use.
     pub threads: usize,
     /// Where sessions are opened: each goes where the fewest are, in this order. Not empty.
-    pub places: Vec<Place>,
+    pub places: Vec<SessionDevice>,
     /// How many questions a session is handed at once. A GPU takes them in one run; on a CPU most models run them one by one.
     pub most_a_batch: usize,
 }
@@ -38,7 +38,7 @@ impl SessionPlan {
 }
 
 /// Opens a session on a place, for runs of so many threads.
-type Opens<S> = Box<dyn Fn(Place, usize) -> Result<S, OnnxError> + Send + Sync>;
+type Opens<S> = Box<dyn Fn(SessionDevice, usize) -> Result<S, OnnxError> + Send + Sync>;
 /// Runs a session once, on so many questions of no meaning.
 type WarmsUp<S> = Box<dyn Fn(&mut S, usize) -> Result<(), OnnxError> + Send + Sync>;
 
@@ -68,7 +68,7 @@ impl<S: Send + 'static> SessionPool<S> {
     /// engines and takes its memory in the first run. A batch that doesn't fit is halved until one does.
     pub fn open(
         plan: SessionPlan,
-        opens: impl Fn(Place, usize) -> Result<S, OnnxError> + Send + Sync + 'static,
+        opens: impl Fn(SessionDevice, usize) -> Result<S, OnnxError> + Send + Sync + 'static,
         warms_up: impl Fn(&mut S, usize) -> Result<(), OnnxError> + Send + Sync + 'static,
     ) -> Result<Self, OnnxError> {
         if plan.places.is_empty() {
@@ -130,14 +130,14 @@ impl<S: Send + 'static> SessionPool<S> {
         let place = self.plan.places[seat.at];
         let (session, most) = (self.open_at(place)?, self.plan.most_a_batch.max(1));
         let (session, most) = match place {
-            Place::Cpu => (session, most),
+            SessionDevice::Cpu => (session, most),
             gpu => self.warm(session, gpu, most)?,
         };
         Ok(Pooled { session: Some(session), seat, most })
     }
 
     /// Runs the session once, opened anew with half the batch until one fits; gives it, and how many fit.
-    fn warm(&self, mut session: S, place: Place, mut most: usize) -> Result<(S, usize), OnnxError> {
+    fn warm(&self, mut session: S, place: SessionDevice, mut most: usize) -> Result<(S, usize), OnnxError> {
         loop {
             match (self.warms_up)(&mut session, most) {
                 Ok(()) => return Ok((session, most)),
@@ -152,7 +152,7 @@ impl<S: Send + 'static> SessionPool<S> {
         }
     }
 
-    fn open_at(&self, place: Place) -> Result<S, OnnxError> {
+    fn open_at(&self, place: SessionDevice) -> Result<S, OnnxError> {
         (self.opens)(place, self.plan.threads)
     }
 }

@@ -4,7 +4,7 @@ use threshflow::shard::guarded;
 
 use super::backend::{Backend, Runtime};
 use super::contract::Feed;
-use super::device::Place;
+use super::device::SessionDevice;
 use super::folder::Model;
 use super::graph::{Port, Signature};
 use super::ort::OrtRunner;
@@ -59,12 +59,17 @@ pub struct Session {
 
 impl Session {
     /// Loads `model`. `threads` is how many cores one run may use; it must be one of [`Backend::places`] that it runs on.
-    pub fn open(model: &Model, backend: &Backend, place: Place, threads: usize) -> Result<Self, OnnxError> {
+    pub fn open(
+        model: &Model,
+        backend: &Backend,
+        place: SessionDevice,
+        threads: usize,
+    ) -> Result<Self, OnnxError> {
         let threads = threads.max(1);
         model.is_still_there()?;
         let runner: Box<dyn Runner> = match (backend.runtime, place) {
             (Runtime::OnnxRuntime(library), _) => Box::new(OrtRunner::open(library, model, place, threads)?),
-            (Runtime::Embedded, Place::Cpu) => Box::new(RtenRunner::open(model, threads)?),
+            (Runtime::Embedded, SessionDevice::Cpu) => Box::new(RtenRunner::open(model, threads)?),
             (Runtime::Embedded, gpu) => {
                 let why =
                     "the embedded back-end runs on the CPU only; take --backend onnxruntime".to_string();

@@ -132,7 +132,7 @@ fn both_backends_run_external_data_and_agree() {
     let mut answers: Vec<Vec<f32>> = Vec::new();
     for backend in backends() {
         let external = model("external", "model.onnx").unwrap();
-        let mut session = Session::open(&external, &backend, Place::Cpu, 1).unwrap();
+        let mut session = Session::open(&external, &backend, SessionDevice::Cpu, 1).unwrap();
         let outputs = session.run(&feeds).unwrap();
         assert_eq!((outputs[0].name.as_str(), &outputs[0].shape[..]), ("aesthetic_score", &[2, 1][..]));
         answers.push(outputs[0].as_f32().unwrap().to_vec());
@@ -149,7 +149,7 @@ fn wrong_feeds_are_told_before_they_run() {
     let right = TensorIn::F32 { shape: &shape, data: &data };
     for backend in backends() {
         let mut session =
-            Session::open(&model("fused", "model.onnx").unwrap(), &backend, Place::Cpu, 1).unwrap();
+            Session::open(&model("fused", "model.onnx").unwrap(), &backend, SessionDevice::Cpu, 1).unwrap();
         assert!(session.run(&[("pixel_values", right)]).is_ok());
         assert!(session.run(&[]).unwrap_err().to_string().contains("was not given"));
         assert!(session.run(&[("pixel_values", right), ("other", right)]).is_err());
@@ -172,7 +172,7 @@ fn halves_are_fed_and_read_as_floats() {
     let (shape, data) = ([2, 3, 32, 32], vec![0.3; 2 * 3 * 32 * 32]);
     let feeds = [("pixel_values", TensorIn::F32 { shape: &shape, data: &data })];
     for backend in backends() {
-        let run = |model| Session::open(model, &backend, Place::Cpu, 1).unwrap().run(&feeds).unwrap();
+        let run = |model| Session::open(model, &backend, SessionDevice::Cpu, 1).unwrap().run(&feeds).unwrap();
         let (narrow, wide) = (run(&half), run(&full));
         let (narrow, wide) = (narrow[0].as_f32().unwrap(), wide[0].as_f32().unwrap());
         assert!(narrow.len() == 2 && narrow.iter().zip(wide).all(|(a, b)| (a - b).abs() < 2e-3));
@@ -185,7 +185,7 @@ fn every_kind_of_number_that_an_export_may_use_goes_in_and_comes_out() {
     let kinds = model("kinds", "model.onnx").unwrap();
     assert!(kinds.fit(&[Wanted::i64("ids", &[&[Axis::Any("N"), Axis::Is(2)]])], &[]).is_ok());
     for backend in backends() {
-        let mut session = Session::open(&kinds, &backend, Place::Cpu, 1).unwrap();
+        let mut session = Session::open(&kinds, &backend, SessionDevice::Cpu, 1).unwrap();
         let mut feed = |data: &[i64]| session.run(&[("ids", TensorIn::I64 { shape: &[1, 2], data })]);
         let outputs = feed(&[2, 7]).unwrap();
         let got: Vec<(&str, TensorData)> =
@@ -225,7 +225,10 @@ fn the_precision_is_in_the_class_of_the_stamp() {
 fn a_device_is_parsed_or_told() {
     assert_eq!("cpu".parse::<Device>().unwrap(), Device::Cpu);
     assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(vec![0]));
-    assert_eq!("cuda:0,3".parse::<Device>().unwrap().places(), [Place::Cuda(0), Place::Cuda(3)]);
+    assert_eq!(
+        "cuda:0,3".parse::<Device>().unwrap().places(),
+        [SessionDevice::Cuda(0), SessionDevice::Cuda(3)]
+    );
     assert_eq!("tensorrt:1".parse::<Device>().unwrap().to_string(), "tensorrt:1");
     for wrong in ["gpu", "cpu:0", "cuda:", "cuda:0,0", "cuda:-1", ""] {
         let error = wrong.parse::<Device>().unwrap_err().to_string();
@@ -239,7 +242,8 @@ fn a_gpu_is_never_replaced_by_the_cpu() {
     assert!(error.to_string().contains("runs on the CPU only"), "{error}");
     // No machine has this one; without ONNX Runtime the error comes earlier.
     if let Ok(backend) = Backend::find(BackendChoice::Auto, Device::Cuda(vec![250])) {
-        let opened = Session::open(&model("fused", "model.onnx").unwrap(), &backend, Place::Cuda(250), 1);
+        let opened =
+            Session::open(&model("fused", "model.onnx").unwrap(), &backend, SessionDevice::Cuda(250), 1);
         let error = opened.err().expect("GPU 250").to_string();
         assert!(error.contains("cuda:250"), "{error}");
     }
@@ -283,7 +287,7 @@ fn a_model_that_is_replaced_answers_nothing_under_the_old_stamp() {
         for backend in backends() {
             let copy = copied(folder);
             let model = ModelFolder::open(copy.path()).unwrap().model("model.onnx").unwrap();
-            let open = || Session::open(&model, &backend, Place::Cpu, 1);
+            let open = || Session::open(&model, &backend, SessionDevice::Cpu, 1);
             let path = copy.path().join(file);
             let before = std::fs::read(&path).unwrap();
             let mut other = before.clone();
@@ -317,7 +321,7 @@ fn a_model_that_is_written_over_in_place_answers_nothing() {
     for backend in backends() {
         let copy = copied("external");
         let model = ModelFolder::open(copy.path()).unwrap().model("model.onnx").unwrap();
-        let mut session = Session::open(&model, &backend, Place::Cpu, 1).unwrap();
+        let mut session = Session::open(&model, &backend, SessionDevice::Cpu, 1).unwrap();
         let (shape, data) = ([1, 3, 32, 32], vec![0.1; 3 * 32 * 32]);
         let feeds = [("pixel_values", TensorIn::F32 { shape: &shape, data: &data })];
         assert!(session.run(&feeds).is_ok());

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use native::native;
 use operators::models::aesthetic_model::AestheticModel;
-use operators::onnx::{Backend, BackendChoice, Device, Place};
+use operators::onnx::{Backend, BackendChoice, Device, SessionDevice};
 use operators::pixels::decode::Rgb;
 use pipelines::demo::{DemoOptions, HELD_OUT_SEED, Scene, write_demo_shards};
 use tests::program::{Desk, ended};
@@ -140,7 +140,7 @@ fn the_demos_scorer_sees_the_harmony_that_scenes_were_drawn_in() {
     let scorer = AestheticModel::open(&model(), &backend).unwrap();
     let scorer = &scorer;
     let see = |scenes: std::ops::Range<u64>| {
-        let mut session = scorer.open_session(Place::Cpu, 1).unwrap();
+        let mut session = scorer.open_session(SessionDevice::Cpu, 1).unwrap();
         let one = |n: u64| {
             let scene = Scene::number(HELD_OUT_SEED, n);
             let picture = scene.draw(320, 240);

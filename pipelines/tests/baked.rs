@@ -5,7 +5,7 @@ use std::path::Path;
 
 use operators::models::clip_model::ClipModel;
 use operators::models::embedding::normalise;
-use operators::onnx::{Backend, BackendChoice, Device, Place};
+use operators::onnx::{Backend, BackendChoice, Device, SessionDevice};
 use operators::record::tars::JsonsTars;
 use operators::record::{Record, Region};
 use pipelines::demo::{DemoOptions, HELD_OUT_SEED, write_demo_shards};
@@ -26,7 +26,7 @@ fn export(folder: &Path) -> bool {
     let backend = Backend::find(BackendChoice::Embedded, Device::Cpu).expect("the embedded back-end");
     let clip = ClipModel::open(&Path::new(MODELS).join("clip"), &backend).expect("opens");
     let tokeniser = clip.tokeniser().expect("a tokeniser");
-    let mut tower = clip.open_text(Place::Cpu, 1).expect("opens");
+    let mut tower = clip.open_text(SessionDevice::Cpu, 1).expect("opens");
     let rows: Vec<serde_json::Value> = LABELS
         .iter()
         .map(|label| {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use native::native;
-use operators::onnx::{Backend, BackendChoice, Device, ModelFolder, Place, Session, TensorIn, TensorOut};
+use operators::onnx::{
+    Backend, BackendChoice, Device, ModelFolder, Session, SessionDevice, TensorIn, TensorOut,
+};
 use pipelines::demo::{HELD_OUT_SEED, Scene};
 
 /// The largest difference between the two back-ends, relative to the value where that is above 1.
@@ -31,7 +33,7 @@ fn backends() -> Vec<Backend> {
 
 fn open(backend: &Backend, name: &str, graph: &str) -> Session {
     let model = ModelFolder::open(&folder(name)).unwrap().model(graph).unwrap();
-    Session::open(&model, backend, Place::Cpu, 1).unwrap()
+    Session::open(&model, backend, SessionDevice::Cpu, 1).unwrap()
 }
 
 /// Asks each back-end, checks that they agree, and gives the first one's answer.

@@ -7,7 +7,9 @@ use std::path::Path;
 use image::imageops::FilterType;
 use image::{GrayImage, RgbImage};
 use native::native;
-use operators::onnx::{Backend, BackendChoice, Device, ModelFolder, Place, Session, TensorIn, TensorOut};
+use operators::onnx::{
+    Backend, BackendChoice, Device, ModelFolder, Session, SessionDevice, TensorIn, TensorOut,
+};
 use pipelines::demo::{HELD_OUT_SEED, Scene, Truth};
 
 /// Side of the square that the encoder takes; the decoder's boxes are in its pixels.
@@ -32,7 +34,8 @@ impl Segmenter {
     fn open(backend: &Backend) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/segment");
         let folder = ModelFolder::open(&folder).unwrap();
-        let open = |name: &str| Session::open(&folder.model(name).unwrap(), backend, Place::Cpu, 1).unwrap();
+        let open =
+            |name: &str| Session::open(&folder.model(name).unwrap(), backend, SessionDevice::Cpu, 1).unwrap();
         Segmenter { encoder: open("encoder.onnx"), decoder: open("decoder.onnx") }
     }
 

@@ -80,7 +80,7 @@ pub(super) struct Stored {
 
 /// What the queue and the history say of a prompt.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Found {
+pub(super) enum PromptState {
     /// Its entry in the history: it has ended.
     Ended(Value),
     Running,
@@ -223,18 +223,18 @@ impl Client {
     }
 
     /// Where a prompt is. One that moves on while it is looked for is found.
-    pub(super) fn find(&self, id: &str) -> Result<Found, CallError> {
+    pub(super) fn find(&self, id: &str) -> Result<PromptState, CallError> {
         if let Some(entry) = self.history(id)? {
-            return Ok(Found::Ended(entry));
+            return Ok(PromptState::Ended(entry));
         }
         let queue = self.queue()?;
         let is_in = |part: &str| items(&queue, part).any(|item| item[1].as_str() == Some(id));
         Ok(if is_in("queue_running") {
-            Found::Running
+            PromptState::Running
         } else if is_in("queue_pending") {
-            Found::Waiting
+            PromptState::Waiting
         } else {
-            self.history(id)?.map_or(Found::Nowhere, Found::Ended)
+            self.history(id)?.map_or(PromptState::Nowhere, PromptState::Ended)
         })
     }
 
@@ -258,7 +258,7 @@ impl Client {
         let post = |path: &str, body: &Value| self.agent.post(self.at(path)).send_json(body).is_ok();
         post("/queue", &json!({"delete": [id]}));
         // Older servers stop whatever runs: they are told only while it is ours.
-        if matches!(self.find(id), Ok(Found::Running)) {
+        if matches!(self.find(id), Ok(PromptState::Running)) {
             post("/interrupt", &json!({"prompt_id": id}));
         }
     }

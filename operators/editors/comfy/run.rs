@@ -7,7 +7,7 @@ use serde_json::Value;
 use threshflow::row::Refusal;
 
 use super::ComfySettings;
-use super::client::{CallError, Client, Found, Stored};
+use super::client::{CallError, Client, PromptState, Stored};
 use super::pictures::{self, Upload, Uploads};
 use super::socket::{Heard, Socket};
 use super::verdict;
@@ -135,9 +135,9 @@ impl Run<'_> {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.client.find(id) {
-                Ok(Found::Ended(entry)) => return Ok(entry),
-                Ok(Found::Running | Found::Waiting) => silent_since = None,
-                Ok(Found::Nowhere) => {
+                Ok(PromptState::Ended(entry)) => return Ok(entry),
+                Ok(PromptState::Running | PromptState::Waiting) => silent_since = None,
+                Ok(PromptState::Nowhere) => {
                     let why = format!("{} knows nothing of its prompt {id} any more", self.client.address());
                     return Err(Failure::endpoint(why));
                 }

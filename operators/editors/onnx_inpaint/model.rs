@@ -6,7 +6,9 @@ use serde::Deserialize;
 use threshflow::row::Refusal;
 
 use super::view::Canvas;
-use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, Place, Port, Session, TensorIn, Wanted};
+use crate::onnx::{
+    Axis, Backend, Model, ModelFolder, OnnxError, Port, Session, SessionDevice, TensorIn, Wanted,
+};
 
 /// The range of a model's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -79,7 +81,7 @@ impl InpaintModel {
         Ok(InpaintModel { model, ports, canvas, range: config.output, backend: backend.clone() })
     }
 
-    pub(super) fn open_session(&self, place: Place, threads: usize) -> Result<Inpainter, OnnxError> {
+    pub(super) fn open_session(&self, place: SessionDevice, threads: usize) -> Result<Inpainter, OnnxError> {
         let session = Session::open(&self.model, &self.backend, place, threads)?;
         Ok(Inpainter { session, ports: self.ports.clone(), path: self.model.path.clone() })
     }

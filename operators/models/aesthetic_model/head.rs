@@ -6,7 +6,7 @@ use threshflow::row::ContentHash;
 
 use super::score;
 use crate::models::row_graph::{Gives, RowGraph, RowSession, embeddings, last_axis};
-use crate::onnx::{Backend, Model, ModelFolder, OnnxError, Place};
+use crate::onnx::{Backend, Model, ModelFolder, OnnxError, SessionDevice};
 
 /// Where a folder keeps it.
 pub(super) const HEADS: [&str; 2] = ["head.onnx", "aesthetic_head.onnx"];
@@ -58,7 +58,7 @@ impl AestheticHead {
     }
 
     /// Loads the head onto one of the back-end's places, for one thread to use; a run may take `threads` cores.
-    pub fn open_session(&self, place: Place, threads: usize) -> Result<HeadScorer, OnnxError> {
+    pub fn open_session(&self, place: SessionDevice, threads: usize) -> Result<HeadScorer, OnnxError> {
         Ok(HeadScorer { rows: self.graph.open(&self.backend, place, threads)? })
     }
 }

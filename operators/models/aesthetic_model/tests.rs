@@ -27,7 +27,7 @@ fn crops() -> Vec<Vec<u8>> {
 fn score_all(model: &AestheticModel) -> Vec<f32> {
     let crops = crops();
     let crops: Vec<&[u8]> = crops.iter().map(Vec::as_slice).collect();
-    model.open_session(Place::Cpu, 1).unwrap().score(&crops).unwrap()
+    model.open_session(SessionDevice::Cpu, 1).unwrap().score(&crops).unwrap()
 }
 
 fn assert_near(scores: &[f32], expected: &[f32]) {
@@ -61,7 +61,7 @@ fn a_scorer_of_half_precision_scores_as_near_as_halves_are() {
         let (scores, expected) = (score_all(&model), expected("half"));
         let near = scores.iter().zip(&expected).all(|(a, b)| (a - b).abs() < tolerance);
         assert!(scores.len() == expected.len() && near, "{scores:?} instead of {expected:?}");
-        model.open_session(Place::Cpu, 1).unwrap().warm_up(3).unwrap();
+        model.open_session(SessionDevice::Cpu, 1).unwrap().warm_up(3).unwrap();
     }
 }
 
@@ -70,7 +70,7 @@ fn a_score_does_not_depend_on_its_batch() {
     for backend in backends() {
         for folder in ["fused", "fixed_batch", "clip_head"] {
             let model = AestheticModel::open(&models().join(folder), &backend).unwrap();
-            let mut scorer = model.open_session(Place::Cpu, 2).unwrap();
+            let mut scorer = model.open_session(SessionDevice::Cpu, 2).unwrap();
             let together = score_all(&model);
             for (crop, expected) in crops().iter().zip(&together) {
                 assert_near(&scorer.score(&[crop]).unwrap(), &[*expected]);

@@ -46,7 +46,7 @@ fn open(folder: &str, backend: &Backend) -> ClipModel {
 fn see(clip: &ClipModel) -> Vec<Vec<f32>> {
     let crops = crops();
     let crops: Vec<&[u8]> = crops.iter().map(Vec::as_slice).collect();
-    clip.open_vision(Place::Cpu, 1).unwrap().embed(&crops).unwrap()
+    clip.open_vision(SessionDevice::Cpu, 1).unwrap().embed(&crops).unwrap()
 }
 
 fn tokens(clip: &ClipModel) -> Vec<Vec<i64>> {
@@ -55,7 +55,7 @@ fn tokens(clip: &ClipModel) -> Vec<Vec<i64>> {
 }
 
 fn read(clip: &ClipModel) -> Vec<Vec<f32>> {
-    clip.open_text(Place::Cpu, 1).unwrap().embed(&tokens(clip)).unwrap()
+    clip.open_text(SessionDevice::Cpu, 1).unwrap().embed(&tokens(clip)).unwrap()
 }
 
 /// The largest difference, printed for whoever looks.
@@ -93,8 +93,10 @@ fn an_embedding_does_not_depend_on_its_batch_or_its_padding() {
     for backend in backends() {
         for folder in EXPORTS {
             let clip = open(folder, &backend);
-            let (mut vision, mut text) =
-                (clip.open_vision(Place::Cpu, 2).unwrap(), clip.open_text(Place::Cpu, 2).unwrap());
+            let (mut vision, mut text) = (
+                clip.open_vision(SessionDevice::Cpu, 2).unwrap(),
+                clip.open_text(SessionDevice::Cpu, 2).unwrap(),
+            );
             for (crop, together) in crops().iter().zip(see(&clip)) {
                 assert_near(folder, &vision.embed(&[crop]).unwrap(), &[together]);
             }
@@ -132,7 +134,7 @@ fn a_head_scores_the_embeddings_that_clip_gave() {
         assert_eq!(head.dimension(), Some(16));
         let embeddings = see(&open("split", &backend));
         let embeddings: Vec<&[f32]> = embeddings.iter().map(Vec::as_slice).collect();
-        let mut scorer = head.open_session(Place::Cpu, 1).unwrap();
+        let mut scorer = head.open_session(SessionDevice::Cpu, 1).unwrap();
         let found = scorer.score(&embeddings).unwrap();
         assert_near("head", &[found], &[numbers(&expected()["aesthetic"])]);
         assert!(scorer.score(&[]).unwrap().is_empty());
@@ -147,8 +149,8 @@ fn a_head_scores_the_embeddings_that_clip_gave() {
 fn an_embedding_of_zeros_is_an_error_that_tells_its_row() {
     for backend in backends() {
         let clip = open("zeros", &backend);
-        assert!(clip.open_text(Place::Cpu, 1).is_err());
-        let mut tower = clip.open_vision(Place::Cpu, 1).unwrap();
+        assert!(clip.open_text(SessionDevice::Cpu, 1).is_err());
+        let mut tower = clip.open_vision(SessionDevice::Cpu, 1).unwrap();
         let (dark, light) = (vec![0; 32 * 32 * 3], vec![255; 32 * 32 * 3]);
         let error = tower.embed(&[&light, &dark]).unwrap_err().to_string();
         assert!(error.contains("row 1 (of 2)") && error.contains("L2 norm is 0"), "{error}");
@@ -166,7 +168,7 @@ fn a_text_that_the_graph_does_not_take_is_an_error() {
             ("fixed", vec![1; 78], "at least 1 and at most 77"),
             ("split", vec![1 << 40, 1], "text_model.onnx"),
         ] {
-            let mut tower = open(folder, &backend).open_text(Place::Cpu, 1).unwrap();
+            let mut tower = open(folder, &backend).open_text(SessionDevice::Cpu, 1).unwrap();
             let error = tower.embed(&[tokens]).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
@@ -178,7 +180,7 @@ fn what_a_folder_lacks_is_told() {
     let backend = &backends()[0];
     let clip = open("zeros", backend);
     let errors = [
-        clip.open_text(Place::Cpu, 1).err().unwrap().to_string(),
+        clip.open_text(SessionDevice::Cpu, 1).err().unwrap().to_string(),
         clip.tokeniser().unwrap_err().to_string(),
         ClipModel::open(&fixtures(), backend).unwrap_err().to_string(),
         ClipModel::open(&fixtures().join("head/aesthetic_head.onnx"), backend).unwrap_err().to_string(),

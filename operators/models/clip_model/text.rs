@@ -1,7 +1,7 @@
 //! The text tower: tokens in, embeddings of length 1 out.
 
 use crate::models::row_graph::{Filler, axis, last_axis, rows_of, unit_rows};
-use crate::onnx::{Backend, Model, OnnxError, Place, Port, Session, TensorIn};
+use crate::onnx::{Backend, Model, OnnxError, Port, Session, SessionDevice, TensorIn};
 
 /// What stands behind a text's end. CLIP looks backwards only and takes the embedding at the first end token, which it
 /// finds by its id or as the largest id, so any id that is smaller will do.
@@ -30,7 +30,7 @@ impl TextGraph {
     pub(super) fn open(
         &self,
         backend: &Backend,
-        place: Place,
+        place: SessionDevice,
         threads: usize,
     ) -> Result<TextTower, OnnxError> {
         let session = Session::open(&self.model, backend, place, threads)?;

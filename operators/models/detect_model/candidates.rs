@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use threshflow::row::Refusal;
 
-use super::{DetectSettings, Found};
+use super::{DetectSettings, Detection};
 use crate::models::nms::{Among, Candidate, suppress};
 use crate::pixels::letterbox::Placement;
 
@@ -102,7 +102,7 @@ impl Gathered {
     }
 
     /// The stages after the first, best first.
-    pub(super) fn found(mut self, placement: &Placement, settings: &DetectSettings) -> Vec<Found> {
+    pub(super) fn found(mut self, placement: &Placement, settings: &DetectSettings) -> Vec<Detection> {
         self.best.sort_unstable_by(|a, b| {
             descending(a.candidate.score, b.candidate.score).then(a.rank.cmp(&b.rank))
         });
@@ -120,7 +120,7 @@ impl Gathered {
             .into_iter()
             .map(|at| in_source[at])
             .filter(|candidate| candidate.score > settings.score)
-            .map(|Candidate { bbox, score, class }| Found { class, bbox, score })
+            .map(|Candidate { bbox, score, class }| Detection { class, bbox, score })
             .collect()
     }
 }

@@ -12,8 +12,8 @@ use threshflow::row::Refusal;
 
 use super::candidates::{BoxForm, Gathered, Seen};
 use super::shape::{Output, Ports};
-use super::{DetectModel, DetectSettings, Found, Vocabulary};
-use crate::onnx::{Backend, OnnxError, Place, Session, TensorIn, TensorOut};
+use super::{DetectModel, DetectSettings, Detection, Vocabulary};
+use crate::onnx::{Backend, OnnxError, Session, SessionDevice, TensorIn, TensorOut};
 use crate::pixels::letterbox::{Boxed, Letterbox};
 
 /// One picture, and what is looked for in it.
@@ -57,7 +57,7 @@ impl Detector {
     pub(super) fn open(
         model: &DetectModel,
         backend: &Backend,
-        place: Place,
+        place: SessionDevice,
         threads: usize,
     ) -> Result<Self, OnnxError> {
         Ok(Detector {
@@ -83,7 +83,10 @@ impl Detector {
     ///
     /// Refusal classes: `not_a_number` (the model gave NaN for this picture), `wrong_question` (a picture of another size, an
     /// embedding of another length, or nouns for a baked vocabulary). `OnnxError` where the whole run failed.
-    pub fn detect(&mut self, batch: &[Question<'_>]) -> Result<Vec<Result<Vec<Found>, Refusal>>, OnnxError> {
+    pub fn detect(
+        &mut self,
+        batch: &[Question<'_>],
+    ) -> Result<Vec<Result<Vec<Detection>, Refusal>>, OnnxError> {
         let mut answers: Vec<Result<Gathered, Refusal>> = Vec::with_capacity(batch.len());
         let mut jobs = Vec::new();
         for (question, asked) in batch.iter().enumerate() {

@@ -47,9 +47,9 @@ impl Case {
         letterbox.fit(&decode(&bytes, Format::Png, 1, Purpose::Full).unwrap()).unwrap()
     }
 
-    fn expected(&self, how: &str) -> Vec<Found> {
+    fn expected(&self, how: &str) -> Vec<Detection> {
         let number = |value: &Value| value.as_f64().unwrap() as f32;
-        let found = |value: &Value| Found {
+        let found = |value: &Value| Detection {
             class: value["class"].as_u64().unwrap() as u32,
             bbox: std::array::from_fn(|at| number(&value["bbox"][at])),
             score: number(&value["score"]),
@@ -58,8 +58,8 @@ impl Case {
     }
 }
 
-fn assert_near(found: &[Found], expected: &[Found], (pixels, score): (f32, f32)) {
-    let near = |(a, b): (&Found, &Found)| {
+fn assert_near(found: &[Detection], expected: &[Detection], (pixels, score): (f32, f32)) {
+    let near = |(a, b): (&Detection, &Detection)| {
         a.class == b.class
             && (a.score - b.score).abs() <= score
             && a.bbox.iter().zip(b.bbox).all(|(a, b)| (a - b).abs() <= pixels)
@@ -70,8 +70,8 @@ fn assert_near(found: &[Found], expected: &[Found], (pixels, score): (f32, f32))
 }
 
 /// What is found in every case: in batches of `at_once`.
-fn detect(model: &DetectModel, cases: &[Case], at_once: usize) -> Vec<Vec<Found>> {
-    let mut detector = model.open_session(Place::Cpu, 1).unwrap();
+fn detect(model: &DetectModel, cases: &[Case], at_once: usize) -> Vec<Vec<Detection>> {
+    let mut detector = model.open_session(SessionDevice::Cpu, 1).unwrap();
     let boxed: Vec<Boxed> = cases.iter().map(|case| case.boxed(model.letterbox())).collect();
     let nouns: Vec<Vec<&[f32]>> =
         cases.iter().map(|case| case.nouns.iter().map(Vec::as_slice).collect()).collect();
@@ -187,7 +187,7 @@ fn raw(model: &DetectModel, boxed: &Boxed, nouns: &[Vec<f32>]) -> (Vec<f32>, Vec
     let mut slot = vec![0.0; boxed.pixels.len()];
     boxed.write_tensor(&mut slot);
     let text = nouns.concat();
-    let mut session = Session::open(&model.model, &model.backend, Place::Cpu, 1).unwrap();
+    let mut session = Session::open(&model.model, &model.backend, SessionDevice::Cpu, 1).unwrap();
     let images = TensorIn::F32 { shape: &[1, 3, 64, 64], data: &slot };
     let embeds = TensorIn::F32 { shape: &[1, nouns.len(), 8], data: &text };
     let outputs = session.run(&[("images", images), ("text_embeds", embeds)]).unwrap();
@@ -203,7 +203,7 @@ fn three_hundred_nouns_and_none() {
     let nouns: Vec<&[f32]> = nouns.iter().map(Vec::as_slice).collect();
     for backend in backends() {
         let model = open("asked", &backend, DetectSettings::default());
-        let mut detector = model.open_session(Place::Cpu, 1).unwrap();
+        let mut detector = model.open_session(SessionDevice::Cpu, 1).unwrap();
         let boxed = cases[4].boxed(model.letterbox());
         let many = Question { picture: &boxed, nouns: &nouns };
         let none = Question { picture: &boxed, nouns: &[] };
@@ -221,7 +221,7 @@ fn what_is_no_number_costs_one_picture() {
     let cases = cases("asked");
     for backend in backends() {
         let model = open("asked", &backend, DetectSettings::default());
-        let mut detector = model.open_session(Place::Cpu, 1).unwrap();
+        let mut detector = model.open_session(SessionDevice::Cpu, 1).unwrap();
         let boxed = cases[1].boxed(model.letterbox());
         let nouns: Vec<&[f32]> = cases[1].nouns.iter().map(Vec::as_slice).collect();
         let good = Question { picture: &boxed, nouns: &nouns };
@@ -247,7 +247,7 @@ fn odd_answers_are_nothing_found_or_a_refusal() {
         let model = odd(name);
         let boxed = model.letterbox().fit(&picture).unwrap();
         let question = Question { picture: &boxed, nouns: &[] };
-        model.open_session(Place::Cpu, 1).unwrap().detect(&[question]).unwrap().remove(0)
+        model.open_session(SessionDevice::Cpu, 1).unwrap().detect(&[question]).unwrap().remove(0)
     };
     assert_eq!(ask("nothing"), Ok(vec![]));
     for name in ["no_number_score", "no_number_box"] {
@@ -255,7 +255,10 @@ fn odd_answers_are_nothing_found_or_a_refusal() {
     }
     // Five of six have no area, or none in the picture; the last reaches over its lower edge. The picture's 320 x 240 pixels lie
     // in 64 x 48 of the letterbox, with 8 above and below.
-    assert_eq!(ask("no_area"), Ok(vec![Found { class: 1, bbox: [100.0, 60.0, 220.0, 240.0], score: 0.5 }]));
+    assert_eq!(
+        ask("no_area"),
+        Ok(vec![Detection { class: 1, bbox: [100.0, 60.0, 220.0, 240.0], score: 0.5 }])
+    );
 }
 
 #[test]
@@ -265,7 +268,7 @@ fn a_wrong_question_is_told() {
     let small = cases[0].boxed(&Letterbox { size: 32, ..Letterbox::default() });
     let model = open("asked", backend, DetectSettings::default());
     let boxed = cases[0].boxed(model.letterbox());
-    let mut detector = model.open_session(Place::Cpu, 1).unwrap();
+    let mut detector = model.open_session(SessionDevice::Cpu, 1).unwrap();
     let refused = |detector: &mut Detector, picture: &Boxed, nouns: &[&[f32]]| {
         detector.detect(&[Question { picture, nouns }]).unwrap().remove(0).unwrap_err()
     };
@@ -273,7 +276,8 @@ fn a_wrong_question_is_told() {
     assert_eq!(refusal.class, "wrong_question");
     assert!(refusal.message.contains("an embedding of 7 numbers, and the detector takes 8"), "{refusal}");
     assert!(refused(&mut detector, &small, &[&[0.5; 8]]).message.contains("3072 bytes, and 12288"));
-    let mut baked = open("baked", backend, DetectSettings::default()).open_session(Place::Cpu, 1).unwrap();
+    let mut baked =
+        open("baked", backend, DetectSettings::default()).open_session(SessionDevice::Cpu, 1).unwrap();
     assert!(refused(&mut baked, &boxed, &[&[0.5; 8]]).message.contains("baked in"));
 }
 

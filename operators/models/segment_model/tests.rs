@@ -96,7 +96,7 @@ fn every_kind_of_decoder_gives_the_recorded_masks_on_both_backends() {
     for backend in backends() {
         for name in ["boxes", "points", "both", "coordinates", "pairs", "resizing"] {
             let (model, _folder) = open(&format!("{name}.onnx"), &backend);
-            let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
+            let mut segmenter = model.open_session(SessionDevice::Cpu, 1).unwrap();
             let answers = ask(&mut segmenter, &prepared, (150, 100), &boxes(&expected));
             let known = expected[if name == "resizing" { "boxes" } else { name }].as_array().unwrap();
             assert_eq!(answers.len(), known.len());
@@ -154,7 +154,7 @@ fn boxes_that_hold_nothing_are_refused_and_cost_their_neighbours_nothing() {
         [0.0, 0.0, f32::INFINITY, 1.0],
     ];
     let (model, _folder) = open("boxes.onnx", &backends()[0]);
-    let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
+    let mut segmenter = model.open_session(SessionDevice::Cpu, 1).unwrap();
     let prepared = model.prepare(&picture()).unwrap();
     let alone = ask(&mut segmenter, &prepared, (150, 100), &[good]);
     let mut all = bad.to_vec();
@@ -184,7 +184,7 @@ fn an_answer_that_is_no_number_is_refused() {
     for backend in backends() {
         for name in ["nan_quality.onnx", "nan_logits.onnx"] {
             let (model, _folder) = open(name, &backend);
-            let mut segmenter = model.open_session(Place::Cpu, 1).unwrap();
+            let mut segmenter = model.open_session(SessionDevice::Cpu, 1).unwrap();
             let answers = ask(
                 &mut segmenter,
                 &[0.5; 3 * 64 * 64],
@@ -258,7 +258,7 @@ fn a_graph_that_resizes_cubically_is_refused_by_the_embedded_backend_and_not_run
     let folder = crate::onnx::ModelFolder::open(&fixtures()).unwrap();
     let model = folder.model("cubic.onnx").unwrap();
     for backend in backends() {
-        let opened = Session::open(&model, &backend, Place::Cpu, 1);
+        let opened = Session::open(&model, &backend, SessionDevice::Cpu, 1);
         match opened.err().map(|error| error.to_string()) {
             Some(error) => {
                 assert!(error.contains("resizes cubically") && backend.stamp_class() == "rten/f32", "{error}")
@@ -277,7 +277,8 @@ fn cubic_resizes_of_constants_are_computed_beforehand_as_onnx_runtime_does() {
     let backends = backends();
     let inside = backends.iter().map(|backend| (backend, "cubics.onnx"));
     for (backend, name) in inside.chain([(&backends[0], "cubics_outside.onnx")]) {
-        let mut session = Session::open(&folder.model(name).unwrap(), backend, Place::Cpu, 1).unwrap();
+        let mut session =
+            Session::open(&folder.model(name).unwrap(), backend, SessionDevice::Cpu, 1).unwrap();
         let outputs = session.run(&[("pixel_values", nothing)]).unwrap();
         let mut seen = 0;
         for output in outputs.iter().filter(|output| output.name != "flat") {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::backend::{Backend, Runtime};
 use super::super::contract::check_feeds;
-use super::super::device::Place;
+use super::super::device::SessionDevice;
 use super::super::folder::{Model, ModelFolder};
 use super::super::graph::Port;
 use super::super::memory::ran_out;
@@ -30,7 +30,7 @@ fn library() -> Option<&'static Library> {
 
 /// The model's session as it runs on a CPU, and one that is bound as on a GPU, to the CPU's memory.
 fn plain_and_bound(library: &Library, model: &Model) -> (OrtRunner, OrtRunner) {
-    let open = || OrtRunner::open(library, model, Place::Cpu, 1).unwrap();
+    let open = || OrtRunner::open(library, model, SessionDevice::Cpu, 1).unwrap();
     let (plain, mut bound) = (open(), open());
     assert!(plain.bound().is_none());
     bound.bind_to(Allocator::default()).unwrap();
@@ -175,7 +175,7 @@ fn page_locked_memory_that_is_not_there_is_told() {
     let Some(library) = library() else { return };
     // A session on a CPU has none.
     let model = model("fixtures/models/fused/model.onnx");
-    let runner = OrtRunner::open(library, &model, Place::Cpu, 1).unwrap();
+    let runner = OrtRunner::open(library, &model, SessionDevice::Cpu, 1).unwrap();
     for gpu in [0, 3, u32::MAX] {
         let error = page_locked(runner.session(), gpu).unwrap_err();
         assert!(error.starts_with("no page-locked memory for its inputs: "), "{error}");

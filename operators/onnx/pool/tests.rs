@@ -15,7 +15,7 @@ fn said(log: &Log) -> String {
     std::mem::take(&mut *lock(log)).join(", ")
 }
 
-fn plan(places: &[Place], most_a_batch: usize) -> SessionPlan {
+fn plan(places: &[SessionDevice], most_a_batch: usize) -> SessionPlan {
     SessionPlan { sessions: 2 * places.len(), threads: 3, places: places.to_vec(), most_a_batch }
 }
 
@@ -24,14 +24,14 @@ fn no_room() -> OnnxError {
 }
 
 /// A pool whose sessions are their places, and have room for `room` at once.
-fn pool(plan: SessionPlan, room: usize) -> (Result<SessionPool<Place>, OnnxError>, Log) {
+fn pool(plan: SessionPlan, room: usize) -> (Result<SessionPool<SessionDevice>, OnnxError>, Log) {
     let log = Log::default();
     let (opened, warmed) = (log.clone(), log.clone());
-    let opens = move |place: Place, threads: usize| {
+    let opens = move |place: SessionDevice, threads: usize| {
         lock(&opened).push(format!("open {place} for {threads}"));
         Ok(place)
     };
-    let warms_up = move |place: &mut Place, batch: usize| {
+    let warms_up = move |place: &mut SessionDevice, batch: usize| {
         lock(&warmed).push(format!("warm {place} with {batch}"));
         if batch > room { Err(no_room()) } else { Ok(()) }
     };
@@ -40,22 +40,23 @@ fn pool(plan: SessionPlan, room: usize) -> (Result<SessionPool<Place>, OnnxError
 
 #[test]
 fn the_first_is_opened_at_once_and_the_others_when_they_are_asked_for() {
-    let (pool, log) = pool(plan(&[Place::Cpu], 8), 0);
+    let (pool, log) = pool(plan(&[SessionDevice::Cpu], 8), 0);
     let pool = pool.unwrap();
     assert_eq!(said(&log), "open cpu for 3");
     let first = pool.session().unwrap();
-    assert_eq!((said(&log).as_str(), first.session), ("", Some(Place::Cpu)));
+    assert_eq!((said(&log).as_str(), first.session), ("", Some(SessionDevice::Cpu)));
     let _second = pool.session().unwrap();
     assert_eq!(said(&log), "open cpu for 3");
 }
 
 #[test]
 fn sessions_go_round_the_places_and_a_lost_one_comes_back_to_its_own() {
-    let (pool, _) = pool(plan(&[Place::Cuda(0), Place::Cuda(2)], 1), 1);
+    let (pool, _) = pool(plan(&[SessionDevice::Cuda(0), SessionDevice::Cuda(2)], 1), 1);
     let pool = pool.unwrap();
-    let mut held: Vec<Pooled<Place>> = (0..4).map(|_| pool.session().unwrap()).collect();
-    let places = |held: &[Pooled<Place>]| held.iter().map(|pooled| pooled.session).collect::<Vec<_>>();
-    let (one, other) = (Some(Place::Cuda(0)), Some(Place::Cuda(2)));
+    let mut held: Vec<Pooled<SessionDevice>> = (0..4).map(|_| pool.session().unwrap()).collect();
+    let places =
+        |held: &[Pooled<SessionDevice>]| held.iter().map(|pooled| pooled.session).collect::<Vec<_>>();
+    let (one, other) = (Some(SessionDevice::Cuda(0)), Some(SessionDevice::Cuda(2)));
     assert_eq!(places(&held), [one, other, one, other]);
     for lost in [1, 1, 0] {
         held.remove(lost);
@@ -66,7 +67,7 @@ fn sessions_go_round_the_places_and_a_lost_one_comes_back_to_its_own() {
 
 #[test]
 fn a_gpu_is_warmed_up_with_the_largest_batch_that_fits() {
-    let (opened, log) = pool(plan(&[Place::Cuda(0)], 64), 20);
+    let (opened, log) = pool(plan(&[SessionDevice::Cuda(0)], 64), 20);
     let pooled = opened.unwrap().session().unwrap();
     assert_eq!(
         said(&log),
@@ -74,7 +75,7 @@ fn a_gpu_is_warmed_up_with_the_largest_batch_that_fits() {
          warm cuda:0 with 16"
     );
     assert_eq!(pooled.most, 16);
-    let (none, log) = pool(plan(&[Place::TensorRt(1)], 2), 0);
+    let (none, log) = pool(plan(&[SessionDevice::TensorRt(1)], 2), 0);
     assert!(none.err().unwrap().to_string().contains("no room"));
     assert!(said(&log).ends_with("warm tensorrt:1 with 1"));
     let (nowhere, _) = pool(plan(&[], 2), 0);
@@ -83,11 +84,11 @@ fn a_gpu_is_warmed_up_with_the_largest_batch_that_fits() {
 
 #[test]
 fn memory_that_runs_out_opens_the_session_anew_in_its_place() {
-    let (opened, log) = pool(plan(&[Place::Cpu], 8), 0);
+    let (opened, log) = pool(plan(&[SessionDevice::Cpu], 8), 0);
     let pool = opened.unwrap();
     let mut pooled = pool.session().unwrap();
     said(&log);
-    let run = |_: &mut Place, items: &[u32]| {
+    let run = |_: &mut SessionDevice, items: &[u32]| {
         lock(&log).push(format!("run {}", items.len()));
         if items.len() > 2 { Err(no_room()) } else { Ok(items.to_vec()) }
     };
@@ -105,7 +106,7 @@ fn a_pool_whose_model_does_not_open_again_refuses_the_rest() {
         0 => Ok(()),
         _ => Err(OnnxError::Device { device: "cuda:0".to_string(), why: "it fell off the bus".to_string() }),
     };
-    let pool = SessionPool::open(plan(&[Place::Cpu], 4), opens, |_, _| Ok(())).unwrap();
+    let pool = SessionPool::open(plan(&[SessionDevice::Cpu], 4), opens, |_, _| Ok(())).unwrap();
     let mut pooled = pool.session().unwrap();
     let answers: Vec<Result<u32, Refusal>> = pool.run(&mut pooled, &[1, 2, 3], |_, _| Err(no_room()));
     assert_eq!(answers.len(), 3);
@@ -120,7 +121,8 @@ fn a_pool_whose_model_does_not_open_again_refuses_the_rest() {
 fn a_plan_has_a_session_a_place_or_shares_the_cores() {
     for backend in backends() {
         let plan = SessionPlan::new(&backend, 600 << 20, 8);
-        let wanted = SessionPlan { sessions: 3, threads: 2, places: vec![Place::Cpu], most_a_batch: 8 };
+        let wanted =
+            SessionPlan { sessions: 3, threads: 2, places: vec![SessionDevice::Cpu], most_a_batch: 8 };
         assert_eq!(plan, wanted);
     }
 }
@@ -138,7 +140,7 @@ fn a_real_session_that_runs_out_of_memory_answers_in_halves() {
             counted.fetch_add(1, Ordering::Relaxed);
             Session::open(&model, &backend, place, threads)
         };
-        let pool = SessionPool::open(plan(&[Place::Cpu], 8), opens, |_, _| Ok(())).unwrap();
+        let pool = SessionPool::open(plan(&[SessionDevice::Cpu], 8), opens, |_, _| Ok(())).unwrap();
         let mut pooled = pool.session().unwrap();
         let run = |session: &mut Session, items: &[f32]| {
             let outputs = session.run(&[("x", TensorIn::F32 { shape: &[items.len()], data: items })])?;

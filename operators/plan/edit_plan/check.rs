@@ -10,7 +10,7 @@
 //!
 //! | type | its prompts |
 //! |---|---|
-//! | `add`, `remove` | name the object, its place ([`Place`]) and, where it is large or small, its [`Size`] |
+//! | `add`, `remove` | name the object, its place ([`Position`]) and, where it is large or small, its [`Size`] |
 //! | `replace` | names the object and its place; the result is another thing, at most `MOST_OF_NEW_OBJECT` words without its article, and the prompt names it |
 //! | `adjust` | names the object; the result is the same kind of thing (the noun's head), and not the noun as it was |
 //! | `extract` | names the object, and says that it is cut out |
@@ -26,7 +26,7 @@
 //! Naming is to the letter, whole words, in any case. An instruction to remove may not open with a verb of adding, nor the other
 //! way round.
 
-use super::place::{Place, Size, without};
+use super::place::{Position, Size, without};
 use super::words::{count, head, names, parts, same_kind, stands_alone, telling, words};
 use super::{Changes, EditPlan, Instruction, Operation, Outcome, PlannedObject, PlannedStep, Shows, Telling};
 
@@ -231,10 +231,10 @@ fn check_single(
     let rest = without(prompt, &object.noun);
     match operation {
         Operation::Add | Operation::Remove => {
-            Place::of(object.bbox, plan.width, plan.height).told_by(&rest)?;
+            Position::of(object.bbox, plan.width, plan.height).told_by(&rest)?;
             Size::of(object.bbox, plan.width, plan.height).told_by(&rest)
         }
-        Operation::Replace => Place::of(object.bbox, plan.width, plan.height).told_by(&rest),
+        Operation::Replace => Position::of(object.bbox, plan.width, plan.height).told_by(&rest),
         Operation::Extract => match has_one_of(prompt, &CUTTING) {
             true => Ok(()),
             false => Err("it does not say that the object is cut out on a clean background".into()),

@@ -6,7 +6,7 @@ use super::words::{names, parts, words};
 
 /// One of the nine fields of a picture, each a third of its width and of its height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     TopLeft,
     Top,
     TopRight,
@@ -18,39 +18,39 @@ pub enum Place {
     BottomRight,
 }
 
-impl Place {
+impl Position {
     /// In reading order.
-    pub const ALL: [Place; 9] = [
-        Place::TopLeft,
-        Place::Top,
-        Place::TopRight,
-        Place::Left,
-        Place::Centre,
-        Place::Right,
-        Place::BottomLeft,
-        Place::Bottom,
-        Place::BottomRight,
+    pub const ALL: [Position; 9] = [
+        Position::TopLeft,
+        Position::Top,
+        Position::TopRight,
+        Position::Left,
+        Position::Centre,
+        Position::Right,
+        Position::BottomLeft,
+        Position::Bottom,
+        Position::BottomRight,
     ];
 
     /// Of a box (left, top, right, bottom, in pixels) in a picture of this size. What is no number counts as the middle.
-    pub fn of(bbox: [f32; 4], width: u32, height: u32) -> Place {
+    pub fn of(bbox: [f32; 4], width: u32, height: u32) -> Position {
         let column = third(bbox[0], bbox[2], width);
         let row = third(bbox[1], bbox[3], height);
-        Place::ALL[3 * row + column]
+        Position::ALL[3 * row + column]
     }
 
     /// For a sentence about a picture: `on the left`, `in the top right corner`.
     pub fn phrase(self) -> &'static str {
         match self {
-            Place::TopLeft => "in the top left corner",
-            Place::Top => "at the top",
-            Place::TopRight => "in the top right corner",
-            Place::Left => "on the left",
-            Place::Centre => "in the centre",
-            Place::Right => "on the right",
-            Place::BottomLeft => "in the bottom left corner",
-            Place::Bottom => "at the bottom",
-            Place::BottomRight => "in the bottom right corner",
+            Position::TopLeft => "in the top left corner",
+            Position::Top => "at the top",
+            Position::TopRight => "in the top right corner",
+            Position::Left => "on the left",
+            Position::Centre => "in the centre",
+            Position::Right => "on the right",
+            Position::BottomLeft => "in the bottom left corner",
+            Position::Bottom => "at the bottom",
+            Position::BottomRight => "in the bottom right corner",
         }
     }
 
@@ -75,7 +75,7 @@ impl Place {
             }
         }
         let own = match self {
-            Place::Centre => any(&CENTRE),
+            Position::Centre => any(&CENTRE),
             _ => axes.iter().any(|(third, sides)| *third != 1 && any(sides[*third])),
         };
         if own { Ok(()) } else { Err(format!("it does not say where the object is: {}", self.phrase())) }
@@ -174,41 +174,41 @@ mod tests {
     #[test]
     fn the_middle_of_the_box_decides() {
         let fields = [
-            ([0.0, 0.0, 10.0, 10.0], Place::TopLeft),
-            ([0.0, 0.0, 300.0, 60.0], Place::Top),
-            ([250.0, 20.0, 300.0, 80.0], Place::TopRight),
-            ([0.0, 0.0, 60.0, 300.0], Place::Left),
-            ([50.0, 50.0, 250.0, 250.0], Place::Centre),
-            ([200.0, 120.0, 300.0, 170.0], Place::Right),
-            ([0.0, 250.0, 120.0, 300.0], Place::BottomLeft),
-            ([100.0, 280.0, 200.0, 300.0], Place::Bottom),
-            ([280.0, 280.0, 300.0, 300.0], Place::BottomRight),
-            ([f32::NAN, 0.0, 0.0, 10.0], Place::Top),
-            ([900.0, -900.0, 990.0, -880.0], Place::TopRight),
+            ([0.0, 0.0, 10.0, 10.0], Position::TopLeft),
+            ([0.0, 0.0, 300.0, 60.0], Position::Top),
+            ([250.0, 20.0, 300.0, 80.0], Position::TopRight),
+            ([0.0, 0.0, 60.0, 300.0], Position::Left),
+            ([50.0, 50.0, 250.0, 250.0], Position::Centre),
+            ([200.0, 120.0, 300.0, 170.0], Position::Right),
+            ([0.0, 250.0, 120.0, 300.0], Position::BottomLeft),
+            ([100.0, 280.0, 200.0, 300.0], Position::Bottom),
+            ([280.0, 280.0, 300.0, 300.0], Position::BottomRight),
+            ([f32::NAN, 0.0, 0.0, 10.0], Position::Top),
+            ([900.0, -900.0, 990.0, -880.0], Position::TopRight),
         ];
         for (bbox, place) in fields {
-            assert_eq!(Place::of(bbox, 300, 300), place, "{bbox:?}");
+            assert_eq!(Position::of(bbox, 300, 300), place, "{bbox:?}");
         }
-        assert_eq!(Place::of([0.0, 0.0, 0.0, 0.0], 0, 0), Place::Centre);
+        assert_eq!(Position::of([0.0, 0.0, 0.0, 0.0], 0, 0), Position::Centre);
     }
 
     #[test]
     fn every_place_is_told_by_its_own_phrase_and_by_no_opposite() {
-        for place in Place::ALL {
+        for place in Position::ALL {
             assert_eq!(place.told_by(place.phrase()), Ok(()));
             assert!(place.told_by("Remove the dog.").is_err());
-            let mirrored = Place::ALL[8 - place as usize];
-            if place != Place::Centre {
+            let mirrored = Position::ALL[8 - place as usize];
+            if place != Position::Centre {
                 assert!(place.told_by(mirrored.phrase()).is_err(), "{place:?}");
             }
         }
-        assert_eq!(Place::TopLeft.told_by("the kite in the upper part"), Ok(()));
-        assert_eq!(Place::TopLeft.told_by("in the top-left corner"), Ok(()));
-        assert!(Place::TopLeft.told_by("in the bottom-left corner").is_err());
-        assert_eq!(Place::Right.told_by("on the right-hand side"), Ok(()));
-        assert_eq!(Place::Centre.told_by("in the CENTER of the picture"), Ok(()));
-        assert_eq!(Place::Left.told_by("on the left, right beside the door"), Ok(()));
-        assert!(Place::Left.told_by("on the right").unwrap_err().contains("on the left"));
+        assert_eq!(Position::TopLeft.told_by("the kite in the upper part"), Ok(()));
+        assert_eq!(Position::TopLeft.told_by("in the top-left corner"), Ok(()));
+        assert!(Position::TopLeft.told_by("in the bottom-left corner").is_err());
+        assert_eq!(Position::Right.told_by("on the right-hand side"), Ok(()));
+        assert_eq!(Position::Centre.told_by("in the CENTER of the picture"), Ok(()));
+        assert_eq!(Position::Left.told_by("on the left, right beside the door"), Ok(()));
+        assert!(Position::Left.told_by("on the right").unwrap_err().contains("on the left"));
     }
 
     #[test]

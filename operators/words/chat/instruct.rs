@@ -10,7 +10,7 @@ use super::reader::said;
 use super::{ChatRequest, Part};
 use crate::editors::limits::Limits;
 use crate::plan::edit_plan::check::check_beside;
-use crate::plan::edit_plan::place::{Place, Size};
+use crate::plan::edit_plan::place::{Position, Size};
 use crate::plan::edit_plan::{Changes, EditPlan, EditType, Instruction, Needs, PlannedStep, Telling};
 use crate::plan::edit_type::edit_types;
 
@@ -98,7 +98,7 @@ fn question(plan: &EditPlan, limits: &Limits) -> String {
 fn told(step: &PlannedStep, plan: &EditPlan) -> String {
     let mut told = step.operation.name().to_owned();
     let Some(object) = &step.object else { return told };
-    let place = Place::of(object.bbox, plan.width, plan.height).phrase();
+    let place = Position::of(object.bbox, plan.width, plan.height).phrase();
     let of_a_background = step.operation.changes() == Changes::Background;
     let what = if of_a_background { "background" } else { "object" };
     let _ = write!(told, "\n{what}: {}", object.noun);

@@ -3,7 +3,7 @@
 use threshflow::row::RegionKind;
 
 use super::phrase::{list, number, plural, spaced, with_article};
-use crate::plan::edit_plan::place::{Place, Size};
+use crate::plan::edit_plan::place::{Position, Size};
 use crate::plan::edit_plan::words::words;
 
 /// So many things of one noun are told one by one; of more, the surest.
@@ -82,13 +82,13 @@ pub fn caption(finds: &[Seen<'_>], width: u32, height: u32) -> String {
 
 /// `the blue sky at the top`: a background has no size to speak of.
 fn behind(seen: &Seen<'_>, width: u32, height: u32) -> String {
-    let place = Place::of(seen.bbox, width, height).phrase();
+    let place = Position::of(seen.bbox, width, height).phrase();
     format!("the {} {place}", coloured(seen))
 }
 
 /// `a small red car on the left`
 fn one(seen: &Seen<'_>, width: u32, height: u32) -> String {
-    let place = Place::of(seen.bbox, width, height).phrase();
+    let place = Position::of(seen.bbox, width, height).phrase();
     spaced(&[&with_article(&described(seen, width, height)), place])
 }
 

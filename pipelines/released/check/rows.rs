@@ -31,13 +31,13 @@ pub(crate) struct Row {
 }
 
 /// The parquet files at any depth, those of [`DETAILS`] apart, sorted; paths below `folder`.
-pub(crate) struct Found {
+pub(crate) struct FoundTables {
     pub tables: Vec<PathBuf>,
     pub details: Vec<PathBuf>,
 }
 
-pub(crate) fn find_tables(folder: &Path, findings: &mut Vec<Finding>) -> Found {
-    let mut found = Found { tables: Vec::new(), details: Vec::new() };
+pub(crate) fn find_tables(folder: &Path, findings: &mut Vec<Finding>) -> FoundTables {
+    let mut found = FoundTables { tables: Vec::new(), details: Vec::new() };
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {
         let entries = match std::fs::read_dir(folder.join(&below)) {

@@ -1,6 +1,6 @@
 //! How an object is named: `the small red car on the left`.
 
-use crate::plan::edit_plan::place::{Place, Size};
+use crate::plan::edit_plan::place::{Position, Size};
 use crate::plan::edit_plan::words::{count, head, words};
 use crate::plan::edit_plan::{EditPlan, PlannedObject};
 use crate::words::plain::phrase::{is_plural, spaced, with_article};
@@ -38,7 +38,7 @@ impl<'a> Subject<'a> {
             colour,
             size,
             tint: colour.filter(|colour| !terse && !in_noun(colour)).unwrap_or_default(),
-            place: Place::of(object.bbox, plan.width, plan.height).phrase(),
+            place: Position::of(object.bbox, plan.width, plan.height).phrase(),
         }
     }
 
