@@ -93,9 +93,10 @@ impl ChatCache {
 }
 
 /// With the cache's name: operators that ask the same model have a cache each, so that each can be told of and cleaned away.
+/// Its part is named as in the stores that there are.
 fn stamp_of(cache: &str, model: &ChatModel) -> Stamp {
     let mut parts = model.stamp_parts();
-    parts.push(("cache", cache.as_bytes().to_vec()));
+    parts.push(("book", cache.as_bytes().to_vec()));
     Stamp::of_gathered(&parts)
 }
 
