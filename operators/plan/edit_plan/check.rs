@@ -179,12 +179,6 @@ fn check_phrase(result: &str, operation: Operation) -> Result<(), String> {
     ];
     let name = operation.name();
     let said = words(result);
-    let no_more_than = |first: &str| match operation.outcome() {
-        Outcome::Nothing => 0,
-        Outcome::Style => MOST_OF_STYLE,
-        Outcome::Thing | Outcome::Reference => MOST_OF_NEW_OBJECT + usize::from(is_article(first)),
-        Outcome::Look | Outcome::Ground => MOST_OF_RESULT,
-    };
     if !operation.has_result() {
         let empty = result.trim().is_empty();
         return if empty { Ok(()) } else { Err(format!("the result of {name} must be empty")) };
@@ -196,7 +190,12 @@ fn check_phrase(result: &str, operation: Operation) -> Result<(), String> {
     if VERBS.contains(&first.as_str()) || result.trim_end().ends_with('.') {
         return Err(format!("the result {result:?} must be a noun phrase, not a sentence"));
     }
-    let most = no_more_than(first);
+    let most = match operation.outcome() {
+        Outcome::Nothing => 0,
+        Outcome::Style => MOST_OF_STYLE,
+        Outcome::Thing | Outcome::Reference => MOST_OF_NEW_OBJECT + usize::from(is_article(first)),
+        Outcome::Look | Outcome::Ground => MOST_OF_RESULT,
+    };
     match count(result) {
         words if words > most => {
             Err(format!("the result {result:?} has {words} words, at most {most} are allowed"))
