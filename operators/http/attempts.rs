@@ -68,7 +68,8 @@ impl Host {
             let pause = drawn.max(fault.pause.unwrap_or_default());
             let left = deadline.saturating_duration_since(Instant::now());
             if matches!(fault.went, Went::Badly) || error.class == CallClass::RateLimited {
-                self.health.failed(&self.scrubbed(&fault.words), error.retry.then_some(pause));
+                let words = self.scrubbed(&fault.words);
+                self.health.failed(fault.went, &words, error.retry.then_some(pause));
             }
             paid_in_vain += usize::from(fault.is_paid_in_vain());
             let spent = paid_in_vain >= MOST_PAID_IN_VAIN;

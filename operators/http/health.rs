@@ -11,6 +11,7 @@ use serde_json::Value;
 use ureq::http::Method;
 
 use super::attempts::Call;
+use super::gate::Went;
 use super::send::{self, Expected, Payload, shown};
 use super::{CallClass, CallError, Host, KeyHeader, Tokens};
 
@@ -46,6 +47,14 @@ struct Ails {
     tries: u32,
     since: Instant,
     next: Option<Instant>,
+    /// It did worse than to ask for patience: other requests that are under way may get no answer either.
+    ceased: bool,
+}
+
+impl Ails {
+    fn since(now: Instant) -> Self {
+        Ails { words: String::new(), tries: 0, since: now, next: None, ceased: false }
+    }
 }
 
 impl Health {
@@ -60,14 +69,14 @@ impl Health {
         state.answered.insert(kind);
     }
 
-    /// A request failed, and the next one is sent after this pause; `None` where none is.
-    pub(super) fn failed(&self, words: &str, pause: Option<Duration>) {
+    /// A request failed in that way, and the next one is sent after this pause; `None` where none is.
+    pub(super) fn failed(&self, went: Went, words: &str, pause: Option<Duration>) {
         let now = Instant::now();
         let next = pause.map(|pause| now + pause);
         let mut state = self.lock();
-        let ails =
-            state.ails.get_or_insert_with(|| Ails { words: String::new(), tries: 0, since: now, next: None });
+        let ails = state.ails.get_or_insert_with(|| Ails::since(now));
         ails.tries += 1;
+        ails.ceased |= went == Went::Badly;
         words.clone_into(&mut ails.words);
         ails.next = next;
     }
@@ -86,9 +95,9 @@ impl Health {
         self.lock().hopeless.clone()
     }
 
-    /// Whether requests fail, one after the other.
-    pub(super) fn ails(&self) -> bool {
-        self.lock().ails.is_some()
+    /// Whether requests fail, one after the other. A server that asks for patience does answer.
+    pub(super) fn has_ceased(&self) -> bool {
+        self.lock().ails.as_ref().is_some_and(|ails| ails.ceased)
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -158,7 +167,7 @@ impl Host {
                 }
                 if fault.class == CallClass::Timeout {
                     let words = format!("no answer to a list of models within {}", shown(PATIENCE));
-                    self.health.failed(&words, None);
+                    self.health.failed(Went::Badly, &words, None);
                 }
                 Ok(Vec::new())
             }
@@ -180,12 +189,12 @@ mod tests {
     #[test]
     fn trouble_is_told_when_it_lasts_and_ends_with_an_answer() {
         let health = Health::default();
-        health.failed("refuses connections", Some(Duration::from_secs(8)));
+        health.failed(Went::Badly, "refuses connections", Some(Duration::from_secs(8)));
         assert_eq!(health.trouble(), None, "one failure is no news");
         if let Some(ails) = &mut health.lock().ails {
             ails.since -= NEWS_AFTER;
         }
-        health.failed("refuses connections", Some(Duration::from_millis(8_500)));
+        health.failed(Went::Badly, "refuses connections", Some(Duration::from_millis(8_500)));
         assert_eq!(health.trouble().as_deref(), Some("refuses connections, 2 tries, next in 8 s"));
         health.answered("POST a".to_owned());
         assert_eq!(health.trouble(), None);
@@ -198,6 +207,18 @@ mod tests {
             Some("there is no such model"),
             "another was never answered"
         );
+    }
+
+    #[test]
+    fn a_server_that_asks_for_patience_has_not_ceased_to_answer() {
+        let health = Health::default();
+        health.failed(Went::Unsaid, "slow down", None);
+        assert!(!health.has_ceased());
+        health.failed(Went::Badly, "refuses connections", None);
+        health.failed(Went::Unsaid, "slow down", None);
+        assert!(health.has_ceased());
+        health.answered("POST a".to_owned());
+        assert!(!health.has_ceased());
     }
 
     #[test]

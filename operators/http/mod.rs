@@ -200,8 +200,8 @@ impl Endpoint for Host {
     fn hopeless(&self) -> Option<String> {
         self.health.hopeless()
     }
-    fn is_answering(&self) -> bool {
-        self.gate.in_flight() > 0 && !self.health.ails()
+    fn in_vain(&self) -> usize {
+        if self.health.has_ceased() { self.gate.in_flight() } else { 0 }
     }
     fn trouble(&self) -> Option<String> {
         self.health.trouble().or_else(|| self.pulse.silence())

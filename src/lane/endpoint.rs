@@ -15,9 +15,9 @@ pub trait Endpoint: Send + Sync {
     fn hopeless(&self) -> Option<String> {
         None
     }
-    /// Whether something is under way of which an answer may come.
-    fn is_answering(&self) -> bool {
-        true
+    /// Requests under way of which nothing is expected, since it has ceased to answer.
+    fn in_vain(&self) -> usize {
+        0
     }
     /// What ails it now, and when it is tried again, for people; `None` where all is well.
     fn trouble(&self) -> Option<String> {

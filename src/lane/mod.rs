@@ -258,12 +258,13 @@ impl Lanes {
     }
 
     /// What is being answered and worth waiting for, stage by stage, for people. What servers were asked that have ceased to answer
-    /// is not: nothing comes of it.
+    /// is not: nothing comes of it. An answer that has come is under way until it is remembered, which may take a while: pictures
+    /// are decoded.
     pub fn under_way(&self) -> Vec<String> {
-        let endpoints = self.endpoints();
-        let answers = endpoints.is_empty() || endpoints.iter().any(|endpoint| endpoint.is_answering());
-        let stages = self.status().into_iter().filter(|stage| stage.at_work > 0);
-        let worth = stages.filter(|stage| answers || !stage.asks_servers);
+        let stages: Vec<_> = self.status().into_iter().filter(|stage| stage.at_work > 0).collect();
+        let ask: usize = stages.iter().filter(|stage| stage.asks_servers).map(|stage| stage.at_work).sum();
+        let in_vain: usize = self.endpoints().iter().map(|endpoint| endpoint.in_vain()).sum();
+        let worth = stages.into_iter().filter(|stage| ask > in_vain || !stage.asks_servers);
         worth.map(|stage| format!("{} of {}", stage.at_work, stage.name)).collect()
     }
 

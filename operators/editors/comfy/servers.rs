@@ -47,9 +47,9 @@ impl Endpoint for Server {
         self.endpoints.hopeless()
     }
 
-    fn is_answering(&self) -> bool {
+    fn in_vain(&self) -> usize {
         let state = self.endpoints.state(self.number);
-        state.busy > 0 && state.failures == 0
+        if state.failures > 0 { state.busy } else { 0 }
     }
 
     fn trouble(&self) -> Option<String> {

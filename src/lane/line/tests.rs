@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar};
 use super::*;
 use crate::lane::in_flight::Flight;
 use crate::lane::{
-    AskLog, Completion, Key, LaneOptions, Lanes, Limits, Mailbox, Mode, Operator, Prepares, Reply, Stage,
-    Subject, Watched,
+    AskLog, Completion, Endpoint, Key, LaneOptions, Lanes, Limits, Mailbox, Mode, Operator, Prepares, Reply,
+    Stage, Subject, Watched,
 };
 use crate::memo::Remembered;
 use crate::row::{Image, Refusal, RowId, Score, Stamp, Unit};
@@ -302,6 +302,48 @@ fn what_waits_in_line_can_be_withdrawn() {
     let calls = lock(&lane.shared.done).calls[SLOW];
     assert!((10..=11).contains(&calls), "{calls} calls");
     assert_eq!(lock(&lane.log).len(), 20 + calls - 10, "what was withdrawn was never asked");
+}
+
+/// A server with so many requests under way that come to nothing.
+struct Server(AtomicUsize);
+
+impl Endpoint for Server {
+    fn name(&self) -> String {
+        "server".to_owned()
+    }
+    fn stop(&self) {}
+    fn report(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+    fn line(&self) -> String {
+        String::new()
+    }
+    fn in_vain(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+/// The servers are done with it: it is with its operator, which decodes it.
+#[test]
+fn an_answer_that_has_come_is_waited_for_until_it_is_remembered() {
+    let lane = Lane::open(3);
+    let server = Arc::new(Server(AtomicUsize::new(0)));
+    lane.lanes.watch(server.clone());
+    lane.shared.hold(true);
+    lane.ask();
+    lane.completions(1);
+    lane.wait_for_lines(1);
+    lane.lanes.stop();
+    assert_eq!(lane.lanes.under_way(), ["1 of two_lines"]);
+    server.0.store(1, SeqCst);
+    assert_eq!(lane.lanes.under_way(), [""; 0], "what waits for a dead server is not waited for");
+    server.0.store(0, SeqCst);
+    std::thread::scope(|threads| {
+        let waits = threads.spawn(|| lane.lanes.wait_for_answers(Duration::from_secs(60)));
+        lane.shared.hold(false);
+        waits.join().unwrap();
+    });
+    assert_eq!(lane.stage.memo().len(), 2, "it was remembered");
 }
 
 #[test]
