@@ -1,17 +1,10 @@
-//! Pipelines: one Rust file or folder for each pipeline, the register of those that the program `threshflow` has, and what they show and
-//! measure.
+//! Pipelines: one Rust file or folder for each pipeline, and the register of those that the program `threshflow` has.
 
-mod candidates;
-pub mod demo;
-mod demo_run;
 pub mod distinct;
-pub mod edit_record;
-pub mod ground;
-pub mod illustrate;
-pub mod imgedit;
 pub mod prepare;
 pub mod recap_mask;
 mod register;
-pub mod released;
 
+pub use imgedit;
+pub use kit::{demo, edit_record, ground, illustrate, released};
 pub use register::PROGRAM;

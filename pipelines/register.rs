@@ -3,7 +3,6 @@
 use threshflow::cli::{Entry, Program};
 
 use crate::distinct::Distinct;
-use crate::imgedit::ImgEdit;
 use crate::prepare::Prepare;
 use crate::recap_mask::RecapMask;
 
@@ -13,9 +12,9 @@ pub static PROGRAM: Program = Program {
     about: "Curates image-edit datasets by pipelines whose thresholds can be moved at little cost",
     pipelines: &[
         // The first is the default: `threshflow run` is `threshflow imgedit run`.
-        Entry::of::<ImgEdit>(),
-        Entry::of::<RecapMask>(),
-        Entry::of::<Prepare>(),
-        Entry::of::<Distinct>(),
+        &imgedit::ENTRY,
+        &Entry::of::<RecapMask>(),
+        &Entry::of::<Prepare>(),
+        &Entry::of::<Distinct>(),
     ],
 };

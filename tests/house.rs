@@ -109,10 +109,11 @@ fn wrong(source: &Source) -> Vec<String> {
             say(format!("{name} has no example: show it in a block of code that asserts something"));
         }
     }
-    if source.path.starts_with("operators/") && uses(&code, "pipelines") {
+    let knows_pipelines = ["pipelines", "imgedit", "kit"].iter().any(|krate| uses(&code, krate));
+    if source.path.starts_with("operators/") && knows_pipelines {
         say("an operator knows no pipeline".into());
     }
-    if source.path.starts_with("src/") && (uses(&code, "operators") || uses(&code, "pipelines")) {
+    if source.path.starts_with("src/") && (uses(&code, "operators") || knows_pipelines) {
         say("the engine knows neither operators nor pipelines".into());
     }
     wrong
@@ -252,9 +253,10 @@ fn a_library_out_of_its_room_is_caught() {
     );
     caught("src/publish/wanted.rs", "let x = arrow_array::Int64Array::new();", "arrow_array belongs to");
     caught("operators/aesthetic.rs", "use pipelines::prepare;", "an operator knows no pipeline");
+    caught("operators/judge.rs", "use kit::ground::Ground;", "an operator knows no pipeline");
     caught("src/cli/mod.rs", "use operators::Aesthetic;", "the engine knows neither");
     caught(
-        "pipelines/demo/shards.rs",
+        "pipelines/kit/demo/shards.rs",
         "let header = tar::Header::new_ustar();",
         "tars are written by PlainTar",
     );

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use operators::plan::choose::{PIXELS_APART, Shares};
 
-use crate::ground::GroundArgs;
-use crate::imgedit::flags;
+use crate::values;
+use kit::ground::GroundArgs;
 
 /// Where chat models are, where nobody says.
 pub(crate) const DEFAULT_CHAT_URL: &str = "https://api.openai.com/v1";
@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     pub seed: u64,
     /// How far apart the two objects of hybrid and content_memory must be, in pixels
-    #[arg(long, default_value_t = PIXELS_APART, value_name = "PIXELS", value_parser = flags::pixels)]
+    #[arg(long, default_value_t = PIXELS_APART, value_name = "PIXELS", value_parser = values::pixels)]
     pub pixels_apart: f32,
     /// Take a sample's own caption if it has one; ask only if it is missing
     #[arg(long)]
@@ -82,19 +82,19 @@ pub struct ChatArgs {
     #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     pub judge_model: Option<String>,
     /// The temperature of all chat models, 0 to 2
-    #[arg(long, default_value_t = 0.0, value_parser = flags::temperature)]
+    #[arg(long, default_value_t = 0.0, value_parser = values::temperature)]
     pub temperature: f32,
     /// The most tokens of an answer
     #[arg(long, default_value_t = 1024, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: u32,
     /// The most requests of one endpoint that are under way at once
-    #[arg(long, default_value_t = 16, value_name = "REQUESTS", value_parser = flags::at_least_one)]
+    #[arg(long, default_value_t = 16, value_name = "REQUESTS", value_parser = values::at_least_one)]
     pub in_flight: usize,
     /// Seconds that one request may take
-    #[arg(long, default_value_t = 120.0, value_name = "SECONDS", value_parser = flags::seconds)]
+    #[arg(long, default_value_t = 120.0, value_name = "SECONDS", value_parser = values::seconds)]
     pub call_timeout: f64,
     /// Seconds that a question may take with all its retries
-    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = flags::seconds)]
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = values::seconds)]
     pub call_deadline: f64,
     /// The most requests that an endpoint is sent in a minute
     #[arg(long, value_name = "REQUESTS")]
@@ -116,7 +116,7 @@ pub struct EditorArgs {
     pub workflows: Option<PathBuf>,
     /// Seconds that a prompt may take from ComfyUI's queue to its end, waiting included; --call-timeout and --call-deadline bound
     /// its calls, and how long an edit waits for a server that works
-    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = flags::seconds)]
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS", value_parser = values::seconds)]
     pub comfyui_timeout: f64,
     /// The endpoint of an editing model: OpenAI-style images/edits
     #[arg(long, value_name = "URL", requires = "edit_model")]
@@ -131,7 +131,7 @@ pub struct EditorArgs {
     #[arg(long, value_name = "QUALITY", requires = "edit_url", value_parser = NonEmptyStringValueParser::new())]
     pub edit_quality: Option<String>,
     /// Another field that is sent to the editing model as it is; may be given several times: --edit-field num_inference_steps=28
-    #[arg(long, value_name = "NAME=VALUE", requires = "edit_url", value_parser = flags::field)]
+    #[arg(long, value_name = "NAME=VALUE", requires = "edit_url", value_parser = values::field)]
     pub edit_field: Vec<(String, String)>,
     /// The field in which the editing model gets a seed of 31 bits: seed. Without it, no seed is sent
     #[arg(long, value_name = "NAME", requires = "edit_url", value_parser = NonEmptyStringValueParser::new())]
@@ -161,7 +161,7 @@ pub struct SpendingArgs {
     #[arg(long, value_name = "REQUESTS")]
     pub max_calls: Option<u64>,
     /// The most that requests may cost, in USD; every model then needs a price
-    #[arg(long, value_name = "USD", value_parser = flags::dollars)]
+    #[arg(long, value_name = "USD", value_parser = values::dollars)]
     pub max_cost: Option<f64>,
     /// Prices by model, in USD per million tokens: {"MODEL": {"prompt": 2.5, "completion": 10.0}}
     #[arg(long, value_name = "FILE")]

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use threshflow::cli::{Commands, Failure, Output, print_json};
 
-use crate::demo::VOCABULARY;
-use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
-use crate::imgedit::subcommands::release_to;
-use crate::released::{self, DEFAULT_PIECE_BYTES, Severity};
+use crate::subcommands::release_to;
+use kit::demo::VOCABULARY;
+use kit::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
+use kit::released::{self, DEFAULT_PIECE_BYTES, Severity};
 
 const FLAGS: [(&str, &str); 6] = [
     ("--aesthetic", "aesthetic"),

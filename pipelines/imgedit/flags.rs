@@ -1,48 +1,10 @@
-//! What the values of `imgedit`'s flags may be, and which flags go together. Errors are reported before anything is opened or asked.
+//! Which of `imgedit`'s flags go together. Errors are reported before anything is opened or asked.
 
 use operators::http::Prices;
 use operators::plan::edit_plan::EditType;
 use threshflow::cli::Failure;
 
-use crate::imgedit::args::{Args, DEFAULT_CHAT_URL, EditMask, EditorArgs};
-
-/// A number from `least` to `most`; `allowed` says so in words.
-fn number(text: &str, (least, most): (f64, f64), allowed: &str) -> Result<f64, String> {
-    let number: f64 = text.trim().parse().unwrap_or(f64::NAN);
-    if (least..=most).contains(&number) { Ok(number) } else { Err(format!("give {allowed}")) }
-}
-
-/// Of a model's sampling.
-pub(crate) fn temperature(text: &str) -> Result<f32, String> {
-    number(text, (0.0, 2.0), "a number from 0 (the likeliest answer) to 2").map(|number| number as f32)
-}
-
-/// A distance in pixels.
-pub(crate) fn pixels(text: &str) -> Result<f32, String> {
-    number(text, (0.0, 1e6), "pixels, 0 or more").map(|number| number as f32)
-}
-
-/// A duration in seconds.
-pub(crate) fn seconds(text: &str) -> Result<f64, String> {
-    number(text, (0.001, 1e7), "seconds, 0.001 or more")
-}
-
-/// An amount in USD.
-pub(crate) fn dollars(text: &str) -> Result<f64, String> {
-    number(text, (0.0, 1e9), "USD, 0 or more")
-}
-
-/// A count that is not 0.
-pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
-    text.trim().parse().ok().filter(|count| *count > 0).ok_or_else(|| "give a whole number, 1 or more".into())
-}
-
-/// A form's field: `NAME=VALUE`. The editor says which names are its own.
-pub(crate) fn field(text: &str) -> Result<(String, String), String> {
-    let named = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = named.ok_or("it takes NAME=VALUE, such as num_inference_steps=28")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
+use crate::args::{Args, DEFAULT_CHAT_URL, EditMask, EditorArgs};
 
 /// The models that are named, each with its flag.
 fn models(args: &Args) -> Vec<(&'static str, &str)> {

@@ -11,6 +11,7 @@ mod open;
 mod record;
 pub mod release;
 pub mod subcommands;
+mod values;
 
 use std::path::Path;
 
@@ -24,16 +25,16 @@ use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, RegionScore, Segment,
     ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Demo, Failure, Workbench};
+use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
 use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 
-use crate::candidates::candidate_dials;
-use crate::illustrate::IllustrateEdits;
-use crate::imgedit::args::Args;
-use crate::imgedit::record::ImgEditRecorder;
+use crate::args::Args;
+use crate::record::ImgEditRecorder;
+use kit::candidate_dials;
+use kit::illustrate::IllustrateEdits;
 
 dials! {
     /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=5 --set follows=4`.
@@ -92,6 +93,9 @@ pub struct ImgEdit {
     pub(crate) recorder: ImgEditRecorder,
     pub(crate) illustrator: IllustrateEdits,
 }
+
+/// The pipeline as a program has it. It is compiled here, with the crate.
+pub static ENTRY: Entry = Entry::of::<ImgEdit>();
 
 impl Pipeline for ImgEdit {
     const NAME: &'static str = "imgedit";

@@ -28,14 +28,14 @@ use threshflow::cli::{Failure, Workbench};
 use threshflow::lane::{Lanes, Operator, Stage};
 use threshflow::row::RegionKind;
 
-use crate::edit_record::RecordedStamp;
-use crate::ground::{Ground, Opening};
-use crate::illustrate::IllustrateEdits;
-use crate::imgedit::ImgEdit;
-use crate::imgedit::args::{Args, EditMask, EditorArgs};
-use crate::imgedit::flags;
-use crate::imgedit::record::ImgEditRecorder;
-use crate::recap_mask::record::RecapRecorder;
+use crate::ImgEdit;
+use crate::args::{Args, EditMask, EditorArgs};
+use crate::flags;
+use crate::record::ImgEditRecorder;
+use kit::edit_record::RecordedStamp;
+use kit::ground::{Ground, Opening};
+use kit::illustrate::IllustrateEdits;
+use kit::region_record::RegionRecorder;
 
 fn said(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())
@@ -301,7 +301,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
 
     let illustrator = IllustrateEdits { pictures: pictures.clone() };
     let recorder = ImgEditRecorder {
-        recap: RecapRecorder::new(
+        recap: RegionRecorder::new(
             Some(captions),
             noun_source,
             detect.clone(),

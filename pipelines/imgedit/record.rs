@@ -15,17 +15,17 @@ use threshflow::lane::{Key, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
 use threshflow::row::{ContentHash, Edit, Image, Refusal, Region, Stamp};
 
-use crate::edit_record::{
+use kit::edit_record::{
     EditRecord, RecordedObject, RecordedPass, RecordedPicture, RecordedStamp, RecordedTurn,
 };
-use crate::recap_mask::record::RecapRecorder;
+use kit::region_record::RegionRecorder;
 
 /// Raise this when the code changes what a row of an edit is.
 const VERSION: &[u8] = b"imgedit_record/2";
 
 /// Writes records of pictures and of their edits out of what the stages remember.
 pub(crate) struct ImgEditRecorder {
-    pub recap: RecapRecorder,
+    pub recap: RegionRecorder,
     pub choose: Arc<Choose>,
     pub pictures: EditPictures,
     pub judge: Arc<Stage<Judge>>,

@@ -8,8 +8,8 @@ use serde_json::json;
 use threshflow::cli::{Failure, apart, print_json, tell_mended};
 use threshflow::publish::Verified;
 
-use crate::imgedit::release::{OpenError, PublishedEdits};
-use crate::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
+use crate::release::{OpenError, PublishedEdits};
+use kit::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
 
 #[derive(Args)]
 struct ReleaseOptions {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use threshflow::cli::{Commands, Failure, Output, print_json};
 
-use crate::demo_run::{AESTHETIC, DemoParts, DemoRun};
+use kit::demo_run::{AESTHETIC, DemoParts, DemoRun};
 
 /// What the two turns set the dial to; a first run leaves it at its default of 4.75.
 const TURNS: [f32; 2] = [5.5, 4.0];

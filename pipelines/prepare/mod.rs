@@ -13,7 +13,7 @@ use threshflow::cli::{App, Bench, Demo, Failure, Workbench};
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
 
-use crate::illustrate::Illustrate;
+use kit::illustrate::Illustrate;
 
 dials! {
     /// What a rerun may turn: `threshflow prepare run ... --set aesthetic=5.0`.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use threshflow::cli::{Commands, Failure, Output, print_json};
 
-use crate::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
+use kit::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
 
 const FLAGS: [(&str, &str); 5] = [
     ("--aesthetic", "aesthetic"),

@@ -4,7 +4,6 @@
 //! before a question saves the question for the rows that it holds back.
 
 mod demo;
-pub(crate) mod record;
 
 use operators::plan::noun_list::NounSource;
 use operators::{
@@ -17,10 +16,10 @@ use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 
-use crate::candidates::candidate_dials;
-use crate::ground::{Ground, GroundArgs, Opening};
-use crate::illustrate::Illustrate;
-use crate::recap_mask::record::RecapRecorder;
+use kit::candidate_dials;
+use kit::ground::{Ground, GroundArgs, Opening};
+use kit::illustrate::Illustrate;
+use kit::region_record::RegionRecorder;
 
 dials! {
     /// What a rerun may turn: `threshflow recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
@@ -63,7 +62,7 @@ pub struct RecapMask {
     detect: Arc<Stage<Detect>>,
     segment: Arc<Stage<Segment>>,
     region_score: Arc<Stage<RegionScore>>,
-    recorder: RecapRecorder,
+    recorder: RegionRecorder,
 }
 
 impl Pipeline for RecapMask {
@@ -104,7 +103,7 @@ impl App for RecapMask {
         let source: Arc<dyn NounSource> = nouns.clone();
         let Ground { detect, segment, region_score, .. } = opening.ground(&source)?;
         let records = opening.records.clone();
-        let recorder = RecapRecorder::new(None, source, detect.clone(), segment.clone(), records);
+        let recorder = RegionRecorder::new(None, source, detect.clone(), segment.clone(), records);
         let aesthetic = opening.aesthetic.clone();
         Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder })
     }

@@ -39,7 +39,7 @@ pub struct Program {
     /// The first line of `--help`.
     pub about: &'static str,
     /// The register. No pipeline is named as a subcommand of the first.
-    pub pipelines: &'static [Entry],
+    pub pipelines: &'static [&'static Entry],
 }
 
 /// How a program was called.
@@ -88,7 +88,7 @@ impl Program {
     }
 
     fn pipeline(&self, name: &str) -> Option<&Entry> {
-        self.pipelines.iter().find(|entry| entry.name == name)
+        self.pipelines.iter().copied().find(|entry| entry.name == name)
     }
 
     /// The pipelines and the program's own commands.

@@ -23,7 +23,7 @@ const ENGINE: &[&str] = &[
     "say", "limits", "row", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline", "cli",
 ];
 
-const TOWERS: [Tower; 3] = [
+const TOWERS: [Tower; 5] = [
     Tower {
         krate: "src",
         rooms: ENGINE,
@@ -40,7 +40,10 @@ const TOWERS: [Tower; 3] = [
         strangers: &[],
         whole: &["onnx"],
     },
+    // Which of these crates may know which is said in their manifests.
     Tower { krate: "pipelines", rooms: &[], top: Some("pipelines"), strangers: &[], whole: &[] },
+    Tower { krate: "pipelines/imgedit", rooms: &[], top: Some("imgedit"), strangers: &[], whole: &[] },
+    Tower { krate: "pipelines/kit", rooms: &[], top: Some("kit"), strangers: &[], whole: &[] },
 ];
 
 impl Tower {

@@ -9,6 +9,9 @@ pub struct Source {
 /// Where a path of modules leads: `["flow", "gate", "Gate"]`.
 pub type Named = Vec<String>;
 
+/// Crates that lie in the folder of another.
+pub const NESTED: [&str; 2] = ["pipelines/imgedit", "pipelines/kit"];
+
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {
         Source { path: path.to_owned(), text: text.to_owned() }
@@ -32,15 +35,18 @@ impl Source {
         self.path.starts_with("tests/") || unit_tests
     }
 
-    /// The folder of its crate: `src`, `operators`.
+    /// The folder of its crate: `src`, `operators`, `pipelines/kit`.
     pub fn krate(&self) -> &str {
-        self.path.split('/').next().unwrap_or_default()
+        let nested = NESTED
+            .into_iter()
+            .find(|krate| self.path.strip_prefix(krate).is_some_and(|below| below.starts_with('/')));
+        nested.unwrap_or_else(|| self.path.split('/').next().unwrap_or_default())
     }
 
     /// The module that the file is: `["flow", "ask"]` for `src/flow/ask.rs`, `["onnx"]` for `operators/onnx/mod.rs`, none for a
     /// `lib.rs`.
     pub fn module(&self) -> Named {
-        let below = self.path.split_once('/').map_or("", |(_, below)| below);
+        let below = self.path[self.krate().len()..].trim_start_matches('/');
         let below = below.strip_suffix(".rs").unwrap_or(below);
         let mut module: Named = below.split('/').map(str::to_owned).collect();
         if module.last().is_some_and(|last| last == "mod" || module.len() == 1 && last == "lib") {

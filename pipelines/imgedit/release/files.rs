@@ -14,8 +14,8 @@ use threshflow::shard::{
     EndFrame, Picture, ReadOptions, Sample, Shard, content_of, format_of, orientation_of,
 };
 
-use crate::edit_record::EditRecord;
-use crate::released::PictureFile;
+use kit::edit_record::EditRecord;
+use kit::released::PictureFile;
 
 /// An open shard and where in it each picture lies.
 pub(crate) struct OpenShard {

@@ -25,12 +25,12 @@ use threshflow::publish::{
 use threshflow::row::{ContentHash, Stamp};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError};
 
-use crate::edit_record::{EditRecord, RecordedObject, RecordedTurn};
-use crate::released::{
+use files::{OpenShard, drawn_reference, picture_file};
+use kit::edit_record::{EditRecord, RecordedObject, RecordedTurn};
+use kit::released::{
     EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
     StageStamp, Turn,
 };
-use files::{OpenShard, drawn_reference, picture_file};
 use recent::Recent;
 
 /// Most bytes of a part's records that are held at once; what does not fit is read again.

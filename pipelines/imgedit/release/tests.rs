@@ -17,9 +17,9 @@ use threshflow::row::RegionKind;
 use threshflow::shard::find;
 
 use super::*;
-use crate::edit_record::RecordedPass;
-use crate::imgedit::subcommands;
-use crate::released::{DEFAULT_PIECE_BYTES, check, release};
+use crate::subcommands;
+use kit::edit_record::RecordedPass;
+use kit::released::{DEFAULT_PIECE_BYTES, check, release};
 
 const STAMP: &str = "00112233445566778899aabbccddeeff";
 
@@ -62,7 +62,7 @@ fn turned() -> Vec<u8> {
     std::fs::read(fixtures().join("pictures/exif_6.jpg")).unwrap()
 }
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../operators/fixtures")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../operators/fixtures")
 }
 
 fn key_of(bytes: &[u8]) -> ContentHash {
@@ -238,7 +238,7 @@ impl Desk {
         assert!(words.iter().all(|words| error.contains(words)), "{error}");
     }
 
-    fn release(&self) -> crate::released::Released {
+    fn release(&self) -> kit::released::Released {
         release(&self.path("to"), &self.open().unwrap(), DEFAULT_PIECE_BYTES).unwrap()
     }
 

@@ -5,20 +5,21 @@ use threshflow::prelude::*;
 use threshflow::row::{Has, RegionKind};
 
 /// The dials of a pipeline that say which regions are candidates: see [`candidate_dials!`].
-pub(crate) struct CandidateDials<'d, 's> {
-    pub(crate) object_area: &'d Dial<'s, Area>,
-    pub(crate) object_area_most: &'d Dial<'s, Area>,
-    pub(crate) object_clip: &'d Dial<'s, ClipScore>,
-    pub(crate) object_area_sure: &'d Dial<'s, Area>,
-    pub(crate) object_mask: &'d Dial<'s, MaskScore>,
-    pub(crate) background_area: &'d Dial<'s, Area>,
-    pub(crate) background_area_most: &'d Dial<'s, Area>,
-    pub(crate) background_clip: &'d Dial<'s, ClipScore>,
-    pub(crate) background_area_sure: &'d Dial<'s, Area>,
-    pub(crate) background_mask: &'d Dial<'s, MaskScore>,
+pub struct CandidateDials<'d, 's> {
+    pub object_area: &'d Dial<'s, Area>,
+    pub object_area_most: &'d Dial<'s, Area>,
+    pub object_clip: &'d Dial<'s, ClipScore>,
+    pub object_area_sure: &'d Dial<'s, Area>,
+    pub object_mask: &'d Dial<'s, MaskScore>,
+    pub background_area: &'d Dial<'s, Area>,
+    pub background_area_most: &'d Dial<'s, Area>,
+    pub background_clip: &'d Dial<'s, ClipScore>,
+    pub background_area_sure: &'d Dial<'s, Area>,
+    pub background_mask: &'d Dial<'s, MaskScore>,
 }
 
 /// The [`CandidateDials`] of a pipeline that names its dials so.
+#[macro_export]
 macro_rules! candidate_dials {
     ($dial:expr) => {{
         let dial = $dial;
@@ -36,11 +37,10 @@ macro_rules! candidate_dials {
         }
     }};
 }
-pub(crate) use candidate_dials;
 
 impl<'s> CandidateDials<'_, 's> {
     /// Keeps the regions that are neither too small nor too large, before anything is asked about them.
-    pub(crate) fn by_area<R: Has<Score<Area>, I>, I: 'static>(&self, regions: Flow<'s, R>) -> Flow<'s, R> {
+    pub fn by_area<R: Has<Score<Area>, I>, I: 'static>(&self, regions: Flow<'s, R>) -> Flow<'s, R> {
         regions
             .only(is_object, |objects| objects.gate(self.object_area).gate(self.object_area_most))
             .only(is_background, |backgrounds| {
@@ -49,7 +49,7 @@ impl<'s> CandidateDials<'_, 's> {
     }
 
     /// Keeps the regions that surely show their noun, and large ones whose mask is good enough.
-    pub(crate) fn by_scores<R, A, C, M>(&self, regions: Flow<'s, R>) -> Flow<'s, R>
+    pub fn by_scores<R, A, C, M>(&self, regions: Flow<'s, R>) -> Flow<'s, R>
     where
         R: Has<Score<Area>, A> + Has<Score<ClipScore>, C> + Has<Score<MaskScore>, M>,
     {

@@ -12,7 +12,7 @@ use threshflow::publish;
 use crate::demo::{DEMO_SEED, DemoFrames, DemoOptions, DemoShards, write_demo_frames, write_demo_shards};
 
 /// A model that travels inside the program: its folder's name, and its files.
-pub(crate) struct Packed {
+pub struct Packed {
     pub name: &'static str,
     pub files: &'static [(&'static str, &'static [u8])],
 }
@@ -21,21 +21,20 @@ macro_rules! packed {
     ($name:literal: $($file:literal),+) => {
         $crate::demo_run::Packed {
             name: $name,
-            files: &[$(($file, include_bytes!(concat!("../models/demo/", $name, "/", $file)))),+],
+            files: &[$(($file, include_bytes!(concat!("../../models/demo/", $name, "/", $file)))),+],
         }
     };
 }
 
-pub(crate) const AESTHETIC: Packed = packed!("aesthetic": "model.onnx", "preprocessor_config.json");
-pub(crate) const DETECT: Packed = packed!("detect": "model.onnx", "preprocessor_config.json");
-pub(crate) const SEGMENT: Packed =
-    packed!("segment": "encoder.onnx", "decoder.onnx", "preprocessor_config.json");
-pub(crate) const CLIP: Packed =
+pub const AESTHETIC: Packed = packed!("aesthetic": "model.onnx", "preprocessor_config.json");
+pub const DETECT: Packed = packed!("detect": "model.onnx", "preprocessor_config.json");
+pub const SEGMENT: Packed = packed!("segment": "encoder.onnx", "decoder.onnx", "preprocessor_config.json");
+pub const CLIP: Packed =
     packed!("clip": "vision_model.onnx", "text_model.onnx", "tokenizer.json", "preprocessor_config.json");
 
 impl Packed {
     /// Writes the model into a folder of its name below `folder`.
-    pub(crate) fn unpack(&self, folder: &Path) -> Result<(), Failure> {
+    pub fn unpack(&self, folder: &Path) -> Result<(), Failure> {
         let folder = folder.join(self.name);
         fs::create_dir_all(&folder).map_err(failed("the demo's model", &folder))?;
         for (name, bytes) in self.files {
@@ -51,7 +50,7 @@ fn failed(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
 }
 
 /// A pipeline's demo at work in its folder.
-pub(crate) struct DemoRun<'a> {
+pub struct DemoRun<'a> {
     folder: &'a Path,
     output: Output,
     /// Flags of the pipeline and the folders of models that follow them.
@@ -63,7 +62,7 @@ pub(crate) struct DemoRun<'a> {
 }
 
 /// What a demo is made of.
-pub(crate) struct DemoParts<'a> {
+pub struct DemoParts<'a> {
     pub models: &'a [Packed],
     /// Flags of the pipeline and the parts of the demo's folder that follow them.
     pub flags: &'a [(&'a str, &'a str)],
@@ -74,7 +73,7 @@ pub(crate) struct DemoParts<'a> {
 impl<'a> DemoRun<'a> {
     /// Removes what an earlier demo left, but for the shards, which are written anew only where they differ; draws them, and
     /// unpacks the models.
-    pub(crate) fn start(
+    pub fn start(
         folder: &'a Path,
         output: Output,
         commands: &'a Commands,
@@ -105,7 +104,7 @@ impl<'a> DemoRun<'a> {
     }
 
     /// Draws films of two frames, which every command of the demo reads beside the shards.
-    pub(crate) fn add_films(&mut self, count: usize) -> Result<DemoFrames, Failure> {
+    pub fn add_films(&mut self, count: usize) -> Result<DemoFrames, Failure> {
         let folder = self.folder.join("films");
         let made = write_demo_frames(&folder, DEMO_SEED, count, 1);
         let made = made.map_err(failed("the demo's films", &folder))?;
@@ -119,28 +118,28 @@ impl<'a> DemoRun<'a> {
     }
 
     /// Writes a file into the demo's folder.
-    pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+    pub fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.folder.join(name);
         fs::write(&path, text).map_err(failed("the demo's file", &path))
     }
 
     /// Words that every command says besides.
-    pub(crate) fn always_say(&mut self, words: &[&str]) {
+    pub fn always_say(&mut self, words: &[&str]) {
         self.more.extend(words.iter().map(|word| (*word).to_owned()));
     }
 
-    pub(crate) fn say(&self, line: &str) {
+    pub fn say(&self, line: &str) {
         if self.output == Output::Text {
             threshflow::say!("{line}");
         }
     }
 
     /// A part of the demo's folder, for a command.
-    pub(crate) fn word(&self, part: &str) -> String {
+    pub fn word(&self, part: &str) -> String {
         shell_word(&self.folder.join(part).to_string_lossy())
     }
 
-    pub(crate) fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         self.begin.elapsed().as_secs_f64()
     }
 
@@ -162,7 +161,7 @@ impl<'a> DemoRun<'a> {
         format!("$ {} {}", self.commands.name, words.join(" "))
     }
 
-    pub(crate) fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
+    pub fn run(&self, settings: &[String], more: &[String]) -> Result<RunReport, Failure> {
         let mut command = self.command("run", settings);
         command.extend_from_slice(more);
         self.say(&self.typed(&command));
@@ -174,7 +173,7 @@ impl<'a> DemoRun<'a> {
         Ok(report)
     }
 
-    pub(crate) fn plan(&self, settings: &[String]) -> Result<Plan, Failure> {
+    pub fn plan(&self, settings: &[String]) -> Result<Plan, Failure> {
         let command = self.command("plan", settings);
         let plan = (self.commands.plan)(&command)?;
         if self.output == Output::Text {
@@ -186,7 +185,7 @@ impl<'a> DemoRun<'a> {
 
     /// Turns dials: the plan first, then the run; an error where the run asked other questions than were planned. What the plan
     /// calls undecided may be asked about further, by stages that the plan says nothing of.
-    pub(crate) fn turn(&self, settings: &[&str]) -> Result<RunReport, Failure> {
+    pub fn turn(&self, settings: &[&str]) -> Result<RunReport, Failure> {
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let plan = self.plan(&settings)?;
         let report = self.run(&settings, &[])?;
@@ -219,17 +218,17 @@ impl<'a> DemoRun<'a> {
     }
 
     /// The flags by which a run writes its page.
-    pub(crate) fn report(&self) -> Vec<String> {
+    pub fn report(&self) -> Vec<String> {
         vec!["--report".to_owned(), self.folder.join("report.html").to_string_lossy().into_owned()]
     }
 
     /// The rows that are published.
-    pub(crate) fn published(&self) -> Result<BTreeSet<publish::RowKey>, Failure> {
+    pub fn published(&self) -> Result<BTreeSet<publish::RowKey>, Failure> {
         Ok(publish::published_keys(&self.folder.join("out"))?.into_iter().collect())
     }
 
     /// That exactly what was broken on purpose was refused.
-    pub(crate) fn check_planted(&self, made: &DemoShards, report: &RunReport) -> Result<(), Failure> {
+    pub fn check_planted(&self, made: &DemoShards, report: &RunReport) -> Result<(), Failure> {
         let found: u64 = report.summary.refused.values().flat_map(|classes| classes.values()).sum();
         let planted = made.planted.lost_pictures() as u64;
         if found != planted {
@@ -244,7 +243,7 @@ impl<'a> DemoRun<'a> {
         Ok(())
     }
 
-    pub(crate) fn farewell(&self, made: &DemoShards) {
+    pub fn farewell(&self, made: &DemoShards) {
         let (folder, name) = (self.folder.display(), &self.commands.name);
         threshflow::say!(
             "All of it in {:.1} s. What was published lies in {folder}/out: its README.md shows the funnel.",

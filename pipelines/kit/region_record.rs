@@ -21,7 +21,7 @@ use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Stamp, With};
 const VERSION: &[u8] = b"recap_record/2";
 
 /// Writes records out of what the stages remember.
-pub(crate) struct RecapRecorder {
+pub struct RegionRecorder {
     /// Where a captioner's words are remembered; `None` where nobody captions.
     captions: Option<Arc<dyn CaptionSource>>,
     nouns: Arc<dyn NounSource>,
@@ -30,15 +30,15 @@ pub(crate) struct RecapRecorder {
     records: Records,
 }
 
-impl RecapRecorder {
-    pub(crate) fn new(
+impl RegionRecorder {
+    pub fn new(
         captions: Option<Arc<dyn CaptionSource>>,
         nouns: Arc<dyn NounSource>,
         detect: Arc<Stage<Detect>>,
         segment: Arc<Stage<Segment>>,
         records: Records,
     ) -> Self {
-        RecapRecorder { captions, nouns, detect, segment, records }
+        RegionRecorder { captions, nouns, detect, segment, records }
     }
 
     /// The record that came in with the picture: the released one, else the sidecar, if it has that form.
@@ -55,7 +55,7 @@ impl RecapRecorder {
     }
 
     /// What is remembered of a picture.
-    pub(crate) fn looked(&self, picture: &KeptPicture<'_>) -> Result<Looked, String> {
+    pub fn looked(&self, picture: &KeptPicture<'_>) -> Result<Looked, String> {
         let image = Image {
             id: picture.id,
             content: picture.picture.content,
@@ -113,7 +113,7 @@ impl RecapRecorder {
 }
 
 /// A picture as it came to its regions.
-pub(crate) struct Looked {
+pub struct Looked {
     pub image: Image,
     /// The content of its row.
     pub content: ContentHash,
@@ -132,7 +132,7 @@ fn keep_unknown_keys(mine: &mut Option<Vec<Region>>, theirs: Option<&Vec<Region>
     }
 }
 
-impl Recorder for RecapRecorder {
+impl Recorder for RegionRecorder {
     fn stamp(&self) -> Stamp {
         let stamps = [self.nouns.stamp(), self.detect.memo().stamp(), self.segment.memo().stamp()];
         let records = self.records.stamp();

@@ -19,7 +19,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 const DASH: u32 = 7;
 
 /// Lays pictures out on white in rows of `columns`, each with its marks on it and its caption under it.
-pub(crate) fn annotated_sheet(pictures: &[&OnSheet<'_>], columns: usize) -> Result<RgbImage, String> {
+pub fn annotated_sheet(pictures: &[&OnSheet<'_>], columns: usize) -> Result<RgbImage, String> {
     let columns = columns.clamp(1, pictures.len().max(1));
     let drawn: Vec<RgbImage> =
         pictures.iter().map(|on_sheet| marked(on_sheet.illustration)).collect::<Result<_, _>>()?;

@@ -25,7 +25,7 @@ use super::scores::{SCORE_COLUMNS, ScoresWriter};
 use super::tables;
 
 /// How long a piece of a tar is if nobody says otherwise: 20 GB, as ImgEdit's own.
-pub(crate) const DEFAULT_PIECE_BYTES: u64 = 20_000_000_000;
+pub const DEFAULT_PIECE_BYTES: u64 = 20_000_000_000;
 
 /// What an export did. A part is one type's edits from one source shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Released {
 }
 
 /// Whether [`release`] may and can write to `to`, as far as can be told without changing it.
-pub(crate) fn check_release(to: &Path) -> Result<(), ReleaseError> {
+pub fn check_release(to: &Path) -> Result<(), ReleaseError> {
     writable(to).map_err(ReleaseError::io("write to", to))?;
     check_ours(to)?;
     for folder in FOLDERS.iter().map(|folder| to.join(folder)).filter(|it| it.symlink_metadata().is_ok()) {

@@ -65,7 +65,7 @@ pub struct Planted {
 
 impl Planted {
     /// How many samples must end refused: all of the above but the bad sidecars, which cost no picture.
-    pub(crate) fn lost_pictures(&self) -> usize {
+    pub fn lost_pictures(&self) -> usize {
         [&self.cut_pictures, &self.not_pictures, &self.duplicates, &self.damaged_tails]
             .map(Vec::len)
             .iter()

@@ -37,13 +37,13 @@ impl Rgb {
     /// Brightness and the two opponent axes, the numbers that harmony is reckoned in:
     /// `y = 0.299 R + 0.587 G + 0.114 B` (0 to 1), `a = R - G` (red against green),
     /// `b = (R + G) / 2 - B` (yellow against blue), both -1 to 1.
-    pub(crate) fn opponent(self) -> [f32; 3] {
+    pub fn opponent(self) -> [f32; 3] {
         let [r, g, b] = self.unit();
         [0.299 * r + 0.587 * g + 0.114 * b, r - g, (r + g) / 2.0 - b]
     }
 
     /// Hue in degrees (0 to 360), saturation and lightness (0 to 1).
-    pub(crate) fn hsl(self) -> [f32; 3] {
+    pub fn hsl(self) -> [f32; 3] {
         let [r, g, b] = self.unit();
         let (high, low) = (r.max(g).max(b), r.min(g).min(b));
         let (span, light) = (high - low, (high + low) / 2.0);
@@ -61,7 +61,7 @@ impl Rgb {
     }
 
     /// The colour of a hue in degrees (any number), saturation and lightness (cut to 0 to 1).
-    pub(crate) fn of_hsl([hue, saturation, light]: [f32; 3]) -> Self {
+    pub fn of_hsl([hue, saturation, light]: [f32; 3]) -> Self {
         let light = light.clamp(0.0, 1.0);
         let span = saturation.clamp(0.0, 1.0) * (1.0 - (2.0 * light - 1.0).abs());
         let at = |shift: f32| {

@@ -42,5 +42,5 @@ pub use edit::{
 };
 pub use error::ReleaseError;
 pub use folder::verify;
-pub(crate) use write::{DEFAULT_PIECE_BYTES, check_release};
+pub use write::{DEFAULT_PIECE_BYTES, check_release};
 pub use write::{Released, release};

@@ -18,7 +18,7 @@ use threshflow::report::{Illustration, Illustrator, Mark, OnSheet, Shown};
 use threshflow::row::{Refusal, RegionKind};
 
 pub use edits::IllustrateEdits;
-pub(crate) use sheet::annotated_sheet;
+pub use sheet::annotated_sheet;
 
 /// The longer side of a small picture, in pixels.
 const SIDE: u32 = 384;
