@@ -89,7 +89,7 @@ fn a_sound_set_is_clean_ours_or_a_download() {
 
 #[test]
 fn folders_that_pyarrow_pandas_and_tarfile_wrote_are_read() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/released");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/released");
     let path = "results_remove_laion_part5/00094_00030_000000001/result.png";
     found(&folder, &[("missing_picture", path, "Parquet/remove_part5.parquet row 1")]);
     assert_eq!(check(&folder).len(), 1);
