@@ -20,9 +20,9 @@ pub mod shard;
 pub mod prelude {
     pub use crate::dial::DialSet;
     pub use crate::dials;
-    pub use crate::flow::{Dial, Flow};
+    pub use crate::flow::{Dial, DialBy, Flow};
     pub use crate::lane::{Operator, Stage};
     pub use crate::pipeline::Pipeline;
-    pub use crate::row::{Image, Row, Score, Scored, Unit, With};
+    pub use crate::row::{Group, Image, In, Row, Score, Scored, Unit, With};
     pub use std::sync::Arc;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dial::DialSet;
-use crate::flow::{DialMaker, DialSpec, Engine, EngineOptions, Finished, Flow};
+use crate::flow::{DialMaker, DialSpec, Engine, EngineOptions, Finished, Flow, Setting};
 use crate::publish::Recorder;
 use crate::report::Illustrator;
 use crate::row::{Image, Row};
@@ -31,16 +31,16 @@ pub trait Pipeline: Send + Sync + 'static {
 
 /// The dials that a pipeline declares.
 pub fn dial_specs<P: Pipeline>() -> &'static [DialSpec] {
-    <P::Dials<'static> as DialSet<'static>>::SPECS
+    <P::Dials<'static> as DialSet<'static>>::specs()
 }
 
-/// Starts the dataflow of `pipeline` with every dial at its value of `values`.
+/// Starts the dataflow of `pipeline` with every dial where `settings` says: at a value, or by share.
 pub fn start<P: Pipeline>(
     pipeline: Arc<P>,
     options: EngineOptions,
-    values: &[f32],
+    settings: &[impl Into<Setting> + Copy],
 ) -> Result<Engine, String> {
-    start_opened(pipeline, dial_specs::<P>(), options, values)
+    start_opened(pipeline, dial_specs::<P>(), options, settings)
 }
 
 /// A pipeline that is opened, of whatever type it is: what works on one of these is compiled once, not anew for every pipeline.
@@ -73,7 +73,7 @@ pub(crate) fn start_opened(
     pipeline: Arc<dyn OpenedPipeline>,
     dials: &'static [DialSpec],
     options: EngineOptions,
-    values: &[f32],
+    settings: &[impl Into<Setting> + Copy],
 ) -> Result<Engine, String> {
-    Engine::start(options, dials, values, move |images, maker| pipeline.wire_all(images, maker))
+    Engine::start(options, dials, settings, move |images, maker| pipeline.wire_all(images, maker))
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod column;
 mod edit;
+mod group;
 mod handle;
 mod marked;
 mod perceptual;
@@ -21,6 +22,7 @@ mod without_image;
 
 pub use column::{Below, Column, ColumnName, Has, Hashed, Here, Scored, With, WithHandle};
 pub use edit::{Choice, Edit};
+pub use group::{Group, In};
 pub use handle::{Handle, Topic};
 pub use perceptual::PerceptualHash;
 pub use place::{Of, Place};

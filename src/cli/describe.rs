@@ -4,29 +4,37 @@ use super::{Failure, Output, print_json};
 use crate::flow::DialSpec;
 
 pub(super) fn dials(specs: &[DialSpec], output: Output) -> Result<(), Failure> {
+    let dials: Vec<&[DialSpec]> = specs.chunk_by(|one, next| one.dial() == next.dial()).collect();
+    let groups = |of: &[DialSpec]| of.iter().filter_map(|dial| dial.group).collect::<Vec<_>>();
     if output == Output::Json {
-        let dials: Vec<_> = specs
-            .iter()
-            .map(|dial| {
-                serde_json::json!({
-                    "name": dial.name, "comparison": dial.comparison.sign(), "default": dial.default,
-                    "unit": dial.unit, "low": dial.low, "high": dial.high, "about": dial.about,
-                })
-            })
-            .collect();
-        return print_json(&dials);
+        let as_json = |of: &&[DialSpec]| {
+            let dial = &of[0];
+            let mut json = serde_json::json!({
+                "name": dial.dial(), "comparison": dial.comparison.sign(), "default": dial.default,
+                "unit": dial.unit, "low": dial.low, "high": dial.high, "about": dial.about,
+            });
+            if dial.group.is_some() {
+                json["groups"] = groups(of).into();
+            }
+            json
+        };
+        return print_json(&dials.iter().map(as_json).collect::<Vec<_>>());
     }
-    let width = specs.iter().map(|dial| dial.name.len()).max().unwrap_or(0);
-    for dial in specs {
-        crate::say!(
-            "{:width$}  keeps what is {} {} ({})",
-            dial.name,
-            dial.comparison,
-            dial.default,
-            dial.unit
-        );
+    let width = dials.iter().map(|of| of[0].dial().len()).max().unwrap_or(0);
+    for of in dials {
+        let dial = &of[0];
+        let (name, comparison) = (dial.dial(), dial.comparison);
+        crate::say!("{name:width$}  keeps what is {comparison} {} ({})", dial.default, dial.unit);
         crate::say!("{:width$}  {}", "", dial.about);
-        crate::say!("{:width$}  --set {}=VALUE, from {} to {}", "", dial.name, dial.low, dial.high);
+        crate::say!(
+            "{:width$}  --set {name}=VALUE, from {} to {}; or =top:30%, a share of what comes to it",
+            "",
+            dial.low,
+            dial.high
+        );
+        if dial.group.is_some() {
+            crate::say!("{:width$}  --set '{name}[GROUP]=VALUE' for one of {}", "", groups(of).join(", "));
+        }
     }
     Ok(())
 }

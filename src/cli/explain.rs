@@ -221,6 +221,7 @@ mod tests {
                 unit: "0 to 1".to_owned(),
                 comparison: ">".to_owned(),
                 value: 0.25,
+                share: None,
                 default: 0.25,
                 about: String::new(),
             }],

@@ -1,6 +1,7 @@
 //! `plan`: what moved dials would cost and change. The dataflow itself computes this; nothing is asked.
 
 mod pieces;
+mod shares;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -8,14 +9,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::run::{Opened, Unopened, open, stopped, values_of, with_unopened};
+use super::run::{Opened, Unopened, open, settings_wanted, stopped, with_unopened};
 use super::{App, Failure, Output, RunOptions, print_json, removed};
-use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Unasked, Verdicts};
+use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Unasked, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::publish::{self, PublishedPlace, Removed};
 use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
 pub use pieces::PieceEffect;
 use pieces::{OpenPieces, PublishedPieces};
+pub use shares::OpenShare;
 
 /// What one change of the dials would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,6 +35,9 @@ pub struct Effect {
     /// Likewise of the edits, where it makes some. Where regions are undecided, other edits may be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edits: Option<PieceEffect>,
+    /// Dials by share whose values are not known before rows are asked about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open_shares: Vec<OpenShare>,
     /// Questions that would be asked, by stage. A later stage may ask about what passes an earlier one.
     pub asks: BTreeMap<&'static str, u64>,
     /// Of these, calls to servers that are paid for. An answer that does not parse is asked for once more, which nobody can
@@ -50,6 +55,9 @@ pub struct Moved {
     pub dial: &'static str,
     pub from: f32,
     pub to: f32,
+    /// The share that it is moved to, where it is by share: `top:30%`. `to` is the value that this comes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
     #[serde(flatten)]
     pub effect: Effect,
 }
@@ -87,35 +95,44 @@ pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, 
 
 fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, Failure> {
     let specs = pipeline.dials;
-    let wanted = values_of(specs, options)?;
+    let wanted = settings_wanted(specs, options)?;
     let published = publish::dials_of(&options.out)?;
     let stands =
         |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);
     let from: Vec<f32> = specs.iter().map(|spec| stands(spec.name).unwrap_or(spec.default)).collect();
-    let mut opened = open(options, pipeline, Mode::Plan, &from, None)?;
+    let first: Vec<Setting> = from.iter().map(|value| Setting::At(*value)).collect();
+    let mut opened = open(options, pipeline, Mode::Plan, &first, None)?;
     let mut tick = |_: &Progress, _: &Verdicts| Ok(());
     opened.insert_all(&mut tick)?;
     opened.engine.settle(&mut tick).map_err(stopped)?;
     let before =
         if published.is_some() { published_rows(&options.out, &opened)? } else { Published::default() };
     let mut moved = Vec::new();
-    let turned: Vec<usize> = (0..specs.len()).filter(|n| from[*n] != wanted[*n]).collect();
+    let turned: Vec<usize> = (0..specs.len()).filter(|n| first[*n] != wanted[*n]).collect();
     let turn =
-        |opened: &mut Opened, dial: usize, value: f32| opened.engine.turn(dial, value, &mut |_, _| Ok(()));
+        |opened: &mut Opened, dial: usize, to: Setting| opened.engine.turn(dial, to, &mut |_, _| Ok(()));
+    let shares = |opened: &Opened, settings: &[Setting]| shares::open(opened, specs, settings);
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
-        let mut values = from.clone();
-        values[dial] = wanted[dial];
-        let effect = effect(&before, &standing(&opened, specs, &values), &opened);
-        moved.push(Moved { dial: specs[dial].name, from: from[dial], to: wanted[dial], effect });
-        turn(&mut opened, dial, from[dial]).map_err(stopped)?;
+        let values = opened.engine.values();
+        let share = matches!(wanted[dial], Setting::Top(_)).then(|| wanted[dial].to_string());
+        if values[dial] != from[dial] || share.is_none() {
+            let mut settings = first.clone();
+            settings[dial] = wanted[dial];
+            let open_shares = shares(&opened, &settings);
+            let effect =
+                Effect { open_shares, ..effect(&before, &standing(&opened, specs, &values), &opened) };
+            moved.push(Moved { dial: specs[dial].name, from: from[dial], to: values[dial], share, effect });
+        }
+        turn(&mut opened, dial, first[dial]).map_err(stopped)?;
     }
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let total = effect(&before, &standing(&opened, specs, &wanted), &opened);
+    let total = effect(&before, &standing(&opened, specs, &opened.engine.values()), &opened);
+    let total = Effect { open_shares: shares(&opened, &wanted), ..total };
     let rows = opened.engine.verdicts().counts().expected;
     let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
     let removed = removed::of(options, &opened)?;
@@ -291,6 +308,7 @@ fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {
         undecided: after.undecided.len() as u64,
         regions: pieces(Of::Regions),
         edits: pieces(Of::Edits),
+        open_shares: Vec::new(),
         calls,
         cost: if paid.is_empty() { None } else { cost },
         asks,
@@ -307,7 +325,9 @@ impl Effect {
 
     /// Whether all is known: the rows and pieces that enter and leave, and what is asked.
     pub fn is_decided(&self) -> bool {
-        self.undecided == 0 && self.pieces().all(|(_, pieces)| pieces.undecided == 0)
+        self.undecided == 0
+            && self.open_shares.is_empty()
+            && self.pieces().all(|(_, pieces)| pieces.undecided == 0)
     }
 }
 
@@ -319,6 +339,9 @@ impl fmt::Display for Effect {
         }
         for (of, pieces) in self.pieces() {
             write!(f, "; {}", pieces.words(of))?;
+        }
+        for share in &self.open_shares {
+            write!(f, "; {share}")?;
         }
         let undecided: u64 = self.pieces().map(|(_, pieces)| pieces.undecided).sum();
         if self.asks.is_empty() && self.undecided + undecided == 0 {
@@ -351,7 +374,8 @@ impl Plan {
         }
         crate::say!("{} rows", self.rows);
         for moved in &self.moved {
-            crate::say!("{} from {} to {}: {}", moved.dial, moved.from, moved.to, moved.effect);
+            let share = moved.share.as_ref().map_or_else(String::new, |share| format!(" ({share})"));
+            crate::say!("{} from {} to {}{share}: {}", moved.dial, moved.from, moved.to, moved.effect);
         }
         crate::say!("in total: {}", self.total);
         if let Some(removed) = &self.removed {

@@ -10,7 +10,7 @@ use super::store::Store;
 use super::summary::Summary;
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, errors, removed, signals, tell_mended};
 use crate::dial;
-use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Stopped, Verdicts, Wired};
+use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{OpenedPipeline, dial_specs, start_opened};
@@ -60,7 +60,7 @@ pub(super) fn open(
     options: &RunOptions,
     unopened: &Unopened<'_>,
     mode: Mode,
-    values: &[f32],
+    first: &[Setting],
     log: Option<AskLog>,
 ) -> Result<Opened, Failure> {
     check(options)?;
@@ -100,21 +100,38 @@ pub(super) fn open(
         window: options.window.into(),
         ..Default::default()
     };
-    let engine = start_opened(pipeline.clone(), unopened.dials, engine, values).map_err(Failure::Failed)?;
+    let engine = start_opened(pipeline.clone(), unopened.dials, engine, first).map_err(Failure::Failed)?;
     // A plan starts from what is published: what counts is where the dials are to stand.
-    let wanted = values_of(unopened.dials, options)?;
+    let wanted = settings_wanted(unopened.dials, options)?;
     refuse_open_dials(&engine, unopened.dials, &wanted)?;
+    refuse_unclear_shares(&engine, unopened.dials, &wanted)?;
     let (shards, remarks) = (Vec::new(), InputRemarks::default());
     Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, shards, remarks })
 }
 
 /// Where `--set` puts the dials.
-pub(super) fn values_of(dials: &[DialSpec], options: &RunOptions) -> Result<Vec<f32>, Failure> {
-    dial::values(dials, &options.set).map_err(|error| Failure::Usage(error.to_string()))
+pub(super) fn settings_wanted(dials: &[DialSpec], options: &RunOptions) -> Result<Vec<Setting>, Failure> {
+    dial::settings(dials, &options.set).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// A share is of the rows that reach a gate: a dial that several gates have names no such rows.
+fn refuse_unclear_shares(engine: &Engine, dials: &[DialSpec], wanted: &[Setting]) -> Result<(), Failure> {
+    let gates = |name: &str| {
+        engine.wired().iter().filter(|step| matches!(step, Wired::Gate { dial, .. } if *dial == name)).count()
+    };
+    let shared = dials.iter().zip(wanted).filter(|(_, setting)| matches!(setting, Setting::Top(_)));
+    match shared.map(|(spec, setting)| (spec, setting, gates(spec.name))).find(|(.., gates)| *gates > 1) {
+        None => Ok(()),
+        Some((spec, setting, gates)) => Err(Failure::Usage(format!(
+            "--set {}={setting}: {gates} gates of this pipeline have this dial, and a share is of the rows that reach one gate; set \
+             it to a value",
+            spec.name
+        ))),
+    }
 }
 
 /// A dial that was turned, and whose gates are all open in this run, would hold back nothing in silence.
-fn refuse_open_dials(engine: &Engine, dials: &[DialSpec], values: &[f32]) -> Result<(), Failure> {
+fn refuse_open_dials(engine: &Engine, dials: &[DialSpec], wanted: &[Setting]) -> Result<(), Failure> {
     let open = |name: &str| {
         let opens = engine.wired().iter().filter_map(|step| match step {
             Wired::Gate { dial, open, .. } if *dial == name => Some(*open),
@@ -122,10 +139,10 @@ fn refuse_open_dials(engine: &Engine, dials: &[DialSpec], values: &[f32]) -> Res
         });
         opens.reduce(|all, open| all && open) == Some(true)
     };
-    let turned = dials.iter().zip(values).filter(|(spec, value)| **value != spec.default);
+    let turned = dials.iter().zip(wanted).filter(|(spec, wanted)| **wanted != Setting::At(spec.default));
     let turned: Vec<String> = turned
         .filter(|(spec, _)| open(spec.name))
-        .map(|(spec, value)| format!("--set {}={value}", spec.name))
+        .map(|(spec, wanted)| format!("--set {}={wanted}", spec.name))
         .collect();
     match turned.is_empty() {
         true => Ok(()),
@@ -227,7 +244,7 @@ impl Opened {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
             Wired::Choose { stage } => StageDescription::Choose { name: stage },
-            Wired::Gate { dial, of, open } => StageDescription::Gate { dial, of: *of, open: *open },
+            Wired::Gate { dial, of, open, gate: _ } => StageDescription::Gate { dial, of: *of, open: *open },
             Wired::Absent { columns, of } => StageDescription::Absent { columns: columns.clone(), of: *of },
         };
         std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
@@ -240,19 +257,23 @@ pub(super) fn stopped(stopped: Stopped) -> Failure {
 
 /// The dials as they stand at `values`.
 pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
-    settings_of(dial_specs::<P>(), values)
+    let wanted: Vec<Setting> = values.iter().map(|value| Setting::At(*value)).collect();
+    settings_of(dial_specs::<P>(), &wanted, values)
 }
 
-fn settings_of(dials: &[DialSpec], values: &[f32]) -> Vec<DialSetting> {
-    let setting = |(spec, value): (&DialSpec, &f32)| DialSetting {
+/// `values` are what `wanted` was resolved to.
+fn settings_of(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<DialSetting> {
+    let setting = |((spec, wanted), value): ((&DialSpec, &Setting), &f32)| DialSetting {
         name: spec.name,
+        group: spec.group,
         unit: spec.unit,
         comparison: spec.comparison.sign(),
         value: *value,
+        share: matches!(wanted, Setting::Top(_)).then(|| wanted.to_string()),
         default: spec.default,
         about: spec.about,
     };
-    dials.iter().zip(values).map(setting).collect()
+    dials.iter().zip(wanted).zip(values).map(setting).collect()
 }
 
 /// Curates: asks what was never asked, and publishes what passes the dials.
@@ -268,7 +289,7 @@ fn run_unopened(
     log: Option<AskLog>,
 ) -> Result<RunReport, Failure> {
     let begin = Instant::now();
-    let values = values_of(pipeline.dials, options)?;
+    let wanted = settings_wanted(pipeline.dials, options)?;
     // Before the first question, not after the last.
     let export = options.export.iter().map(|export| ("--export", export.as_path()));
     let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
@@ -276,7 +297,7 @@ fn run_unopened(
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;
-    let mut opened = open(options, pipeline, Mode::Ask, &values, log)?;
+    let mut opened = open(options, pipeline, Mode::Ask, &wanted, log)?;
     let mut gone = Removed::default();
     let fed = feed(options, &mut opened, &mut gone);
     // Whatever happened, what was answered stays answered.
@@ -296,7 +317,7 @@ fn run_unopened(
     }
     synced?;
     noted?;
-    let dials = settings_of(pipeline.dials, &values);
+    let dials = settings_of(pipeline.dials, &wanted, &opened.engine.values());
     let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.endpoints());
     summary.store_damage = opened.lanes.damages();

@@ -387,8 +387,16 @@ mod tests {
     use crate::row::{Place, Refusal, RowId};
 
     fn summary(wiring: &[StageDescription], verdicts: &Verdicts) -> Summary {
-        let dial =
-            |name| DialSetting { name, unit: "", comparison: ">", value: 0.25, default: 0.25, about: "" };
+        let dial = |name| DialSetting {
+            name,
+            group: None,
+            unit: "",
+            comparison: ">",
+            value: 0.25,
+            share: None,
+            default: 0.25,
+            about: "",
+        };
         Summary::of("tested", &[dial("detection"), dial("aesthetic")], verdicts, wiring, &[])
     }
 

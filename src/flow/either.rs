@@ -11,23 +11,25 @@ use std::sync::atomic::Ordering;
 
 use hashbrown::HashTable;
 
-use super::gate::{NAN_BUCKET, Side, TOUCHED, Turning, Updates, bucket};
+use super::gate::{NAN_BUCKET, Position, Side, TOUCHED, Told, ToldOf, Turning, Updates, bucket};
 use super::histogram::Histogram;
-use super::{Collection, Dial, DialSpec, Flow};
-use crate::row::{AnyUnit, Has, Row, Score, Unit};
+use super::{Collection, Comparison, Dial, DialBy, DialSpec, Flow};
+use crate::row::{AnyUnit, Group, Has, In, Row, Score, Unit};
 
 /// Reads a score off a row.
 type ScoreOf<R> = fn(&R) -> Score<AnyUnit>;
 
 /// A score of a row, held against a dial: see [`Dial::passes`].
 pub struct Condition<'s, R> {
-    spec: &'static DialSpec,
+    /// Of every group.
+    specs: &'static [DialSpec],
     dial: u16,
     /// The name of the score's column.
     column: &'static str,
-    at: Collection<'s, Score<AnyUnit>>,
-    histogram: Arc<Histogram>,
+    told: Collection<'s, ToldOf>,
+    histograms: Vec<Arc<Histogram>>,
     score: ScoreOf<R>,
+    group: fn(&R) -> u16,
     bucket: fn(Score<AnyUnit>) -> u16,
 }
 
@@ -43,15 +45,37 @@ impl<'s, U: Unit> Dial<'s, U> {
     /// assert_eq!(kept(&engine), [1]);
     /// ```
     pub fn passes<R: Has<Score<U>, I>, I>(&self) -> Condition<'s, R> {
+        self.condition(|_| 0)
+    }
+
+    fn condition<R: Has<Score<U>, I>, I>(&self, group: fn(&R) -> u16) -> Condition<'s, R> {
         Condition {
-            spec: self.spec,
+            specs: self.specs,
             dial: self.index,
             column: U::NAME,
-            at: self.at.clone().map(|at| Score::of(at.get())),
-            histogram: self.histogram.clone(),
-            score: |row| Score::of(Has::<Score<U>, I>::get(row).get()),
-            bucket: |score| bucket::<U>(Score::of(score.get())),
+            told: self.told.clone(),
+            histograms: self.histograms.clone(),
+            score: |row| Has::<Score<U>, I>::get(row).cast(),
+            group,
+            bucket: |score| bucket::<U>(score.cast()),
         }
+    }
+}
+
+impl<'s, U: Unit, G: Group> DialBy<'s, U, G> {
+    /// As [`Dial::passes`]: the condition that a row's score passes the dial of its group.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20]), |images, dial| {
+    ///     let rows = images.each(side).each(parity);
+    ///     rows.gate_either([vec![dial.side_by_parity.passes()]]).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1]);
+    /// ```
+    pub fn passes<R: Has<Score<U>, I> + Has<In<G>, J>, I, J>(&self) -> Condition<'s, R> {
+        self.0.condition(|row| Has::<In<G>, J>::get(row).place())
     }
 }
 
@@ -90,9 +114,9 @@ impl<'s, R: Row> Flow<'s, R> {
         // Where every row meets one list, the other lists hold nothing back either.
         let open = |condition: &Condition<'s, R>| self.lacks(condition.column);
         let all_pass = lists.iter().any(|list| list.iter().all(open));
-        let mut met = BTreeSet::new();
+        let (mut met, gate) = (BTreeSet::new(), self.next_gate());
         for condition in lists.iter().flatten().filter(|condition| met.insert(condition.dial)) {
-            self.meets(condition.spec.name, all_pass || open(condition));
+            self.meets(gate, condition.specs, all_pass || open(condition));
         }
         if all_pass {
             return None;
@@ -101,21 +125,24 @@ impl<'s, R: Row> Flow<'s, R> {
             let mut alternative = Vec::new();
             for condition in list.into_iter().filter(|condition| !open(condition)) {
                 let known = standing.dials.iter().position(|known| known.number == condition.dial);
-                let dial = known.unwrap_or_else(|| {
-                    let slot = standing.dials.len() as u16;
-                    dials.push(condition.at.map(move |at| (slot, at)));
-                    standing.dials.push(Standpoint { number: condition.dial, at: None });
-                    slot as usize
+                let first = known.unwrap_or_else(|| {
+                    let first = standing.dials.len();
+                    dials.push(condition.told.map(move |(group, told)| (first as u16 + group, told)));
+                    let numbers = (condition.dial..).take(condition.specs.len());
+                    standing.dials.extend(numbers.map(|number| Standpoint { number, at: None }));
+                    first
                 });
                 alternative.push(standing.conditions.len());
                 standing.conditions.push(Watched {
-                    spec: condition.spec,
-                    dial,
+                    dial: condition.specs[0].dial(),
+                    comparison: condition.specs[0].comparison,
+                    first,
                     // A dial that stands in several conditions counts its rows once.
-                    histogram: known.is_none().then_some(condition.histogram),
+                    histograms: if known.is_none() { condition.histograms } else { Vec::new() },
                     score: condition.score,
+                    group: condition.group,
                     bucket: condition.bucket,
-                    buckets: (0..=NAN_BUCKET).map(|_| Vec::new()).collect(),
+                    groups: condition.specs.iter().map(|_| ByBucket::default()).collect(),
                 });
             }
             standing.alternatives.push(alternative);
@@ -123,7 +150,7 @@ impl<'s, R: Row> Flow<'s, R> {
         let mut dials = dials.into_iter();
         let first = dials.next().expect("there is a condition");
         let dials = dials.fold(first, |all, dial| all.concat(dial));
-        let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.spec.name).collect();
+        let names: Vec<&str> = standing.conditions.iter().map(|condition| condition.dial).collect();
         Some(Either { name: format!("Gate {}", names.join(" ")), dials, gate: standing })
     }
 }
@@ -131,25 +158,60 @@ impl<'s, R: Row> Flow<'s, R> {
 /// A gate of several lists, before it is laid into a flow.
 pub(super) struct Either<'s, R: Row> {
     pub(super) name: String,
-    pub(super) dials: Collection<'s, (u16, Score<AnyUnit>)>,
+    pub(super) dials: Collection<'s, ToldOf>,
     pub(super) gate: RowsOfEither<R>,
 }
 
 /// A condition and the rows by its score.
 struct Watched<R> {
-    spec: &'static DialSpec,
-    /// The place of its dial among [`RowsOfEither::dials`].
-    dial: usize,
-    histogram: Option<Arc<Histogram>>,
+    /// Its dial's name.
+    dial: &'static str,
+    comparison: Comparison,
+    /// The place of its dial among [`RowsOfEither::dials`], of its first group.
+    first: usize,
+    /// Of every group; none where another condition counts.
+    histograms: Vec<Arc<Histogram>>,
     score: ScoreOf<R>,
+    group: fn(&R) -> u16,
     bucket: fn(Score<AnyUnit>) -> u16,
-    /// Places in [`RowsOfEither::rows`].
-    buckets: Vec<Vec<u32>>,
+    groups: Vec<ByBucket>,
+}
+
+/// Places in [`RowsOfEither::rows`], bucket by bucket.
+struct ByBucket(Vec<Vec<u32>>);
+
+impl Default for ByBucket {
+    fn default() -> Self {
+        ByBucket((0..=NAN_BUCKET).map(|_| Vec::new()).collect())
+    }
+}
+
+impl<R> Watched<R> {
+    /// The place of the row's dial.
+    fn dial_of(&self, row: &R) -> usize {
+        self.first + usize::from((self.group)(row))
+    }
+
+    /// The group and the bucket that a row is in.
+    fn place_of(&self, row: &R) -> (usize, u16) {
+        (usize::from((self.group)(row)), (self.bucket)((self.score)(row)))
+    }
+
+    /// The group whose dial is at that place, if it is one of this condition's.
+    fn group_at(&self, slot: usize) -> Option<usize> {
+        slot.checked_sub(self.first).filter(|group| *group < self.groups.len())
+    }
+
+    fn count(&self, (group, bucket): (usize, u16), diff: isize) {
+        if let Some(histogram) = self.histograms.get(group) {
+            histogram.count(bucket, diff);
+        }
+    }
 }
 
 struct Standpoint {
     number: u16,
-    at: Option<Score<AnyUnit>>,
+    at: Option<Position>,
 }
 
 /// A gate's rows as far as they have come, and where its dials stand.
@@ -163,6 +225,8 @@ pub(super) struct RowsOfEither<R> {
     /// Where each row is in `rows`, by the row itself: what a picture's edit was may leave after what it is has come.
     places: HashTable<u32>,
     hasher: RandomState,
+    /// Places of rows that came since dials by share were resolved, and that pass where the dials stand.
+    waiting: BTreeSet<u32>,
 }
 
 impl<R> Default for RowsOfEither<R> {
@@ -175,22 +239,30 @@ impl<R> Default for RowsOfEither<R> {
             free: Vec::new(),
             places: HashTable::new(),
             hasher: RandomState::new(),
+            waiting: BTreeSet::new(),
         }
     }
 }
 
 impl<R: Row> Turning<R> for RowsOfEither<R> {
-    /// The place of a dial among [`RowsOfEither::dials`], and where it stands.
-    type Dial = (u16, Score<AnyUnit>);
+    /// By the place of a dial among [`RowsOfEither::dials`].
+    type Told = ToldOf;
 
     fn work_off(
         &mut self,
-        dials: impl Iterator<Item = Self::Dial>,
+        told: impl Iterator<Item = ToldOf>,
         rows: Updates<R>,
         mut say: impl FnMut(&R, Side, isize),
     ) {
-        for (slot, at) in dials {
-            self.turn(slot as usize, at, &mut say);
+        let mut turns = Vec::new();
+        for (slot, told) in told {
+            match told {
+                Told::Turn(to) => turns.push((usize::from(slot), to)),
+                Told::Look(bucket, _) => self.look(usize::from(slot), bucket),
+            }
+        }
+        if !turns.is_empty() {
+            self.turn(&turns, &mut say);
         }
         self.take_in(rows, &mut say);
     }
@@ -200,33 +272,60 @@ impl<R: Row> RowsOfEither<R> {
     fn side(&self, row: &R) -> Side {
         let holds = |place: &usize| {
             let condition = &self.conditions[*place];
-            let at = self.dials[condition.dial].at;
-            at.is_some_and(|at| condition.spec.comparison.passes((condition.score)(row), at))
+            let at = self.dials[condition.dial_of(row)].at;
+            at.is_some_and(|at| at.passes(condition.comparison, (condition.score)(row)))
         };
         if self.alternatives.iter().any(|alternative| alternative.iter().all(holds)) {
             return Side::Passes;
         }
         let failed = self.alternatives[0].iter().find(|place| !holds(place));
-        let failed = &self.conditions[*failed.expect("no alternative holds")];
-        Side::HeldBack { dial: self.dials[failed.dial].number, score: (failed.score)(row) }
+        self.held_back(row, *failed.expect("no alternative holds"))
     }
 
-    /// Turns a dial, and says of every row that changes sides that it leaves one and comes to the other.
-    fn turn(&mut self, slot: usize, to: Score<AnyUnit>, say: &mut impl FnMut(&R, Side, isize)) {
-        let Some(from) = self.dials[slot].at else {
-            self.dials[slot].at = Some(to);
-            return;
+    fn held_back(&self, row: &R, condition: usize) -> Side {
+        let condition = &self.conditions[condition];
+        let dial = self.dials[condition.dial_of(row)].number;
+        Side::HeldBack { dial, score: (condition.score)(row) }
+    }
+
+    /// The side of a row that would pass but for a dial by share, which must be resolved first; `None` where there is none.
+    fn waiting_side(&self, row: &R) -> Option<Side> {
+        let is_shared = |condition: &Watched<R>| {
+            self.dials[condition.dial_of(row)].at.is_some_and(|at| at.resolved.is_some())
         };
+        self.conditions.iter().position(is_shared).map(|condition| self.held_back(row, condition))
+    }
+
+    /// Turns dials, all at once, and says of every row that changes sides that it leaves one and comes to the other.
+    fn turn(&mut self, turns: &[(usize, Position)], say: &mut impl FnMut(&R, Side, isize)) {
         let mut band = BTreeSet::new();
-        for condition in self.conditions.iter().filter(|condition| condition.dial == slot) {
-            let (low, high) =
-                ((condition.bucket)(from.min(to)) as usize, (condition.bucket)(from.max(to)) as usize);
-            band.extend(condition.buckets[low..=high].iter().flatten().copied());
+        for (slot, to) in turns {
+            // Where it has not stood anywhere, no rows have come.
+            let Some(from) = self.dials[*slot].at else { continue };
+            for condition in &self.conditions {
+                let Some(group) = condition.group_at(*slot) else { continue };
+                let rows = &condition.groups[group].0;
+                if let Some((low, high)) = from.band(*to, condition.comparison, condition.bucket) {
+                    band.extend(rows[usize::from(low)..=usize::from(high)].iter().flatten().copied());
+                }
+            }
         }
+        let waiting = std::mem::take(&mut self.waiting);
+        band.extend(&waiting);
         TOUCHED.fetch_add(band.len() as u64, Ordering::Relaxed);
-        let rows: Vec<&R> = band.iter().filter_map(|place| self.rows[*place as usize].as_ref()).collect();
-        let before: Vec<Side> = rows.iter().map(|row| self.side(row)).collect();
-        self.dials[slot].at = Some(to);
+        let rows: Vec<(u32, &R)> =
+            band.iter().filter_map(|place| Some((*place, self.rows[*place as usize].as_ref()?))).collect();
+        let stood = |(place, row): &(u32, &R)| match waiting.contains(place) {
+            true => self.waiting_side(row).unwrap_or(Side::Passes),
+            false => self.side(row),
+        };
+        let before: Vec<Side> = rows.iter().map(stood).collect();
+        for (_, row) in rows.iter().filter(|(place, _)| waiting.contains(place)) {
+            self.wait(row, -1);
+        }
+        for (slot, to) in turns {
+            self.dials[*slot].at = Some(*to);
+        }
         let rows = band.iter().filter_map(|place| self.rows[*place as usize].as_ref());
         for (row, before) in rows.zip(before) {
             let after = self.side(row);
@@ -237,47 +336,86 @@ impl<R: Row> RowsOfEither<R> {
         }
     }
 
+    /// Says at the dials by share of a row's conditions that it waits for them, or waits no more.
+    fn wait(&self, row: &R, diff: isize) {
+        for condition in &self.conditions {
+            let shared = self.dials[condition.dial_of(row)].at.is_some_and(|at| at.resolved.is_some());
+            let histogram = condition.histograms.get(usize::from((condition.group)(row)));
+            histogram.filter(|_| shared).into_iter().for_each(|histogram| histogram.wait(diff));
+        }
+    }
+
+    /// Says the scores in this bucket.
+    fn look(&self, slot: usize, bucket: u16) {
+        let looked = self.conditions.iter().filter(|condition| !condition.histograms.is_empty());
+        for (condition, group) in looked.filter_map(|it| Some((it, it.group_at(slot)?))) {
+            let places = &condition.groups[group].0[usize::from(bucket)];
+            TOUCHED.fetch_add(places.len() as u64, Ordering::Relaxed);
+            let rows = places.iter().filter_map(|place| self.rows[*place as usize].as_ref());
+            condition.histograms[group].say(rows.map(|row| (condition.score)(row).get()));
+        }
+    }
+
     /// Takes in what came and what left, each row once.
     fn take_in(&mut self, updates: Updates<R>, say: &mut impl FnMut(&R, Side, isize)) {
         let mut leaving = BTreeSet::new();
-        let mut touched: BTreeSet<(usize, u16)> = BTreeSet::new();
+        let mut touched: BTreeSet<(usize, usize, u16)> = BTreeSet::new();
         let (out, come): (Vec<_>, Vec<_>) = updates.into_iter().partition(|(.., diff)| *diff < 0);
         for (row, _, diff) in out {
-            say(&row, self.side(&row), diff);
             let here = |place: &u32| self.rows[*place as usize].as_ref() == Some(&row);
-            if let Ok(entry) = self.places.find_entry(self.hasher.hash_one(&row), here) {
-                let (place, _) = entry.remove();
-                for (number, condition) in self.conditions.iter().enumerate() {
-                    let bucket = (condition.bucket)((condition.score)(&row));
-                    condition.histogram.iter().for_each(|histogram| histogram.count(bucket, -1));
-                    touched.insert((number, bucket));
+            let Ok(entry) = self.places.find_entry(self.hasher.hash_one(&row), here) else {
+                say(&row, self.side(&row), diff);
+                continue;
+            };
+            let (place, _) = entry.remove();
+            match self.waiting.remove(&place).then(|| self.waiting_side(&row)).flatten() {
+                Some(waits) => {
+                    self.wait(&row, diff);
+                    say(&row, waits, diff);
                 }
-                self.rows[place as usize] = None;
-                leaving.insert(place);
+                None => say(&row, self.side(&row), diff),
             }
+            for (number, condition) in self.conditions.iter().enumerate() {
+                let (group, bucket) = condition.place_of(&row);
+                condition.count((group, bucket), -1);
+                touched.insert((number, group, bucket));
+            }
+            self.rows[place as usize] = None;
+            leaving.insert(place);
         }
         // One pass over a bucket finds all that leaves it: many rows may score the same.
-        for (number, bucket) in touched {
-            self.conditions[number].buckets[bucket as usize].retain(|place| !leaving.contains(place));
+        for (number, group, bucket) in touched {
+            let rows = &mut self.conditions[number].groups[group].0[usize::from(bucket)];
+            rows.retain(|place| !leaving.contains(place));
         }
         self.free.extend(leaving);
-        for (row, _, diff) in come {
-            say(&row, self.side(&row), diff);
-            let place = self.free.pop().unwrap_or_else(|| {
-                self.rows.push(None);
-                (self.rows.len() - 1) as u32
-            });
-            for condition in &mut self.conditions {
-                let bucket = (condition.bucket)((condition.score)(&row));
-                condition.histogram.iter().for_each(|histogram| histogram.count(bucket, 1));
-                condition.buckets[bucket as usize].push(place);
+        come.into_iter().for_each(|(row, _, diff)| self.come(row, diff, say));
+    }
+
+    fn come(&mut self, row: R, diff: isize, say: &mut impl FnMut(&R, Side, isize)) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.rows.push(None);
+            (self.rows.len() - 1) as u32
+        });
+        let side = self.side(&row);
+        match self.waiting_side(&row).filter(|_| side == Side::Passes) {
+            Some(waits) => {
+                self.wait(&row, diff);
+                self.waiting.insert(place);
+                say(&row, waits, diff);
             }
-            let hash = self.hasher.hash_one(&row);
-            self.rows[place as usize] = Some(row);
-            let (rows, hasher) = (&self.rows, &self.hasher);
-            self.places.insert_unique(hash, place, |place| {
-                rows[*place as usize].as_ref().map_or(0, |row| hasher.hash_one(row))
-            });
+            None => say(&row, side, diff),
         }
+        for condition in &mut self.conditions {
+            let (group, bucket) = condition.place_of(&row);
+            condition.count((group, bucket), 1);
+            condition.groups[group].0[usize::from(bucket)].push(place);
+        }
+        let hash = self.hasher.hash_one(&row);
+        self.rows[place as usize] = Some(row);
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        self.places.insert_unique(hash, place, |place| {
+            rows[*place as usize].as_ref().map_or(0, |row| hasher.hash_one(row))
+        });
     }
 }

@@ -10,11 +10,14 @@ use timely::WorkerConfig;
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
+use super::gate::{Position, Told};
 use super::progress::{EngineOptions, Progress, Stopped, Tick};
+use super::shares::Stands;
 use super::start::{end_the_process_if_a_worker_panics, start_workers};
 use super::worker::{self, Command, Event, Settled};
 use super::{
-    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Unasked, Verdicts, Wired,
+    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Setting, Unasked, Verdicts,
+    Wired,
 };
 use crate::row::{Image, Of, Place, Verdict};
 
@@ -41,11 +44,12 @@ pub struct Engine {
     score_names: Vec<&'static str>,
     piece_score_names: Vec<(Of, Vec<&'static str>)>,
     histograms: Histograms,
-    dials: &'static [DialSpec],
+    pub(super) dials: &'static [DialSpec],
+    pub(super) stands: Vec<Stands>,
 }
 
 impl Engine {
-    /// Starts the workers on the dataflow that `wire` builds, with every dial at its value of `values`.
+    /// Starts the workers on the dataflow that `wire` builds, with every dial where `settings` says: at a value, or by share.
     ///
     /// ```
     /// use threshflow::flow::example::{DIALS, Side, go_on, kept, pictures, side};
@@ -63,16 +67,17 @@ impl Engine {
     pub fn start(
         options: EngineOptions,
         dials: &'static [DialSpec],
-        values: &[f32],
+        settings: &[impl Into<Setting> + Copy],
         wire: impl for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        Self::start_wired(options, dials, values, Box::new(wire))
+        let settings: Vec<Setting> = settings.iter().map(|setting| (*setting).into()).collect();
+        Self::start_wired(options, dials, &settings, Box::new(wire))
     }
 
     fn start_wired(
         options: EngineOptions,
         dials: &'static [DialSpec],
-        values: &[f32],
+        settings: &[Setting],
         wire: Box<Wire>,
     ) -> Result<Self, String> {
         end_the_process_if_a_worker_panics();
@@ -80,7 +85,8 @@ impl Engine {
         let (event_sender, events) = unbounded();
         let (commands, receivers): (Vec<_>, Vec<_>) = (0..peers).map(|_| unbounded::<Command>()).unzip();
         let names: Vec<&'static str> = dials.iter().map(|dial| dial.name).collect();
-        let values = values.to_vec();
+        let stands = Stands::first(dials, settings);
+        let positions: Vec<Position> = stands.iter().map(|stands| stands.position).collect();
         let histograms: Histograms = dials.iter().map(|_| Arc::default()).collect();
         let shared = histograms.clone();
         // An idle worker would else spin for a while before it parks, on cores that pictures are decoded on.
@@ -89,7 +95,7 @@ impl Engine {
         let config = timely::Config { communication, worker: config };
         let run = move |timely_worker: &mut Worker| {
             let index = timely_worker.index();
-            let standing = (values.as_slice(), &shared);
+            let standing = (positions.as_slice(), &shared);
             worker::run(timely_worker, &names, standing, &receivers[index], &event_sender, &*wire);
         };
         let guards = start_workers(config, peers, run)?;
@@ -111,6 +117,7 @@ impl Engine {
             piece_score_names: Vec::new(),
             histograms,
             dials,
+            stands,
         };
         let mut wired = false;
         while !wired {
@@ -130,7 +137,7 @@ impl Engine {
     /// use threshflow::row::Of;
     ///
     /// let engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
-    /// assert_eq!(engine.wired(), [Wired::Gate { dial: "side", of: Of::Pictures, open: false }]);
+    /// assert_eq!(engine.wired(), [Wired::Gate { dial: "side", of: Of::Pictures, open: false, gate: 0 }]);
     /// ```
     pub fn wired(&self) -> &[Wired] {
         &self.wired
@@ -284,25 +291,37 @@ impl Engine {
         }
     }
 
-    /// Turns a dial, at an epoch of its own.
+    /// Turns a dial, at an epoch of its own. A share is resolved when the engine [settles](Engine::settle): until then, rows wait at the
+    /// dial's gate.
     ///
     /// ```
     /// use threshflow::flow::example::*;
+    /// use threshflow::flow::{Setting, Share};
+    ///
     /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
     /// engine.turn(0, 50.0, &mut go_on)?;
     /// engine.settle(&mut go_on)?;
     /// assert_eq!(kept(&engine), [2]);
+    ///
+    /// engine.turn(0, Setting::Top(Share::rows(2).expect("is above 0")), &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(kept(&engine), [1, 2]);
     /// # Ok::<(), threshflow::flow::Stopped>(())
     /// ```
-    pub fn turn(&mut self, dial: usize, value: f32, tick: Tick<'_>) -> Result<(), Stopped> {
+    pub fn turn(&mut self, dial: usize, to: impl Into<Setting>, tick: Tick<'_>) -> Result<(), Stopped> {
         assert!(dial < self.dials.len(), "there are {} dials", self.dials.len());
+        self.turn_to(dial, to.into(), tick)
+    }
+
+    /// Tells dials something, at an epoch of its own.
+    pub(super) fn tell_dials(&mut self, told: Vec<(usize, Told)>, tick: Tick<'_>) -> Result<(), Stopped> {
         self.wait_for_room(0, tick)?;
         let epoch = self.next_epoch(0);
-        self.tell(&Command::Turn { epoch, dial, value });
+        self.tell(&Command::Tell { epoch, told: Arc::new(told) });
         Ok(())
     }
 
-    /// Waits until every row has its verdict, and checks that it has exactly one.
+    /// Waits until every row has its verdict, and checks that it has exactly one. Dials by share are resolved.
     ///
     /// ```
     /// use threshflow::flow::example::*;
@@ -313,7 +332,7 @@ impl Engine {
     /// # Ok::<(), threshflow::flow::Stopped>(())
     /// ```
     pub fn settle(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
-        self.wait_while(tick, |engine| !engine.in_flight.is_empty())?;
+        self.resolve_shares(tick)?;
         for shard in std::mem::take(&mut self.leaving) {
             self.verdicts.forget(shard)?;
         }
@@ -321,6 +340,11 @@ impl Engine {
             self.verdicts.check()?;
         }
         Ok(())
+    }
+
+    /// Waits until all that was handed in is worked off.
+    pub(super) fn wait_for_all(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
+        self.wait_while(tick, |engine| !engine.in_flight.is_empty())
     }
 
     fn next_epoch(&mut self, rows: usize) -> Epoch {

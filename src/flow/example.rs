@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Chooser, Chosen, Comparison, Dial, DialMaker, DialSpec, EditCount, Engine, EngineOptions, Fed, Finds,
-    Finished, Flow, Found, NearestBetter, Progress, RegionCount, Verdicts,
+    Chooser, Chosen, Comparison, Dial, DialBy, DialMaker, DialSpec, EditCount, Engine, EngineOptions, Fed,
+    Finds, Finished, Flow, Found, NearestBetter, Progress, RegionCount, Verdicts,
 };
 use crate::lane::{Answer, LaneOptions, Lanes, Limits, Looks, Mode, Operator, Reply, Stage, Subject};
 use crate::row::{
-    Choice, ContentHash, Image, Refusal, Region, RegionKind, RowId, Score, Scored, Stamp, Unit, With,
+    Choice, ContentHash, Group, Image, In, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Stamp,
+    Unit, With,
 };
 use crate::shard::{Catalogue, Picture, ReadOptions};
 
@@ -42,18 +43,38 @@ units! {
 }
 
 const fn spec<U: Unit>(comparison: Comparison, default: f32) -> DialSpec {
-    DialSpec { name: U::NAME, unit: U::UNIT, comparison, default, low: U::LOW, high: U::HIGH, about: "" }
+    let (low, high) = (U::LOW, U::HIGH);
+    DialSpec { name: U::NAME, group: None, unit: U::UNIT, comparison, default, low, high, about: "" }
+}
+
+/// Whether a side is even or odd.
+pub struct Parity;
+
+impl Group for Parity {
+    const NAME: &'static str = "parity";
+    const NAMES: &'static [&'static str] = &["even", "odd"];
+}
+
+const fn of_parity(name: &'static str, group: &'static str) -> DialSpec {
+    DialSpec { name, group: Some(group), ..spec::<Side>(Comparison::Above, 10.0) }
 }
 
 /// What [`Dials`] are made of, in their order.
-pub static DIALS: [DialSpec; 6] = [
+pub static DIALS: [DialSpec; 8] = [
     spec::<Side>(Comparison::Above, 10.0),
     spec::<Taste>(Comparison::AtLeast, 5.0),
     spec::<NearestBetter>(Comparison::Above, 3.0),
     spec::<Sure>(Comparison::AtLeast, 0.5),
     spec::<RegionCount>(Comparison::AtLeast, 1.0),
     spec::<EditCount>(Comparison::AtLeast, 1.0),
+    of_parity("side_by_parity[even]", "even"),
+    of_parity("side_by_parity[odd]", "odd"),
 ];
+
+/// The number of the dial of this name. Panics where there is none.
+pub fn dial_named(name: &str) -> usize {
+    DIALS.iter().position(|spec| spec.name == name).expect("a dial of the example")
+}
 
 /// The dials of a wiring, by their units.
 pub struct Dials<'s> {
@@ -69,6 +90,8 @@ pub struct Dials<'s> {
     pub regions: Dial<'s, RegionCount>,
     /// Number 5: at least 1.
     pub edits: Dial<'s, EditCount>,
+    /// Numbers 6 and 7: above 10, for even and for odd sides.
+    pub side_by_parity: DialBy<'s, Side, Parity>,
 }
 
 impl<'s> Dials<'s> {
@@ -80,6 +103,7 @@ impl<'s> Dials<'s> {
             sure: maker.dial(&DIALS[3]),
             regions: maker.dial(&DIALS[4]),
             edits: maker.dial(&DIALS[5]),
+            side_by_parity: maker.dial_by(&DIALS[6..]),
         }
     }
 }
@@ -99,6 +123,12 @@ pub fn pictures<const N: usize>(sides: [u8; N]) -> Vec<Image> {
 pub fn side(image: Image) -> Scored<Image, Side> {
     let side = Score::of(image.short_side().into());
     With::new(image, side)
+}
+
+/// Groups a row by its picture's shorter side.
+pub fn parity<R: Row>(row: R) -> With<R, In<Parity>> {
+    let parity = In::number(usize::from(row.image().short_side() % 2));
+    With::new(row, parity)
 }
 
 /// The engine on this wiring, with the dials at their defaults, when every picture has its verdict.

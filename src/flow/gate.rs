@@ -7,98 +7,24 @@
 //! would be three lines and look at every row at every turn: the benches have it, to compare with.
 
 mod buckets;
+mod dial;
 mod pictures;
+mod told;
 mod turning;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use differential_dataflow::VecCollection;
-
+use super::Flow;
 use super::histogram::Histogram;
-use super::{Epoch, Flow};
-use crate::row::{Has, Row, Score, Unit, WithoutImage};
+use crate::row::{Group, Has, In, Row, Score, Unit, WithoutImage};
 use buckets::Buckets;
+pub use dial::{Comparison, Dial, DialBy, DialSpec};
 pub(super) use pictures::SharedPictures;
+pub(super) use told::{Position, Told, ToldOf};
 pub(super) use turning::{Side, Turning, Updates};
-
-/// How a score is held against its dial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    Above,
-    AtLeast,
-    Below,
-    AtMost,
-}
-
-impl Comparison {
-    /// Whether `score` passes a dial that stands at `at`. A NaN passes nothing.
-    ///
-    /// ```
-    /// use threshflow::flow::Comparison;
-    /// use threshflow::flow::example::Side;
-    /// use threshflow::row::Score;
-    ///
-    /// let (ten, nan) = (Score::<Side>::of(10.0), Score::<Side>::NAN);
-    /// assert!(Comparison::AtLeast.passes(ten, ten) && !Comparison::Above.passes(ten, ten));
-    /// assert!(!Comparison::AtMost.passes(nan, ten));
-    /// ```
-    pub fn passes<U>(self, score: Score<U>, at: Score<U>) -> bool {
-        !score.is_nan()
-            && match self {
-                Comparison::Above => score > at,
-                Comparison::AtLeast => score >= at,
-                Comparison::Below => score < at,
-                Comparison::AtMost => score <= at,
-            }
-    }
-
-    /// ```
-    /// use threshflow::flow::Comparison;
-    ///
-    /// assert_eq!(Comparison::AtLeast.sign(), ">=");
-    /// ```
-    pub fn sign(self) -> &'static str {
-        match self {
-            Comparison::Above => ">",
-            Comparison::AtLeast => ">=",
-            Comparison::Below => "<",
-            Comparison::AtMost => "<=",
-        }
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.sign())
-    }
-}
-
-/// What a dial is: declared by [`dials!`](crate::dials), never changed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DialSpec {
-    pub name: &'static str,
-    pub unit: &'static str,
-    pub comparison: Comparison,
-    pub default: f32,
-    /// The least and the greatest value that it may be set to.
-    pub low: f32,
-    pub high: f32,
-    pub about: &'static str,
-}
-
-/// A dial of a running dataflow: where it stands, over time. Made by [`DialMaker`](super::DialMaker).
-pub struct Dial<'s, U: 'static> {
-    pub(super) at: VecCollection<'s, Epoch, Score<U>, isize>,
-    pub(super) index: u16,
-    pub(super) spec: &'static DialSpec,
-    pub(super) histogram: Arc<Histogram>,
-    /// Of the rows that stand in this worker's gates.
-    pub(super) pictures: SharedPictures,
-}
 
 /// How many buckets a unit's scale is cut into. More of them put a floor under the cost of every turn; fewer
 /// make the bucket that the dial stands in, whose rows are all met, larger.
@@ -156,51 +82,104 @@ impl<'s, R: Row> Flow<'s, R> {
     where
         R: Has<Score<U>, I>,
     {
-        match self.one_dial(dial) {
-            Some(gate) => self.gated_by(format!("Gate {}", dial.spec.name), dial.at.clone(), gate),
+        match self.one_dial(dial, |_| 0) {
+            Some(gate) => self.gated_by(gate_name(dial), dial.told.clone(), gate),
+            None => self,
+        }
+    }
+
+    /// As [`Flow::gate`], by a dial that stands elsewhere for each group: a row is held against the dial of its own.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let mut engine = run(pictures([5, 15, 6, 16]), |images, dial| {
+    ///     images.each(side).each(parity).gate_by(&dial.side_by_parity).finish()
+    /// });
+    /// assert_eq!(kept(&engine), [1, 3]);
+    ///
+    /// engine.turn(dial_named("side_by_parity[even]"), 3.0, &mut go_on)?;
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(kept(&engine), [1, 2, 3], "5 is odd");
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
+    pub fn gate_by<U: Unit, G: Group, I: 'static, J: 'static>(self, dial: &DialBy<'s, U, G>) -> Self
+    where
+        R: Has<Score<U>, I> + Has<In<G>, J>,
+    {
+        match self.one_dial(&dial.0, |row| Has::<In<G>, J>::get(row).place()) {
+            Some(gate) => self.gated_by(gate_name(&dial.0), dial.0.told.clone(), gate),
             None => self,
         }
     }
 
     /// The gate of this dial, wired but not laid into the flow; none where it is open.
-    pub(super) fn one_dial<U: Unit, I: 'static>(&self, dial: &Dial<'s, U>) -> Option<OneDial<R, U, I>>
+    pub(super) fn one_dial<U: Unit, I: 'static>(
+        &self,
+        dial: &Dial<'s, U>,
+        group: fn(&R) -> u16,
+    ) -> Option<OneDial<R, U, I>>
     where
         R: Has<Score<U>, I>,
     {
         let open = self.lacks(U::NAME);
-        self.meets(dial.spec.name, open);
+        self.meets(self.next_gate(), dial.specs, open);
         if open {
             return None;
         }
-        let standing = GatedRows::new(dial.spec.comparison, dial.histogram.clone(), dial.pictures.clone());
-        Some(OneDial { index: dial.index, standing })
+        let comparison = dial.specs[0].comparison;
+        let standing = GatedRows::new(comparison, dial.histograms.clone(), dial.pictures.clone());
+        Some(OneDial { index: dial.index, group, standing })
     }
+}
+
+pub(super) fn gate_name<U>(dial: &Dial<'_, U>) -> String {
+    format!("Gate {}", dial.specs[0].dial())
 }
 
 /// One dial, and the rows that are held against it.
 pub(super) struct OneDial<R: Row, U, I> {
     index: u16,
+    group: fn(&R) -> u16,
     standing: GatedRows<R, U, I>,
 }
 
 impl<R: Has<Score<U>, I>, U: Unit, I: 'static> Turning<R> for OneDial<R, U, I> {
-    type Dial = Score<U>;
+    type Told = ToldOf;
 
     fn work_off(
         &mut self,
-        mut dials: impl Iterator<Item = Score<U>>,
+        told: impl Iterator<Item = ToldOf>,
         rows: Updates<R>,
         mut say: impl FnMut(&R, Side, isize),
     ) {
-        let dial = self.index;
-        let mut say = move |row: &R, passes: bool, diff: isize| match passes {
-            true => say(row, Side::Passes, diff),
-            false => say(row, Side::HeldBack { dial, score: Score::of(score(row).get()) }, diff),
-        };
-        if let Some(at) = dials.next() {
-            self.standing.turn(at, &mut say);
+        let (index, group) = (self.index, self.group);
+        for (group, told) in told {
+            let dial = index + group;
+            let mut say = |row: &R, passes: bool, diff: isize| say_side(&mut say, row, passes, dial, diff);
+            match told {
+                Told::Turn(to) => self.standing.turn(group, to, &mut say),
+                Told::Look(bucket, _) => self.standing.look(group, bucket),
+            }
         }
-        self.standing.take_in(rows, &mut say);
+        let mut say = |row: &R, passes: bool, diff: isize| {
+            say_side(&mut say, row, passes, index + group(row), diff);
+        };
+        self.standing.take_in(rows, group, &mut say);
+    }
+}
+
+#[inline]
+fn say_side<R: Has<Score<U>, I>, U: Unit, I>(
+    say: &mut impl FnMut(&R, Side, isize),
+    row: &R,
+    passes: bool,
+    dial: u16,
+    diff: isize,
+) {
+    match passes {
+        true => say(row, Side::Passes, diff),
+        false => say(row, Side::HeldBack { dial, score: score(row).cast() }, diff),
     }
 }
 
@@ -208,69 +187,111 @@ fn score<R: Has<Score<U>, I>, U: Unit, I>(row: &R) -> Score<U> {
     *row.get()
 }
 
-/// A gate's rows as far as they have come, by bucket, and where its dial stands.
+/// A gate's rows as far as they have come, by group and bucket, and where its dials stand.
 struct GatedRows<R: Row, U, I> {
     comparison: Comparison,
-    at: Option<Score<U>>,
-    rows: Buckets<R::WithoutImage>,
+    groups: Vec<GatedGroup<R>>,
     pictures: SharedPictures,
-    histogram: Arc<Histogram>,
     /// Where the score stands on the row.
-    column: PhantomData<fn() -> I>,
+    column: PhantomData<fn() -> (I, U)>,
+}
+
+struct GatedGroup<R: Row> {
+    at: Option<Position>,
+    rows: Buckets<R::WithoutImage>,
+    /// Rows that came since a dial by share was resolved, and that it would let through where it stands.
+    waiting: HashSet<R::WithoutImage>,
+    histogram: Arc<Histogram>,
 }
 
 impl<R: Has<Score<U>, I>, U: Unit, I> GatedRows<R, U, I> {
-    fn new(comparison: Comparison, histogram: Arc<Histogram>, pictures: SharedPictures) -> Self {
-        let rows = Buckets::new(usize::from(NAN_BUCKET) + 1);
-        GatedRows { comparison, at: None, rows, pictures, histogram, column: PhantomData }
+    fn new(comparison: Comparison, histograms: Vec<Arc<Histogram>>, pictures: SharedPictures) -> Self {
+        let group = |histogram| GatedGroup {
+            at: None,
+            rows: Buckets::new(usize::from(NAN_BUCKET) + 1),
+            waiting: HashSet::new(),
+            histogram,
+        };
+        let groups = histograms.into_iter().map(group).collect();
+        GatedRows { comparison, groups, pictures, column: PhantomData }
     }
 
     /// Turns the dial, and says of every row that changes sides that it leaves one and comes to the other.
-    fn turn(&mut self, to: Score<U>, say: &mut impl FnMut(&R, bool, isize)) {
-        let Some(from) = self.at.replace(to) else { return };
-        let (low, high) = (bucket(from.min(to)) as usize, bucket(from.max(to)) as usize);
-        let (mut met, mut changing) = (0, Vec::new());
+    fn turn(&mut self, group: u16, to: Position, say: &mut impl FnMut(&R, bool, isize)) {
+        let group = &mut self.groups[usize::from(group)];
+        let Some(from) = group.at.replace(to) else { return };
         let pictures = self.pictures.borrow();
-        for rows in self.rows.chunks(low, high) {
+        let whole = |row: &R::WithoutImage| {
+            R::with_image(row, pictures.get(row.id()).expect("a row that stands has a picture"))
+        };
+        let passes = |row: &R::WithoutImage, at: Position| {
+            at.passes(self.comparison, R::get_without_image(row).cast())
+        };
+        let waiting = std::mem::take(&mut group.waiting);
+        let (mut met, mut changing) = (waiting.len(), Vec::new());
+        let band = from.band(to, self.comparison, |score| bucket::<U>(score.cast()));
+        for rows in band.into_iter().flat_map(|(low, high)| group.rows.chunks(low.into(), high.into())) {
             met += rows.len();
             // The pictures lie anywhere in memory: a loop that does nothing else waits for many of them at once.
             changing.extend(rows.iter().filter_map(|row| {
-                let score = *R::get_without_image(row);
-                let before = self.comparison.passes(score, from);
-                let changes = before != self.comparison.passes(score, to);
-                let image =
-                    changes.then(|| pictures.get(row.id()))?.expect("a row that stands has a picture");
-                Some((R::with_image(row, image), before))
+                let before = passes(row, from);
+                let changes = before != passes(row, to) && (waiting.is_empty() || !waiting.contains(row));
+                changes.then(|| (whole(row), before))
             }));
             for (row, before) in changing.drain(..) {
                 say(&row, before, -1);
                 say(&row, !before, 1);
             }
         }
+        group.histogram.wait(-(waiting.len() as isize));
+        for row in waiting.iter().filter(|row| passes(row, to)) {
+            let row = whole(row);
+            say(&row, false, -1);
+            say(&row, true, 1);
+        }
         TOUCHED.fetch_add(met as u64, Ordering::Relaxed);
     }
 
+    /// Says the scores in this bucket.
+    fn look(&self, group: u16, bucket: u16) {
+        let group = &self.groups[usize::from(group)];
+        for rows in group.rows.chunks(bucket.into(), bucket.into()) {
+            TOUCHED.fetch_add(rows.len() as u64, Ordering::Relaxed);
+            group.histogram.say(rows.iter().map(|row| R::get_without_image(row).get()));
+        }
+    }
+
     /// Takes in what came and what left, each row once.
-    fn take_in(&mut self, updates: Updates<R>, say: &mut impl FnMut(&R, bool, isize)) {
+    fn take_in(
+        &mut self,
+        updates: Updates<R>,
+        group_of: fn(&R) -> u16,
+        say: &mut impl FnMut(&R, bool, isize),
+    ) {
         // By bucket, so that one pass over a bucket finds all that leaves it: many rows may score the same.
-        let mut leaving: BTreeMap<u16, HashSet<R::WithoutImage>> = BTreeMap::new();
+        let mut leaving: BTreeMap<(u16, u16), HashSet<R::WithoutImage>> = BTreeMap::new();
         let mut pictures = self.pictures.borrow_mut();
         for (row, _time, diff) in updates {
             let score = score(&row);
-            let passes = self.at.is_some_and(|at| self.comparison.passes(score, at));
+            let number = group_of(&row);
+            let group = &mut self.groups[usize::from(number)];
+            let mut passes = group.at.is_some_and(|at| at.passes(self.comparison, score.cast()));
+            if passes && group.at.is_some_and(|at| at.resolved.is_some()) {
+                passes = !group.waits(&row, diff);
+            }
             say(&row, passes, diff);
             debug_assert_eq!(diff.abs(), 1, "a row is itself: it comes once and leaves once");
             let place = bucket(score);
-            self.histogram.count(place, diff);
+            group.histogram.count(place, diff);
             if diff < 0 {
-                leaving.entry(place).or_default().insert(row.without_image());
+                leaving.entry((number, place)).or_default().insert(row.without_image());
                 continue;
             }
             pictures.hold(row.image());
-            self.rows.push(place.into(), row.without_image());
+            group.rows.push(place.into(), row.without_image());
         }
-        for (place, leaving) in leaving {
-            self.rows.take_out(place.into(), |row| {
+        for ((group, place), leaving) in leaving {
+            self.groups[usize::from(group)].rows.take_out(place.into(), |row| {
                 let leaves = leaving.contains(row);
                 if leaves {
                     pictures.let_go(row.id());
@@ -281,12 +302,28 @@ impl<R: Has<Score<U>, I>, U: Unit, I> GatedRows<R, U, I> {
     }
 }
 
+impl<R: Row> GatedGroup<R> {
+    /// Whether a row that comes, or one that leaves, waits for its dial to be resolved.
+    fn waits(&mut self, row: &R, diff: isize) -> bool {
+        let waits = match diff > 0 {
+            true => self.waiting.insert(row.without_image()),
+            false => self.waiting.remove(&row.without_image()),
+        };
+        self.histogram.wait(if waits { diff } else { 0 });
+        waits
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::row::{ContentHash, Here, Image, RowId, Scored, With};
 
     type Gate = GatedRows<Scored<Image, Points>, Points, Here>;
+
+    fn new_gate(comparison: Comparison) -> Gate {
+        Gate::new(comparison, vec![Arc::default()], SharedPictures::default())
+    }
 
     struct Points;
     impl Unit for Points {
@@ -351,13 +388,13 @@ mod tests {
         let dials = [0.0, 2.4414062, 4.75, 9.9999, 10.0];
         for comparison in [Comparison::Above, Comparison::AtLeast, Comparison::Below, Comparison::AtMost] {
             for (from, to) in dials.iter().flat_map(|from| dials.map(|to| (*from, to))) {
-                let mut gate = Gate::new(comparison, Arc::default(), SharedPictures::default());
+                let mut gate = new_gate(comparison);
                 let mut said = Vec::new();
                 let mut say =
                     |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
-                gate.turn(Score::of(from), &mut say);
-                gate.take_in((0..VALUES.len()).map(|n| (scored(n), 0, 1)).collect(), &mut say);
-                gate.turn(Score::of(to), &mut say);
+                gate.turn(0, Position::at(from), &mut say);
+                gate.take_in((0..VALUES.len()).map(|n| (scored(n), 0, 1)).collect(), |_| 0, &mut say);
+                gate.turn(0, Position::at(to), &mut say);
                 let wanted = |at: f32| VALUES.map(|value| passes(value, comparison, at)).to_vec();
                 assert_eq!(sides(&said), wanted(to), "{comparison} {from}, then {to}");
                 assert_eq!(sides(&said[..VALUES.len()]), wanted(from), "{comparison} {from}");
@@ -369,15 +406,15 @@ mod tests {
 
     #[test]
     fn a_row_leaves_from_the_side_that_it_is_on() {
-        let mut gate = Gate::new(Comparison::Above, Arc::default(), SharedPictures::default());
+        let mut gate = new_gate(Comparison::Above);
         let mut said = Vec::new();
         let mut say =
             |row: &Scored<Image, Points>, passes, diff| said.push((row.row.id.member, passes, diff));
-        gate.turn(Score::of(4.75), &mut say);
-        gate.take_in((0..VALUES.len()).map(|n| (scored(n), 0, 1)).collect(), &mut say);
-        gate.turn(Score::of(0.0), &mut say);
-        gate.take_in(vec![(scored(7), 1, -1), (scored(15), 1, -1)], &mut say);
-        gate.turn(Score::of(9.0), &mut say);
+        gate.turn(0, Position::at(4.75), &mut say);
+        gate.take_in((0..VALUES.len()).map(|n| (scored(n), 0, 1)).collect(), |_| 0, &mut say);
+        gate.turn(0, Position::at(0.0), &mut say);
+        gate.take_in(vec![(scored(7), 1, -1), (scored(15), 1, -1)], |_| 0, &mut say);
+        gate.turn(0, Position::at(9.0), &mut say);
         let left =
             |n: u32| -> isize { said.iter().filter(|(row, ..)| *row == n).map(|(.., diff)| diff).sum() };
         assert_eq!([6, 7, 15].map(left), [1, 0, 0]);

@@ -1,9 +1,10 @@
 //! Histograms: how the scores that came to a dial are spread, kept up to date by its gate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicIsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::gate::{BUCKETS, NAN_BUCKET};
+use crate::lane::lock;
 
 /// The rows at a gate, by score: by the gate's own buckets, which are of equal width over the unit's scale, and one for
 /// what is no number.
@@ -11,12 +12,17 @@ use super::gate::{BUCKETS, NAN_BUCKET};
 pub struct Histogram {
     buckets: Box<[AtomicI64]>,
     not_numbers: AtomicI64,
+    /// Rows that wait for their dial to be resolved.
+    waiting: AtomicIsize,
+    /// The scores of a bucket, as the gates of all workers said them.
+    said: Mutex<Vec<f32>>,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         let buckets = (0..BUCKETS).map(|_| AtomicI64::new(0)).collect();
-        Histogram { buckets, not_numbers: AtomicI64::new(0) }
+        let (not_numbers, waiting) = (AtomicI64::new(0), AtomicIsize::new(0));
+        Histogram { buckets, not_numbers, waiting, said: Mutex::default() }
     }
 }
 
@@ -30,6 +36,27 @@ impl Histogram {
             bucket => &self.buckets[bucket as usize],
         };
         bin.fetch_add(diff as i64, Ordering::Relaxed);
+    }
+
+    /// So many rows more wait for their dial to be resolved.
+    pub(super) fn wait(&self, more: isize) {
+        if more != 0 {
+            self.waiting.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether rows wait for their dial to be resolved.
+    pub(super) fn is_waited_at(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn say(&self, scores: impl Iterator<Item = f32>) {
+        lock(&self.said).extend(scores);
+    }
+
+    /// What was said since it was last taken.
+    pub(super) fn take_said(&self) -> Vec<f32> {
+        std::mem::take(&mut lock(&self.said))
     }
 
     /// Rows a bucket, of 4,096 from the low end of the scale to the high; what lies beyond an end is in the bucket at that end.

@@ -15,6 +15,8 @@ mod near;
 mod only;
 mod progress;
 mod regions;
+mod setting;
+mod shares;
 mod start;
 mod verdicts;
 mod worker;
@@ -29,12 +31,13 @@ pub use edits::{Candidates, Chooser, Chosen, EditCount};
 pub use either::Condition;
 pub use engine::Engine;
 pub use finish::Finished;
-pub use gate::{Comparison, Dial, DialSpec, touched_records};
+pub use gate::{Comparison, Dial, DialBy, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
 pub use near::NearestBetter;
 pub use only::Only;
 pub use progress::{EngineOptions, Progress, Stopped, Tick};
 pub use regions::{Finds, Found, MOST_REGIONS, RegionCount, too_many_regions};
+pub use setting::{Setting, Share};
 pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
@@ -94,11 +97,13 @@ pub enum Wired {
         columns: Vec<&'static str>,
         of: Of,
     },
-    /// `open`: it holds nothing back, since a column that it needs comes from a stage that is [absent](Wired::Absent).
+    /// `open`: it holds nothing back, since a column that it needs comes from a stage that is [absent](Wired::Absent). Dials that one
+    /// gate holds rows against, conditions or groups, have one step each, and the gate's number in common.
     Gate {
         dial: &'static str,
         of: Of,
         open: bool,
+        gate: u16,
     },
     Choose {
         stage: &'static str,
@@ -141,9 +146,16 @@ impl<'s, R: Row> Flow<'s, R> {
         self.wired.borrow().iter().any(lacks)
     }
 
-    /// Notes that rows meet this dial here.
-    fn meets(&self, dial: &'static str, open: bool) {
-        self.wired.borrow_mut().push(Wired::Gate { dial, of: R::OF, open });
+    /// The number of the gate that is laid next.
+    fn next_gate(&self) -> u16 {
+        let number = |step: &Wired| if let Wired::Gate { gate, .. } = step { Some(*gate + 1) } else { None };
+        self.wired.borrow().iter().filter_map(number).max().unwrap_or(0)
+    }
+
+    /// Notes that rows meet this dial, with all its groups, at the gate of this number.
+    fn meets(&self, gate: u16, dials: &'static [DialSpec], open: bool) {
+        let gates = dials.iter().map(|spec| Wired::Gate { dial: spec.name, of: R::OF, open, gate });
+        self.wired.borrow_mut().extend(gates);
     }
 
     /// A cheap, pure step on the worker thread: one row in, one row out, the same one for the same row always.

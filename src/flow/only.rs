@@ -2,6 +2,7 @@
 //!
 //! The others stay in step with those: what is asked next about all of a picture's regions is asked together.
 
+use super::gate::gate_name;
 use super::gate::{Side, Turning, Updates};
 use super::{Condition, Dial, Flow};
 use crate::row::{Has, Row, Score, Unit};
@@ -48,10 +49,9 @@ impl<'s, R: Row, F: Fn(&R) -> bool + Clone + 'static> Only<'s, R, F> {
     where
         R: Has<Score<U>, I>,
     {
-        let Some(gate) = self.flow.one_dial(dial) else { return self };
+        let Some(gate) = self.flow.one_dial(dial, |_| 0) else { return self };
         let gate = OnlySome { which: self.which.clone(), gate };
-        let name = format!("Gate {}", dial.spec.name);
-        Only { flow: self.flow.gated_by(name, dial.at.clone(), gate), which: self.which }
+        Only { flow: self.flow.gated_by(gate_name(dial), dial.told.clone(), gate), which: self.which }
     }
 
     /// As [`Flow::gate_either`].
@@ -79,17 +79,17 @@ struct OnlySome<F, G> {
 }
 
 impl<R: Row, F: Fn(&R) -> bool + 'static, G: Turning<R>> Turning<R> for OnlySome<F, G> {
-    type Dial = G::Dial;
+    type Told = G::Told;
 
     fn work_off(
         &mut self,
-        dials: impl Iterator<Item = G::Dial>,
+        told: impl Iterator<Item = G::Told>,
         rows: Updates<R>,
         mut say: impl FnMut(&R, Side, isize),
     ) {
         let (held, passing): (Updates<R>, Updates<R>) =
             rows.into_iter().partition(|(row, ..)| (self.which)(row));
         passing.into_iter().for_each(|(row, _time, diff)| say(&row, Side::Passes, diff));
-        self.gate.work_off(dials, held, say);
+        self.gate.work_off(told, held, say);
     }
 }

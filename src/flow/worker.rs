@@ -1,5 +1,6 @@
 //! One worker: builds the dataflow, takes commands, steps.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
@@ -8,9 +9,9 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
-use super::gate::{Dial, DialSpec, SharedPictures};
+use super::gate::{Dial, DialBy, DialSpec, Position, SharedPictures, Told, ToldOf};
 use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
-use crate::row::{Image, Of, Place, Refused, RowId, Score, Unit, Verdict};
+use crate::row::{Group, Image, Of, Place, Refused, RowId, Unit, Verdict};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
 #[derive(Clone, Debug)]
@@ -32,16 +33,9 @@ impl Fed {
 #[derive(Clone)]
 pub(super) enum Command {
     /// Rows that come (`diff` 1) or leave (-1) at this epoch; each worker takes its own.
-    Feed {
-        epoch: Epoch,
-        rows: Arc<Vec<Fed>>,
-        diff: isize,
-    },
-    Turn {
-        epoch: Epoch,
-        dial: usize,
-        value: f32,
-    },
+    Feed { epoch: Epoch, rows: Arc<Vec<Fed>>, diff: isize },
+    /// Dials are told something, all at once.
+    Tell { epoch: Epoch, told: Arc<Vec<(usize, Told)>> },
 }
 
 /// What workers tell the engine.
@@ -75,17 +69,33 @@ pub(super) enum Settled {
 /// Makes the dials of a dataflow, in the order of their declaration.
 pub struct DialMaker<'s> {
     scope: Scope<'s, Epoch>,
-    values: Vec<f32>,
+    /// Where the dials stand first, group by group.
+    stand: Vec<Position>,
     histograms: Histograms,
-    inputs: Vec<DialInput>,
+    inputs: DialInputs,
     pictures: SharedPictures,
 }
 
-type DialInput = Box<dyn FnMut(DialChange)>;
+/// What dials are told on one worker.
+#[derive(Default)]
+struct DialInputs {
+    inputs: Vec<InputSession<Epoch, ToldOf, isize>>,
+    /// The input and the group of every dial.
+    places: Vec<(usize, u16)>,
+}
 
-enum DialChange {
-    Turn(f32),
-    Advance(Epoch),
+impl DialInputs {
+    fn tell(&mut self, dial: usize, told: Told) {
+        let (input, group) = self.places[dial];
+        self.inputs[input].update((group, told), 1);
+    }
+
+    fn advance(&mut self, epoch: Epoch) {
+        for input in &mut self.inputs {
+            input.advance_to(epoch);
+            input.flush();
+        }
+    }
 }
 
 impl<'s> DialMaker<'s> {
@@ -103,24 +113,45 @@ impl<'s> DialMaker<'s> {
     /// # Ok::<(), String>(())
     /// ```
     pub fn dial<U: Unit>(&mut self, spec: &'static DialSpec) -> Dial<'s, U> {
-        let index = self.inputs.len();
-        let mut input = InputSession::<Epoch, Score<U>, isize>::new();
-        let at = input.to_collection(self.scope);
-        let mut standing = Score::<U>::of(self.values.get(index).copied().unwrap_or(spec.default));
-        input.update(standing, 1);
-        self.inputs.push(Box::new(move |change| match change {
-            DialChange::Turn(value) => {
-                input.update(standing, -1);
-                standing = Score::of(value);
-                input.update(standing, 1);
-            }
-            DialChange::Advance(epoch) => {
-                input.advance_to(epoch);
-                input.flush();
-            }
-        }));
-        let histogram = self.histograms.get(index).cloned().unwrap_or_default();
-        Dial { at, index: index as u16, spec, histogram, pictures: self.pictures.clone() }
+        self.dials(std::slice::from_ref(spec))
+    }
+
+    /// The next dial, which is by group: `specs` has one for every group, in their order, and must stand in the declaration where it
+    /// is made.
+    ///
+    /// ```
+    /// use threshflow::flow::example::{DIALS, Parity, Side, dial_named, parity, side};
+    /// use threshflow::flow::{Engine, EngineOptions};
+    ///
+    /// let first = dial_named("side_by_parity[even]");
+    /// let specs = &DIALS[first..first + 2];
+    /// let engine = Engine::start(EngineOptions::default(), specs, &[10.0, 10.0], |images, maker| {
+    ///     let at = maker.dial_by::<Side, Parity>(specs);
+    ///     images.each(side).each(parity).gate_by(&at).finish()
+    /// })?;
+    /// assert_eq!(engine.wired().len(), 2);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn dial_by<U: Unit, G: Group>(&mut self, specs: &'static [DialSpec]) -> DialBy<'s, U, G> {
+        assert_eq!(specs.len(), G::NAMES.len(), "one for every group");
+        DialBy(self.dials(specs), PhantomData)
+    }
+
+    fn dials<U: Unit>(&mut self, specs: &'static [DialSpec]) -> Dial<'s, U> {
+        let (index, input) = (self.inputs.places.len(), self.inputs.inputs.len());
+        let mut session = InputSession::new();
+        let told = session.to_collection(self.scope);
+        self.inputs.inputs.push(session);
+        let mut histograms = Vec::new();
+        for (group, spec) in specs.iter().enumerate() {
+            let dial = index + group;
+            self.inputs.places.push((input, group as u16));
+            let stands = self.stand.get(dial).copied().unwrap_or(Position::at(spec.default));
+            self.inputs.tell(dial, Told::Turn(stands));
+            histograms.push(self.histograms.get(dial).cloned().unwrap_or_default());
+        }
+        let (pictures, index) = (self.pictures.clone(), index as u16);
+        Dial { told, index, specs, histograms, pictures, unit: PhantomData }
     }
 }
 
@@ -136,7 +167,7 @@ pub(super) fn home(id: RowId, workers: usize) -> usize {
 pub(super) fn run(
     worker: &mut Worker,
     dial_names: &[&'static str],
-    (values, histograms): (&[f32], &Histograms),
+    (stand, histograms): (&[Position], &Histograms),
     commands: &Receiver<Command>,
     events: &Sender<Event>,
     wire: &(dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync),
@@ -146,8 +177,8 @@ pub(super) fn run(
     let probe = Handle::new();
     let mut dials = worker.dataflow::<Epoch, _, _>(|scope| {
         let histograms = histograms.clone();
-        let (inputs, pictures) = (Vec::new(), SharedPictures::default());
-        let mut maker = DialMaker { scope, values: values.to_vec(), histograms, inputs, pictures };
+        let (inputs, pictures) = (DialInputs::default(), SharedPictures::default());
+        let mut maker = DialMaker { scope, stand: stand.to_vec(), histograms, inputs, pictures };
         let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
         let finished = wire(source, &mut maker);
         if scope.index() == 0 {
@@ -174,8 +205,8 @@ pub(super) fn run(
                         }
                         epoch
                     }
-                    Command::Turn { epoch, dial, value } => {
-                        dials[dial](DialChange::Turn(value));
+                    Command::Tell { epoch, told } => {
+                        told.iter().for_each(|(dial, told)| dials.tell(*dial, *told));
                         epoch
                     }
                 };
@@ -184,7 +215,7 @@ pub(super) fn run(
                 images.flush();
                 refused.advance_to(epoch + 1);
                 refused.flush();
-                dials.iter_mut().for_each(|dial| dial(DialChange::Advance(epoch + 1)));
+                dials.advance(epoch + 1);
                 worker.step();
             }
             Err(TryRecvError::Empty) => {

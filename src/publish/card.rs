@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind};
 use super::pieces::{pieces_kept, pieces_kept_column};
-use super::{StageDescription, Wanted, WantedPieces};
+use super::{DialSetting, StageDescription, Wanted, WantedPieces};
 use crate::row::Of;
 
 /// The whole card, with the funnels of pictures, of regions and of edits.
@@ -88,13 +88,20 @@ fn dial_table(wanted: &Wanted<'_>) -> String {
     let mut table = "## Dials\n\nA row passed a gate where its score stands so to the dial.\n\n\
                      | dial | passes | unit | default | about |\n|---|---|---|--:|---|\n"
         .to_owned();
-    for dial in wanted.dials {
-        let [name, unit, about] = [dial.name, dial.unit, dial.about].map(cell);
-        let _ = writeln!(
-            table,
-            "| `{name}` | {} {} | {unit} | {} | {about} |",
-            dial.comparison, dial.value, dial.default
-        );
+    for groups in wanted.dials.chunk_by(|one, next| one.dial() == next.dial()) {
+        // Groups that all stand the same are one line.
+        let stand = |dial: &DialSetting| (dial.value.to_bits(), dial.share.clone());
+        let alike = groups.iter().all(|group| stand(group) == stand(&groups[0]));
+        for dial in if alike { &groups[..1] } else { groups } {
+            let name = if alike { dial.dial() } else { dial.name };
+            let [name, unit, about] = [name, dial.unit, dial.about].map(cell);
+            let share = dial.share.as_ref().map_or_else(String::new, |share| format!(" ({share})"));
+            let _ = writeln!(
+                table,
+                "| `{name}` | {} {}{share} | {unit} | {} | {about} |",
+                dial.comparison, dial.value, dial.default
+            );
+        }
     }
     table + "\n"
 }

@@ -65,7 +65,7 @@ impl Note {
 /// A dial as it stood when the set was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PublishedDial {
-    /// The dial's name, as `--set` takes it.
+    /// The dial's name, as `--set` takes it. A dial by group has one of these for each group: `follows[remove]`.
     pub name: String,
     /// `px`, `0 to 10`.
     pub unit: String,
@@ -73,6 +73,9 @@ pub struct PublishedDial {
     pub comparison: String,
     /// Where it stood.
     pub value: f32,
+    /// The share that the value was resolved from, where it was set by share: `top:30%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
     /// Where it stands if nobody turns it.
     pub default: f32,
     /// What it is about, in a sentence.
@@ -246,6 +249,7 @@ impl From<&DialSetting> for PublishedDial {
             unit: dial.unit.to_owned(),
             comparison: dial.comparison.to_owned(),
             value: dial.value,
+            share: dial.share.clone(),
             default: dial.default,
             about: dial.about.to_owned(),
         }

@@ -101,18 +101,30 @@ static PUBLISHED: Layout = Layout {
 /// A dial as it stood when the set was wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DialSetting {
-    /// As `--set` takes it.
+    /// As `--set` takes it; of a dial by group, one of its groups: `follows[remove]`.
     pub name: &'static str,
+    /// That group.
+    pub group: Option<&'static str>,
     /// `px`, `0 to 10`.
     pub unit: &'static str,
     /// `>`, `>=`, `<`, `<=`: a row passes where `score comparison value`.
     pub comparison: &'static str,
     /// Where it stands.
     pub value: f32,
+    /// The share that this is, where it was set by share: `top:30%`.
+    pub share: Option<String>,
     /// Where it stands if nobody turns it.
     pub default: f32,
     /// The doc comment of its declaration.
     pub about: &'static str,
+}
+
+impl DialSetting {
+    /// The name of the dial: what its groups have in common.
+    pub fn dial(&self) -> &'static str {
+        let group = self.group.map_or(0, |group| group.len() + "[]".len());
+        &self.name[..self.name.len() - group]
+    }
 }
 
 /// A stage of the pipeline in the order of its wiring: what the funnel is drawn from.

@@ -219,6 +219,7 @@ mod tests {
     fn the_passing_side_is_coloured() {
         let spec = DialSpec {
             name: "object_area_most",
+            group: None,
             unit: "share of the picture",
             comparison: Comparison::AtMost,
             default: 0.5,
@@ -237,6 +238,7 @@ mod tests {
     fn a_last_bar_narrower_than_the_gap_is_drawn() {
         let spec = DialSpec {
             name: "narrow",
+            group: None,
             unit: "",
             comparison: Comparison::AtLeast,
             default: 0.5,

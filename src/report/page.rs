@@ -123,9 +123,10 @@ fn dials(report: &Report<'_>, facts: &Facts) -> String {
 }
 
 fn heading(spec: &DialSpec, setting: &DialSetting) -> String {
+    let share = setting.share.as_ref().map_or_else(String::new, |share| format!(", {share}"));
     let turned = match setting.value == setting.default {
-        true => String::new(),
-        false => format!(", default {}", number(setting.default)),
+        true => share,
+        false => format!("{share}, default {}", number(setting.default)),
     };
     format!(
         "<code>{}</code> {} {} <span class=\"soft\">({}{turned})</span>",

@@ -11,6 +11,7 @@ use crate::shard::{ReadOptions, find};
 
 const SPEC: DialSpec = DialSpec {
     name: "aesthetic",
+    group: None,
     unit: "0 to 10",
     comparison: Comparison::Above,
     default: 4.75,
@@ -20,9 +21,11 @@ const SPEC: DialSpec = DialSpec {
 };
 const DIAL: DialSetting = DialSetting {
     name: "aesthetic",
+    group: None,
     unit: "0 to 10",
     comparison: ">",
     value: 5.25,
+    share: None,
     default: 4.75,
     about: SPEC.about,
 };

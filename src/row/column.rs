@@ -13,7 +13,7 @@ use super::{
     sealed::Sealed,
 };
 
-/// What a row can be given: a [`Score`], a [`Handle`] of an answer, or a [`PerceptualHash`]. Sealed, as rows are.
+/// What a row can be given: a [`Score`], a [`Handle`] of an answer, a [group](super::In), or a [`PerceptualHash`]. Sealed, as rows are.
 pub trait Column:
     Sealed + Clone + Ord + Hash + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {

@@ -63,6 +63,21 @@ impl<U> Score<U> {
     pub fn is_nan(self) -> bool {
         self.0 == 0
     }
+
+    /// The same number in another unit.
+    pub(crate) fn cast<V>(self) -> Score<V> {
+        Score(self.0, PhantomData)
+    }
+
+    /// The next lower score: that of the next lower number.
+    pub(crate) fn next_down(self) -> Self {
+        Score::of(self.get().next_down())
+    }
+
+    /// The next higher score.
+    pub(crate) fn next_up(self) -> Self {
+        Score::of(self.get().next_up())
+    }
 }
 
 marked!(Score<U>: u32);

@@ -28,14 +28,14 @@ pub(in crate::flow) enum Side {
 
 /// A gate's rows and dials, as far as they have come.
 pub(in crate::flow) trait Turning<R>: 'static {
-    /// Where a dial was turned to, and which one where there are several.
-    type Dial: Clone + Ord + 'static;
+    /// What it is told of its dials, and which one where there are several.
+    type Told: Clone + Ord + 'static;
 
-    /// Takes in the dials that were turned, then rows that came and left, each once: an epoch's, or some of them.
+    /// Takes in what it is told of its dials, then rows that came and left, each once: an epoch's, or some of them.
     /// Whatever comes to a side or leaves it is said. `say` is given away: behind a reference, a turn took 2 % longer.
     fn work_off(
         &mut self,
-        dials: impl Iterator<Item = Self::Dial>,
+        told: impl Iterator<Item = Self::Told>,
         rows: Updates<R>,
         say: impl FnMut(&R, Side, isize),
     );
@@ -46,7 +46,7 @@ impl<'s, R: Row> Flow<'s, R> {
     pub(in crate::flow) fn gated_by<T: Turning<R>>(
         self,
         name: String,
-        dials: Collection<'s, T::Dial>,
+        dials: Collection<'s, T::Told>,
         gate: T,
     ) -> Self {
         let (rows, held_back) = turning(name, self.rows, dials, gate);
@@ -72,7 +72,7 @@ impl<R, D> Gathered<R, D> {
 fn turning<'s, R: Row, T: Turning<R>>(
     name: String,
     rows: Collection<'s, R>,
-    dials: Collection<'s, T::Dial>,
+    dials: Collection<'s, T::Told>,
     mut gate: T,
 ) -> (Collection<'s, R>, Collection<'s, Ended>) {
     type Builder<D> = CapacityContainerBuilder<Updates<D>>;
@@ -85,7 +85,7 @@ fn turning<'s, R: Row, T: Turning<R>>(
     let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut open: BTreeMap<Epoch, Gathered<R, T::Dial>> = BTreeMap::new();
+        let mut open: BTreeMap<Epoch, Gathered<R, T::Told>> = BTreeMap::new();
         move |frontiers| {
             rows_in.for_each(|capability, updates| {
                 for update in updates.drain(..) {
@@ -122,9 +122,8 @@ fn turning<'s, R: Row, T: Turning<R>>(
                 };
                 consolidate_updates(&mut gathered.dials);
                 consolidate_updates(&mut gathered.rows);
-                // A turn takes away where the dial stood and adds where it stands.
-                let dials = gathered.dials.into_iter().filter(|(.., diff)| *diff > 0).map(|(dial, ..)| dial);
-                gate.work_off(dials, gathered.rows, say);
+                let told = gathered.dials.into_iter().map(|(told, ..)| told);
+                gate.work_off(told, gathered.rows, say);
             }
         }
     });

@@ -332,6 +332,7 @@ fn an_answer_that_has_come_is_waited_for_until_it_is_remembered() {
     lane.shared.hold(true);
     lane.ask();
     lane.completions(1);
+    lane.shared.wait_until(|done| done.calls == [2, 1]);
     lane.wait_for_lines(1);
     lane.lanes.stop();
     assert_eq!(lane.lanes.under_way(), ["1 of two_lines"]);

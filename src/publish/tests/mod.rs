@@ -208,7 +208,16 @@ fn passes(score: f32, dial: f32) -> bool {
 }
 
 fn dial(name: &'static str, unit: &'static str, value: f32, default: f32) -> DialSetting {
-    DialSetting { name, unit, comparison: ">", value, default, about: "What | it\nis about." }
+    DialSetting {
+        name,
+        group: None,
+        unit,
+        comparison: ">",
+        value,
+        share: None,
+        default,
+        about: "What | it\nis about.",
+    }
 }
 
 pub(crate) fn stages() -> Vec<StageDescription> {
