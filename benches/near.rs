@@ -14,6 +14,7 @@ const ROWS: u32 = 1_000_000;
 const ENDS: [f32; 2] = [3.0, 2.0];
 const DIALS: [DialSpec; 1] = [DialSpec {
     name: "duplicate_distance",
+    group: None,
     unit: NearestBetter::UNIT,
     comparison: Comparison::Above,
     default: 3.0,

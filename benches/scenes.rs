@@ -24,7 +24,16 @@ pub fn model(name: &str) -> PathBuf {
 }
 
 const fn dial(name: &'static str, unit: &'static str, default: f32) -> DialSpec {
-    DialSpec { name, unit, comparison: Comparison::Above, default, low: 0.0, high: 1.0, about: "" }
+    DialSpec {
+        name,
+        group: None,
+        unit,
+        comparison: Comparison::Above,
+        default,
+        low: 0.0,
+        high: 1.0,
+        about: "",
+    }
 }
 
 /// Regions are masked and scored above these.

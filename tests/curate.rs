@@ -192,6 +192,14 @@ impl Operator for Judge {
     }
 }
 
+pub fn open_judge(args: &Args, workbench: &Workbench) -> Result<Arc<Stage<Judge>>, Failure> {
+    let append = |path: &PathBuf| File::options().create(true).append(true).open(path);
+    let log = args.log_asks.as_ref().map(append).transpose();
+    let log = log.map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
+    let (preparing, answering) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    Ok(Stage::open(Judge { args: args.clone(), log, preparing, answering }, &workbench.lanes)?)
+}
+
 pub struct Curate {
     judge: Option<Arc<Stage<Judge>>>,
 }
@@ -222,13 +230,7 @@ impl App for Curate {
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
-        let append = |path: &PathBuf| File::options().create(true).append(true).open(path);
-        let log = args.log_asks.as_ref().map(append).transpose();
-        let log = log.map_err(|error| Failure::Usage(format!("--log-asks: {error}")))?;
-        let judge =
-            Judge { args: args.clone(), log, preparing: AtomicUsize::new(0), answering: AtomicUsize::new(0) };
-        let open = || Stage::open(judge, &workbench.lanes);
-        Ok(Curate { judge: (!args.no_judge).then(open).transpose()? })
+        Ok(Curate { judge: (!args.no_judge).then(|| open_judge(args, workbench)).transpose()? })
     }
 
     fn subcommands() -> Vec<clap::Command> {
@@ -263,7 +265,7 @@ pub fn verdict(sample: &Sample, short_side: f32, taste_at: f32) -> Verdict {
     }
 }
 
-fn refused(stage: &'static str, class: &str) -> Verdict {
+pub fn refused(stage: &'static str, class: &str) -> Verdict {
     let refusal = Refusal { class: class.to_owned().into(), ..Refusal::transient("", "") };
     Verdict::Refused(Box::new(threshflow::row::Refused { stage: stage.into(), refusal }))
 }

@@ -9,14 +9,15 @@ use threshflow::cli::App;
 use crate::live::{Live, Options};
 use crate::shards::{Sample, write};
 use crate::{Rng, trees};
+use threshflow::flow::Setting;
 
 /// Shards a history plays with.
 const SHARDS: usize = 4;
 
 /// A history so far: where the dials stand, and which shards are in.
-pub struct History {
+pub struct History<S = f32> {
     pub rng: Rng,
-    pub values: Vec<f32>,
+    pub values: Vec<S>,
     folder: tempfile::TempDir,
     /// Which version of each shard is in, if any.
     versions: BTreeMap<usize, u64>,
@@ -27,9 +28,9 @@ pub struct History {
 /// What a version of a shard holds, by the history's seed, the shard and the version.
 pub type Samples = fn(u64, usize, u64) -> Vec<Sample>;
 
-impl History {
+impl<S: Into<Setting> + Copy> History<S> {
     /// Begins with two shards.
-    pub fn new(seed: u64, values: &[f32], samples: Samples) -> Self {
+    pub fn new(seed: u64, values: &[S], samples: Samples) -> Self {
         let (folder, versions) = (crate::scratch(), BTreeMap::from([(0, 0), (1, 0)]));
         let history = History { rng: Rng(seed), values: values.to_vec(), folder, versions, seed, samples };
         for (shard, version) in &history.versions {
@@ -65,6 +66,12 @@ impl History {
 
     /// A shard comes, or goes, or comes back as another version of itself.
     pub fn toggle<P: App>(&mut self, live: &mut Live<P>) {
+        let shard = self.take_out(live);
+        self.put_back(shard, live);
+    }
+
+    /// A shard goes, if it is in, and has left when this returns: which one.
+    pub fn take_out<P: App>(&mut self, live: &mut Live<P>) -> usize {
         let shard = self.rng.below(SHARDS);
         if self.versions.remove(&shard).is_some() {
             live.remove(&name(shard));
@@ -72,6 +79,11 @@ impl History {
             live.settle();
             live.rest();
         }
+        shard
+    }
+
+    /// A shard that is out comes, mostly, as some version of itself.
+    pub fn put_back<P: App>(&mut self, shard: usize, live: &mut Live<P>) {
         if self.rng.below(3) > 0 {
             let version = self.rng.next() % 3;
             write(&self.path(shard), &(self.samples)(self.seed, shard, version));

@@ -1,10 +1,11 @@
 //! What the whole-pipeline tests share: shards that they make, a pipeline whose only stage is a plain function of
-//! a picture's bytes and one that finds regions so, from-scratch oracles of both, a live session on the engine, random histories
+//! a picture's bytes, one that finds regions so and one whose dials are by group, from-scratch oracles of all, a live session on the engine, random histories
 //! of it, rows without pictures and a question that costs nothing, and servers that answer as they are told to.
 
 pub mod curate;
 pub mod fakes;
 pub mod ground;
+pub mod grouped;
 pub mod harm;
 pub mod history;
 pub mod limited;

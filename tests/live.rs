@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::cli::{App, Workbench, rows_of, settings};
-use threshflow::flow::{Engine, EngineOptions, Progress, Verdicts, Wired};
+use threshflow::flow::{Engine, EngineOptions, Progress, Setting, Verdicts, Wired};
 use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
 use threshflow::pipeline::start;
 use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedPieces, WantedShard};
@@ -47,7 +47,8 @@ pub struct Live<P: App = Curate> {
     pub lanes: Arc<Lanes>,
     pub catalogue: Arc<Catalogue>,
     pub shards: BTreeMap<String, Arc<Shard>>,
-    pub values: Vec<f32>,
+    /// Where the dials were set.
+    pub settings: Vec<Setting>,
 }
 
 pub fn go_on(_: &Progress, _: &Verdicts) -> Result<(), String> {
@@ -71,7 +72,7 @@ impl<P: App> Live<P> {
         store: &Path,
         options: &Options,
         args: &P::Args,
-        values: &[f32],
+        settings: &[impl Into<Setting> + Copy],
         log: Option<AskLog>,
     ) -> Self {
         let read =
@@ -96,8 +97,9 @@ impl<P: App> Live<P> {
             most_rows_an_epoch: options.rows_an_epoch,
             most_rows: options.rows,
         };
-        let engine = start(pipeline.clone(), engine, values).expect("the engine starts");
-        Live { engine, pipeline, lanes, catalogue, shards: BTreeMap::new(), values: values.to_vec() }
+        let settings: Vec<Setting> = settings.iter().map(|setting| (*setting).into()).collect();
+        let engine = start(pipeline.clone(), engine, &settings).expect("the engine starts");
+        Live { engine, pipeline, lanes, catalogue, shards: BTreeMap::new(), settings }
     }
 
     pub fn insert(&mut self, path: &Path) {
@@ -126,9 +128,9 @@ impl<P: App> Live<P> {
         self.engine.retract(shard.seq, rows_of(&shard), &mut watch(&self.lanes)).expect("goes out");
     }
 
-    pub fn turn(&mut self, dial: usize, value: f32) {
-        self.values[dial] = value;
-        self.engine.turn(dial, value, &mut watch(&self.lanes)).expect("turns");
+    pub fn turn(&mut self, dial: usize, to: impl Into<Setting> + Copy) {
+        self.settings[dial] = to.into();
+        self.engine.turn(dial, to, &mut watch(&self.lanes)).expect("turns");
     }
 
     pub fn settle(&mut self) {
@@ -155,13 +157,13 @@ impl<P: App> Live<P> {
     }
 
     pub fn commit(&self, out: &Path) -> Committed {
-        let dials = settings::<P>(&self.values);
+        let dials = settings::<P>(&self.settings, &self.engine.values());
         let describe = |wired: &Wired| match wired {
             Wired::Ask { stage, of, stamp, model } => {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }
             }
             Wired::Choose { stage } => StageDescription::Choose { name: stage },
-            Wired::Gate { dial, of, open } => StageDescription::Gate { dial, of: *of, open: *open },
+            Wired::Gate { dial, of, open, gate: _ } => StageDescription::Gate { dial, of: *of, open: *open },
             Wired::Absent { columns, of } => StageDescription::Absent { columns: columns.clone(), of: *of },
         };
         let stages = std::iter::once(StageDescription::Probe);

@@ -117,7 +117,7 @@ impl Run {
             most_rows_an_epoch: 1 + rng.below(40),
             most_rows: 1 + rng.below(200),
         };
-        let engine = Engine::start(options, Dials::SPECS, values, move |images, maker| {
+        let engine = Engine::start(options, Dials::specs(), values, move |images, maker| {
             let dials = Dials::make(maker);
             let of_rows = Arc::clone(&of_rows);
             let worth = move |image: Image| {

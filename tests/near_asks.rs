@@ -92,7 +92,7 @@ impl Run {
         let stage = Stage::open(Hasher, &lanes).expect("the stage opens");
         let names = lanes.shard_names();
         let options = EngineOptions { workers: 2, ..EngineOptions::default() };
-        let engine = Engine::start(options, Dials::SPECS, &[3.0], move |images, maker| {
+        let engine = Engine::start(options, Dials::specs(), &[3.0], move |images, maker| {
             let dials = Dials::make(maker);
             let hashed = images.each(short_side).ask(&stage);
             hashed.nearest_better(&names, ShortSide).gate(&dials.duplicate_distance).finish()

@@ -77,7 +77,7 @@ pub fn lanes(folder: &Path) -> (Arc<Lanes>, Arc<Stage<Empty>>) {
 /// One worker that asks about every row and gates nothing.
 pub fn asking(stage: &Arc<Stage<Empty>>) -> Engine {
     let stage = stage.clone();
-    Engine::start(EngineOptions::default(), &[], &[], move |images, _maker| images.ask(&stage).finish())
+    Engine::start(EngineOptions::default(), &[], &[0.0; 0], move |images, _maker| images.ask(&stage).finish())
         .expect("the engine starts")
 }
 

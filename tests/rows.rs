@@ -24,6 +24,7 @@ impl Unit for Charm {
 const fn dial(name: &'static str) -> DialSpec {
     DialSpec {
         name,
+        group: None,
         unit: "0 to 10",
         comparison: Comparison::Above,
         default: 5.0,

@@ -34,7 +34,7 @@ pub use errors::{Errors, StageErrors};
 pub use export::tell_mended;
 pub use invoke::Commands;
 pub use options::{RunOptions, SourceOptions};
-pub use plan::{Effect, PieceEffect, Plan};
+pub use plan::{Effect, OpenShare, PieceEffect, Plan};
 pub use program::{Entry, Program, main, main_of};
 pub use run::{rows_of, run, settings};
 pub use run_report::RunReport;

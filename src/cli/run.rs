@@ -255,10 +255,9 @@ pub(super) fn stopped(stopped: Stopped) -> Failure {
     Failure::Failed(stopped.to_string())
 }
 
-/// The dials as they stand at `values`.
-pub fn settings<P: App>(values: &[f32]) -> Vec<DialSetting> {
-    let wanted: Vec<Setting> = values.iter().map(|value| Setting::At(*value)).collect();
-    settings_of(dial_specs::<P>(), &wanted, values)
+/// The dials as they stand: `values` are what `wanted` comes to.
+pub fn settings<P: App>(wanted: &[Setting], values: &[f32]) -> Vec<DialSetting> {
+    settings_of(dial_specs::<P>(), wanted, values)
 }
 
 /// `values` are what `wanted` was resolved to.

@@ -46,6 +46,8 @@ pub struct Engine {
     histograms: Histograms,
     pub(super) dials: &'static [DialSpec],
     pub(super) stands: Vec<Stands>,
+    /// Rows came or left, or dials were turned, since shares were last resolved.
+    pub(super) moved: bool,
 }
 
 impl Engine {
@@ -118,6 +120,7 @@ impl Engine {
             histograms,
             dials,
             stands,
+            moved: true,
         };
         let mut wired = false;
         while !wired {
@@ -285,6 +288,7 @@ impl Engine {
                 return Ok(());
             }
             self.wait_for_room(batch.len(), tick)?;
+            self.moved = true;
             let (epoch, count) = (self.next_epoch(batch.len()), batch.len());
             self.progress.rows_fed += count as u64;
             self.tell(&Command::Feed { epoch, rows: Arc::new(batch), diff });

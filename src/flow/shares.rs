@@ -76,12 +76,16 @@ impl Engine {
             }
         };
         self.stands[dial] = Stands { setting: to, position };
+        self.moved = true;
         self.tell_dials(vec![(dial, Told::Turn(position))], tick)
     }
 
     /// Waits until all that was handed in is worked off, and resolves the dials that are by share, gate after gate.
     pub(super) fn resolve_shares(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
         self.wait_for_all(tick)?;
+        if !self.moved {
+            return Ok(());
+        }
         let mut gates: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
         for step in self.wired() {
             let Wired::Gate { dial, gate, open: false, .. } = step else { continue };
@@ -92,6 +96,7 @@ impl Engine {
         for dials in gates.into_values().filter(|dials| !dials.is_empty()) {
             self.resolve(&dials, tick)?;
         }
+        self.moved = false;
         Ok(())
     }
 

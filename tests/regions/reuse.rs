@@ -38,7 +38,7 @@ impl Session {
 
     /// Settles; gives what was asked, which must be exactly what was never asked before and is needed now.
     fn settled(&mut self, context: &str) -> Asks {
-        let plain = plain([("a", self.samples.as_slice())], At(&self.live.values), None);
+        let plain = plain([("a", self.samples.as_slice())], At(&self.live.engine.values()), None);
         settle_and_compare(&mut self.live, &plain, context);
         let asked = take(&self.log);
         self.compare(&plain, &asked, context);

@@ -44,7 +44,7 @@ fn dials_turned_while_regions_are_asked_about_never_stall() {
                     }
                 }
             }
-            let values = live.values.clone();
+            let values = live.engine.values();
             let plain = plain([("a", samples.as_slice())], At(&values), None);
             settle_and_compare(&mut live, &plain, &format!("round {round}"));
             let (budget, progress) = (live.lanes.budget(), live.engine.progress());

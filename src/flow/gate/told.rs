@@ -30,6 +30,7 @@ impl Position {
         bucket: impl Fn(Score<AnyUnit>) -> u16,
     ) -> Option<(u16, u16)> {
         match (self.at, to.at) {
+            (from, to) if from == to => None,
             (None, None) => None,
             (Some(from), Some(to)) => Some((bucket(from.min(to)), bucket(from.max(to)))),
             (Some(at), None) | (None, Some(at)) => Some(match comparison {
