@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use threshflow::row::RegionKind;
 
-pub use crate::plan::edit_type::{Changes, EditType, MadeBy, Needs, Operation, Outcome, Shows, Telling};
+pub use crate::plan::edit_type::{
+    Changes, EditType, MadeBy, Needs, Operation, Outcome, Shows, Telling, edit_type,
+};
 
 pub mod check;
 pub mod passes;

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use threshflow::row::RegionKind;
+use threshflow::row::{Group, In, RegionKind, Row, With};
 
 /// The table. It hands itself to the macro that it is given the name of, so that each file generates what it needs: the enums
 /// here, the prompts beside their questions.
@@ -137,6 +137,9 @@ macro_rules! enums {
             /// In the order of their numbers.
             pub const ALL: [EditType; EditType::COUNT] = [$(EditType::$type),+];
 
+            /// Their names, in the same order.
+            const TYPE_NAMES: &'static [&'static str] = &[$($type_name),+];
+
             /// As files and settings name it: `add`, `content_memory`.
             pub fn name(self) -> &'static str {
                 match self {$(EditType::$type => $type_name,)+}
@@ -248,6 +251,19 @@ pub enum Telling {
     Chained,
     /// As chained, and the last turn takes back the one before it.
     Withdrawing,
+}
+
+/// Dials may stand elsewhere for each type of edits.
+impl Group for EditType {
+    const NAME: &'static str = "edit_type";
+    const NAMES: &'static [&'static str] = EditType::TYPE_NAMES;
+}
+
+/// Gives an edit's row its type as a column, which dials by type look at. Panics for a row of another sort: a fault of the pipeline's
+/// file.
+pub fn edit_type<R: Row>(row: R) -> With<R, In<EditType>> {
+    let number = row.edit().expect("a row of an edit").number;
+    With::new(row, In::number(number.into()))
 }
 
 impl EditType {

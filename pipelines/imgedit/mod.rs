@@ -21,6 +21,7 @@ use operators::instruct::Instruct;
 use operators::judge::{Follows, Judge, Natural, ObjectMatch};
 use operators::noun_finder::NounFinder;
 use operators::plan::choose::Choose;
+use operators::plan::edit_plan::{EditType, edit_type};
 use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, RegionScore, Segment,
     ShortSide, area, short_side,
@@ -37,7 +38,7 @@ use kit::candidate_dials;
 use kit::illustrate::IllustrateEdits;
 
 dials! {
-    /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=5 --set follows=4`.
+    /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=top:30% --set follows=4 --set 'follows[remove]=4.5'`.
     pub struct Dials {
         /// How long the shorter side of a picture must be.
         short_side: ShortSide > 1280,
@@ -68,11 +69,11 @@ dials! {
         /// How many regions must be left of a picture.
         regions: RegionCount >= 0,
         /// How well an edit must follow its instruction: its weakest turn counts.
-        follows: Follows >= 1,
+        follows: Follows >= 1 by EditType,
         /// How natural an edit must look: its weakest turn counts.
-        natural: Natural >= 1,
+        natural: Natural >= 1 by EditType,
         /// Whether what changed must be what the instruction names: 1, or 0 for both.
-        object_match: ObjectMatch >= 0,
+        object_match: ObjectMatch >= 0 by EditType,
         /// How many edits must be left of a picture.
         edits: EditCount >= 1,
     }
@@ -118,7 +119,7 @@ impl Pipeline for ImgEdit {
 
         // 3. Instruct: for every type of edit an object is chosen, and words are found.
         let (pictures, edits) = pictures.edits(candidates, &self.choose);
-        let edits = edits.ask(&self.instruct);
+        let edits = edits.each(edit_type).ask(&self.instruct);
 
         // 4. Edit: the passes that the words come to.
         let edits = edits.ask(&self.edit);

@@ -69,6 +69,8 @@ pub struct Plan {
     pub rows: u64,
     /// Where the dials stand in what is published; their defaults where nothing is.
     pub from: BTreeMap<&'static str, f32>,
+    /// Where they stand when all are moved. What is by share may come to another value there than [alone](Moved::to).
+    pub to: BTreeMap<&'static str, f32>,
     pub moved: Vec<Moved>,
     /// All dials moved together, against what is published.
     pub total: Effect,
@@ -131,14 +133,16 @@ fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, 
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
     }
     opened.engine.settle(&mut tick).map_err(stopped)?;
-    let total = effect(&before, &standing(&opened, specs, &opened.engine.values()), &opened);
+    let values = opened.engine.values();
+    let total = effect(&before, &standing(&opened, specs, &values), &opened);
     let total = Effect { open_shares: shares(&opened, &wanted), ..total };
     let rows = opened.engine.verdicts().counts().expected;
-    let from = specs.iter().zip(&from).map(|(spec, value)| (spec.name, *value)).collect();
+    let named = |values: &[f32]| specs.iter().zip(values).map(|(spec, value)| (spec.name, *value)).collect();
+    let (from, to) = (named(&from), named(&values));
     let removed = removed::of(options, &opened)?;
     let stops = removed::check(options, &removed).err().map(|failure| failure.to_string());
     let removed = (removed.rows > 0).then_some(removed);
-    Ok(Plan { pipeline: pipeline.name, rows: rows as u64, from, moved, total, removed, stops })
+    Ok(Plan { pipeline: pipeline.name, rows: rows as u64, from, to, moved, total, removed, stops })
 }
 
 /// The rows that are published now.

@@ -7,6 +7,7 @@ mod manual;
 mod places;
 mod plan;
 mod report;
+mod shares;
 mod store;
 mod usage;
 
