@@ -309,6 +309,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
             opening.records.clone(),
         ),
         choose: choose.clone(),
+        instruct: instruct.clone(),
         pictures,
         judge: judge.clone(),
         stamps: vec![

@@ -14,7 +14,7 @@ use super::progress::{EngineOptions, Progress, Stopped, Tick};
 use super::start::{end_the_process_if_a_worker_panics, start_workers};
 use super::worker::{self, Command, Event, Settled};
 use super::{
-    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Unasked, Verdicts, Wired,
+    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Told, Unasked, Verdicts, Wired,
 };
 use crate::row::{Image, Of, Place, Verdict};
 
@@ -405,12 +405,14 @@ impl Engine {
                 pieces.into_iter().for_each(|(piece, diff)| self.verdicts.add_kept_piece(piece, diff));
             }
             Event::Ended(changes) => {
-                changes.into_iter().for_each(|(place, settled, diff)| self.settled(place, settled, diff));
+                for (place, settled, told, diff) in changes {
+                    self.settled(place, settled, told, diff);
+                }
             }
         }
     }
 
-    fn settled(&mut self, place: Place, settled: Settled, diff: isize) {
+    fn settled(&mut self, place: Place, settled: Settled, told: Option<Box<Told>>, diff: isize) {
         match (settled, place.of) {
             (Settled::Verdict(verdict), Of::Pictures) => self.verdicts.add(place.id, verdict, diff),
             (Settled::Verdict(verdict), _) => {
@@ -420,7 +422,7 @@ impl Engine {
                     // Kept pieces come as such.
                     Verdict::Kept(_) => return,
                 };
-                self.verdicts.add_piece(place, verdict, diff);
+                self.verdicts.add_rejected_piece(place, verdict, told, diff);
             }
             (Settled::Found(of, pieces), _) => self.verdicts.add_found(place.id, (of, pieces), diff),
             (Settled::Unasked(unasked), _) => {

@@ -9,7 +9,7 @@ use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
 use super::gate::{Dial, DialSpec, SharedPictures};
-use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
+use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Told, Unasked, Why, Wired};
 use crate::row::{Image, Of, Place, Refused, RowId, Score, Unit, Verdict};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
@@ -58,7 +58,7 @@ pub(super) enum Event {
         scores: Vec<f32>,
     },
     KeptPieces(Vec<(KeptPiece, isize)>),
-    Ended(Vec<(Place, Settled, isize)>),
+    Ended(Vec<(Place, Settled, Option<Box<Told>>, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
 }
@@ -166,10 +166,9 @@ pub(super) fn run(
                         for row in rows.iter().filter(|row| home(row.id(), peers) == index) {
                             match row.clone() {
                                 Fed::Image(image) => images.update(image, diff),
-                                Fed::Refused(id, why) => refused.update(
-                                    Ended { place: Place::picture(id), why: Why::Refused(why) },
-                                    diff,
-                                ),
+                                Fed::Refused(id, why) => {
+                                    refused.update(Ended::of(Place::picture(id), Why::Refused(why)), diff)
+                                }
                             }
                         }
                         epoch

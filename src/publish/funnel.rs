@@ -225,7 +225,7 @@ fn count(summary: &mut Summary, wanted: &Wanted<'_>, verdict: &Verdict) -> Resul
 }
 
 /// The stage that refusals of this name belong to: an ask or the probe, else the gate of a dial of that name.
-fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<usize> {
+pub(super) fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<usize> {
     let refuses = |stage: &StageDescription| match stage {
         StageDescription::Probe => name == "probe",
         StageDescription::Ask { name: ask, .. } | StageDescription::Choose { name: ask } => *ask == name,
@@ -236,7 +236,7 @@ fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<u
 }
 
 /// The first gate of that dial that may hold back: where branches of a flow have one each, it stands for all of them.
-fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
+pub(super) fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
     let is_gate = |may_be_open: bool| {
         move |stage: &StageDescription| {
             matches!(stage, StageDescription::Gate { dial, of, open }

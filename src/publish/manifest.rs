@@ -149,11 +149,11 @@ pub enum PartKind {
     Tar,
     /// The records of kept rows, as a tar of JSON files.
     Records,
-    /// Gated and refused regions, as parquet.
+    /// Regions that are not published with a picture, as parquet.
     RegionsRejected,
     /// The edits of kept pictures, as parquet.
     Edits,
-    /// Gated and refused edits, as parquet.
+    /// Edits that are not published with a picture, as parquet.
     EditsRejected,
 }
 

@@ -8,8 +8,8 @@
 //! rejected/<shard>-<digest>.parquet           gated and refused rows, likewise
 //! jsons/<shard>-<digest>.tar                  the records of kept rows, where the pipeline writes records
 //! edits/<shard>-<digest>.parquet              the edits of kept pictures, a row each, where the pipeline makes edits
-//! regions_rejected/<shard>-<digest>.parquet   gated and refused regions, likewise
-//! edits_rejected/<shard>-<digest>.parquet     gated and refused edits, likewise
+//! regions_rejected/<shard>-<digest>.parquet   all regions that are not published with a picture, likewise
+//! edits_rejected/<shard>-<digest>.parquet     all edits that are not published with a picture, likewise
 //! manifest.json                               what is published: parts, dials, stages and their stamps
 //! summary.json                                the counts
 //! README.md                                   the dataset card
@@ -34,6 +34,7 @@ mod plain_tar;
 mod published;
 mod record;
 mod records;
+mod rejected;
 mod removed;
 mod seal;
 mod seen;
@@ -65,7 +66,7 @@ pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub(crate) use published::published_rows;
 pub use published::{PublishedPlace, PublishedRow};
-pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
+pub use record::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
 pub(crate) use records::{edits_of_row, edits_published, record_of_row};
 pub(crate) use removed::removed_rows;
 pub use removed::{Present, Removed, RemovedOfShard};

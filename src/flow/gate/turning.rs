@@ -117,7 +117,7 @@ fn turning<'s, R: Row, T: Turning<R>>(
                     Side::Passes => passing.give((row.clone(), time, diff)),
                     Side::HeldBack { dial, score } => {
                         let why = Why::Gated { dial, score };
-                        ended.give((Ended { place: row.place(), why }, time, diff));
+                        ended.give((Ended::of_row(row, why), time, diff));
                     }
                 };
                 consolidate_updates(&mut gathered.dials);
