@@ -8,7 +8,7 @@ use std::sync::Arc;
 use operators::caption::{CaptionSource, Captioned};
 use operators::plan::noun_list::{NounList, NounSource};
 use operators::record::records::Records;
-use operators::record::{Record, RecordParts, Region, RegionParts};
+use operators::record::{Number, Record, RecordParts, Region, RegionParts};
 use operators::segment::StoredMask;
 use operators::words::chat::reader::said;
 use operators::{Detect, Nouns, Segment};
@@ -106,7 +106,7 @@ impl RecapRecorder {
         let fields = [
             ("class_name", json!(found.noun_text)),
             ("kind", json!(found.kind.to_string())),
-            ("bbox", json!(found.bbox.map(f64::from))),
+            ("bbox", json!(found.bbox.map(as_in_records))),
             ("mask", json!(mask.map(|mask| mask.counts))),
         ];
         Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
@@ -135,6 +135,11 @@ impl RecapRecorder {
             number: Some(region.number.into()),
         })
     }
+}
+
+/// An edge of a box as a record has it: the shortest decimal that is this float.
+fn as_in_records(edge: f32) -> Option<f64> {
+    Number::of(edge)?.text().parse().ok()
 }
 
 /// A picture as it came to its regions.

@@ -12,6 +12,7 @@ mod litellm;
 mod money;
 mod old_store;
 mod rates;
+mod rejected;
 mod reuse;
 mod secrets;
 mod signals;
