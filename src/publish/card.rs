@@ -6,7 +6,7 @@ use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind};
 use super::pieces::{pieces_kept, pieces_kept_column};
 use super::rejected::{Sort, told_columns};
-use super::{StageDescription, Wanted, WantedPieces};
+use super::{Demonstration, StageDescription, Wanted, WantedPieces};
 use crate::row::Of;
 
 /// The whole card, with the funnels of pictures, of regions and of edits.
@@ -25,6 +25,9 @@ pub(super) fn card(
          Curated by the Threshflow pipeline `{pipeline}`. Every row of the input is here once: kept in `data/`, or in \
          `rejected/` with the reason.\n\n"
     );
+    if let Some(sentence) = Demonstration::sentence(wanted.demonstration) {
+        let _ = write!(card, "**{sentence}**\n\n");
+    }
     card.push_str(&funnel_table("The funnel", "rows", pictures));
     card.push_str(&piece_funnel(summary, Of::Regions, regions));
     card.push_str(&piece_funnel(summary, Of::Edits, edits));

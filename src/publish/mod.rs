@@ -49,6 +49,8 @@ mod writable;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 pub use error::PublishError;
 pub use explain::{Ended, Explained, ExplainedPiece, Kept, PieceEnded, RowKey, find_verdict, published_keys};
 pub(crate) use explain::{find_verdict_in, near_keys};
@@ -168,6 +170,37 @@ impl StageDescription {
     }
 }
 
+/// A stage that was there to demonstrate, and pictures of other people than the demo's came to it: what it made is not for training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demonstration {
+    /// The stage's name.
+    pub stage: String,
+    /// What of it: `a model of the demo`.
+    pub what: String,
+}
+
+impl Demonstration {
+    /// `detect (a model of the demo), judge (the embedded judge)`.
+    ///
+    /// ```
+    /// use threshflow::publish::Demonstration;
+    /// let of = |stage: &str, what: &str| Demonstration { stage: stage.to_owned(), what: what.to_owned() };
+    /// let all = [of("detect", "a model of the demo"), of("judge", "the embedded judge")];
+    /// assert_eq!(Demonstration::list(&all), "detect (a model of the demo), judge (the embedded judge)");
+    /// ```
+    pub fn list(all: &[Demonstration]) -> String {
+        let all: Vec<String> = all.iter().map(|one| format!("{} ({})", one.stage, one.what)).collect();
+        all.join(", ")
+    }
+
+    /// A sentence for the card and the page about the set; none where there is nothing to say.
+    pub fn sentence(all: &[Demonstration]) -> Option<String> {
+        (!all.is_empty()).then(|| {
+            format!("Made with demonstration models: not for training. These stages were there to demonstrate: {}.", Demonstration::list(all))
+        })
+    }
+}
+
 /// One shard's rows and where each ended: `verdicts[i]` is the verdict of `samples[i]` of its index.
 pub struct WantedShard<'a> {
     /// The number that this store gave the shard; nothing published depends on it.
@@ -199,6 +232,8 @@ pub struct Wanted<'a> {
     pub shards: Vec<WantedShard<'a>>,
     /// What is published of regions and edits; `None` where the pipeline has none.
     pub pieces: Option<WantedPieces<'a>>,
+    /// The stages that were there to demonstrate; none where all pictures are a demo's.
+    pub demonstration: &'a [Demonstration],
 }
 
 /// The regions and the edits of the pictures, and how they are published.

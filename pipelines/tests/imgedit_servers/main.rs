@@ -4,6 +4,7 @@ mod campaign;
 mod captions;
 mod comfyui;
 mod dead;
+mod demonstration;
 mod desk;
 mod faults;
 mod kills;
