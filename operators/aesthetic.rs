@@ -72,6 +72,10 @@ impl Operator for AestheticScorer {
         Stamp::of(&all)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        self.model.as_ref()?.scorer.demonstration()
+    }
+
     fn model(&self) -> String {
         match &self.model {
             // By its content, not its folder: what is published may not depend on where models lie.

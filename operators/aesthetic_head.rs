@@ -64,6 +64,10 @@ impl Operator for HeadOnClip {
         Stamp::of(&all)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        self.head.demonstration()
+    }
+
     fn model(&self) -> String {
         format!("ONNX head {} on the CLIP embedding", &self.head.content_hash().to_string()[..8])
     }

@@ -159,6 +159,10 @@ impl Operator for Caption {
         }
     }
 
+    fn demonstration(&self) -> Option<String> {
+        matches!(self.by, CaptionBy::Finds(_)).then(|| "the embedded captioner".to_owned())
+    }
+
     fn model(&self) -> String {
         let by = match &self.by {
             CaptionBy::Finds(detect) => format!("plain words for the finds of {}", detect.model()),

@@ -99,6 +99,10 @@ impl Operator for Clip {
         Stamp::of(&all)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        self.model.demonstration()
+    }
+
     fn model(&self) -> String {
         format!("ONNX vision tower {}", &self.model.content_hash().to_string()[..8])
     }

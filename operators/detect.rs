@@ -206,6 +206,10 @@ impl Operator for Detect {
         Stamp::of(&all)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        self.model.demonstration().or_else(|| self.texts.as_ref()?.demonstration())
+    }
+
     fn model(&self) -> String {
         let records = if self.records.is_some() { "released records, else " } else { "" };
         let words = match self.model.kind() {

@@ -76,6 +76,8 @@ pub struct Edit {
     editors: Arc<Editors>,
     source: EditSource,
     instructions: Arc<dyn InstructionSource>,
+    /// Those that editors are asked for: those of the types that are tried.
+    operations: Vec<Operation>,
 }
 
 /// An edit that is to be made.
@@ -95,7 +97,13 @@ struct Keyed {
 
 impl Edit {
     pub fn new(editors: Arc<Editors>, source: EditSource, instructions: Arc<dyn InstructionSource>) -> Self {
-        Edit { editors, source, instructions }
+        let operations = operations_of(EditType::ALL.into_iter());
+        Edit { editors, source, instructions, operations }
+    }
+
+    /// Of a run that tries these types alone.
+    pub fn trying(self, types: impl Iterator<Item = EditType>) -> Self {
+        Edit { operations: operations_of(types), ..self }
     }
 
     /// The keys of the passes. Reads memos, and no picture.
@@ -251,6 +259,10 @@ impl Operator for Edit {
         self.stamp_with(|kept| kept.whole)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        self.editors.demonstration(&self.operations)
+    }
+
     fn model(&self) -> String {
         let editors: Vec<String> = self.editors.kept.iter().map(|kept| kept.editor.description()).collect();
         editors.join(", else ")
@@ -379,6 +391,22 @@ impl Edit {
         }
         Ok(unmade)
     }
+}
+
+/// What editors are asked for by edits of these types: what is added was taken out, and a film is made by nobody.
+fn operations_of(types: impl Iterator<Item = EditType>) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for operation in types.flat_map(EditType::steps).copied().flatten() {
+        let asked = match operation.made() {
+            MadeBy::ByEditor => *operation,
+            MadeBy::ByRemoval => Operation::Remove,
+            MadeBy::OnFilm => continue,
+        };
+        if !operations.contains(&asked) {
+            operations.push(asked);
+        }
+    }
+    operations
 }
 
 /// The operations that turn `turn` of an edit shows: all of them where it has one turn.

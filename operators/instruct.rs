@@ -175,6 +175,10 @@ impl Operator for Instruct {
         Stamp::of_gathered(&parts)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        matches!(self.by, InstructBy::Plain(_)).then(|| "the embedded grammar".to_owned())
+    }
+
     fn model(&self) -> String {
         match &self.by {
             InstructBy::Plain(_) => "a small grammar".to_owned(),

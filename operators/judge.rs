@@ -278,6 +278,10 @@ impl Operator for Judge {
         Stamp::of_gathered(&parts)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        matches!(self.by, JudgeBy::Pixels(_)).then(|| "the embedded judge".to_owned())
+    }
+
     fn model(&self) -> String {
         match &self.by {
             JudgeBy::Pixels(None) => PIXELS.to_owned(),

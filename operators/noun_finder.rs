@@ -85,6 +85,10 @@ impl Operator for NounFinder {
         Stamp::of_gathered(&parts)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        matches!(self.by, NounsBy::Plain(_)).then(|| "the embedded finder of nouns".to_owned())
+    }
+
     fn model(&self) -> String {
         let by = match &self.by {
             NounsBy::Plain(_) => "a vocabulary, to the letter".to_owned(),

@@ -219,6 +219,11 @@ impl Operator for RegionScore {
         Stamp::of(&all)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        let clip = self.region.model().demonstration();
+        clip.or_else(|| self.before.texts.demonstration()).or_else(|| self.aesthetic.demonstration())
+    }
+
     fn model(&self) -> String {
         let records = if self.before.records.is_some() { "released records, else " } else { "" };
         let [clip, aesthetic] =

@@ -151,6 +151,10 @@ impl Operator for Segment {
         Stamp::of(&all)
     }
 
+    fn demonstration(&self) -> Option<String> {
+        self.model.demonstration()
+    }
+
     fn model(&self) -> String {
         let records = if self.records.is_some() { "released records, else " } else { "" };
         format!("{records}ONNX segmenter {}", &self.model.content_hash().to_string()[..8])

@@ -13,6 +13,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const DIALS: &[DialSpec] = &[DialSpec {
     name: "taste",
+    group: None,
     unit: Taste::UNIT,
     comparison: Comparison::Above,
     default: 5.0,

@@ -20,7 +20,7 @@ use crate::live::Live;
 use crate::shards::{Sample, corpus};
 pub use edits::{Choose, Made, Make};
 pub use operators::{Clip, Find, FoundRegions, Judge, Mask, Pleasing, Quality, ReadWords, Sure, Words};
-pub use plainly::{At, Plain, has_no_mask, plain};
+pub use plainly::{At, Plain, Rejected, has_no_mask, plain, published_rejected};
 use recorder::GroundRecorder;
 
 /// The box's share of the picture, 0 to 1.

@@ -185,6 +185,7 @@ impl<P: App> Live<P> {
             score_columns: self.engine.score_names(),
             shards: shards.collect(),
             pieces,
+            demonstration: &[],
         };
         publish::commit(out, &wanted, &self.catalogue).expect("commits")
     }

@@ -24,6 +24,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from demonstration import mark
+
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(__file__).resolve().parent / "aesthetic"
 
@@ -225,7 +227,7 @@ def rank_correlation(a, b):
 
 def write(model):
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "model.onnx").write_bytes(model.SerializeToString())
+    (OUT / "model.onnx").write_bytes(mark(model).SerializeToString())
     config = {
         "crop_size": {"height": SIDE, "width": SIDE},
         "do_center_crop": True,

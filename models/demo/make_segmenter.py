@@ -22,6 +22,7 @@ import torch
 from torch.nn import functional
 
 import segment_scenes
+from demonstration import mark
 from segment_network import MEAN, SIDE, STD, WIDTHS, Decoder, Encoder
 
 OUT = Path(__file__).resolve().parent / "segment"
@@ -163,7 +164,7 @@ def export(network, example, path, inputs, outputs):
     for node in model.graph.node:
         node.doc_string = ""
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
+    onnx.save(mark(model), path)
     print(f"{path}: {path.stat().st_size} bytes")
 
 

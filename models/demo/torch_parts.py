@@ -6,6 +6,8 @@ import onnx
 import torch
 from torch import nn
 
+from demonstration import mark
+
 
 def batch_norm_conv(inputs, outputs, side, stride=1):
     """Convolution, batch norm, ReLU."""
@@ -37,4 +39,4 @@ def export(module, example, path, inputs, outputs, about):
     for node in model.graph.node:
         node.doc_string = ""
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(mark(model).SerializeToString())

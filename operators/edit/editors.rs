@@ -58,6 +58,22 @@ impl Editors {
         })
     }
 
+    /// Which of the editors that make these operations are there to demonstrate; of one that makes some of them, which.
+    pub(super) fn demonstration(&self, operations: &[Operation]) -> Option<String> {
+        let mut all: Vec<String> = Vec::new();
+        for (place, kept) in self.kept.iter().enumerate() {
+            let is_its = |operation: &&Operation| self.place_of(**operation).is_ok_and(|it| it == place);
+            let its: Vec<&str> = operations.iter().filter(is_its).map(|operation| operation.name()).collect();
+            let Some(what) = kept.editor.demonstration().filter(|_| !its.is_empty()) else { continue };
+            all.push(if its.len() == operations.len() {
+                what
+            } else {
+                format!("{what} (for {})", its.join(", "))
+            });
+        }
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
     /// What a pass is remembered under, and its seed.
     ///
     /// Where an editor has several means, the seed picks one of them: it is of all but the means and what that alone reads.

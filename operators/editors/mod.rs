@@ -88,6 +88,10 @@ pub trait Editor: Send + Sync + 'static {
     /// For people, and published: what makes the pictures, `embedded`, `ComfyUI, 3 workflows`; not where it is reached, nor how
     /// many there are of it.
     fn description(&self) -> String;
+    /// What of it is there to demonstrate, and makes nothing to train on; `None` where nothing is.
+    fn demonstration(&self) -> Option<String> {
+        None
+    }
     /// Whether it can do this; what it can't is refused before anything is asked.
     fn can(&self, operation: Operation) -> bool;
     /// What it can make of an operation, where that is not anything that words can say.

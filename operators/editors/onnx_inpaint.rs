@@ -30,7 +30,7 @@ use image::{ImageFormat, RgbImage};
 use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Pass};
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
+use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool, demonstration};
 use crate::pixels::UnknownName;
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::Operation;
@@ -218,6 +218,10 @@ impl Editor for OnnxInpaint {
     fn description(&self) -> String {
         let content = self.model.model.content.to_string();
         format!("ONNX inpainting {} ({})", &content[..8], self.model.backend.stamp_class())
+    }
+
+    fn demonstration(&self) -> Option<String> {
+        demonstration([&self.model.model].into_iter())
     }
 
     fn can(&self, operation: Operation) -> bool {

@@ -67,6 +67,10 @@ impl Editor for Paint {
         "embedded, classical".to_owned()
     }
 
+    fn demonstration(&self) -> Option<String> {
+        Some("the embedded painter".to_owned())
+    }
+
     fn can(&self, operation: Operation) -> bool {
         operation.made() != MadeBy::OnFilm
     }

@@ -13,7 +13,7 @@ use threshflow::row::ContentHash;
 use self::head::HEADS;
 use crate::models::embedding::normalise;
 use crate::models::row_graph::{Gives, PixelGraph, PixelSession, RowGraph, embeddings, last_axis, pixels};
-use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, SessionDevice, Wanted};
+use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, SessionDevice, Wanted, demonstration};
 use crate::pixels::clip_crop::Preprocess;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 
@@ -82,6 +82,11 @@ impl AestheticModel {
     /// The back-end and the precision that the scorer runs in.
     pub(crate) fn precision_class(&self) -> &'static str {
         self.backend.precision_class(self.graphs())
+    }
+
+    /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        demonstration(self.graphs())
     }
 
     fn graphs(&self) -> impl Iterator<Item = &Model> {

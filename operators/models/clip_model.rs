@@ -13,7 +13,9 @@ use threshflow::row::ContentHash;
 
 use crate::models::row_graph::{Filler, Gives, PixelGraph, RowGraph, axis, embeddings, last_axis, pixels};
 use crate::models::tokens::Tokeniser;
-use crate::onnx::{Axis, Backend, Element, Model, ModelFolder, OnnxError, SessionDevice, Wanted};
+use crate::onnx::{
+    Axis, Backend, Element, Model, ModelFolder, OnnxError, SessionDevice, Wanted, demonstration,
+};
 use crate::pixels::clip_crop::Preprocess;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use text::TextGraph;
@@ -176,6 +178,11 @@ impl ClipModel {
     fn without(&self, tower: &str) -> OnnxError {
         let why = format!("there is no {tower} in it, and no model.onnx with that tower");
         OnnxError::Folder { path: self.root.clone(), why }
+    }
+
+    /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        demonstration(self.models())
     }
 
     /// Its graphs, each once.

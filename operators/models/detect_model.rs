@@ -19,7 +19,7 @@ use std::path::Path;
 
 use threshflow::row::ContentHash;
 
-use crate::onnx::{Backend, Model, ModelFolder, OnnxError, SessionDevice};
+use crate::onnx::{Backend, Model, ModelFolder, OnnxError, SessionDevice, demonstration};
 use crate::pixels::UnknownName;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::letterbox::{Letterbox, LetterboxFamily};
@@ -163,6 +163,10 @@ impl DetectModel {
     }
 
     /// Of the graph and its external data.
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        demonstration([&self.model].into_iter())
+    }
+
     pub(crate) fn content_hash(&self) -> ContentHash {
         self.model.content
     }

@@ -17,7 +17,9 @@ use std::path::Path;
 
 use threshflow::row::{ContentHash, Refusal};
 
-use crate::onnx::{Backend, ModelFolder, OnnxError, Session, SessionDevice, TensorIn, TensorOut};
+use crate::onnx::{
+    Backend, ModelFolder, OnnxError, Session, SessionDevice, TensorIn, TensorOut, demonstration,
+};
 use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
 use crate::pixels::mask::Mask;
 
@@ -81,6 +83,10 @@ impl SegmentModel {
     }
 
     /// Of both graphs and their external data.
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        demonstration([&self.encoder.model, &self.decoder.model].into_iter())
+    }
+
     pub(crate) fn content_hash(&self) -> ContentHash {
         self.content
     }

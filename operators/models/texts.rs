@@ -40,6 +40,7 @@ pub struct Texts {
     stamp: Stamp,
     cache: Arc<AnswerCache>,
     dimension: Option<usize>,
+    demonstration: Option<String>,
 }
 
 impl Texts {
@@ -59,7 +60,7 @@ impl Texts {
         let stamp = Stamp::of(&all);
         let mut plan = SessionPlan::new(backend, clip.bytes(), cores);
         plan = SessionPlan { sessions: 1, threads: if backend.on_gpu() { 1 } else { cores }, ..plan };
-        let dimension = clip.dimension();
+        let (dimension, demonstration) = (clip.dimension(), clip.demonstration());
         let model = format!("ONNX text tower {}", &clip.content_hash().to_string()[..8]);
         let cache = AnswerCache::open(name, stamp, model, lanes)?;
         let opens = move |place, threads| clip.open_text(place, threads);
@@ -67,12 +68,25 @@ impl Texts {
         let warms_up =
             move |tower: &mut TextTower, most: usize| tower.embed(&vec![warmed.clone(); most]).map(|_| ());
         let pool = SessionPool::open(plan, opens, warms_up)?;
-        Ok(Arc::new(Texts { tokeniser, pool, session: Mutex::new(None), stamp, cache, dimension }))
+        Ok(Arc::new(Texts {
+            tokeniser,
+            pool,
+            session: Mutex::new(None),
+            stamp,
+            cache,
+            dimension,
+            demonstration,
+        }))
     }
 
     /// Of all that shapes an embedding.
     pub fn stamp(&self) -> Stamp {
         self.stamp
+    }
+
+    /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        self.demonstration.clone()
     }
 
     /// How many numbers an embedding has, where the graph says.

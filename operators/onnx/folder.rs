@@ -7,8 +7,9 @@ use std::sync::Arc;
 use threshflow::row::ContentHash;
 
 use super::OnnxError;
+use super::demonstration;
 use super::graph::{self, Element, Signature};
-use super::witness::Witness;
+use super::witness::{GRAPH, Witness};
 use crate::pixels::clip_crop::Preprocess;
 
 /// A folder that holds one or several graphs, or one graph that was named by itself.
@@ -33,7 +34,7 @@ pub enum Precision {
 pub struct Model {
     pub path: PathBuf,
     pub signature: Signature,
-    /// Of the graph's bytes and of all its external data.
+    /// Of the graph's bytes, but for a mark that it is a [demonstration](Model::is_demonstration), and of all its external data.
     pub content: ContentHash,
     /// Of the graph and its external data together, in bytes.
     pub bytes: u64,
@@ -54,6 +55,11 @@ impl Model {
     /// Whether nobody wrote into those files since.
     pub(super) fn is_unwritten(&self) -> Result<(), OnnxError> {
         self.witness.is_unwritten()
+    }
+
+    /// Whether whoever made it marked it as one that demonstrates, and makes nothing to train on.
+    pub fn is_demonstration(&self) -> bool {
+        self.metadata.contains_key(demonstration::KEY)
     }
 
     /// Half precision where an input or an output is.
@@ -139,7 +145,7 @@ impl ModelFolder {
         for location in &seen.locations {
             external.insert(location.clone(), self.beside(location).map_err(failed)?);
         }
-        let mut files = vec![("graph".to_string(), path.clone())];
+        let mut files = vec![(GRAPH.to_string(), path.clone())];
         files.extend(external.iter().map(|(location, file)| (location.clone(), file.clone())));
         let witness = Witness::of(files).map_err(|(name, error)| match external.contains_key(&name) {
             true => failed(format!("external data `{name}`: {error}")),

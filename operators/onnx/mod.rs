@@ -16,6 +16,7 @@ mod bound;
 mod constant;
 mod contract;
 mod cubic;
+mod demonstration;
 mod device;
 mod find;
 mod fold;
@@ -40,6 +41,7 @@ use crate::pixels::UnknownName;
 
 pub use backend::{Backend, BackendChoice};
 pub use contract::{Axis, Wanted};
+pub use demonstration::demonstration;
 pub use device::{Device, SessionDevice};
 pub use folder::{Model, ModelFolder, Precision};
 pub use graph::{Element, Port, Signature};

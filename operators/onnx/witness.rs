@@ -12,6 +12,10 @@ use std::sync::{Mutex, PoisonError};
 use threshflow::row::ContentHash;
 
 use super::OnnxError;
+use super::demonstration::length_before_mark;
+
+/// The name of the graph's own file among those of a model.
+pub(super) const GRAPH: &str = "graph";
 
 /// What tells that a file was written or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +29,7 @@ struct Mark {
 }
 
 /// Opens a file, and tells what is said of it.
-type Opens = for<'w> fn(&'w Watched) -> std::io::Result<(Box<dyn Read + 'w>, Metadata)>;
+type Opens = for<'w> fn(&'w Watched) -> std::io::Result<(Opened<'w>, Metadata)>;
 
 impl Mark {
     fn of(file: &Metadata) -> Self {
@@ -84,8 +88,12 @@ impl Witness {
         let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
         for watched in &self.files {
             let (file, told) = open(watched)?;
+            let length = match watched.name.as_str() {
+                GRAPH => length_before_mark(file.file(), told.len())?,
+                _ => told.len(),
+            };
             hasher.update(&(watched.name.len() as u64).to_le_bytes()).update(watched.name.as_bytes());
-            hasher.update(&told.len().to_le_bytes()).update_reader(file)?;
+            hasher.update(&length.to_le_bytes()).update_reader(Read::take(file, length))?;
             bytes += told.len();
         }
         Ok((ContentHash::from_hasher(&hasher), bytes))
@@ -135,15 +143,15 @@ impl Watched {
     }
 
     /// The file that is held, from its start.
-    fn held(&self) -> std::io::Result<(Box<dyn Read + '_>, Metadata)> {
-        Ok((Box::new(Held { file: &self.file, at: 0 }), self.file.metadata()?))
+    fn held(&self) -> std::io::Result<(Opened<'_>, Metadata)> {
+        Ok((Opened::Held { file: &self.file, at: 0 }, self.file.metadata()?))
     }
 
     /// The file that its name leads to.
-    fn named(&self) -> std::io::Result<(Box<dyn Read + '_>, Metadata)> {
+    fn named(&self) -> std::io::Result<(Opened<'_>, Metadata)> {
         let file = File::open(&self.path)?;
         let told = file.metadata()?;
-        Ok((Box::new(file), told))
+        Ok((Opened::Named(file), told))
     }
 
     fn is_unwritten(&self) -> bool {
@@ -151,16 +159,34 @@ impl Watched {
     }
 }
 
-/// A file that several threads may read from its start, each with a place of its own.
-struct Held<'a> {
-    file: &'a File,
-    at: u64,
+/// A file that is read from its start.
+enum Opened<'a> {
+    /// Several threads may read it, each with a place of its own.
+    Held {
+        file: &'a File,
+        at: u64,
+    },
+    Named(File),
 }
 
-impl Read for Held<'_> {
+impl Opened<'_> {
+    fn file(&self) -> &File {
+        match self {
+            Opened::Held { file, .. } => file,
+            Opened::Named(file) => file,
+        }
+    }
+}
+
+impl Read for Opened<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
+        match self {
+            Opened::Held { file, at } => {
+                let read = file.read_at(buffer, *at)?;
+                *at += read as u64;
+                Ok(read)
+            }
+            Opened::Named(file) => file.read(buffer),
+        }
     }
 }

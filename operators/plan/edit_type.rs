@@ -285,7 +285,8 @@ impl EditType {
         self as u16
     }
 
-    pub(crate) fn from_number(number: u16) -> Option<Self> {
+    /// The type that rows carry this number for.
+    pub fn from_number(number: u16) -> Option<Self> {
         EditType::ALL.get(usize::from(number)).copied()
     }
 

@@ -19,6 +19,7 @@ use operators::instruct::{Instruct, InstructBy};
 use operators::judge::{Judge, JudgeBy};
 use operators::noun_finder::{NounFinder, NounsBy};
 use operators::plan::choose::Choose;
+use operators::plan::edit_plan::EditType;
 use operators::plan::noun_list::{NounList, NounSource};
 use operators::words::chat::{ChatModel, Style};
 use operators::words::chat_cache::ChatCache;
@@ -290,7 +291,8 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
     let instruct = Instruct::new(by, source.clone()).within(Limits::of(&editors));
     let instruct = Stage::open(instruct, lanes)?;
     let editors = Editors::open(editors, args.seed, lanes)?;
-    let edit = Stage::open(Edit::new(editors, source, instruct.clone()), lanes)?;
+    let tried = EditType::ALL.into_iter().filter(|edit_type| args.edits.of(*edit_type) > 0.0);
+    let edit = Stage::open(Edit::new(editors, source, instruct.clone()).trying(tried), lanes)?;
     let pictures = EditPictures { edits: edit.clone() };
     let judge_url = args.chat.judge_url.as_deref();
     let by = match endpoints.chat("judge_chat", &args.chat.judge_model, judge_url)? {
@@ -309,6 +311,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
             opening.records.clone(),
         ),
         choose: choose.clone(),
+        instruct: instruct.clone(),
         pictures,
         judge: judge.clone(),
         stamps: vec![

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use operators::edit::EditPictures;
 use operators::edit_source::{PlannedRegion, operations_text};
 use operators::editors::references;
+use operators::instruct::Instruct;
 use operators::judge::{Judge, judgements};
 use operators::plan::choose::Choose;
+use operators::plan::edit_plan::passes::passes;
+use operators::plan::edit_plan::{EditType, Operation};
 use operators::plan::judgement::Judgement;
 use serde_json::{Map, Value, json};
 use threshflow::flow::{Chooser, Found};
-use threshflow::lane::{Key, Question, Stage};
-use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{ContentHash, Edit, Image, Refusal, Region, Stamp};
+use threshflow::lane::{Key, Operator, Question, Stage};
+use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
+use threshflow::row::{ContentHash, Edit, Image, Of, Refusal, Region, Stamp};
 
 use kit::edit_record::{
     EditRecord, RecordedObject, RecordedPass, RecordedPicture, RecordedStamp, RecordedTurn,
@@ -27,6 +30,7 @@ const VERSION: &[u8] = b"imgedit_record/2";
 pub(crate) struct ImgEditRecorder {
     pub recap: RegionRecorder,
     pub choose: Arc<Choose>,
+    pub instruct: Arc<Stage<Instruct>>,
     pub pictures: EditPictures,
     pub judge: Arc<Stage<Judge>>,
     /// The stages that shape an edit, in their order.
@@ -52,19 +56,51 @@ fn by_name(names: &[&'static str], scores: &[f32]) -> Vec<(String, f32)> {
     finite.map(|(name, score)| ((*name).to_owned(), *score)).collect()
 }
 
+/// What of an edit is known: what its stages had said when it ended, and its scores.
+struct Known {
+    words: bool,
+    made: bool,
+    judged: bool,
+    scores: Vec<(String, f32)>,
+}
+
+/// The record of an edit that may have ended before it was judged.
+type OpenRecord = EditRecord<Option<Judgement>>;
+
 impl ImgEditRecorder {
-    fn record_of(
-        &self,
-        picture: &KeptPicture<'_>,
-        edit: &Edit,
-        published: &PublishedPiece<'_>,
-    ) -> Result<EditRecord, Refusal> {
+    /// The names of the stages that put edits in words, make them and judge them.
+    fn names(&self) -> [&'static str; 3] {
+        let edit = &self.pictures.edits;
+        [self.instruct.operator().name(), edit.operator().name(), self.judge.operator().name()]
+    }
+
+    fn known(&self, picture: &KeptPicture<'_>, edit: &RejectedPiece<'_>) -> Known {
+        let [words, made, judged] = self.names().map(|name| edit.is_answered(name));
+        Known { words, made, judged, scores: by_name(picture.edit_score_names, &edit.scores) }
+    }
+
+    /// The stages that shaped an edit of which so much is known.
+    fn stamps_of(&self, known: &Known) -> Vec<RecordedStamp> {
+        let has = [known.words, known.made, known.judged];
+        let open: Vec<&str> =
+            self.names().into_iter().zip(has).filter(|(_, has)| !has).map(|(name, _)| name).collect();
+        self.stamps.iter().filter(|stamp| !open.contains(&stamp.stage.as_str())).cloned().collect()
+    }
+
+    fn record_of(&self, picture: &KeptPicture<'_>, edit: &Edit, known: Known) -> Result<OpenRecord, Refusal> {
         let question = Question::about(edit, Key::Row);
         let source = self.pictures.source();
         let planned = source.planned(&question)?;
-        let stored = self.pictures.instruction(&question)?;
-        let (turns, passes) = self.pictures.made(&question, &planned)?;
-        let judged = judgements(&self.judge, &question)?;
+        let stored = if known.words { self.pictures.instruction(&question)? } else { Default::default() };
+        let operations: Vec<Operation> = planned.plan.steps.iter().map(|step| step.operation).collect();
+        let (shown, made) = match known.made {
+            true => self.pictures.made(&question, &planned)?,
+            false => (passes(planned.plan.edit_type, &operations).turns, Vec::new()),
+        };
+        let judged = match known.judged {
+            true => judgements(&self.judge, &question)?.into_iter().map(Some).collect(),
+            false => vec![None; shown.len()],
+        };
         let object = |(step, region): (usize, &PlannedRegion)| {
             let kept = picture.regions.iter().find(|kept| kept.number == region.number);
             let scores = kept.map(|kept| by_name(picture.region_score_names, kept.scores));
@@ -80,7 +116,7 @@ impl ImgEditRecorder {
         };
         let steps = planned.plan.steps.iter().enumerate();
         let objects = steps.filter_map(|(step, _)| Some((step, planned.region_of(step)?)));
-        let turn = |((prompt, (input, output)), judgement): ((&String, (_, _)), Judgement)| RecordedTurn {
+        let turn = |((prompt, (input, output)), judgement): ((&String, (_, _)), _)| RecordedTurn {
             prompt: prompt.clone(),
             input,
             output,
@@ -90,11 +126,11 @@ impl ImgEditRecorder {
             edit_type: planned.plan.edit_type,
             shard: picture.shard.to_owned(),
             key: picture.sample.key.clone(),
-            original_path: format!("{}/{}", picture.shard, picture.file),
+            original_path: original_path(picture),
             width: picture.picture.width.into(),
             height: picture.picture.height.into(),
-            turns: stored.instruction.prompts.iter().zip(turns).zip(judged).map(turn).collect(),
-            operations: planned.plan.steps.iter().map(|step| step.operation).collect(),
+            turns: stored.instruction.prompts.iter().zip(shown).zip(judged).map(turn).collect(),
+            operations,
             results: stored.instruction.results.clone(),
             premise: stored.instruction.premise.clone(),
             reference: stored.reference.shows.clone(),
@@ -103,7 +139,7 @@ impl ImgEditRecorder {
                 key: content.clone(),
             }),
             objects: objects.map(object).collect::<Result<_, Refusal>>()?,
-            passes: passes
+            passes: made
                 .into_iter()
                 .map(|pass| RecordedPass {
                     operation: pass.operation,
@@ -113,17 +149,51 @@ impl ImgEditRecorder {
                     picture: Some(pass.picture.to_string()),
                 })
                 .collect(),
-            scores: by_name(picture.edit_score_names, published.scores),
-            stamps: self.stamps.clone(),
-            judge_model: self.judge_model.clone(),
+            stamps: self.stamps_of(&known),
+            judge_model: if known.judged { self.judge_model.clone() } else { String::new() },
+            scores: known.scores,
             as_stored: self.as_stored,
         })
     }
+
+    /// A row for each of these edits of a picture, in their order; of one that could not be chosen its type is known.
+    fn rows(
+        &self,
+        picture: &KeptPicture<'_>,
+        edits: impl Iterator<Item = (u16, Option<Known>)>,
+    ) -> Result<Vec<Map<String, Value>>, String> {
+        let looked = self.recap.looked(picture)?;
+        let regions = rows(&looked.image, &looked.found, &picture.regions);
+        let chosen = chosen(&self.choose, &looked.image, looked.content, &regions);
+        let one = |(number, known): (u16, Option<Known>)| {
+            let Some(known) = known else { return unchosen(picture, number) };
+            let edit = chosen.get(&number).ok_or_else(|| format!("edit {number} was not chosen"))?;
+            let record = self.record_of(picture, edit, known);
+            row(&record.map_err(|refusal| format!("edit {number}: {refusal}"))?)
+        };
+        edits.map(one).collect()
+    }
 }
 
-/// The row of an edit, with the fields of [`Recorder::edit_columns`].
-fn row(edit: &EditRecord) -> Result<Map<String, Value>, String> {
-    let turns = |of: fn(&RecordedTurn) -> Value| edit.turns.iter().map(of).collect::<Vec<Value>>();
+fn original_path(picture: &KeptPicture<'_>) -> String {
+    format!("{}/{}", picture.shard, picture.file)
+}
+
+/// The row of an edit that could not be chosen.
+fn unchosen(picture: &KeptPicture<'_>, number: u16) -> Result<Map<String, Value>, String> {
+    let edit_type =
+        EditType::from_number(number).ok_or_else(|| format!("no type of edits is numbered {number}"))?;
+    let known = [("edit_type", json!(edit_type.name())), ("picture", json!(original_path(picture)))];
+    Ok(known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// The row of an edit, with the fields of [`Recorder::edit_columns`]. What is not known of it is null.
+fn row(edit: &OpenRecord) -> Result<Map<String, Value>, String> {
+    let (is_told, is_judged) =
+        (!edit.turns.is_empty(), edit.turns.iter().any(|turn| turn.judgement.is_some()));
+    let prompts = edit.turns.iter().map(|turn| json!(turn.prompt)).collect::<Vec<_>>();
+    let reasons = edit.turns.iter().map(|turn| json!(turn.judgement.as_ref().map(|it| &it.reason)));
+    let reasons = reasons.collect::<Vec<_>>();
     let objects = edit.objects.iter().map(|object| {
         json!({
             "step": object.step, "number": object.number, "noun": object.noun, "kind": object.kind.to_string(),
@@ -138,16 +208,16 @@ fn row(edit: &EditRecord) -> Result<Map<String, Value>, String> {
     let row = json!({
         "edit_type": edit.edit_type.name(),
         "picture": edit.original_path,
-        "prompts": turns(|turn| json!(turn.prompt)),
+        "prompts": is_told.then_some(prompts),
         "premise": edit.premise,
         "operations": operations_text(&edit.operations),
-        "results": edit.results,
+        "results": is_told.then_some(&edit.results),
         "objects": objects.collect::<Vec<_>>(),
         "follows": score("follows"),
         "natural": score("natural"),
         "object_match": score("object_match"),
-        "reasons": turns(|turn| json!(turn.judgement.reason)),
-        "judge": edit.judge_model,
+        "reasons": is_judged.then_some(reasons),
+        "judge": is_judged.then_some(&edit.judge_model),
         "record": text,
     });
     match row {
@@ -207,15 +277,31 @@ impl Recorder for ImgEditRecorder {
     }
 
     fn edits(&self, picture: &KeptPicture<'_>) -> Result<Vec<Map<String, Value>>, String> {
-        let looked = self.recap.looked(picture)?;
-        let regions = rows(&looked.image, &looked.found, &picture.regions);
-        let chosen = chosen(&self.choose, &looked.image, looked.content, &regions);
-        let one = |published: &PublishedPiece<'_>| {
-            let edit = chosen.get(&published.number);
-            let edit = edit.ok_or_else(|| format!("edit {} was not chosen", published.number))?;
-            let record = self.record_of(picture, edit, published);
-            row(&record.map_err(|refusal| format!("edit {}: {refusal}", published.number))?)
+        let known = |edit: &PublishedPiece<'_>| Known {
+            words: true,
+            made: true,
+            judged: true,
+            scores: by_name(picture.edit_score_names, edit.scores),
         };
-        picture.edits.iter().map(one).collect()
+        self.rows(picture, picture.edits.iter().map(|edit| (edit.number, Some(known(edit)))))
+    }
+
+    /// Of edits the columns of the published ones; of regions those that `recap_mask` tells.
+    fn rejected_columns(&self, of: Of) -> Vec<(&'static str, Nested)> {
+        if of == Of::Edits { self.edit_columns() } else { self.recap.rejected_columns(of) }
+    }
+
+    fn rejected(
+        &self,
+        of: Of,
+        picture: &KeptPicture<'_>,
+        rejected: &[RejectedPiece<'_>],
+    ) -> Result<Vec<Map<String, Value>>, String> {
+        if of != Of::Edits {
+            return self.recap.rejected(of, picture, rejected);
+        }
+        // One without a content was never a row: it could not be chosen.
+        let known = |edit: &RejectedPiece<'_>| edit.content.map(|_| self.known(picture, edit));
+        self.rows(picture, rejected.iter().map(|edit| (edit.number, known(edit))))
     }
 }

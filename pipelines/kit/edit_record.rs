@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 use threshflow::row::{ContentHash, RegionKind};
 
 /// An edit and all that shaped it.
+///
+/// In `edits_rejected/`, `J` is [`Option<Judgement>`](Judgement): an edit may have ended before it was judged. Then its turns have no
+/// judgement, `judge_model` is empty, and `stamps` names the stages that had answered. If it was not made, it has no passes, and if it
+/// was not put in words, no turns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EditRecord {
+pub struct EditRecord<J = Judgement> {
     pub edit_type: EditType,
     /// Of the source shard, by its name.
     pub shard: String,
@@ -19,7 +23,7 @@ pub struct EditRecord {
     /// Of the source picture, as shown, in pixels.
     pub width: u32,
     pub height: u32,
-    pub turns: Vec<RecordedTurn>,
+    pub turns: Vec<RecordedTurn<J>>,
     /// One a step.
     pub operations: Vec<Operation>,
     /// One a step: what must come of it, empty where the operation has none.
@@ -48,11 +52,11 @@ pub struct EditRecord {
 
 /// An instruction, what it starts from and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordedTurn {
+pub struct RecordedTurn<J = Judgement> {
     pub prompt: String,
     pub input: Shown,
     pub output: Shown,
-    pub judgement: Judgement,
+    pub judgement: J,
 }
 
 /// The region of a step.

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use operators::caption::{CaptionSource, Captioned};
 use operators::plan::noun_list::{NounList, NounSource};
 use operators::record::records::Records;
-use operators::record::{Record, RecordParts, Region, RegionParts};
+use operators::record::{Number, Record, RecordParts, Region, RegionParts};
 use operators::segment::StoredMask;
 use operators::words::chat::reader::said;
 use operators::{Detect, Nouns, Segment};
+use serde_json::{Map, Value, json};
 use threshflow::flow::{Finds, Found};
-use threshflow::lane::{Key, Question, Stage};
-use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder};
-use threshflow::row::{ContentHash, Handle, Image, RegionKind, Row, Stamp, With};
+use threshflow::lane::{Key, Operator, Question, Stage};
+use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
+use threshflow::row::{ContentHash, Handle, Image, Of, RegionKind, Row, Stamp, With};
 
 /// Raise this when the code changes what a record is.
 const VERSION: &[u8] = b"recap_record/2";
@@ -82,6 +83,35 @@ impl RegionRecorder {
         Ok(Looked { image, content, caption, nouns, found })
     }
 
+    fn mask(&self, number: u16, region: &ContentHash) -> Result<StoredMask, String> {
+        match self.segment.memo().read(region) {
+            Ok(Some(Ok(body))) => StoredMask::from_bytes(&body).map_err(|refusal| refusal.to_string()),
+            Ok(Some(Err(refusal))) => Err(refusal.to_string()),
+            Ok(None) => Err(format!("the mask of region {number} is not remembered")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The row of a region that is not published, with the fields of [`Recorder::rejected_columns`].
+    fn rejected_region(
+        &self,
+        found: &[Found],
+        region: &RejectedPiece<'_>,
+    ) -> Result<Map<String, Value>, String> {
+        let number = region.number;
+        let found = found.get(usize::from(number));
+        let found = found.ok_or_else(|| format!("region {number} is not remembered"))?;
+        let content = region.content.filter(|_| region.is_answered(self.segment.operator().name()));
+        let mask = content.map(|content| self.mask(number, &content)).transpose()?;
+        let fields = [
+            ("class_name", json!(found.noun_text)),
+            ("kind", json!(found.kind.to_string())),
+            ("bbox", json!(found.bbox.map(as_in_records))),
+            ("mask", json!(mask.map(|mask| mask.counts))),
+        ];
+        Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
     fn region(
         &self,
         found: &Found,
@@ -92,12 +122,7 @@ impl RegionRecorder {
             let place = score_names.iter().position(|known| *known == name)?;
             region.scores.get(place).copied().filter(|score| score.is_finite())
         };
-        let mask = match self.segment.memo().read(&region.content) {
-            Ok(Some(Ok(body))) => StoredMask::from_bytes(&body).map_err(|refusal| refusal.to_string())?,
-            Ok(Some(Err(refusal))) => return Err(refusal.to_string()),
-            Ok(None) => return Err(format!("the mask of region {} is not remembered", region.number)),
-            Err(error) => return Err(error.to_string()),
-        };
+        let mask = self.mask(region.number, &region.content)?;
         Ok(RegionParts {
             class_name: found.noun_text.clone(),
             kind: Some(found.kind),
@@ -110,6 +135,11 @@ impl RegionRecorder {
             number: Some(region.number.into()),
         })
     }
+}
+
+/// An edge of a box as a record has it: the shortest decimal that is this float.
+fn as_in_records(edge: f32) -> Option<f64> {
+    Number::of(edge)?.text().parse().ok()
 }
 
 /// A picture as it came to its regions.
@@ -234,5 +264,31 @@ impl Recorder for RegionRecorder {
             ..record
         };
         Ok(record.to_json())
+    }
+
+    /// Of regions what their record says of kept ones.
+    fn rejected_columns(&self, of: Of) -> Vec<(&'static str, Nested)> {
+        match of {
+            Of::Pictures | Of::Edits => Vec::new(),
+            Of::Regions => vec![
+                ("class_name", Nested::Text),
+                ("kind", Nested::Text),
+                ("bbox", Nested::List(Box::new(Nested::Float64))),
+                ("mask", Nested::Text),
+            ],
+        }
+    }
+
+    fn rejected(
+        &self,
+        of: Of,
+        picture: &KeptPicture<'_>,
+        rejected: &[RejectedPiece<'_>],
+    ) -> Result<Vec<Map<String, Value>>, String> {
+        if of != Of::Regions {
+            return Ok(vec![Map::new(); rejected.len()]);
+        }
+        let Looked { found, .. } = self.looked(picture)?;
+        rejected.iter().map(|region| self.rejected_region(&found, region)).collect()
     }
 }

@@ -41,12 +41,14 @@ fn as_json(explained: &Explained) -> serde_json::Value {
             continue;
         }
         let piece = |piece: &ExplainedPiece| {
-            let ended = match &piece.ended {
-                PieceEnded::Kept(scores) => {
-                    serde_json::json!({ "verdict": "kept", "scores": by_name(scores) })
-                }
+            let mut ended = match &piece.ended {
+                PieceEnded::Kept => serde_json::json!({ "verdict": "kept" }),
+                PieceEnded::WithPicture => serde_json::json!({ "verdict": "picture_rejected" }),
                 PieceEnded::Rejected(ended) => end_as_json(ended),
             };
+            if matches!(piece.ended, PieceEnded::Kept) || !piece.scores.is_empty() {
+                ended["scores"] = serde_json::json!(by_name(&piece.scores));
+            }
             serde_json::json!({ of.singular(): piece.number, "ended": ended })
         };
         told[of.plural()] = pieces.iter().map(piece).collect::<Vec<_>>().into();
@@ -141,7 +143,7 @@ fn story(explained: &Explained) -> String {
     }
     for (of, pieces) in pieces(explained) {
         for piece in pieces {
-            let ended = piece_story(explained, &piece.ended);
+            let ended = piece_story(explained, piece);
             say(format!("{} {}: {ended}", of.singular(), piece.number));
         }
     }
@@ -162,20 +164,24 @@ fn is_of_pictures(stage: &PublishedStage) -> bool {
     }
 }
 
-fn piece_story(explained: &Explained, ended: &PieceEnded) -> String {
-    match ended {
-        PieceEnded::Kept(scores) => {
-            let scores = scores.iter().map(|(name, score)| format!(", {name} {score}"));
-            format!("kept{}", scores.collect::<String>())
-        }
+fn piece_story(explained: &Explained, piece: &ExplainedPiece) -> String {
+    let mut story = match &piece.ended {
+        PieceEnded::Kept | PieceEnded::Rejected(Ended::Kept(_)) => "kept".to_owned(),
+        PieceEnded::WithPicture => "passed everything, and its picture is not published".to_owned(),
         PieceEnded::Rejected(Ended::Gated { dial, score, threshold }) => {
             format!("held back by {dial}: {score} does not pass {}", at(explained, dial, *threshold))
         }
         PieceEnded::Rejected(Ended::Refused { stage, class, message }) => {
             format!("refused by {stage}, {class}: {message}")
         }
-        PieceEnded::Rejected(Ended::Kept(_)) => "kept".to_owned(),
+    };
+    // Behind a semicolon where a sentence stands before them.
+    let mut before = if matches!(piece.ended, PieceEnded::Kept) { ", " } else { "; it had " };
+    for (name, score) in &piece.scores {
+        story.push_str(&format!("{before}{name} {score}"));
+        before = ", ";
     }
+    story
 }
 
 fn at(explained: &Explained, dial: &str, threshold: f32) -> String {
@@ -192,7 +198,11 @@ mod tests {
 
     fn explained() -> Explained {
         let gate = |dial: &str, of| PublishedStage::Gate { dial: dial.to_owned(), of, open: false };
-        let rejected = |number, ended| ExplainedPiece { number, ended: PieceEnded::Rejected(ended) };
+        let scores = |scores: &[(&str, f32)]| {
+            scores.iter().map(|(name, score)| ((*name).to_owned(), *score)).collect::<Vec<_>>()
+        };
+        let rejected =
+            |number, ended, scores| ExplainedPiece { number, ended: PieceEnded::Rejected(ended), scores };
         let refused = Ended::Refused {
             stage: "segment".to_owned(),
             class: "no_mask".to_owned(),
@@ -206,13 +216,20 @@ mod tests {
             regions: vec![
                 ExplainedPiece {
                     number: 0,
-                    ended: PieceEnded::Kept(vec![
-                        ("detection".to_owned(), 0.5),
-                        ("agreement".to_owned(), 0.75),
-                    ]),
+                    ended: PieceEnded::WithPicture,
+                    scores: scores(&[("detection", 0.5), ("agreement", 0.75)]),
                 },
-                rejected(1, Ended::Gated { dial: "detection".to_owned(), score: 0.125, threshold: 0.25 }),
-                rejected(2, refused),
+                rejected(
+                    1,
+                    Ended::Gated { dial: "detection".to_owned(), score: 0.125, threshold: 0.25 },
+                    scores(&[("detection", 0.125)]),
+                ),
+                rejected(2, refused, Vec::new()),
+                ExplainedPiece {
+                    number: 3,
+                    ended: PieceEnded::Kept,
+                    scores: scores(&[("detection", 0.75), ("agreement", 0.5)]),
+                },
             ],
             also: Vec::new(),
             sidecar_error: None,
@@ -236,9 +253,10 @@ mod tests {
     #[test]
     fn regions_are_told_after_their_picture() {
         let told = "00012/cat\n  probe: passed\n  regions: 1 does not pass 2: held back here\n  not published\n  \
-                    region 0: kept, detection 0.5, agreement 0.75\n  \
-                    region 1: held back by detection: 0.125 does not pass > 0.25 (0 to 1)\n  \
-                    region 2: refused by segment, no_mask: nothing is in the box\n";
+                    region 0: passed everything, and its picture is not published; it had detection 0.5, agreement 0.75\n  \
+                    region 1: held back by detection: 0.125 does not pass > 0.25 (0 to 1); it had detection 0.125\n  \
+                    region 2: refused by segment, no_mask: nothing is in the box\n  \
+                    region 3: kept, detection 0.75, agreement 0.5\n";
         assert_eq!(story(&explained()), told);
     }
 
@@ -246,7 +264,10 @@ mod tests {
     fn json_has_regions_where_there_are_some() {
         let json = as_json(&explained());
         assert_eq!(json["regions"][0]["ended"]["scores"]["agreement"], 0.75);
+        assert_eq!(json["regions"][0]["ended"]["verdict"], "picture_rejected");
         assert_eq!(json["regions"][1]["ended"]["dial"], "detection");
+        assert_eq!(json["regions"][1]["ended"]["scores"]["detection"], 0.125);
+        assert_eq!(json["regions"][2]["ended"].get("scores"), None);
         assert_eq!(json["regions"][2]["ended"]["class"], "no_mask");
         let none = as_json(&Explained { regions: Vec::new(), ..explained() });
         assert_eq!(none.get("regions"), None);

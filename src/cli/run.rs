@@ -15,7 +15,8 @@ use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{OpenedPipeline, dial_specs, start_opened};
 use crate::publish::{
-    self, Committed, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces, WantedShard,
+    self, Committed, Demonstration, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces,
+    WantedShard,
 };
 use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId};
@@ -33,6 +34,9 @@ pub(super) struct Opened {
     pub(super) sources: Vec<ShardSource>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
+    /// The stages that are there to demonstrate, and whether pictures that are not a demo's came.
+    demonstration: Vec<Demonstration>,
+    is_foreign: bool,
     /// What is to be said of them.
     remarks: InputRemarks,
     /// Last: its lock is let go when nothing writes any more.
@@ -105,8 +109,21 @@ pub(super) fn open(
     let wanted = settings_wanted(unopened.dials, options)?;
     refuse_open_dials(&engine, unopened.dials, &wanted)?;
     refuse_unclear_shares(&engine, unopened.dials, &wanted)?;
-    let (shards, remarks) = (Vec::new(), InputRemarks::default());
-    Ok(Opened { store, catalogue, lanes, engine, pipeline, sources, shards, remarks })
+    let of = |(stage, what): (&str, String)| Demonstration { stage: stage.to_owned(), what };
+    let demonstration = lanes.demonstrations().into_iter().map(of).collect();
+    let (shards, is_foreign, remarks) = (Vec::new(), false, InputRemarks::default());
+    Ok(Opened {
+        store,
+        catalogue,
+        lanes,
+        engine,
+        pipeline,
+        sources,
+        shards,
+        demonstration,
+        is_foreign,
+        remarks,
+    })
 }
 
 /// Where `--set` puts the dials.
@@ -229,6 +246,10 @@ impl Opened {
                 };
                 let (name, shard) = loaded?;
                 self.remarks.see(&shard, &self.catalogue.sidecar_fields());
+                if !self.is_foreign && is_foreign(&shard) {
+                    self.is_foreign = true;
+                    warn_of(&self.demonstration);
+                }
                 let rows = rows_of(&shard);
                 self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;
                 self.shards.push((name, shard.seq));
@@ -236,6 +257,11 @@ impl Opened {
         })?;
         self.shards.sort();
         Ok(())
+    }
+
+    /// The stages that are there to demonstrate, if pictures came that are not a demo's.
+    pub(super) fn demonstration(&self) -> Vec<Demonstration> {
+        if self.is_foreign { self.demonstration.clone() } else { Vec::new() }
     }
 
     pub(super) fn stages(&self) -> Vec<StageDescription> {
@@ -248,6 +274,22 @@ impl Opened {
             Wired::Absent { columns, of } => StageDescription::Absent { columns: columns.clone(), of: *of },
         };
         std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
+    }
+}
+
+/// Whether a picture of the shard is none of a demo's.
+fn is_foreign(shard: &Shard) -> bool {
+    shard.index.samples.iter().any(|sample| sample.picture.is_ok() && !sample.is_demonstration())
+}
+
+/// Models that were made for a demo know nothing of other pictures, and answer all the same.
+fn warn_of(demonstration: &[Demonstration]) {
+    if !demonstration.is_empty() {
+        crate::note!(
+            "warning: demonstration models answer here, and not all pictures are the demo's: what they make is not for training. \
+             They are {}. Name your own by their flags; card, report and manifest say it, too",
+            Demonstration::list(demonstration)
+        );
     }
 }
 
@@ -319,6 +361,7 @@ fn run_unopened(
     let dials = settings_of(pipeline.dials, &wanted, &opened.engine.values());
     let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.endpoints());
+    summary.demonstration = opened.demonstration();
     summary.store_damage = opened.lanes.damages();
     summary.removed = (gone.rows > 0).then_some(gone);
     summary.remark(std::mem::take(&mut opened.remarks), &opened.catalogue.sidecar_fields());
@@ -391,7 +434,7 @@ fn commit(
     opened: Opened,
     dials: &[DialSetting],
 ) -> Result<(Lost, Option<Done>), Failure> {
-    let stages = opened.stages();
+    let (stages, demonstration) = (opened.stages(), opened.demonstration());
     let histograms = opened.engine.histograms().clone();
     let score_columns = opened.engine.score_names().to_vec();
     let sorts = opened.engine.piece_score_names().to_vec();
@@ -410,6 +453,7 @@ fn commit(
         score_columns: &score_columns,
         shards: shards.collect(),
         pieces,
+        demonstration: &demonstration,
     };
     let lost = publish::lost_rows(&options.out, &wanted, &opened.catalogue)?;
     if lost.share() > options.max_lost {

@@ -12,7 +12,7 @@ use super::input::InputRemarks;
 use super::rate::rate;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Endpoint, StageStatus};
-use crate::publish::{DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
+use crate::publish::{Demonstration, DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
@@ -69,6 +69,9 @@ pub struct Summary {
     pub open: Vec<&'static str>,
     /// By stage.
     pub asks: BTreeMap<&'static str, Asks>,
+    /// Stages that are there to demonstrate, if pictures came that are not the demo's: what they make is not for training.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub demonstration: Vec<Demonstration>,
     /// What answered, by stage.
     pub models: BTreeMap<&'static str, String>,
     /// What the endpoints outside did: calls, retries, tokens, cost, latency.
@@ -154,6 +157,7 @@ impl Summary {
             absent: absent(wiring),
             open: open(wiring),
             asks: BTreeMap::new(),
+            demonstration: Vec::new(),
             models: stages.iter().map(|stage| (stage.name, stage.model.clone())).collect(),
             endpoints: Vec::new(),
             seconds: 0.0,
@@ -349,6 +353,10 @@ impl fmt::Display for Summary {
                 true => writeln!(f)?,
                 false => writeln!(f, ": gates at {} are open", self.open.join(", "))?,
             }
+        }
+        if !self.demonstration.is_empty() {
+            let list = Demonstration::list(&self.demonstration);
+            writeln!(f, "{:>10} made with demonstration models, not for training: {list}", "")?;
         }
         for (stage, asks) in &self.asks {
             let Asks { asked, remembered, given } = *asks;

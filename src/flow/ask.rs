@@ -48,7 +48,7 @@ impl<R: Row, A: Answer> Emit<R, A> {
     }
 
     fn why(&mut self, row: &R, why: Why, time: Epoch, diff: isize) {
-        self.ended.entry(time).or_default().push((Ended { place: row.place(), why }, time, diff));
+        self.ended.entry(time).or_default().push((Ended::of_row(row, why), time, diff));
     }
 
     /// Emits what the memo says of a row: the same for the row that comes and for the row that leaves.
@@ -163,7 +163,7 @@ fn unasked<'s, O: Operator>(
         // The memo does not change in plan mode: a row that leaves is told what it was told when it came.
         let asked = stage.memo().get(&question.content).is_none();
         let place = question.place();
-        asked.then(|| Ended { place, why: Why::Unasked(Box::new(Unasked { stage: name, question })) })
+        asked.then(|| Ended::of(place, Why::Unasked(Box::new(Unasked { stage: name, question }))))
     })
 }
 

@@ -193,14 +193,14 @@ impl PictureAndCandidates {
         let regions: Vec<Region> = self.candidates.values().cloned().collect();
         let chosen = chooser.choose(image, &regions);
         let found = Why::Found(Of::Edits, chosen.len() as u16);
-        said.push((Tried::Ended(Ended { place: Place::picture(image.id), why: found }), diff));
+        said.push((Tried::Ended(Ended::of(Place::picture(image.id), found)), diff));
         for chosen in chosen {
             let number = chosen.number;
             let tried = match chosen.edit(image, *picture, &regions) {
                 Ok(edit) => Tried::Chosen(edit),
                 Err(refusal) => {
                     let why = Why::Refused(Box::new(Refused { stage: chooser.name().into(), refusal }));
-                    Tried::Ended(Ended { place: Place::edit(image.id, number), why })
+                    Tried::Ended(Ended::of(Place::edit(image.id, number), why))
                 }
             };
             said.push((tried, diff));

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use hashbrown::HashTable;
 
-use super::gate::{NAN_BUCKET, Position, Side, TOUCHED, Told, ToldOf, Turning, Updates, bucket};
+use super::gate::{DialEvent, GroupEvent, NAN_BUCKET, Position, Side, TOUCHED, Turning, Updates, bucket};
 use super::histogram::Histogram;
 use super::{Collection, Comparison, Dial, DialBy, DialSpec, Flow};
 use crate::row::{AnyUnit, Group, Has, In, Row, Score, Unit};
@@ -26,7 +26,7 @@ pub struct Condition<'s, R> {
     dial: u16,
     /// The name of the score's column.
     column: &'static str,
-    told: Collection<'s, ToldOf>,
+    told: Collection<'s, GroupEvent>,
     histograms: Vec<Arc<Histogram>>,
     score: ScoreOf<R>,
     group: fn(&R) -> u16,
@@ -158,7 +158,7 @@ impl<'s, R: Row> Flow<'s, R> {
 /// A gate of several lists, before it is laid into a flow.
 pub(super) struct Either<'s, R: Row> {
     pub(super) name: String,
-    pub(super) dials: Collection<'s, ToldOf>,
+    pub(super) dials: Collection<'s, GroupEvent>,
     pub(super) gate: RowsOfEither<R>,
 }
 
@@ -246,19 +246,19 @@ impl<R> Default for RowsOfEither<R> {
 
 impl<R: Row> Turning<R> for RowsOfEither<R> {
     /// By the place of a dial among [`RowsOfEither::dials`].
-    type Told = ToldOf;
+    type Event = GroupEvent;
 
     fn work_off(
         &mut self,
-        told: impl Iterator<Item = ToldOf>,
+        told: impl Iterator<Item = GroupEvent>,
         rows: Updates<R>,
         mut say: impl FnMut(&R, Side, isize),
     ) {
         let mut turns = Vec::new();
         for (slot, told) in told {
             match told {
-                Told::Turn(to) => turns.push((usize::from(slot), to)),
-                Told::Look(bucket, _) => self.look(usize::from(slot), bucket),
+                DialEvent::Turn(to) => turns.push((usize::from(slot), to)),
+                DialEvent::Look(bucket, _) => self.look(usize::from(slot), bucket),
             }
         }
         if !turns.is_empty() {

@@ -10,14 +10,14 @@ use timely::WorkerConfig;
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
-use super::gate::{Position, Told};
+use super::gate::{DialEvent, Position};
 use super::progress::{EngineOptions, Progress, Stopped, Tick};
 use super::shares::Stands;
 use super::start::{end_the_process_if_a_worker_panics, start_workers};
 use super::worker::{self, Command, Event, Settled};
 use super::{
-    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Setting, Unasked, Verdicts,
-    Wired,
+    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Setting, Told, Unasked,
+    Verdicts, Wired,
 };
 use crate::row::{Image, Of, Place, Verdict};
 
@@ -318,7 +318,11 @@ impl Engine {
     }
 
     /// Tells dials something, at an epoch of its own.
-    pub(super) fn tell_dials(&mut self, told: Vec<(usize, Told)>, tick: Tick<'_>) -> Result<(), Stopped> {
+    pub(super) fn tell_dials(
+        &mut self,
+        told: Vec<(usize, DialEvent)>,
+        tick: Tick<'_>,
+    ) -> Result<(), Stopped> {
         self.wait_for_room(0, tick)?;
         let epoch = self.next_epoch(0);
         self.tell(&Command::Tell { epoch, told: Arc::new(told) });
@@ -433,12 +437,14 @@ impl Engine {
                 pieces.into_iter().for_each(|(piece, diff)| self.verdicts.add_kept_piece(piece, diff));
             }
             Event::Ended(changes) => {
-                changes.into_iter().for_each(|(place, settled, diff)| self.settled(place, settled, diff));
+                for (place, settled, told, diff) in changes {
+                    self.settled(place, settled, told, diff);
+                }
             }
         }
     }
 
-    fn settled(&mut self, place: Place, settled: Settled, diff: isize) {
+    fn settled(&mut self, place: Place, settled: Settled, told: Option<Box<Told>>, diff: isize) {
         match (settled, place.of) {
             (Settled::Verdict(verdict), Of::Pictures) => self.verdicts.add(place.id, verdict, diff),
             (Settled::Verdict(verdict), _) => {
@@ -448,7 +454,7 @@ impl Engine {
                     // Kept pieces come as such.
                     Verdict::Kept(_) => return,
                 };
-                self.verdicts.add_piece(place, verdict, diff);
+                self.verdicts.add_rejected_piece(place, verdict, told, diff);
             }
             (Settled::Found(of, pieces), _) => self.verdicts.add_found(place.id, (of, pieces), diff),
             (Settled::Unasked(unasked), _) => {

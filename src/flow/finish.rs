@@ -88,8 +88,9 @@ impl Finished<'_> {
             move |input, _output| {
                 input.for_each(|_capability, batch| {
                     let ended = batch.drain(..);
-                    let ended = ended
-                        .map(|(ended, _time, diff)| (ended.place, settled(ended.why, &dial_names), diff));
+                    let ended = ended.map(|(ended, _time, diff)| {
+                        (ended.place, settled(ended.why, &dial_names), ended.told, diff)
+                    });
                     let _ = told.send(Event::Ended(ended.collect()));
                 });
             }

@@ -8,8 +8,8 @@
 
 mod buckets;
 mod dial;
+mod event;
 mod pictures;
-mod told;
 mod turning;
 
 use std::collections::{BTreeMap, HashSet};
@@ -22,8 +22,8 @@ use super::histogram::Histogram;
 use crate::row::{Group, Has, In, Row, Score, Unit, WithoutImage};
 use buckets::Buckets;
 pub use dial::{Comparison, Dial, DialBy, DialSpec};
+pub(super) use event::{DialEvent, GroupEvent, Position};
 pub(super) use pictures::SharedPictures;
-pub(super) use told::{Position, Told, ToldOf};
 pub(super) use turning::{Side, Turning, Updates};
 
 /// How many buckets a unit's scale is cut into. More of them put a floor under the cost of every turn; fewer
@@ -145,11 +145,11 @@ pub(super) struct OneDial<R: Row, U, I> {
 }
 
 impl<R: Has<Score<U>, I>, U: Unit, I: 'static> Turning<R> for OneDial<R, U, I> {
-    type Told = ToldOf;
+    type Event = GroupEvent;
 
     fn work_off(
         &mut self,
-        told: impl Iterator<Item = ToldOf>,
+        told: impl Iterator<Item = GroupEvent>,
         rows: Updates<R>,
         mut say: impl FnMut(&R, Side, isize),
     ) {
@@ -158,8 +158,8 @@ impl<R: Has<Score<U>, I>, U: Unit, I: 'static> Turning<R> for OneDial<R, U, I> {
             let dial = index + group;
             let mut say = |row: &R, passes: bool, diff: isize| say_side(&mut say, row, passes, dial, diff);
             match told {
-                Told::Turn(to) => self.standing.turn(group, to, &mut say),
-                Told::Look(bucket, _) => self.standing.look(group, bucket),
+                DialEvent::Turn(to) => self.standing.turn(group, to, &mut say),
+                DialEvent::Look(bucket, _) => self.standing.look(group, bucket),
             }
         }
         let mut say = |row: &R, passes: bool, diff: isize| {

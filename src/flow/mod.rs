@@ -52,6 +52,36 @@ pub type Epoch = u64;
 pub(crate) struct Ended {
     pub(crate) place: Place,
     pub(crate) why: Why,
+    /// Of a piece that was held back or refused: what it had been told by then.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+impl Ended {
+    /// What ended is no row, or nothing is remembered of what it was told.
+    pub(crate) fn of(place: Place, why: Why) -> Self {
+        Ended { place, why, told: None }
+    }
+
+    /// A row ended. What pieces were told is published with them.
+    pub(crate) fn of_row<R: Row>(row: &R, why: Why) -> Self {
+        let is_told = R::OF != Of::Pictures && matches!(why, Why::Gated { .. } | Why::Refused(_));
+        let told = is_told.then(|| Box::new(Told { content: row.content(), scores: scores_of(row) }));
+        Ended { place: row.place(), why, told }
+    }
+}
+
+/// What a region or an edit had been told when it ended: its row there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Told {
+    pub(crate) content: ContentHash,
+    /// The first of the scores that a kept one has, in the same order.
+    pub(crate) scores: Box<[Score<AnyUnit>]>,
+}
+
+fn scores_of<R: Row>(row: &R) -> Box<[Score<AnyUnit>]> {
+    let mut scores = Vec::new();
+    row.see_scores(&mut |_name, score| scores.push(Score::of(score)));
+    scores.into()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +110,7 @@ pub struct Unasked {
 pub(crate) struct KeptPiece {
     pub(crate) place: Place,
     pub(crate) content: ContentHash,
-    pub(crate) scores: Vec<Score<AnyUnit>>,
+    pub(crate) scores: Box<[Score<AnyUnit>]>,
 }
 
 /// A step of the pipeline, in the order of the wiring: what the funnel is drawn from.

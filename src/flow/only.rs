@@ -79,11 +79,11 @@ struct OnlySome<F, G> {
 }
 
 impl<R: Row, F: Fn(&R) -> bool + 'static, G: Turning<R>> Turning<R> for OnlySome<F, G> {
-    type Told = G::Told;
+    type Event = G::Event;
 
     fn work_off(
         &mut self,
-        told: impl Iterator<Item = G::Told>,
+        told: impl Iterator<Item = G::Event>,
         rows: Updates<R>,
         mut say: impl FnMut(&R, Side, isize),
     ) {

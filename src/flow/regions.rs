@@ -13,7 +13,7 @@ use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBu
 use super::complete::{Changes, at_complete_epochs};
 use super::edits::Candidates;
 use super::finish::assert_one_of_each;
-use super::{Collection, Ended, Epoch, Flow, KeptPiece, Pieces, Why};
+use super::{Collection, Ended, Epoch, Flow, KeptPiece, Pieces, Why, scores_of};
 use crate::lane::{Mailbox, Operator, Question, Recalled, Stage};
 use crate::row::{
     ContentHash, Image, Of, Place, Refusal, Region, RegionKind, Row, RowId, Score, Scored, Unit, With,
@@ -157,10 +157,10 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Joins pieces to their pictures, and counts them.
     pub(super) fn joined<Q: Row, U: Unit>(self, pieces: Flow<'s, Q>) -> Flow<'s, Scored<R, U>> {
         assert_one_of_each::<Q>();
-        let kept = pieces.rows.clone().map(|row| {
-            let mut scores = Vec::new();
-            row.see_scores(&mut |_name, score| scores.push(Score::of(score)));
-            KeptPiece { place: row.place(), content: row.content(), scores }
+        let kept = pieces.rows.clone().map(|row| KeptPiece {
+            place: row.place(),
+            content: row.content(),
+            scores: scores_of(&row),
         });
         let rows = count(self.rows, pieces.rows.map(|row| row.image().id));
         let mut joined = self.pieces;
@@ -259,11 +259,8 @@ fn fan_out<'s, R: Row, O: Finds>(rows: Collection<'s, R>, stage: Arc<Stage<O>>) 
                     held.waiting -= 1;
                     let mut ended = ended.session(&held.ended);
                     let place = Place::picture(row.image().id);
-                    ended.give((
-                        Ended { place, why: Why::Found(Of::Regions, found.len() as u16) },
-                        time,
-                        diff,
-                    ));
+                    let why = Why::Found(Of::Regions, found.len() as u16);
+                    ended.give((Ended::of(place, why), time, diff));
                     let mut regions = regions.session(&held.regions);
                     for (number, one) in found.iter().enumerate() {
                         let region = one.region(row.image(), number as u16);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::gate::{Comparison, DialSpec, Position, Told};
+use super::gate::{Comparison, DialEvent, DialSpec, Position};
 use super::progress::{Stopped, Tick};
 use super::{Engine, Setting, Share, Wired};
 use crate::row::{AnyUnit, Score};
@@ -77,7 +77,7 @@ impl Engine {
         };
         self.stands[dial] = Stands { setting: to, position };
         self.moved = true;
-        self.tell_dials(vec![(dial, Told::Turn(position))], tick)
+        self.tell_dials(vec![(dial, DialEvent::Turn(position))], tick)
     }
 
     /// Waits until all that was handed in is worked off, and resolves the dials that are by share, gate after gate.
@@ -106,7 +106,7 @@ impl Engine {
         let found = dials.iter().zip(&boundaries).filter_map(|(dial, boundary)| Some((*dial, (*boundary)?)));
         let look = |(dial, boundary): (usize, Boundary)| {
             let times = self.stands[dial].position.resolved.unwrap_or(0);
-            (dial, Told::Look(boundary.bucket, times))
+            (dial, DialEvent::Look(boundary.bucket, times))
         };
         let looks: Vec<_> = found.map(look).collect();
         if !looks.is_empty() {
@@ -129,7 +129,7 @@ impl Engine {
             return Ok(());
         }
         turns.iter().for_each(|(dial, position)| self.stands[*dial].position = *position);
-        self.tell_dials(turns.into_iter().map(|(dial, to)| (dial, Told::Turn(to))).collect(), tick)?;
+        self.tell_dials(turns.into_iter().map(|(dial, to)| (dial, DialEvent::Turn(to))).collect(), tick)?;
         self.wait_for_all(tick)
     }
 

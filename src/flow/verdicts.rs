@@ -12,7 +12,7 @@ mod slots;
 
 pub use pieces::PieceVerdict;
 
-use super::KeptPiece;
+use super::{KeptPiece, Told};
 use crate::row::{Of, Place, Refused, RowId, Verdict};
 use pieces::PieceTable;
 use slots::{KEPT, NONE, REFUSED, Slot, Slots};
@@ -149,9 +149,21 @@ impl Verdicts {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn add_piece(&mut self, place: Place, verdict: PieceVerdict, diff: isize) {
+        self.add_rejected_piece(place, verdict, None, diff);
+    }
+
+    /// A piece's verdict, other than kept, comes or leaves, with what the piece had been told by then.
+    pub(crate) fn add_rejected_piece(
+        &mut self,
+        place: Place,
+        verdict: PieceVerdict,
+        told: Option<Box<Told>>,
+        diff: isize,
+    ) {
         if let Some(table) = self.table_mut(place.of) {
-            table.add(place, verdict, diff);
+            table.add(place, verdict, told, diff);
         }
     }
 
@@ -196,6 +208,11 @@ impl Verdicts {
     /// ```
     pub fn pieces_of(&self, of: Of, id: RowId) -> Vec<(u16, &PieceVerdict)> {
         self.table(of).map(|table| table.of(id)).unwrap_or_default()
+    }
+
+    /// The same, each with what it had been told when it was held back or refused.
+    pub(crate) fn pieces_told(&self, of: Of, id: RowId) -> Vec<(u16, &PieceVerdict, Option<&Told>)> {
+        self.table(of).map(|table| table.told(id)).unwrap_or_default()
     }
 
     /// Every piece of that sort, with its picture, in no order.

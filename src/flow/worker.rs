@@ -9,8 +9,8 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
-use super::gate::{Dial, DialBy, DialSpec, Position, SharedPictures, Told, ToldOf};
-use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Unasked, Why, Wired};
+use super::gate::{Dial, DialBy, DialEvent, DialSpec, GroupEvent, Position, SharedPictures};
+use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Told, Unasked, Why, Wired};
 use crate::row::{Group, Image, Of, Place, Refused, RowId, Unit, Verdict};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
@@ -35,7 +35,7 @@ pub(super) enum Command {
     /// Rows that come (`diff` 1) or leave (-1) at this epoch; each worker takes its own.
     Feed { epoch: Epoch, rows: Arc<Vec<Fed>>, diff: isize },
     /// Dials are told something, all at once.
-    Tell { epoch: Epoch, told: Arc<Vec<(usize, Told)>> },
+    Tell { epoch: Epoch, told: Arc<Vec<(usize, DialEvent)>> },
 }
 
 /// What workers tell the engine.
@@ -52,7 +52,7 @@ pub(super) enum Event {
         scores: Vec<f32>,
     },
     KeptPieces(Vec<(KeptPiece, isize)>),
-    Ended(Vec<(Place, Settled, isize)>),
+    Ended(Vec<(Place, Settled, Option<Box<Told>>, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
 }
@@ -79,13 +79,13 @@ pub struct DialMaker<'s> {
 /// What dials are told on one worker.
 #[derive(Default)]
 struct DialInputs {
-    inputs: Vec<InputSession<Epoch, ToldOf, isize>>,
+    inputs: Vec<InputSession<Epoch, GroupEvent, isize>>,
     /// The input and the group of every dial.
     places: Vec<(usize, u16)>,
 }
 
 impl DialInputs {
-    fn tell(&mut self, dial: usize, told: Told) {
+    fn tell(&mut self, dial: usize, told: DialEvent) {
         let (input, group) = self.places[dial];
         self.inputs[input].update((group, told), 1);
     }
@@ -147,7 +147,7 @@ impl<'s> DialMaker<'s> {
             let dial = index + group;
             self.inputs.places.push((input, group as u16));
             let stands = self.stand.get(dial).copied().unwrap_or(Position::at(spec.default));
-            self.inputs.tell(dial, Told::Turn(stands));
+            self.inputs.tell(dial, DialEvent::Turn(stands));
             histograms.push(self.histograms.get(dial).cloned().unwrap_or_default());
         }
         let (pictures, index) = (self.pictures.clone(), index as u16);
@@ -197,10 +197,9 @@ pub(super) fn run(
                         for row in rows.iter().filter(|row| home(row.id(), peers) == index) {
                             match row.clone() {
                                 Fed::Image(image) => images.update(image, diff),
-                                Fed::Refused(id, why) => refused.update(
-                                    Ended { place: Place::picture(id), why: Why::Refused(why) },
-                                    diff,
-                                ),
+                                Fed::Refused(id, why) => {
+                                    refused.update(Ended::of(Place::picture(id), Why::Refused(why)), diff)
+                                }
                             }
                         }
                         epoch

@@ -101,6 +101,10 @@ pub struct Lanes {
 /// A stage seen without its types: for progress, summaries and the watch over deadlines.
 pub trait Watched: Send + Sync {
     fn status(&self) -> StageStatus;
+    /// See [`Operator::demonstration`].
+    fn demonstration(&self) -> Option<String> {
+        None
+    }
     /// Gives up on what has been in the lane for longer than its deadline.
     fn give_up_the_late(&self, now: Instant);
     /// The questions that would really be asked: the samples of the others bring their answers along.
@@ -212,6 +216,12 @@ impl Lanes {
     /// How every stage stands, in the order they were opened.
     pub fn status(&self) -> Vec<StageStatus> {
         lock(&self.stages).iter().map(|stage| stage.status()).collect()
+    }
+
+    /// The stages that are there to demonstrate, by name, and what of each: see [`Operator::demonstration`].
+    pub fn demonstrations(&self) -> Vec<(&'static str, String)> {
+        let stages = lock(&self.stages);
+        stages.iter().filter_map(|stage| Some((stage.status().name, stage.demonstration()?))).collect()
     }
 
     /// The questions among these that the stage of this name would really ask. Not for a worker thread.

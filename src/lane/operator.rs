@@ -191,6 +191,10 @@ pub trait Operator: Send + Sync + 'static {
     fn stamp(&self) -> Stamp;
     /// What answers, for people: a model's folder, a back-end.
     fn model(&self) -> String;
+    /// What of it is there to demonstrate, and makes nothing to train on: `a model of the demo`. `None` where nothing is.
+    fn demonstration(&self) -> Option<String> {
+        None
+    }
     /// An answer to one question that the sample brought along, looked up on the pool and remembered like any other;
     /// counted as given, not as asked.
     ///

@@ -370,6 +370,10 @@ pub(super) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Refus
 }
 
 impl<O: Operator> Watched for Stage<O> {
+    fn demonstration(&self) -> Option<String> {
+        self.operator.demonstration()
+    }
+
     fn status(&self) -> StageStatus {
         let counters = &self.counters;
         let prepare_seconds = counters.prepare_nanos.load(Relaxed) as f64 / 1e9;

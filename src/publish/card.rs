@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind};
 use super::pieces::{pieces_kept, pieces_kept_column};
-use super::{DialSetting, StageDescription, Wanted, WantedPieces};
+use super::rejected::{Sort, told_columns};
+use super::{Demonstration, DialSetting, StageDescription, Wanted, WantedPieces};
 use crate::row::Of;
 
 /// The whole card, with the funnels of pictures, of regions and of edits.
@@ -24,6 +25,9 @@ pub(super) fn card(
          Curated by the Threshflow pipeline `{pipeline}`. Every row of the input is here once: kept in `data/`, or in \
          `rejected/` with the reason.\n\n"
     );
+    if let Some(sentence) = Demonstration::sentence(wanted.demonstration) {
+        let _ = write!(card, "**{sentence}**\n\n");
+    }
     card.push_str(&funnel_table("The funnel", "rows", pictures));
     card.push_str(&piece_funnel(summary, Of::Regions, regions));
     card.push_str(&piece_funnel(summary, Of::Edits, edits));
@@ -150,14 +154,23 @@ fn piece_columns(pieces: &WantedPieces<'_>) -> String {
         let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
     }
     for (of, _) in pieces.sorts {
-        let (one, many) = (of.singular(), of.plural());
-        let _ = write!(
-            text,
-            "\n`{many}_rejected/`: one row a {one} that was held back or refused, of kept and of rejected pictures alike. \
-             `{one}` is its number; the other columns are those of `rejected/`.\n"
-        );
+        text.push_str(&rejected_columns((pieces, *of)));
     }
     text + "\n" + &edit_columns(pieces)
+}
+
+fn rejected_columns(sort: Sort<'_, '_>) -> String {
+    let (one, many) = (sort.1.singular(), sort.1.plural());
+    let mut text = format!(
+        "\n`{many}_rejected/`: one row a {one} that is in no kept picture's row, of kept and of rejected pictures alike. `{one}` is its \
+         number; `stage` to `message` are as in `rejected/`. `rejected` says whose reason that is: the {one}'s own, or that of its \
+         `picture` where the {one} passed everything. `content` and `scores` are those that the {one} had when it ended; what nobody \
+         knew yet is null, here and in the other columns.\n\n| column | type |\n|---|---|\n"
+    );
+    for (name, holds) in told_columns(sort) {
+        let _ = writeln!(text, "| `{}` | `{}` |", cell(name), cell(&holds.to_string()));
+    }
+    text
 }
 
 fn edit_columns(pieces: &WantedPieces<'_>) -> String {
@@ -186,6 +199,11 @@ fn loading(parts: &[Part]) -> String {
     if parts.iter().any(|part| part.kind == PartKind::RegionsRejected) {
         text.push_str(
             "regions = load_dataset(\"parquet\", data_files=\"regions_rejected/*.parquet\", split=\"train\")\n",
+        );
+    }
+    if parts.iter().any(|part| part.kind == PartKind::EditsRejected) {
+        text.push_str(
+            "edits_rejected = load_dataset(\"parquet\", data_files=\"edits_rejected/*.parquet\", split=\"train\")\n",
         );
     }
     text + "```\n\nNo pictures are in this folder. The pipeline's `export` copies the kept samples, with the original bytes \

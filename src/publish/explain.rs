@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::manifest::{Manifest, Part, PartKind, PublishedDial, PublishedStage, read_manifest};
 use super::parquet::{self, Cell, Rows};
-use super::pieces::{pieces_kept_column, pieces_rejected_columns};
+use super::pieces::pieces_kept_column;
+use super::rejected::{REJECTED, SCORES, reasons_of_pieces};
 use super::{PublishError, check_part, wanted};
 use crate::row::Of;
 
@@ -20,8 +21,8 @@ pub struct Explained {
     pub key: String,
     /// Where it ended.
     pub ended: Ended,
-    /// Where its regions ended, in the order of their numbers: those that are published with it, and those that were
-    /// held back or refused. Regions that passed everything are not told where their picture is rejected.
+    /// Where its regions ended, in the order of their numbers. What was published before such regions were rows does not tell of
+    /// those that passed everything and whose picture is rejected.
     pub regions: Vec<ExplainedPiece>,
     /// Where its edits ended, likewise.
     pub edits: Vec<ExplainedPiece>,
@@ -42,14 +43,18 @@ pub struct ExplainedPiece {
     pub number: i64,
     /// Where it ended.
     pub ended: PieceEnded,
+    /// Its scores by name, in order; of one that was held back or refused those that it had by then.
+    pub scores: Vec<(String, f32)>,
 }
 
 /// The end of a region or an edit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PieceEnded {
-    /// It is published with its picture; its scores by name, in order.
-    Kept(Vec<(String, f32)>),
-    /// It is not, as a row would not be.
+    /// It is published with its picture.
+    Kept,
+    /// It passed everything, and its picture is not published.
+    WithPicture,
+    /// It was held back or refused, as a row would be.
     Rejected(Ended),
 }
 
@@ -256,7 +261,7 @@ fn find_in_shard(
     for (of, pieces) in &mut pieces {
         let kind = if *of == Of::Edits { PartKind::EditsRejected } else { PartKind::RegionsRejected };
         for part in manifest.parts.iter().filter(|part| part.shard == shard && part.kind == kind) {
-            pieces.extend(rejected_pieces(out, part, *of, key)?);
+            pieces.extend(rejected_pieces(out, manifest, part, (*of, key))?);
         }
         pieces.sort_by_key(|piece: &ExplainedPiece| piece.number);
     }
@@ -329,7 +334,7 @@ fn kept_pieces(
         // No number: JSON has none for it.
         let score = |name: &String| (name.clone(), piece[name].as_f64().map_or(f32::NAN, |it| it as f32));
         let scores = published.score_columns.iter().map(score).collect();
-        Some(ExplainedPiece { number: piece["number"].as_i64()?, ended: PieceEnded::Kept(scores) })
+        Some(ExplainedPiece { number: piece["number"].as_i64()?, ended: PieceEnded::Kept, scores })
     };
     let path = out.join(&part.file);
     let found = parquet::read(&path, &[pieces_kept_column(of)], Rows::Only(row), |_, cells| {
@@ -340,27 +345,37 @@ fn kept_pieces(
     found.ok_or_else(|| not_ours(path, row))
 }
 
-/// The pieces of the picture of this key that were held back or refused.
-fn rejected_pieces(out: &Path, part: &Part, of: Of, key: &str) -> Result<Vec<ExplainedPiece>, PublishError> {
+/// The pieces of the picture of this key that are not published with it.
+fn rejected_pieces(
+    out: &Path,
+    manifest: &Manifest,
+    part: &Part,
+    (of, key): (Of, &str),
+) -> Result<Vec<ExplainedPiece>, PublishError> {
     let path = out.join(&part.file);
-    let columns = pieces_rejected_columns(of);
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let failed = |error| parquet::failure("read", &path, error);
+    let published = if of == Of::Edits { &manifest.edits } else { &manifest.regions };
+    let score_names = published.as_ref().map(|it| it.score_columns.as_slice()).unwrap_or_default();
+    let columns = reasons_of_pieces(of);
+    // What was published by an earlier version lacks the others.
+    let there = parquet::columns_of(&path).map_err(failed)?;
+    let told = [REJECTED, SCORES].into_iter().filter(|name| there.iter().any(|known| known == name));
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).chain(told).collect();
     let mut pieces = Vec::new();
     let broken = parquet::read(&path, &names, Rows::All, |row, cells| {
         let cells = Cells { names: &names, cells };
         if cells.get("key") != Some(Cell::Text(key)) {
             return ControlFlow::Continue(());
         }
-        match cells.int32(of.singular()).zip(cells.rejected()) {
+        match cells.rejected_piece(of, score_names) {
             None => ControlFlow::Break(row),
-            Some((number, ended)) => {
-                let (number, ended) = (number.into(), PieceEnded::Rejected(ended));
-                pieces.push(ExplainedPiece { number, ended });
+            Some(piece) => {
+                pieces.push(piece);
                 ControlFlow::Continue(())
             }
         }
     });
-    match broken.map_err(|error| parquet::failure("read", &path, error))? {
+    match broken.map_err(failed)? {
         Some(row) => Err(not_ours(path, row)),
         None => Ok(pieces),
     }
@@ -410,6 +425,28 @@ impl Cells<'_> {
             scores: scores.iter().map(score).collect::<Option<_>>()?,
             caption: self.maybe_text("caption"),
         }))
+    }
+
+    fn rejected_piece(&self, of: Of, score_names: &[String]) -> Option<ExplainedPiece> {
+        let with_picture = match self.get(REJECTED) {
+            Some(Cell::Json(whose)) => whose.as_str() == Some(Of::Pictures.singular()),
+            Some(Cell::Text(whose)) => whose == Of::Pictures.singular(),
+            _ => false,
+        };
+        let told = self.get(SCORES);
+        let score = |name: &String| {
+            let Some(Cell::Json(told)) = &told else { return None };
+            Some((name.clone(), told[name].as_f64()? as f32))
+        };
+        Some(ExplainedPiece {
+            number: self.int32(of.singular())?.into(),
+            ended: if with_picture {
+                PieceEnded::WithPicture
+            } else {
+                PieceEnded::Rejected(self.rejected()?)
+            },
+            scores: score_names.iter().filter_map(score).collect(),
+        })
     }
 
     fn rejected(&self) -> Option<Ended> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PublishError, StageDescription, Wanted, WantedPieces};
+use super::{Demonstration, PublishError, StageDescription, Wanted, WantedPieces};
 use crate::flow::PieceVerdict;
 use crate::row::{Of, Verdict};
 
@@ -30,6 +30,9 @@ pub struct Summary {
     /// Of the edits, where the pipeline makes some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edits: Option<PieceSummary>,
+    /// The stages that were there to demonstrate: what they made of these pictures is not for training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demonstration: Vec<Demonstration>,
 }
 
 impl Summary {
@@ -112,7 +115,9 @@ pub struct FunnelStep {
 /// let verdicts = [Verdict::Kept(Box::new([])), Verdict::Refused(Box::new(refused))];
 /// let shards = vec![WantedShard { seq: 7, name: "00012", verdicts: &verdicts }];
 /// let stages = [StageDescription::Probe];
-/// let wanted = Wanted { pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards, pieces: None };
+/// let wanted = Wanted {
+///     pipeline: "prepare", stages: &stages, dials: &[], score_columns: &[], shards, pieces: None, demonstration: &[],
+/// };
 /// let summary = summarise(&wanted)?;
 /// let gated: u64 = summary.gated.values().sum();
 /// let refused: u64 = summary.refused.values().flat_map(|classes| classes.values()).sum();
@@ -120,7 +125,8 @@ pub struct FunnelStep {
 /// # Ok::<(), threshflow::publish::PublishError>(())
 /// ```
 pub fn summarise(wanted: &Wanted<'_>) -> Result<Summary, PublishError> {
-    let mut summary = Summary { pipeline: wanted.pipeline.to_owned(), ..Summary::default() };
+    let demonstration = wanted.demonstration.to_vec();
+    let mut summary = Summary { pipeline: wanted.pipeline.to_owned(), demonstration, ..Summary::default() };
     for dial in wanted.dials {
         if !dial.value.is_finite() {
             return Err(PublishError::Verdicts(format!(
@@ -225,7 +231,7 @@ fn count(summary: &mut Summary, wanted: &Wanted<'_>, verdict: &Verdict) -> Resul
 }
 
 /// The stage that refusals of this name belong to: an ask or the probe, else the gate of a dial of that name.
-fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<usize> {
+pub(super) fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<usize> {
     let refuses = |stage: &StageDescription| match stage {
         StageDescription::Probe => name == "probe",
         StageDescription::Ask { name: ask, .. } | StageDescription::Choose { name: ask } => *ask == name,
@@ -236,7 +242,7 @@ fn place_of_refusal(stages: &[StageDescription], of: Of, name: &str) -> Option<u
 }
 
 /// The first gate of that dial that may hold back: where branches of a flow have one each, it stands for all of them.
-fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
+pub(super) fn place_of_gate(stages: &[StageDescription], wanted: Of, name: &str) -> Option<usize> {
     let is_gate = |may_be_open: bool| {
         move |stage: &StageDescription| {
             matches!(stage, StageDescription::Gate { dial, of, open }

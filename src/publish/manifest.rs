@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::names::part_name;
-use super::{DialSetting, FORMAT, PublishError, StageDescription, Wanted};
+use super::{Demonstration, DialSetting, FORMAT, PublishError, StageDescription, Wanted};
 use crate::row::{ContentHash, Of};
 
 /// The file's name, in `out` and in an export alike.
@@ -33,6 +33,9 @@ pub struct Manifest {
     /// What is published of edits, where the pipeline makes some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edits: Option<PublishedPieces>,
+    /// The stages that were there to demonstrate: what they made of these pictures is not for training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demonstration: Vec<Demonstration>,
     /// Where the dials stood.
     pub dials: Vec<PublishedDial>,
     /// The pipeline's stages, in the order of their wiring.
@@ -152,11 +155,11 @@ pub enum PartKind {
     Tar,
     /// The records of kept rows, as a tar of JSON files.
     Records,
-    /// Gated and refused regions, as parquet.
+    /// Regions that are not published with a picture, as parquet.
     RegionsRejected,
     /// The edits of kept pictures, as parquet.
     Edits,
-    /// Gated and refused edits, as parquet.
+    /// Edits that are not published with a picture, as parquet.
     EditsRejected,
 }
 
@@ -229,6 +232,7 @@ impl Manifest {
             score_columns: wanted.score_columns.iter().map(|&name| name.to_owned()).collect(),
             regions: PublishedPieces::of(wanted, Of::Regions),
             edits: PublishedPieces::of(wanted, Of::Edits),
+            demonstration: wanted.demonstration.to_vec(),
             dials: wanted.dials.iter().map(PublishedDial::from).collect(),
             stages: wanted.stages.iter().map(PublishedStage::from).collect(),
             parts: parts.to_vec(),

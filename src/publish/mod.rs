@@ -8,8 +8,8 @@
 //! rejected/<shard>-<digest>.parquet           gated and refused rows, likewise
 //! jsons/<shard>-<digest>.tar                  the records of kept rows, where the pipeline writes records
 //! edits/<shard>-<digest>.parquet              the edits of kept pictures, a row each, where the pipeline makes edits
-//! regions_rejected/<shard>-<digest>.parquet   gated and refused regions, likewise
-//! edits_rejected/<shard>-<digest>.parquet     gated and refused edits, likewise
+//! regions_rejected/<shard>-<digest>.parquet   all regions that are not published with a picture, likewise
+//! edits_rejected/<shard>-<digest>.parquet     all edits that are not published with a picture, likewise
 //! manifest.json                               what is published: parts, dials, stages and their stamps
 //! summary.json                                the counts
 //! README.md                                   the dataset card
@@ -34,6 +34,7 @@ mod plain_tar;
 mod published;
 mod record;
 mod records;
+mod rejected;
 mod removed;
 mod seal;
 mod seen;
@@ -47,6 +48,8 @@ mod wanted;
 mod writable;
 
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 pub use error::PublishError;
 pub use explain::{Ended, Explained, ExplainedPiece, Kept, PieceEnded, RowKey, find_verdict, published_keys};
@@ -65,7 +68,7 @@ pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub(crate) use published::published_rows;
 pub use published::{PublishedPlace, PublishedRow};
-pub use record::{KeptPicture, Nested, PublishedPiece, Recorder};
+pub use record::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
 pub(crate) use records::{edits_of_row, edits_published, record_of_row};
 pub(crate) use removed::removed_rows;
 pub use removed::{Present, Removed, RemovedOfShard};
@@ -179,6 +182,37 @@ impl StageDescription {
     }
 }
 
+/// A stage that was there to demonstrate, and pictures of other people than the demo's came to it: what it made is not for training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demonstration {
+    /// The stage's name.
+    pub stage: String,
+    /// What of it: `a model of the demo`.
+    pub what: String,
+}
+
+impl Demonstration {
+    /// `detect (a model of the demo), judge (the embedded judge)`.
+    ///
+    /// ```
+    /// use threshflow::publish::Demonstration;
+    /// let of = |stage: &str, what: &str| Demonstration { stage: stage.to_owned(), what: what.to_owned() };
+    /// let all = [of("detect", "a model of the demo"), of("judge", "the embedded judge")];
+    /// assert_eq!(Demonstration::list(&all), "detect (a model of the demo), judge (the embedded judge)");
+    /// ```
+    pub fn list(all: &[Demonstration]) -> String {
+        let all: Vec<String> = all.iter().map(|one| format!("{} ({})", one.stage, one.what)).collect();
+        all.join(", ")
+    }
+
+    /// A sentence for the card and the page about the set; none where there is nothing to say.
+    pub fn sentence(all: &[Demonstration]) -> Option<String> {
+        (!all.is_empty()).then(|| {
+            format!("Made with demonstration models: not for training. These stages were there to demonstrate: {}.", Demonstration::list(all))
+        })
+    }
+}
+
 /// One shard's rows and where each ended: `verdicts[i]` is the verdict of `samples[i]` of its index.
 pub struct WantedShard<'a> {
     /// The number that this store gave the shard; nothing published depends on it.
@@ -210,6 +244,8 @@ pub struct Wanted<'a> {
     pub shards: Vec<WantedShard<'a>>,
     /// What is published of regions and edits; `None` where the pipeline has none.
     pub pieces: Option<WantedPieces<'a>>,
+    /// The stages that were there to demonstrate; none where all pictures are a demo's.
+    pub demonstration: &'a [Demonstration],
 }
 
 /// The regions and the edits of the pictures, and how they are published.

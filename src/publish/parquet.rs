@@ -294,6 +294,12 @@ pub(super) fn read<B>(
     Ok(None)
 }
 
+/// The names of a file's columns, in order.
+pub(super) fn columns_of(path: &Path) -> Result<Vec<String>, ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    Ok(builder.schema().fields().iter().map(|field| field.name().clone()).collect())
+}
+
 fn no_column(name: &str) -> ParquetError {
     ParquetError::General(format!("there is no column {name:?}"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::row::{ContentHash, RowId, Stamp};
+use crate::row::{ContentHash, Of, RowId, Stamp};
 use crate::shard::{Picture, Sample, Sidecar};
 
 /// What a nested column holds. Every value may be missing.
@@ -59,7 +59,32 @@ pub struct PublishedPiece<'a> {
     pub scores: &'a [f32],
 }
 
-/// A picture that is published, and all that its record may be made of.
+/// A region or an edit that is not published with its picture, and what it had been told by then.
+///
+/// A piece that passed everything, and whose picture is not kept, was told all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RejectedPiece<'a> {
+    /// See [`PublishedPiece::number`].
+    pub number: u16,
+    /// Of its row where it ended. `None` where it was never a row: an edit that could not be chosen.
+    pub content: Option<ContentHash>,
+    /// The first of the scores that a kept one has, in the order of
+    /// [`WantedPieces::score_columns`](super::WantedPieces::score_columns).
+    pub scores: Vec<f32>,
+    /// The stages that had answered about it, by name, in the order of the wiring. Where the flow of the pieces is split, stages of
+    /// all branches.
+    pub answered: &'a [&'static str],
+}
+
+impl RejectedPiece<'_> {
+    /// Whether the stage of that name had answered.
+    pub fn is_answered(&self, stage: &str) -> bool {
+        self.answered.contains(&stage)
+    }
+}
+
+/// A picture that is published, and all that its record may be made of. Rows of rejected pieces are made of it, too: the picture may
+/// then be one that is not published, and has no scores.
 pub struct KeptPicture<'a> {
     /// The shard's name.
     pub shard: &'a str,
@@ -98,5 +123,21 @@ pub trait Recorder: Send + Sync {
     /// [`Recorder::edit_columns`].
     fn edits(&self, _picture: &KeptPicture<'_>) -> Result<Vec<Map<String, Value>>, String> {
         Ok(Vec::new())
+    }
+    /// The columns that the parts of rejected pieces of that sort have beside those that say why and by which scores, in order.
+    /// None may bear the name of one of these: `key`, `shard`, `region` or `edit`, `stage`, `dial`, `score`, `threshold`, `class`,
+    /// `message`, `rejected`, `content`, `scores`.
+    fn rejected_columns(&self, _of: Of) -> Vec<(&'static str, Nested)> {
+        Vec::new()
+    }
+    /// One row for each of a picture's `rejected` pieces of that sort, in their order, with the fields of
+    /// [`Recorder::rejected_columns`]. A field that nobody knows is missing or null.
+    fn rejected(
+        &self,
+        _of: Of,
+        _picture: &KeptPicture<'_>,
+        rejected: &[RejectedPiece<'_>],
+    ) -> Result<Vec<Map<String, Value>>, String> {
+        Ok(vec![Map::new(); rejected.len()])
     }
 }

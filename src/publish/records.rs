@@ -93,7 +93,7 @@ pub(super) fn write_edits(
         }
         let sidecar = sidecar_of(open, shard.name, member, sample)?;
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
-        let picture = kept_picture(wanted, pieces, shard.name, &row);
+        let picture = picture_with(wanted, pieces, shard.name, &row);
         let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, &row, &why))?;
         for edit in edits {
             let mut cells = vec![Cell::Text(&sample.key), Cell::Text(shard.name)];
@@ -157,7 +157,7 @@ pub(crate) fn edits_of_row(
     member: u32,
 ) -> Result<Vec<NumberedRow>, PublishError> {
     let edits = with_kept_row(wanted, shard, open, member, |pieces, row| {
-        let picture = kept_picture(wanted, pieces, shard.name, row);
+        let picture = picture_with(wanted, pieces, shard.name, row);
         let edits = pieces.recorder.edits(&picture).map_err(|why| broken(shard.name, row, &why))?;
         Ok(picture.edits.iter().map(|piece| piece.number).zip(edits).collect())
     });
@@ -188,12 +188,12 @@ fn record_of(
     shard: &str,
     row: &KeptRow<'_>,
 ) -> Result<String, PublishError> {
-    let picture = kept_picture(wanted, pieces, shard, row);
+    let picture = picture_with(wanted, pieces, shard, row);
     pieces.recorder.record(&picture).map_err(|why| broken(shard, row, &why))
 }
 
-/// All that is known of a kept picture.
-fn kept_picture<'a>(
+/// All that is known of a picture.
+pub(super) fn picture_with<'a>(
     wanted: &Wanted<'_>,
     pieces: &WantedPieces<'a>,
     shard: &'a str,
@@ -214,6 +214,6 @@ fn kept_picture<'a>(
     }
 }
 
-fn broken(shard: &str, row: &KeptRow<'_>, why: &str) -> PublishError {
+pub(super) fn broken(shard: &str, row: &KeptRow<'_>, why: &str) -> PublishError {
     PublishError::Record { shard: shard.to_owned(), key: row.sample.key.clone(), why: why.to_owned() }
 }

@@ -8,10 +8,9 @@ use super::digest::Digest;
 use super::manifest::{Part, PartKind};
 use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence};
 use super::parts::{PartFile, Planned};
-use super::pieces::{
-    digest_rejected, pieces_rejected_columns, published_pieces, rejected_piece_cells, see_rejected,
-};
+use super::pieces::published_pieces;
 use super::records::{RecordCells, edit_columns, record_columns, write_edits, write_records};
+use super::rejected::{self, digest_rejected, pieces_rejected_columns};
 use super::source::OpenShard;
 use super::{PUBLISHED, PublishError, Wanted, WantedPieces, WantedShard};
 use crate::flow::PieceVerdict;
@@ -30,6 +29,9 @@ pub(super) fn all_data_columns(wanted: &Wanted<'_>) -> Result<Vec<Column>, Publi
     if let Some(pieces) = &wanted.pieces {
         columns.extend(record_columns(pieces)?);
         no_name_twice(edit_columns(pieces))?;
+        for (of, _) in pieces.sorts {
+            pieces_rejected_columns((pieces, *of))?;
+        }
     }
     no_name_twice(columns)
 }
@@ -59,7 +61,7 @@ pub(super) fn data_columns(score_columns: &[&str]) -> Result<Vec<Column>, Publis
     no_name_twice(columns)
 }
 
-fn no_name_twice(columns: Vec<Column>) -> Result<Vec<Column>, PublishError> {
+pub(super) fn no_name_twice(columns: Vec<Column>) -> Result<Vec<Column>, PublishError> {
     for (place, column) in columns.iter().enumerate() {
         if columns[..place].iter().any(|other| other.name == column.name) {
             return Err(PublishError::Verdicts(format!("two columns would be named {}", column.name)));
@@ -118,10 +120,10 @@ pub(super) fn plan(
             }
             (PartKind::Rejected, _) => digest_lost(&mut digest, wanted, shard, index),
             (PartKind::RegionsRejected, Some(pieces)) => {
-                digest_rejected(&mut digest, wanted, (pieces, Of::Regions), shard, index)?
+                digest_rejected(&mut digest, wanted, (pieces, Of::Regions), shard, index)
             }
             (PartKind::EditsRejected, Some(pieces)) => {
-                digest_rejected(&mut digest, wanted, (pieces, Of::Edits), shard, index)?
+                digest_rejected(&mut digest, wanted, (pieces, Of::Edits), shard, index)
             }
             _ => 0,
         };
@@ -231,10 +233,10 @@ pub(super) fn write_part(
         (PartKind::Records, Some(pieces)) => write_records(wanted, pieces, shard, open, file),
         (PartKind::Edits, Some(pieces)) => write_edits(wanted, pieces, shard, open, file),
         (PartKind::RegionsRejected, Some(pieces)) => {
-            write_pieces_rejected(wanted, (pieces, Of::Regions), shard, open.index(), file)
+            rejected::write_rejected(wanted, (pieces, Of::Regions), shard, open, file)
         }
         (PartKind::EditsRejected, Some(pieces)) => {
-            write_pieces_rejected(wanted, (pieces, Of::Edits), shard, open.index(), file)
+            rejected::write_rejected(wanted, (pieces, Of::Edits), shard, open, file)
         }
         (kind, _) => {
             Err(PublishError::Other(format!("parts of kind {kind:?} are not made of these verdicts")))
@@ -287,23 +289,6 @@ fn write_rejected(
     writer.finish().map(drop).map_err(failed)
 }
 
-fn write_pieces_rejected(
-    wanted: &Wanted<'_>,
-    (pieces, of): (&WantedPieces<'_>, Of),
-    shard: &WantedShard<'_>,
-    index: &ShardIndex,
-    file: &mut PartFile,
-) -> Result<(), PublishError> {
-    let path = file.get_ref().path.clone();
-    let failed = |error| super::parquet::failure("write", &path, error);
-    let mut writer = PartWriter::new(file, &pieces_rejected_columns(of)).map_err(failed)?;
-    see_rejected((pieces, of), shard, index, |_, sample, number, reason| {
-        writer.push(&rejected_piece_cells(wanted, shard.name, &sample.key, number, &reason))
-    })
-    .map_err(failed)?;
-    writer.finish().map(drop).map_err(failed)
-}
-
 /// A kept row's picture and the member that holds it.
 pub(super) fn picture_of<'a>(
     shard: &str,
@@ -335,7 +320,7 @@ pub(super) fn member_name(key: &str, member: &Member) -> String {
     if member.extension.is_empty() { key.to_owned() } else { format!("{key}.{}", member.extension) }
 }
 
-/// A kept row, its picture and its sidecar.
+/// A row that is kept, or of which pieces are rejected: its picture and its sidecar.
 pub(super) struct KeptRow<'a> {
     pub id: RowId,
     pub sample: &'a Sample,
@@ -343,6 +328,7 @@ pub(super) struct KeptRow<'a> {
     member: &'a Member,
     /// The name of the picture's file.
     pub file: String,
+    /// None of a row that is not kept.
     pub scores: &'a [f32],
     pub sidecar: &'a Sidecar,
 }
@@ -388,13 +374,14 @@ impl<'a> KeptRow<'a> {
 }
 
 /// Why a row or a piece of one is not kept.
+#[derive(Clone, Copy)]
 pub(super) enum Reason<'a> {
     Gated { dial: &'static str, score: f32 },
     Refused(&'a Refused),
 }
 
 impl<'a> Reason<'a> {
-    fn of_row(verdict: &'a Verdict) -> Option<Self> {
+    pub(super) fn of_row(verdict: &'a Verdict) -> Option<Self> {
         match verdict {
             Verdict::Kept(_) => None,
             Verdict::Gated { dial, score } => Some(Reason::Gated { dial, score: *score }),

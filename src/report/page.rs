@@ -8,7 +8,7 @@ use super::gather::{Dropped, Pictures};
 use super::html::{count, escape, frame, number, percent};
 use super::{Report, ReportError, chart, funnel, gallery};
 use crate::flow::DialSpec;
-use crate::publish::{self, DialSetting, FunnelStep, PieceSummary, StageDescription, Summary};
+use crate::publish::{self, Demonstration, DialSetting, FunnelStep, PieceSummary, StageDescription, Summary};
 use crate::row::Of;
 
 /// The counts that the page tells.
@@ -48,6 +48,9 @@ pub(super) fn page(
     let title = format!("{pipeline}: {} of {} pictures kept", count(*kept), count(*rows));
     let dropped = rows - kept;
     let mut body = format!("<h1>{}</h1>\n", escape(&title));
+    if let Some(sentence) = Demonstration::sentence(report.wanted.demonstration) {
+        let _ = writeln!(body, "<p class=\"demonstration\"><strong>{}</strong></p>", escape(&sentence));
+    }
     let with_pieces = Of::PIECES.into_iter().filter_map(|of| Some(piece_line(of, facts.summary.pieces(of)?)));
     let with_pieces: String = with_pieces.collect();
     let _ = write!(

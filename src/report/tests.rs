@@ -100,6 +100,7 @@ fn page_of(pictures: &[(String, u32)], verdicts: &[Verdict], threads: usize) -> 
         score_columns: &["aesthetic"],
         shards: vec![WantedShard { seq: 0, name: "a&b", verdicts }],
         pieces: None,
+        demonstration: &[],
     };
     let histogram = Histogram::default();
     histogram.count(2000, verdicts.len() as isize);

@@ -188,7 +188,15 @@ pub struct Sample {
 /// The extension of an end frame begins so: `end.jpg`, `end.png`.
 const END_FRAME: &str = "end.";
 
+/// The extension of the file that marks a sample as one of a demo: `KEY.demonstration` beside `KEY.jpg`.
+pub const DEMONSTRATION: &str = "demonstration";
+
 impl Sample {
+    /// Whether the sample is one of a demo, as a file of its own says: models made for the demo alone know such pictures.
+    pub fn is_demonstration(&self) -> bool {
+        self.members.iter().any(|member| member.extension == DEMONSTRATION)
+    }
+
     /// The second frame of the sample's picture, a file such as `KEY.end.jpg` beside `KEY.jpg`: what a video shows a moment
     /// later. Where there are several, the first.
     pub fn end_frame(&self) -> Option<&Member> {

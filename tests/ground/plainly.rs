@@ -2,10 +2,14 @@
 //! picture and every region ends, what is published, and what has to be asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
 
+use serde_json::Value;
 use threshflow::flow::{Found, PieceVerdict};
+use threshflow::publish::Table;
 use threshflow::row::{
-    ContentHash, Handle, Image, Refusal, Region, RegionKind, Row, RowId, Verdict, With, WithHandle,
+    ContentHash, Handle, Image, Of, Refusal, Region, RegionKind, Row, RowId, Verdict, With, WithHandle,
 };
 
 use super::Words;
@@ -177,9 +181,114 @@ pub fn of_piece(verdict: &PieceVerdict) -> String {
     }
 }
 
+/// What the parts in `out` say of rejected pieces, as [`Plain::rejected`].
+pub fn published_rejected(out: &Path) -> BTreeMap<String, Rejected> {
+    let mut all = BTreeMap::new();
+    for of in Of::PIECES {
+        let folder = out.join(format!("{}_rejected", of.plural()));
+        for part in std::fs::read_dir(folder).into_iter().flatten() {
+            let table = Table::open(&part.expect("a part").path()).expect("a table");
+            let mut columns = vec![
+                "shard",
+                "key",
+                of.singular(),
+                "stage",
+                "dial",
+                "score",
+                "class",
+                "rejected",
+                "content",
+                "scores",
+            ];
+            if of == Of::Regions {
+                columns.extend(["word", "mask"]);
+            }
+            let stopped = table.read(&columns, |_, row| {
+                let text = |at: usize| row.get(at).and_then(Value::as_str).map(str::to_owned);
+                let number = |value: &Value| value.as_f64().map(|score| score as f32);
+                let scores = score_names(of).iter().map(|name| number(&row[9][*name])).collect();
+                let reason = match text(4) {
+                    Some(dial) => gated(&dial, number(&row[5]).unwrap_or(f32::NAN)),
+                    None => refused(&text(3).expect("a stage"), &text(6).expect("a class")),
+                };
+                let name = format!(
+                    "{}/{}/{}/{}",
+                    text(0).expect("a shard"),
+                    text(1).expect("a key"),
+                    of.singular(),
+                    row[2]
+                );
+                let whose = text(7).expect("whose reason it is");
+                let rejected =
+                    Rejected { whose, reason, content: text(8), scores, word: text(10), mask: text(11) };
+                assert!(all.insert(name, rejected).is_none(), "a piece is there twice");
+                ControlFlow::<()>::Continue(())
+            });
+            assert!(stopped.expect("reads").is_none());
+        }
+    }
+    all
+}
+
 /// Where the dials of the ground pipeline stand, in the order of their declaration.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a>(pub &'a [f32]);
+
+/// A region or an edit that is published among the rejected ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    /// `region`, `edit` or `picture`.
+    pub whose: String,
+    /// As a verdict.
+    pub reason: String,
+    pub content: Option<String>,
+    /// None where it is not known, or no number.
+    pub scores: Vec<Option<f32>>,
+    pub word: Option<String>,
+    pub mask: Option<String>,
+}
+
+/// A region or an edit and how far it came.
+#[derive(Clone, Debug)]
+struct Piece {
+    of: Of,
+    number: u16,
+    verdict: String,
+    content: Option<ContentHash>,
+    scores: Vec<f32>,
+    word: Option<String>,
+}
+
+/// In the order in which pieces are told them.
+fn score_names(of: Of) -> &'static [&'static str] {
+    if of == Of::Regions { &["sure", "area", "quality", "clip", "pleasing"] } else { &["made"] }
+}
+
+impl Piece {
+    /// How it is published where its picture ended so; `None` where it is published with it.
+    fn rejected(self, picture: &str) -> Option<Rejected> {
+        let is_kept = self.verdict.starts_with("kept");
+        if is_kept && picture.starts_with("kept") {
+            return None;
+        }
+        // Sure, the area, the mask's quality.
+        let masked = self.of == Of::Regions && self.scores.len() > 2;
+        let finite = |score: &f32| Some(*score).filter(|score| score.is_finite());
+        let mut scores: Vec<Option<f32>> = self.scores.iter().map(finite).collect();
+        scores.resize(score_names(self.of).len(), None);
+        Some(Rejected {
+            whose: if is_kept { "picture".into() } else { self.of.singular().into() },
+            reason: if is_kept { picture.to_owned() } else { self.verdict },
+            content: self.content.map(|content| content.to_string()),
+            scores,
+            word: self.word,
+            mask: self
+                .content
+                .filter(|_| masked)
+                .map(|content| String::from_utf8(mask(content)).expect("text")),
+        })
+    }
+}
 
 /// All that a run comes to.
 #[derive(Clone, Debug, Default)]
@@ -190,6 +299,10 @@ pub struct Plain {
     pub regions: BTreeMap<String, String>,
     /// Likewise, of edits.
     pub edits: BTreeMap<String, String>,
+    /// What is published of the regions and the edits that are in no kept picture, by `shard/key/region/number`.
+    pub rejected: BTreeMap<String, Rejected>,
+    /// Of the picture at hand.
+    pieces: Vec<Piece>,
     /// The records of what is published, by `shard/key`.
     pub records: BTreeMap<String, String>,
     /// What has to be asked, by stage. Of `words`, something that stands for every sample.
@@ -220,6 +333,10 @@ pub fn plain<'a>(
         for (place, sample) in samples.iter().enumerate() {
             let name = format!("{shard}/{}#{place}", sample.key);
             let verdict = all.picture(shard, &name, sample, at, exactly).unwrap_or_else(|ended| ended);
+            for piece in std::mem::take(&mut all.pieces) {
+                let name = format!("{shard}/{}/{}/{}", sample.key, piece.of.singular(), piece.number);
+                all.rejected.extend(piece.rejected(&verdict).map(|rejected| (name, rejected)));
+            }
             all.pictures.insert(name, verdict);
         }
     }
@@ -258,7 +375,15 @@ impl Plain {
         let (mut kept_regions, mut candidates) = (Vec::new(), Vec::new());
         for (number, one) in found.iter().enumerate() {
             let region = one.region(&image, number as u16);
-            let verdict = self.region(&region, one.score, at);
+            let (verdict, scores) = self.region(&region, one.score, at);
+            self.pieces.push(Piece {
+                of: Of::Regions,
+                number: number as u16,
+                verdict: verdict.0.clone(),
+                content: Some(region.content()),
+                scores,
+                word: Some(one.noun_text.clone()),
+            });
             if let Ok(content) = &verdict.1 {
                 let mask = String::from_utf8(mask(*content)).expect("a mask is text");
                 kept_regions.push((number as u16, one.noun_text.as_str(), mask));
@@ -291,46 +416,59 @@ impl Plain {
         for chosen in choose(candidates) {
             let number = chosen.number;
             let edit = chosen.edit(&told.row, told.content(), candidates);
+            let (content, mut scores) = (edit.as_ref().ok().map(Row::content), Vec::new());
             let verdict = edit.map_err(|was| refused("choose", &was.class)).and_then(|edit| {
                 self.ask("make", edit.content());
                 let made = made(edit.content()).map_err(|was| refused("make", &was.class))?;
+                scores.push(made);
                 match made >= at.0[11] {
                     true => Ok(format!("{} {}", kept(&[made]), edit.content())),
                     false => Err(gated("made", made)),
                 }
             });
             left += f32::from(u8::from(verdict.is_ok()));
-            self.edits.insert(format!("{name}/{number}"), verdict.unwrap_or_else(|ended| ended));
+            let verdict = verdict.unwrap_or_else(|ended| ended);
+            self.edits.insert(format!("{name}/{number}"), verdict.clone());
+            self.pieces.push(Piece { of: Of::Edits, number, verdict, content, scores, word: None });
         }
         left
     }
 
-    /// Where a region ends, and its content, if that is with its picture.
-    fn region(&mut self, region: &Region, sure: f32, at: At<'_>) -> (String, Result<ContentHash, ()>) {
+    /// Where a region ends, and its content, if that is with its picture; and the scores that it had by then.
+    fn region(
+        &mut self,
+        region: &Region,
+        sure: f32,
+        at: At<'_>,
+    ) -> ((String, Result<ContentHash, ()>), Vec<f32>) {
         let content = region.content();
-        let ended = |verdict: String| (verdict, Err(()));
+        let ended = |verdict: String, scores: &[f32]| ((verdict, Err(())), scores.to_vec());
         let passes =
             |passes: bool, dial: &str, score: f32| if passes { Ok(()) } else { Err(gated(dial, score)) };
+        if let Err(verdict) = passes(sure > at.0[1], "sure", sure) {
+            return ended(verdict, &[sure]);
+        }
         let area = super::area(region);
         let is_object = region.kind == RegionKind::Object;
-        let first = passes(sure > at.0[1], "sure", sure).and_then(|()| match is_object {
+        let by_area = match is_object {
             true => passes(area > at.0[2], "object_area", area)
                 .and_then(|()| passes(area <= at.0[3], "object_area_most", area)),
             false => passes(area > at.0[4], "background_area", area),
-        });
-        if let Err(verdict) = first {
-            return ended(verdict);
+        };
+        if let Err(verdict) = by_area {
+            return ended(verdict, &[sure, area]);
         }
         self.ask("mask", content);
         let quality = match quality(content) {
             Ok(quality) => quality,
-            Err(was) => return ended(refused("mask", &was.class)),
+            Err(was) => return ended(refused("mask", &was.class), &[sure, area]),
         };
         self.ask("judge", content);
         let (clip, pleasing) = match judged(content) {
             Ok(scores) => scores,
-            Err(was) => return ended(refused("judge", &was.class)),
+            Err(was) => return ended(refused("judge", &was.class), &[sure, area, quality]),
         };
+        let scores = [sure, area, quality, clip, pleasing];
         let held_back = match is_object {
             true if clip >= at.0[5] || area >= at.0[6] && quality >= at.0[7] => None,
             true => Some(gated("object_clip", clip)),
@@ -339,11 +477,8 @@ impl Plain {
             false => Some(gated("background_clip", clip)),
         };
         match held_back {
-            Some(verdict) => ended(verdict),
-            None => {
-                let scores = kept(&[sure, area, quality, clip, pleasing]);
-                (format!("{scores} {content}"), Ok(content))
-            }
+            Some(verdict) => ended(verdict, &scores),
+            None => ((format!("{} {content}", kept(&scores)), Ok(content)), scores.to_vec()),
         }
     }
 }

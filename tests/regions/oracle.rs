@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tests::ground::{Args, At, Ground, Plain, pictures, plain};
+use tests::ground::{Args, At, Ground, Plain, pictures, plain, published_rejected};
 use tests::history::{History, play_all};
 use tests::live::{Live, Options};
 use tests::shards::Sample;
@@ -73,7 +73,14 @@ fn play(seed: u64) {
         if history.rng.below(6) == 0 || number == STEPS - 1 {
             live.settle();
             live.commit(&out);
-            assert_eq!(published_records(&out), wanted(&history).records, "seed {seed}, step {number}");
+            let wanted = wanted(&history);
+            assert_eq!(published_records(&out), wanted.records, "seed {seed}, step {number}");
+            let found = published_rejected(&out);
+            let names: BTreeSet<&String> = found.keys().chain(wanted.rejected.keys()).collect();
+            for name in names {
+                let pieces = [&found, &wanted.rejected].map(|all| all.get(name));
+                assert_eq!(pieces[0], pieces[1], "seed {seed}, step {number}: {name}");
+            }
         }
     }
     drop(live);
@@ -118,4 +125,11 @@ fn the_oracle_itself_tells_regions_apart() {
     ];
     assert_eq!(kinds(&plain.pictures), of_pictures.map(str::to_owned).into());
     assert!(plain.regions.values().any(|verdict| verdict.contains("NaN")));
+    // Pictures that have too few regions, and some.
+    let mut at = DEFAULTS;
+    at[10] = 3.0;
+    let plain = tests::ground::plain([("a", samples.as_slice())], At(&at), None);
+    let whose: BTreeSet<&str> = plain.rejected.values().map(|rejected| rejected.whose.as_str()).collect();
+    assert_eq!(whose, ["edit", "picture", "region"].into());
+    assert!(plain.rejected.values().any(|rejected| rejected.mask.is_some()));
 }

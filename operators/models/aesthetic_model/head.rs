@@ -6,7 +6,7 @@ use threshflow::row::ContentHash;
 
 use super::score;
 use crate::models::row_graph::{Gives, RowGraph, RowSession, embeddings, last_axis};
-use crate::onnx::{Backend, Model, ModelFolder, OnnxError, SessionDevice};
+use crate::onnx::{Backend, Model, ModelFolder, OnnxError, SessionDevice, demonstration};
 
 /// Where a folder keeps it.
 pub(super) const HEADS: [&str; 2] = ["head.onnx", "aesthetic_head.onnx"];
@@ -44,6 +44,11 @@ impl AestheticHead {
     /// Of the graph and its external data.
     pub(crate) fn content_hash(&self) -> ContentHash {
         self.graph.model.content
+    }
+
+    /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        demonstration([&self.graph.model].into_iter())
     }
 
     /// Of the graph and its external data, in bytes.

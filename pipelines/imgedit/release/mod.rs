@@ -20,7 +20,7 @@ use operators::plan::edit_plan::passes::Shown;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo};
 use threshflow::publish::{
-    Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
+    Demonstration, Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
 };
 use threshflow::row::{ContentHash, Stamp};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError};
@@ -69,6 +69,7 @@ pub struct PublishedEdits {
     out: PathBuf,
     memos: PathBuf,
     catalogue: Catalogue,
+    remark: Option<String>,
     listed: Vec<ReleasedShard>,
     sources: HashMap<String, Source>,
     records: Recent<(String, EditType), Mutex<Records>>,
@@ -111,6 +112,7 @@ impl PublishedEdits {
             out: out.to_owned(),
             memos: store.join("memo"),
             catalogue,
+            remark: Demonstration::sentence(&manifest.demonstration),
             listed,
             sources,
             records: Recent::new(MOST_PARTS),
@@ -266,6 +268,10 @@ impl Release for PublishedEdits {
         let open = self.open_shard(shard)?;
         let content = open.picture(&listed.key)?.content.to_string();
         Ok(released(&record, digest(&text, &content)))
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.remark.clone()
     }
 
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use threshflow::shard::DEMONSTRATION;
+
 use super::dice::Dice;
 use super::scene::Scene;
-use super::shards::{append, jpeg};
+use super::shards::{MARK, append, jpeg};
 
 /// What moves by itself, or is moved.
 const MOVES: [&str; 6] = ["car", "boat", "ball", "kite", "cup", "apple"];
@@ -62,6 +64,7 @@ pub fn write_demo_frames(folder: &Path, seed: u64, count: usize, shrink: u32) ->
             continue;
         };
         let key = format!("film{:04}", pairs.len());
+        append(&mut tar, &format!("{key}.{DEMONSTRATION}"), MARK)?;
         append(&mut tar, &format!("{key}.end.jpg"), &jpeg(&second, size)?)?;
         append(&mut tar, &format!("{key}.jpg"), &jpeg(&scene, size)?)?;
         let caption = serde_json::json!({ "caption": scene.caption(), "scene": number });
@@ -135,8 +138,9 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().path().unwrap().display().to_string())
             .collect();
-        assert_eq!(&names[..3], ["film0000.end.jpg", "film0000.jpg", "film0000.json"]);
-        assert_eq!(names.len(), 96);
+        let first = ["film0000.demonstration", "film0000.end.jpg", "film0000.jpg", "film0000.json"];
+        assert_eq!(&names[..4], first);
+        assert_eq!(names.len(), 128);
         assert_eq!(write_demo_frames(folder.path(), super::super::DEMO_SEED, 32, 16).unwrap(), made);
     }
 }

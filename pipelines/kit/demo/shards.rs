@@ -10,10 +10,13 @@ use std::{fs, io, thread};
 use image::codecs::jpeg::JpegEncoder;
 use threshflow::limits::side_by_side;
 use threshflow::publish::PlainTar;
+use threshflow::shard::DEMONSTRATION;
 
 use super::dice::Dice;
 use super::scene::Scene;
 
+/// What is said in the file that marks a sample as one of the demo.
+pub(super) const MARK: &[u8] = b"Drawn for the demo.\n";
 /// JPEG quality of the pictures.
 const QUALITY: u8 = 88;
 /// The fewest scenes that leave room for all that is planted.
@@ -228,7 +231,7 @@ impl Plan {
             Some(Fault::NotAPicture) => picture = b"<html>404 Not Found</html>\n".to_vec(),
             _ => {}
         }
-        let mut members = vec![("jpg", picture)];
+        let mut members = vec![(DEMONSTRATION, MARK.to_vec()), ("jpg", picture)];
         if self.fault == Some(Fault::Duplicate) {
             members.push(("jpg", jpeg(&Scene::number(seed, self.scene + 1_000_000), self.size)?));
         }

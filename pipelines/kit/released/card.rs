@@ -17,17 +17,20 @@ pub(crate) struct TypeOnCard {
     pub parts: usize,
 }
 
-/// The card of a folder that holds these types: a function of nothing else.
-pub(crate) fn card(types: &[TypeOnCard]) -> String {
+/// The card of a folder that holds these types, of which `remark` is to be known: a function of nothing else.
+pub(crate) fn card(types: &[TypeOnCard], remark: Option<&str>) -> String {
     let edits: usize = types.iter().map(|it| it.edits).sum();
     let mut card = front_matter(types);
     // Writing to a string cannot fail.
     let _ = write!(
         card,
         "# {edits} edits of pictures, in ImgEdit's layout\n\n\
-         Written by `imgedit release`, and written anew by the next one.\n\n\
-         | configuration | schema | edits | tables | pictures |\n|---|---|--:|--:|---|\n"
+         Written by `imgedit release`, and written anew by the next one.\n\n"
     );
+    if let Some(remark) = remark {
+        let _ = write!(card, "**{remark}**\n\n");
+    }
+    card.push_str("| configuration | schema | edits | tables | pictures |\n|---|---|--:|--:|---|\n");
     for TypeOnCard { edit_type, edits, parts } in types {
         let schema = if edit_type.is_multi_turn() { "multi-turn" } else { "single turn" };
         let tars = format!("{}/{edit_type}_part*.tar.split.*", tar_folder(*edit_type));

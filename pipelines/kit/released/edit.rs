@@ -131,6 +131,10 @@ pub trait Release: Sync {
     fn shards(&self) -> Vec<ReleasedShard>;
     /// An edit in full. Asked only where its part is written anew.
     fn edit(&self, shard: &str, listed: &ListedEdit) -> Result<ReleasedEdit, String>;
+    /// What is to be known before anything else of it: a sentence for the card.
+    fn remark(&self) -> Option<String> {
+        None
+    }
     /// One of its pictures.
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String>;
 }

@@ -178,7 +178,7 @@ impl<R: Release> Writer<'_, R> {
         if !self.staged.is_empty() || after != self.folder.before || self.folder.has_strays(&after)? {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
-        self.folder.write_card(&card(&types_of(planned)))?;
+        self.folder.write_card(&card(&types_of(planned), self.release.remark().as_deref()))?;
         let named: HashSet<&str> = after.files().map(|file| file.path.as_str()).collect();
         self.staged.iter().for_each(|staged| staged.file.note(&self.folder.root, &mut seen));
         seen.write(&self.folder.root, named.iter().copied());

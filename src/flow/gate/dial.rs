@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{SharedPictures, ToldOf};
+use super::{GroupEvent, SharedPictures};
 use crate::flow::Collection;
 use crate::flow::histogram::Histogram;
 use crate::row::Score;
@@ -94,7 +94,7 @@ impl DialSpec {
 /// A dial of a running dataflow: where it stands, over time. Made by [`DialMaker`](crate::flow::DialMaker).
 pub struct Dial<'s, U: 'static> {
     /// What its gates are told, group by group.
-    pub(in crate::flow) told: Collection<'s, ToldOf>,
+    pub(in crate::flow) told: Collection<'s, GroupEvent>,
     /// Of the first group.
     pub(in crate::flow) index: u16,
     /// Of every group: one, where it has none.

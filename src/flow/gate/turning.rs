@@ -29,13 +29,13 @@ pub(in crate::flow) enum Side {
 /// A gate's rows and dials, as far as they have come.
 pub(in crate::flow) trait Turning<R>: 'static {
     /// What it is told of its dials, and which one where there are several.
-    type Told: Clone + Ord + 'static;
+    type Event: Clone + Ord + 'static;
 
     /// Takes in what it is told of its dials, then rows that came and left, each once: an epoch's, or some of them.
     /// Whatever comes to a side or leaves it is said. `say` is given away: behind a reference, a turn took 2 % longer.
     fn work_off(
         &mut self,
-        told: impl Iterator<Item = Self::Told>,
+        told: impl Iterator<Item = Self::Event>,
         rows: Updates<R>,
         say: impl FnMut(&R, Side, isize),
     );
@@ -46,7 +46,7 @@ impl<'s, R: Row> Flow<'s, R> {
     pub(in crate::flow) fn gated_by<T: Turning<R>>(
         self,
         name: String,
-        dials: Collection<'s, T::Told>,
+        dials: Collection<'s, T::Event>,
         gate: T,
     ) -> Self {
         let (rows, held_back) = turning(name, self.rows, dials, gate);
@@ -72,7 +72,7 @@ impl<R, D> Gathered<R, D> {
 fn turning<'s, R: Row, T: Turning<R>>(
     name: String,
     rows: Collection<'s, R>,
-    dials: Collection<'s, T::Told>,
+    dials: Collection<'s, T::Event>,
     mut gate: T,
 ) -> (Collection<'s, R>, Collection<'s, Ended>) {
     type Builder<D> = CapacityContainerBuilder<Updates<D>>;
@@ -85,7 +85,7 @@ fn turning<'s, R: Row, T: Turning<R>>(
     let mut ended = OutputBuilder::<_, Builder<Ended>>::from(ended);
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut open: BTreeMap<Epoch, Gathered<R, T::Told>> = BTreeMap::new();
+        let mut open: BTreeMap<Epoch, Gathered<R, T::Event>> = BTreeMap::new();
         move |frontiers| {
             rows_in.for_each(|capability, updates| {
                 for update in updates.drain(..) {
@@ -117,7 +117,7 @@ fn turning<'s, R: Row, T: Turning<R>>(
                     Side::Passes => passing.give((row.clone(), time, diff)),
                     Side::HeldBack { dial, score } => {
                         let why = Why::Gated { dial, score };
-                        ended.give((Ended { place: row.place(), why }, time, diff));
+                        ended.give((Ended::of_row(row, why), time, diff));
                     }
                 };
                 consolidate_updates(&mut gathered.dials);

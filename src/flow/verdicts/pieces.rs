@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::flow::KeptPiece;
+use crate::flow::{KeptPiece, Told};
 use crate::row::{ContentHash, Place, Refused, RowId};
 #[cfg(doc)]
 use crate::row::{Row, Verdict};
@@ -42,6 +42,8 @@ impl PartialEq for PieceVerdict {
 struct Entry {
     number: u16,
     verdict: PieceVerdict,
+    /// None of a kept one, whose verdict says as much, and of what was no row.
+    told: Option<Box<Told>>,
     /// 1 when all is settled; whatever while changes are under way.
     count: i32,
 }
@@ -65,13 +67,14 @@ impl PieceTable {
 
     pub(super) fn add_kept(&mut self, piece: KeptPiece, diff: isize) {
         let scores = piece.scores.iter().map(|score| score.get()).collect();
-        self.add(piece.place, PieceVerdict::Kept { content: piece.content, scores }, diff);
+        self.add(piece.place, PieceVerdict::Kept { content: piece.content, scores }, None, diff);
     }
 
-    pub(super) fn add(&mut self, place: Place, verdict: PieceVerdict, diff: isize) {
+    pub(super) fn add(&mut self, place: Place, verdict: PieceVerdict, told: Option<Box<Told>>, diff: isize) {
         let number = place.number;
         self.change(place.id, |picture| {
-            let known = |entry: &Entry| entry.number == number && entry.verdict == verdict;
+            let known =
+                |entry: &Entry| entry.number == number && entry.verdict == verdict && entry.told == told;
             match picture.entries.iter().position(known) {
                 Some(at) => {
                     picture.entries[at].count += diff as i32;
@@ -79,7 +82,7 @@ impl PieceTable {
                         picture.entries.swap_remove(at);
                     }
                 }
-                None => picture.entries.push(Entry { number, verdict, count: diff as i32 }),
+                None => picture.entries.push(Entry { number, verdict, told, count: diff as i32 }),
             }
         });
     }
@@ -103,9 +106,15 @@ impl PieceTable {
 
     /// The picture's pieces in the order of their numbers, each with its verdict.
     pub(super) fn of(&self, id: RowId) -> Vec<(u16, &PieceVerdict)> {
+        self.told(id).into_iter().map(|(number, verdict, _)| (number, verdict)).collect()
+    }
+
+    /// The same, each with what it had been told.
+    pub(super) fn told(&self, id: RowId) -> Vec<(u16, &PieceVerdict, Option<&Told>)> {
         let entries = self.pictures.get(&id).map(|picture| picture.entries.as_slice()).unwrap_or_default();
-        let mut pieces: Vec<_> = entries.iter().map(|entry| (entry.number, &entry.verdict)).collect();
-        pieces.sort_by_key(|(number, _)| *number);
+        let pieces = entries.iter().map(|entry| (entry.number, &entry.verdict, entry.told.as_deref()));
+        let mut pieces: Vec<_> = pieces.collect();
+        pieces.sort_by_key(|(number, ..)| *number);
         pieces
     }
 
@@ -172,15 +181,15 @@ mod tests {
         table.add_found(ID, 2, 1);
         assert_eq!(table.astray().collect::<Vec<_>>(), [ID], "nothing is said of either");
         for (at, (number, verdict, diff, settled)) in changes.into_iter().enumerate() {
-            table.add(Place::region(ID, number), verdict, diff);
+            table.add(Place::region(ID, number), verdict, None, diff);
             assert_eq!(table.astray().next(), (!settled).then_some(ID), "after change {at}");
         }
         assert_eq!(table.of(ID), [(0, &kept(0.5)), (1, &refused("other"))]);
         assert_eq!(table.found_in(ID), 2);
         table.add_found(ID, 2, -1);
         assert_eq!(table.astray().next(), Some(ID), "two pieces of none");
-        table.add(Place::region(ID, 0), kept(0.5), -1);
-        table.add(Place::region(ID, 1), refused("other"), -1);
+        table.add(Place::region(ID, 0), kept(0.5), None, -1);
+        table.add(Place::region(ID, 1), refused("other"), None, -1);
         assert_eq!((table.astray().next(), table.iter().count(), table.pictures.len()), (None, 0, 0));
     }
 

@@ -230,3 +230,26 @@ fn a_sidecar_that_cannot_be_read_publishes_nothing_and_leaves_what_is_published(
     assert!(error.to_string().contains("what was published before is still whole"), "{error}");
     assert_eq!(tree(folder.path()), before);
 }
+
+#[test]
+fn what_was_there_to_demonstrate_is_said_beside_the_parts_and_changes_none() {
+    let (folder, mut world) = (scratch(), World::new(&["one"], 12));
+    world.commit(folder.path()).unwrap();
+    let plain = tree(folder.path());
+    let of = |stage: &str, what: &str| Demonstration { stage: stage.to_owned(), what: what.to_owned() };
+    world.demonstration = vec![of("aesthetic", "a model of the demo"), of("judge", "the <embedded> judge")];
+    assert_eq!(world.commit(folder.path()).unwrap().parts_written, 0);
+    let told = tree(folder.path());
+    for (path, bytes) in &told {
+        let is_note = ["README.md", "manifest.json", "summary.json"].iter().any(|note| path.ends_with(note));
+        assert_eq!(plain[path] != *bytes, is_note, "{}", path.display());
+    }
+    assert_eq!(read_manifest(folder.path()).unwrap().unwrap().demonstration, world.demonstration);
+    let card = String::from_utf8(told[Path::new("README.md")].clone()).unwrap();
+    let sentence = "**Made with demonstration models: not for training. These stages were there to demonstrate: aesthetic (a model of \
+                    the demo), judge (the <embedded> judge).**";
+    assert!(card.contains(sentence), "{card}");
+    world.demonstration.clear();
+    world.commit(folder.path()).unwrap();
+    assert_same(&tree(folder.path()), &plain);
+}

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::flow::{PieceVerdict, Verdicts};
-use crate::row::Place;
+use crate::flow::{PieceVerdict, Told, Verdicts};
+use crate::row::{Place, Score};
 
 pub(crate) const REGION_SCORES: [&str; 2] = ["detection", "agreement"];
 
@@ -15,14 +15,17 @@ pub(crate) struct Regions {
     pub recorder: MadeUpRecorder,
     /// Regions whose agreement is not the one that was made up: by picture and number.
     pub moved: Vec<(String, u16, f32)>,
+    /// Regions that ended with another content: by picture and number.
+    pub told_otherwise: Vec<(String, u16)>,
     /// Whether verdicts are added up from the last to the first.
     pub backwards: bool,
 }
 
 impl Default for Regions {
     fn default() -> Self {
-        let recorder = MadeUpRecorder { version: 1, odd: None };
-        Regions { detection: 0.3, recorder, moved: Vec::new(), backwards: false }
+        let recorder = MadeUpRecorder { version: 1, odd: None, is_quiet: false };
+        let (moved, told_otherwise) = (Vec::new(), Vec::new());
+        Regions { detection: 0.3, recorder, moved, told_otherwise, backwards: false }
     }
 }
 
@@ -48,6 +51,18 @@ impl Regions {
         (0..count).map(made).collect()
     }
 
+    /// What a region had been told when it was held back or refused: of those that have no mask, some no score.
+    pub(crate) fn told(&self, key: &str, number: u16, verdict: &PieceVerdict) -> Option<Box<Told>> {
+        let version = u8::from(self.told_otherwise.contains(&(key.to_owned(), number)));
+        let content = ContentHash::of(format!("{key} {number} {version}").as_bytes());
+        let scores = match verdict {
+            PieceVerdict::Kept { .. } => return None,
+            PieceVerdict::Gated { score, .. } => vec![Score::of(*score)],
+            PieceVerdict::Refused(_) => Vec::new(),
+        };
+        Some(Box::new(Told { content, scores: scores.into() }))
+    }
+
     /// Every region of the world; only pictures that passed the first gate were looked at.
     pub(crate) fn verdicts(&self, world: &World) -> Verdicts {
         let mut pictures = Vec::new();
@@ -60,7 +75,7 @@ impl Regions {
                 };
                 if looked_at {
                     let id = RowId { shard: shard.seq, member: member as u32 };
-                    pictures.push((id, self.of_picture(&sample.key)));
+                    pictures.push((id, &sample.key));
                 }
             }
         }
@@ -68,10 +83,12 @@ impl Regions {
             pictures.reverse();
         }
         let mut verdicts = Verdicts::default();
-        for (id, regions) in pictures {
+        for (id, key) in pictures {
+            let regions = self.of_picture(key);
             verdicts.add_found(id, (Of::Regions, regions.len() as u16), 1);
-            for (number, verdict) in regions.into_iter().enumerate() {
-                verdicts.add_piece(Place::region(id, number as u16), verdict, 1);
+            for (number, verdict) in (0..).zip(regions) {
+                let told = self.told(key, number, &verdict);
+                verdicts.add_rejected_piece(Place::region(id, number), verdict, told, 1);
             }
         }
         verdicts
@@ -97,6 +114,8 @@ pub(crate) struct MadeUpRecorder {
     pub version: u8,
     /// What stands in the place of each record, if anything.
     pub odd: Option<Result<String, String>>,
+    /// Whether it tells nothing of rejected regions.
+    pub is_quiet: bool,
 }
 
 impl Recorder for MadeUpRecorder {
@@ -143,5 +162,30 @@ impl Recorder for MadeUpRecorder {
             _ => drop(record.as_object_mut().and_then(|fields| fields.remove("resolution"))),
         }
         Ok(record.to_string())
+    }
+
+    fn rejected_columns(&self, of: Of) -> Vec<(&'static str, Nested)> {
+        match of {
+            Of::Regions if !self.is_quiet => {
+                vec![("label", Nested::Text), ("of", Nested::Text), ("mask", Nested::Int64)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn rejected(
+        &self,
+        _of: Of,
+        picture: &KeptPicture<'_>,
+        rejected: &[RejectedPiece<'_>],
+    ) -> Result<Vec<serde_json::Map<String, serde_json::Value>>, String> {
+        let row = |region: &RejectedPiece<'_>| {
+            let row = json!({
+                "label": format!("thing {}", region.number), "of": format!("{}/{}", picture.shard, picture.file),
+                "mask": region.is_answered("segment").then_some(region.number),
+            });
+            row.as_object().cloned().unwrap_or_default()
+        };
+        Ok(rejected.iter().map(row).collect())
     }
 }

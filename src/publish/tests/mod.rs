@@ -71,6 +71,7 @@ pub(crate) struct World {
     pub short_side: f32,
     pub aesthetic: f32,
     pub columns: [&'static str; 2],
+    pub demonstration: Vec<Demonstration>,
     /// A pipeline without regions unless a test gives some.
     pub regions: Option<made_up::Regions>,
 }
@@ -99,6 +100,7 @@ impl World {
             short_side: 1280.0,
             aesthetic: 4.75,
             columns: ["short_side", "aesthetic"],
+            demonstration: Vec::new(),
             regions: None,
         }
     }
@@ -190,6 +192,7 @@ impl World {
                 .map(|(it, verdicts)| WantedShard { seq: it.seq, name: &it.name, verdicts })
                 .collect(),
             pieces,
+            demonstration: &self.demonstration,
         };
         take(&wanted)
     }

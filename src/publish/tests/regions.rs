@@ -42,7 +42,7 @@ fn the_same_set_again_writes_nothing() {
 }
 
 #[test]
-fn another_score_of_one_region_rewrites_the_data_and_the_records_of_its_shard() {
+fn another_score_of_one_region_rewrites_what_its_shard_tells_of_its_picture() {
     let (folder, mut world) = (scratch(), World::new(&["one", "two", "three"], 30).with_regions());
     world.commit(folder.path()).unwrap();
     let before = manifest(folder.path());
@@ -51,25 +51,30 @@ fn another_score_of_one_region_rewrites_the_data_and_the_records_of_its_shard() 
     let (shard, key, number, ..) = all_regions(&world).into_iter().rfind(is_published).unwrap();
     world.regions.as_mut().unwrap().moved.push((key, number, 17.0));
     let moved = world.commit(folder.path()).unwrap();
-    assert_eq!((moved.parts_written, moved.parts_unchanged, moved.parts_removed), (2, 10, 0));
-    let wanted = [(shard.clone(), PartKind::Data), (shard, PartKind::Records)];
+    assert_eq!((moved.parts_written, moved.parts_unchanged, moved.parts_removed), (3, 9, 0));
+    // The recorder is shown the kept regions of a picture when it tells of the rejected ones.
+    let kinds = [PartKind::Data, PartKind::Records, PartKind::RegionsRejected];
+    let wanted = kinds.map(|kind| (shard.clone(), kind));
     assert_eq!(new_parts(&before, &manifest(folder.path())), wanted);
     assert_same(&tree(folder.path()), &world.fresh_bytes());
 }
 
 #[test]
-fn a_score_of_a_region_whose_picture_is_rejected_changes_no_part() {
+fn a_score_of_a_region_whose_picture_is_rejected_changes_the_rejected_regions() {
     let (folder, mut world) = (scratch(), World::new(&["one"], 60).with_regions());
     world.commit(folder.path()).unwrap();
     let unpublished =
         |it: &(String, String, u16, PieceVerdict, bool)| matches!(it.3, PieceVerdict::Kept { .. }) && !it.4;
     let (_, key, number, ..) = all_regions(&world).into_iter().find(unpublished).unwrap();
+    let before = manifest(folder.path());
     world.regions.as_mut().unwrap().moved.push((key, number, 17.0));
-    assert_eq!(world.commit(folder.path()).unwrap().parts_written, 0);
+    world.commit(folder.path()).unwrap();
+    let wanted = [("one".to_owned(), PartKind::RegionsRejected)];
+    assert_eq!(new_parts(&before, &manifest(folder.path())), wanted);
 }
 
 #[test]
-fn another_recorder_rewrites_data_and_records_alone() {
+fn another_recorder_rewrites_what_it_records() {
     let (folder, mut world) = (scratch(), World::new(&["one", "two"], 30).with_regions());
     world.commit(folder.path()).unwrap();
     let before = manifest(folder.path());
@@ -78,8 +83,33 @@ fn another_recorder_rewrites_data_and_records_alone() {
     let after = manifest(folder.path());
     assert_ne!(before.regions, after.regions);
     let kinds: Vec<PartKind> = new_parts(&before, &after).into_iter().map(|(_, kind)| kind).collect();
-    use PartKind::{Data, Records};
+    use PartKind::{Data, Records, RegionsRejected};
+    assert_eq!(kinds, [Data, Records, RegionsRejected, Data, Records, RegionsRejected]);
+    // One that tells nothing of rejected regions is none of what shapes their rows.
+    let mut quiet = world.clone();
+    quiet.regions.as_mut().unwrap().recorder.is_quiet = true;
+    quiet.commit(folder.path()).unwrap();
+    let before = manifest(folder.path());
+    quiet.regions.as_mut().unwrap().recorder.version = 3;
+    quiet.commit(folder.path()).unwrap();
+    let kinds: Vec<PartKind> =
+        new_parts(&before, &manifest(folder.path())).into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds, [Data, Records, Data, Records]);
+}
+
+/// What a rejected region was told is in its row, and so in the digest of its part.
+#[test]
+fn what_a_rejected_region_was_told_rewrites_the_rejected_regions() {
+    let (folder, mut world) = (scratch(), World::new(&["one", "two"], 60).with_regions());
+    world.commit(folder.path()).unwrap();
+    let before = manifest(folder.path());
+    let is_refused =
+        |it: &(String, String, u16, PieceVerdict, bool)| matches!(it.3, PieceVerdict::Refused(_));
+    let (shard, key, number, ..) = all_regions(&world).into_iter().find(is_refused).unwrap();
+    world.regions.as_mut().unwrap().told_otherwise.push((key, number));
+    world.commit(folder.path()).unwrap();
+    assert_eq!(new_parts(&before, &manifest(folder.path())), [(shard, PartKind::RegionsRejected)]);
+    assert_same(&tree(folder.path()), &world.fresh_bytes());
 }
 
 #[test]
@@ -99,7 +129,9 @@ fn a_turn_moves_regions_to_the_rejected_ones() {
         new_parts(&manifest_before, &after).into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds, [PartKind::Data, PartKind::Records, PartKind::RegionsRejected]);
     let rejected = after.parts.iter().find(|part| part.kind == PartKind::RegionsRejected).unwrap();
-    assert_eq!(rejected.rows as usize, all_regions(&world).len() - kept(&world));
+    let is_published = |it: &(_, _, _, PieceVerdict, bool)| matches!(it.3, PieceVerdict::Kept { .. }) && it.4;
+    let published = all_regions(&world).iter().filter(|it| is_published(it)).count();
+    assert_eq!(rejected.rows as usize, all_regions(&world).len() - published);
     assert_same(&tree(folder.path()), &world.fresh_bytes());
 }
 
@@ -210,8 +242,7 @@ fn explain_tells_the_regions_of_a_picture() {
             let found =
                 find_verdict(folder.path(), &format!("{}/{}", shard.name, sample.key)).unwrap().unwrap();
             let wanted = all.iter().filter(|it| it.0 == shard.name && it.1 == sample.key);
-            let wanted: Vec<ExplainedPiece> =
-                wanted.filter_map(|it| as_told(&world, it.2, &it.3, it.4)).collect();
+            let wanted: Vec<ExplainedPiece> = wanted.map(|it| as_told(&world, it.2, &it.3, it.4)).collect();
             assert_eq!(found.regions, wanted);
             told += wanted.len();
         }
@@ -223,14 +254,18 @@ fn explain_tells_the_regions_of_a_picture() {
     assert_eq!(find_verdict(folder.path(), "nowhere").unwrap(), None);
 }
 
-fn as_told(world: &World, number: u16, region: &PieceVerdict, published: bool) -> Option<ExplainedPiece> {
+fn as_told(world: &World, number: u16, region: &PieceVerdict, published: bool) -> ExplainedPiece {
     let Regions { detection, .. } = *world.regions.as_ref().unwrap();
+    let names = REGION_SCORES.iter().map(|name| (*name).to_owned());
+    let scores: Vec<f32> = match region {
+        PieceVerdict::Kept { scores, .. } => scores.to_vec(),
+        // The detector's score and nothing else: `told` of it ends there.
+        PieceVerdict::Gated { score, .. } => vec![*score],
+        PieceVerdict::Refused(_) => Vec::new(),
+    };
     let ended = match region {
-        PieceVerdict::Kept { .. } if !published => return None,
-        PieceVerdict::Kept { scores, .. } => {
-            let names = REGION_SCORES.iter().map(|name| (*name).to_owned());
-            PieceEnded::Kept(names.zip(scores.iter().copied()).collect())
-        }
+        PieceVerdict::Kept { .. } if !published => PieceEnded::WithPicture,
+        PieceVerdict::Kept { .. } => PieceEnded::Kept,
         PieceVerdict::Gated { dial, score } => PieceEnded::Rejected(Ended::Gated {
             dial: (*dial).to_owned(),
             score: *score,
@@ -242,5 +277,5 @@ fn as_told(world: &World, number: u16, region: &PieceVerdict, published: bool) -
             message: refused.refusal.message.clone(),
         }),
     };
-    Some(ExplainedPiece { number: number.into(), ended })
+    ExplainedPiece { number: number.into(), ended, scores: names.zip(scores).collect() }
 }

@@ -43,11 +43,11 @@ impl Position {
 
 /// What the gates of a dial are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::flow) enum Told {
+pub(in crate::flow) enum DialEvent {
     Turn(Position),
     /// To say the scores in this bucket. Numbered, since it may be asked twice.
     Look(u16, u32),
 }
 
 /// Which of a dial's groups it is about: 0 where it has none.
-pub(in crate::flow) type ToldOf = (u16, Told);
+pub(in crate::flow) type GroupEvent = (u16, DialEvent);
