@@ -129,7 +129,7 @@ impl AestheticModel {
         }
     }
 
-    /// The picture as the model takes it: [`AestheticModel::crop_bytes`] bytes.
+    /// The picture as the model takes it, 3 bytes a pixel.
     pub fn crop(&self, picture: &Rgb) -> Result<Vec<u8>, Refusal> {
         match &self.kind {
             Kind::Known { pixels, .. } => pixels.preprocess.crop_u8(picture),
