@@ -265,7 +265,7 @@ fn bare_scorers(ground: &Ground<'_>, scenes: &Scenes) -> f64 {
         let one = |question: &Question| {
             let mask = ground.segment.mask(question).ok()?.mask(rgb.width, rgb.height).ok()?;
             let cut = crop_by_mask(rgb, &mask.bits, Channels::Rgb).ok()?;
-            Some([clip.preprocess().crop_u8(&cut).ok()?, scorer.preprocess().crop_u8(&cut).ok()?])
+            Some([clip.preprocess().crop_u8(&cut).ok()?, scorer.crop(&cut).ok()?])
         };
         questions.iter().filter_map(one).collect()
     };

@@ -1,4 +1,5 @@
-//! `aesthetic`: how pleasing a picture is, on the LAION scale from 0 to 10, by any ONNX scorer.
+//! `aesthetic`: how pleasing a picture is, by any ONNX scorer: on the LAION scale from 0 to 10, or on the scale that a `score.json` beside the
+//! model names.
 //!
 //! The model's arithmetic is in [`aesthetic_model`](crate::models::aesthetic_model). This file makes it an operator: what shapes an answer
 //! (the stamp), what is decoded for it, how it is batched, and what it takes from a sidecar.
@@ -9,7 +10,8 @@ use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{Refusal, Score, Stamp, Unit};
 use threshflow::shard::Picture;
 
-use crate::models::aesthetic_model::{AestheticModel, Scorer};
+use crate::models::aesthetic_model::{AestheticModel, LAION, Scorer};
+use crate::models::score_model::spec::ScoreSpec;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::decode::{decode, decoded_bytes_of};
 
@@ -47,6 +49,16 @@ impl AestheticScorer {
         let opens = move |place, threads| opened.open_session(place, threads);
         let pool = SessionPool::open(plan, opens, Scorer::warm_up)?;
         Ok(AestheticScorer { model: Some(Model { scorer, pool }) })
+    }
+
+    /// What the `score.json` beside the model says, where there is one: unit, range, and where the dial stands.
+    pub fn spec(&self) -> Option<&ScoreSpec> {
+        self.model.as_ref().and_then(|model| model.scorer.spec())
+    }
+
+    /// The least and the greatest score: 0 and 10, or what the `score.json` says.
+    pub fn range(&self) -> [f32; 2] {
+        self.model.as_ref().map_or(LAION, |model| model.scorer.range())
     }
 
     /// No model: pictures whose sidecar gives no score are refused.
@@ -96,7 +108,7 @@ impl Operator for AestheticScorer {
     }
 
     fn bytes_prepared(&self, _questions: usize) -> u64 {
-        self.model.as_ref().map_or(0, |model| model.scorer.preprocess().crop_bytes() as u64)
+        self.model.as_ref().map_or(0, |model| model.scorer.crop_bytes() as u64)
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Refusal> {
@@ -106,7 +118,7 @@ impl Operator for AestheticScorer {
         };
         let (picture, bytes) = subject.look()?;
         let rgb = decode(bytes, picture.format, picture.orientation, model.scorer.purpose())?;
-        model.scorer.preprocess().crop_u8(&rgb)
+        model.scorer.crop(&rgb)
     }
 
     fn limits(&self) -> Limits {
@@ -128,16 +140,8 @@ impl Operator for AestheticScorer {
         };
         let crops: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
         let scores = model.pool.run(session, &crops, |scorer, crops| scorer.score(crops));
-        scores.into_iter().map(|score| score.and_then(finite)).collect()
+        let score =
+            |number: Result<f32, Refusal>| model.scorer.score(number?).map(|score| Score::of(score).into());
+        scores.into_iter().map(score).collect()
     }
-}
-
-pub(crate) fn finite(score: f32) -> Result<Reply<Score<Aesthetic>>, Refusal> {
-    if score.is_finite() {
-        return Ok(Score::of(score).into());
-    }
-    Err(Refusal::permanent(
-        "not_a_number",
-        format!("the model answered {score}, which is no score; look at the model"),
-    ))
 }

@@ -8,9 +8,10 @@ use threshflow::lane::{Limits, Looks, Operator, Reply, Subject};
 use threshflow::row::{Refusal, Score, Stamp};
 use threshflow::shard::Picture;
 
-use crate::aesthetic::{Aesthetic, finite};
+use crate::aesthetic::Aesthetic;
 use crate::clip::EmbeddingSource;
 use crate::models::aesthetic_model::{AestheticHead, HeadScorer};
+use crate::models::score_model::spec::finite;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 
 /// Raise this when the code changes what a score is.
@@ -102,6 +103,7 @@ impl Operator for HeadOnClip {
     ) -> Vec<Result<Reply<Score<Aesthetic>>, Refusal>> {
         let rows: Vec<&[f32]> = batch.iter().map(Vec::as_slice).collect();
         let scores = self.pool.run(session, &rows, |head, rows| head.score(rows));
-        scores.into_iter().map(|score| score.and_then(finite)).collect()
+        let score = |number: Result<f32, Refusal>| finite(number?).map(|score| Score::of(score).into());
+        scores.into_iter().map(score).collect()
     }
 }

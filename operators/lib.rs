@@ -16,6 +16,7 @@
 //! | [`instruct`] | a chat model, or a small grammar | the words of an edit; their handle is on the row |
 //! | [`edit`] | an editor, pass by pass | the pictures of an edit; their handle is on the row |
 //! | [`judge`] | a chat model, or pixels and a CLIP | the scores of an edit |
+//! | [`score`] | any ONNX model with a `score.json` beside it | one number of the user's own |
 //! | [`dedup`] | the decoded picture | a perceptual hash of 56 bits |
 
 pub mod aesthetic;
@@ -39,6 +40,7 @@ pub mod pixels;
 pub mod plan;
 pub mod record;
 pub mod region_score;
+pub mod score;
 pub mod segment;
 pub mod short_side;
 pub mod words;
@@ -53,5 +55,6 @@ pub use models::texts::Texts;
 pub use nouns::{Nouns, NounsFromSidecar};
 pub use record::records::Records;
 pub use region_score::{ClipScore, RegionAesthetic, RegionScore};
+pub use score::{ScoreSpec, UserScorer};
 pub use segment::{MaskScore, Segment};
 pub use short_side::{ShortSide, short_side};

@@ -141,8 +141,8 @@ impl RegionScore {
         let texts = self.region.noun(&noun)?;
         let preprocess = self.region.model().preprocess();
         let clip = preprocess.crop_u8(&cut)?;
-        let same = preprocess == self.aesthetic.preprocess();
-        let aesthetic = if same { None } else { Some(self.aesthetic.preprocess().crop_u8(&cut)?) };
+        let same = Some(preprocess) == self.aesthetic.preprocess();
+        let aesthetic = if same { None } else { Some(self.aesthetic.crop(&cut)?) };
         Ok(Cut { clip, aesthetic, texts })
     }
 
@@ -165,7 +165,7 @@ impl RegionScore {
         let scores = cuts.iter().zip(embedded).zip(pleasing).map(|((cut, embedding), aesthetic)| {
             let clip = share_of_first(&embedding, &cut.texts.noun, &cut.texts.not);
             match clip.is_finite() && aesthetic.is_finite() {
-                true => Ok(RegionScores { clip, aesthetic }),
+                true => self.aesthetic.score(aesthetic).map(|aesthetic| RegionScores { clip, aesthetic }),
                 false => Err(Refusal::permanent(
                     "not_a_number",
                     format!(
@@ -248,7 +248,7 @@ impl Operator for RegionScore {
     }
 
     fn bytes_prepared(&self, questions: usize) -> u64 {
-        let crops = self.region.model().preprocess().crop_bytes() + self.aesthetic.preprocess().crop_bytes();
+        let crops = self.region.model().preprocess().crop_bytes() + self.aesthetic.crop_bytes();
         crops as u64 * questions as u64
     }
 

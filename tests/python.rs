@@ -1,4 +1,5 @@
-//! References in Python: Pillow, tarfile, webdataset, ONNX Runtime, Hugging Face `datasets`. Pinned in `tests/requirements.txt`.
+//! References in Python: Pillow, tarfile, webdataset, ONNX Runtime, Hugging Face `datasets`. Pinned in `tests/requirements.txt`
+//! and `tests/requirements-no-deps.txt`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ pub fn python_with(modules: &[&str]) -> Option<Command> {
         Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned(),
         Err(error) => error.to_string(),
     };
-    let message = format!("python3 with {modules:?}: {why}; pip install -r tests/requirements.txt");
+    let message = format!("python3 with {modules:?}: {why}; pip install as CONTRIBUTING.md says");
     assert!(std::env::var_os("THRESHFLOW_REQUIRE_PYTHON").is_none_or(|v| v != "1"), "{message}");
     eprintln!("passed over: {message}");
     None

@@ -2,38 +2,56 @@
 //!
 //! Two kinds are taken. A fused scorer is any graph with one float input `[N,3,H,W]` and an output `[N]` or `[N,1]`. A CLIP with a head is
 //! two graphs in one folder: `vision_model.onnx` (pixel_values -> image_embeds, which are L2-normalised here) and `head.onnx` or
-//! `aesthetic_head.onnx` (image_embeds `[N,D]` -> `[N,1]`), as those of LAION and improved-aesthetic-predictor are.
+//! `aesthetic_head.onnx` (image_embeds `[N,D]` -> `[N,1]`), as those of LAION and improved-aesthetic-predictor are. Their scores are from 0
+//! to 10. Any other model is taken with a `score.json` beside it, which says how it scores, and from where to where
+//! ([`score_model`](crate::models::score_model)).
 
 mod head;
 
 use std::path::Path;
 
-use threshflow::row::ContentHash;
+use threshflow::row::{ContentHash, Refusal};
 
 use self::head::HEADS;
 use crate::models::embedding::normalise;
 use crate::models::row_graph::{Gives, PixelGraph, PixelSession, RowGraph, embeddings, last_axis, pixels};
+use crate::models::score_model::spec::{Direction, LooksAt, ScoreSpec, finite};
+use crate::models::score_model::{FILE, ScoreModel, ScoreSession};
 use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, SessionDevice, Wanted, demonstration};
 use crate::pixels::clip_crop::Preprocess;
-use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
 
 pub use head::{AestheticHead, HeadScorer};
 
 /// A scorer, looked into and checked, not loaded.
 #[derive(Clone, Debug)]
 pub struct AestheticModel {
-    /// Gives the score, or the embedding that the head scores.
-    pixels: PixelGraph,
-    head: Option<AestheticHead>,
+    kind: Kind,
     content: ContentHash,
     backend: Backend,
 }
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// The pixels give the score, or the embedding that the head scores.
+    Known {
+        pixels: PixelGraph,
+        head: Option<AestheticHead>,
+    },
+    Described(ScoreModel),
+}
+
+/// The ends of LAION's scale, which models without a `score.json` score on.
+pub const LAION: [f32; 2] = [0.0, 10.0];
 
 const FUSED: [&str; 2] = ["model.onnx", "aesthetic.onnx"];
 
 impl AestheticModel {
     /// Opens the scorer in `path`: a folder, or one `.onnx` file. Checks that the graphs are what a scorer must be.
     pub fn open(path: &Path, backend: &Backend) -> Result<Self, OnnxError> {
+        if ScoreModel::is_in(path) {
+            return Self::described(path, backend);
+        }
         let folder = ModelFolder::open(path)?;
         let config = folder.preprocess()?;
         let head = folder.first_of(&HEADS).filter(|_| folder.named().is_none());
@@ -51,17 +69,83 @@ impl AestheticModel {
             hasher.update(&head.content_hash().0);
         }
         let content = ContentHash::from_hasher(&hasher);
-        Ok(AestheticModel { pixels, head, content, backend: backend.clone() })
+        Ok(AestheticModel { kind: Kind::Known { pixels, head }, content, backend: backend.clone() })
     }
 
-    /// How pictures become its input.
-    pub fn preprocess(&self) -> &Preprocess {
-        &self.pixels.preprocess
+    /// A model with a `score.json`. It is run once, so that a wrong file is told now.
+    fn described(path: &Path, backend: &Backend) -> Result<Self, OnnxError> {
+        let model = ScoreModel::open(path, backend)?;
+        let spec = model.spec();
+        let wrong = if spec.direction != Direction::HigherIsBetter {
+            "its `direction` is \"lower_is_better\", and of the aesthetic scorer higher scores are better; name it by --score"
+        } else if spec.looks_at == LooksAt::Results {
+            "its `looks_at` is \"results\", and the aesthetic scorer looks at sources; leave it out"
+        } else if model.fitting().size().is_none() {
+            "its `fit` is \"keep_aspect\", and the aesthetic scorer takes pictures of one size; take another fit"
+        } else {
+            for place in backend.places().into_iter().take(1) {
+                model.open_tried(place, 1)?;
+            }
+            let content = model.content_hash();
+            return Ok(AestheticModel { kind: Kind::Described(model), content, backend: backend.clone() });
+        };
+        Err(OnnxError::Folder { path: path.to_path_buf(), why: format!("{FILE}: {wrong}") })
+    }
+
+    /// How pictures become its input, where they do as for CLIP-like models.
+    pub fn preprocess(&self) -> Option<&Preprocess> {
+        match &self.kind {
+            Kind::Known { pixels, .. } => Some(&pixels.preprocess),
+            Kind::Described(_) => None,
+        }
+    }
+
+    /// What its `score.json` says, where it has one.
+    pub fn spec(&self) -> Option<&ScoreSpec> {
+        match &self.kind {
+            Kind::Known { .. } => None,
+            Kind::Described(model) => Some(model.spec()),
+        }
+    }
+
+    /// The least and the greatest score: LAION's, or what its `score.json` says.
+    pub fn range(&self) -> [f32; 2] {
+        self.spec().map_or(LAION, |spec| spec.range)
+    }
+
+    /// A number that the model gave, as a score; refused where it is none, or none of the range that a `score.json` says.
+    pub fn score(&self, number: f32) -> Result<f32, Refusal> {
+        match self.spec() {
+            Some(spec) => spec.score(number),
+            None => finite(number),
+        }
     }
 
     /// What pictures have to be decoded for.
     pub fn purpose(&self) -> Purpose {
-        Purpose::ShortSideAtLeast(self.preprocess().size)
+        match &self.kind {
+            Kind::Known { pixels, .. } => Purpose::ShortSideAtLeast(pixels.preprocess.size),
+            Kind::Described(model) => model.purpose(),
+        }
+    }
+
+    /// The picture as the model takes it, 3 bytes a pixel.
+    pub fn crop(&self, picture: &Rgb) -> Result<Vec<u8>, Refusal> {
+        match &self.kind {
+            Kind::Known { pixels, .. } => pixels.preprocess.crop_u8(picture),
+            Kind::Described(model) => Ok(model.prepare(picture)?.pixels),
+        }
+    }
+
+    /// Bytes of one crop.
+    pub(crate) fn crop_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Known { pixels, .. } => pixels.preprocess.crop_bytes(),
+            Kind::Described(model) => {
+                let (width, height) = model.fitting().size().unwrap_or_default();
+                3 * width as usize * height as usize
+            }
+        }
     }
 
     /// Of all its graphs and their external data.
@@ -71,12 +155,15 @@ impl AestheticModel {
 
     /// Of all its graphs and their external data, in bytes: what [`crate::onnx::session_plan`] asks for.
     pub fn bytes(&self) -> u64 {
-        self.pixels.rows.model.bytes + self.head.as_ref().map_or(0, AestheticHead::bytes)
+        self.graphs().map(|model| model.bytes).sum()
     }
 
     /// How many crops one run takes, where the graph fixes that; a caller that batches by it wastes nothing.
     pub(crate) fn fixed_batch(&self) -> Option<usize> {
-        self.pixels.rows.batch()
+        match &self.kind {
+            Kind::Known { pixels, .. } => pixels.rows.batch(),
+            Kind::Described(model) => model.fixed_batch(),
+        }
     }
 
     /// The back-end and the precision that the scorer runs in.
@@ -90,15 +177,22 @@ impl AestheticModel {
     }
 
     fn graphs(&self) -> impl Iterator<Item = &Model> {
-        let head = self.head.as_ref().map(|head| &head.graph.model);
-        std::iter::once(&self.pixels.rows.model).chain(head)
+        let (first, head) = match &self.kind {
+            Kind::Known { pixels, head } => (&pixels.rows.model, head.as_ref()),
+            Kind::Described(model) => (model.graph(), None),
+        };
+        std::iter::once(first).chain(head.map(|head| &head.graph.model))
     }
 
     /// All that shapes a score, by name, for the operator's stamp: model, preprocessing, decoding, back-end and precision.
     pub(crate) fn stamp_parts(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let preprocess = match &self.kind {
+            Kind::Known { pixels, .. } => &pixels.preprocess,
+            Kind::Described(model) => return model.stamp_parts(),
+        };
         vec![
             ("model", self.content.0.to_vec()),
-            ("preprocess", self.preprocess().stamp().into_bytes()),
+            ("preprocess", preprocess.stamp().into_bytes()),
             ("decode", decoder_stamp(self.purpose()).into_bytes()),
             ("backend", self.backend.stamp_class_for(self.graphs()).into()),
         ]
@@ -106,27 +200,42 @@ impl AestheticModel {
 
     /// Loads the scorer onto one of the back-end's places, for one thread to use; a run may take `threads` cores.
     pub fn open_session(&self, place: SessionDevice, threads: usize) -> Result<Scorer, OnnxError> {
-        let pixels = self.pixels.open(&self.backend, place, threads)?;
-        let head = self.head.as_ref().map(|head| head.open_session(place, threads)).transpose()?;
-        Ok(Scorer { pixels, head })
+        let kind = match &self.kind {
+            Kind::Known { pixels, head } => {
+                let pixels = Box::new(pixels.open(&self.backend, place, threads)?);
+                let head = head.as_ref().map(|head| head.open_session(place, threads)).transpose()?;
+                Opened::Known { pixels, head: head.map(Box::new) }
+            }
+            Kind::Described(model) => Opened::Described(Box::new(model.open_session(place, threads)?)),
+        };
+        Ok(Scorer { kind, crop_bytes: self.crop_bytes() })
     }
 }
 
 /// A loaded scorer.
 pub struct Scorer {
-    pixels: PixelSession,
-    head: Option<HeadScorer>,
+    kind: Opened,
+    crop_bytes: usize,
+}
+
+enum Opened {
+    Known { pixels: Box<PixelSession>, head: Option<Box<HeadScorer>> },
+    Described(Box<ScoreSession>),
 }
 
 impl Scorer {
-    /// Scores crops that [`Preprocess::crop_u8`] made: one score each, in order. NaN and infinities are given as they are;
+    /// Scores crops that [`AestheticModel::crop`] made: one number each, in order. NaN and infinities are given as they are;
     /// an embedding that has no direction (all zeros) is scored NaN.
     ///
     /// Any number of crops is taken; a graph that fixes its batch is run as often as needed, the last time filled up with
     /// repetitions whose scores are dropped.
     pub fn score(&mut self, crops: &[&[u8]]) -> Result<Vec<f32>, OnnxError> {
-        let mut numbers = self.pixels.run(crops)?;
-        let Some(head) = &mut self.head else { return Ok(numbers) };
+        let (pixels, head) = match &mut self.kind {
+            Opened::Known { pixels, head } => (pixels, head),
+            Opened::Described(session) => return session.run_crops(crops),
+        };
+        let mut numbers = pixels.run(crops)?;
+        let Some(head) = head else { return Ok(numbers) };
         let width = numbers.len().checked_div(crops.len()).unwrap_or_default().max(1);
         for row in numbers.chunks_exact_mut(width) {
             if normalise(row).is_err() {
@@ -138,8 +247,7 @@ impl Scorer {
 
     /// One run of `crops` black crops: what a GPU does only once is done then.
     pub(crate) fn warm_up(&mut self, crops: usize) -> Result<(), OnnxError> {
-        let edge = self.pixels.crop_bytes();
-        let black = vec![0; edge];
+        let black = vec![0; self.crop_bytes];
         self.score(&vec![black.as_slice(); crops]).map(|_| ())
     }
 }

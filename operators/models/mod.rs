@@ -8,6 +8,7 @@ pub mod labels;
 pub mod nms;
 pub mod region_clip;
 mod row_graph;
+pub mod score_model;
 pub mod segment_model;
 pub mod texts;
 pub mod tokens;

@@ -149,11 +149,6 @@ pub(crate) struct PixelSession {
 }
 
 impl PixelSession {
-    /// Bytes of one crop.
-    pub(crate) fn crop_bytes(&self) -> usize {
-        self.preprocess.crop_bytes()
-    }
-
     /// The outputs for crops that [`Preprocess::crop_u8`] made, any number of them, one after the other.
     pub(crate) fn run(&mut self, crops: &[&[u8]]) -> Result<Vec<f32>, OnnxError> {
         let edge = self.preprocess.crop as usize;

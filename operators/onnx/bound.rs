@@ -110,6 +110,9 @@ impl Buffers {
             (TensorIn::I64 { shape, data }, _) => {
                 self.written(at, shape, |numbers| numbers.copy_from_slice(data))
             }
+            (TensorIn::U8 { shape, data }, _) => {
+                self.written(at, shape, |numbers| numbers.copy_from_slice(data))
+            }
         }
     }
 

@@ -113,6 +113,7 @@ pub(super) fn check_feeds<'a>(
         let (element, shape, length) = match tensor {
             TensorIn::F32 { shape, data } => (Element::F32, shape, data.len()),
             TensorIn::I64 { shape, data } => (Element::I64, shape, data.len()),
+            TensorIn::U8 { shape, data } => (Element::U8, shape, data.len()),
         };
         let axes_fit = port.shape.as_ref().is_none_or(|axes| {
             axes.len() == shape.len()

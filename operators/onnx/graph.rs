@@ -36,6 +36,8 @@ pub enum Element {
     F16,
     I32,
     I64,
+    /// Bytes, 0 to 255.
+    U8,
     /// Any other, by ONNX's number (TensorProto.DataType); 0 where the graph doesn't say.
     Other(i32),
 }
@@ -47,6 +49,7 @@ impl fmt::Display for Element {
             Element::F16 => f.write_str("f16"),
             Element::I32 => f.write_str("i32"),
             Element::I64 => f.write_str("i64"),
+            Element::U8 => f.write_str("u8"),
             Element::Other(number) => write!(f, "type {number}"),
         }
     }
@@ -273,6 +276,7 @@ fn tensor_type(message: &[u8], found: &mut Port) -> Walked {
             1 => {
                 found.element = match field.number()? {
                     1 => Element::F32,
+                    2 => Element::U8,
                     6 => Element::I32,
                     7 => Element::I64,
                     10 => Element::F16,

@@ -242,6 +242,7 @@ fn feed<'a>((port, tensor): Feed<'a>) -> Result<SessionInputValue<'a>, String> {
         }
         (TensorIn::F32 { shape, data }, _) => TensorRef::from_array_view((shape, data)).map(Into::into),
         (TensorIn::I64 { shape, data }, _) => TensorRef::from_array_view((shape, data)).map(Into::into),
+        (TensorIn::U8 { shape, data }, _) => TensorRef::from_array_view((shape, data)).map(Into::into),
     }
     .map_err(|error| error.to_string())
 }

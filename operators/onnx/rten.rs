@@ -144,6 +144,9 @@ fn feed<'a>((port, tensor): Feed<'a>) -> Result<ValueOrView<'a>, String> {
         TensorIn::F32 { shape, data } => {
             ValueView::from_shape(shape, data).map(ValueOrView::View).map_err(|error| error.to_string())
         }
+        TensorIn::U8 { shape, data } => {
+            ValueView::from_shape(shape, data).map(ValueOrView::View).map_err(|error| error.to_string())
+        }
         TensorIn::I64 { shape, data } => Value::from_shape(shape, narrowed(port, data)?)
             .map(ValueOrView::Value)
             .map_err(|error| error.to_string()),

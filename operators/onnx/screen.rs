@@ -168,6 +168,7 @@ impl<'f> Screen<'f> {
             Element::F16 => Some(10),
             Element::I32 => Some(6),
             Element::I64 => Some(7),
+            Element::U8 => Some(2),
             Element::Other(number) => u64::try_from(number).ok().filter(|number| *number != 0),
         };
         let free = (self.varying == Varying::One).then_some(1);

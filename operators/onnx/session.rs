@@ -18,6 +18,7 @@ use super::{OnnxError, contract, memory};
 pub enum TensorIn<'a> {
     F32 { shape: &'a [usize], data: &'a [f32] },
     I64 { shape: &'a [usize], data: &'a [i64] },
+    U8 { shape: &'a [usize], data: &'a [u8] },
 }
 
 /// An output, row-major. Halves come as f32; smaller integers and truth values (0 or 1) as i64.

@@ -5,7 +5,7 @@
 //! resampling is OpenCV's to the bit (see `resize`). There are two steps, because a picture waits for its batch: [`Letterbox::fit`] gives
 //! the 3 S S bytes that wait, and `Boxed::write_tensor` the floats, which are four times larger.
 
-mod resize;
+pub(super) mod resize;
 
 use std::str::FromStr;
 

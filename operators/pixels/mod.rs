@@ -2,10 +2,12 @@
 
 pub mod clip_crop;
 pub mod decode;
+pub mod fit;
 pub mod full;
 pub mod letterbox;
 pub mod light;
 pub mod mask;
+mod pillow;
 pub mod region_crop;
 pub mod resize;
 pub mod rle;

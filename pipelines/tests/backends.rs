@@ -145,7 +145,7 @@ fn the_demos_scorer_sees_the_harmony_that_scenes_were_drawn_in() {
             let scene = Scene::number(HELD_OUT_SEED, n);
             let picture = scene.draw(320, 240);
             let rgb = Rgb::full(picture.width(), picture.height(), picture.into_raw()).unwrap();
-            let crop = scorer.preprocess().crop_u8(&rgb).unwrap();
+            let crop = scorer.crop(&rgb).unwrap();
             (session.score(&[&crop]).unwrap()[0], scene.harmony())
         };
         scenes.map(one).collect::<Vec<(f32, f32)>>()

@@ -47,7 +47,7 @@ fn every_kind_of_scorer_gives_the_recorded_scores_on_both_backends() {
             ("clip_head", "clip_head"),
         ] {
             let model = AestheticModel::open(&models().join(folder), &backend).unwrap();
-            assert_eq!(model.preprocess().crop, 32);
+            assert_eq!(model.preprocess().unwrap().crop, 32);
             assert_near(&score_all(&model), &expected(name));
         }
     }
@@ -108,7 +108,7 @@ fn a_config_that_contradicts_the_graph_is_told() {
     std::fs::write(&config, br#"{"size": 40, "crop_size": 32, "resample": 2}"#).unwrap();
     let backend = &backends()[0];
     let model = AestheticModel::open(folder.path(), backend).unwrap();
-    assert_eq!((model.preprocess().size, model.purpose()), (40, Purpose::ShortSideAtLeast(40)));
+    assert_eq!((model.preprocess().unwrap().size, model.purpose()), (40, Purpose::ShortSideAtLeast(40)));
     let plain = AestheticModel::open(&models().join("fused"), backend).unwrap();
     assert_eq!(model.content_hash(), plain.content_hash());
     assert_ne!(model.stamp_parts(), plain.stamp_parts());
@@ -122,4 +122,52 @@ fn two_backends_have_two_stamps() {
     let open = |backend: &Backend| AestheticModel::open(&models().join("fused"), backend).unwrap();
     let stamps: Vec<_> = backends().iter().map(|backend| open(backend).stamp_parts()).collect();
     assert!(stamps.iter().skip(1).all(|stamp| *stamp != stamps[0]));
+}
+
+#[test]
+fn a_scorer_with_a_score_json_has_a_range_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(models().join("fused/model.onnx"), folder.path().join("model.onnx")).unwrap();
+    let write = |from: &str, to: &str| {
+        let file = r#"{"input": {"layout": "nchw", "channels": "rgb", "fit": "squash", "scale": [{"divide": 255}]},
+            "unit": "marks", "range": [-100, 100], "direction": "higher_is_better"}"#;
+        assert!(file.contains(from));
+        std::fs::write(folder.path().join("score.json"), file.replace(from, to)).unwrap();
+    };
+    write("", "");
+    let plain = AestheticModel::open(&models().join("fused"), &backends()[0]).unwrap();
+    assert_eq!((plain.range(), plain.spec()), ([0.0, 10.0], None));
+    let picture = Rgb::full(32, 32, crops().swap_remove(0)).unwrap();
+    for backend in backends() {
+        let model = AestheticModel::open(folder.path(), &backend).unwrap();
+        assert_eq!(
+            (model.range(), model.preprocess(), model.purpose()),
+            ([-100.0, 100.0], None, Purpose::Full)
+        );
+        assert_ne!(model.stamp_parts(), plain.stamp_parts());
+        assert_eq!(model.crop(&picture).unwrap(), picture.pixels);
+        assert_eq!(model.crop_bytes(), picture.pixels.len());
+        let mut scorer = model.open_session(SessionDevice::Cpu, 1).unwrap();
+        scorer.warm_up(2).unwrap();
+        let numbers = scorer.score(&[&picture.pixels, &picture.pixels]).unwrap();
+        // The same numbers go in without CLIP's mean and deviation.
+        let bare = Preprocess { mean: [0.0; 3], std: [1.0; 3], ..plain.preprocess().unwrap().clone() };
+        let Kind::Known { mut pixels, head } = plain.kind.clone() else { panic!("it has no score.json") };
+        pixels.preprocess = bare;
+        let bare = AestheticModel { kind: Kind::Known { pixels, head }, backend, ..plain.clone() };
+        let wanted = bare.open_session(SessionDevice::Cpu, 1).unwrap().score(&[&picture.pixels]).unwrap();
+        assert_near(&numbers, &[wanted[0], wanted[0]]);
+        assert_eq!(model.score(99.0).map_err(|refusal| refusal.class), Ok(99.0));
+        assert_eq!(model.score(101.0).unwrap_err().class, "out_of_range");
+        assert_eq!(plain.score(101.0), Ok(101.0), "LAION's scale bounds its dial alone");
+    }
+    for (from, to, words) in [
+        ("higher", "lower", "name it by --score"),
+        ("\"unit\"", "\"looks_at\": \"results\", \"unit\"", "`looks_at` is \"results\""),
+        ("\"nchw\"", "\"nhwc\"", "`input.layout` is \"nhwc\""),
+    ] {
+        write(from, to);
+        let error = AestheticModel::open(folder.path(), &backends()[0]).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }

@@ -4,6 +4,8 @@
 //! filters that take or leave whole pixels where its area average weighs parts of them. Source of the arithmetic: docs.opencv.org,
 //! cv::resize (INTER_LINEAR, INTER_AREA). The precision of its steps was found by comparing bytes.
 
+use std::ops::Range;
+
 /// Width and height in pixels.
 type Size = (usize, usize);
 
@@ -12,11 +14,21 @@ const ONE: f32 = 2048.0;
 
 /// Linear between the two nearest pixels along each axis, in fixed point. `source` holds 3 bytes a pixel.
 pub(super) fn linearly(source: &[u8], from: Size, to: Size) -> Vec<u8> {
-    let (columns, lines) = (taps(from.0, to.0), taps(from.1, to.1));
+    part_linearly(source, from, to, (0..to.0, 0..to.1))
+}
+
+/// [`linearly`], of which only these columns and lines are computed.
+pub(in crate::pixels) fn part_linearly(
+    source: &[u8],
+    from: Size,
+    to: Size,
+    part: (Range<usize>, Range<usize>),
+) -> Vec<u8> {
+    let (columns, lines) = (taps(from.0, to.0, part.0), taps(from.1, to.1, part.1));
     // The row of the last line but one of the target is often that of the next: two rows are kept.
     let mut kept: [(Option<usize>, Vec<i32>); 2] =
-        std::array::from_fn(|_| (None, Vec::with_capacity(3 * to.0)));
-    let mut out = Vec::with_capacity(3 * to.0 * to.1);
+        std::array::from_fn(|_| (None, Vec::with_capacity(3 * columns.len())));
+    let mut out = Vec::with_capacity(3 * columns.len() * lines.len());
     for line in &lines {
         for at in line.at {
             if kept.iter().all(|(row, _)| *row != Some(at)) {
@@ -43,7 +55,7 @@ struct Tap {
     weight: [i32; 2],
 }
 
-fn taps(from: usize, to: usize) -> Vec<Tap> {
+fn taps(from: usize, to: usize, part: Range<usize>) -> Vec<Tap> {
     let scale = scale(from, to);
     let tap = |target: usize| {
         let centre = ((target as f64 + 0.5) * scale - 0.5) as f32;
@@ -53,7 +65,7 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
         let weight = [1.0 - part, part].map(|part| (part * ONE).round_ties_even() as i32);
         Tap { at, weight }
     };
-    (0..to).map(tap).collect()
+    part.map(tap).collect()
 }
 
 /// One row of the source at the target's width, in 2048ths.
