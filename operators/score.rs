@@ -114,7 +114,7 @@ impl<U: Unit> Operator for UserScorer<U> {
     }
 
     fn demonstration(&self) -> Option<String> {
-        demonstration([self.model.graph()])
+        demonstration(std::iter::once(self.model.graph()))
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {

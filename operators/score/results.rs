@@ -74,6 +74,10 @@ impl<U: Unit> Operator for ResultScorer<U> {
         self.scorer.model()
     }
 
+    fn demonstration(&self) -> Option<String> {
+        Operator::demonstration(&*self.scorer)
+    }
+
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         // The original, a result of about its size, and what is made ready of it.
         bytes_to_decode(picture, bytes) * 2 + self.scorer.bytes_to_prepare(picture, bytes)
