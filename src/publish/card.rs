@@ -162,7 +162,7 @@ fn piece_columns(pieces: &WantedPieces<'_>) -> String {
 fn rejected_columns(sort: Sort<'_, '_>) -> String {
     let (one, many) = (sort.1.singular(), sort.1.plural());
     let mut text = format!(
-        "\n`{many}_rejected/`: one row a {one} that is in no kept picture's row, of kept and of rejected pictures alike. `{one}` is its \
+        "\n`{many}_rejected/`: a row for each of the {many} that are not published with a picture. `{one}` is its \
          number; `stage` to `message` are as in `rejected/`. `rejected` says whose reason that is: the {one}'s own, or that of its \
          `picture` where the {one} passed everything. `content` and `scores` are those that the {one} had when it ended; what nobody \
          knew yet is null, here and in the other columns.\n\n| column | type |\n|---|---|\n"

@@ -192,23 +192,33 @@ pub struct Demonstration {
 }
 
 impl Demonstration {
-    /// `detect (a model of the demo), judge (the embedded judge)`.
+    /// What there is, each with its stages.
     ///
     /// ```
     /// use threshflow::publish::Demonstration;
     /// let of = |stage: &str, what: &str| Demonstration { stage: stage.to_owned(), what: what.to_owned() };
-    /// let all = [of("detect", "a model of the demo"), of("judge", "the embedded judge")];
-    /// assert_eq!(Demonstration::list(&all), "detect (a model of the demo), judge (the embedded judge)");
+    /// let all = [of("detect", "a demo's model"), of("judge", "the embedded judge"), of("segment", "a demo's model")];
+    /// assert_eq!(Demonstration::list(&all), "a demo's model (detect, segment), the embedded judge (judge)");
     /// ```
     pub fn list(all: &[Demonstration]) -> String {
-        let all: Vec<String> = all.iter().map(|one| format!("{} ({})", one.stage, one.what)).collect();
-        all.join(", ")
+        let mut sorts: Vec<(&str, Vec<&str>)> = Vec::new();
+        for Demonstration { stage, what } in all {
+            match sorts.iter_mut().find(|(known, _)| known == what) {
+                Some((_, stages)) => stages.push(stage),
+                None => sorts.push((what, vec![stage])),
+            }
+        }
+        let sorts = sorts.iter().map(|(what, stages)| format!("{what} ({})", stages.join(", ")));
+        sorts.collect::<Vec<_>>().join(", ")
     }
 
     /// A sentence for the card and the page about the set; none where there is nothing to say.
     pub fn sentence(all: &[Demonstration]) -> Option<String> {
         (!all.is_empty()).then(|| {
-            format!("Made with demonstration models: not for training. These stages were there to demonstrate: {}.", Demonstration::list(all))
+            format!(
+                "Made with demonstration models: not for training. There to demonstrate: {}.",
+                Demonstration::list(all)
+            )
         })
     }
 }

@@ -99,14 +99,8 @@ fn said(desk: &Desk, models: &Models, own: Own) -> Vec<Value> {
     for page in ["out/README.md", "report.html"] {
         let page = String::from_utf8(read(page)).expect("text");
         assert_eq!(page.contains(SAYS), !stages.is_empty());
-        let named = |stage: &Value| {
-            let named = format!(
-                "{} ({})",
-                stage["stage"].as_str().expect("a name"),
-                stage["what"].as_str().expect("what")
-            );
-            page.contains(&named)
-        };
+        let names = |stage: &Value, field: &str| page.contains(stage[field].as_str().expect("text"));
+        let named = |stage: &Value| names(stage, "stage") && names(stage, "what");
         assert!(stages.iter().all(named), "{stages:?}");
     }
     let warnings = stderr.lines().filter(|line| line.starts_with("warning: demonstration models")).count();

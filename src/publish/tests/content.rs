@@ -246,8 +246,8 @@ fn what_was_there_to_demonstrate_is_said_beside_the_parts_and_changes_none() {
     }
     assert_eq!(read_manifest(folder.path()).unwrap().unwrap().demonstration, world.demonstration);
     let card = String::from_utf8(told[Path::new("README.md")].clone()).unwrap();
-    let sentence = "**Made with demonstration models: not for training. These stages were there to demonstrate: aesthetic (a model of \
-                    the demo), judge (the <embedded> judge).**";
+    let sentence = "**Made with demonstration models: not for training. There to demonstrate: a model of the demo \
+                    (aesthetic), the <embedded> judge (judge).**";
     assert!(card.contains(sentence), "{card}");
     world.demonstration.clear();
     world.commit(folder.path()).unwrap();
