@@ -37,11 +37,9 @@ const AGREES: f32 = 0.1;
 
 mod agreement;
 mod measure;
-mod ssim;
 
 pub use agreement::{Agreement, Seen, Told};
 pub use measure::Measured;
-pub use ssim::windows;
 
 /// What was done, and where: the mask as an editor may widen it ([`widened`](crate::editors::paint::widened)); `None` for the whole
 /// picture.

@@ -2,13 +2,16 @@
 
 pub mod clip_crop;
 pub mod decode;
+pub mod decoded;
 pub mod full;
 pub mod letterbox;
 pub mod light;
 pub mod mask;
+pub mod pair;
 pub mod region_crop;
 pub mod resize;
 pub mod rle;
+pub mod ssim;
 
 /// A word on the command line that is none of those that mean something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,9 +3,9 @@
 use image::RgbImage;
 use threshflow::row::Refusal;
 
-use super::ssim::{WINDOW, windows};
 use crate::pixels::light::light;
 use crate::pixels::mask::Mask;
+use crate::pixels::ssim::{WINDOW, windows};
 
 /// A pixel has changed where one of its channels did by more than this, in levels of 255.
 const CHANGED: u8 = 10;

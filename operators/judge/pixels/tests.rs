@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use image::{Rgb, RgbImage};
 
-use super::ssim::WINDOW;
 use super::*;
+use crate::pixels::ssim::WINDOW;
 
 fn fixture(name: &str) -> RgbImage {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/ssim").join(name);
