@@ -16,6 +16,7 @@ use crate::pixels::mask::Mask;
 use crate::pixels::ssim::{WINDOW, windows_of};
 use align::{Alignment, shown_by};
 pub use align::{MOST_SHIFT, MOST_ZOOM};
+pub(crate) use edges::seam_inwards;
 use largest::largest;
 pub(crate) use near::near;
 
@@ -342,3 +343,5 @@ fn changed_outside([before, after]: [&RgbImage; 2], owners: &[u8], cast: [i16; 3
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::textured;

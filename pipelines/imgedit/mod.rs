@@ -95,11 +95,12 @@ dials! {
         /// How far the colours of all else may be off.
         colour_cast: ColourCast <= 255,
         /// Whether an edit may have changed nothing: 1, or 0 for no.
-        no_op: NoOp <= 1,
-        /// How well an edit must follow its instruction: its weakest turn counts.
-        follows: Follows >= 1,
+        no_op: NoOp <= 0,
+        /// How well an edit must follow its instruction: its weakest turn counts. The embedded judge gives 3 at most where no model
+        /// confirms it, and 2 where one contradicts.
+        follows: Follows >= 2.75,
         /// How natural an edit must look: its weakest turn counts.
-        natural: Natural >= 1,
+        natural: Natural >= 3,
         /// Whether what changed must be what the instruction names: 1, or 0 for both.
         object_match: ObjectMatch >= 0,
         /// How many edits must be left of a picture.

@@ -18,7 +18,7 @@ const LEAST_PAIRS: u64 = 8;
 pub(super) fn seam(pair: [&RgbImage; 2], seams: &[(&Mask, u8, Made)], owners: &[u8]) -> f32 {
     let of_one = |(mask, reach, made): &(&Mask, u8, Made)| {
         let pair = if *made == Made::After { pair } else { [pair[1], pair[0]] };
-        seam_of(pair, mask, *reach, owners)
+        seam_of(pair, surroundings(mask)?, (&near(mask, *reach), *reach), owners)
     };
     seams
         .iter()
@@ -46,11 +46,24 @@ impl Mean {
     }
 }
 
-/// `made` against `other`: the picture that an editor made and the one that it did not.
-fn seam_of([other, made]: [&RgbImage; 2], mask: &Mask, reach: u8, owners: &[u8]) -> Option<f32> {
-    let [left, top, right, bottom] = surroundings(mask)?;
-    let far = near(mask, reach);
-    let width = mask.width as usize;
+/// The same along the border of a mask and at each pixel inwards from it, as far as `depth`; 1 where it has no border. The first picture
+/// is the one that no editor made.
+pub(crate) fn seam_inwards(pair: [&RgbImage; 2], mask: &Mask, depth: u8, owners: &[u8]) -> f32 {
+    let rest = Mask { bits: mask.bits.iter().map(|bit| u8::from(*bit == 0)).collect(), ..*mask };
+    let seam =
+        surroundings(mask).and_then(|bounds| seam_of(pair, bounds, (&near(&rest, depth), depth), owners));
+    seam.unwrap_or(1.0)
+}
+
+/// `made` against `other`: the picture that an editor made and the one that it did not; `far` from the mask (or from what is not of it),
+/// up to `reach`.
+fn seam_of(
+    [other, made]: [&RgbImage; 2],
+    [left, top, right, bottom]: [usize; 4],
+    (far, reach): (&[u8], u8),
+    owners: &[u8],
+) -> Option<f32> {
+    let width = made.width() as usize;
     let mut edges = vec![[Mean::default(); 2]; usize::from(reach) + 1];
     let mut around = Mean::default();
     let (other, made) = (other.as_raw(), made.as_raw());
