@@ -25,6 +25,7 @@ use crate::plan::edit_plan::{Changes, EditType, MadeBy, Operation, Telling};
 
 pub use editors::Editors;
 use editors::{Asked, EditorAndCache};
+pub(crate) use pictures::PixelPair;
 pub use pictures::{EditPicture, EditPictures, MadePass};
 
 /// The pictures of an edit.
@@ -200,6 +201,15 @@ pub(crate) fn at_size_of(wanted: &RgbImage, picture: RgbImage) -> RgbImage {
         return picture;
     }
     image::imageops::resize(&picture, width, height, image::imageops::FilterType::CatmullRom)
+}
+
+/// The same of one that is shared: not copied where it has the size.
+pub(crate) fn shared_at_size_of(wanted: &RgbImage, picture: Arc<RgbImage>) -> Arc<RgbImage> {
+    if picture.dimensions() == wanted.dimensions() {
+        picture
+    } else {
+        Arc::new(at_size_of(wanted, (*picture).clone()))
+    }
 }
 
 /// What must come of a pass. An object that is taken out for `add` leaves nothing.

@@ -63,6 +63,8 @@ pub struct PlannedRegion {
     /// What its mask is remembered under.
     pub content: ContentHash,
     pub object: PlannedObject,
+    /// Whether the detector was sure of it.
+    pub sure: bool,
 }
 
 impl Planned {
@@ -141,7 +143,8 @@ impl EditSource {
             let row = Found::region_of(&found, &edit.image, number).ok_or_else(lost)?;
             let noun = found[usize::from(number)].noun_text.clone();
             let object = PlannedObject { noun, kind: row.kind, bbox: row.bbox() };
-            Ok(PlannedRegion { number, content: row.content(), object })
+            let sure = found[usize::from(number)].score >= SURE;
+            Ok(PlannedRegion { number, content: row.content(), object, sure })
         };
         let regions: Vec<PlannedRegion> = edit.choice.regions().map(region).collect::<Result<_, _>>()?;
         let mut planned = Planned {

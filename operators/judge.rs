@@ -13,9 +13,8 @@ use threshflow::memo::Inline;
 use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::Picture;
 
-use crate::edit::{EditPicture, EditPictures, at_size_of, operations_of_turn};
-use crate::edit_source::{Planned, end_frame, of_step};
-use crate::editors::made::pixels_of_file;
+use crate::edit::{EditPictures, operations_of_turn};
+use crate::edit_source::{Planned, of_step};
 use crate::editors::paint;
 use crate::instruct::StoredInstruction;
 use crate::judge::clip::{JudgeClip, ToSee};
@@ -23,7 +22,7 @@ use crate::judge::pixels::{Agreement, Measured};
 use crate::models::clip_model::VisionTower;
 use crate::onnx::Pooled;
 use crate::pixels::decode::{Purpose, decoder_stamp};
-use crate::pixels::full::{bytes_to_decode, pixels_of};
+use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::{EditType, Operation};
 use crate::plan::judgement::Judgement;
@@ -151,7 +150,6 @@ impl Judge {
         turn: usize,
         [before, after]: [&RgbImage; 2],
     ) -> Result<Vec<MeasuredStep>, Refusal> {
-        let after = &at_size_of(before, after.clone());
         let widened =
             |step: usize| of_step(masks, step).map(|mask| paint::widened(mask, paint::reach(mask.area())));
         let operations = operations_of_turn(planned, turn);
@@ -307,24 +305,17 @@ impl Operator for Judge {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<ToJudge, Refusal> {
-        let (Some(question), Some((picture, bytes))) = (subject.questions.first(), subject.picture) else {
-            return Err(Refusal::transient("no_picture", "there is nothing to look at"));
-        };
+        let no_question = || Refusal::transient("no_question", "there is no edit to judge");
+        let question = subject.questions.first().ok_or_else(no_question)?;
         let planned = self.pictures.source().planned(question)?;
         let stored = self.pictures.instruction(question)?;
-        let original = pixels_of(picture, bytes)?;
-        let pixels = |shown: &EditPicture| match shown {
-            EditPicture::Original => Ok(original.clone()),
-            EditPicture::EndFrame => end_frame(subject.end_frame),
-            EditPicture::Made(bytes) => pixels_of_file(bytes),
-        };
         let turns = self.pictures.of(question, &planned)?.into_iter().enumerate();
         match &self.by {
             JudgeBy::Pixels(_) => {
                 let masks = self.pictures.source().masks(&planned)?;
                 let said = (masks.as_slice(), stored.instruction.results.as_slice());
-                let measured = turns.map(|(turn, [before, after])| {
-                    let (before, after) = (at_size_of(&original, pixels(&before)?), pixels(&after)?);
+                let measured = turns.map(|(turn, shown)| {
+                    let [before, after] = self.pictures.pair(subject, &shown)?.pictures;
                     self.turn(&planned, said, turn, [&before, &after])
                 });
                 measured.collect::<Result<_, _>>().map(ToJudge::Measured)
@@ -333,7 +324,9 @@ impl Operator for Judge {
                 let reference = self.pictures.source().reference_picture(&stored.reference)?;
                 let said = (&stored, reference.as_ref());
                 let asked = turns.map(|(turn, [before, after])| {
-                    request(&planned, said, turn, [&pixels(&before)?, &pixels(&after)?])
+                    let pixels = |shown| self.pictures.pixels(subject, shown);
+                    let (before, after) = (pixels(&before)?, pixels(&after)?);
+                    request(&planned, said, turn, [&before, &after])
                 });
                 asked.collect::<Result<_, _>>().map(ToJudge::Ask)
             }

@@ -15,6 +15,7 @@
 //! | [`region_score`] | a CLIP and an aesthetic scorer, about the cut-out region | clip_score, aes_score |
 //! | [`instruct`] | a chat model, or a small grammar | the words of an edit; their handle is on the row |
 //! | [`edit`] | an editor, pass by pass | the pictures of an edit; their handle is on the row |
+//! | [`compare`](mod@compare) | nothing: pixels before and after | thirteen measures of what changed, and of what should not have |
 //! | [`judge`] | a chat model, or pixels and a CLIP | the scores of an edit |
 //! | [`score`] | any ONNX model with a `score.json` beside it | one number of the user's own |
 //! | [`dedup`] | the decoded picture | a perceptual hash of 56 bits |
@@ -24,6 +25,7 @@ pub mod aesthetic_head;
 pub mod area;
 pub mod caption;
 pub mod clip;
+pub mod compare;
 pub mod dedup;
 pub mod detect;
 pub mod edit;

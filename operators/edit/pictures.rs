@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use threshflow::lane::{Question, Stage};
+use image::RgbImage;
+use threshflow::lane::{Question, Stage, Subject};
 use threshflow::row::{ContentHash, Handle, Refusal, Row, Stamp, With};
 
-use super::{Edit, Edited, StoredEdit, StoredPass};
-use crate::edit_source::{EditSource, Planned};
+use super::{Edit, Edited, StoredEdit, StoredPass, shared_at_size_of};
+use crate::edit_source::{EditSource, Planned, end_frame};
+use crate::editors::made::pixels_of_file;
 use crate::instruct::{Instructed, StoredInstruction};
+use crate::pixels::decoded::Decoded;
+use crate::pixels::full::pixels_of;
 use crate::plan::edit_plan::Operation;
 use crate::plan::edit_plan::passes::{Shown, passes};
 
@@ -18,6 +22,7 @@ pub(crate) type Turns = Vec<(Shown, Shown)>;
 #[derive(Clone)]
 pub struct EditPictures {
     pub edits: Arc<Stage<Edit>>,
+    decoded: Arc<Decoded>,
 }
 
 /// A pass, and where what it made is remembered.
@@ -33,6 +38,13 @@ pub struct MadePass {
     pub picture: ContentHash,
 }
 
+/// A turn's pictures before and after, at the original's size.
+pub(crate) struct PixelPair {
+    pub(crate) pictures: [Arc<RgbImage>; 2],
+    /// How long the sides of the smaller one were as it came, as a factor of the original's: the root of the ratio of pixels.
+    pub(crate) resized: f32,
+}
+
 /// A picture of an edit as it is published.
 pub enum EditPicture {
     /// The sample's own file.
@@ -44,6 +56,53 @@ pub enum EditPicture {
 }
 
 impl EditPictures {
+    /// Of these edits. All that share it decode a picture once, as long as it is among the last `decoded` bytes of pixels.
+    pub fn new(edits: Arc<Stage<Edit>>, decoded: u64) -> Self {
+        EditPictures { edits, decoded: Decoded::new(decoded) }
+    }
+
+    /// A picture of the edit as pixels, as shown. For whoever is asked about the edit: it is shown the sample.
+    pub(crate) fn pixels(
+        &self,
+        subject: &Subject<'_>,
+        shown: &EditPicture,
+    ) -> Result<Arc<RgbImage>, Refusal> {
+        match shown {
+            EditPicture::Original => {
+                let (picture, bytes) = subject.look()?;
+                self.decoded.look(bytes, picture.orientation, || pixels_of(picture, bytes))
+            }
+            EditPicture::EndFrame => match subject.end_frame {
+                None => end_frame(None).map(Arc::new),
+                Some(frame) => {
+                    let orientation = frame.looked.clone()?.orientation;
+                    self.decoded.look(frame.bytes, orientation, || end_frame(Some(frame)))
+                }
+            },
+            // Its file says itself how it is shown.
+            EditPicture::Made(bytes) => self.decoded.look(bytes, 0, || pixels_of_file(bytes)),
+        }
+    }
+
+    /// Both pictures of a turn as pixels, the first at the original's size.
+    pub(crate) fn pair(
+        &self,
+        subject: &Subject<'_>,
+        [before, after]: &[EditPicture; 2],
+    ) -> Result<PixelPair, Refusal> {
+        let original = self.pixels(subject, &EditPicture::Original)?;
+        let (before, after) = (self.pixels(subject, before)?, self.pixels(subject, after)?);
+        let pixels = |picture: &RgbImage| f64::from(picture.width()) * f64::from(picture.height());
+        let resized = (pixels(&before).min(pixels(&after)) / pixels(&original)).sqrt() as f32;
+        let pictures = [before, after].map(|picture| shared_at_size_of(&original, picture));
+        Ok(PixelPair { pictures, resized })
+    }
+
+    /// The bytes of pixels that are kept now, and how many pictures were decoded in all.
+    pub fn decoded(&self) -> (u64, u64) {
+        self.decoded.counts()
+    }
+
     /// What the turns of the edit show, with the pictures that were made for them. `edit_type` and `operations` are those of
     /// the edit's plan.
     pub fn of(&self, question: &Question, planned: &Planned) -> Result<Vec<[EditPicture; 2]>, Refusal> {

@@ -21,7 +21,7 @@ use crate::plan::edit_plan::words::without_article;
 use crate::plan::edit_plan::{Changes, Operation, Shows};
 
 /// Raise this when the code changes what is looked at.
-const VERSION: &[u8] = b"judge_clip/1";
+const VERSION: &[u8] = b"judge_clip/2";
 
 /// Crops that are laid out for the tower at once; a GPU takes them in one run.
 const MOST_CROPS: usize = 32;
@@ -38,6 +38,10 @@ pub struct ToSee {
     crops: [Vec<u8>; 2],
     noun: NounTexts,
     target: Option<Vec<f32>>,
+    /// The other nouns that were found in the picture.
+    rivals: Vec<Vec<f32>>,
+    /// Whether the detector was sure of the region.
+    sure: bool,
 }
 
 impl JudgeClip {
@@ -102,6 +106,7 @@ impl JudgeClip {
         result: Option<&str>,
         [before, after]: [&RgbImage; 2],
     ) -> Result<Option<ToSee>, Refusal> {
+        let sure = planned.region_of(step).is_none_or(|region| region.sure);
         let (noun, mask) = match (planned.region_of(step), of_step(masks, step), planned.sure.first()) {
             _ if operation.shows() == Shows::Unknown => return Ok(None),
             (Some(region), Some(mask), _) => (region.object.noun.as_str(), seen_of(operation, mask)),
@@ -112,7 +117,9 @@ impl JudgeClip {
         };
         let target = target_of(operation, result).map(|target| self.region.text(&target)).transpose()?;
         let crops = [self.region.crop(before, &mask)?, self.region.crop(after, &mask)?];
-        Ok(Some(ToSee { crops, noun: self.region.noun(noun)?, target }))
+        let rivals = planned.objects.iter().filter(|rival| *rival != noun);
+        let rivals = rivals.map(|rival| self.region.text(rival)).collect::<Result<_, Refusal>>()?;
+        Ok(Some(ToSee { crops, noun: self.region.noun(noun)?, target, rivals, sure }))
     }
 
     /// How each region agrees with its words, in order.
@@ -135,8 +142,13 @@ impl JudgeClip {
             // Both are taken off, whatever the first is.
             let (before, after) = (next(), next());
             let (before, after) = (before?, after?);
-            let seen =
-                Seen { crops: [&before, &after], noun: &region.noun, target: region.target.as_deref() };
+            let seen = Seen {
+                crops: [&before, &after],
+                noun: &region.noun,
+                target: region.target.as_deref(),
+                rivals: &region.rivals,
+                sure: region.sure,
+            };
             Agreement::of(&seen).ok_or_else(|| {
                 Refusal::permanent(
                     "not_a_number",
@@ -156,9 +168,12 @@ impl JudgeClip {
         let chosen = planned.regions.iter().map(|region| region.object.noun.as_str());
         let styled = planned.plan.steps.iter().any(|step| step.operation.changes() == Changes::Picture);
         let sure = planned.sure.first().filter(|_| styled);
-        let nouns = chosen.chain(sure.map(|(noun, _)| noun.as_str()));
+        let nouns: Vec<&str> = chosen.chain(sure.map(|(noun, _)| noun.as_str())).collect();
+        let rivals = planned.objects.iter().map(String::as_str).filter(|rival| !nouns.contains(rival));
+        let rivals: Vec<&str> = if nouns.is_empty() { Vec::new() } else { rivals.collect() };
         let mut unknown = self.region.unknown_nouns(nouns);
         unknown.extend(self.region.unknown_texts(targets.iter().map(String::as_str)));
+        unknown.extend(self.region.unknown_texts(rivals.into_iter()));
         unknown
     }
 }

@@ -1,47 +1,54 @@
 //! The embedded judge. It looks at pixels and, if there is a CLIP, at what the CLIP says of the edited region. It asks no server.
 //!
-//! It is plain. In the pixels it sees whether something changed where it should, and nothing where it should not. Only a CLIP can tell a
-//! cat from a dog. The numbers are those of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`.
+//! It is plain, and says no more than it can know. In the pixels it sees whether something changed where it should, and nothing where it
+//! should not; whether that has a seam, and the grain and the sharpness of what surrounds it. Only a CLIP can tell a cat from a dog.
 //!
-//! | operation | follows | natural |
+//! `follows` starts from what was done, `did` of 0 to 1, and ends by what a CLIP says of the words ([`Evidence`]):
+//!
+//! | evidence | follows |
+//! |---|---|
+//! | none: there is no CLIP, or the words are of no region | `1 + 2 did`, at most 3 |
+//! | a CLIP looked, and does not tell | `1 + 1.5 did`, at most 2.5 |
+//! | it confirms, by `c` of 0 to 1 | `1 + 2 did (1 + c)`, at most 5 |
+//! | it contradicts, by `c` | `1 + did (1 - c)`, at most 2 |
+//!
+//! | operation | did | natural |
 //! |---|---|---|
-//! | remove | `1 + 4 did clip` | `1 + 4 stayed (0.3 + 0.5 familiar + 0.2 even)` |
-//! | add, replace, visual, background | `1 + 4 did clip` | `1 + 4 stayed seamless` |
-//! | adjust | `1 + 4 did (0.7 + 0.3 kept)` | `1 + 4 stayed seamless clip` |
-//! | style | `1 + 4 did` | `1 + 4 kept clip` |
-//! | action | `1 + 4 up(changed, 0.02)` | `1 + 4 ssim` |
-//! | extract | `1 + 4 clean intact` | `1 + 4 intact clip`, with `intact = up(1 - changed, 0.8)` |
+//! | remove | `changed` | `1 + 4 stayed seam alike (0.3 + 0.5 familiar + 0.2 even)` |
+//! | add, replace, visual, background | `changed` | `1 + 4 stayed seam alike` |
+//! | adjust | `changed (0.7 + 0.3 kept)` | `1 + 4 stayed seam alike is` |
+//! | style | `changed` | `1 + 4 kept is` |
+//! | action | `up(changed pixels, 0.02)` | `1 + 4 ssim` |
+//! | extract | `clean intact` | `1 + 4 intact smooth is`, with `intact = up(1 - changed pixels, 0.8)` |
 //!
-//! with `did = sqrt(up(change, 0.05) up(changed, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where nothing is
-//! outside) and `seamless = 0.75 + 0.25 seam`.
-//!
-//! `clip = 0.75 + 0.25 agreed`, or 1 without a CLIP: a quarter of the scale at most, since small CLIPs are often wrong. [`Agreement::with`]
-//! says what `agreed` is: that a noun's cosine fell or rose with what was taken out or put in, or that the object is still what it was.
+//! The numbers are those of [`Measured`], cut to 0 to 1 where a fraction is meant; `up(x, at)` is `min(1, x / at)`. `changed =
+//! sqrt(up(change, 0.05) up(changed pixels, 0.5))`, `stayed = up(psnr - 20 dB, 20 dB) * ssim` outside of all masks (1 where nothing is
+//! outside), `alike = grain sharp`, and `is = 0.75 + 0.25 kept` of
+//! [`Agreement::kept`], 1 without a CLIP.
 //!
 //! An edit matches if three things hold. The change is in the region (for a style: all over; for an action: the structure holds; for an
-//! extract: the object is intact). It follows by 3 or more. If there is a CLIP, `agreed` is 0.1 or more. For an edit of several steps, the
-//! lowest counts.
+//! extract: the object is intact). It follows by 2.5 or more. No CLIP contradicts, or says that what must stay is lost. For an edit of several steps, the lowest counts.
 
 use image::RgbImage;
 use threshflow::row::Refusal;
 
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::{Changes, Operation, Shows};
+use crate::pixels::pair::Made;
+use crate::plan::edit_plan::{Changes, MadeBy, Operation};
 use crate::plan::judgement::Judgement;
 
 /// Raise this when the code changes what a score is.
-pub const VERSION: &[u8] = b"judge_pixels/2";
+pub const VERSION: &[u8] = b"judge_pixels/3";
 
-/// How far a CLIP must agree for an edit to match: it only has to lean that way.
-const AGREES: f32 = 0.1;
+/// How far what must stay what it is has to do so for an edit to match.
+const STAYS: f32 = 0.1;
 
 mod agreement;
 mod measure;
-mod ssim;
+mod texture;
 
-pub use agreement::{Agreement, Seen, Told};
+pub use agreement::{Agreement, Evidence, Seen, Told};
 pub use measure::Measured;
-pub use ssim::windows;
 
 /// What was done, and where: the mask as an editor may widen it ([`widened`](crate::editors::paint::widened)); `None` for the whole
 /// picture.
@@ -65,9 +72,17 @@ pub fn measure(before: &RgbImage, after: &RgbImage, steps: &[Step<'_>]) -> Resul
     let of_one = |(n, step): (usize, &Step<'_>)| {
         let others = steps.iter().enumerate().filter(|(m, _)| *m != n);
         let others: Vec<&Mask> = others.filter_map(|(_, step)| step.mask).collect();
-        Measured::of(before, after, step.mask, &others)
+        Measured::of([before, after], step.mask, &others, made(step.operation))
     };
     steps.iter().enumerate().map(of_one).collect()
+}
+
+/// In which picture what an editor made of the operation stands.
+fn made(operation: Operation) -> Made {
+    match operation.made() {
+        MadeBy::ByRemoval => Made::Before,
+        MadeBy::ByEditor | MadeBy::OnFilm => Made::After,
+    }
 }
 
 /// Of what is said of each step, the least; the reason is that of the step which was followed least.
@@ -89,34 +104,39 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
     let one = |value: f32| value.clamp(0.0, 1.0);
     let changed = (up(measured.change, 0.05) * up(measured.changed, 0.5)).sqrt();
     let stayed = up(measured.psnr_outside - 20.0, 20.0) * one(measured.ssim_outside);
-    let seamless = stayed * (0.75 + 0.25 * one(measured.seam));
-    let (follows, natural, matches) = match operation {
+    let seamless = stayed * one(measured.seam) * one(measured.grain) * one(measured.sharp);
+    let kept = agreement.map_or(1.0, |agreement| agreement.kept(operation));
+    let is = 0.75 + 0.25 * kept;
+    let (did, natural, matches) = match operation {
         Operation::Remove => {
             let fits = 0.3 + 0.5 * one(measured.familiar) + 0.2 * one(measured.even);
-            (changed, stayed * fits, measured.focus >= 0.8)
+            (changed, seamless * fits, measured.focus >= 0.8)
         }
         Operation::Add | Operation::Replace | Operation::Visual | Operation::Background => {
             (changed, seamless, measured.focus >= 0.8)
         }
-        Operation::Adjust => (changed * (0.7 + 0.3 * one(measured.kept)), seamless, measured.focus >= 0.8),
-        Operation::Style => (changed, one(measured.kept), measured.changed >= 0.3),
+        Operation::Adjust => {
+            (changed * (0.7 + 0.3 * one(measured.kept)), seamless * is, measured.focus >= 0.8)
+        }
+        Operation::Style => (changed, one(measured.kept) * is, measured.changed >= 0.3),
         Operation::Action => (up(measured.changed, 0.02), one(measured.ssim), measured.kept >= 0.3),
         Operation::Extract => {
             let intact = up(1.0 - measured.changed, 0.8);
-            (one(measured.clean) * intact, intact, intact >= 0.8)
+            (one(measured.clean) * intact, intact * one(measured.smooth) * is, intact >= 0.8)
         }
     };
-    let agreed = agreement.map_or(1.0, |agreement| agreement.with(operation));
-    let weighed = 0.75 + 0.25 * agreed;
-    let (follows, natural) = match operation.shows() {
-        Shows::Altered | Shows::Same => (follows, natural * weighed),
-        Shows::Gone | Shows::Come | Shows::Another | Shows::Unknown => (follows * weighed, natural),
-    };
-    let follows = 1.0 + 4.0 * follows;
+    let evidence = agreement.map_or(Evidence::Unseen, |agreement| agreement.evidence(operation));
+    let follows = 1.0
+        + match evidence {
+            Evidence::Unseen => 2.0 * did,
+            Evidence::Undecided => 1.5 * did,
+            Evidence::Confirms(surely) => 2.0 * did * (1.0 + surely),
+            Evidence::Contradicts(surely) => did * (1.0 - surely),
+        };
     Judgement {
         follows,
         natural: 1.0 + 4.0 * natural,
-        matches: matches && follows >= 3.0 && agreed >= AGREES,
+        matches: matches && follows >= 2.5 && kept >= STAYS && !matches!(evidence, Evidence::Contradicts(_)),
         reason: reason(operation, measured, agreement),
     }
 }

@@ -5,6 +5,7 @@ mod words;
 use threshflow::shard::EndFrame;
 
 use super::*;
+use crate::edit::at_size_of;
 use crate::edit::tests::CaseOfTurns;
 use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::http::{Host, HostSettings};

@@ -2,15 +2,18 @@
 
 pub mod clip_crop;
 pub mod decode;
+pub mod decoded;
 pub mod fit;
 pub mod full;
 pub mod letterbox;
 pub mod light;
 pub mod mask;
+pub mod pair;
 mod pillow;
 pub mod region_crop;
 pub mod resize;
 pub mod rle;
+pub mod ssim;
 
 /// A word on the command line that is none of those that mean something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

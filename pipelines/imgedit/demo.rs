@@ -27,13 +27,14 @@ const FILMS: usize = 8;
 const EDITS: &str = "add=0.3,remove=0.3,replace=0.3,adjust=0.3,action,style=0.2,extract=0.3,visual=0.3,background,\
                      hybrid=0.3,content_memory=0.3,content_understanding=0.2,version_backtracking=0.2";
 
-/// Where the demo's detector is at its best.
-const FIRST: [&str; 1] = ["detection=0.4"];
-/// Where the dials stand then: only what its judge likes, only the best pictures, and looser than ever.
+/// Where the demo's detector is at its best; and all that is made, whatever the judge says of it.
+const FIRST: [&str; 3] = ["detection=0.4", "follows=1", "natural=1"];
+/// Where the dials stand then: by default, so that only what the judge vouches for is left; only the best pictures; and looser, so that
+/// of every type something is published.
 const TURNS: [&[&str]; 3] = [
-    &["detection=0.4", "follows=4", "natural=3.5"],
-    &["detection=0.4", "follows=4", "natural=3.5", "aesthetic=6"],
-    &["detection=0.4", "aesthetic=4.5"],
+    &["detection=0.4"],
+    &["detection=0.4", "aesthetic=6"],
+    &["detection=0.4", "follows=1.5", "natural=1.5", "aesthetic=4.5"],
 ];
 
 /// Makes data, runs, turns dials, and says what happened.

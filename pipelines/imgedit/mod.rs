@@ -1,4 +1,4 @@
-//! ImgEdit's five stages: pictures are filtered, described, grounded, put in words, edited and judged. Thirteen types of edits are tried
+//! ImgEdit's stages: pictures are filtered, described, grounded, put in words, edited, measured and judged. Thirteen types of edits are tried
 //! for every picture. If one type fails, the others are not affected.
 //!
 //! Each `ask` costs something and is answered once. Each `gate` has a dial that can be moved without asking again. Flags decide who
@@ -16,6 +16,10 @@ mod values;
 use std::path::Path;
 
 use operators::caption::Caption;
+use operators::compare::{
+    ChangedInside, ChangedOutside, ColourCast, Compare, DifferenceInside, DifferenceOutside, LargestChange,
+    NoOp, PsnrOutside, Resized, Seam, Shift, SsimOutside, Zoom,
+};
 use operators::edit::Edit;
 use operators::instruct::Instruct;
 use operators::judge::{Follows, Judge, Natural, ObjectMatch};
@@ -68,10 +72,37 @@ dials! {
         background_mask: MaskScore >= 0.75,
         /// How many regions must be left of a picture.
         regions: RegionCount >= 0,
-        /// How well an edit must follow its instruction: its weakest turn counts.
-        follows: Follows >= 1 by EditType,
+        /// How much of what an edit may change must have changed. The measures of a pair are those of its weakest turn.
+        changed_inside: ChangedInside >= 0,
+        /// How much of all else may have changed.
+        changed_outside: ChangedOutside <= 1,
+        /// How strong the change must be.
+        difference_inside: DifferenceInside >= 0,
+        /// How strongly all else may differ.
+        difference_outside: DifferenceOutside <= 1,
+        /// How true all else must have stayed: 99 where nothing differs.
+        psnr_outside: PsnrOutside >= 0,
+        /// How alike in structure all else must have stayed.
+        ssim_outside: SsimOutside >= -1,
+        /// How large a patch of all else may have changed.
+        largest_change: LargestChange <= 1,
+        /// How harsh the edge of the mask may be: 1 is no harsher than it was, or than what surrounds it.
+        seam: Seam <= 40,
+        /// How far all of the picture may have moved.
+        shift: Shift <= 4080,
+        /// How much larger or smaller everything may be drawn.
+        zoom: Zoom <= 1.25,
+        /// How large a picture must be as the editor gave it: 1 is the original's size.
+        resized: Resized >= 0,
+        /// How far the colours of all else may be off.
+        colour_cast: ColourCast <= 255,
+        /// Whether an edit may have changed nothing: 1, or 0 for no.
+        no_op: NoOp <= 0,
+        /// How well an edit must follow its instruction: its weakest turn counts. The embedded judge gives 3 at most where no model
+        /// confirms it, and 2 where one contradicts.
+        follows: Follows >= 2.75 by EditType,
         /// How natural an edit must look: its weakest turn counts.
-        natural: Natural >= 1 by EditType,
+        natural: Natural >= 3 by EditType,
         /// Whether what changed must be what the instruction names: 1, or 0 for both.
         object_match: ObjectMatch >= 0 by EditType,
         /// How many edits must be left of a picture.
@@ -90,6 +121,7 @@ pub struct ImgEdit {
     pub(crate) choose: Arc<Choose>,
     pub(crate) instruct: Arc<Stage<Instruct>>,
     pub(crate) edit: Arc<Stage<Edit>>,
+    pub(crate) compare: Arc<Stage<Compare>>,
     pub(crate) judge: Arc<Stage<Judge>>,
     pub(crate) recorder: ImgEditRecorder,
     pub(crate) illustrator: IllustrateEdits,
@@ -124,9 +156,25 @@ impl Pipeline for ImgEdit {
         // 4. Edit: the passes that the words come to.
         let edits = edits.ask(&self.edit);
 
-        // 5. Judge: what is good enough to be trained on.
+        // 5. Measure: what changed where it should, and what should have stayed.
+        let edits = edits.ask(&self.compare);
+
+        // 6. Judge: what is good enough to be trained on.
         let edits = edits.ask(&self.judge);
         let edits = edits.gate_either([vec![
+            dial.no_op.passes(),
+            dial.changed_inside.passes(),
+            dial.changed_outside.passes(),
+            dial.difference_inside.passes(),
+            dial.difference_outside.passes(),
+            dial.psnr_outside.passes(),
+            dial.ssim_outside.passes(),
+            dial.largest_change.passes(),
+            dial.seam.passes(),
+            dial.shift.passes(),
+            dial.zoom.passes(),
+            dial.resized.passes(),
+            dial.colour_cast.passes(),
             dial.follows.passes(),
             dial.natural.passes(),
             dial.object_match.passes(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use operators::caption::{Caption, CaptionBy, CaptionSource, FixedVocabulary, Sidecars};
+use operators::compare::Compare;
 use operators::edit::{Edit, EditPictures, Editors};
 use operators::edit_source::EditSource;
 use operators::editors::Editor;
@@ -293,7 +294,9 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
     let editors = Editors::open(editors, args.seed, lanes)?;
     let tried = EditType::ALL.into_iter().filter(|edit_type| args.edits.of(*edit_type) > 0.0);
     let edit = Stage::open(Edit::new(editors, source, instruct.clone()).trying(tried), lanes)?;
-    let pictures = EditPictures { edits: edit.clone() };
+    // Of the pictures that a comparison decodes, so many bytes are kept for the judge and for other edits of the same picture.
+    let pictures = EditPictures::new(edit.clone(), lanes.budget().capacity() / 8);
+    let compare = Stage::open(Compare::new(pictures.clone()), lanes)?;
     let judge_url = args.chat.judge_url.as_deref();
     let by = match endpoints.chat("judge_chat", &args.chat.judge_model, judge_url)? {
         Some(chat) => JudgeBy::Chat(chat),
@@ -322,6 +325,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
             stamp_of(&region_score),
             stamp_of(&instruct),
             stamp_of(&edit),
+            stamp_of(&compare),
             stamp_of(&judge),
         ],
         judge_model: judge.operator().model(),
@@ -337,6 +341,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
         choose,
         instruct,
         edit,
+        compare,
         judge,
         recorder,
         illustrator,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use operators::compare;
 use operators::edit::EditPictures;
 use operators::edit_source::{PlannedRegion, operations_text};
 use operators::editors::references;
@@ -24,7 +25,7 @@ use kit::edit_record::{
 use kit::region_record::RegionRecorder;
 
 /// Raise this when the code changes what a row of an edit is.
-const VERSION: &[u8] = b"imgedit_record/2";
+const VERSION: &[u8] = b"imgedit_record/3";
 
 /// Writes records of pictures and of their edits out of what the stages remember.
 pub(crate) struct ImgEditRecorder {
@@ -205,7 +206,7 @@ fn row(edit: &OpenRecord) -> Result<Map<String, Value>, String> {
         let known = edit.scores.iter().find(|(known, _)| known == name);
         known.map_or(Value::Null, |(_, score)| json!(score))
     };
-    let row = json!({
+    let mut row = json!({
         "edit_type": edit.edit_type.name(),
         "picture": edit.original_path,
         "prompts": is_told.then_some(prompts),
@@ -220,8 +221,12 @@ fn row(edit: &OpenRecord) -> Result<Map<String, Value>, String> {
         "judge": is_judged.then_some(&edit.judge_model),
         "record": text,
     });
-    match row {
-        Value::Object(row) => Ok(row),
+    let measures = compare::COLUMNS.into_iter().map(|name| (name.to_owned(), score(name)));
+    match &mut row {
+        Value::Object(row) => {
+            row.extend(measures);
+            Ok(std::mem::take(row))
+        }
         _ => Err("an edit's row is no object".to_owned()),
     }
 }
@@ -259,7 +264,7 @@ impl Recorder for ImgEditRecorder {
             ("bbox", Nested::List(Box::new(Nested::Float64))),
             ("mask", Nested::Text),
         ]);
-        vec![
+        let mut columns = vec![
             ("edit_type", Nested::Text),
             ("picture", Nested::Text),
             ("prompts", texts()),
@@ -272,8 +277,10 @@ impl Recorder for ImgEditRecorder {
             ("object_match", Nested::Float32),
             ("reasons", texts()),
             ("judge", Nested::Text),
-            ("record", Nested::Text),
-        ]
+        ];
+        columns.extend(compare::COLUMNS.map(|name| (name, Nested::Float32)));
+        columns.push(("record", Nested::Text));
+        columns
     }
 
     fn edits(&self, picture: &KeptPicture<'_>) -> Result<Vec<Map<String, Value>>, String> {

@@ -43,6 +43,12 @@ fn command(folder: &Path, subcommand: &str, more: &[&str]) -> Vec<String> {
     for (flag, part) in places {
         command.extend([flag.to_owned(), path(part)]);
     }
+    // All that is made is kept, where nothing else is said.
+    for (dial, value) in [("follows", "1"), ("natural", "1"), ("no_op", "1")] {
+        if !more.iter().any(|word| word.starts_with(&format!("--set={dial}="))) {
+            command.push(format!("--set={dial}={value}"));
+        }
+    }
     command.extend(more.iter().map(|word| (*word).to_owned()));
     command
 }
@@ -138,7 +144,7 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
         assert!(rows("rejected") > 0 && rows("regions_rejected") > 0 && rows("edits_rejected") > 0);
     }
     run_unasked(folder.path(), &[EDITS]);
-    let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=3"];
+    let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=2"];
     run_unasked(folder.path(), &tighter);
     let left = edits(folder.path());
     assert_eq!(left.len() as u64, published(folder.path()));

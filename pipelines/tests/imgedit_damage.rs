@@ -47,7 +47,7 @@ impl Desk {
 
     fn run(&self) -> Ended {
         self.ask(&format!(
-            "run --json --backend=embedded --max-error-rate=1 --pixels-apart=20 --set=short_side=0 --set=detection=0.4 \
+            "run --json --backend=embedded --max-error-rate=1 --pixels-apart=20 --set=short_side=0 --set=detection=0.4 --set=follows=1 --set=natural=1 \
              --aesthetic {MODELS}/aesthetic --detector {MODELS}/detect --detector-text {MODELS}/clip --segmenter {MODELS}/segment \
              --clip {MODELS}/clip --shards shards --store store --out out --vocabulary vocabulary.txt {EDITS}"
         ))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::{AskLog, Asked, Lanes, Question, StageStatus, Watched, lock};
-use crate::memo::{INLINE, Inline, Memo, MemoError, Remembered, Written};
+use crate::memo::{Inline, Memo, MemoError, NARROW, Remembered, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
 /// Bytes of answers that are kept in memory beside the memo; what does not fit is read from disk each time.
@@ -186,8 +186,8 @@ impl AnswerCache {
             return Err(Refusal::transient("wrong_count", message));
         }
         let written = |blob: Vec<u8>| {
-            let mut hash = [0; INLINE];
-            hash.copy_from_slice(&ContentHash::of(&blob).0[..INLINE]);
+            let mut hash = [0; NARROW];
+            hash.copy_from_slice(&ContentHash::of(&blob).0[..NARROW]);
             Written { inline: Inline::of(hash), blob: Some(blob) }
         };
         let mut batch = Vec::with_capacity(missing.len());

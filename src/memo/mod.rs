@@ -1,8 +1,8 @@
 //! The durable store of answers: (stamp, content) -> answer, write-once.
 //!
 //! There is one append-only log for each stamp (`log`), and an index in memory of about 32 bytes an answer. An answer has an inline part of
-//! up to `INLINE` bytes (every score fits), which is in the index. So replaying ten million rows reads the log once from start to end and
-//! never seeks. An answer may also have a blob of any size (boxes, a mask, an embedding), which stays on disk and is read by its place.
+//! up to `INLINE` bytes, which is in memory: up to `NARROW` bytes (every score fits) in the index, more beside it. So replaying ten million
+//! rows reads the log once from start to end and never seeks. An answer may also have a blob of any size (boxes, a mask, an embedding), which stays on disk and is read by its place.
 //!
 //! Write-once: models do not always give the same answer, so the first answer wins, and every later asker gets the first. A refusal is an
 //! answer too. It is remembered with its *generation*, and is forgotten when the memo is opened with a higher generation (`--retry`).
@@ -25,8 +25,11 @@ pub use damage::Damage;
 use crate::row::{ContentHash, Refusal, Stamp};
 use log::{Kind, Log, Record};
 
-/// The most bytes of the inline part of an answer.
-pub(crate) const INLINE: usize = 7;
+/// The most bytes of the inline part of an answer: sixteen scores of two bytes.
+pub(crate) const INLINE: usize = 32;
+
+/// So many of them lie in the index itself. A longer inline part lies beside it.
+pub(crate) const NARROW: usize = 7;
 
 /// The most places that are reserved before a memo's log is read.
 const MOST_RESERVED: usize = 1 << 24;
@@ -99,7 +102,8 @@ pub enum Access {
     ReadOnly,
 }
 
-/// An inline part: its length and its bytes, or [`REFUSED`], or [`FORGOTTEN`]. Packed into eight bytes, since there is one for every answer.
+/// An inline part: its length and its bytes (of one longer than [`NARROW`], its place among [`Index::wide`]); or [`REFUSED`], or
+/// [`FORGOTTEN`]. Packed into eight bytes, since there is one for every answer.
 #[derive(Clone, Copy)]
 struct Slot(u64);
 
@@ -110,10 +114,13 @@ impl Slot {
     const REFUSED: Slot = Slot((REFUSED as u64) << 56);
     const FORGOTTEN: Slot = Slot((FORGOTTEN as u64) << 56);
 
-    fn inline(bytes: &[u8]) -> Self {
+    fn narrow(bytes: &[u8]) -> Self {
         let mut low = [0; 8];
         low[..bytes.len()].copy_from_slice(bytes);
         Slot((bytes.len() as u64) << 56 | u64::from_le_bytes(low))
+    }
+    fn wide(length: usize, place: usize) -> Self {
+        Slot((length as u64) << 56 | place as u64)
     }
     fn tag(self) -> u8 {
         (self.0 >> 56) as u8
@@ -134,6 +141,8 @@ const NO_BLOB: u64 = u64::MAX;
 #[derive(Default)]
 struct Index {
     answers: Vec<(ContentHash, Slot)>,
+    /// Inline parts of more than [`NARROW`] bytes.
+    wide: Vec<[u8; INLINE]>,
     places: hashbrown::HashTable<u32>,
     /// Where the blobs of the first so many answers lie in the log; empty where no answer has one.
     blobs: Vec<u64>,
@@ -169,6 +178,16 @@ impl Index {
         }
     }
 
+    fn insert_answer(&mut self, content: ContentHash, inline: &[u8], blob: u64) {
+        let slot = if inline.len() <= NARROW {
+            Slot::narrow(inline)
+        } else {
+            self.wide.push(Inline::new(inline).bytes);
+            Slot::wide(inline.len(), self.wide.len() - 1)
+        };
+        self.insert(content, slot, blob);
+    }
+
     fn insert(&mut self, content: ContentHash, slot: Slot, blob: u64) {
         let known = self.place(&content);
         let place = known.unwrap_or(self.answers.len());
@@ -195,7 +214,10 @@ impl Index {
         Some(match slot.tag() {
             REFUSED => Remembered::Refused(self.refusals.get(content)?.clone()),
             FORGOTTEN => return None,
-            len => Remembered::Answer(Inline::new(&slot.low().to_le_bytes()[..len as usize])),
+            len if usize::from(len) <= NARROW => {
+                Remembered::Answer(Inline::new(&slot.low().to_le_bytes()[..len as usize]))
+            }
+            len => Remembered::Answer(Inline { len, bytes: *self.wide.get(slot.low() as usize)? }),
         })
     }
 }
@@ -255,7 +277,7 @@ impl Memo {
                     _ => (record.payload.len() <= INLINE).then_some((record.payload, NO_BLOB)),
                 };
                 if let Some((head, blob)) = split {
-                    index.insert(record.content, Slot::inline(head), blob);
+                    index.insert_answer(record.content, head, blob);
                 }
             }
         };
@@ -412,7 +434,7 @@ impl Memo {
                 }
                 Ok(answer) => {
                     let blob = offset.filter(|_| answer.blob.is_some()).unwrap_or(NO_BLOB);
-                    index.insert(*content, Slot::inline(answer.inline.bytes()), blob);
+                    index.insert_answer(*content, answer.inline.bytes(), blob);
                 }
             }
         }

@@ -38,6 +38,30 @@ fn the_first_answer_wins_and_outlives_the_process() {
 }
 
 #[test]
+fn an_inline_part_of_any_length_comes_back_as_it_was_put() {
+    let folder = tempfile::tempdir().unwrap();
+    let memo = open(folder.path(), 0);
+    let part = |length: u64| -> Vec<u8> { (0..length).map(|n| (n * 7 + length) as u8).collect() };
+    let lengths = 0..=INLINE as u64;
+    for length in lengths.clone() {
+        // Every other one has a blob beside it.
+        let blob = (length % 2 == 0).then_some(b"blob".as_slice());
+        put_body(&memo, length, Ok(&part(length)), blob);
+    }
+    memo.forget(&content(20)).unwrap();
+    put(&memo, 20, Ok(&part(30)));
+    for memo in [memo, open(folder.path(), 0)] {
+        for length in lengths.clone().filter(|length| *length != 20) {
+            assert_eq!(memo.get(&content(length)), Some(Remembered::Answer(Inline::new(&part(length)))));
+            let blob = if length % 2 == 0 { b"blob".to_vec() } else { Vec::new() };
+            assert_eq!(memo.read(&content(length)).unwrap(), Some(Ok(blob)));
+        }
+        let again = Some(Remembered::Answer(Inline::new(&part(30))));
+        assert_eq!(memo.get(&content(20)), again, "forgotten, and answered anew");
+    }
+}
+
+#[test]
 fn bodies_are_read_from_disk_compressed_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let memo = open(folder.path(), 0);

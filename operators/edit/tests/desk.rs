@@ -488,6 +488,6 @@ impl Desk {
         let content = With::new(row, Handle::<crate::instruct::Instructed>::of(&words)).content();
         let written = Written { inline: reply.answer.to_inline(), blob: reply.blob };
         stage.memo().put(&[(content, Ok(written))]).unwrap();
-        (EditPictures { edits: stage }, question)
+        (EditPictures::new(stage, 1 << 20), question)
     }
 }

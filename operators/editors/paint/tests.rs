@@ -5,6 +5,7 @@ use image::{Rgb, RgbImage};
 use super::recolour::lab;
 use super::*;
 use crate::judge::pixels::Measured;
+use crate::pixels::pair::Made;
 
 const WIDTH: u32 = 150;
 const HEIGHT: u32 = 110;
@@ -64,7 +65,7 @@ fn reference() -> RgbImage {
 }
 
 fn mean_error(one: &RgbImage, other: &RgbImage, mask: &Mask) -> f32 {
-    Measured::of(one, other, Some(mask), &[]).unwrap().change * 255.0
+    Measured::of([one, other], Some(mask), &[], Made::After).unwrap().change * 255.0
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn nothing_changes_outside_and_much_inside_and_always_the_same() {
         let pairs = picture.pixels().zip(after.pixels()).zip(&wide.bits);
         let outside = pairs.filter(|((old, new), bit)| **bit == 0 && old != new).count();
         assert_eq!(outside, 0, "{operation:?} changed pixels outside");
-        let changed = Measured::of(&picture, &after, Some(&mask), &[]).unwrap().changed;
+        let changed = Measured::of([&picture, &after], Some(&mask), &[], Made::After).unwrap().changed;
         assert!(changed >= least, "{operation:?} changed {changed} of the region");
         assert_eq!(Paint.edit(&pass), Paint.edit(&pass), "{operation:?}");
     }
@@ -174,7 +175,7 @@ fn colours_are_what_they_are_called() {
         } else {
             assert!(strong < 0.05, "{name} has a colour: {strong}");
         }
-        let kept = Measured::of(&picture, &after, Some(&mask), &[]).unwrap().kept;
+        let kept = Measured::of([&picture, &after], Some(&mask), &[], Made::After).unwrap().kept;
         assert!(kept > 0.8, "{name}: light and shade agree by {kept} only");
     }
 }
@@ -259,7 +260,7 @@ fn styles_change_the_picture_and_leave_what_is_in_it() {
     for &name in styles() {
         let after = made(&pass(Operation::Style, &picture, None, name));
         assert_eq!(after.dimensions(), picture.dimensions());
-        let measured = Measured::of(&picture, &after, None, &[]).unwrap();
+        let measured = Measured::of([&picture, &after], None, &[], Made::After).unwrap();
         assert!(measured.change > 0.01, "{name} changed {}", measured.change);
         // Lines are thick on so small a picture.
         let least = if ["pencil sketch", "comic"].contains(&name) { 0.2 } else { 0.6 };

@@ -63,7 +63,8 @@ fn mask() -> Mask {
 fn planned(operation: Operation) -> Planned {
     let bbox = [23.0, 13.0, 58.0, 48.0];
     let object = PlannedObject { noun: "red".into(), kind: RegionKind::Object, bbox };
-    let region = PlannedRegion { number: 0, content: ContentHash::default(), object: object.clone() };
+    let region =
+        PlannedRegion { number: 0, content: ContentHash::default(), object: object.clone(), sure: true };
     let about = operation != Operation::Style;
     Planned {
         plan: EditPlan {
@@ -100,11 +101,11 @@ fn an_object_that_is_gone_scores_higher_than_one_that_only_changed() {
     let folder = tempfile::tempdir().unwrap();
     for clip in clips(folder.path()) {
         let [gone, by_pixels] = said(&clip, Operation::Remove, "", [REDDISH, BLUE]);
-        assert!(gone == Judgement { reason: gone.reason.clone(), ..by_pixels }, "{gone:?}");
-        assert!(gone.follows == 5.0 && gone.matches, "{gone:?}");
+        assert!(gone.natural == by_pixels.natural && by_pixels.follows == 3.0, "pixels alone: {by_pixels:?}");
+        assert!(gone.follows > 4.9 && gone.matches, "{gone:?}");
         let [there, by_pixels] = said(&clip, Operation::Remove, "", [REDDISH, RED]);
-        assert!(by_pixels.follows == 5.0 && by_pixels.matches, "pixels did change: {by_pixels:?}");
-        assert!(there.follows == 4.0 && !there.matches, "it is still there: {there:?}");
+        assert!(by_pixels.follows == 3.0 && by_pixels.matches, "pixels did change: {by_pixels:?}");
+        assert!(there.follows <= 2.0 && !there.matches, "it is still there: {there:?}");
         let [untouched, _] = said(&clip, Operation::Remove, "", [RED, RED]);
         assert!(untouched.follows == 1.0 && !untouched.matches, "{untouched:?}");
     }
@@ -116,12 +117,13 @@ fn what_is_put_in_must_be_seen_or_what_was_there_be_gone() {
     for clip in clips(folder.path()) {
         let follows =
             |operation, result, colours| said(&clip, operation, result, colours).map(|said| said.follows);
-        assert_eq!(follows(Operation::Add, "", [BLUE, RED]), [5.0, 5.0]);
-        assert_eq!(follows(Operation::Add, "", [RED, BLUE]), [4.0, 5.0]);
+        let confirmed = |[with, alone]: [f32; 2]| with > 4.5 && alone == 3.0;
+        let contradicted = |[with, alone]: [f32; 2]| with <= 2.0 && alone == 3.0;
+        assert!(confirmed(follows(Operation::Add, "", [BLUE, RED])));
+        assert!(contradicted(follows(Operation::Add, "", [RED, BLUE])));
         for operation in [Operation::Replace, Operation::Visual] {
-            assert_eq!(follows(operation, "a green", [RED, GREEN]), [5.0, 5.0]);
-            assert_eq!(follows(operation, "a blue", [RED, GREEN]), [5.0, 5.0], "red is gone");
-            assert_eq!(follows(operation, "a blue", [PINK, RED]), [4.0, 5.0], "it is redder");
+            assert!(confirmed(follows(operation, "a green", [RED, GREEN])));
+            assert!(contradicted(follows(operation, "a blue", [PINK, RED])), "it is redder");
         }
     }
 }

@@ -3,17 +3,17 @@
 use image::RgbImage;
 use threshflow::row::Refusal;
 
-use super::ssim::{WINDOW, windows};
+use super::texture::{Textures, smooth};
+use crate::editors::paint;
 use crate::pixels::light::light;
 use crate::pixels::mask::Mask;
+use crate::pixels::pair::{self, Made};
+use crate::pixels::ssim::{WINDOW, windows};
 
 /// A pixel has changed where one of its channels did by more than this, in levels of 255.
 const CHANGED: u8 = 10;
 /// What PSNR is where nothing differs, in dB.
 const ALIKE: f32 = 99.0;
-/// Added to differences of neighbouring pixels where borders are compared, in levels of 255: on a flat ground an edge of so many
-/// levels, which an eye just takes for one, halves the number.
-const EDGE: f64 = 8.0;
 /// How far around a mask its surroundings reach, in parts of its own width and height.
 const AROUND: f32 = 0.5;
 
@@ -37,10 +37,18 @@ pub struct Measured {
     /// How alike the region and its surroundings are in how much neighbouring pixels differ, after: the lesser mean over the
     /// greater, 0 to 1; 1 for the whole picture.
     pub even: f32,
-    /// Whether the region's border is no harsher than it was and than what stands around it, 0 to 1: the greater of two mean
-    /// differences of neighbouring pixels (across the border before; outside of all masks, in the surroundings, after) over
-    /// that across the border after, eight levels added to each. 1 where the region has no border.
+    /// Whether no edge along the region's border, or within it as far as an editor widens a mask, is harsher than it was, or than what
+    /// stands around, 0 to 1: one over [`Compared::seam`](crate::pixels::pair::Compared::seam). 1 where the region has no border.
     pub seam: f32,
+    /// Whether what changed is as rough as what surrounds it, and no smoother, 0 to 1: the share of rough pixels (off the mean of
+    /// their neighbours by more than 2 levels) over that of the surroundings, 0.05 added to both. A painted ground in a photograph is not.
+    pub grain: f32,
+    /// Whether what changed is no sharper than what surrounds it, 0 to 1: by what the strongest 5 of 100 pixels are off the
+    /// mean of their neighbours there, over that in the region, 16 levels added to both.
+    pub sharp: f32,
+    /// Whether the region is of one piece with a smooth outline, 0 to 1: six times a disc's outline of its area over its own,
+    /// both squared, at most 1.
+    pub smooth: f32,
     /// Of all that changed outside of the other masks, which part lies in the region, 0 to 1; 1 where nothing changed.
     pub focus: f32,
     /// PSNR outside, dB, at most 99; 99 where nothing is outside.
@@ -52,12 +60,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Compares pictures of one size; `others` are the masks of the edit's other steps.
+    /// Compares pictures of one size; `others` are the masks of the edit's other steps. Seam and texture are those of the picture that
+    /// an editor `made`.
     pub fn of(
-        before: &RgbImage,
-        after: &RgbImage,
+        [before, after]: [&RgbImage; 2],
         mask: Option<&Mask>,
         others: &[&Mask],
+        made: Made,
     ) -> Result<Self, Refusal> {
         let (width, height) = before.dimensions();
         if before.dimensions() != after.dimensions() || width == 0 || height == 0 {
@@ -86,6 +95,9 @@ impl Measured {
         );
         let (ssim, ssim_outside) = places.ssim(before, after);
         let all = region.differences + outside.differences;
+        let pair = if made == Made::After { [before, after] } else { [after, before] };
+        let bounds = surroundings(before, mask);
+        let textures = bounds.map_or(Textures::ALIKE, |bounds| Textures::of(pair, &places.owners, bounds));
         Ok(Measured {
             change: ratio(region.differences as f64, region.pixels * 3.0 * 255.0, 0.0),
             changed: ratio(region.changed as f64, region.pixels, 0.0),
@@ -94,7 +106,10 @@ impl Measured {
             kept: region.correlation(),
             familiar: places.familiar(after, mask),
             even: places.even(after, mask),
-            seam: places.seam(before, after, mask),
+            seam: mask.map_or(1.0, |mask| 1.0 / seam_within(pair, mask, &places.owners).max(1.0)),
+            grain: textures.grain(),
+            sharp: textures.sharp(),
+            smooth: mask.map_or(1.0, smooth),
             focus: ratio(region.differences as f64, all as f64, 1.0),
             psnr_outside: outside.psnr(),
             ssim_outside,
@@ -105,6 +120,11 @@ impl Measured {
 
 fn ratio(part: f64, whole: f64, of_nothing: f32) -> f32 {
     if whole > 0.0 { (part / whole) as f32 } else { of_nothing }
+}
+
+/// See [`Compared::seam`](crate::pixels::pair::Compared::seam), along the border of a widened mask and inwards.
+fn seam_within(pair: [&RgbImage; 2], mask: &Mask, owners: &[u8]) -> f32 {
+    pair::seam_inwards(pair, mask, paint::reach(mask.area()).min(254) as u8, owners)
 }
 
 /// The mask's bounds and as much around them as counts as its surroundings.
@@ -196,38 +216,6 @@ impl Places {
         }
         let [outside, region] = sums.map(|(sum, count)| ratio(sum, count, 0.0) + 1.0);
         outside.min(region) / outside.max(region)
-    }
-
-    fn seam(&self, before: &RgbImage, after: &RgbImage, mask: Option<&Mask>) -> f32 {
-        let Some([left, top, right, bottom]) = surroundings(after, mask) else { return 1.0 };
-        // Sums and counts: across the border before and after, and outside after.
-        let mut sums = [(0.0, 0.0); 3];
-        let mut add = |sum: usize, picture: &RgbImage, one: (u32, u32), other: (u32, u32)| {
-            let (one, other) = (picture.get_pixel(one.0, one.1).0, picture.get_pixel(other.0, other.1).0);
-            let far: u32 = one.iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(b))).sum();
-            sums[sum] = (sums[sum].0 + f64::from(far) / 3.0, sums[sum].1 + 1.0);
-        };
-        for y in top..bottom {
-            for x in left..right {
-                let at = y as usize * self.width + x as usize;
-                let neighbours = [(x + 1, y, at + 1), (x, y + 1, at + self.width)];
-                for (u, v, next) in neighbours.into_iter().filter(|&(u, v, _)| u < right && v < bottom) {
-                    match (self.owners[at], self.owners[next]) {
-                        (0, 1) | (1, 0) => {
-                            add(0, before, (x, y), (u, v));
-                            add(1, after, (x, y), (u, v));
-                        }
-                        (0, 0) => add(2, after, (x, y), (u, v)),
-                        _ => {}
-                    }
-                }
-            }
-        }
-        if sums[1].1 == 0.0 {
-            return 1.0;
-        }
-        let [before, after, around] = sums.map(|(sum, count)| f64::from(ratio(sum, count, 0.0)) + EDGE);
-        (before.max(around) / after).min(1.0) as f32
     }
 
     fn familiar(&self, after: &RgbImage, mask: Option<&Mask>) -> f32 {

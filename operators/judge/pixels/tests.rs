@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use image::{Rgb, RgbImage};
 
-use super::ssim::WINDOW;
 use super::*;
+use crate::pixels::ssim::WINDOW;
 
 fn fixture(name: &str) -> RgbImage {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/ssim").join(name);
@@ -23,10 +23,10 @@ fn ssim_and_psnr_are_those_of_scikit_image() {
     for (name, numbers) in expected.as_object().unwrap() {
         let after = fixture(&format!("{name}.png"));
         let number = |key: &str| numbers[key].as_f64().unwrap() as f32;
-        let whole = Measured::of(&before, &after, None, &[]).unwrap();
+        let whole = Measured::of([&before, &after], None, &[], Made::After).unwrap();
         assert!((whole.ssim - number("ssim")).abs() < 1e-5, "{name}: {} not {}", whole.ssim, number("ssim"));
         assert!((whole.psnr - number("psnr")).abs() < 1e-3, "{name}: {} not {}", whole.psnr, number("psnr"));
-        let half = Measured::of(&before, &after, Some(&left), &[]).unwrap();
+        let half = Measured::of([&before, &after], Some(&left), &[], Made::After).unwrap();
         assert!((half.ssim_outside - number("ssim_left")).abs() < 1e-5, "{name}: {}", half.ssim_outside);
     }
 }
@@ -57,7 +57,7 @@ fn said(operation: Operation, before: &RgbImage, after: &RgbImage, mask: Option<
 fn good_removals_score_high_and_bad_ones_low() {
     let (before, mask, gone) = disc();
     let good = said(Operation::Remove, &before, &gone, Some(&mask));
-    assert!(good.follows > 4.9 && good.natural > 4.9 && good.matches, "{good:?}");
+    assert!(good.follows == 3.0 && good.natural > 4.5 && good.matches, "pixels alone: {good:?}");
     let nothing = said(Operation::Remove, &before, &before, Some(&mask));
     assert!(nothing.follows == 1.0 && !nothing.matches, "{nothing:?}");
     let mut blot = before.clone();
@@ -81,7 +81,7 @@ fn other_operations_are_looked_at_in_their_own_way() {
         pixel.0.swap(0, 1);
     }
     let adjusted = said(Operation::Adjust, &before, &green, Some(&mask));
-    assert!(adjusted.natural > 4.9, "{adjusted:?}");
+    assert!(adjusted.natural > 3.5, "{adjusted:?}");
     let styled = said(Operation::Style, &before, &image::imageops::huerotate(&before, 90), None);
     let noise = RgbImage::from_fn(96, 80, |x, y| Rgb([(x * 67 + y * 129) as u8; 3]));
     let noise = said(Operation::Style, &before, &noise, None);
@@ -92,9 +92,9 @@ fn other_operations_are_looked_at_in_their_own_way() {
         *to = *from;
     }
     let extracted = said(Operation::Extract, &before, &cut, Some(&mask));
-    assert!(extracted.follows == 5.0 && extracted.natural == 5.0 && extracted.matches, "{extracted:?}");
+    assert!(extracted.follows == 3.0 && extracted.natural == 5.0 && extracted.matches, "{extracted:?}");
     let left = said(Operation::Extract, &before, &before, Some(&mask));
-    assert!(left.follows < 3.5, "the ground is not clean: {left:?}");
+    assert!(left.follows < 2.3, "the ground is not clean: {left:?}");
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn of_two_steps_the_least_counts_and_neither_sees_the_other() {
         Step { operation: Operation::Replace, mask: Some(&corner) },
     ];
     let half = judge(&before, &after, &steps).unwrap();
-    assert!(half.follows == 1.0 && half.natural > 4.9 && !half.matches, "{half:?}");
+    assert!(half.follows == 1.0 && half.natural > 4.5 && !half.matches, "{half:?}");
     after
         .pixels_mut()
         .zip(&corner.bits)
         .filter(|(_, bit)| **bit != 0)
         .for_each(|(p, _)| *p = Rgb([0, 0, 200]));
     let both = judge(&before, &after, &steps).unwrap();
-    assert!(both.follows > 4.9 && both.natural > 4.0 && both.matches, "{both:?}");
+    assert!(both.follows == 3.0 && both.matches, "{both:?}");
 }
 
 /// A patch laid over a ground: the more of it, the further inside its rectangle; fully from `soft` pixels on.
@@ -140,21 +140,28 @@ fn a_patch_with_a_hard_edge_looks_less_natural_than_one_with_a_soft_edge() {
     let (_, _, slope) = disc();
     for operation in [Operation::Replace, Operation::Add, Operation::Visual, Operation::Background] {
         let natural = |soft: u32| {
-            let (after, mask) = pasted(&slope, soft);
-            said(operation, &slope, &after, Some(&mask)).natural
+            let (made, mask) = pasted(&slope, soft);
+            // What is added was there; an editor made the picture before.
+            let pair = if operation == Operation::Add { [&made, &slope] } else { [&slope, &made] };
+            said(operation, pair[0], pair[1], Some(&mask)).natural
         };
         let [hard, softer, soft] = [natural(0), natural(3), natural(9)];
         assert!(hard < softer && softer < soft, "{operation:?}: {hard}, {softer}, {soft}");
-        assert!(soft > hard + 0.4 && soft > 4.5 && hard > 4.0, "{operation:?}: {hard}, {soft}");
+        assert!(soft > hard + 1.5 && soft > 3.0 && hard < 2.0, "{operation:?}: {hard}, {soft}");
     }
     // Among edges as hard it is none.
     let stripes = RgbImage::from_fn(96, 80, |x, _| Rgb(if x / 2 % 2 == 0 { [30; 3] } else { [200; 3] }));
     let (after, mask) = pasted(&stripes, 0);
-    assert!(said(Operation::Replace, &stripes, &after, Some(&mask)).natural > 4.9);
-    // Where the object ends inside of the widened mask, its own outline is no seam.
-    let (with_disc, mask, slope) = disc();
+    let seam = Measured::of([&stripes, &after], Some(&mask), &[], Made::After).unwrap().seam;
+    assert!(seam > 0.8, "{seam}");
+    // Where the object ends as the one before it did, its own outline is no seam.
+    let (with_disc, mask, _) = disc();
+    let mut other = with_disc.clone();
+    let inside = other.pixels_mut().zip(&mask.bits).filter(|(_, bit)| **bit != 0);
+    inside.for_each(|(pixel, _)| pixel.0 = pixel.0.map(|ink| ink.saturating_sub(20)));
     let wide = crate::editors::paint::widened(&mask, 3);
-    assert!(said(Operation::Replace, &slope, &with_disc, Some(&wide)).natural > 4.9);
+    let seam = Measured::of([&other, &with_disc], Some(&wide), &[], Made::After).unwrap().seam;
+    assert!(seam > 0.8, "{seam}");
 }
 
 #[test]
@@ -166,7 +173,7 @@ fn a_seam_is_the_ratio_of_neighbours_differences() {
         after.put_pixel(x, y, Rgb([160; 3]));
         mask.bits[(y * 40 + x) as usize] = 1;
     }
-    let seam = |before, after| Measured::of(before, after, Some(&mask), &[]).unwrap().seam;
+    let seam = |before, after| Measured::of([before, after], Some(&mask), &[], Made::After).unwrap().seam;
     assert!((seam(&before, &after) - 8.0 / 68.0).abs() < 1e-6);
     assert_eq!([seam(&before, &before), seam(&after, &after), seam(&after, &before)], [1.0; 3]);
 }
@@ -181,8 +188,9 @@ fn grey(light: impl Fn(u32, u32, bool) -> u8) -> (RgbImage, Mask) {
 
 #[test]
 fn a_region_is_even_where_it_is_as_rough_as_what_surrounds_it() {
-    let even =
-        |(picture, mask): (RgbImage, Mask)| Measured::of(&picture, &picture, Some(&mask), &[]).unwrap().even;
+    let even = |(picture, mask): (RgbImage, Mask)| {
+        Measured::of([&picture, &picture], Some(&mask), &[], Made::After).unwrap().even
+    };
     // Outside, a step of 10 to the right of every pixel and none below; inside, of 30 both ways; a level is added to each.
     let rough = |x: u32, y: u32, inside: bool| if inside { 100 + (x + y) % 2 * 30 } else { 100 + x % 2 * 10 };
     assert_eq!(even(grey(|x, y, inside| rough(x, y, inside) as u8)), 11.0 / 61.0);
@@ -195,7 +203,7 @@ fn a_region_is_even_where_it_is_as_rough_as_what_surrounds_it() {
 fn a_ground_is_clean_where_it_is_near_its_middle_tone() {
     let clean = |light: fn(u32, u32) -> u8| {
         let (picture, mask) = grey(|x, y, _| light(x, y));
-        Measured::of(&picture, &picture, Some(&mask), &[]).unwrap().clean
+        Measured::of([&picture, &picture], Some(&mask), &[], Made::After).unwrap().clean
     };
     // 512 pixels are outside: 192 dark rows' above, 192 bright ones below, and in between 128 of the middle tone or near it.
     let sixths = |x: u32, y: u32| match y {
@@ -214,7 +222,7 @@ fn pictures_of_one_window_are_compared() {
     let flat = |width, height, light| RgbImage::from_pixel(width, height, Rgb([light; 3]));
     let ssim = |width, height| {
         let (before, after) = (flat(width, height, 100), flat(width, height, 150));
-        Measured::of(&before, &after, None, &[]).unwrap().ssim
+        Measured::of([&before, &after], None, &[], Made::After).unwrap().ssim
     };
     let wanted = (2.0 * 100.0 * 150.0 + 6.5025) / (100.0 * 100.0 + 150.0 * 150.0 + 6.5025);
     for (width, height) in [(WINDOW, WINDOW), (WINDOW, 20), (20, WINDOW), (8, 9)] {
@@ -223,10 +231,9 @@ fn pictures_of_one_window_are_compared() {
     assert_eq!([ssim(WINDOW - 1, 20), ssim(20, WINDOW - 1)], [1.0; 2], "smaller than a window");
 }
 
-#[test]
-fn a_clip_shifts_scores_by_a_quarter_at_most() {
-    // All of the region changed by 0.36 of 0.05, so that did = sqrt(0.36) = 0.6; nothing else did; structure kept by half.
-    let measured = Measured {
+/// All of the region changed by 0.36 of 0.05, so that changed = sqrt(0.36) = 0.6; nothing else did; structure kept by half.
+fn measures() -> Measured {
+    Measured {
         change: 0.018,
         changed: 1.0,
         ssim: 0.5,
@@ -234,44 +241,139 @@ fn a_clip_shifts_scores_by_a_quarter_at_most() {
         kept: 0.5,
         familiar: 1.0,
         even: 1.0,
-        seam: 0.6,
+        seam: 0.5,
+        grain: 0.8,
+        sharp: 1.0,
+        smooth: 0.5,
         focus: 1.0,
         psnr_outside: 99.0,
         ssim_outside: 1.0,
         clean: 1.0,
-    };
-    // A noun that fell: of the two crops the one after is it by 0.3, and 1 - 2 x 0.3 = 0.4, so that clip = 0.85. Of what it is now
-    // 0.2 is left where 0.5 were enough: 0.4 again.
-    let told = Told { cosines: [0.3, 0.29], after: 0.3 };
-    let agreement = Agreement { noun: told, target: None, shows: [0.9, 0.2] };
-    let scores = |operation| {
-        let said = of_step(operation, &measured, Some(&agreement));
+    }
+}
+
+fn near(found: [f32; 2], wanted: [f32; 2]) {
+    let far = |n: usize| (found[n] - wanted[n]).abs();
+    assert!(far(0) < 1e-4 && far(1) < 1e-4, "{found:?} instead of {wanted:?}");
+}
+
+#[test]
+fn the_table_is_what_is_computed() {
+    let scores = |operation, agreement: Option<&Agreement>| {
+        let said = of_step(operation, &measures(), agreement);
         [said.follows, said.natural]
     };
-    let near = |found: [f32; 2], wanted: [f32; 2]| {
-        let far = |n: usize| (found[n] - wanted[n]).abs();
-        assert!(far(0) < 1e-4 && far(1) < 1e-4, "{found:?} instead of {wanted:?}");
-    };
-    near(scores(Operation::Remove), [1.0 + 4.0 * 0.6 * 0.85, 5.0]);
-    // seamless = 0.75 + 0.25 x 0.6 = 0.9; the noun did not rise, so that clip = 0.75.
-    near(scores(Operation::Add), [1.0 + 4.0 * 0.6 * 0.75, 4.6]);
-    near(scores(Operation::Replace), [1.0 + 4.0 * 0.6 * 0.85, 4.6]);
-    near(scores(Operation::Adjust), [1.0 + 4.0 * 0.6 * 0.85, 1.0 + 4.0 * 0.9 * 0.85]);
-    near(scores(Operation::Style), [1.0 + 4.0 * 0.6, 1.0 + 4.0 * 0.5 * 0.85]);
-    near(scores(Operation::Action), [5.0, 3.0]);
-    near(scores(Operation::Extract), [1.0, 1.0]);
-    let reason = of_step(Operation::Remove, &measured, Some(&agreement)).reason;
-    assert_eq!(reason, "100 % of the region changed; outside PSNR 99 dB; CLIP: noun 0.30 to 0.29.");
-    // Half of a cut-out object changed: up(0.5, 0.8) = 0.625 of it is intact, on a ground that is clean by a half.
-    let cut_out = Measured { changed: 0.5, clean: 0.5, ..measured };
+    // Pixels alone: 1 + 2 did. Seam and grain: 0.5 x 0.8 = 0.4.
+    near(scores(Operation::Remove, None), [2.2, 1.0 + 4.0 * 0.4]);
+    near(scores(Operation::Replace, None), [2.2, 2.6]);
+    near(scores(Operation::Adjust, None), [1.0 + 2.0 * 0.6 * 0.85, 2.6]);
+    near(scores(Operation::Style, None), [2.2, 3.0]);
+    near(scores(Operation::Action, None), [3.0, 3.0]);
+    near(scores(Operation::Extract, None), [1.0, 1.0]);
+    // Half of a cut-out object changed: up(0.5, 0.8) = 0.625 of it is intact, on a ground that is clean by a half, with a ragged outline.
+    let cut_out = Measured { changed: 0.5, clean: 0.5, ..measures() };
     let said = of_step(Operation::Extract, &cut_out, None);
-    near([said.follows, said.natural], [1.0 + 4.0 * 0.5 * 0.625, 1.0 + 4.0 * 0.625]);
+    near([said.follows, said.natural], [1.0 + 2.0 * 0.5 * 0.625, 1.0 + 4.0 * 0.625 * 0.5]);
     assert!(!said.matches, "{said:?}");
-    // Without a CLIP, as before.
-    let alone = of_step(Operation::Remove, &measured, None);
-    assert!((alone.follows - 3.4).abs() < 1e-4 && !alone.reason.contains("CLIP"), "{alone:?}");
-    assert!(alone.matches && of_step(Operation::Remove, &measured, Some(&agreement)).matches);
-    assert!(!of_step(Operation::Add, &measured, Some(&agreement)).matches, "nothing rose");
+    // A noun that fell: of the two crops the one after is it by 0.3, and 1 - 2 x 0.3 = 0.4. It is no longer shown: 0.2 is left, where 0.5
+    // were enough: is = 0.75 + 0.25 x 0.4.
+    let told = |after: f32| Told { cosines: [0.3, 0.29], after };
+    let fell =
+        Agreement { noun: told(0.3), target: None, shows: [0.9, 0.2], replaced: None, likeliest: [true; 2] };
+    near(scores(Operation::Remove, Some(&fell)), [1.0 + 2.0 * 0.6 * 1.4, 2.6]);
+    near(scores(Operation::Add, Some(&fell)), [1.0 + 0.6 * 0.6, 2.6]);
+    near(scores(Operation::Adjust, Some(&fell)), [1.0 + 1.5 * 0.6 * 0.85, 1.0 + 4.0 * 0.4 * 0.85]);
+    near(scores(Operation::Style, Some(&fell)), [2.2, 1.0 + 4.0 * 0.5 * 0.85]);
+    let reason = of_step(Operation::Remove, &measures(), Some(&fell)).reason;
+    assert_eq!(reason, "100 % of the region changed; outside PSNR 99 dB; CLIP: noun 0.30 to 0.29.");
+    assert!(of_step(Operation::Remove, &measures(), Some(&fell)).matches);
+    assert!(!of_step(Operation::Add, &measures(), Some(&fell)).matches, "nothing rose");
+    let alone = of_step(Operation::Remove, &measures(), None);
+    assert!(!alone.matches && !alone.reason.contains("CLIP"), "2.2 of 5: {alone:?}");
+}
+
+#[test]
+fn no_edit_is_followed_beyond_what_is_known() {
+    let done = Measured { change: 1.0, kept: 1.0, ..measures() };
+    let done =
+        |operation| Measured { changed: if operation == Operation::Extract { 0.0 } else { 1.0 }, ..done };
+    let told = |after: f32| Told { cosines: [0.3, 0.3], after };
+    for operation in Operation::ALL {
+        let follows =
+            |agreement: Option<Agreement>| of_step(operation, &done(operation), agreement.as_ref()).follows;
+        assert_eq!(follows(None), 3.0, "{operation:?}: pixels alone");
+        // A target that is less likely than before is not followed, whatever the pixels say; and no other CLIP makes it more than 5.
+        for (noun, target, shows, replaced) in (0..256)
+            .map(|n| [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6].map(|n| n as f32 / 3.0))
+            .map(|[a, b, c, d]| (a, b, c, d))
+        {
+            let agreement = Agreement {
+                noun: told(noun),
+                target: Some(told(target)),
+                shows: [0.9, shows],
+                replaced: Some(replaced),
+                likeliest: [true; 2],
+            };
+            let follows = follows(Some(agreement));
+            let most = match agreement.evidence(operation) {
+                Evidence::Unseen => 3.0,
+                Evidence::Undecided => 2.5,
+                Evidence::Confirms(_) => 5.0,
+                Evidence::Contradicts(_) => 2.0,
+            };
+            assert!((1.0..=most).contains(&follows), "{operation:?} {agreement:?}: {follows}");
+            let puts_in = operation.has_result() && operation != Operation::Style;
+            assert!(!puts_in || target > 0.4 || follows <= 2.0, "{operation:?} {agreement:?}: {follows}");
+        }
+    }
+}
+
+#[test]
+fn a_painted_ground_in_a_photograph_is_not_natural() {
+    let photograph = crate::pixels::pair::textured(160, 120, 4);
+    let mut mask = Mask::empty(160, 120);
+    mask.bits[..160 * 60].fill(1);
+    // A slope of colour, as a painter of grounds makes it; and another part of the same photograph.
+    let mut painted = photograph.clone();
+    let mut other = photograph.clone();
+    for y in 0..60 {
+        for x in 0..160 {
+            painted.put_pixel(x, y, Rgb([120, 150, (160 + y / 2) as u8]));
+            let light = image::Pixel::to_luma(photograph.get_pixel(x, 119 - y)).0[0];
+            other.put_pixel(x, y, Rgb([light / 2 + 40, light / 2 + 70, light]));
+        }
+    }
+    let measured =
+        |after: &RgbImage| Measured::of([&photograph, after], Some(&mask), &[], Made::After).unwrap();
+    let [painted, other] = [measured(&painted), measured(&other)];
+    assert!(painted.grain < 0.2 && other.grain > 0.9, "{} and {}", painted.grain, other.grain);
+    assert!(of_step(Operation::Background, &painted, None).natural < 2.0, "{painted:?}");
+    // Sharper than all around it: hard stripes in a photograph that was blurred.
+    let soft = image::imageops::blur(&photograph, 3.0);
+    let mut striped = soft.clone();
+    (0..60).flat_map(|y| (0..160).map(move |x| (x, y))).for_each(|(x, y)| {
+        striped.put_pixel(x, y, Rgb(if x / 3 % 2 == 0 { [30; 3] } else { [220; 3] }));
+    });
+    let striped = Measured::of([&soft, &striped], Some(&mask), &[], Made::After).unwrap();
+    assert!(striped.sharp < 0.2 && other.sharp > 0.8, "{} and {}", striped.sharp, other.sharp);
+    // Where the editor made the picture before, that one is looked at.
+    let mut hole = photograph.clone();
+    (0..60)
+        .flat_map(|y| (0..160).map(move |x| (x, y)))
+        .for_each(|(x, y)| hole.put_pixel(x, y, Rgb([128; 3])));
+    let added = Measured::of([&hole, &photograph], Some(&mask), &[], Made::Before).unwrap();
+    assert!(added.grain < 0.2, "{added:?}");
+}
+
+#[test]
+fn an_outline_is_smooth_or_ragged() {
+    let (_, disc, _) = disc();
+    assert_eq!(super::texture::smooth(&disc), 1.0);
+    // Single pixels, each by itself: the outline is as long as the area is large.
+    let bits = (0..96 * 80).map(|at| u8::from(at % 96 % 3 == 0 && at / 96 % 3 == 0)).collect();
+    let ragged = super::texture::smooth(&Mask { width: 96, height: 80, bits });
+    assert!(ragged < 0.1, "{ragged}");
+    assert_eq!(super::texture::smooth(&Mask::empty(4, 4)), 1.0, "of nothing");
 }
 
 #[test]

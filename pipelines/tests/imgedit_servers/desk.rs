@@ -17,7 +17,14 @@ pub(crate) struct Desk {
 }
 
 /// Where the dials of these tests stand if nothing else is said.
-const DIALS: [(&str, &str); 3] = [("short_side", "0"), ("aesthetic", "0"), ("detection", "0.4")];
+const DIALS: [(&str, &str); 6] = [
+    ("short_side", "0"),
+    ("aesthetic", "0"),
+    ("detection", "0.4"),
+    ("no_op", "1"),
+    ("follows", "1"),
+    ("natural", "1"),
+];
 
 impl Desk {
     pub(crate) fn new() -> Self {
