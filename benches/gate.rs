@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use benches::rows::{DIALS, Taste, image, insert, taste};
-use benches::turns::bench_turns;
+use benches::turns::{bench_settings, bench_turns};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use differential_dataflow::input::InputSession;
-use threshflow::flow::{Engine, EngineOptions};
-use threshflow::row::Score;
+use threshflow::dial::by_group;
+use threshflow::flow::{Engine, EngineOptions, Setting};
+use threshflow::row::{Group, Image, In, Score, Scored, With};
 
 /// Between these stands one row in a hundred.
 const ENDS: [f32; 2] = [5.0, 5.1];
@@ -21,6 +22,11 @@ fn gate(criterion: &mut Criterion) {
     for rows in MILLIONS.map(|millions| millions * 1_000_000) {
         bench_turns(&mut group, rows, ENDS, || gated(rows));
     }
+    // Beside the plain dial: one group of eight, and a share that moves by one row in a hundred.
+    let rows = MILLIONS[0] * 1_000_000;
+    bench_settings(&mut group, "turn_of_a_group", rows, ENDS, || gated_by_group(rows));
+    let shares = ["top:50%", "top:49%"].map(|share| share.parse::<Setting>().expect("a share"));
+    bench_settings(&mut group, "turn_of_a_share", rows, shares, || gated_at(rows, shares[0]));
     for millions in MILLIONS {
         let name = BenchmarkId::new("plain_join_turn", format!("{millions}M"));
         group.bench_function(name, |bench| {
@@ -32,7 +38,35 @@ fn gate(criterion: &mut Criterion) {
 
 /// The engine with one gate, its rows in.
 fn gated(rows: u32) -> Engine {
-    let mut engine = Engine::start(EngineOptions::default(), &DIALS[..1], &ENDS[..1], |images, maker| {
+    gated_at(rows, ENDS[0].into())
+}
+
+/// One of eight groups: which, by the row's number.
+struct Eighth;
+impl Group for Eighth {
+    const NAME: &'static str = "eighth";
+    const NAMES: &'static [&'static str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
+}
+
+/// The engine with one gate whose dial is by group, its rows in. The first dial is that of the first group.
+fn gated_by_group(rows: u32) -> Engine {
+    let specs = by_group(Eighth::NAMES, DIALS[0]).leak();
+    let mut engine = Engine::start(EngineOptions::default(), specs, &[ENDS[0]; 8], |images, maker| {
+        let dial = maker.dial_by::<Taste, Eighth>(specs);
+        let eighth = |row: Scored<Image, Taste>| {
+            let number = row.row.id.member as usize % Eighth::NAMES.len();
+            With::new(row, In::<Eighth>::number(number))
+        };
+        images.each(taste).each(eighth).gate_by(&dial).finish()
+    })
+    .expect("the engine starts");
+    insert(&mut engine, rows);
+    engine
+}
+
+/// The engine with one gate, whose dial stands so.
+fn gated_at(rows: u32, at: Setting) -> Engine {
+    let mut engine = Engine::start(EngineOptions::default(), &DIALS[..1], &[at], |images, maker| {
         let dial = maker.dial::<Taste>(&DIALS[0]);
         images.each(taste).gate(&dial).finish()
     })

@@ -82,12 +82,20 @@ struct DialInputs {
     inputs: Vec<InputSession<Epoch, GroupEvent, isize>>,
     /// The input and the group of every dial.
     places: Vec<(usize, u16)>,
+    /// Where every dial stands.
+    stand: Vec<Position>,
 }
 
 impl DialInputs {
+    /// Of turns at one epoch, the last one counts: each takes away where the dial stood.
     fn tell(&mut self, dial: usize, told: DialEvent) {
         let (input, group) = self.places[dial];
-        self.inputs[input].update((group, told), 1);
+        let input = &mut self.inputs[input];
+        if let DialEvent::Turn(to) = told {
+            let stood = std::mem::replace(&mut self.stand[dial], to);
+            input.update((group, DialEvent::Turn(stood)), -1);
+        }
+        input.update((group, told), 1);
     }
 
     fn advance(&mut self, epoch: Epoch) {
@@ -145,9 +153,10 @@ impl<'s> DialMaker<'s> {
         let mut histograms = Vec::new();
         for (group, spec) in specs.iter().enumerate() {
             let dial = index + group;
-            self.inputs.places.push((input, group as u16));
             let stands = self.stand.get(dial).copied().unwrap_or(Position::at(spec.default));
-            self.inputs.tell(dial, DialEvent::Turn(stands));
+            self.inputs.places.push((input, group as u16));
+            self.inputs.stand.push(stands);
+            self.inputs.inputs[input].update((group as u16, DialEvent::Turn(stands)), 1);
             histograms.push(self.histograms.get(dial).cloned().unwrap_or_default());
         }
         let (pictures, index) = (self.pictures.clone(), index as u16);

@@ -122,7 +122,8 @@ fn turning<'s, R: Row, T: Turning<R>>(
                 };
                 consolidate_updates(&mut gathered.dials);
                 consolidate_updates(&mut gathered.rows);
-                let told = gathered.dials.into_iter().map(|(told, ..)| told);
+                // A turn takes away where the dial stood and adds where it stands.
+                let told = gathered.dials.into_iter().filter(|(.., diff)| *diff > 0).map(|(told, ..)| told);
                 gate.work_off(told, gathered.rows, say);
             }
         }
