@@ -69,7 +69,7 @@ pub struct Plan {
     pub rows: u64,
     /// Where the dials stand in what is published; their defaults where nothing is.
     pub from: BTreeMap<&'static str, f32>,
-    /// Where they stand when all are moved. What is by share may come to another value there than [alone](Moved::to).
+    /// Where they stand when all are moved. What is by share may come to another value there than alone.
     pub to: BTreeMap<&'static str, f32>,
     pub moved: Vec<Moved>,
     /// All dials moved together, against what is published.
