@@ -4,7 +4,7 @@ use operators::{Area, ClipScore, MaskScore};
 use threshflow::prelude::*;
 use threshflow::row::{Has, RegionKind};
 
-/// The dials of a pipeline that say which regions are candidates: see [`candidate_dials!`].
+/// The dials of a pipeline that say which regions are candidates: see [`candidate_dials!`](crate::candidate_dials).
 pub struct CandidateDials<'d, 's> {
     pub object_area: &'d Dial<'s, Area>,
     pub object_area_most: &'d Dial<'s, Area>,
