@@ -26,15 +26,13 @@ pub(super) fn dials(specs: &[DialSpec], output: Output) -> Result<(), Failure> {
         let (name, comparison) = (dial.dial(), dial.comparison);
         crate::say!("{name:width$}  keeps what is {comparison} {} ({})", dial.default, dial.unit);
         crate::say!("{:width$}  {}", "", dial.about);
-        crate::say!(
-            "{:width$}  --set {name}=VALUE, from {} to {}; or =top:30%, a share of what comes to it",
-            "",
-            dial.low,
-            dial.high
-        );
+        crate::say!("{:width$}  --set {name}=VALUE, from {} to {}", "", dial.low, dial.high);
         if dial.group.is_some() {
             crate::say!("{:width$}  --set '{name}[GROUP]=VALUE' for one of {}", "", groups(of).join(", "));
         }
     }
+    crate::say!(
+        "--set NAME=top:30% or NAME=top:100000 keeps the best of what comes to a dial, by share or by number"
+    );
     Ok(())
 }

@@ -47,7 +47,7 @@ pub struct RunOptions {
     /// The folder to publish to
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
-    /// Move a dial (a threshold): name=value; `dials` lists them; may be given several times
+    /// Move a dial (a threshold): name=value, or name=top:30% for the best 30 %; `dials` lists them; may be given several times
     #[arg(long, value_name = "DIAL=VALUE")]
     pub set: Vec<String>,
     /// Workers of the dataflow: rows are cheap, so one is nearly always enough

@@ -262,7 +262,7 @@ pub fn funnel(wanted: &Wanted<'_>, summary: &Summary) -> Result<Vec<FunnelStep>,
         refused: &summary.refused,
         kept: summary.kept,
     };
-    steps(wanted.stages, &ends)
+    steps(wanted.stages, &ends).map(one_a_dial)
 }
 
 /// The funnel of the regions or of the edits; empty where the pipeline has none. Where their flow is split, a stage of one
@@ -281,7 +281,28 @@ pub(crate) fn piece_funnel(
         refused: &pieces.refused,
         kept: pieces.kept,
     };
-    steps(wanted.stages, &ends)
+    steps(wanted.stages, &ends).map(one_a_dial)
+}
+
+/// The groups of a dial as one step, whose gates are one.
+fn one_a_dial(steps: Vec<FunnelStep>) -> Vec<FunnelStep> {
+    fn of_group(step: &FunnelStep) -> Option<&str> {
+        step.stage.split_once('[').map(|(dial, _)| dial).filter(|dial| dial.starts_with("gate "))
+    }
+    let mut shown: Vec<FunnelStep> = Vec::new();
+    for step in steps {
+        let dial = of_group(&step).map(|dial| format!("{dial}, by group"));
+        match (dial, shown.last_mut()) {
+            (Some(dial), Some(last)) if last.stage == dial => {
+                last.gated += step.gated;
+                last.refused += step.refused;
+                last.left = step.left;
+            }
+            (Some(stage), _) => shown.push(FunnelStep { stage, ..step }),
+            (None, _) => shown.push(step),
+        }
+    }
+    shown
 }
 
 /// Rows of one sort that came to each stage, by the name that refusals of the stage bear: of stages of one name, to the first.
@@ -359,5 +380,35 @@ fn title(stage: &StageDescription) -> String {
         StageDescription::Gate { dial, open: false, .. } => format!("gate {dial}"),
         StageDescription::Gate { dial, open: true, .. } => format!("gate {dial} (open: a score is absent)"),
         StageDescription::Absent { columns, .. } => format!("nobody is asked for {}", columns.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_of_a_dial_are_one_step() {
+        let step = |stage: &str, entered, gated| FunnelStep {
+            stage: stage.to_owned(),
+            entered,
+            gated,
+            refused: 0,
+            left: entered - gated,
+        };
+        let steps = vec![
+            step("ask judge", 9, 0),
+            step("gate follows[add]", 9, 2),
+            step("gate follows[remove]", 7, 3),
+            step("gate natural[add]", 4, 1),
+            step("gate edits", 3, 0),
+        ];
+        let shown = [
+            step("ask judge", 9, 0),
+            step("gate follows, by group", 9, 5),
+            step("gate natural, by group", 4, 1),
+            step("gate edits", 3, 0),
+        ];
+        assert_eq!(one_a_dial(steps), shown);
     }
 }

@@ -113,6 +113,11 @@ fn dials(report: &Report<'_>, facts: &Facts) -> String {
         .to_owned();
     for ((spec, histogram), setting) in report.dials.iter().zip(report.histograms).zip(report.wanted.dials) {
         let buckets = histogram.buckets();
+        let is_met = histogram.not_numbers() > 0 || buckets.iter().any(|rows| *rows > 0);
+        if spec.group.is_some() && !is_met {
+            // Of the groups of a dial, those that rows are in.
+            continue;
+        }
         let _ = write!(
             text,
             "<figure class=\"chart\" id=\"dial-{}\">\n<h3>{}</h3>\n<p>{}</p>\n{}</figure>\n",
