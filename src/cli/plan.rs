@@ -49,7 +49,8 @@ pub struct Effect {
     pub seconds: Option<f64>,
 }
 
-/// One dial moved alone, against what is published.
+/// One dial moved alone, against what is published. Groups of a dial that move from one value to one other move together, and bear the
+/// dial's name.
 #[derive(Clone, Debug, Serialize)]
 pub struct Moved {
     pub dial: &'static str,
@@ -114,20 +115,26 @@ fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, 
     let turn =
         |opened: &mut Opened, dial: usize, to: Setting| opened.engine.turn(dial, to, &mut |_, _| Ok(()));
     let shares = |opened: &Opened, settings: &[Setting]| shares::open(opened, specs, settings);
-    for &dial in &turned {
-        turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
+    for dials in together(specs, &turned, &first, &wanted) {
+        for &dial in &dials {
+            turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
+        }
         opened.engine.settle(&mut tick).map_err(stopped)?;
+        let dial = dials[0];
         let values = opened.engine.values();
         let share = matches!(wanted[dial], Setting::Top(_)).then(|| wanted[dial].to_string());
         if values[dial] != from[dial] || share.is_none() {
             let mut settings = first.clone();
-            settings[dial] = wanted[dial];
+            dials.iter().for_each(|dial| settings[*dial] = wanted[*dial]);
             let open_shares = shares(&opened, &settings);
             let effect =
                 Effect { open_shares, ..effect(&before, &standing(&opened, specs, &values), &opened) };
-            moved.push(Moved { dial: specs[dial].name, from: from[dial], to: values[dial], share, effect });
+            let name = if dials.len() > 1 { specs[dial].dial() } else { specs[dial].name };
+            moved.push(Moved { dial: name, from: from[dial], to: values[dial], share, effect });
         }
-        turn(&mut opened, dial, first[dial]).map_err(stopped)?;
+        for &dial in &dials {
+            turn(&mut opened, dial, first[dial]).map_err(stopped)?;
+        }
     }
     for &dial in &turned {
         turn(&mut opened, dial, wanted[dial]).map_err(stopped)?;
@@ -143,6 +150,25 @@ fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, 
     let stops = removed::check(options, &removed).err().map(|failure| failure.to_string());
     let removed = (removed.rows > 0).then_some(removed);
     Ok(Plan { pipeline: pipeline.name, rows: rows as u64, from, to, moved, total, removed, stops })
+}
+
+/// The dials that are turned, those that move together in one list. What a share comes to is another value for each group.
+fn together(specs: &[DialSpec], turned: &[usize], first: &[Setting], wanted: &[Setting]) -> Vec<Vec<usize>> {
+    let mut all: Vec<Vec<usize>> = Vec::new();
+    for &dial in turned {
+        let alike = |with: &&mut Vec<usize>| {
+            let other = with[0];
+            let at_values = matches!(wanted[dial], Setting::At(_));
+            at_values
+                && specs[other].dial() == specs[dial].dial()
+                && (first[other], wanted[other]) == (first[dial], wanted[dial])
+        };
+        match all.iter_mut().find(alike) {
+            Some(with) => with.push(dial),
+            None => all.push(vec![dial]),
+        }
+    }
+    all
 }
 
 /// The rows that are published now.
@@ -390,5 +416,25 @@ impl Plan {
         }
         crate::say!("nothing was asked and nothing was written");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dial::by_group;
+    use crate::flow::example::DIALS;
+
+    #[test]
+    fn groups_that_move_alike_move_together() {
+        let mut specs = by_group(&["add", "remove", "style"], DIALS[0]);
+        specs.push(DIALS[1]);
+        let at = |value: f32| Setting::At(value);
+        let first = vec![at(1.0); 4];
+        let move_to = |wanted: &[Setting; 4]| together(&specs, &[0, 1, 2, 3], &first, wanted);
+        assert_eq!(move_to(&[at(2.0); 4]), [vec![0, 1, 2], vec![3]], "another dial is another move");
+        assert_eq!(move_to(&[at(2.0), at(3.0), at(2.0), at(2.0)]), [vec![0, 2], vec![1], vec![3]]);
+        let share: Setting = "top:3".parse().unwrap();
+        assert_eq!(move_to(&[share; 4]).len(), 4, "what it comes to is another value for each");
     }
 }
