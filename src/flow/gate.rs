@@ -103,6 +103,14 @@ impl<'s, R: Row> Flow<'s, R> {
     /// assert_eq!(kept(&engine), [1, 2, 3], "5 is odd");
     /// # Ok::<(), threshflow::flow::Stopped>(())
     /// ```
+    ///
+    /// A group that the row was not given is an error of the compiler:
+    ///
+    /// ```compile_fail,E0277
+    /// use threshflow::flow::example::*;
+    ///
+    /// run(pictures([5]), |images, dial| images.each(side).gate_by(&dial.side_by_parity).finish());
+    /// ```
     pub fn gate_by<U: Unit, G: Group, I: 'static, J: 'static>(self, dial: &DialBy<'s, U, G>) -> Self
     where
         R: Has<Score<U>, I> + Has<In<G>, J>,

@@ -180,3 +180,59 @@ impl Boundary {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::example::{Side, go_on, kept, pictures, run};
+    use crate::row::{Image, With};
+
+    /// Scores that lie in few buckets, out of order, with ties.
+    fn score(member: u32) -> f32 {
+        match member * 7 % 40 {
+            n if n < 30 => 50.0 + n as f32 / 10_000.0,
+            n => (n / 3) as f32,
+        }
+    }
+
+    /// Every share, against a sorted list.
+    #[test]
+    fn the_bucket_of_the_boundary_is_settled_exactly() {
+        let mut engine = run(pictures([1; 40]), |images, dial| {
+            let scored = |image: Image| {
+                let score = Score::<Side>::of(score(image.id.member));
+                With::new(image, score)
+            };
+            images.each(scored).gate(&dial.side).finish()
+        });
+        let mut sorted: Vec<f32> = (0..40).map(score).collect();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        assert!(engine.histograms()[0].buckets().iter().any(|rows| *rows > 20), "many are in one bucket");
+        for rows in (1..=40).rev().chain([7, 33]) {
+            engine.turn(0, Setting::Top(Share::rows(rows).unwrap()), &mut go_on).unwrap();
+            engine.settle(&mut go_on).unwrap();
+            let last = sorted[rows as usize - 1];
+            let wanted: Vec<u32> = (0..40).filter(|member| score(*member) >= last).collect();
+            assert_eq!(kept(&engine), wanted, "top:{rows}");
+        }
+    }
+
+    #[test]
+    fn the_last_one_that_passes_passes_and_the_next_one_does_not() {
+        let scores = [0.1, 0.4, 0.2, 0.3, 0.2];
+        for (comparison, wanted) in [
+            (Comparison::Above, [0.4, 0.3, 0.2, 0.2, 0.1]),
+            (Comparison::AtLeast, [0.4, 0.3, 0.2, 0.2, 0.1]),
+            (Comparison::Below, [0.1, 0.2, 0.2, 0.3, 0.4]),
+            (Comparison::AtMost, [0.1, 0.2, 0.2, 0.3, 0.4]),
+        ] {
+            for rank in 1..=scores.len() {
+                let at = Boundary { bucket: 0, rank }.at(comparison, scores.to_vec()).unwrap();
+                let passing = scores.iter().filter(|score| comparison.passes(Score::of(**score), at)).count();
+                let ties = wanted.iter().filter(|score| **score == wanted[rank - 1]).count();
+                assert!((rank..rank + ties).contains(&passing), "{comparison} {at:?} of {rank}: {passing}");
+                assert!(comparison.passes(Score::of(wanted[rank - 1]), at), "{comparison} {rank}");
+            }
+        }
+    }
+}
