@@ -166,6 +166,23 @@ pub fn compare(before: &RgbImage, after: &RgbImage, wanted: &Wanted<'_>) -> Resu
 }
 
 fn check(before: &RgbImage, after: &RgbImage, wanted: &Wanted<'_>) -> Result<(), Refusal> {
+    let inside: Vec<&Mask> = match wanted.inside {
+        Inside::Everything => Vec::new(),
+        Inside::Masks(masks) => masks.iter().map(|(mask, _)| *mask).collect(),
+        Inside::AllBut(mask) => vec![mask],
+    };
+    of_one_size(before, after, inside.into_iter().chain(wanted.seams.iter().map(|(mask, ..)| *mask)))
+}
+
+/// That two pictures and their masks are of one size.
+///
+/// # Errors
+/// `foreign_picture`, `foreign_mask`.
+pub(crate) fn of_one_size<'a>(
+    before: &RgbImage,
+    after: &RgbImage,
+    masks: impl IntoIterator<Item = &'a Mask>,
+) -> Result<(), Refusal> {
     let (width, height) = before.dimensions();
     if before.dimensions() != after.dimensions() || width == 0 || height == 0 {
         let message = format!(
@@ -175,12 +192,7 @@ fn check(before: &RgbImage, after: &RgbImage, wanted: &Wanted<'_>) -> Result<(),
         );
         return Err(Refusal::permanent("foreign_picture", message));
     }
-    let inside: Vec<&Mask> = match wanted.inside {
-        Inside::Everything => Vec::new(),
-        Inside::Masks(masks) => masks.iter().map(|(mask, _)| *mask).collect(),
-        Inside::AllBut(mask) => vec![mask],
-    };
-    for mask in inside.into_iter().chain(wanted.seams.iter().map(|(mask, ..)| *mask)) {
+    for mask in masks {
         if (mask.width, mask.height) != (width, height) || mask.bits.len() != width as usize * height as usize
         {
             let message = format!(

@@ -122,7 +122,7 @@ fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, 
         opened.engine.settle(&mut tick).map_err(stopped)?;
         let dial = dials[0];
         let values = opened.engine.values();
-        let share = matches!(wanted[dial], Setting::Top(_)).then(|| wanted[dial].to_string());
+        let share = wanted[dial].share_text();
         if values[dial] != from[dial] || share.is_none() {
             let mut settings = first.clone();
             dials.iter().for_each(|dial| settings[*dial] = wanted[*dial]);

@@ -310,7 +310,7 @@ fn settings_of(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<Di
         unit: spec.unit,
         comparison: spec.comparison.sign(),
         value: *value,
-        share: matches!(wanted, Setting::Top(_)).then(|| wanted.to_string()),
+        share: wanted.share_text(),
         default: spec.default,
         about: spec.about,
     };

@@ -288,12 +288,17 @@ impl<R: Row> RowsOfEither<R> {
         Side::HeldBack { dial, score: (condition.score)(row) }
     }
 
+    /// Whether the row's dial of this condition is by share.
+    fn is_by_share(&self, condition: &Watched<R>, row: &R) -> bool {
+        self.dials[condition.dial_of(row)].at.is_some_and(Position::is_by_share)
+    }
+
     /// The side of a row that would pass but for a dial by share, which must be resolved first; `None` where there is none.
     fn waiting_side(&self, row: &R) -> Option<Side> {
-        let is_shared = |condition: &Watched<R>| {
-            self.dials[condition.dial_of(row)].at.is_some_and(|at| at.resolved.is_some())
-        };
-        self.conditions.iter().position(is_shared).map(|condition| self.held_back(row, condition))
+        self.conditions
+            .iter()
+            .position(|condition| self.is_by_share(condition, row))
+            .map(|condition| self.held_back(row, condition))
     }
 
     /// Turns dials, all at once, and says of every row that changes sides that it leaves one and comes to the other.
@@ -339,9 +344,11 @@ impl<R: Row> RowsOfEither<R> {
     /// Says at the dials by share of a row's conditions that it waits for them, or waits no more.
     fn wait(&self, row: &R, diff: isize) {
         for condition in &self.conditions {
-            let shared = self.dials[condition.dial_of(row)].at.is_some_and(|at| at.resolved.is_some());
             let histogram = condition.histograms.get(usize::from((condition.group)(row)));
-            histogram.filter(|_| shared).into_iter().for_each(|histogram| histogram.wait(diff));
+            histogram
+                .filter(|_| self.is_by_share(condition, row))
+                .into_iter()
+                .for_each(|histogram| histogram.wait(diff));
         }
     }
 

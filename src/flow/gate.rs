@@ -21,6 +21,7 @@ use super::Flow;
 use super::histogram::Histogram;
 use crate::row::{Group, Has, In, Row, Score, Unit, WithoutImage};
 use buckets::Buckets;
+pub(crate) use dial::dial_name;
 pub use dial::{Comparison, Dial, DialBy, DialSpec};
 pub(super) use event::{DialEvent, GroupEvent, Position};
 pub(super) use pictures::SharedPictures;
@@ -284,7 +285,7 @@ impl<R: Has<Score<U>, I>, U: Unit, I> GatedRows<R, U, I> {
             let number = group_of(&row);
             let group = &mut self.groups[usize::from(number)];
             let mut passes = group.at.is_some_and(|at| at.passes(self.comparison, score.cast()));
-            if passes && group.at.is_some_and(|at| at.resolved.is_some()) {
+            if passes && group.at.is_some_and(Position::is_by_share) {
                 passes = !group.waits(&row, diff);
             }
             say(&row, passes, diff);

@@ -31,6 +31,7 @@ pub use edits::{Candidates, Chooser, Chosen, EditCount};
 pub use either::Condition;
 pub use engine::Engine;
 pub use finish::Finished;
+pub(crate) use gate::dial_name;
 pub use gate::{Comparison, Dial, DialBy, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
 pub use near::NearestBetter;

@@ -21,6 +21,13 @@ pub enum Setting {
     Top(Share),
 }
 
+impl Setting {
+    /// As it is written, if it is by share: `top:30%`.
+    pub(crate) fn share_text(self) -> Option<String> {
+        matches!(self, Setting::Top(_)).then(|| self.to_string())
+    }
+}
+
 /// A share of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share(Of);

@@ -78,7 +78,7 @@ pub use split::{Chunk, HashedFile, SplitFile, hash_of_file};
 pub use verify::{Damaged, Verified, check_part, verify, verify_files};
 pub use writable::writable;
 
-use crate::flow::Verdicts;
+use crate::flow::{Verdicts, dial_name};
 use crate::row::{Of, RowId, Stamp, Verdict};
 use crate::shard::Catalogue;
 use parts::{Folder, Layout, Notes};
@@ -125,8 +125,7 @@ pub struct DialSetting {
 impl DialSetting {
     /// The name of the dial: what its groups have in common.
     pub fn dial(&self) -> &'static str {
-        let group = self.group.map_or(0, |group| group.len() + "[]".len());
-        &self.name[..self.name.len() - group]
+        dial_name(self.name, self.group)
     }
 }
 

@@ -69,25 +69,7 @@ impl Measured {
         made: Made,
     ) -> Result<Self, Refusal> {
         let (width, height) = before.dimensions();
-        if before.dimensions() != after.dimensions() || width == 0 || height == 0 {
-            let message = format!(
-                "a picture of {width} x {height} became one of {} x {}: only pictures of one size can be compared",
-                after.width(),
-                after.height()
-            );
-            return Err(Refusal::permanent("foreign_picture", message));
-        }
-        for mask in mask.iter().chain(others) {
-            if (mask.width, mask.height) != (width, height)
-                || mask.bits.len() != width as usize * height as usize
-            {
-                let message = format!(
-                    "a mask of {} x {} pixels for pictures of {width} x {height}: they must be of one size",
-                    mask.width, mask.height
-                );
-                return Err(Refusal::permanent("foreign_mask", message));
-            }
-        }
+        pair::of_one_size(before, after, mask.into_iter().chain(others.iter().copied()))?;
         let places = Places::of(width, height, mask, others);
         let (region, outside) = (
             Sums::of(before, after, |at| places.region(at)),

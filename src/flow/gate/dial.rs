@@ -86,9 +86,14 @@ impl DialSpec {
     /// assert_eq!(DIALS[0].dial(), "side");
     /// ```
     pub fn dial(&self) -> &'static str {
-        let group = self.group.map_or(0, |group| group.len() + "[]".len());
-        &self.name[..self.name.len() - group]
+        dial_name(self.name, self.group)
     }
+}
+
+/// What the name of a dial of this group has in common with those of the others: `follows` of `follows[remove]`.
+pub(crate) fn dial_name(name: &'static str, group: Option<&str>) -> &'static str {
+    let group = group.map_or(0, |group| group.len() + "[]".len());
+    &name[..name.len() - group]
 }
 
 /// A dial of a running dataflow: where it stands, over time. Made by [`DialMaker`](crate::flow::DialMaker).

@@ -18,6 +18,11 @@ impl Position {
         Position { at: Some(Score::of(value)), resolved: None }
     }
 
+    /// Whether rows that come wait for it to be resolved.
+    pub(in crate::flow) fn is_by_share(self) -> bool {
+        self.resolved.is_some()
+    }
+
     pub(in crate::flow) fn passes(self, comparison: Comparison, score: Score<AnyUnit>) -> bool {
         self.at.is_some_and(|at| comparison.passes(score, at))
     }
