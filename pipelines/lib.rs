@@ -1,10 +1,7 @@
-//! Pipelines: one Rust file or folder for each pipeline, and the register of those that the program `threshflow` has.
+//! The register of the pipelines that the program `threshflow` has. Each is a crate of its own, so that a changed line builds one again.
 
-pub mod distinct;
-pub mod prepare;
-pub mod recap_mask;
 mod register;
 
-pub use imgedit;
 pub use kit::{demo, edit_record, ground, illustrate, released};
 pub use register::PROGRAM;
+pub use {distinct, imgedit, prepare, recap_mask};

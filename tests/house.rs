@@ -226,13 +226,13 @@ fn a_circle_of_modules_is_caught() {
     let below = [
         ("operators/editors/mod.rs", "use crate::editors::limits::Results;"),
         ("operators/editors/limits.rs", "use super::Editor;\nuse crate::plan::edit_plan::Operation;"),
-        ("pipelines/prepare/mod.rs", "use crate::shown::Shown;"),
-        ("pipelines/shown/page.rs", "use super::super::prepare::Prepare;"),
+        ("pipelines/told/mod.rs", "use crate::shown::Shown;"),
+        ("pipelines/shown/page.rs", "use super::super::told::Told;"),
         ("pipelines/shown/mod.rs", "mod page;"),
     ];
     let found = circles(&below);
     assert_eq!(found[0], "operators: editors -> editors::limits -> editors is a circle");
-    assert_eq!(found[1], "pipelines: prepare -> shown -> prepare is a circle");
+    assert_eq!(found[1], "pipelines: told -> shown -> told is a circle");
     assert_eq!(circles(&two[1..]), [""; 0]);
     // What a folder's own files say of each other is its own matter.
     let inside = [

@@ -15,7 +15,7 @@ use threshflow::lane::{Operator, Subject};
 use threshflow::limits::{no_thread, side_by_side};
 use threshflow::shard::{Catalogue, Shard, find};
 
-use crate::prepare::Args;
+use crate::Args;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use operators::onnx::{Backend, BackendChoice, Device};
 use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
-use threshflow::cli::{App, Bench, Demo, Failure, Workbench};
+use threshflow::cli::{App, Bench, Demo, Entry, Failure, Workbench};
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
 
@@ -25,6 +25,9 @@ dials! {
     }
 }
 
+/// The pipeline as a program has it. It is compiled here, with the crate.
+pub static ENTRY: Entry = Entry::of::<Prepare>();
+
 /// The stages that cost something, opened once and shared by every worker.
 pub struct Prepare {
     aesthetic: Scorer,
@@ -39,7 +42,7 @@ enum Scorer {
 
 impl Prepare {
     /// The pictures that are large and pleasing enough; `distinct` goes on from them.
-    pub(crate) fn pleasing<'s>(
+    pub fn pleasing<'s>(
         &self,
         images: Flow<'s, Image>,
         size: &Dial<'s, ShortSide>,

@@ -10,7 +10,7 @@ use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, NounsFromSidecar, RegionScore,
     Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Demo, Failure, Workbench};
+use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -54,6 +54,9 @@ dials! {
         regions: RegionCount >= 0,
     }
 }
+
+/// The pipeline as a program has it. It is compiled here, with the crate.
+pub static ENTRY: Entry = Entry::of::<RecapMask>();
 
 /// The stages that cost something, opened once and shared by every worker.
 pub struct RecapMask {

@@ -23,7 +23,12 @@ const ENGINE: &[&str] = &[
     "say", "limits", "row", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline", "cli",
 ];
 
-const TOWERS: [Tower; 5] = [
+/// A crate of or around pipelines. It has no rooms.
+const fn pipeline(krate: &'static str) -> Tower {
+    Tower { krate, rooms: &[], top: Some(krate), strangers: &[], whole: &[] }
+}
+
+const TOWERS: [Tower; 8] = [
     Tower {
         krate: "src",
         rooms: ENGINE,
@@ -41,9 +46,12 @@ const TOWERS: [Tower; 5] = [
         whole: &["onnx"],
     },
     // Which of these crates may know which is said in their manifests.
-    Tower { krate: "pipelines", rooms: &[], top: Some("pipelines"), strangers: &[], whole: &[] },
-    Tower { krate: "pipelines/imgedit", rooms: &[], top: Some("imgedit"), strangers: &[], whole: &[] },
-    Tower { krate: "pipelines/kit", rooms: &[], top: Some("kit"), strangers: &[], whole: &[] },
+    pipeline("pipelines"),
+    pipeline("pipelines/distinct"),
+    pipeline("pipelines/imgedit"),
+    pipeline("pipelines/kit"),
+    pipeline("pipelines/prepare"),
+    pipeline("pipelines/recap_mask"),
 ];
 
 impl Tower {

@@ -10,7 +10,8 @@ pub struct Source {
 pub type Named = Vec<String>;
 
 /// Crates that lie in the folder of another.
-pub const NESTED: [&str; 2] = ["pipelines/imgedit", "pipelines/kit"];
+pub const NESTED: [&str; 5] =
+    ["pipelines/distinct", "pipelines/imgedit", "pipelines/kit", "pipelines/prepare", "pipelines/recap_mask"];
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {

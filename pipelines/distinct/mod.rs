@@ -4,13 +4,13 @@
 //! 56, it must be from any picture that scores higher.
 
 use operators::{Aesthetic, PictureHasher, ShortSide};
-use threshflow::cli::{App, Failure, Workbench};
+use threshflow::cli::{App, Entry, Failure, Workbench};
 use threshflow::flow::NearestBetter;
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
 use threshflow::shard::ShardNames;
 
-use crate::prepare::{Args, Prepare};
+use prepare::{Args, Prepare};
 
 dials! {
     /// What a rerun may turn: `threshflow distinct run ... --set duplicate_distance=5`.
@@ -23,6 +23,9 @@ dials! {
         duplicate_distance: NearestBetter > 3,
     }
 }
+
+/// The pipeline as a program has it. It is compiled here, with the crate.
+pub static ENTRY: Entry = Entry::of::<Distinct>();
 
 /// The stages that cost something, opened once and shared by every worker.
 pub struct Distinct {
