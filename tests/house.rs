@@ -39,6 +39,10 @@ const MOST_LINES: usize = 500;
 const SHOWN: &str = "src/flow/";
 const SHOWS: &str = "src/flow/example.rs";
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
+}
+
 /// Whether the code has a path that starts with this crate.
 fn uses(code: &str, library: &str) -> bool {
     let path = format!("{library}::");
@@ -138,7 +142,7 @@ fn sources_beneath(root: &Path, below: &str, found: &mut Vec<Source>) {
 
 #[test]
 fn the_house_is_in_order() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let root = root();
     let mut sources = Vec::new();
     for package in ["src", "operators", "pipelines", "tests", "benches"] {
         sources_beneath(root, package, &mut sources);
@@ -213,6 +217,15 @@ fn an_operators_layer_imports_those_below_it_and_questions_import_all() {
 }
 
 #[test]
+fn every_crate_in_the_folder_of_another_is_listed() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("reads");
+    let members = manifest.lines().find_map(|line| line.strip_prefix("members = [")).expect("members");
+    let nested = members.split('"').skip(1).step_by(2).filter(|member| member.contains('/'));
+    let listed: std::collections::BTreeSet<&str> = source::NESTED.into_iter().collect();
+    assert_eq!(nested.collect::<std::collections::BTreeSet<_>>(), listed);
+}
+
+#[test]
 fn a_circle_of_modules_is_caught() {
     let circles = |files: &[(&str, &str)]| {
         layers::circles(&files.iter().map(|(path, code)| Source::new(path, code)).collect::<Vec<_>>())
@@ -232,7 +245,7 @@ fn a_circle_of_modules_is_caught() {
     ];
     let found = circles(&below);
     assert_eq!(found[0], "operators: editors -> editors::limits -> editors is a circle");
-    assert_eq!(found[1], "pipelines: told -> shown -> told is a circle");
+    assert_eq!(found[1], "pipelines: shown -> told -> shown is a circle");
     assert_eq!(circles(&two[1..]), [""; 0]);
     // What a folder's own files say of each other is its own matter.
     let inside = [

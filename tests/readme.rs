@@ -5,6 +5,9 @@ use std::path::Path;
 
 const PIPELINE: &str = "pipelines/imgedit/mod.rs";
 
+/// What stands before a stage in `wire`.
+const STAGES: &str = "&stages.";
+
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -26,14 +29,14 @@ fn wire(source: &str) -> Vec<&str> {
     lines[begin..begin + length].to_vec()
 }
 
-/// What `wire` takes from the pipeline: every name behind `self.`.
+/// What `wire` takes from the pipeline: every name behind `&stages.`.
 fn stages_of_the_file(source: &str) -> BTreeSet<String> {
     let code = wire(source).into_iter().map(without_comment).collect::<Vec<_>>().join("\n");
     let name = |(at, _): (usize, &str)| -> String {
-        let rest = &code[at + "self.".len()..];
+        let rest = &code[at + STAGES.len()..];
         rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
     };
-    code.match_indices("self.").map(name).collect()
+    code.match_indices(STAGES).map(name).collect()
 }
 
 /// The first cells of README's table of stages, in code marks.
@@ -90,22 +93,22 @@ fn readme_tells_of_the_pipeline_as_it_is() {
 
 #[test]
 fn what_differs_is_found() {
-    let source = "impl Pipeline for P {\n    fn wire(&self) {\n        // self.commented\n        \
-        a.ask(&self.caption)\n            .ask(&self.judge)\n    }\n\n    fn other(&self) {\n        self.recorder\n    }\n}\n";
+    let source = "impl Pipeline for P {\n    fn wire(&self) {\n        // &stages.commented\n        \
+        a.ask(&stages.caption)\n            .ask(&stages.judge)\n    }\n\n    fn other(&self) {\n        &stages.recorder\n    }\n}\n";
     let readme = |rows: &str, block: &str| {
         format!(
             "```rust\nfn wire(&self) {{\n{block}}}\n```\n| stage | does |\n|---|---|\n{rows}\n| `no` | row |\n"
         )
     };
-    let (rows, block) = ("| `caption` | x |\n| `judge` | y |\n", "    a.ask(&self.caption)\n    // …\n");
+    let (rows, block) = ("| `caption` | x |\n| `judge` | y |\n", "    a.ask(&stages.caption)\n    // …\n");
     let found = |rows: &str, block: &str| wrong(&readme(rows, block), source);
     assert_eq!(found(rows, block), Vec::<String>::new());
     for (rows, block, words) in [
         ("| `caption` | x |\n", block, "judge stands in `wire`"),
         ("| `caption` | x |\n| `judge` | y |\n| `edit` | z |\n", block, "edit stands in README's table"),
         ("| `caption` | x |\n| `judge` | y |\n| `judge` | z |\n", block, "twice"),
-        (rows, "    a.ask(&self.captions)\n", "README shows"),
-        (rows, "    .ask(&self.judge)\n    a.ask(&self.caption)\n", "README shows"),
+        (rows, "    a.ask(&stages.captions)\n", "README shows"),
+        (rows, "    .ask(&stages.judge)\n    a.ask(&stages.caption)\n", "README shows"),
     ] {
         let found = found(rows, block);
         assert!(found.len() == 1 && found[0].contains(words), "{found:?} instead of {words:?}");

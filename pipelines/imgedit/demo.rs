@@ -5,7 +5,7 @@ use std::path::Path;
 
 use threshflow::cli::{Commands, Failure, Output, print_json};
 
-use crate::subcommands::release_to;
+use imgedit_stages::subcommands::release_to;
 use kit::demo::VOCABULARY;
 use kit::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
 use kit::released::{self, DEFAULT_PIECE_BYTES, Severity};

@@ -2,44 +2,27 @@
 //! for every picture. If one type fails, the others are not affected.
 //!
 //! Each `ask` costs something and is answered once. Each `gate` has a dial that can be moved without asking again. Flags decide who
-//! answers, models, servers or the embedded defaults: see `open`.
+//! answers, models, servers or the embedded defaults: see the crate `imgedit_stages`.
 
-mod args;
 mod demo;
-mod flags;
-mod open;
-mod record;
-pub mod release;
-pub mod subcommands;
-mod values;
 
 use std::path::Path;
 
-use operators::caption::Caption;
 use operators::compare::{
-    ChangedInside, ChangedOutside, ColourCast, Compare, DifferenceInside, DifferenceOutside, LargestChange,
-    NoOp, PsnrOutside, Resized, Seam, Shift, SsimOutside, Zoom,
+    ChangedInside, ChangedOutside, ColourCast, DifferenceInside, DifferenceOutside, LargestChange, NoOp,
+    PsnrOutside, Resized, Seam, Shift, SsimOutside, Zoom,
 };
-use operators::edit::Edit;
-use operators::instruct::Instruct;
-use operators::judge::{Follows, Judge, Natural, ObjectMatch};
-use operators::noun_finder::NounFinder;
-use operators::plan::choose::Choose;
+use operators::judge::{Follows, Natural, ObjectMatch};
 use operators::plan::edit_plan::{EditType, edit_type};
-use operators::{
-    Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, RegionScore, Segment,
-    ShortSide, area, short_side,
-};
+use operators::{Aesthetic, Area, ClipScore, Detection, MaskScore, ShortSide, area, short_side};
 use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
 use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 
-use crate::args::Args;
-use crate::record::ImgEditRecorder;
+use imgedit_stages::{Args, Stages, subcommands};
 use kit::candidate_dials;
-use kit::illustrate::IllustrateEdits;
 
 dials! {
     /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=top:30% --set follows=4 --set 'follows[remove]=4.5'`.
@@ -110,21 +93,9 @@ dials! {
     }
 }
 
-/// The stages, opened once and shared by every worker.
+/// The pipeline: its stages, opened once and shared by every worker.
 pub struct ImgEdit {
-    pub(crate) aesthetic: Arc<Stage<AestheticScorer>>,
-    pub(crate) caption: Arc<Stage<Caption>>,
-    pub(crate) nouns: Arc<Stage<NounFinder>>,
-    pub(crate) detect: Arc<Stage<Detect>>,
-    pub(crate) segment: Arc<Stage<Segment>>,
-    pub(crate) region_score: Arc<Stage<RegionScore>>,
-    pub(crate) choose: Arc<Choose>,
-    pub(crate) instruct: Arc<Stage<Instruct>>,
-    pub(crate) edit: Arc<Stage<Edit>>,
-    pub(crate) compare: Arc<Stage<Compare>>,
-    pub(crate) judge: Arc<Stage<Judge>>,
-    pub(crate) recorder: ImgEditRecorder,
-    pub(crate) illustrator: IllustrateEdits,
+    stages: Stages,
 }
 
 /// The pipeline as a program has it. It is compiled here, with the crate.
@@ -135,32 +106,33 @@ impl Pipeline for ImgEdit {
     type Dials<'s> = Dials<'s>;
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
+        let stages = &self.stages;
         // 1. Prepare: size and beauty, a dense caption, and its nouns.
         let pictures =
-            images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
-        let pictures = pictures.ask(&self.caption).ask(&self.nouns);
+            images.each(short_side).gate(&dial.short_side).ask(&stages.aesthetic).gate(&dial.aesthetic);
+        let pictures = pictures.ask(&stages.caption).ask(&stages.nouns);
 
         // 2. Ground: boxes, masks and scores of what the nouns name; the candidates among them.
         let rules = candidate_dials!(dial);
-        let (pictures, regions) = pictures.ask(&self.detect).regions(&self.detect);
+        let (pictures, regions) = pictures.ask(&stages.detect).regions(&stages.detect);
         let regions = regions.gate(&dial.detection).each(area);
-        let regions = rules.by_area(regions).ask(&self.segment).ask(&self.region_score);
+        let regions = rules.by_area(regions).ask(&stages.segment).ask(&stages.region_score);
         let regions = rules.by_scores(regions);
         let candidates = regions.candidates();
         let pictures = pictures.with(regions).gate(&dial.regions);
 
         // 3. Instruct: for every type of edit an object is chosen, and words are found.
-        let (pictures, edits) = pictures.edits(candidates, &self.choose);
-        let edits = edits.each(edit_type).ask(&self.instruct);
+        let (pictures, edits) = pictures.edits(candidates, &stages.choose);
+        let edits = edits.each(edit_type).ask(&stages.instruct);
 
         // 4. Edit: the passes that the words come to.
-        let edits = edits.ask(&self.edit);
+        let edits = edits.ask(&stages.edit);
 
         // 5. Measure: what changed where it should, and what should have stayed.
-        let edits = edits.ask(&self.compare);
+        let edits = edits.ask(&stages.compare);
 
         // 6. Judge: what is good enough to be trained on.
-        let edits = edits.ask(&self.judge);
+        let edits = edits.ask(&stages.judge);
         let edits = edits.gate_either([vec![
             dial.no_op.passes(),
             dial.changed_inside.passes(),
@@ -183,11 +155,11 @@ impl Pipeline for ImgEdit {
     }
 
     fn recorder(&self) -> Option<&dyn Recorder> {
-        Some(&self.recorder)
+        Some(&self.stages.recorder)
     }
 
     fn illustrator(&self) -> Option<&dyn Illustrator> {
-        Some(&self.illustrator)
+        Some(&self.stages.illustrator)
     }
 }
 
@@ -198,7 +170,7 @@ impl App for ImgEdit {
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
-        open::open(args, workbench)
+        Ok(ImgEdit { stages: Stages::open(args, workbench)? })
     }
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {

@@ -9,7 +9,7 @@ use operators::plan::edit_plan::EditType;
 use pipelines::demo::{DEMO_SEED, DemoFrames, DemoOptions, VOCABULARY, write_demo_frames, write_demo_shards};
 use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
-use pipelines::imgedit::release::PublishedEdits;
+use pipelines::imgedit_stages::release::PublishedEdits;
 use pipelines::released;
 use tests::python::load_datasets;
 use tests::tars::{file, tar_of, turned_png};

@@ -28,7 +28,7 @@ const fn pipeline(krate: &'static str) -> Tower {
     Tower { krate, rooms: &[], top: Some(krate), strangers: &[], whole: &[] }
 }
 
-const TOWERS: [Tower; 8] = [
+const TOWERS: [Tower; 9] = [
     Tower {
         krate: "src",
         rooms: ENGINE,
@@ -49,6 +49,7 @@ const TOWERS: [Tower; 8] = [
     pipeline("pipelines"),
     pipeline("pipelines/distinct"),
     pipeline("pipelines/imgedit"),
+    pipeline("pipelines/imgedit/stages"),
     pipeline("pipelines/kit"),
     pipeline("pipelines/prepare"),
     pipeline("pipelines/recap_mask"),

@@ -9,9 +9,15 @@ pub struct Source {
 /// Where a path of modules leads: `["flow", "gate", "Gate"]`.
 pub type Named = Vec<String>;
 
-/// Crates that lie in the folder of another.
-pub const NESTED: [&str; 5] =
-    ["pipelines/distinct", "pipelines/imgedit", "pipelines/kit", "pipelines/prepare", "pipelines/recap_mask"];
+/// Crates that lie in the folder of another, the innermost first.
+pub const NESTED: [&str; 6] = [
+    "pipelines/imgedit/stages",
+    "pipelines/distinct",
+    "pipelines/imgedit",
+    "pipelines/kit",
+    "pipelines/prepare",
+    "pipelines/recap_mask",
+];
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {

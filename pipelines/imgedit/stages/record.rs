@@ -28,7 +28,7 @@ use kit::region_record::RegionRecorder;
 const VERSION: &[u8] = b"imgedit_record/3";
 
 /// Writes records of pictures and of their edits out of what the stages remember.
-pub(crate) struct ImgEditRecorder {
+pub struct ImgEditRecorder {
     pub recap: RegionRecorder,
     pub choose: Arc<Choose>,
     pub instruct: Arc<Stage<Instruct>>,

@@ -30,7 +30,7 @@ use threshflow::cli::{Failure, Workbench};
 use threshflow::lane::{Lanes, Operator, Stage};
 use threshflow::row::RegionKind;
 
-use crate::ImgEdit;
+use crate::Stages;
 use crate::args::{Args, EditMask, EditorArgs};
 use crate::flags;
 use crate::record::ImgEditRecorder;
@@ -248,7 +248,7 @@ fn stamp_of<O: Operator>(stage: &Stage<O>) -> RecordedStamp {
 }
 
 /// Opens all stages.
-pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failure> {
+pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure> {
     flags::check(args)?;
     let lanes = &workbench.lanes;
     let opening = Opening::of(&args.ground, workbench)?;
@@ -331,7 +331,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<ImgEdit, Failur
         judge_model: judge.operator().model(),
         as_stored: workbench.lanes.shown().is_some(),
     };
-    Ok(ImgEdit {
+    Ok(Stages {
         aesthetic: opening.aesthetic.clone(),
         caption,
         nouns,

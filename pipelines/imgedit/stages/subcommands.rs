@@ -64,7 +64,7 @@ pub fn verify(folder: &Path) -> Result<Option<Verified>, Failure> {
 }
 
 /// Releases what lies in `out` to the folder `to`.
-pub(crate) fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
+pub fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
     let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
     // Before the tables are read, not after.
     apart(&[("--store", store), ("--out", out), ("--to", to)])?;

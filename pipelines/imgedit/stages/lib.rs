@@ -1,0 +1,52 @@
+//! What `imgedit` is wired of: its flags, the stages that they open, the records of what was made, and the released layout.
+//!
+//! It knows nothing of the wiring. So a changed line of the pipeline builds none of it again.
+
+mod args;
+mod flags;
+mod open;
+mod record;
+pub mod release;
+pub mod subcommands;
+mod values;
+
+use std::sync::Arc;
+
+use kit::illustrate::IllustrateEdits;
+use operators::caption::Caption;
+use operators::compare::Compare;
+use operators::edit::Edit;
+use operators::instruct::Instruct;
+use operators::judge::Judge;
+use operators::noun_finder::NounFinder;
+use operators::plan::choose::Choose;
+use operators::{AestheticScorer, Detect, RegionScore, Segment};
+use threshflow::cli::{Failure, Workbench};
+use threshflow::lane::Stage;
+
+pub use args::Args;
+pub use record::ImgEditRecorder;
+
+/// The stages of the pipeline, opened once and shared by every worker.
+pub struct Stages {
+    pub aesthetic: Arc<Stage<AestheticScorer>>,
+    pub caption: Arc<Stage<Caption>>,
+    pub nouns: Arc<Stage<NounFinder>>,
+    pub detect: Arc<Stage<Detect>>,
+    pub segment: Arc<Stage<Segment>>,
+    pub region_score: Arc<Stage<RegionScore>>,
+    pub choose: Arc<Choose>,
+    pub instruct: Arc<Stage<Instruct>>,
+    pub edit: Arc<Stage<Edit>>,
+    pub compare: Arc<Stage<Compare>>,
+    pub judge: Arc<Stage<Judge>>,
+    pub recorder: ImgEditRecorder,
+    pub illustrator: IllustrateEdits,
+}
+
+impl Stages {
+    /// The stages that the flags name.
+    pub fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        open::open(args, workbench)
+    }
+}
