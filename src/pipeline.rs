@@ -43,10 +43,47 @@ pub fn start<P: Pipeline>(
     start_opened(pipeline, dial_specs::<P>(), options, settings)
 }
 
+/// All dials of a run: those of the pipeline, and behind them those of the [scorers that flags name](Flow::named_scores). They are never
+/// freed.
+///
+/// # Errors
+/// Two dials have one name.
+pub fn dial_specs_with<P: Pipeline>(named: Vec<DialSpec>) -> Result<&'static [DialSpec], String> {
+    let own = dial_specs::<P>();
+    if named.is_empty() {
+        return Ok(own);
+    }
+    for (place, spec) in named.iter().enumerate() {
+        let others = own.iter().chain(&named[..place]);
+        if others.into_iter().any(|other| other.dial() == spec.name) {
+            return Err(format!(
+                "{}: a dial has this name; give the scorer another, such as my_{0}",
+                spec.name
+            ));
+        }
+    }
+    Ok(own.iter().copied().chain(named).collect::<Vec<_>>().leak())
+}
+
+/// As [`start`], with `dials` of [`dial_specs_with`].
+pub fn start_with<P: Pipeline>(
+    pipeline: Arc<P>,
+    dials: &'static [DialSpec],
+    options: EngineOptions,
+    settings: &[impl Into<Setting> + Copy],
+) -> Result<Engine, String> {
+    start_opened(pipeline, dials, options, settings)
+}
+
 /// A pipeline that is opened, of whatever type it is: what works on one of these is compiled once, not anew for every pipeline.
 pub(crate) trait OpenedPipeline: Send + Sync {
-    /// Wires the whole flow, dials included.
-    fn wire_all<'s>(&self, images: Flow<'s, Image>, maker: &mut DialMaker<'s>) -> Finished<'s>;
+    /// Wires the whole flow, with all of these dials: the pipeline's own come first.
+    fn wire_all<'s>(
+        &self,
+        images: Flow<'s, Image>,
+        maker: &mut DialMaker<'s>,
+        dials: &'static [DialSpec],
+    ) -> Finished<'s>;
     /// [`Pipeline::recorder`].
     fn its_recorder(&self) -> Option<&dyn Recorder>;
     /// [`Pipeline::illustrator`].
@@ -54,9 +91,15 @@ pub(crate) trait OpenedPipeline: Send + Sync {
 }
 
 impl<P: Pipeline> OpenedPipeline for P {
-    fn wire_all<'s>(&self, images: Flow<'s, Image>, maker: &mut DialMaker<'s>) -> Finished<'s> {
-        let dials = P::Dials::make(maker);
-        self.wire(images, &dials).finish()
+    fn wire_all<'s>(
+        &self,
+        images: Flow<'s, Image>,
+        maker: &mut DialMaker<'s>,
+        dials: &'static [DialSpec],
+    ) -> Finished<'s> {
+        let own = P::Dials::make(maker);
+        let named = maker.named(&dials[dial_specs::<P>().len()..]);
+        self.wire(images.with_named_dials(named), &own).finish()
     }
 
     fn its_recorder(&self) -> Option<&dyn Recorder> {
@@ -75,5 +118,5 @@ pub(crate) fn start_opened(
     options: EngineOptions,
     settings: &[impl Into<Setting> + Copy],
 ) -> Result<Engine, String> {
-    Engine::start(options, dials, settings, move |images, maker| pipeline.wire_all(images, maker))
+    Engine::start(options, dials, settings, move |images, maker| pipeline.wire_all(images, maker, dials))
 }

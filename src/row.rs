@@ -13,6 +13,7 @@ mod edit;
 mod group;
 mod handle;
 mod marked;
+mod named;
 mod perceptual;
 mod place;
 mod refusal;
@@ -20,10 +21,11 @@ mod region;
 mod score;
 mod without_image;
 
-pub use column::{Below, Column, ColumnName, Has, Hashed, Here, Scored, With, WithHandle};
+pub use column::{Below, Column, ColumnKind, ColumnName, Has, Hashed, Here, Scored, With, WithHandle};
 pub use edit::{Choice, Edit};
 pub use group::{Group, In};
 pub use handle::{Handle, Topic};
+pub use named::NamedScores;
 pub use perceptual::PerceptualHash;
 pub use place::{Of, Place};
 pub use refusal::{Lasts, Refusal, Refused, Verdict};
@@ -156,13 +158,17 @@ pub trait Row:
             (None, None) => Place::picture(id),
         }
     }
-    /// Shows `see` every score that the row has gathered, by its unit's name, in the order they were given.
-    fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32));
+    /// Shows `see` every score that the row has gathered, in the order they were given.
+    fn see_scores(&self, see: &mut dyn FnMut(f32));
     /// The columns that rows of this type carry, in the order they were given.
     fn columns() -> Vec<ColumnName>;
-    /// The units' names of the scores among them.
+    /// The units' names of the scores among them, but for [`NamedScores`]: the flow knows those.
     fn score_names() -> Vec<&'static str> {
-        Self::columns().into_iter().filter(|column| column.is_score).map(|column| column.name).collect()
+        Self::columns()
+            .into_iter()
+            .filter(|column| column.kind == ColumnKind::Score)
+            .map(|column| column.name)
+            .collect()
     }
 
     /// The row without its picture, for who keeps pictures elsewhere.
@@ -199,7 +205,7 @@ impl Row for Image {
     fn image(&self) -> &Image {
         self
     }
-    fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
+    fn see_scores(&self, _see: &mut dyn FnMut(f32)) {}
     fn columns() -> Vec<ColumnName> {
         Vec::new()
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::cli::{App, Workbench, rows_of, settings};
-use threshflow::flow::{Engine, EngineOptions, Progress, Setting, Verdicts, Wired};
+use threshflow::flow::{DialSpec, Engine, EngineOptions, Progress, Setting, Verdicts, Wired};
 use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
-use threshflow::pipeline::start;
+use threshflow::pipeline::{dial_specs_with, start_with};
 use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedPieces, WantedShard};
 use threshflow::row::Verdict;
 use threshflow::shard::{Catalogue, ReadOptions, Shard, ShardSource, find};
@@ -47,6 +47,8 @@ pub struct Live<P: App = Curate> {
     pub lanes: Arc<Lanes>,
     pub catalogue: Arc<Catalogue>,
     pub shards: BTreeMap<String, Arc<Shard>>,
+    /// Those of the pipeline, and those of scorers that `args` name.
+    pub dials: &'static [DialSpec],
     /// Where the dials were set.
     pub settings: Vec<Setting>,
 }
@@ -98,8 +100,10 @@ impl<P: App> Live<P> {
             most_rows: options.rows,
         };
         let settings: Vec<Setting> = settings.iter().map(|setting| (*setting).into()).collect();
-        let engine = start(pipeline.clone(), engine, &settings).expect("the engine starts");
-        Live { engine, pipeline, lanes, catalogue, shards: BTreeMap::new(), settings }
+        let named = P::named_dials(args).expect("the scorers have dials");
+        let dials = dial_specs_with::<P>(named).expect("names of their own");
+        let engine = start_with(pipeline.clone(), dials, engine, &settings).expect("the engine starts");
+        Live { engine, pipeline, lanes, catalogue, shards: BTreeMap::new(), dials, settings }
     }
 
     pub fn insert(&mut self, path: &Path) {
@@ -157,7 +161,7 @@ impl<P: App> Live<P> {
     }
 
     pub fn commit(&self, out: &Path) -> Committed {
-        let dials = settings::<P>(&self.settings, &self.engine.values());
+        let dials = settings(self.dials, &self.settings, &self.engine.values());
         let describe = |wired: &Wired| match wired {
             Wired::Ask { stage, of, stamp, model } => {
                 StageDescription::Ask { name: stage, of: *of, stamp: *stamp, model: model.clone() }

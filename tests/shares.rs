@@ -1,11 +1,11 @@
-//! Dials by group and by share: random histories, each held against a plain function of all samples, against the exact log of what was
+//! Dials by group and by share, and scorers that come and go: random histories, each held against a plain function of all samples, against the exact log of what was
 //! asked, and, byte for byte, against a fresh run.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use tests::curate::{Args, plainly};
-use tests::grouped::{Grouped, Shape, plain};
+use tests::curate::{self, plainly};
+use tests::grouped::{Args, Grouped, SCORERS, Shape, plain, specs};
 use tests::history::{History, play_all};
 use tests::live::{Live, Options};
 use tests::shards::{Sample, corpus};
@@ -29,7 +29,8 @@ fn samples(seed: u64, shard: usize, version: u64) -> Vec<Sample> {
 fn any_setting(history: &mut History<Setting>, spec: &DialSpec) -> Setting {
     let rng = &mut history.rng;
     match rng.below(3) {
-        0 => Setting::At(if spec.unit == "px" { rng.below(24) as f32 } else { rng.below(21) as f32 / 2.0 }),
+        0 if spec.unit == "px" => Setting::At(rng.below(24) as f32),
+        0 => Setting::At(rng.below(spec.high as usize * 2 + 1) as f32 / 2.0),
         1 => format!("top:{}%", 1 + rng.below(100)).parse().expect("a share"),
         _ => format!("top:{}", 1 + rng.below(12)).parse().expect("a share"),
     }
@@ -39,16 +40,23 @@ struct Played {
     history: History<Setting>,
     live: Live<Grouped>,
     log: AskLog,
+    /// Who is asked beside the judge, in this order.
+    scorers: Vec<String>,
     /// All that had to be asked so far.
-    asked: BTreeSet<ContentHash>,
+    asked: BTreeSet<(&'static str, ContentHash)>,
 }
 
-fn start(history: &mut History<Setting>, log: &AskLog) -> Live<Grouped> {
+fn args(scorers: &[String]) -> Args {
+    let judge = curate::Args { bytes: 1000, ..curate::Args::default() };
+    Args { judge, scorers: scorers.to_vec() }
+}
+
+fn start(history: &mut History<Setting>, scorers: &[String], log: &AskLog) -> Live<Grouped> {
     let workers = [1, 2, 4][history.rng.below(3)];
     let rows_an_epoch = 1 + history.rng.below(12);
     let options = Options { workers, rows_an_epoch, window: 1 + history.rng.below(6), ..Options::default() };
-    let args = Args { bytes: 1000, ..Args::default() };
-    let mut live = Live::open(&history.store(), &options, &args, &history.values, Some(log.clone()));
+    let (store, args) = (history.store(), args(scorers));
+    let mut live = Live::open(&store, &options, &args, &history.values, Some(log.clone()));
     history.insert_into(&mut live);
     live
 }
@@ -58,20 +66,20 @@ impl Played {
         let defaults = dial_specs::<Grouped>().iter().map(|spec| Setting::At(spec.default));
         let mut history = History::new(seed, &defaults.collect::<Vec<_>>(), samples);
         let log = AskLog::default();
-        let live = start(&mut history, &log);
-        Played { history, live, log, asked: BTreeSet::new() }
+        let live = start(&mut history, &[], &log);
+        Played { history, live, log, scorers: Vec::new(), asked: BTreeSet::new() }
     }
 
     /// Settles, and holds everything against the oracle.
     fn check(&mut self, what: &str) {
         self.live.settle();
         let shards: Vec<_> = self.history.shards().collect();
-        let wanted = plain(&shards, &self.history.values);
+        let wanted = plain(&shards, &self.scorers, &self.history.values);
         let standing: Vec<_> =
             self.live.verdicts().iter().map(|(name, verdict)| (name.clone(), plainly(verdict))).collect();
         assert_eq!(standing, wanted.verdicts.into_iter().collect::<Vec<_>>(), "{what}");
         let values = self.live.engine.values();
-        for ((at, wanted), spec) in values.iter().zip(wanted.values).zip(dial_specs::<Grouped>()) {
+        for ((at, wanted), spec) in values.iter().zip(wanted.values).zip(self.live.dials) {
             assert!(
                 wanted.is_none_or(|wanted| wanted == *at),
                 "{what}: {} is at {at}, not {wanted:?}",
@@ -81,13 +89,30 @@ impl Played {
         // Nothing is asked about a row that a share holds back, not even on the way there.
         self.asked.extend(wanted.asked);
         let log = self.log.lock().expect("nobody panicked");
-        let asked: BTreeSet<ContentHash> = log.iter().map(|(_, content)| *content).collect();
+        let asked: BTreeSet<_> = log.iter().copied().collect();
         assert_eq!(log.len(), asked.len(), "{what}: each once");
         assert_eq!(asked, self.asked, "{what}");
     }
 
+    /// Draws which scorers are asked from now on. The dial of one that stays stays where it is.
+    fn other_scorers(&mut self) {
+        let before = specs(&self.scorers);
+        let rng = &mut self.history.rng;
+        let mut names: Vec<String> = SCORERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names.retain(|_| rng.below(2) == 0);
+        if rng.below(2) == 0 {
+            names.reverse();
+        }
+        let stood = |spec: &DialSpec| {
+            let known = before.iter().position(|known| known.name == spec.name);
+            known.map_or(Setting::At(spec.default), |known| self.history.values[known])
+        };
+        self.history.values = specs(&names).iter().map(stood).collect();
+        self.scorers = names;
+    }
+
     fn step(&mut self) -> String {
-        let specs = dial_specs::<Grouped>();
+        let specs = self.live.dials;
         match self.history.rng.below(8) {
             0..=4 => {
                 let dial = self.history.rng.below(specs.len());
@@ -102,10 +127,11 @@ impl Played {
                 self.history.put_back(shard, &mut self.live);
                 "a shard".to_owned()
             }
-            // A restart: what is by share is resolved again.
+            // A restart: what is by share is resolved again. Scorers come, go, and change their order.
             _ => {
-                self.live = start(&mut self.history, &self.log);
-                "a restart".to_owned()
+                self.other_scorers();
+                self.live = start(&mut self.history, &self.scorers, &self.log);
+                format!("a restart with {:?}", self.scorers)
             }
         }
     }
@@ -120,9 +146,9 @@ fn play(seed: u64) {
         played.check(&format!("seed {seed}, step {number}, {step}; the dials: {}", settings.join(" ")));
     }
     played.live.commit(&played.history.out());
-    let Played { history, live, .. } = played;
+    let Played { history, live, scorers, .. } = played;
     drop(live);
-    history.assert_as_fresh::<Grouped>(&Args { bytes: 1000, ..Args::default() });
+    history.assert_as_fresh::<Grouped>(&args(&scorers));
 }
 
 #[test]
@@ -137,7 +163,7 @@ fn a_turned_share_looks_at_its_band_and_at_the_bucket_of_its_boundary() {
     let _alone = ALONE.lock();
     let mut history = History::new(7, &settings_of(&[]), |_, _, _| corpus(3, 0..600));
     let log = AskLog::default();
-    let mut live = start(&mut history, &log);
+    let mut live = start(&mut history, &[], &log);
     live.settle();
     let asked = log.lock().expect("nobody panicked").len();
     let wide = dial_specs::<Grouped>().iter().position(|spec| spec.name == "taste[wide]").expect("a dial");

@@ -15,6 +15,7 @@ mod plan;
 mod program;
 mod progress;
 mod rate;
+mod refusals;
 mod removed;
 mod run;
 mod run_report;
@@ -40,6 +41,7 @@ pub use run::{rows_of, run, settings};
 pub use run_report::RunReport;
 pub use summary::{Summary, peak_rss_bytes};
 
+use crate::flow::DialSpec;
 use crate::lane::{Lanes, Operator, Stage};
 use crate::pipeline::Pipeline;
 use crate::row::{Score, Unit};
@@ -140,6 +142,22 @@ pub trait App: Pipeline + Sized {
 
     /// Opens the stages: models are read and checked here, before any picture is.
     fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
+
+    /// The dials of scorers that flags name, each of the name of its stage. They are told before the stages are opened, so that a wrong
+    /// `--set` is an error at once.
+    fn named_dials(_args: &Self::Args) -> Result<Vec<DialSpec>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// The command `dials`, with the flags that name scorers.
+    fn dials_command(command: clap::Command) -> clap::Command {
+        command
+    }
+
+    /// As [`App::named_dials`], by the flags of the command `dials`.
+    fn named_dials_of(_matches: &clap::ArgMatches) -> Result<Vec<DialSpec>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// The subcommand `demo`; `None` where the pipeline has no such subcommand.
     const DEMO: Option<Demo> = None;

@@ -8,12 +8,14 @@ use super::input::InputRemarks;
 use super::progress::Display;
 use super::store::Store;
 use super::summary::Summary;
-use super::{App, Failure, RunOptions, RunReport, Workbench, apart, errors, removed, signals, tell_mended};
+use super::{
+    App, Failure, RunOptions, RunReport, Workbench, apart, errors, refusals, removed, signals, tell_mended,
+};
 use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
-use crate::pipeline::{OpenedPipeline, dial_specs, start_opened};
+use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
 use crate::publish::{
     self, Committed, Demonstration, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces,
     WantedShard,
@@ -49,14 +51,21 @@ type Open<'a> = dyn Fn(&Workbench) -> Result<Arc<dyn OpenedPipeline>, Failure> +
 /// A pipeline that is yet to be opened, of whatever type it is. What a command does is compiled once, not anew for every pipeline.
 pub(super) struct Unopened<'a> {
     pub(super) name: &'static str,
+    /// The pipeline's own, and behind them those of scorers that flags name.
     pub(super) dials: &'static [DialSpec],
+    /// How many of them are the pipeline's own.
+    pub(super) own: usize,
     open: &'a Open<'a>,
 }
 
 /// Calls `work` with `P`, which will be opened as `app` says.
-pub(super) fn with_unopened<P: App, T>(app: &P::Args, work: impl FnOnce(&Unopened<'_>) -> T) -> T {
+pub(super) fn with_unopened<P: App, T>(
+    app: &P::Args,
+    work: impl FnOnce(&Unopened<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let dials = dial_specs_with::<P>(P::named_dials(app)?).map_err(Failure::Usage)?;
     let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
-    work(&Unopened { name: P::NAME, dials: dial_specs::<P>(), open: &open })
+    work(&Unopened { name: P::NAME, dials, own: dial_specs::<P>().len(), open: &open })
 }
 
 /// Opens store, shards, stages and dataflow, with the dials at `values`.
@@ -107,8 +116,9 @@ pub(super) fn open(
     let engine = start_opened(pipeline.clone(), unopened.dials, engine, first).map_err(Failure::Failed)?;
     // A plan starts from what is published: what counts is where the dials are to stand.
     let wanted = settings_wanted(unopened.dials, options)?;
-    refuse_open_dials(&engine, unopened.dials, &wanted)?;
-    refuse_unclear_shares(&engine, unopened.dials, &wanted)?;
+    refusals::refuse_taken_names(&engine, unopened, &*pipeline)?;
+    refusals::refuse_open_dials(&engine, unopened.dials, &wanted)?;
+    refusals::refuse_unclear_shares(&engine, unopened.dials, &wanted)?;
     let of = |(stage, what): (&str, String)| Demonstration { stage: stage.to_owned(), what };
     let demonstration = lanes.demonstrations().into_iter().map(of).collect();
     let (shards, is_foreign, remarks) = (Vec::new(), false, InputRemarks::default());
@@ -129,46 +139,6 @@ pub(super) fn open(
 /// Where `--set` puts the dials.
 pub(super) fn settings_wanted(dials: &[DialSpec], options: &RunOptions) -> Result<Vec<Setting>, Failure> {
     dial::settings(dials, &options.set).map_err(|error| Failure::Usage(error.to_string()))
-}
-
-/// A share is of the rows that reach a gate: a dial that several gates have names no such rows.
-fn refuse_unclear_shares(engine: &Engine, dials: &[DialSpec], wanted: &[Setting]) -> Result<(), Failure> {
-    let gates = |name: &str| {
-        engine.wired().iter().filter(|step| matches!(step, Wired::Gate { dial, .. } if *dial == name)).count()
-    };
-    let shared = dials.iter().zip(wanted).filter(|(_, setting)| matches!(setting, Setting::Top(_)));
-    match shared.map(|(spec, setting)| (spec, setting, gates(spec.name))).find(|(.., gates)| *gates > 1) {
-        None => Ok(()),
-        Some((spec, setting, gates)) => Err(Failure::Usage(format!(
-            "--set {}={setting}: {gates} gates of this pipeline have this dial, and a share is of the rows that reach one gate; set \
-             it to a value",
-            spec.name
-        ))),
-    }
-}
-
-/// A dial that was turned, and whose gates are all open in this run, would hold back nothing in silence.
-fn refuse_open_dials(engine: &Engine, dials: &[DialSpec], wanted: &[Setting]) -> Result<(), Failure> {
-    let open = |name: &str| {
-        let opens = engine.wired().iter().filter_map(|step| match step {
-            Wired::Gate { dial, open, .. } if *dial == name => Some(*open),
-            _ => None,
-        });
-        opens.reduce(|all, open| all && open) == Some(true)
-    };
-    let turned = dials.iter().zip(wanted).filter(|(spec, wanted)| **wanted != Setting::At(spec.default));
-    let turned: Vec<String> = turned
-        .filter(|(spec, _)| open(spec.name))
-        .map(|(spec, wanted)| format!("--set {}={wanted}", spec.name))
-        .collect();
-    match turned.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::Usage(format!(
-            "{}: nobody is asked for a score that its gate needs in this run, so the gate is open and the dial would hold back \
-             nothing; leave the setting out, or name who scores",
-            turned.join(", ")
-        ))),
-    }
 }
 
 fn check(options: &RunOptions) -> Result<(), Failure> {
@@ -297,13 +267,8 @@ pub(super) fn stopped(stopped: Stopped) -> Failure {
     Failure::Failed(stopped.to_string())
 }
 
-/// The dials as they stand: `values` are what `wanted` comes to.
-pub fn settings<P: App>(wanted: &[Setting], values: &[f32]) -> Vec<DialSetting> {
-    settings_of(dial_specs::<P>(), wanted, values)
-}
-
-/// `values` are what `wanted` was resolved to.
-fn settings_of(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<DialSetting> {
+/// The dials as they stand: `values` are what `wanted` was resolved to.
+pub fn settings(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<DialSetting> {
     let setting = |((spec, wanted), value): ((&DialSpec, &Setting), &f32)| DialSetting {
         name: spec.name,
         group: spec.group,
@@ -358,7 +323,7 @@ fn run_unopened(
     }
     synced?;
     noted?;
-    let dials = settings_of(pipeline.dials, &wanted, &opened.engine.values());
+    let dials = settings(pipeline.dials, &wanted, &opened.engine.values());
     let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
     summary.tell_of(&opened.lanes.endpoints());
     summary.demonstration = opened.demonstration();

@@ -10,7 +10,7 @@ use super::{
     App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, run, signals,
     verify,
 };
-use crate::pipeline::dial_specs;
+use crate::pipeline::dial_specs_with;
 
 #[derive(Subcommand)]
 enum Common<A: Args> {
@@ -108,8 +108,12 @@ pub(super) fn command<P: App>() -> Command {
         "bench" => P::BENCH.is_some(),
         _ => true,
     };
-    let subcommands =
-        all.get_subcommands().filter(has).cloned().collect::<Vec<_>>().into_iter().chain(P::subcommands());
+    let with_flags = |subcommand: Command| match subcommand.get_name() {
+        "dials" => P::dials_command(subcommand),
+        _ => subcommand,
+    };
+    let common: Vec<Command> = all.get_subcommands().filter(has).cloned().map(with_flags).collect();
+    let subcommands = common.into_iter().chain(P::subcommands());
     Command::new(P::NAME)
         .about(P::ABOUT)
         .subcommand_required(true)
@@ -142,7 +146,12 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
         Common::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
-        Common::Dials { json } => describe::dials(dial_specs::<P>(), output(json)),
+        Common::Dials { json } => {
+            let flags = matches.subcommand_matches("dials");
+            let named = flags.map(P::named_dials_of).transpose()?.unwrap_or_default();
+            let dials = dial_specs_with::<P>(named).map_err(Failure::Usage)?;
+            describe::dials(dials, output(json))
+        }
         Common::Demo { folder, json } => match P::DEMO {
             Some(demo) => demo(&folder, output(json), &Commands::of::<P>(&call.command)),
             None => absent("demo"),

@@ -147,7 +147,7 @@ impl<'s, R: Row> Flow<'s, R> {
                 None => fresh,
             });
         }
-        Flow { rows, ended, unanswered, pieces: self.pieces, wired: self.wired }
+        Flow { rows, ended, unanswered, pieces: self.pieces, wired: self.wired, named: self.named }
     }
 }
 

@@ -125,7 +125,8 @@ impl<'s, R: Row> Flow<'s, R> {
             Tried::Chosen(_) => None,
         });
         self.wired.borrow_mut().push(Wired::Choose { stage: name });
-        let edits = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: self.wired.clone() };
+        let (wired, named) = (self.wired.clone(), self.named.anew());
+        let edits = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired, named };
         (self, edits)
     }
 

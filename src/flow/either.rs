@@ -11,7 +11,9 @@ use std::sync::atomic::Ordering;
 
 use hashbrown::HashTable;
 
-use super::gate::{DialEvent, GroupEvent, NAN_BUCKET, Position, Side, TOUCHED, Turning, Updates, bucket};
+use super::gate::{
+    DialEvent, GroupEvent, NAN_BUCKET, Position, Said, Side, TOUCHED, Turning, Updates, bucket,
+};
 use super::histogram::Histogram;
 use super::{Collection, Comparison, Dial, DialBy, DialSpec, Flow};
 use crate::row::{AnyUnit, Group, Has, In, Row, Score, Unit};
@@ -248,12 +250,7 @@ impl<R: Row> Turning<R> for RowsOfEither<R> {
     /// By the place of a dial among [`RowsOfEither::dials`].
     type Event = GroupEvent;
 
-    fn work_off(
-        &mut self,
-        told: impl Iterator<Item = GroupEvent>,
-        rows: Updates<R>,
-        mut say: impl FnMut(&R, Side, isize),
-    ) {
+    fn work_off(&mut self, told: impl Iterator<Item = GroupEvent>, rows: Updates<R>, said: &mut Said<'_, R>) {
         let mut turns = Vec::new();
         for (slot, told) in told {
             match told {
@@ -262,9 +259,9 @@ impl<R: Row> Turning<R> for RowsOfEither<R> {
             }
         }
         if !turns.is_empty() {
-            self.turn(&turns, &mut say);
+            self.turn(&turns, said);
         }
-        self.take_in(rows, &mut say);
+        self.take_in(rows, said);
     }
 }
 
@@ -302,7 +299,7 @@ impl<R: Row> RowsOfEither<R> {
     }
 
     /// Turns dials, all at once, and says of every row that changes sides that it leaves one and comes to the other.
-    fn turn(&mut self, turns: &[(usize, Position)], say: &mut impl FnMut(&R, Side, isize)) {
+    fn turn(&mut self, turns: &[(usize, Position)], said: &mut Said<'_, R>) {
         let mut band = BTreeSet::new();
         for (slot, to) in turns {
             // Where it has not stood anywhere, no rows have come.
@@ -335,8 +332,8 @@ impl<R: Row> RowsOfEither<R> {
         for (row, before) in rows.zip(before) {
             let after = self.side(row);
             if before != after {
-                say(row, before, -1);
-                say(row, after, 1);
+                said.say(row, before, -1);
+                said.say(row, after, 1);
             }
         }
     }
@@ -364,23 +361,23 @@ impl<R: Row> RowsOfEither<R> {
     }
 
     /// Takes in what came and what left, each row once.
-    fn take_in(&mut self, updates: Updates<R>, say: &mut impl FnMut(&R, Side, isize)) {
+    fn take_in(&mut self, updates: Updates<R>, said: &mut Said<'_, R>) {
         let mut leaving = BTreeSet::new();
         let mut touched: BTreeSet<(usize, usize, u16)> = BTreeSet::new();
         let (out, come): (Vec<_>, Vec<_>) = updates.into_iter().partition(|(.., diff)| *diff < 0);
         for (row, _, diff) in out {
             let here = |place: &u32| self.rows[*place as usize].as_ref() == Some(&row);
             let Ok(entry) = self.places.find_entry(self.hasher.hash_one(&row), here) else {
-                say(&row, self.side(&row), diff);
+                said.say(&row, self.side(&row), diff);
                 continue;
             };
             let (place, _) = entry.remove();
             match self.waiting.remove(&place).then(|| self.waiting_side(&row)).flatten() {
                 Some(waits) => {
                     self.wait(&row, diff);
-                    say(&row, waits, diff);
+                    said.say(&row, waits, diff);
                 }
-                None => say(&row, self.side(&row), diff),
+                None => said.say(&row, self.side(&row), diff),
             }
             for (number, condition) in self.conditions.iter().enumerate() {
                 let (group, bucket) = condition.place_of(&row);
@@ -396,10 +393,10 @@ impl<R: Row> RowsOfEither<R> {
             rows.retain(|place| !leaving.contains(place));
         }
         self.free.extend(leaving);
-        come.into_iter().for_each(|(row, _, diff)| self.come(row, diff, say));
+        come.into_iter().for_each(|(row, _, diff)| self.come(row, diff, said));
     }
 
-    fn come(&mut self, row: R, diff: isize, say: &mut impl FnMut(&R, Side, isize)) {
+    fn come(&mut self, row: R, diff: isize, said: &mut Said<'_, R>) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.rows.push(None);
             (self.rows.len() - 1) as u32
@@ -409,9 +406,9 @@ impl<R: Row> RowsOfEither<R> {
             Some(waits) => {
                 self.wait(&row, diff);
                 self.waiting.insert(place);
-                say(&row, waits, diff);
+                said.say(&row, waits, diff);
             }
-            None => say(&row, side, diff),
+            None => said.say(&row, side, diff),
         }
         for condition in &mut self.conditions {
             let (group, bucket) = condition.place_of(&row);

@@ -14,12 +14,9 @@ use super::gate::{DialEvent, Position};
 use super::progress::{EngineOptions, Progress, Stopped, Tick};
 use super::shares::Stands;
 use super::start::{end_the_process_if_a_worker_panics, start_workers};
-use super::worker::{self, Command, Event, Settled};
-use super::{
-    DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, PieceVerdict, Setting, Told, Unasked,
-    Verdicts, Wired,
-};
-use crate::row::{Image, Of, Place, Verdict};
+use super::worker::{self, Command, Event};
+use super::{DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, Setting, Unasked, Verdicts, Wired};
+use crate::row::{Image, Of};
 
 /// Wires a worker's dataflow.
 type Wire = dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync;
@@ -86,7 +83,6 @@ impl Engine {
         let peers = options.workers.max(1);
         let (event_sender, events) = unbounded();
         let (commands, receivers): (Vec<_>, Vec<_>) = (0..peers).map(|_| unbounded::<Command>()).unzip();
-        let names: Vec<&'static str> = dials.iter().map(|dial| dial.name).collect();
         let stands = Stands::first(dials, settings);
         let positions: Vec<Position> = stands.iter().map(|stands| stands.position).collect();
         let histograms: Histograms = dials.iter().map(|_| Arc::default()).collect();
@@ -98,7 +94,7 @@ impl Engine {
         let run = move |timely_worker: &mut Worker| {
             let index = timely_worker.index();
             let standing = (positions.as_slice(), &shared);
-            worker::run(timely_worker, &names, standing, &receivers[index], &event_sender, &*wire);
+            worker::run(timely_worker, standing, &receivers[index], &event_sender, &*wire);
         };
         let guards = start_workers(config, peers, run)?;
         let mut engine = Engine {
@@ -111,7 +107,7 @@ impl Engine {
             next: 0,
             in_flight: VecDeque::new(),
             progress: Progress::default(),
-            verdicts: Verdicts::default(),
+            verdicts: Verdicts::of_dials(dials.iter().map(|dial| dial.name)),
             unasked: HashMap::new(),
             leaving: Vec::new(),
             wired: Vec::new(),
@@ -437,33 +433,20 @@ impl Engine {
                 pieces.into_iter().for_each(|(piece, diff)| self.verdicts.add_kept_piece(piece, diff));
             }
             Event::Ended(changes) => {
-                for (place, settled, told, diff) in changes {
-                    self.settled(place, settled, told, diff);
+                for (ended, diff) in changes {
+                    if let Some(unasked) = self.verdicts.add_ended(ended, diff) {
+                        self.count_unasked(*unasked, diff);
+                    }
                 }
             }
         }
     }
 
-    fn settled(&mut self, place: Place, settled: Settled, told: Option<Box<Told>>, diff: isize) {
-        match (settled, place.of) {
-            (Settled::Verdict(verdict), Of::Pictures) => self.verdicts.add(place.id, verdict, diff),
-            (Settled::Verdict(verdict), _) => {
-                let verdict = match verdict {
-                    Verdict::Gated { dial, score } => PieceVerdict::Gated { dial, score },
-                    Verdict::Refused(refused) => PieceVerdict::Refused(refused),
-                    // Kept pieces come as such.
-                    Verdict::Kept(_) => return,
-                };
-                self.verdicts.add_rejected_piece(place, verdict, told, diff);
-            }
-            (Settled::Found(of, pieces), _) => self.verdicts.add_found(place.id, (of, pieces), diff),
-            (Settled::Unasked(unasked), _) => {
-                let count = self.unasked.entry((*unasked).clone()).or_default();
-                *count += diff;
-                if *count == 0 {
-                    self.unasked.remove(&*unasked);
-                }
-            }
+    fn count_unasked(&mut self, unasked: Unasked, diff: isize) {
+        let count = self.unasked.entry(unasked.clone()).or_default();
+        *count += diff;
+        if *count == 0 {
+            self.unasked.remove(&unasked);
         }
     }
 

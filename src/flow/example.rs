@@ -71,6 +71,12 @@ pub static DIALS: [DialSpec; 8] = [
     of_parity("side_by_parity[odd]", "odd"),
 ];
 
+/// Dials of scorers with these names, of which each is to say so much at least. They are never freed.
+pub fn named_dials(names: &[&'static str], default: f32) -> &'static [DialSpec] {
+    let spec = |name: &&'static str| DialSpec { name, default, ..DIALS[1] };
+    Vec::leak(names.iter().map(spec).collect())
+}
+
 /// The number of the dial of this name. Panics where there is none.
 pub fn dial_named(name: &str) -> usize {
     DIALS.iter().position(|spec| spec.name == name).expect("a dial of the example")
@@ -138,11 +144,26 @@ pub fn run(
     images: Vec<Image>,
     wire: impl for<'s> Fn(Flow<'s, Image>, &Dials<'s>) -> Finished<'s> + Send + Sync + 'static,
 ) -> Engine {
-    let values = DIALS.map(|dial| dial.default);
-    let mut engine = Engine::start(EngineOptions::default(), &DIALS, &values, move |images, maker| {
-        wire(images, &Dials::make(maker))
-    })
-    .expect("the engine starts");
+    run_with(&DIALS, images, move |images, maker| wire(images, &Dials::make(maker)))
+}
+
+/// As [`run`], with [`named_dials`] in the place of those of the example.
+pub fn run_named(
+    dials: &'static [DialSpec],
+    images: Vec<Image>,
+    wire: impl for<'s> Fn(Flow<'s, Image>) -> Finished<'s> + Send + Sync + 'static,
+) -> Engine {
+    run_with(dials, images, move |images, maker| wire(images.with_named_dials(maker.named(dials))))
+}
+
+fn run_with(
+    dials: &'static [DialSpec],
+    images: Vec<Image>,
+    wire: impl for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync + 'static,
+) -> Engine {
+    let values: Vec<f32> = dials.iter().map(|dial| dial.default).collect();
+    let mut engine =
+        Engine::start(EngineOptions::default(), dials, &values, wire).expect("the engine starts");
     engine.insert(0, images.into_iter().map(Fed::Image), &mut go_on).expect("pictures go in");
     engine.settle(&mut go_on).expect("every picture has its verdict");
     engine
@@ -198,6 +219,11 @@ pub struct FromSide<A> {
 /// Gives a picture a tenth of its side.
 pub fn taster() -> FromSide<Score<Taste>> {
     FromSide { name: "taster", answer: |side| Score::of(f32::from(side) / 10.0).into() }
+}
+
+/// As [`taster`], by a name that flags gave.
+pub fn named_taster(name: &'static str) -> FromSide<Score<Taste>> {
+    FromSide { name, ..taster() }
 }
 
 /// Finds a region for every ten pixels of a picture's side.

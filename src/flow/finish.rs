@@ -5,9 +5,9 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::{Operator as _, Probe};
 
-use super::worker::{Event, Settled};
-use super::{Collection, Ended, Epoch, Flow, Pieces, Why, Wired};
-use crate::row::{Row, Verdict};
+use super::worker::Event;
+use super::{Collection, Ended, Epoch, Flow, Pieces, Wired};
+use crate::row::Row;
 
 /// Sends the engine the rows that are kept.
 type TellKept<'s> = Box<dyn FnOnce(&Sender<Event>, &Handle<Epoch>) + 's>;
@@ -34,11 +34,13 @@ impl<'s, R: Row> Flow<'s, R> {
     /// ```
     pub fn finish(self) -> Finished<'s> {
         assert_one_of_each::<R>();
+        let score_names = self.score_names();
         let rows = self.rows;
-        let kept =
-            move |events: &Sender<Event>, probe: &Handle<Epoch>| tell_kept(rows, events.clone(), probe);
+        let columns = score_names.len();
+        let kept = move |events: &Sender<Event>, probe: &Handle<Epoch>| {
+            tell_kept(rows, columns, events.clone(), probe)
+        };
         let wired = self.wired.borrow().clone();
-        let score_names = R::score_names();
         Finished { kept: Box::new(kept), score_names, ended: self.ended, pieces: self.pieces, wired }
     }
 }
@@ -62,12 +64,7 @@ impl Finished<'_> {
     }
 
     /// Sends the engine what ends, from now on.
-    pub(super) fn collect(
-        self,
-        dial_names: Vec<&'static str>,
-        events: &Sender<Event>,
-        probe: &Handle<Epoch>,
-    ) {
+    pub(super) fn collect(self, events: &Sender<Event>, probe: &Handle<Epoch>) {
         // All sends are unbounded, but the engine issues no epoch before it has taken in what the last ones said.
         for pieces in self.pieces {
             let told = events.clone();
@@ -87,10 +84,8 @@ impl Finished<'_> {
         let ended = self.ended.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: ended", move |_, _| {
             move |input, _output| {
                 input.for_each(|_capability, batch| {
-                    let ended = batch.drain(..);
-                    let ended = ended.map(|(ended, _time, diff)| {
-                        (ended.place, settled(ended.why, &dial_names), ended.told, diff)
-                    });
+                    // The batch itself stays: what one thread takes of the allocator and another gives back is had anew each time.
+                    let ended = batch.drain(..).map(|(ended, _time, diff)| (ended, diff));
                     let _ = told.send(Event::Ended(ended.collect()));
                 });
             }
@@ -99,14 +94,13 @@ impl Finished<'_> {
     }
 }
 
-fn tell_kept<R: Row>(rows: Collection<'_, R>, events: Sender<Event>, probe: &Handle<Epoch>) {
-    let columns = R::score_names().len();
+fn tell_kept<R: Row>(rows: Collection<'_, R>, columns: usize, events: Sender<Event>, probe: &Handle<Epoch>) {
     let kept = rows.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: kept", move |_, _| {
         move |input, _output| {
             input.for_each(|_capability, batch| {
                 let mut scores = Vec::with_capacity(batch.len() * columns);
                 let kept = batch.drain(..).map(|(row, _time, diff)| {
-                    row.see_scores(&mut |_name, score| scores.push(score));
+                    row.see_scores(&mut |score| scores.push(score));
                     (row.image().id, diff)
                 });
                 let rows = kept.collect();
@@ -119,14 +113,3 @@ fn tell_kept<R: Row>(rows: Collection<'_, R>, events: Sender<Event>, probe: &Han
 
 /// A stream that nothing is sent on: only its frontier is looked at.
 type Nothing = timely::container::CapacityContainerBuilder<Vec<()>>;
-
-fn settled(why: Why, dial_names: &[&'static str]) -> Settled {
-    match why {
-        Why::Gated { dial, score } => {
-            Settled::Verdict(Verdict::Gated { dial: dial_names[dial as usize], score: score.get() })
-        }
-        Why::Refused(refused) => Settled::Verdict(Verdict::Refused(refused)),
-        Why::Unasked(unasked) => Settled::Unasked(unasked),
-        Why::Found(of, pieces) => Settled::Found(of, pieces),
-    }
-}

@@ -11,6 +11,7 @@ pub mod example;
 mod finish;
 mod gate;
 mod histogram;
+mod named;
 mod near;
 mod only;
 mod progress;
@@ -34,6 +35,7 @@ pub use finish::Finished;
 pub(crate) use gate::dial_name;
 pub use gate::{Comparison, Dial, DialBy, DialSpec, touched_records};
 pub use histogram::{Histogram, Histograms};
+pub use named::NamedDials;
 pub use near::NearestBetter;
 pub use only::Only;
 pub use progress::{EngineOptions, Progress, Stopped, Tick};
@@ -43,7 +45,8 @@ pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
 use crate::lane::Question;
-use crate::row::{AnyUnit, ContentHash, Image, Of, Place, Refused, Row, Score, Stamp};
+use crate::row::{AnyUnit, ColumnKind, ContentHash, Image, Of, Place, Refused, Row, Score, Stamp};
+use named::Named;
 
 /// One totally ordered clock for all inputs: the source cuts small epochs, each dial turn takes one of its own.
 pub type Epoch = u64;
@@ -53,21 +56,23 @@ pub type Epoch = u64;
 pub(crate) struct Ended {
     pub(crate) place: Place,
     pub(crate) why: Why,
-    /// Of a piece that was held back or refused: what it had been told by then.
-    pub(crate) told: Option<Box<Told>>,
 }
 
 impl Ended {
     /// What ended is no row, or nothing is remembered of what it was told.
     pub(crate) fn of(place: Place, why: Why) -> Self {
-        Ended { place, why, told: None }
+        Ended { place, why }
     }
 
     /// A row ended. What pieces were told is published with them.
     pub(crate) fn of_row<R: Row>(row: &R, why: Why) -> Self {
         let is_told = R::OF != Of::Pictures && matches!(why, Why::Gated { .. } | Why::Refused(_));
-        let told = is_told.then(|| Box::new(Told { content: row.content(), scores: scores_of(row) }));
-        Ended { place: row.place(), why, told }
+        let place = row.place();
+        if !is_told {
+            return Ended { place, why };
+        }
+        let told = Told { content: row.content(), scores: scores_of(row) };
+        Ended { place, why: Why::Told(Box::new((why, told))) }
     }
 }
 
@@ -81,7 +86,7 @@ pub(crate) struct Told {
 
 fn scores_of<R: Row>(row: &R) -> Box<[Score<AnyUnit>]> {
     let mut scores = Vec::new();
-    row.see_scores(&mut |_name, score| scores.push(Score::of(score)));
+    row.see_scores(&mut |score| scores.push(Score::of(score)));
     scores.into()
 }
 
@@ -93,6 +98,8 @@ pub(crate) enum Why {
         score: Score<AnyUnit>,
     },
     Refused(Box<Refused>),
+    /// One of these, of a piece, and what it had been told by then. (Ends of pictures are many, and small.)
+    Told(Box<(Why, Told)>),
     /// In plan mode: this question would have to be asked.
     Unasked(Box<Unasked>),
     /// Not an end: so many pieces of that sort were found in the picture, and each of them ends somewhere.
@@ -154,6 +161,7 @@ pub struct Flow<'s, R: Row> {
     pub(crate) unanswered: Option<Collection<'s, Question>>,
     pub(crate) pieces: Vec<Pieces<'s>>,
     pub(crate) wired: Rc<RefCell<Vec<Wired>>>,
+    pub(crate) named: Named<'s>,
 }
 
 /// The regions, or the edits, that are published with the pictures of a flow, and their scores' names.
@@ -166,7 +174,25 @@ pub(crate) struct Pieces<'s> {
 
 impl<'s> Flow<'s, Image> {
     pub(crate) fn source(rows: Collection<'s, Image>, ended: Collection<'s, Ended>) -> Self {
-        Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: Rc::default() }
+        let named = Named::of(NamedDials(Rc::default()));
+        Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: Rc::default(), named }
+    }
+
+    /// With the dials of scorers that flags name: see [`Flow::named_scores`].
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::flow::{Engine, EngineOptions};
+    ///
+    /// let dials = named_dials(&["salt"], 3.0);
+    /// let engine = Engine::start(EngineOptions::default(), dials, &[3.0], |images, maker| {
+    ///     images.with_named_dials(maker.named(dials)).finish()
+    /// })?;
+    /// assert!(engine.wired().is_empty(), "no scorer is asked");
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn with_named_dials(self, dials: NamedDials<'s>) -> Self {
+        Flow { named: Named::of(dials), ..self }
     }
 }
 
@@ -175,6 +201,19 @@ impl<'s, R: Row> Flow<'s, R> {
     fn lacks(&self, column: &'static str) -> bool {
         let lacks = |step: &Wired| matches!(step, Wired::Absent { columns, of } if *of == R::OF && columns.contains(&column));
         self.wired.borrow().iter().any(lacks)
+    }
+
+    /// The names of the scores that rows have, in their order.
+    fn score_names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for column in R::columns() {
+            match column.kind {
+                ColumnKind::Score => names.push(column.name),
+                ColumnKind::NamedScores => names.extend(self.named.names()),
+                ColumnKind::Other => {}
+            }
+        }
+        names
     }
 
     /// The number of the gate that is laid next.
@@ -200,6 +239,13 @@ impl<'s, R: Row> Flow<'s, R> {
     /// ```
     pub fn each<S: Row>(self, step: impl Fn(R) -> S + 'static) -> Flow<'s, S> {
         let rows = self.rows.map(step);
-        Flow { rows, ended: self.ended, unanswered: self.unanswered, pieces: self.pieces, wired: self.wired }
+        Flow {
+            rows,
+            ended: self.ended,
+            unanswered: self.unanswered,
+            pieces: self.pieces,
+            wired: self.wired,
+            named: self.named,
+        }
     }
 }

@@ -96,7 +96,14 @@ impl<'s, R: Row> Flow<'s, R> {
         let rows = nearest_better(self.rows, names, |row: &R| {
             (*Has::<PerceptualHash, H>::get(row), Score::of(Has::<Score<U>, I>::get(row).get()))
         });
-        Flow { rows, ended: self.ended, unanswered: self.unanswered, pieces: self.pieces, wired: self.wired }
+        Flow {
+            rows,
+            ended: self.ended,
+            unanswered: self.unanswered,
+            pieces: self.pieces,
+            wired: self.wired,
+            named: self.named,
+        }
     }
 }
 

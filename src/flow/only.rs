@@ -3,7 +3,7 @@
 //! The others stay in step with those: what is asked next about all of a picture's regions is asked together.
 
 use super::gate::gate_name;
-use super::gate::{Side, Turning, Updates};
+use super::gate::{Said, Side, Turning, Updates};
 use super::{Condition, Dial, Flow};
 use crate::row::{Has, Row, Score, Unit};
 
@@ -81,15 +81,10 @@ struct OnlySome<F, G> {
 impl<R: Row, F: Fn(&R) -> bool + 'static, G: Turning<R>> Turning<R> for OnlySome<F, G> {
     type Event = G::Event;
 
-    fn work_off(
-        &mut self,
-        told: impl Iterator<Item = G::Event>,
-        rows: Updates<R>,
-        mut say: impl FnMut(&R, Side, isize),
-    ) {
+    fn work_off(&mut self, told: impl Iterator<Item = G::Event>, rows: Updates<R>, said: &mut Said<'_, R>) {
         let (held, passing): (Updates<R>, Updates<R>) =
             rows.into_iter().partition(|(row, ..)| (self.which)(row));
-        passing.into_iter().for_each(|(row, _time, diff)| say(&row, Side::Passes, diff));
-        self.gate.work_off(told, held, say);
+        passing.into_iter().for_each(|(row, _time, diff)| said.say(&row, Side::Passes, diff));
+        self.gate.work_off(told, held, said);
     }
 }

@@ -129,7 +129,8 @@ impl<'s, R: Row> Flow<'s, R> {
     /// ```
     pub fn regions<O: Finds>(self, stage: &Arc<Stage<O>>) -> (Self, Flow<'s, Scored<Region, O::Score>>) {
         let (rows, ended) = fan_out(self.rows.clone(), stage.clone());
-        let regions = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: self.wired.clone() };
+        let (wired, named) = (self.wired.clone(), self.named.anew());
+        let regions = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired, named };
         (self, regions)
     }
 
@@ -157,6 +158,7 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Joins pieces to their pictures, and counts them.
     pub(super) fn joined<Q: Row, U: Unit>(self, pieces: Flow<'s, Q>) -> Flow<'s, Scored<R, U>> {
         assert_one_of_each::<Q>();
+        let score_names = pieces.score_names();
         let kept = pieces.rows.clone().map(|row| KeptPiece {
             place: row.place(),
             content: row.content(),
@@ -164,9 +166,9 @@ impl<'s, R: Row> Flow<'s, R> {
         });
         let rows = count(self.rows, pieces.rows.map(|row| row.image().id));
         let mut joined = self.pieces;
-        joined.push(Pieces { of: Q::OF, kept, score_names: Q::score_names() });
+        joined.push(Pieces { of: Q::OF, kept, score_names });
         let ended = self.ended.concat(pieces.ended);
-        Flow { rows, ended, unanswered: None, pieces: joined, wired: self.wired }
+        Flow { rows, ended, unanswered: None, pieces: joined, wired: self.wired, named: self.named }
     }
 
     /// The regions of this flow as what edits may be chosen from; the flow goes on.

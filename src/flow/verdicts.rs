@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+mod ended;
 mod pieces;
 mod slots;
 
@@ -30,7 +31,7 @@ struct Change {
 pub struct Verdicts {
     shards: BTreeMap<u32, Slots>,
     refused: HashMap<RowId, Box<Refused>>,
-    /// The dials that rows were held back by, numbered as they are met.
+    /// The dials that rows are held back by, by their numbers.
     dials: Vec<&'static str>,
     /// Scores of a kept row.
     columns: usize,
@@ -70,6 +71,11 @@ pub struct VerdictsError {
 }
 
 impl Verdicts {
+    /// None yet; rows will be held back by these dials.
+    pub(super) fn of_dials(names: impl Iterator<Item = &'static str>) -> Self {
+        Verdicts { dials: names.collect(), ..Verdicts::default() }
+    }
+
     /// Rows of this shard are about to come.
     ///
     /// ```

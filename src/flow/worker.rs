@@ -1,6 +1,7 @@
 //! One worker: builds the dataflow, takes commands, steps.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
@@ -10,8 +11,8 @@ use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
 use super::gate::{Dial, DialBy, DialEvent, DialSpec, GroupEvent, Position, SharedPictures};
-use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, Told, Unasked, Why, Wired};
-use crate::row::{Group, Image, Of, Place, Refused, RowId, Unit, Verdict};
+use super::{Ended, Epoch, Finished, Flow, Histograms, KeptPiece, NamedDials, Why, Wired};
+use crate::row::{Group, Image, Of, Place, Refused, RowId, Unit};
 
 /// A row as the source hands it in: a picture, or what had to be refused before it became one.
 #[derive(Clone, Debug)]
@@ -52,18 +53,9 @@ pub(super) enum Event {
         scores: Vec<f32>,
     },
     KeptPieces(Vec<(KeptPiece, isize)>),
-    Ended(Vec<(Place, Settled, Option<Box<Told>>, isize)>),
+    Ended(Vec<(Ended, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
-}
-
-/// A verdict, or in plan mode that there is none before the stage of this name is asked.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Settled {
-    Verdict(Verdict),
-    Unasked(Box<Unasked>),
-    /// So many pieces of that sort were found in the picture.
-    Found(Of, u16),
 }
 
 /// Makes the dials of a dataflow, in the order of their declaration.
@@ -145,7 +137,24 @@ impl<'s> DialMaker<'s> {
         DialBy(self.dials(specs), PhantomData)
     }
 
-    fn dials<U: Unit>(&mut self, specs: &'static [DialSpec]) -> Dial<'s, U> {
+    /// The next dials, those of scorers that flags name: see [`Flow::named_scores`].
+    ///
+    /// ```
+    /// use threshflow::flow::example::{DIALS, Side, named_dials, side};
+    /// use threshflow::flow::{Engine, EngineOptions};
+    ///
+    /// let specs = named_dials(&["salt"], 3.0);
+    /// let engine = Engine::start(EngineOptions::default(), specs, &[3.0], |images, maker| {
+    ///     images.with_named_dials(maker.named(specs)).finish()
+    /// })?;
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn named(&mut self, specs: &'static [DialSpec]) -> NamedDials<'s> {
+        let dials = specs.iter().map(|spec| self.dials(std::slice::from_ref(spec)));
+        NamedDials(Rc::new(dials.collect()))
+    }
+
+    fn dials<U>(&mut self, specs: &'static [DialSpec]) -> Dial<'s, U> {
         let (index, input) = (self.inputs.places.len(), self.inputs.inputs.len());
         let mut session = InputSession::new();
         let told = session.to_collection(self.scope);
@@ -175,7 +184,6 @@ pub(super) fn home(id: RowId, workers: usize) -> usize {
 /// Runs a worker until the engine hangs up.
 pub(super) fn run(
     worker: &mut Worker,
-    dial_names: &[&'static str],
     (stand, histograms): (&[Position], &Histograms),
     commands: &Receiver<Command>,
     events: &Sender<Event>,
@@ -193,7 +201,7 @@ pub(super) fn run(
         if scope.index() == 0 {
             let _ = events.send(finished.as_wired());
         }
-        finished.collect(dial_names.to_vec(), events, &probe);
+        finished.collect(events, &probe);
         maker.inputs
     });
     let (index, peers) = (worker.index(), worker.peers());

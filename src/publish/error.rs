@@ -22,6 +22,11 @@ pub enum PublishError {
         /// What the system said.
         source: io::Error,
     },
+    /// Two things that are published would have one name.
+    #[error(
+        "two columns would be named {0}; a score, a dial and a column of a record each need a name of their own"
+    )]
+    SameName(String),
     /// Another process holds the lock.
     #[error(
         "{path} is in use by another run or export (it holds .lock): wait until that ends, or choose another folder",

@@ -301,6 +301,14 @@ pub fn commit(out: &Path, wanted: &Wanted<'_>, catalogue: &Catalogue) -> Result<
     commit_from(out, wanted, catalogue)
 }
 
+/// Whether everything that would be published has a name of its own.
+///
+/// # Errors
+/// [`PublishError::SameName`], with the name.
+pub fn check_columns(wanted: &Wanted<'_>) -> Result<(), PublishError> {
+    wanted::all_data_columns(wanted).map(drop)
+}
+
 fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<Committed, PublishError> {
     let summary = summarise(wanted)?;
     let pictures = funnel(wanted, &summary)?;

@@ -29,7 +29,10 @@ pub(super) fn all_data_columns(wanted: &Wanted<'_>) -> Result<Vec<Column>, Publi
     if let Some(pieces) = &wanted.pieces {
         columns.extend(record_columns(pieces)?);
         no_name_twice(edit_columns(pieces))?;
-        for (of, _) in pieces.sorts {
+        for (of, scores) in pieces.sorts {
+            no_name_twice(
+                scores.iter().map(|name| Column::new(name, ColumnType::Float32, Presence::Always)).collect(),
+            )?;
             pieces_rejected_columns((pieces, *of))?;
         }
     }
@@ -64,7 +67,7 @@ pub(super) fn data_columns(score_columns: &[&str]) -> Result<Vec<Column>, Publis
 pub(super) fn no_name_twice(columns: Vec<Column>) -> Result<Vec<Column>, PublishError> {
     for (place, column) in columns.iter().enumerate() {
         if columns[..place].iter().any(|other| other.name == column.name) {
-            return Err(PublishError::Verdicts(format!("two columns would be named {}", column.name)));
+            return Err(PublishError::SameName(column.name.to_string()));
         }
     }
     Ok(columns)

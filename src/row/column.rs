@@ -13,19 +13,17 @@ use super::{
     sealed::Sealed,
 };
 
-/// What a row can be given: a [`Score`], a [`Handle`] of an answer, a [group](super::In), or a [`PerceptualHash`]. Sealed, as rows are.
+/// What a row can be given: a [`Score`], [scores by name](super::NamedScores), a [`Handle`] of an answer, a [group](super::In), or a
+/// [`PerceptualHash`]. Sealed, as rows are.
 pub trait Column:
     Sealed + Clone + Ord + Hash + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// The unit's name, or the topic's. A row has one column of a name.
     const NAME: &'static str;
-    /// Whether it is a score, which is published under its name.
-    const IS_SCORE: bool = false;
+    const KIND: ColumnKind = ColumnKind::Other;
 
-    /// The number that is published, where it is a score.
-    fn score(&self) -> Option<f32> {
-        None
-    }
+    /// Shows `see` the numbers that are published of it.
+    fn see_scores(&self, _see: &mut dyn FnMut(f32)) {}
     /// What questions about the row are keyed by from here on, where they were keyed by `content` before. Scores and perceptual
     /// hashes shape no question.
     fn mix(&self, content: ContentHash) -> ContentHash {
@@ -36,10 +34,10 @@ pub trait Column:
 impl<U: Unit> Sealed for Score<U> {}
 impl<U: Unit> Column for Score<U> {
     const NAME: &'static str = U::NAME;
-    const IS_SCORE: bool = true;
+    const KIND: ColumnKind = ColumnKind::Score;
 
-    fn score(&self) -> Option<f32> {
-        Some(self.get())
+    fn see_scores(&self, see: &mut dyn FnMut(f32)) {
+        see(self.get());
     }
 }
 
@@ -104,15 +102,13 @@ impl<R: Row, C: Column> Row for With<R, C> {
     fn content(&self) -> ContentHash {
         self.column.mix(self.row.content())
     }
-    fn see_scores(&self, see: &mut dyn FnMut(&'static str, f32)) {
+    fn see_scores(&self, see: &mut dyn FnMut(f32)) {
         self.row.see_scores(see);
-        if let Some(score) = self.column.score() {
-            see(C::NAME, score);
-        }
+        self.column.see_scores(see);
     }
     fn columns() -> Vec<ColumnName> {
         let mut columns = R::columns();
-        columns.push(ColumnName { name: C::NAME, is_score: C::IS_SCORE });
+        columns.push(ColumnName { name: C::NAME, kind: C::KIND });
         columns
     }
     fn without_image(&self) -> Self::WithoutImage {
@@ -133,7 +129,18 @@ impl<R: WithoutImage, C: Column> WithoutImage for With<R, C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColumnName {
     pub name: &'static str,
-    pub is_score: bool,
+    pub kind: ColumnKind,
+}
+
+/// What a column publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A number, under the column's name.
+    Score,
+    /// Numbers, each under a name that the flow knows.
+    NamedScores,
+    /// Nothing.
+    Other,
 }
 
 /// The column that was given last.

@@ -99,7 +99,7 @@ impl Row for Region {
     fn content(&self) -> ContentHash {
         self.content
     }
-    fn see_scores(&self, _see: &mut dyn FnMut(&'static str, f32)) {}
+    fn see_scores(&self, _see: &mut dyn FnMut(f32)) {}
     fn columns() -> Vec<ColumnName> {
         Vec::new()
     }

@@ -23,6 +23,7 @@ impl Position {
         self.resolved.is_some()
     }
 
+    #[inline]
     pub(in crate::flow) fn passes(self, comparison: Comparison, score: Score<AnyUnit>) -> bool {
         self.at.is_some_and(|at| comparison.passes(score, at))
     }

@@ -13,7 +13,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
-use crate::flow::{Collection, Ended, Epoch, Flow, Why};
+use super::said::Said;
+use crate::flow::{Collection, Ended, Epoch, Flow};
 use crate::row::{AnyUnit, Row, Score};
 
 /// What came or left, when, and how often.
@@ -27,18 +28,13 @@ pub(in crate::flow) enum Side {
 }
 
 /// A gate's rows and dials, as far as they have come.
-pub(in crate::flow) trait Turning<R>: 'static {
+pub(in crate::flow) trait Turning<R: Row>: 'static {
     /// What it is told of its dials, and which one where there are several.
     type Event: Clone + Ord + 'static;
 
     /// Takes in what it is told of its dials, then rows that came and left, each once: an epoch's, or some of them.
-    /// Whatever comes to a side or leaves it is said. `say` is given away: behind a reference, a turn took 2 % longer.
-    fn work_off(
-        &mut self,
-        told: impl Iterator<Item = Self::Event>,
-        rows: Updates<R>,
-        say: impl FnMut(&R, Side, isize),
-    );
+    /// Whatever comes to a side or leaves it is said.
+    fn work_off(&mut self, told: impl Iterator<Item = Self::Event>, rows: Updates<R>, said: &mut Said<'_, R>);
 }
 
 impl<'s, R: Row> Flow<'s, R> {
@@ -51,7 +47,7 @@ impl<'s, R: Row> Flow<'s, R> {
     ) -> Self {
         let (rows, held_back) = turning(name, self.rows, dials, gate);
         let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, pieces: self.pieces, wired: self.wired }
+        Flow { rows, ended, unanswered: None, pieces: self.pieces, wired: self.wired, named: self.named }
     }
 }
 
@@ -113,18 +109,15 @@ fn turning<'s, R: Row, T: Turning<R>>(
                 let mut gathered = epoch.remove();
                 let mut passing = passing.session(&gathered.rows_out);
                 let mut ended = ended.session(&gathered.ended_out);
-                let say = |row: &R, side: Side, diff: isize| match side {
-                    Side::Passes => passing.give((row.clone(), time, diff)),
-                    Side::HeldBack { dial, score } => {
-                        let why = Why::Gated { dial, score };
-                        ended.give((Ended::of_row(row, why), time, diff));
-                    }
-                };
+                let mut pass = |rows: &mut Updates<R>| passing.give_container(rows);
+                let mut end = |rows: &mut Updates<Ended>| ended.give_container(rows);
+                let mut said = Said::at(time, &mut pass, &mut end);
                 consolidate_updates(&mut gathered.dials);
                 consolidate_updates(&mut gathered.rows);
                 // A turn takes away where the dial stood and adds where it stands.
                 let told = gathered.dials.into_iter().filter(|(.., diff)| *diff > 0).map(|(told, ..)| told);
-                gate.work_off(told, gathered.rows, say);
+                gate.work_off(told, gathered.rows, &mut said);
+                said.end();
             }
         }
     });

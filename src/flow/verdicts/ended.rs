@@ -1,0 +1,39 @@
+//! What the dataflow says of a row that ended becomes a verdict.
+
+use super::Verdicts;
+use super::slots::Slot;
+use crate::flow::{Ended, PieceVerdict, Told, Unasked, Why};
+use crate::row::{Of, Place, Verdict};
+
+impl Verdicts {
+    /// A row ended so, or did not after all. Gives back what has no verdict, since it would have to be asked about.
+    pub(in crate::flow) fn add_ended(&mut self, ended: Ended, diff: isize) -> Option<Box<Unasked>> {
+        let Ended { place, why } = ended;
+        match (why, place.of) {
+            (Why::Gated { dial, score }, Of::Pictures) => {
+                self.add_slot(place.id, Slot::gated(dial, score.get()), 0, diff);
+            }
+            (Why::Refused(refused), Of::Pictures) => self.add(place.id, Verdict::Refused(refused), diff),
+            (Why::Found(of, pieces), _) => self.add_found(place.id, (of, pieces), diff),
+            (Why::Unasked(unasked), _) => return Some(unasked),
+            (Why::Told(told), _) => {
+                let (why, told) = *told;
+                self.add_ended_piece(place, why, Some(Box::new(told)), diff);
+            }
+            (why, _) => self.add_ended_piece(place, why, None, diff),
+        }
+        None
+    }
+
+    fn add_ended_piece(&mut self, place: Place, why: Why, told: Option<Box<Told>>, diff: isize) {
+        let verdict = match why {
+            Why::Gated { dial, score } => {
+                PieceVerdict::Gated { dial: self.dials[usize::from(dial)], score: score.get() }
+            }
+            Why::Refused(refused) => PieceVerdict::Refused(refused),
+            // They end no piece.
+            Why::Told(_) | Why::Found(..) | Why::Unasked(_) => return,
+        };
+        self.add_rejected_piece(place, verdict, told, diff);
+    }
+}
