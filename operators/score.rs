@@ -5,6 +5,8 @@
 
 mod named;
 mod results;
+mod scorers;
+mod source;
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -15,12 +17,16 @@ use threshflow::row::{Refusal, Score, Stamp, Unit};
 use threshflow::shard::Picture;
 
 use crate::models::score_model::{ScoreModel, ScoreSession};
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool, demonstration};
+use crate::onnx::{
+    Backend, BackendChoice, Device, OnnxError, Pooled, SessionPlan, SessionPool, demonstration,
+};
 use crate::pixels::decode::{Rgb, decode, decoded_bytes_of};
 use crate::pixels::fit::Fitted;
 
 pub use self::named::{NamedError, NamedField, NamedFolder, check_names};
 pub use self::results::ResultScorer;
+pub use self::scorers::{ScorersError, dials_of, name_of_results};
+pub use self::source::SourceScorer;
 pub use crate::models::score_model::spec::{Direction, LooksAt, ScoreSpec};
 
 /// The unit of scores whose name, unit and range are known at run time alone: [`UserScorer::spec`] has them.
@@ -67,6 +73,13 @@ impl<U: Unit> UserScorer<U> {
         let pool = SessionPool::open(plan, opens, ScoreSession::warm_up)?;
         let name = Box::leak(name.to_owned().into_boxed_str());
         Ok(UserScorer { name, model, pool, unit: PhantomData })
+    }
+
+    /// What the `score.json` in a folder says, held against its model; the model is not opened.
+    pub fn read_spec(folder: &Path) -> Result<ScoreSpec, OnnxError> {
+        // Which back-end it is does not matter yet.
+        let backend = Backend::find(BackendChoice::Embedded, Device::Cpu)?;
+        ScoreModel::open(folder, &backend).map(|model| model.spec().clone())
     }
 
     /// What its `score.json` says: unit, range, direction, dial, which pictures it looks at.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::Direction;
+
 /// The most letters of a name: it is a column, a dial and a stage.
 const MOST_LETTERS: usize = 40;
 
@@ -10,6 +12,12 @@ const MOST_LETTERS: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NamedError(String);
+
+impl NamedError {
+    pub(super) fn new(message: String) -> Self {
+        NamedError(message)
+    }
+}
 
 /// `--score nsfw=models/nsfw`: a scorer, by the name of its column, its dial and its stage.
 ///
@@ -27,11 +35,25 @@ pub struct NamedFolder {
 }
 
 /// `--score-from-sidecar nsfw=nsfw_score`: a number that the sidecars have, by the name of its column and its dial.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `nsfw=nsfw_score:0..100:lower_is_better` says what the numbers are: the ends of their range, which bound the dial (0 and 1 where it is
+/// left out), and which are good (the higher ones).
+///
+/// ```
+/// use operators::score::{Direction, NamedField};
+/// let named: NamedField = "rating=aes:0..10".parse().unwrap();
+/// assert_eq!((named.field.as_str(), named.range), ("aes", [0.0, 10.0]));
+/// let named: NamedField = "nsfw=punsafe:lower_is_better".parse().unwrap();
+/// assert_eq!((named.range, named.direction), ([0.0, 1.0], Direction::LowerIsBetter));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
 pub struct NamedField {
     pub name: String,
     /// Of the sidecars' JSON.
     pub field: String,
+    /// The least and the greatest value of its dial. Numbers beyond it are scores all the same.
+    pub range: [f32; 2],
+    pub direction: Direction,
 }
 
 impl FromStr for NamedFolder {
@@ -47,8 +69,39 @@ impl FromStr for NamedField {
     type Err = NamedError;
 
     fn from_str(text: &str) -> Result<Self, NamedError> {
-        let (name, field) = named(text, "FIELD", "nsfw=nsfw_score")?;
-        Ok(NamedField { name, field: field.to_owned() })
+        let (name, mut field) = named(text, "FIELD", "nsfw=nsfw_score")?;
+        let (mut range, mut direction) = (None, None);
+        // What is behind a `:` and is neither of the two is of the field's name.
+        while let Some((before, last)) = field.rsplit_once(':') {
+            match (last, ends(last)?) {
+                ("higher_is_better", _) if direction.is_none() => direction = Some(Direction::HigherIsBetter),
+                ("lower_is_better", _) if direction.is_none() => direction = Some(Direction::LowerIsBetter),
+                (_, Some(ends)) if range.is_none() => range = Some(ends),
+                _ => break,
+            }
+            field = before;
+        }
+        if field.trim().is_empty() {
+            return Err(NamedError(format!(
+                "no field stands behind `{name}=`; it takes NAME=FIELD, such as nsfw=nsfw_score:0..1"
+            )));
+        }
+        let (range, direction) =
+            (range.unwrap_or([0.0, 1.0]), direction.unwrap_or(Direction::HigherIsBetter));
+        Ok(NamedField { name, field: field.to_owned(), range, direction })
+    }
+}
+
+/// The ends of `LOW..HIGH`; none where it is something else.
+fn ends(text: &str) -> Result<Option<[f32; 2]>, NamedError> {
+    let number = |text: &str| text.trim().parse::<f32>().ok().filter(|number| number.is_finite());
+    let Some((low, high)) = text.split_once("..").and_then(|(low, high)| Some((number(low)?, number(high)?)))
+    else {
+        return Ok(None);
+    };
+    match low < high {
+        true => Ok(Some([low, high])),
+        false => Err(NamedError(format!("the range {text} has its ends the wrong way round; write 0..1"))),
     }
 }
 
@@ -148,6 +201,24 @@ mod tests {
     fn a_field_is_taken_as_it_stands() {
         let named: NamedField = "nsfw=a.b c".parse().unwrap();
         assert_eq!((named.name.as_str(), named.field.as_str()), ("nsfw", "a.b c"));
+        for (text, field, range, direction) in [
+            ("nsfw=x:0..10", "x", [0.0, 10.0], Direction::HigherIsBetter),
+            ("nsfw=x:-1..1:lower_is_better", "x", [-1.0, 1.0], Direction::LowerIsBetter),
+            ("nsfw=x:lower_is_better:0..2", "x", [0.0, 2.0], Direction::LowerIsBetter),
+            ("nsfw=a:b", "a:b", [0.0, 1.0], Direction::HigherIsBetter),
+            ("nsfw=a:0..1:0..2", "a:0..1", [0.0, 2.0], Direction::HigherIsBetter),
+        ] {
+            let named: NamedField = text.parse().unwrap();
+            assert_eq!(
+                (named.field.as_str(), named.range, named.direction),
+                (field, range, direction),
+                "{text}"
+            );
+        }
+        for (text, words) in [("nsfw=x:1..0", "wrong way round"), ("nsfw=:0..1", "no field stands behind")] {
+            let error = text.parse::<NamedField>().unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
         let error = "nsfw".parse::<NamedField>().unwrap_err().to_string();
         assert!(error.contains("NAME=FIELD, such as nsfw=nsfw_score"), "{error}");
     }

@@ -16,13 +16,15 @@ use operators::judge::{Follows, Natural, ObjectMatch};
 use operators::plan::edit_plan::{EditType, edit_type};
 use operators::{Aesthetic, Area, ClipScore, Detection, MaskScore, ShortSide, area, short_side};
 use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
-use threshflow::flow::{EditCount, RegionCount};
+use threshflow::flow::{DialSpec, EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 
+use clap::{Args as _, FromArgMatches as _};
 use imgedit_stages::{Args, Stages, subcommands};
 use kit::candidate_dials;
+use kit::scorers::ScoreArgs;
 
 dials! {
     /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=top:30% --set follows=4 --set 'follows[remove]=4.5'`.
@@ -107,9 +109,10 @@ impl Pipeline for ImgEdit {
 
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         let stages = &self.stages;
-        // 1. Prepare: size and beauty, a dense caption, and its nouns.
+        // 1. Prepare: size and beauty, what scorers of the user's own say, a dense caption, and its nouns.
         let pictures =
             images.each(short_side).gate(&dial.short_side).ask(&stages.aesthetic).gate(&dial.aesthetic);
+        let pictures = pictures.named_scores(&stages.scorers.sources);
         let pictures = pictures.ask(&stages.caption).ask(&stages.nouns);
 
         // 2. Ground: boxes, masks and scores of what the nouns name; the candidates among them.
@@ -129,7 +132,7 @@ impl Pipeline for ImgEdit {
         let edits = edits.ask(&stages.edit);
 
         // 5. Measure: what changed where it should, and what should have stayed.
-        let edits = edits.ask(&stages.compare);
+        let edits = edits.ask(&stages.compare).named_scores(&stages.scorers.results);
 
         // 6. Judge: what is good enough to be trained on.
         let edits = edits.ask(&stages.judge);
@@ -171,6 +174,19 @@ impl App for ImgEdit {
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
         Ok(ImgEdit { stages: Stages::open(args, workbench)? })
+    }
+
+    fn named_dials(args: &Args) -> Result<Vec<DialSpec>, Failure> {
+        args.scorers.dials()
+    }
+
+    fn dials_command(command: clap::Command) -> clap::Command {
+        ScoreArgs::augment_args(command)
+    }
+
+    fn named_dials_of(matches: &clap::ArgMatches) -> Result<Vec<DialSpec>, Failure> {
+        let flags = ScoreArgs::from_arg_matches(matches);
+        flags.map_err(|error| Failure::Usage(error.to_string()))?.dials()
     }
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {

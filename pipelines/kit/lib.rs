@@ -11,3 +11,4 @@ pub mod ground;
 pub mod illustrate;
 pub mod region_record;
 pub mod released;
+pub mod scorers;

@@ -8,6 +8,7 @@ use operators::plan::choose::{PIXELS_APART, Shares};
 
 use crate::values;
 use kit::ground::GroundArgs;
+use kit::scorers::ScoreArgs;
 
 /// Where chat models are, where nobody says.
 pub(crate) const DEFAULT_CHAT_URL: &str = "https://api.openai.com/v1";
@@ -41,6 +42,8 @@ pub struct Args {
     /// [default: drawn pictograms]
     #[arg(long, value_name = "FOLDER")]
     pub references: Option<PathBuf>,
+    #[command(flatten)]
+    pub scorers: ScoreArgs,
     #[command(flatten)]
     pub chat: ChatArgs,
     #[command(flatten)]

@@ -13,6 +13,7 @@ mod values;
 use std::sync::Arc;
 
 use kit::illustrate::IllustrateEdits;
+use kit::scorers::Scorers;
 use operators::caption::Caption;
 use operators::compare::Compare;
 use operators::edit::Edit;
@@ -30,6 +31,8 @@ pub use record::ImgEditRecorder;
 /// The stages of the pipeline, opened once and shared by every worker.
 pub struct Stages {
     pub aesthetic: Arc<Stage<AestheticScorer>>,
+    /// Of the user's own.
+    pub scorers: Scorers,
     pub caption: Arc<Stage<Caption>>,
     pub nouns: Arc<Stage<NounFinder>>,
     pub detect: Arc<Stage<Detect>>,

@@ -297,6 +297,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
     // Of the pictures that a comparison decodes, so many bytes are kept for the judge and for other edits of the same picture.
     let pictures = EditPictures::new(edit.clone(), lanes.budget().capacity() / 8);
     let compare = Stage::open(Compare::new(pictures.clone()), lanes)?;
+    let scorers = args.scorers.open(&opening.backend, workbench, &pictures)?;
     let judge_url = args.chat.judge_url.as_deref();
     let by = match endpoints.chat("judge_chat", &args.chat.judge_model, judge_url)? {
         Some(chat) => JudgeBy::Chat(chat),
@@ -305,6 +306,17 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
     let judge = Stage::open(Judge::new(by, pictures.clone()), lanes)?;
 
     let illustrator = IllustrateEdits { pictures: pictures.clone() };
+    let stamps = [
+        stamp_of(&caption),
+        stamp_of(&nouns),
+        stamp_of(&detect),
+        stamp_of(&segment),
+        stamp_of(&region_score),
+        stamp_of(&instruct),
+        stamp_of(&edit),
+        stamp_of(&compare),
+        stamp_of(&judge),
+    ];
     let recorder = ImgEditRecorder {
         recap: RegionRecorder::new(
             Some(captions),
@@ -317,22 +329,14 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
         instruct: instruct.clone(),
         pictures,
         judge: judge.clone(),
-        stamps: vec![
-            stamp_of(&caption),
-            stamp_of(&nouns),
-            stamp_of(&detect),
-            stamp_of(&segment),
-            stamp_of(&region_score),
-            stamp_of(&instruct),
-            stamp_of(&edit),
-            stamp_of(&compare),
-            stamp_of(&judge),
-        ],
+        named: scorers.results.iter().map(|scorer| scorer.operator().name()).collect(),
+        stamps: stamps.into_iter().chain(scorers.results.iter().map(|it| stamp_of(it))).collect(),
         judge_model: judge.operator().model(),
         as_stored: workbench.lanes.shown().is_some(),
     };
     Ok(Stages {
         aesthetic: opening.aesthetic.clone(),
+        scorers,
         caption,
         nouns,
         detect,

@@ -34,6 +34,8 @@ pub struct ImgEditRecorder {
     pub instruct: Arc<Stage<Instruct>>,
     pub pictures: EditPictures,
     pub judge: Arc<Stage<Judge>>,
+    /// The scorers of results that flags name: a column each.
+    pub named: Vec<&'static str>,
     /// The stages that shape an edit, in their order.
     pub stamps: Vec<RecordedStamp>,
     pub judge_model: String,
@@ -170,7 +172,7 @@ impl ImgEditRecorder {
             let Some(known) = known else { return unchosen(picture, number) };
             let edit = chosen.get(&number).ok_or_else(|| format!("edit {number} was not chosen"))?;
             let record = self.record_of(picture, edit, known);
-            row(&record.map_err(|refusal| format!("edit {number}: {refusal}"))?)
+            row(&record.map_err(|refusal| format!("edit {number}: {refusal}"))?, &self.named)
         };
         edits.map(one).collect()
     }
@@ -189,7 +191,7 @@ fn unchosen(picture: &KeptPicture<'_>, number: u16) -> Result<Map<String, Value>
 }
 
 /// The row of an edit, with the fields of [`Recorder::edit_columns`]. What is not known of it is null.
-fn row(edit: &OpenRecord) -> Result<Map<String, Value>, String> {
+fn row(edit: &OpenRecord, named: &[&'static str]) -> Result<Map<String, Value>, String> {
     let (is_told, is_judged) =
         (!edit.turns.is_empty(), edit.turns.iter().any(|turn| turn.judgement.is_some()));
     let prompts = edit.turns.iter().map(|turn| json!(turn.prompt)).collect::<Vec<_>>();
@@ -221,7 +223,7 @@ fn row(edit: &OpenRecord) -> Result<Map<String, Value>, String> {
         "judge": is_judged.then_some(&edit.judge_model),
         "record": text,
     });
-    let measures = compare::COLUMNS.into_iter().map(|name| (name.to_owned(), score(name)));
+    let measures = compare::COLUMNS.iter().chain(named).map(|name| ((*name).to_owned(), score(name)));
     match &mut row {
         Value::Object(row) => {
             row.extend(measures);
@@ -279,6 +281,7 @@ impl Recorder for ImgEditRecorder {
             ("judge", Nested::Text),
         ];
         columns.extend(compare::COLUMNS.map(|name| (name, Nested::Float32)));
+        columns.extend(self.named.iter().map(|name| (*name, Nested::Float32)));
         columns.push(("record", Nested::Text));
         columns
     }
