@@ -25,7 +25,7 @@ use crate::pixels::fit::Fitted;
 
 pub use self::named::{NamedError, NamedField, NamedFolder, check_names};
 pub use self::results::ResultScorer;
-pub use self::scorers::{ScorersError, dials_of, name_of_results};
+pub use self::scorers::{ScorersError, alone, dials_of, name_of_results};
 pub use self::source::SourceScorer;
 pub use crate::models::score_model::spec::{Direction, LooksAt, ScoreSpec};
 
@@ -51,7 +51,7 @@ pub struct UserScorer<U = UserScore> {
 }
 
 impl<U: Unit> UserScorer<U> {
-    /// The scorer in `folder`, on `cores` cores, as the stage `name`: snake_case, and no name that is taken ([`check_names`]). It is
+    /// The scorer in `folder`, on `cores` cores, as the stage `name`: snake_case, and no name of another. It is
     /// run once on a grey picture, so that a `score.json` that does not fit its model is an error before the first question.
     ///
     /// The name is kept until the process ends: a process opens few scorers.

@@ -57,7 +57,7 @@ pub fn dial_specs_with<P: Pipeline>(named: Vec<DialSpec>) -> Result<&'static [Di
         let others = own.iter().chain(&named[..place]);
         if others.into_iter().any(|other| other.dial() == spec.name) {
             return Err(format!(
-                "{}: a dial has this name; give the scorer another, such as my_{0}",
+                "{}: a dial has this name; give the scorer of --score or --score-from-sidecar another name, such as my_{0}",
                 spec.name
             ));
         }

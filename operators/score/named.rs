@@ -36,24 +36,25 @@ pub struct NamedFolder {
 
 /// `--score-from-sidecar nsfw=nsfw_score`: a number that the sidecars have, by the name of its column and its dial.
 ///
-/// `nsfw=nsfw_score:0..100:lower_is_better` says what the numbers are: the ends of their range, which bound the dial (0 and 1 where it is
-/// left out), and which are good (the higher ones).
+/// `nsfw=nsfw_score:0..100:lower_is_better` says what the numbers are: the ends of their range (0 and 1 where it is left out), and which are
+/// good (the higher ones). A number beyond the range is none.
 ///
 /// ```
 /// use operators::score::{Direction, NamedField};
 /// let named: NamedField = "rating=aes:0..10".parse().unwrap();
-/// assert_eq!((named.field.as_str(), named.range), ("aes", [0.0, 10.0]));
+/// assert_eq!((named.field.as_str(), named.range), ("aes", Some([0.0, 10.0])));
 /// let named: NamedField = "nsfw=punsafe:lower_is_better".parse().unwrap();
-/// assert_eq!((named.range, named.direction), ([0.0, 1.0], Direction::LowerIsBetter));
+/// assert_eq!((named.range, named.direction), (None, Some(Direction::LowerIsBetter)));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedField {
     pub name: String,
     /// Of the sidecars' JSON.
     pub field: String,
-    /// The least and the greatest value of its dial. Numbers beyond it are scores all the same.
-    pub range: [f32; 2],
-    pub direction: Direction,
+    /// The least and the greatest number, where they are said.
+    pub range: Option<[f32; 2]>,
+    /// Where it is said.
+    pub direction: Option<Direction>,
 }
 
 impl FromStr for NamedFolder {
@@ -86,8 +87,6 @@ impl FromStr for NamedField {
                 "no field stands behind `{name}=`; it takes NAME=FIELD, such as nsfw=nsfw_score:0..1"
             )));
         }
-        let (range, direction) =
-            (range.unwrap_or([0.0, 1.0]), direction.unwrap_or(Direction::HigherIsBetter));
         Ok(NamedField { name, field: field.to_owned(), range, direction })
     }
 }
@@ -139,25 +138,17 @@ fn snake(name: &str) -> Option<String> {
     (!snake.is_empty() && snake.len() <= MOST_LETTERS).then_some(snake)
 }
 
-/// Whether no name is given twice, and none is `taken` by a column, a dial or a stage of the pipeline. `names`: each with its flag.
+/// Whether no name is given twice. `names`: each with its flag.
 ///
 /// ```
 /// use operators::score::check_names;
-/// assert!(check_names([("--score", "nsfw"), ("--score", "text")], &["aesthetic"]).is_ok());
-/// let error = check_names([("--score", "aesthetic")], &["aesthetic"]).unwrap_err();
-/// assert!(error.to_string().starts_with("--score aesthetic=…: the name is taken"), "{error}");
+/// assert!(check_names([("--score", "nsfw"), ("--score", "text")]).is_ok());
+/// let error = check_names([("--score", "nsfw"), ("--score", "nsfw")]).unwrap_err();
+/// assert!(error.to_string().starts_with("--score nsfw=…: the name is given twice"), "{error}");
 /// ```
-pub fn check_names<'n>(
-    names: impl IntoIterator<Item = (&'static str, &'n str)>,
-    taken: &[&str],
-) -> Result<(), NamedError> {
+pub fn check_names<'n>(names: impl IntoIterator<Item = (&'static str, &'n str)>) -> Result<(), NamedError> {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for (flag, name) in names {
-        if taken.contains(&name) {
-            return Err(NamedError(format!(
-                "{flag} {name}=…: the name is taken by a column, a dial or a stage of this pipeline; take another, such as my_{name}"
-            )));
-        }
         if let Some((other, _)) = seen.iter().find(|(_, given)| *given == name) {
             return Err(NamedError(format!(
                 "{flag} {name}=…: the name is given twice (also by {other}); give each scorer a name of its own"
@@ -202,11 +193,11 @@ mod tests {
         let named: NamedField = "nsfw=a.b c".parse().unwrap();
         assert_eq!((named.name.as_str(), named.field.as_str()), ("nsfw", "a.b c"));
         for (text, field, range, direction) in [
-            ("nsfw=x:0..10", "x", [0.0, 10.0], Direction::HigherIsBetter),
-            ("nsfw=x:-1..1:lower_is_better", "x", [-1.0, 1.0], Direction::LowerIsBetter),
-            ("nsfw=x:lower_is_better:0..2", "x", [0.0, 2.0], Direction::LowerIsBetter),
-            ("nsfw=a:b", "a:b", [0.0, 1.0], Direction::HigherIsBetter),
-            ("nsfw=a:0..1:0..2", "a:0..1", [0.0, 2.0], Direction::HigherIsBetter),
+            ("nsfw=x:0..10", "x", Some([0.0, 10.0]), None),
+            ("nsfw=x:-1..1:lower_is_better", "x", Some([-1.0, 1.0]), Some(Direction::LowerIsBetter)),
+            ("nsfw=x:higher_is_better:0..2", "x", Some([0.0, 2.0]), Some(Direction::HigherIsBetter)),
+            ("nsfw=a:b", "a:b", None, None),
+            ("nsfw=a:0..1:0..2", "a:0..1", Some([0.0, 2.0]), None),
         ] {
             let named: NamedField = text.parse().unwrap();
             assert_eq!(
@@ -226,7 +217,7 @@ mod tests {
     #[test]
     fn a_name_stands_for_one_thing() {
         let names = [("--score", "nsfw"), ("--score-from-sidecar", "nsfw")];
-        let error = check_names(names, &[]).unwrap_err().to_string();
+        let error = check_names(names).unwrap_err().to_string();
         assert!(
             error.starts_with("--score-from-sidecar nsfw=…") && error.contains("also by --score"),
             "{error}"

@@ -24,23 +24,39 @@ pub enum ScorersError {
     Folder(#[from] OnnxError),
 }
 
-/// The dials of the scorers that `--score` and `--score-from-sidecar` name, in the order of the flags. Files are read, and no model is
+/// The numbers of sidecars that are scores of their own. Those of a scorer's name stand before its model, and have its dial.
+pub fn alone<'f>(
+    folders: &'f [NamedFolder],
+    fields: &'f [NamedField],
+) -> impl Iterator<Item = &'f NamedField> {
+    fields.iter().filter(|field| folders.iter().all(|folder| folder.name != field.name))
+}
+
+/// The dials of the scorers that `--score` and `--score-from-sidecar` name: first those of sidecars, then in the order of the flags. Files are read, and no model is
 /// opened.
 ///
 /// The names are kept until the process ends.
 ///
 /// # Errors
-/// A name that stands for two scorers; a folder whose `score.json` is wrong; numbers of sidecars for a scorer that looks at results alone.
+/// A name that stands for two scorers; a folder whose `score.json` is wrong; numbers of sidecars for a scorer that looks at results alone,
+/// or that are said to be other than the scorer's.
 pub fn dials_of(folders: &[NamedFolder], fields: &[NamedField]) -> Result<Vec<DialSpec>, ScorersError> {
     let names = folders.iter().map(|it| ("--score", it.name.as_str()));
-    check_names(names, &[])?;
-    check_names(fields.iter().map(|it| ("--score-from-sidecar", it.name.as_str())), &[])?;
-    let mut dials = Vec::new();
+    check_names(names)?;
+    check_names(fields.iter().map(|it| ("--score-from-sidecar", it.name.as_str())))?;
+    let mut dials: Vec<DialSpec> = alone(folders, fields).map(NamedField::dial).collect();
     for named in folders {
         let spec = UserScorer::<UserScore>::read_spec(&named.folder)?;
-        if let (Some(field), LooksAt::Results) =
-            (fields.iter().find(|it| it.name == named.name), spec.looks_at)
-        {
+        let field = fields.iter().find(|it| it.name == named.name);
+        if let Some(field) = field.filter(|field| field.is_otherwise(&spec)) {
+            return Err(NamedError::new(format!(
+                "--score-from-sidecar {}={}:…: --score has a scorer of this name, and its score.json says that scores are from {} to {}, {}; \
+                 leave range and direction out here",
+                field.name, field.field, spec.range[0], spec.range[1], spec.direction
+            ))
+            .into());
+        }
+        if let (Some(field), LooksAt::Results) = (field, spec.looks_at) {
             return Err(NamedError::new(format!(
                 "--score-from-sidecar {}={}: sidecars have numbers of source pictures, and the scorer of this name looks at results; \
                  give the numbers another name",
@@ -56,9 +72,6 @@ pub fn dials_of(folders: &[NamedFolder], fields: &[NamedField]) -> Result<Vec<Di
             dials.push(dial(&name_of_results(&named.name, spec.looks_at), &spec, of));
         }
     }
-    // Numbers of a scorer's own name stand before its model, and have its dial.
-    let alone = fields.iter().filter(|field| folders.iter().all(|folder| folder.name != field.name));
-    dials.extend(alone.map(NamedField::dial));
     Ok(dials)
 }
 
@@ -85,9 +98,20 @@ fn dial(name: &str, spec: &ScoreSpec, of: &str) -> DialSpec {
 }
 
 impl NamedField {
+    /// The least and the greatest number.
+    pub fn ends(&self) -> [f32; 2] {
+        self.range.unwrap_or([0.0, 1.0])
+    }
+
+    /// Whether it says of its numbers what a `score.json` does not.
+    fn is_otherwise(&self, spec: &ScoreSpec) -> bool {
+        let range = self.range.is_some_and(|range| range != spec.range);
+        range || self.direction.is_some_and(|direction| direction != spec.direction)
+    }
+
     /// Its dial, which is open.
     fn dial(&self) -> DialSpec {
-        let ([low, high], higher) = (self.range, self.direction == Direction::HigherIsBetter);
+        let ([low, high], higher) = (self.ends(), self.direction != Some(Direction::LowerIsBetter));
         DialSpec {
             name: kept(&self.name),
             group: None,

@@ -1,5 +1,7 @@
 //! A scorer of the user's own about source pictures: by a model, by a number that the sidecars have, or by the number and else the model.
 
+use std::sync::Arc;
+
 use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{Refusal, Score, Stamp};
 use threshflow::shard::Picture;
@@ -16,24 +18,25 @@ const VERSION: &[u8] = b"score_from_sidecar/1";
 pub struct SourceScorer(By);
 
 enum By {
-    Model(Box<UserScorer>),
+    Model(Arc<UserScorer>),
     /// No model: pictures whose sidecar has no such number are refused.
     Sidecar {
         name: &'static str,
         field: String,
+        ends: [f32; 2],
     },
 }
 
 impl SourceScorer {
     /// Who answers where the sidecar has no number.
-    pub fn of(scorer: UserScorer) -> Self {
-        SourceScorer(By::Model(Box::new(scorer)))
+    pub fn of(scorer: Arc<UserScorer>) -> Self {
+        SourceScorer(By::Model(scorer))
     }
 
     /// The numbers of the sidecars alone. The name is kept until the process ends.
     pub fn of_sidecar(named: &NamedField) -> Self {
         let name = Box::leak(named.name.clone().into_boxed_str());
-        SourceScorer(By::Sidecar { name, field: named.field.clone() })
+        SourceScorer(By::Sidecar { name, field: named.field.clone(), ends: named.ends() })
     }
 }
 
@@ -52,7 +55,14 @@ impl Operator for SourceScorer {
     fn stamp(&self) -> Stamp {
         match &self.0 {
             By::Model(scorer) => scorer.stamp(),
-            By::Sidecar { field, .. } => Stamp::of(&[("operator", VERSION), ("field", field.as_bytes())]),
+            // What is remembered says all of this.
+            By::Sidecar { name, field, ends } => {
+                let ends = format!("{ends:?}");
+                let parts = [("name", *name), ("field", field.as_str()), ("ends", ends.as_str())];
+                let mut all: Vec<(&str, &[u8])> = vec![("operator", VERSION)];
+                all.extend(parts.iter().map(|(part, value)| (*part, value.as_bytes())));
+                Stamp::of(&all)
+            }
         }
     }
 
@@ -94,9 +104,10 @@ impl Operator for SourceScorer {
     fn prepare(&self, subject: &Subject<'_>) -> Result<Fitted, Refusal> {
         match &self.0 {
             By::Model(scorer) => scorer.prepare(subject),
-            By::Sidecar { name, field } => {
+            By::Sidecar { name, field, ends: [low, high] } => {
                 let message = format!(
-                    "the sidecar has no number `{field}`, and there is no model to ask; --score {name}=FOLDER names one"
+                    "the sidecar has no number `{field}` from {low} to {high}, and there is no model to ask; \
+                     --score-from-sidecar {name}=FIELD:LOW..HIGH says another range, --score {name}=FOLDER names a model"
                 );
                 Err(Refusal::permanent("no_score", message))
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use operators::edit::EditPictures;
 use operators::onnx::Backend;
 use operators::score::{
-    LooksAt, NamedField, NamedFolder, ResultScorer, ScorersError, SourceScorer, UserScore, UserScorer,
+    LooksAt, NamedField, NamedFolder, ResultScorer, ScorersError, SourceScorer, UserScore, UserScorer, alone,
     dials_of, name_of_results,
 };
 use threshflow::cli::{Failure, Workbench};
@@ -29,9 +29,9 @@ pub struct ScoreArgs {
 /// Scorers of the user's own, opened.
 #[derive(Default)]
 pub struct Scorers {
-    /// Of source pictures, in the order of the flags.
+    /// Of source pictures: numbers of sidecars, then models in the order of the flags.
     pub sources: Vec<Arc<Stage<SourceScorer>>>,
-    /// Of what editors made, likewise.
+    /// Of what editors made, in the order of the flags.
     pub results: Vec<Arc<Stage<ResultScorer<UserScore>>>>,
 }
 
@@ -56,24 +56,27 @@ impl ScoreArgs {
         pictures: &EditPictures,
     ) -> Result<Scorers, Failure> {
         let mut scorers = Scorers::default();
+        // They cost nothing, and so they come first.
+        for named in alone(&self.score, &self.score_from_sidecar) {
+            let scorer = SourceScorer::of_sidecar(named);
+            scorers.sources.push(workbench.stage_or_sidecar_within(scorer, &named.field, named.ends())?);
+        }
         for NamedFolder { name, folder } in &self.score {
-            let open = || UserScorer::open(name, folder, backend, workbench.cores).map_err(failed);
-            let looks_at = UserScorer::<UserScore>::read_spec(folder).map_err(failed)?.looks_at;
+            let scorer = UserScorer::open(name, folder, backend, workbench.cores).map_err(failed)?;
+            let (scorer, field) =
+                (Arc::new(scorer), self.score_from_sidecar.iter().find(|it| it.name == *name));
+            let (looks_at, range) = (scorer.spec().looks_at, scorer.spec().range);
             if looks_at != LooksAt::Results {
-                let field = self.score_from_sidecar.iter().find(|it| it.name == *name);
-                let field = field.map(|it| it.field.as_str());
-                scorers.sources.push(workbench.stage_or_sidecar(SourceScorer::of(open()?), field)?);
+                let source = SourceScorer::of(scorer.clone());
+                scorers.sources.push(match field {
+                    None => Stage::open(source, &workbench.lanes)?,
+                    Some(field) => workbench.stage_or_sidecar_within(source, &field.field, range)?,
+                });
             }
             if looks_at != LooksAt::Sources {
-                let name = name_of_results(name, looks_at);
-                let scorer = ResultScorer::of(&name, Arc::new(open()?), pictures.clone());
-                scorers.results.push(Stage::open(scorer, &workbench.lanes)?);
+                let results = ResultScorer::of(&name_of_results(name, looks_at), scorer, pictures.clone());
+                scorers.results.push(Stage::open(results, &workbench.lanes)?);
             }
-        }
-        let alone = self.score_from_sidecar.iter();
-        for named in alone.filter(|field| self.score.iter().all(|folder| folder.name != field.name)) {
-            let stage = workbench.stage_or_sidecar(SourceScorer::of_sidecar(named), Some(&named.field))?;
-            scorers.sources.push(stage);
         }
         Ok(scorers)
     }

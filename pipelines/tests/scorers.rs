@@ -221,6 +221,11 @@ fn numbers_of_sidecars_are_scores_and_a_model_is_asked_where_there_is_none() {
         run(folder, &["--score-from-sidecar=beauty=aes:0..10:lower_is_better", "--set=beauty=5"]);
     assert!(asked.is_empty() && scores(&out, "beauty").values().all(|beauty| *beauty <= 5.0));
 
+    // A number beyond the range is none.
+    let (report, _) = run(folder, &["--score-from-sidecar=beauty=aes:4..5"]);
+    assert!(report.summary.asks["beauty"].given < given, "{}", report.summary);
+    assert!(scores(&out, "beauty").values().all(|beauty| (4.0..=5.0).contains(beauty)));
+
     // With one, only they are asked about.
     let red = scorer(folder, "red", 0, "sources");
     let (report, asked) = run(folder, &[&red, "--score-from-sidecar=red=aes"]);
@@ -240,12 +245,14 @@ fn a_wrong_scorer_is_refused_before_anything_is_asked() {
         (
             "aesthetic",
             "sources",
-            "aesthetic: a dial has this name; give the scorer another, such as my_aesthetic",
+            "aesthetic: a dial has this name; give the scorer of --score or --score-from-sidecar another name, such as my_aesthetic",
         ),
         ("follows", "results", "follows: a dial has this name"),
         ("caption", "sources", "caption: a stage of imgedit has this name"),
-        ("width", "sources", "two columns would be named width"),
-        ("prompts", "results", "two columns would be named prompts"),
+        ("choose", "results", "choose: a stage of imgedit has this name"),
+        ("width", "sources", "width: a column of imgedit has this name; give the scorer"),
+        ("content", "results", "content: a column of imgedit has this name"),
+        ("prompts", "results", "prompts: a column of imgedit has this name"),
     ] {
         cases.push((vec![scorer(folder, name, 0, looks_at)], words));
     }
@@ -255,6 +262,11 @@ fn a_wrong_scorer_is_refused_before_anything_is_asked() {
     cases
         .push((vec![both, scorer(folder, "tint_result", 0, "sources")], "tint_result: a dial has this name"));
     cases.push((vec![results, "--score-from-sidecar=late=aes".to_owned()], "looks at results"));
+    let otherwise = "--score-from-sidecar=red=aes:0..10".to_owned();
+    cases.push((
+        vec![red.clone(), otherwise],
+        "from 0 to 255, higher_is_better; leave range and direction out",
+    ));
     cases.push((vec![red.clone(), "--set=red=300".to_owned()], "from 0 to 255 (0 to 255)"));
     cases.push((vec!["--set=red=3".to_owned()], "there is no dial of that name"));
     cases.push((vec!["--score=red=nowhere".to_owned()], "nowhere"));

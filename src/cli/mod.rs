@@ -115,6 +115,17 @@ impl Workbench {
         Ok(Stage::open_or_sidecar(scorer, numbers, &self.lanes)?)
     }
 
+    /// As [`Workbench::stage_or_sidecar`], where a number beyond these ends is none.
+    pub fn stage_or_sidecar_within<U: Unit, O: Operator<Answer = Score<U>>>(
+        &self,
+        scorer: O,
+        field: &str,
+        ends: [f32; 2],
+    ) -> Result<Arc<Stage<O>>, Failure> {
+        let numbers = self.lanes.catalogue.sidecar_numbers(field)?;
+        Ok(Stage::open_or_sidecar_within(scorer, numbers, ends, &self.lanes)?)
+    }
+
     /// Tells the user, on stderr, what was chosen for her: which back-end, which device. Once a process.
     pub fn note(&self, what: &str) {
         static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
@@ -143,8 +154,9 @@ pub trait App: Pipeline + Sized {
     /// Opens the stages: models are read and checked here, before any picture is.
     fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
 
-    /// The dials of scorers that flags name, each of the name of its stage. They are told before the stages are opened, so that a wrong
-    /// `--set` is an error at once.
+    /// The dials of scorers that flags name, each of the name of its stage: see [`Flow::named_scores`](crate::flow::Flow::named_scores).
+    /// This runs before the stages are opened, so that a wrong `--set` is an error at once. A pipeline that has such dials says so in all
+    /// three of these functions.
     fn named_dials(_args: &Self::Args) -> Result<Vec<DialSpec>, Failure> {
         Ok(Vec::new())
     }

@@ -5,7 +5,7 @@ use super::Failure;
 use super::run::Unopened;
 use crate::flow::{DialSpec, Engine, Setting, Wired};
 use crate::pipeline::OpenedPipeline;
-use crate::publish::{self, Wanted, WantedPieces};
+use crate::publish::{self, PublishError, Wanted, WantedPieces};
 
 /// The name of a scorer that a flag names is a column, a dial and a stage. Nothing else may have it.
 pub(super) fn refuse_taken_names(
@@ -13,19 +13,18 @@ pub(super) fn refuse_taken_names(
     unopened: &Unopened<'_>,
     pipeline: &dyn OpenedPipeline,
 ) -> Result<(), Failure> {
-    let asked = |name: &str| {
-        engine
-            .wired()
-            .iter()
-            .filter(|step| matches!(step, Wired::Ask { stage, .. } if *stage == name))
-            .count()
+    let stages = |name: &str| {
+        let is_it = |step: &&Wired| matches!(step, Wired::Ask { stage, .. } | Wired::Choose { stage } if *stage == name);
+        // `probe` is before all of them.
+        engine.wired().iter().filter(is_it).count() + usize::from(name == "probe")
     };
     let named = &unopened.dials[unopened.own..];
-    if let Some(spec) = named.iter().find(|spec| asked(spec.name) > 1) {
-        return Err(Failure::Usage(format!(
-            "{}: a stage of {} has this name; give the scorer another, such as my_{0}",
-            spec.name, unopened.name
-        )));
+    let another = |name: &str| {
+        format!("give the scorer of --score or --score-from-sidecar another name, such as my_{name}")
+    };
+    if let Some(spec) = named.iter().find(|spec| stages(spec.name) > 1) {
+        let (name, of) = (spec.name, unopened.name);
+        return Err(Failure::Usage(format!("{name}: a stage of {of} has this name; {}", another(name))));
     }
     let pieces = pipeline.its_recorder().map(|recorder| WantedPieces {
         verdicts: engine.verdicts(),
@@ -41,7 +40,12 @@ pub(super) fn refuse_taken_names(
         pieces,
         demonstration: &[],
     };
-    publish::check_columns(&nothing_yet).map_err(|error| Failure::Usage(error.to_string()))
+    publish::check_columns(&nothing_yet).map_err(|error| match &error {
+        PublishError::SameName(name) if named.iter().any(|spec| spec.name == name) => {
+            Failure::Usage(format!("{name}: a column of {} has this name; {}", unopened.name, another(name)))
+        }
+        _ => Failure::Usage(error.to_string()),
+    })
 }
 
 /// A share is of the rows that reach a gate: a dial that several gates have names no such rows.

@@ -84,7 +84,7 @@ impl Finished<'_> {
         let ended = self.ended.inner.unary::<Nothing, _, _, _>(Pipeline, "Verdicts: ended", move |_, _| {
             move |input, _output| {
                 input.for_each(|_capability, batch| {
-                    // The batch itself stays: what one thread takes of the allocator and another gives back is had anew each time.
+                    // A copy: the batch itself is used again by this thread.
                     let ended = batch.drain(..).map(|(ended, _time, diff)| (ended, diff));
                     let _ = told.send(Event::Ended(ended.collect()));
                 });

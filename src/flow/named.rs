@@ -38,7 +38,7 @@ impl<'s, R: Row> Flow<'s, R> {
     /// Asks each of these scorers in turn, and keeps the rows that pass the dial of its name, before the next is asked. A row has the
     /// scores of all of them then. There may be none.
     ///
-    /// Panics where there is no dial of a scorer's name: the dials must be those of the same flags.
+    /// Panics where there is no dial of a scorer's name: the dials must be those of the same flags. A flow may be asked so once.
     ///
     /// ```
     /// use threshflow::flow::example::*;

@@ -123,23 +123,11 @@ impl Verdicts {
     }
 
     /// A row's verdict, other than kept, comes or leaves.
-    pub(super) fn add(&mut self, id: RowId, verdict: Verdict, diff: isize) {
-        match verdict {
-            Verdict::Kept(scores) => self.add_kept(id, &scores, diff),
-            Verdict::Gated { dial, score } => {
-                let known = self.dials.iter().position(|known| *known == dial);
-                let number = known.unwrap_or_else(|| {
-                    self.dials.push(dial);
-                    self.dials.len() - 1
-                });
-                self.add_slot(id, Slot::gated(number as u16, score), 0, diff);
-            }
-            Verdict::Refused(refused) => {
-                let beside = self.changing_refused.len() as u32;
-                self.changing_refused.push(*refused);
-                self.add_slot(id, REFUSED, beside, diff);
-            }
-        }
+    /// A picture is refused, or no more.
+    fn add_refused(&mut self, id: RowId, refused: Refused, diff: isize) {
+        let beside = self.changing_refused.len() as u32;
+        self.changing_refused.push(refused);
+        self.add_slot(id, REFUSED, beside, diff);
     }
 
     /// So many pieces of that sort were found in a picture.

@@ -51,6 +51,8 @@ pub struct Stage<O: Operator> {
 /// Answers that samples bring along in a field of their sidecars.
 struct Brought<A> {
     numbers: Arc<SidecarNumbers>,
+    /// A number beyond these ends is none.
+    ends: [f32; 2],
     answer: fn(f32) -> A,
 }
 
@@ -63,7 +65,17 @@ impl<U: Unit, O: Operator<Answer = Score<U>>> Stage<O> {
         numbers: Arc<SidecarNumbers>,
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
-        Stage::open_with(operator, lanes, Some(Brought { numbers, answer: Score::of }))
+        Stage::open_or_sidecar_within(operator, numbers, [f32::NEG_INFINITY, f32::INFINITY], lanes)
+    }
+
+    /// The same, where a number beyond these ends is none.
+    pub fn open_or_sidecar_within(
+        operator: O,
+        numbers: Arc<SidecarNumbers>,
+        ends: [f32; 2],
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        Stage::open_with(operator, lanes, Some(Brought { numbers, ends, answer: Score::of }))
     }
 }
 
@@ -163,7 +175,8 @@ impl<O: Operator> Stage<O> {
     /// The answer that the sample brought along, if any.
     pub(crate) fn given(&self, id: RowId) -> Option<O::Answer> {
         let brought = self.brought.as_ref()?;
-        brought.numbers.of(id).map(brought.answer)
+        let [low, high] = brought.ends;
+        brought.numbers.of(id).filter(|number| (low..=high).contains(number)).map(brought.answer)
     }
 
     /// What answers, for people.

@@ -21,8 +21,7 @@ pub(super) fn record_columns(pieces: &WantedPieces<'_>) -> Result<Vec<Column>, P
         let names = ["number", "content"].iter().chain(score_columns);
         let names: Vec<&str> = names.copied().collect();
         if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
-            let what = of.plural();
-            return Err(PublishError::Verdicts(format!("two scores of {what} would be named {}", twice.1)));
+            return Err(PublishError::SameName((*twice.1).to_owned()));
         }
         columns.push((pieces_kept_column(*of), pieces_kept(score_columns)));
     }

@@ -29,10 +29,7 @@ pub(super) fn all_data_columns(wanted: &Wanted<'_>) -> Result<Vec<Column>, Publi
     if let Some(pieces) = &wanted.pieces {
         columns.extend(record_columns(pieces)?);
         no_name_twice(edit_columns(pieces))?;
-        for (of, scores) in pieces.sorts {
-            no_name_twice(
-                scores.iter().map(|name| Column::new(name, ColumnType::Float32, Presence::Always)).collect(),
-            )?;
+        for (of, _) in pieces.sorts {
             pieces_rejected_columns((pieces, *of))?;
         }
     }

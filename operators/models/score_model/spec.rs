@@ -2,6 +2,8 @@
 //!
 //! The fields are read as they stand ([`ScoreSpec::parse`]) and then looked at together: all that is wrong is told at once.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use threshflow::flow::Comparison;
 use threshflow::row::Refusal;
@@ -54,6 +56,15 @@ pub enum LooksAt {
 pub enum Direction {
     HigherIsBetter,
     LowerIsBetter,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::HigherIsBetter => "higher_is_better",
+            Direction::LowerIsBetter => "lower_is_better",
+        })
+    }
 }
 
 /// How a picture becomes the model's input.

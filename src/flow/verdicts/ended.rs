@@ -3,7 +3,7 @@
 use super::Verdicts;
 use super::slots::Slot;
 use crate::flow::{Ended, PieceVerdict, Told, Unasked, Why};
-use crate::row::{Of, Place, Verdict};
+use crate::row::{Of, Place};
 
 impl Verdicts {
     /// A row ended so, or did not after all. Gives back what has no verdict, since it would have to be asked about.
@@ -13,7 +13,7 @@ impl Verdicts {
             (Why::Gated { dial, score }, Of::Pictures) => {
                 self.add_slot(place.id, Slot::gated(dial, score.get()), 0, diff);
             }
-            (Why::Refused(refused), Of::Pictures) => self.add(place.id, Verdict::Refused(refused), diff),
+            (Why::Refused(refused), Of::Pictures) => self.add_refused(place.id, *refused, diff),
             (Why::Found(of, pieces), _) => self.add_found(place.id, (of, pieces), diff),
             (Why::Unasked(unasked), _) => return Some(unasked),
             (Why::Told(told), _) => {

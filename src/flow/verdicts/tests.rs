@@ -3,6 +3,24 @@
 use super::*;
 use crate::row::Refusal;
 
+impl Verdicts {
+    /// As the dataflow says it; dials are numbered as they are met.
+    fn add(&mut self, id: RowId, verdict: Verdict, diff: isize) {
+        match verdict {
+            Verdict::Kept(scores) => self.add_kept(id, &scores, diff),
+            Verdict::Refused(refused) => self.add_refused(id, *refused, diff),
+            Verdict::Gated { dial, score } => {
+                let known = self.dials.iter().position(|known| *known == dial);
+                let number = known.unwrap_or_else(|| {
+                    self.dials.push(dial);
+                    self.dials.len() - 1
+                });
+                self.add_slot(id, Slot::gated(number as u16, score), 0, diff);
+            }
+        }
+    }
+}
+
 fn gated(score: f32) -> Verdict {
     Verdict::Gated { dial: "tested", score }
 }
