@@ -1,4 +1,4 @@
-//! A pipeline for tests of dials by group, by share, and of scorers that flags name: the pictures of [`curate`](crate::curate), by their shape; and its oracle, a plain
+//! A pipeline for tests of dials by group, by share, and of scorers that flags name: the pictures of [`curate`], by their shape; and its oracle, a plain
 //! function of all samples.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::Command;
 
 use pipelines::demo::{DemoOptions, VOCABULARY, write_demo_shards};
 use pipelines::imgedit::ImgEdit;
+use serde_json::{Value, json};
+use tests::program::ended;
 use tests::trees;
 use threshflow::cli::{Failure, Plan, RunReport, invoke};
 use threshflow::lane::AskLog;
@@ -234,6 +237,32 @@ fn numbers_of_sidecars_are_scores_and_a_model_is_asked_where_there_is_none() {
         scores(&out, "red").values().any(|red| *red > 10.0)
             && scores(&out, "red").values().any(|red| *red <= 10.0)
     );
+}
+
+#[test]
+fn the_dials_of_scorers_are_listed() {
+    let folder = scenes(1);
+    let dials = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_threshflow"));
+        ended(command.args(["imgedit", "dials", "--json"]).args(more)).expect(0, &[]).json()
+    };
+    let red = scorer(folder.path(), "red", 0, "both");
+    let listed = dials(&[&red, "--score-from-sidecar=nsfw=punsafe:0..2:lower_is_better"]);
+    let own = dials(&[]).as_array().expect("a list").len();
+    let listed = &listed.as_array().expect("a list")[own..];
+    let of = |dial: &Value| {
+        ["name", "comparison", "default", "low", "high", "unit"].map(|field| dial[field].clone())
+    };
+    let listed: Vec<_> = listed.iter().map(of).collect();
+    let unit = json!("as the sidecars' `punsafe`");
+    assert_eq!(listed[0], [json!("nsfw"), json!("<="), json!(2.0), json!(0.0), json!(2.0), unit]);
+    for (dial, name) in listed[1..].iter().zip(["red", "red_result"]) {
+        assert_eq!(
+            *dial,
+            [json!(name), json!(">="), json!(0.0), json!(0.0), json!(255.0), json!("0 to 255")]
+        );
+    }
+    assert_eq!(listed.len(), 3);
 }
 
 #[test]

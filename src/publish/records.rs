@@ -10,7 +10,7 @@ use super::pieces::{pieces_cell, pieces_kept, pieces_kept_column, published_piec
 use super::plain_tar::PlainTar;
 use super::source::OpenShard;
 use super::wanted::{KeptRow, kept_rows, sidecar_of};
-use super::{KeptPicture, Nested, PublishError, Wanted, WantedPieces, WantedShard};
+use super::{KeptPicture, Nested, PublishError, PublishedPiece, Wanted, WantedPieces, WantedShard};
 use crate::row::{Of, Verdict};
 use crate::shard::Shard;
 
@@ -137,10 +137,13 @@ pub(crate) fn record_of_row(
 }
 
 /// The numbers of the edits that are published of a kept row.
-pub(crate) fn edits_published(wanted: &Wanted<'_>, shard: &WantedShard<'_>, member: u32) -> Vec<u16> {
+pub(crate) fn edits_published<'a>(
+    wanted: &Wanted<'a>,
+    shard: &WantedShard<'_>,
+    member: u32,
+) -> Vec<PublishedPiece<'a>> {
     let Some(pieces) = &wanted.pieces else { return Vec::new() };
-    let published = published_pieces(pieces, Of::Edits, shard.row_id(member as usize));
-    published.into_iter().map(|piece| piece.number).collect()
+    published_pieces(pieces, Of::Edits, shard.row_id(member as usize))
 }
 
 /// An edit's number and its row.

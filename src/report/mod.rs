@@ -45,6 +45,12 @@ pub trait Illustrator: Send + Sync {
         false
     }
 
+    /// Scores of edits on one scale: an edit is as good as the lowest of them. The page shows the best and the worst edits of every type;
+    /// where there are no such scores, it shows some.
+    fn edits_rank_by(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// An edit of a kept picture, drawn.
     fn edit(&self, _edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
         Err(Refusal::permanent("not_drawn", "this pipeline draws no edits"))

@@ -75,7 +75,8 @@ pub(super) fn page(
         body.push_str(&funnel::funnel("edits", &facts.edits));
     }
     if !of_edits.is_empty() {
-        body.push_str(&edits::section(of_edits));
+        let rank_by = report.illustrator.map(|illustrator| illustrator.edits_rank_by()).unwrap_or_default();
+        body.push_str(&edits::section(of_edits, rank_by));
     }
     body.push_str(&dials(report, facts));
     let _ = write!(

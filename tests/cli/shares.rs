@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tests::curate::{ShortSide, short_side};
 use tests::program::{Desk, ended};
 use tests::shards::corpus;
+use threshflow::cli::{App, Failure, Workbench, invoke};
+use threshflow::prelude::*;
 use threshflow::publish::published_keys;
 
 use crate::desk;
@@ -110,4 +113,65 @@ fn what_is_no_share_is_refused_with_what_one_is() {
     ] {
         ended(&mut desk.command("run", set)).expect(2, &[words]);
     }
+}
+
+/// One dial at two gates.
+struct Twice;
+
+dials! {
+    struct TwiceDials {
+        /// The shorter side.
+        short_side: ShortSide > 12,
+    }
+}
+
+impl Pipeline for Twice {
+    const NAME: &'static str = "twice";
+    type Dials<'s> = TwiceDials<'s>;
+
+    fn wire<'s>(&self, images: Flow<'s, Image>, dial: &TwiceDials<'s>) -> Flow<'s, impl Row> {
+        images.each(short_side).gate(&dial.short_side).gate(&dial.short_side)
+    }
+}
+
+impl App for Twice {
+    const ABOUT: &'static str = "One dial at two gates";
+    type Args = NoFlags;
+
+    fn open(_: &NoFlags, _: &Workbench) -> Result<Self, Failure> {
+        Ok(Twice)
+    }
+}
+
+#[derive(clap::Args, Clone)]
+struct NoFlags {}
+
+#[test]
+fn a_share_of_a_dial_at_two_gates_is_refused() {
+    let (desk, _) = desk();
+    let path = |name: &str| desk.path(name).display().to_string();
+    let command = |set: &str| {
+        let (shards, store, out) = (path("shards"), path("store"), path("out"));
+        let words = [
+            "run",
+            "--shards",
+            &shards,
+            "--store",
+            &store,
+            "--out",
+            &out,
+            "--max-error-rate=1",
+            "--set",
+            set,
+        ];
+        words.map(str::to_owned)
+    };
+    let refused = invoke::run::<Twice>(&command("short_side=top:50%"));
+    let Err(Failure::Usage(error)) = refused else { panic!("it is refused") };
+    assert!(
+        error.starts_with("--set short_side=top:50%: 2 gates of this pipeline have this dial"),
+        "{error}"
+    );
+    assert!(error.ends_with("set it to a value"), "{error}");
+    assert!(invoke::run::<Twice>(&command("short_side=13")).is_ok());
 }

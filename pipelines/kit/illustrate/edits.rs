@@ -36,6 +36,11 @@ impl Illustrator for IllustrateEdits {
         true
     }
 
+    /// What the judge says, from 1 to 5.
+    fn edits_rank_by(&self) -> &'static [&'static str] {
+        &["follows", "natural"]
+    }
+
     fn edit(&self, edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
         let foreign =
             |why: String| Refusal::transient("foreign_answer", format!("not an edit's record: {why}"));
