@@ -62,7 +62,7 @@ fn turned() -> Vec<u8> {
     std::fs::read(fixtures().join("pictures/exif_6.jpg")).unwrap()
 }
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../operators/fixtures")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../operators/fixtures")
 }
 
 fn key_of(bytes: &[u8]) -> ContentHash {
