@@ -32,8 +32,8 @@ pub fn alone<'f>(
     fields.iter().filter(|field| folders.iter().all(|folder| folder.name != field.name))
 }
 
-/// The dials of the scorers that `--score` and `--score-from-sidecar` name: first those of sidecars, then in the order of the flags. Files are read, and no model is
-/// opened.
+/// The dials of the scorers that `--score` and `--score-from-sidecar` name: first those of sidecars, then in the order of the flags. Files
+/// are read, and no model is opened.
 ///
 /// The names are kept until the process ends.
 ///

@@ -110,9 +110,10 @@ impl Workbench {
         scorer: O,
         field: Option<&str>,
     ) -> Result<Arc<Stage<O>>, Failure> {
-        let Some(field) = field else { return Ok(Stage::open(scorer, &self.lanes)?) };
-        let numbers = self.lanes.catalogue.sidecar_numbers(field)?;
-        Ok(Stage::open_or_sidecar(scorer, numbers, &self.lanes)?)
+        match field {
+            None => Ok(Stage::open(scorer, &self.lanes)?),
+            Some(field) => self.stage_or_sidecar_within(scorer, field, [f32::NEG_INFINITY, f32::INFINITY]),
+        }
     }
 
     /// As [`Workbench::stage_or_sidecar`], where a number beyond these ends is none.
@@ -123,7 +124,7 @@ impl Workbench {
         ends: [f32; 2],
     ) -> Result<Arc<Stage<O>>, Failure> {
         let numbers = self.lanes.catalogue.sidecar_numbers(field)?;
-        Ok(Stage::open_or_sidecar_within(scorer, numbers, ends, &self.lanes)?)
+        Ok(Stage::open_or_sidecar(scorer, numbers, ends, &self.lanes)?)
     }
 
     /// Tells the user, on stderr, what was chosen for her: which back-end, which device. Once a process.

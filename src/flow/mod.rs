@@ -238,7 +238,12 @@ impl<'s, R: Row> Flow<'s, R> {
     /// assert_eq!(kept(&engine), [0, 1]);
     /// ```
     pub fn each<S: Row>(self, step: impl Fn(R) -> S + 'static) -> Flow<'s, S> {
-        let rows = self.rows.map(step);
+        let rows = self.rows.clone().map(step);
+        self.of_rows(rows)
+    }
+
+    /// The flow with its rows made into others, one for one. What else rides it goes on.
+    fn of_rows<S: Row>(self, rows: Collection<'s, S>) -> Flow<'s, S> {
         Flow {
             rows,
             ended: self.ended,

@@ -93,17 +93,10 @@ impl<'s, R: Row> Flow<'s, R> {
     where
         R: Has<Score<U>, I> + Has<PerceptualHash, H>,
     {
-        let rows = nearest_better(self.rows, names, |row: &R| {
+        let rows = nearest_better(self.rows.clone(), names, |row: &R| {
             (*Has::<PerceptualHash, H>::get(row), Score::of(Has::<Score<U>, I>::get(row).get()))
         });
-        Flow {
-            rows,
-            ended: self.ended,
-            unanswered: self.unanswered,
-            pieces: self.pieces,
-            wired: self.wired,
-            named: self.named,
-        }
+        self.of_rows(rows)
     }
 }
 

@@ -59,17 +59,8 @@ struct Brought<A> {
 impl<U: Unit, O: Operator<Answer = Score<U>>> Stage<O> {
     /// As [`open`](Stage::open); but a sample whose sidecar has [a number](crate::shard::Catalogue::sidecar_numbers) has its score by
     /// that. Such a score is the sample's and not the picture's: it is neither asked for nor remembered, and the memo of what was asked
-    /// stays as it is.
+    /// stays as it is. A number beyond `ends` is none.
     pub fn open_or_sidecar(
-        operator: O,
-        numbers: Arc<SidecarNumbers>,
-        lanes: &Arc<Lanes>,
-    ) -> Result<Arc<Self>, MemoError> {
-        Stage::open_or_sidecar_within(operator, numbers, [f32::NEG_INFINITY, f32::INFINITY], lanes)
-    }
-
-    /// The same, where a number beyond these ends is none.
-    pub fn open_or_sidecar_within(
         operator: O,
         numbers: Arc<SidecarNumbers>,
         ends: [f32; 2],
