@@ -304,22 +304,24 @@ impl Verdicts {
     }
 
     fn leave(&mut self, leaving: &Change) -> bool {
-        let Change { id, slot: leaves, .. } = *leaving;
-        let member = id.member as usize;
-        let stands = match self.shards.get(&id.shard) {
-            Some(rows) if rows.get(member) == Some(leaves) => match leaves {
-                KEPT => same_bits(&rows.scores(member)[..self.columns], self.scores_of(leaving)),
-                REFUSED => self.refused.get(&id).is_some_and(|stands| **stands == *self.words_of(leaving)),
+        let Change { id, slot: leaves, beside } = *leaving;
+        let (member, beside) = (id.member as usize, beside as usize);
+        let Some(rows) = self.shards.get_mut(&id.shard) else { return false };
+        let stands = rows.get(member) == Some(leaves)
+            && match leaves {
+                KEPT => {
+                    let scores = &self.changing_scores[beside..][..self.columns];
+                    same_bits(&rows.scores(member)[..self.columns], scores)
+                }
+                REFUSED => {
+                    self.refused.get(&id).is_some_and(|stands| **stands == self.changing_refused[beside])
+                }
                 _ => true,
-            },
-            _ => false,
-        };
+            };
         if !stands {
             return false;
         }
-        if let Some(rows) = self.shards.get_mut(&id.shard) {
-            rows.set(member, NONE, &[]);
-        }
+        rows.set(member, NONE, &[]);
         self.decided -= 1;
         self.kept -= usize::from(leaves == KEPT);
         if leaves == REFUSED {

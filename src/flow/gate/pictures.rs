@@ -1,7 +1,7 @@
 //! The pictures of the rows that the gates of one worker hold: each once, however many gates its rows stand in. A gate keeps
 //! slim rows; what it says of a row is said of the whole one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -26,9 +26,12 @@ struct Run {
     pictures: [Bare; NEIGHBOURS],
 }
 
+/// Of one shard.
+type Runs = Vec<Option<Box<Run>>>;
+
 /// By shard, run by run. A run is here as long as a row of it stands in a gate.
 #[derive(Default)]
-pub(in crate::flow) struct Pictures(BTreeMap<u32, Vec<Option<Box<Run>>>>);
+pub(in crate::flow) struct Pictures(BTreeMap<u32, Runs>);
 
 impl Pictures {
     /// A row about this picture comes to stand in a gate.
@@ -63,10 +66,29 @@ impl Pictures {
         }
     }
 
+    /// Finds pictures row after row.
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        Lookup { pictures: self, last: Cell::new((0, self.0.get(&0))) }
+    }
+}
+
+/// Finds pictures of rows that mostly come shard by shard: the shard of the last one is remembered.
+pub(super) struct Lookup<'a> {
+    pictures: &'a Pictures,
+    last: Cell<(u32, Option<&'a Runs>)>,
+}
+
+impl Lookup<'_> {
     /// The picture of a row that stands in a gate.
+    #[inline]
     pub(super) fn get(&self, id: RowId) -> Option<Image> {
+        let (mut shard, mut runs) = self.last.get();
+        if shard != id.shard {
+            (shard, runs) = (id.shard, self.pictures.0.get(&id.shard));
+            self.last.set((shard, runs));
+        }
         let (run, place) = place(id);
-        let Bare { content, width, height } = self.0.get(&id.shard)?.get(run)?.as_ref()?.pictures[place];
+        let Bare { content, width, height } = runs?.get(run)?.as_ref()?.pictures[place];
         Some(Image { id, content, width, height })
     }
 }
@@ -93,13 +115,17 @@ mod tests {
         }
         images.iter().for_each(|image| pictures.let_go(image.id));
         for image in &images {
-            assert_eq!(pictures.get(image.id).as_ref(), Some(image));
+            assert_eq!(pictures.lookup().get(image.id).as_ref(), Some(image));
         }
         pictures.let_go(images[0].id);
-        assert_eq!(pictures.get(images[1].id).as_ref(), Some(&images[1]), "of one run with the first");
+        assert_eq!(
+            pictures.lookup().get(images[1].id).as_ref(),
+            Some(&images[1]),
+            "of one run with the first"
+        );
         images[1..].iter().for_each(|image| pictures.let_go(image.id));
         assert!(pictures.0.is_empty(), "nothing is left");
-        assert_eq!(pictures.get(images[0].id), None);
+        assert_eq!(pictures.lookup().get(images[0].id), None);
         pictures.let_go(images[0].id);
     }
 

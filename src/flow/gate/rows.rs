@@ -49,6 +49,7 @@ impl<R: Row, S: Scale<R>> GatedRows<R, S> {
         let group = &mut self.groups[usize::from(group)];
         let Some(from) = group.at.replace(to) else { return };
         let pictures = self.pictures.borrow();
+        let pictures = pictures.lookup();
         let whole = |row: &R::WithoutImage| {
             R::with_image(row, pictures.get(row.id()).expect("a row that stands has a picture"))
         };
