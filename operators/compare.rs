@@ -21,8 +21,9 @@ use threshflow::lane::{Key, Limits, Looks, Operator, Reply, Subject};
 use threshflow::row::{Refusal, Stamp};
 use threshflow::shard::Picture;
 
-use crate::edit::{EditPictures, PixelPair, operations_of_turn};
-use crate::edit_source::{Planned, of_step};
+use crate::edit::EditPictures;
+use crate::edit::turns::{Turn, no_turns};
+use crate::edit_source::of_step;
 use crate::editors::paint;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::full::bytes_to_decode;
@@ -46,9 +47,9 @@ impl Compare {
     }
 }
 
-/// A turn's pictures, measured. `masks` are those of the plan's regions.
-fn of_turn(planned: &Planned, masks: &[Mask], turn: usize, pair: &PixelPair) -> Result<Measures, Refusal> {
-    let operations = operations_of_turn(planned, turn);
+/// A turn's pictures, measured.
+fn of_turn(turn: &Turn<'_>) -> Result<Measures, Refusal> {
+    let Turn { masks, operations, pair, .. } = turn;
     let reach = |mask: &Mask| paint::reach(mask.area()).min(254) as u8;
     let of = |wanted: fn(Changes) -> bool| {
         let steps = operations.iter().filter(move |(_, operation)| wanted(operation.changes()));
@@ -107,18 +108,8 @@ impl Operator for Compare {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Measures, Refusal> {
-        let no_question = || Refusal::transient("no_question", "there is no edit to compare");
-        let question = subject.questions.first().ok_or_else(no_question)?;
-        let source = self.pictures.source();
-        let planned = source.planned(question)?;
-        let masks = source.masks(&planned)?;
-        let mut weakest: Option<Measures> = None;
-        for (turn, shown) in self.pictures.of(question, &planned)?.iter().enumerate() {
-            let pair = self.pictures.pair(subject, shown)?;
-            let measures = of_turn(&planned, &masks, turn, &pair)?;
-            weakest = Some(weakest.map_or(measures, |weakest| weakest.weaker(measures)));
-        }
-        weakest.ok_or_else(|| Refusal::permanent("no_step", "an edit of no turns cannot be compared"))
+        let turns = self.pictures.each_turn(subject, of_turn)?;
+        turns.into_iter().reduce(Measures::weaker).ok_or_else(no_turns)
     }
 
     fn limits(&self) -> Limits {

@@ -17,7 +17,7 @@ use crate::models::detect_model::{self, DetectModel, DetectSettings, Detector, V
 use crate::models::labels::Labels;
 use crate::models::texts::Texts;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::pixels::decode::{decode, decoded_bytes_of};
+use crate::pixels::decode::{Rgb, decode, decoded_bytes_of};
 use crate::pixels::letterbox::Boxed;
 use crate::plan::noun_list::{NounList, NounSource};
 use crate::record::records::{Records, Released, value_of};
@@ -131,6 +131,78 @@ impl Detect {
         Reply::with_blob(Score::of(found.len() as f32), blob)
     }
 
+    /// The picture made ready to be looked at, decoded in full, for these nouns; none are looked for where the detector has labels of
+    /// its own.
+    pub(crate) fn ask_for(&self, picture: &Rgb, nouns: NounList) -> Result<Asked, Refusal> {
+        let picture = self.model.letterbox().fit(picture)?;
+        let embeddings = match &self.texts {
+            Some(texts) => {
+                let words: Vec<&str> = nouns.iter().collect();
+                texts.embed(&words).into_iter().collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
+        let nouns = if self.labels.are_baked() { NounList::default() } else { nouns };
+        Ok(Asked { picture, nouns, embeddings })
+    }
+
+    /// What is found in each picture, in order, best first.
+    pub(crate) fn look(
+        &self,
+        session: &mut Pooled<Detector>,
+        batch: &[&Asked],
+    ) -> Vec<Result<Vec<Spotted>, Refusal>> {
+        let found = self.detections(session, batch);
+        let spotted =
+            |stored: Stored| Spotted { noun: stored.noun_text, bbox: stored.bbox, score: stored.score };
+        let of_one = |(asked, found): (&&Asked, Result<Vec<_>, Refusal>)| {
+            found.map(|found| self.stored(asked, found).into_iter().map(spotted).collect())
+        };
+        batch.iter().zip(found).map(of_one).collect()
+    }
+
+    /// Whether this noun can be found: by a detector with labels of its own, if it is one of them.
+    pub(crate) fn can_find(&self, noun: &str) -> bool {
+        !self.labels.are_baked() || self.labels.has_label(noun)
+    }
+
+    /// The embeddings of these nouns that were never asked.
+    pub(crate) fn unknown_nouns<'a>(
+        &self,
+        nouns: impl Iterator<Item = &'a str>,
+    ) -> Vec<(&'static str, ContentHash)> {
+        self.texts.as_ref().map(|texts| texts.unknown(nouns)).unwrap_or_default()
+    }
+
+    /// All that shapes what is found in a picture, but for the nouns; by name.
+    pub(crate) fn stamp_parts_of_looking(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let mut parts = vec![("detect", VERSION.to_vec())];
+        parts.extend(self.model.stamp_parts());
+        parts.extend(self.texts.as_ref().map(|texts| ("texts", texts.stamp().0.0.to_vec())));
+        parts
+    }
+
+    /// The detector alone, for people.
+    pub(crate) fn description(&self) -> String {
+        format!("ONNX detector {}", &self.model.content_hash().to_string()[..8])
+    }
+
+    fn detections(
+        &self,
+        session: &mut Pooled<Detector>,
+        batch: &[&Asked],
+    ) -> Vec<Result<Vec<detect_model::Detection>, Refusal>> {
+        let rows: Vec<Vec<&[f32]>> =
+            batch.iter().map(|asked| asked.embeddings.iter().map(Vec::as_slice).collect()).collect();
+        let questions: Vec<detect_model::Question<'_>> = batch
+            .iter()
+            .zip(&rows)
+            .map(|(asked, nouns)| detect_model::Question { picture: &asked.picture, nouns })
+            .collect();
+        let found = self.pool.run(session, &questions, |detector, questions| detector.detect(questions));
+        found.into_iter().map(|found| found.and_then(|found| found)).collect()
+    }
+
     fn stored(&self, asked: &Asked, found: Vec<detect_model::Detection>) -> Vec<Stored> {
         let stored = |one: detect_model::Detection| {
             let class = one.class as usize;
@@ -153,6 +225,16 @@ pub struct Asked {
     nouns: NounList,
     /// One a noun; none for a baked vocabulary.
     embeddings: Vec<Vec<f32>>,
+}
+
+/// Something that was found in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Spotted {
+    pub(crate) noun: String,
+    /// Left, top, right, bottom, in pixels.
+    pub(crate) bbox: [f32; 4],
+    /// 0 to 1.
+    pub(crate) score: f32,
 }
 
 impl Finds for Detect {
@@ -216,7 +298,7 @@ impl Operator for Detect {
             Vocabulary::Asked { .. } => "the picture's nouns".to_owned(),
             Vocabulary::Baked { labels } => format!("{} labels", labels.len()),
         };
-        format!("{records}ONNX detector {} for {words}", &self.model.content_hash().to_string()[..8])
+        format!("{records}{} for {words}", self.description())
     }
 
     fn known(&self, question: &Question, shards: &Catalogue) -> Known<Score<FoundRegions>> {
@@ -267,15 +349,7 @@ impl Operator for Detect {
         };
         let nouns = self.looked_for(question)?;
         let rgb = decode(bytes, picture.format, picture.orientation, self.model.purpose())?;
-        let picture = self.model.letterbox().fit(&rgb)?;
-        let embeddings = match &self.texts {
-            Some(texts) => {
-                let words: Vec<&str> = nouns.iter().collect();
-                texts.embed(&words).into_iter().collect::<Result<_, _>>()?
-            }
-            None => Vec::new(),
-        };
-        Ok(Asked { picture, nouns, embeddings })
+        self.ask_for(&rgb, nouns)
     }
 
     fn limits(&self) -> Limits {
@@ -291,25 +365,17 @@ impl Operator for Detect {
         session: &mut Self::Session,
         batch: &[Asked],
     ) -> Vec<Result<Reply<Score<FoundRegions>>, Refusal>> {
-        let rows: Vec<Vec<&[f32]>> =
-            batch.iter().map(|asked| asked.embeddings.iter().map(Vec::as_slice).collect()).collect();
-        let questions: Vec<detect_model::Question<'_>> = batch
-            .iter()
-            .zip(&rows)
-            .map(|(asked, nouns)| detect_model::Question { picture: &asked.picture, nouns })
-            .collect();
-        let found = self.pool.run(session, &questions, |detector, questions| detector.detect(questions));
-        let reply = |(asked, found): (&Asked, Result<Result<Vec<_>, Refusal>, Refusal>)| {
-            found.and_then(|found| found).map(|found| self.reply(self.stored(asked, found)))
+        let found = self.detections(session, &batch.iter().collect::<Vec<_>>());
+        let reply = |(asked, found): (&Asked, Result<Vec<_>, Refusal>)| {
+            found.map(|found| self.reply(self.stored(asked, found)))
         };
         batch.iter().zip(found).map(reply).collect()
     }
 
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)> {
-        let Some(texts) = &self.texts else { return Vec::new() };
         let unknown = |question: &Question| {
             let nouns = self.labels.nouns(question).unwrap_or_default();
-            texts.unknown(nouns.iter())
+            self.unknown_nouns(nouns.iter())
         };
         questions.iter().flat_map(unknown).collect()
     }

@@ -4,6 +4,7 @@
 
 mod editors;
 mod pictures;
+pub(crate) mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -53,7 +53,7 @@ pub struct Planned {
 }
 
 /// How sure the detector must be of what an instruction speaks of unasked.
-const SURE: f32 = 0.3;
+pub(crate) const SURE: f32 = 0.3;
 
 /// A chosen region.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,6 +16,9 @@
 //! | [`instruct`] | a chat model, or a small grammar | the words of an edit; their handle is on the row |
 //! | [`edit`] | an editor, pass by pass | the pictures of an edit; their handle is on the row |
 //! | [`compare`](mod@compare) | nothing: pixels before and after | thirteen measures of what changed, and of what should not have |
+//! | [`similarity`] | a vision tower, about both pictures of an edit | how alike they are: as a whole, inside, outside |
+//! | [`clip_direction`] | a CLIP, about both pictures and the words | whether the picture changed as the words did |
+//! | [`redetect`] | the detector, about what an editor made | what is gone, what has come, what is still there |
 //! | [`judge`] | a chat model, or pixels and a CLIP | the scores of an edit |
 //! | [`score`] | any ONNX model with a `score.json` beside it | one number of the user's own |
 //! | [`dedup`] | the decoded picture | a perceptual hash of 56 bits |
@@ -25,6 +28,7 @@ pub mod aesthetic_head;
 pub mod area;
 pub mod caption;
 pub mod clip;
+pub mod clip_direction;
 pub mod compare;
 pub mod dedup;
 pub mod detect;
@@ -41,10 +45,13 @@ pub mod onnx;
 pub mod pixels;
 pub mod plan;
 pub mod record;
+pub mod redetect;
 pub mod region_score;
 pub mod score;
+mod scores;
 pub mod segment;
 pub mod short_side;
+pub mod similarity;
 pub mod words;
 
 pub use aesthetic::{Aesthetic, AestheticScorer};

@@ -220,8 +220,7 @@ impl Operator for RegionScore {
     }
 
     fn demonstration(&self) -> Option<String> {
-        let clip = self.region.model().demonstration();
-        clip.or_else(|| self.before.texts.demonstration()).or_else(|| self.aesthetic.demonstration())
+        self.region.demonstration().or_else(|| self.aesthetic.demonstration())
     }
 
     fn model(&self) -> String {

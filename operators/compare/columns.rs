@@ -2,39 +2,18 @@
 
 use threshflow::lane::{Answer, Scores};
 use threshflow::memo::Inline;
-use threshflow::row::{Row, Score, Scored, Unit, With};
+use threshflow::row::{Row, Score, With};
 
 use crate::pixels::pair::Compared;
+use crate::scores::{Worse, scored, units};
 
 /// A score rides in so many steps of its scale: 255 x 256, so that 0, 1, whole levels and whole pixels are exact.
 const STEPS: f32 = 65_280.0;
 
-/// Which of two numbers is the worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worse {
-    Less,
-    More,
-}
-
-/// The row that a row becomes when it is given these scores.
-macro_rules! scored {
-    ($row:ty;) => { $row };
-    ($row:ty; $unit:ident $($rest:ident)*) => { scored!(Scored<$row, $unit>; $($rest)*) };
-}
-
 /// Of each column: its unit as a type, its name, its unit for people, the ends of its scale, and which end is the worse.
 macro_rules! columns {
     ($($(#[$about:meta])+ $unit:ident $name:literal $in:literal $low:literal $high:literal $worse:ident;)+) => {
-        $(
-            $(#[$about])+
-            pub struct $unit;
-            impl Unit for $unit {
-                const NAME: &'static str = $name;
-                const UNIT: &'static str = $in;
-                const LOW: f32 = $low;
-                const HIGH: f32 = $high;
-            }
-        )+
+        units! { $($(#[$about])+ $unit $name $in $low $high;)+ }
 
         const COUNT: usize = [$($name),+].len();
         /// The names of the columns, in their order.
@@ -131,10 +110,11 @@ impl Measures {
 
     /// Of each column the worse of both.
     pub(super) fn weaker(self, other: Self) -> Self {
-        Measures(std::array::from_fn(|n| match SCALES[n].2 {
+        let worse = |n: usize| match SCALES[n].2 {
             Worse::Less => self.0[n].min(other.0[n]),
             Worse::More => self.0[n].max(other.0[n]),
-        }))
+        };
+        Measures(std::array::from_fn(worse))
     }
 
     /// The numbers, in the order of [`COLUMNS`].

@@ -14,6 +14,7 @@ use crate::judge::pixels::{Agreement, Seen};
 use crate::models::clip_model::{ClipModel, VisionTower};
 use crate::models::region_clip::{NounTexts, RegionClip, TEMPLATE};
 use crate::models::texts::Texts;
+use crate::models::vision_model::embed;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::mask::Mask;
 use crate::pixels::region_crop::Channels;
@@ -22,9 +23,6 @@ use crate::plan::edit_plan::{Changes, Operation, Shows};
 
 /// Raise this when the code changes what is looked at.
 const VERSION: &[u8] = b"judge_clip/2";
-
-/// Crops that are laid out for the tower at once; a GPU takes them in one run.
-const MOST_CROPS: usize = 32;
 
 /// A CLIP for the embedded judge.
 pub struct JudgeClip {
@@ -73,6 +71,25 @@ impl JudgeClip {
             ("channels", self.region.channels().stamp().into()),
         ]);
         parts
+    }
+
+    /// What it looks at, and the words.
+    pub(crate) fn region(&self) -> &RegionClip {
+        &self.region
+    }
+
+    /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        self.region.demonstration()
+    }
+
+    /// The embedding of each crop, in order.
+    pub(crate) fn embed(
+        &self,
+        session: &mut Pooled<VisionTower>,
+        crops: &[&[u8]],
+    ) -> Vec<Result<Vec<f32>, Refusal>> {
+        embed(&self.pool, session, crops)
     }
 
     /// For people.
@@ -130,13 +147,9 @@ impl JudgeClip {
     ) -> Vec<Result<Agreement, Refusal>> {
         let crops: Vec<&[u8]> =
             regions.iter().flat_map(|region| region.crops.iter().map(Vec::as_slice)).collect();
-        let mut embedded = Vec::with_capacity(crops.len());
-        for chunk in crops.chunks(MOST_CROPS) {
-            embedded.extend(self.pool.run(session, chunk, |tower, crops| tower.embed(crops)));
-        }
         let lost =
             || Err(Refusal::transient("model_failed", "the vision tower gave no answer for this region"));
-        let mut embedded = embedded.into_iter();
+        let mut embedded = self.embed(session, &crops).into_iter();
         let mut next = || embedded.next().unwrap_or_else(lost);
         let agreement = |region: &&ToSee| {
             // Both are taken off, whatever the first is.
@@ -179,7 +192,7 @@ impl JudgeClip {
 }
 
 /// What a region is to show after the step, as nouns are written: without an article.
-fn target_of(operation: Operation, result: Option<&str>) -> Option<String> {
+pub(crate) fn target_of(operation: Operation, result: Option<&str>) -> Option<String> {
     let shown = match operation.shows() {
         Shows::Gone | Shows::Come | Shows::Another | Shows::Altered => true,
         Shows::Same | Shows::Unknown => false,
@@ -189,7 +202,7 @@ fn target_of(operation: Operation, result: Option<&str>) -> Option<String> {
 }
 
 /// What of a region is looked at.
-fn seen_of(operation: Operation, mask: &Mask) -> Cow<'_, Mask> {
+pub(crate) fn seen_of(operation: Operation, mask: &Mask) -> Cow<'_, Mask> {
     let comes_or_goes = operation.changes() == Changes::Object && operation.shows() != Shows::Altered;
     match mask.bounds() {
         Some(bounds) if comes_or_goes => {

@@ -175,6 +175,11 @@ impl ClipModel {
         text.open(&self.backend, place, threads)
     }
 
+    /// Its vision tower.
+    pub(crate) fn into_vision(mut self) -> Result<PixelGraph, OnnxError> {
+        self.vision.take().ok_or_else(|| self.without("vision_model.onnx"))
+    }
+
     fn without(&self, tower: &str) -> OnnxError {
         let why = format!("there is no {tower} in it, and no model.onnx with that tower");
         OnnxError::Folder { path: self.root.clone(), why }

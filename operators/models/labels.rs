@@ -49,6 +49,11 @@ impl Labels {
         self.nouns.nouns(question)
     }
 
+    /// Whether the detector has a label of its own that is this noun.
+    pub(crate) fn has_label(&self, noun: &str) -> bool {
+        self.baked.iter().any(|label| label == noun)
+    }
+
     /// The noun and kind of the detector's own label number `class`; `None` where nouns are asked.
     pub(crate) fn of_class(&self, class: usize) -> Option<(&str, RegionKind)> {
         self.baked.get(class).map(|label| (label.as_str(), RegionKind::Object))

@@ -12,3 +12,4 @@ pub mod score_model;
 pub mod segment_model;
 pub mod texts;
 pub mod tokens;
+pub mod vision_model;

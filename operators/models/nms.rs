@@ -67,6 +67,12 @@ pub fn suppress(candidates: &[Candidate], among: Among, threshold: f64, most: us
     places
 }
 
+/// How much of the two boxes' common area both cover, 0 to 1 (intersection over union); NaN where both are empty. A box is left, top, right,
+/// bottom.
+pub fn iou(one: [f32; 4], other: [f32; 4]) -> f32 {
+    Survivor::new(one).iou(&Survivor::new(other))
+}
+
 struct Survivor {
     bbox: [f32; 4],
     area: f32,

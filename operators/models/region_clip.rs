@@ -45,6 +45,11 @@ impl RegionClip {
         self.texts.stamp()
     }
 
+    /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
+    pub(crate) fn demonstration(&self) -> Option<String> {
+        self.model.demonstration().or_else(|| self.texts.demonstration())
+    }
+
     /// The region cut out, white around it.
     pub(crate) fn cut_out(&self, picture: &Rgb, mask: &Mask) -> Result<Rgb, Refusal> {
         crop_by_mask(picture, &mask.bits, self.channels)

@@ -18,6 +18,8 @@ pub(crate) enum Gives {
     Number,
     /// Any number of numbers a row, the same for all.
     Vector,
+    /// Of each row the first so many numbers.
+    First(usize),
 }
 
 /// A graph with one input of interest and one output of interest.
@@ -94,7 +96,15 @@ impl RowSession {
                 let why = format!("output `{}` has {width} values a row; wanted 1", self.graph.output.name);
                 return Err(OnnxError::Run { path: self.graph.model.path.clone(), why });
             }
-            kept.extend_from_slice(&found[..real * width]);
+            match self.graph.gives {
+                Gives::Number | Gives::Vector => kept.extend_from_slice(&found[..real * width]),
+                Gives::First(length) => {
+                    found
+                        .chunks_exact(width)
+                        .take(real)
+                        .for_each(|row| kept.extend_from_slice(&row[..length]));
+                }
+            }
         }
         Ok(kept)
     }

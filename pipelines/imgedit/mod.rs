@@ -8,12 +8,15 @@ mod demo;
 
 use std::path::Path;
 
+use operators::clip_direction::ClipDirection;
 use operators::compare::{
     ChangedInside, ChangedOutside, ColourCast, DifferenceInside, DifferenceOutside, LargestChange, NoOp,
     PsnrOutside, Resized, Seam, Shift, SsimOutside, Zoom,
 };
 use operators::judge::{Follows, Natural, ObjectMatch};
 use operators::plan::edit_plan::{EditType, edit_type};
+use operators::redetect::{NewFound, OldFound, OthersFound};
+use operators::similarity::{SimilarityInside, SimilarityOutside, SimilarityWhole};
 use operators::{Aesthetic, Area, ClipScore, Detection, MaskScore, ShortSide, area, short_side};
 use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
 use threshflow::flow::{DialSpec, EditCount, RegionCount};
@@ -81,6 +84,20 @@ dials! {
         resized: Resized >= 0,
         /// How far the colours of all else may be off.
         colour_cast: ColourCast <= 255,
+        /// How alike both pictures must be to the vision tower of --similarity.
+        similarity: SimilarityWhole >= -1,
+        /// How alike they may be where the edit is.
+        similarity_inside: SimilarityInside <= 1,
+        /// How alike they must be where it is not.
+        similarity_outside: SimilarityOutside >= -1,
+        /// How far the picture must have changed as the words did, with --clip-direction.
+        clip_direction: ClipDirection >= -1,
+        /// How surely the detector may still find what had to go, with --redetect.
+        old_found: OldFound <= 1,
+        /// How surely it must find what had to come.
+        new_found: NewFound >= 0,
+        /// How many of the other objects it must still find.
+        others_found: OthersFound >= 0,
         /// Whether an edit may have changed nothing: 1, or 0 for no.
         no_op: NoOp <= 0,
         /// How well an edit must follow its instruction: its weakest turn counts. The embedded judge gives 3 at most where no model
@@ -131,8 +148,9 @@ impl Pipeline for ImgEdit {
         // 4. Edit: the passes that the words come to.
         let edits = edits.ask(&stages.edit);
 
-        // 5. Measure: what changed where it should, and what should have stayed.
-        let edits = edits.ask(&stages.compare).named_scores(&stages.scorers.results);
+        // 5. Measure: what changed where it should, and what should have stayed. Models measure what flags ask for.
+        let edits = edits.ask(&stages.compare).ask(&stages.similarity).ask(&stages.clip_direction);
+        let edits = edits.ask(&stages.redetect).named_scores(&stages.scorers.results);
 
         // 6. Judge: what is good enough to be trained on.
         let edits = edits.ask(&stages.judge);
@@ -150,6 +168,13 @@ impl Pipeline for ImgEdit {
             dial.zoom.passes(),
             dial.resized.passes(),
             dial.colour_cast.passes(),
+            dial.similarity.passes(),
+            dial.similarity_inside.passes(),
+            dial.similarity_outside.passes(),
+            dial.clip_direction.passes(),
+            dial.old_found.passes(),
+            dial.new_found.passes(),
+            dial.others_found.passes(),
             dial.follows.passes(),
             dial.natural.passes(),
             dial.object_match.passes(),

@@ -5,6 +5,7 @@ use operators::plan::edit_plan::passes::Shown;
 use operators::plan::edit_plan::{EditType, Operation};
 use operators::plan::judgement::Judgement;
 use serde::{Deserialize, Serialize};
+use threshflow::lane::{Operator, Stage};
 use threshflow::row::{ContentHash, RegionKind};
 
 /// An edit and all that shaped it.
@@ -101,6 +102,17 @@ pub struct RecordedStamp {
     pub stage: String,
     pub stamp: String,
     pub model: String,
+}
+
+impl RecordedStamp {
+    /// Of a stage as it answers now.
+    pub fn of<O: Operator>(stage: &Stage<O>) -> Self {
+        RecordedStamp {
+            stage: stage.operator().name().to_owned(),
+            stamp: stage.memo().stamp().to_string(),
+            model: stage.operator().model(),
+        }
+    }
 }
 
 impl EditRecord {

@@ -9,7 +9,7 @@ pub struct VisionTower {
 }
 
 impl VisionTower {
-    pub(super) fn of(pixels: PixelSession) -> Self {
+    pub(crate) fn of(pixels: PixelSession) -> Self {
         VisionTower { pixels }
     }
 

@@ -45,11 +45,29 @@ pub struct Args {
     #[command(flatten)]
     pub scorers: ScoreArgs,
     #[command(flatten)]
+    pub measures: MeasureArgs,
+    #[command(flatten)]
     pub chat: ChatArgs,
     #[command(flatten)]
     pub editors: EditorArgs,
     #[command(flatten)]
     pub spending: SpendingArgs,
+}
+
+/// What models measure of edits, before they are judged.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Measures of edits by models")]
+pub struct MeasureArgs {
+    /// Measure how alike the pictures of an edit are to this vision tower: a CLIP's folder, or a DINOv2's with model.onnx and
+    /// preprocessor_config.json
+    #[arg(long, value_name = "FOLDER")]
+    pub similarity: Option<PathBuf>,
+    /// Measure by the CLIP of --clip whether the pictures of an edit changed as the words did
+    #[arg(long)]
+    pub clip_direction: bool,
+    /// Look with the detector for what had to go, for what had to come and for the other objects in what the editor made
+    #[arg(long)]
+    pub redetect: bool,
 }
 
 /// Chat models.

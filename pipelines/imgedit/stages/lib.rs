@@ -5,6 +5,7 @@
 #[allow(rustdoc::broken_intra_doc_links, reason = "--help shows these words as they stand, brackets too")]
 mod args;
 mod flags;
+mod measures;
 mod open;
 mod record;
 pub mod release;
@@ -16,12 +17,15 @@ use std::sync::Arc;
 use kit::illustrate::IllustrateEdits;
 use kit::scorers::Scorers;
 use operators::caption::Caption;
+use operators::clip_direction::DirectionByClip;
 use operators::compare::Compare;
 use operators::edit::Edit;
 use operators::instruct::Instruct;
 use operators::judge::Judge;
 use operators::noun_finder::NounFinder;
 use operators::plan::choose::Choose;
+use operators::redetect::Redetect;
+use operators::similarity::Similarity;
 use operators::{AestheticScorer, Detect, RegionScore, Segment};
 use threshflow::cli::{Failure, Workbench};
 use threshflow::lane::Stage;
@@ -43,6 +47,10 @@ pub struct Stages {
     pub instruct: Arc<Stage<Instruct>>,
     pub edit: Arc<Stage<Edit>>,
     pub compare: Arc<Stage<Compare>>,
+    /// Absent where no flag asks for them.
+    pub similarity: Option<Arc<Stage<Similarity>>>,
+    pub clip_direction: Option<Arc<Stage<DirectionByClip>>>,
+    pub redetect: Option<Arc<Stage<Redetect>>>,
     pub judge: Arc<Stage<Judge>>,
     pub recorder: ImgEditRecorder,
     pub illustrator: IllustrateEdits,

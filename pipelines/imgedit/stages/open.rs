@@ -33,6 +33,7 @@ use threshflow::row::RegionKind;
 use crate::Stages;
 use crate::args::{Args, EditMask, EditorArgs};
 use crate::flags;
+use crate::measures::Measures;
 use crate::record::ImgEditRecorder;
 use kit::edit_record::RecordedStamp;
 use kit::ground::{Ground, Opening};
@@ -239,14 +240,6 @@ fn editors(
     Ok(editors)
 }
 
-fn stamp_of<O: Operator>(stage: &Stage<O>) -> RecordedStamp {
-    RecordedStamp {
-        stage: stage.operator().name().to_owned(),
-        stamp: stage.memo().stamp().to_string(),
-        model: stage.operator().model(),
-    }
-}
-
 /// Opens all stages.
 pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure> {
     flags::check(args)?;
@@ -297,6 +290,7 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
     // Of the pictures that a comparison decodes, so many bytes are kept for the judge and for other edits of the same picture.
     let pictures = EditPictures::new(edit.clone(), lanes.budget().capacity() / 8);
     let compare = Stage::open(Compare::new(pictures.clone()), lanes)?;
+    let measures = Measures::open(&args.measures, (workbench, &opening), &clip_texts, &pictures)?;
     let scorers = args.scorers.open(&opening.backend, workbench, &pictures)?;
     let judge_url = args.chat.judge_url.as_deref();
     let by = match endpoints.chat("judge_chat", &args.chat.judge_model, judge_url)? {
@@ -307,16 +301,16 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
 
     let illustrator = IllustrateEdits { pictures: pictures.clone() };
     let stamps = [
-        stamp_of(&caption),
-        stamp_of(&nouns),
-        stamp_of(&detect),
-        stamp_of(&segment),
-        stamp_of(&region_score),
-        stamp_of(&instruct),
-        stamp_of(&edit),
-        stamp_of(&compare),
-        stamp_of(&judge),
+        RecordedStamp::of(&caption),
+        RecordedStamp::of(&nouns),
+        RecordedStamp::of(&detect),
+        RecordedStamp::of(&segment),
+        RecordedStamp::of(&region_score),
+        RecordedStamp::of(&instruct),
+        RecordedStamp::of(&edit),
+        RecordedStamp::of(&compare),
     ];
+    let stamps = stamps.into_iter().chain(measures.stamps()).chain([RecordedStamp::of(&judge)]);
     let recorder = ImgEditRecorder {
         recap: RegionRecorder::new(
             Some(captions),
@@ -329,8 +323,8 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
         instruct: instruct.clone(),
         pictures,
         judge: judge.clone(),
-        named: scorers.results.iter().map(|scorer| scorer.operator().name()).collect(),
-        stamps: stamps.into_iter().chain(scorers.results.iter().map(|it| stamp_of(it))).collect(),
+        named: measures.columns().chain(scorers.results.iter().map(|it| it.operator().name())).collect(),
+        stamps: stamps.chain(scorers.results.iter().map(|it| RecordedStamp::of(it))).collect(),
         judge_model: judge.operator().model(),
         as_stored: workbench.lanes.shown().is_some(),
     };
@@ -346,6 +340,9 @@ pub(crate) fn open(args: &Args, workbench: &Workbench) -> Result<Stages, Failure
         instruct,
         edit,
         compare,
+        similarity: measures.similarity,
+        clip_direction: measures.clip_direction,
+        redetect: measures.redetect,
         judge,
         recorder,
         illustrator,

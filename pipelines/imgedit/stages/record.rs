@@ -34,7 +34,7 @@ pub struct ImgEditRecorder {
     pub instruct: Arc<Stage<Instruct>>,
     pub pictures: EditPictures,
     pub judge: Arc<Stage<Judge>>,
-    /// The scorers of results that flags name: a column each.
+    /// What flags name: measures by models, and scorers of results. A column each.
     pub named: Vec<&'static str>,
     /// The stages that shape an edit, in their order.
     pub stamps: Vec<RecordedStamp>,

@@ -1,4 +1,7 @@
-//! Scorers of the user's own in `imgedit`: columns, dials and stages like any others. They come and go, and nothing is asked twice.
+//! Scorers of the user's own in `imgedit`, and measures of edits by models: columns, dials and stages like any others. They come and go,
+//! and nothing is asked twice.
+
+mod measures;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
