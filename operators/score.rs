@@ -25,7 +25,7 @@ use crate::pixels::fit::Fitted;
 
 pub use self::named::{NamedError, NamedField, NamedFolder, check_names};
 pub use self::results::ResultScorer;
-pub use self::scorers::{ScorersError, alone, dials_of, name_of_results};
+pub use self::scorers::{Results, ScorersError, alone, dials_of, name_of_results};
 pub use self::source::SourceScorer;
 pub use crate::models::score_model::spec::{Direction, LooksAt, ScoreSpec};
 

@@ -32,6 +32,14 @@ pub fn alone<'f>(
     fields.iter().filter(|field| folders.iter().all(|folder| folder.name != field.name))
 }
 
+/// Whether a pipeline makes results that a scorer can look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Results {
+    Made,
+    /// It has source pictures alone: a scorer of both looks at those.
+    NotMade,
+}
+
 /// The dials of the scorers that `--score` and `--score-from-sidecar` name: first those of sidecars, then in the order of the flags. Files
 /// are read, and no model is opened.
 ///
@@ -39,14 +47,27 @@ pub fn alone<'f>(
 ///
 /// # Errors
 /// A name that stands for two scorers; a folder whose `score.json` is wrong; numbers of sidecars for a scorer that looks at results alone,
-/// or that are said to be other than the scorer's.
-pub fn dials_of(folders: &[NamedFolder], fields: &[NamedField]) -> Result<Vec<DialSpec>, ScorersError> {
+/// or that are said to be other than the scorer's; a scorer that looks at results alone, in a pipeline that makes none.
+pub fn dials_of(
+    folders: &[NamedFolder],
+    fields: &[NamedField],
+    results: Results,
+) -> Result<Vec<DialSpec>, ScorersError> {
     let names = folders.iter().map(|it| ("--score", it.name.as_str()));
     check_names(names)?;
     check_names(fields.iter().map(|it| ("--score-from-sidecar", it.name.as_str())))?;
     let mut dials: Vec<DialSpec> = alone(folders, fields).map(NamedField::dial).collect();
     for named in folders {
         let spec = UserScorer::<UserScore>::read_spec(&named.folder)?;
+        if (spec.looks_at, results) == (LooksAt::Results, Results::NotMade) {
+            return Err(NamedError::new(format!(
+                "--score {}={}: its score.json says that it looks at results, and this pipeline makes none; write \
+                 \"looks_at\": \"sources\" or \"both\", or leave the scorer out",
+                named.name,
+                named.folder.display()
+            ))
+            .into());
+        }
         let field = fields.iter().find(|it| it.name == named.name);
         if let Some(field) = field.filter(|field| field.is_otherwise(&spec)) {
             return Err(NamedError::new(format!(
@@ -67,7 +88,7 @@ pub fn dials_of(folders: &[NamedFolder], fields: &[NamedField]) -> Result<Vec<Di
         if spec.looks_at != LooksAt::Results {
             dials.push(dial(&named.name, &spec, ""));
         }
-        if spec.looks_at != LooksAt::Sources {
+        if spec.looks_at != LooksAt::Sources && results == Results::Made {
             let of = "Of what the editor made; the worst of an edit's turns counts.";
             dials.push(dial(&name_of_results(&named.name, spec.looks_at), &spec, of));
         }

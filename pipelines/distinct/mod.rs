@@ -3,6 +3,7 @@
 //! The lines are those of `prepare`, and share its answers. Then every picture gets a perceptual hash, and a dial says how far, in bits of
 //! 56, it must be from any picture that scores higher.
 
+use operators::score::Results;
 use operators::{Aesthetic, PictureHasher, ShortSide};
 use threshflow::cli::{App, Entry, Failure, Workbench};
 use threshflow::flow::NearestBetter;
@@ -60,4 +61,6 @@ impl App for Distinct {
             names: workbench.lanes.shard_names(),
         })
     }
+
+    kit::dials_of_scorers!(Results::NotMade);
 }

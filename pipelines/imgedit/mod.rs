@@ -16,18 +16,17 @@ use operators::compare::{
 use operators::judge::{Follows, Natural, ObjectMatch};
 use operators::plan::edit_plan::{EditType, edit_type};
 use operators::redetect::{NewFound, OldFound, OthersFound};
+use operators::score::Results;
 use operators::similarity::{SimilarityInside, SimilarityOutside, SimilarityWhole};
 use operators::{Aesthetic, Area, ClipScore, Detection, MaskScore, ShortSide, area, short_side};
 use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
-use threshflow::flow::{DialSpec, EditCount, RegionCount};
+use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::report::Illustrator;
 
-use clap::{Args as _, FromArgMatches as _};
 use imgedit_stages::{Args, Stages, subcommands};
 use kit::candidate_dials;
-use kit::scorers::ScoreArgs;
 
 dials! {
     /// What a rerun may turn: `threshflow imgedit run ... --set aesthetic=top:30% --set follows=4 --set 'follows[remove]=4.5'`.
@@ -201,18 +200,7 @@ impl App for ImgEdit {
         Ok(ImgEdit { stages: Stages::open(args, workbench)? })
     }
 
-    fn named_dials(args: &Args) -> Result<Vec<DialSpec>, Failure> {
-        args.scorers.dials()
-    }
-
-    fn dials_command(command: clap::Command) -> clap::Command {
-        ScoreArgs::augment_args(command)
-    }
-
-    fn named_dials_of(matches: &clap::ArgMatches) -> Result<Vec<DialSpec>, Failure> {
-        let flags = ScoreArgs::from_arg_matches(matches);
-        flags.map_err(|error| Failure::Usage(error.to_string()))?.dials()
-    }
+    kit::dials_of_scorers!(Results::Made);
 
     fn verify(folder: &Path) -> Result<Option<threshflow::publish::Verified>, Failure> {
         subcommands::verify(folder)

@@ -12,3 +12,6 @@ pub mod illustrate;
 pub mod region_record;
 pub mod released;
 pub mod scorers;
+
+#[doc(hidden)]
+pub use clap;

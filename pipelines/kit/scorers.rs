@@ -5,12 +5,14 @@ use std::sync::Arc;
 use operators::edit::EditPictures;
 use operators::onnx::Backend;
 use operators::score::{
-    LooksAt, NamedField, NamedFolder, ResultScorer, ScorersError, SourceScorer, UserScore, UserScorer, alone,
-    dials_of, name_of_results,
+    LooksAt, NamedField, NamedFolder, ResultScorer, Results, ScorersError, SourceScorer, UserScore,
+    UserScorer, alone, dials_of, name_of_results,
 };
 use threshflow::cli::{Failure, Workbench};
 use threshflow::flow::DialSpec;
 use threshflow::lane::Stage;
+
+use clap::{Args as _, FromArgMatches as _};
 
 /// Scorers of the user's own.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -41,8 +43,8 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 
 impl ScoreArgs {
     /// The dials of these scorers.
-    pub fn dials(&self) -> Result<Vec<DialSpec>, Failure> {
-        dials_of(&self.score, &self.score_from_sidecar).map_err(|error| match error {
+    pub fn dials(&self, results: Results) -> Result<Vec<DialSpec>, Failure> {
+        dials_of(&self.score, &self.score_from_sidecar, results).map_err(|error| match error {
             ScorersError::Name(error) => Failure::Usage(error.to_string()),
             ScorersError::Folder(error) => failed(error),
         })
@@ -55,29 +57,103 @@ impl ScoreArgs {
         workbench: &Workbench,
         pictures: &EditPictures,
     ) -> Result<Scorers, Failure> {
-        let mut scorers = Scorers::default();
-        // They cost nothing, and so they come first.
-        for named in alone(&self.score, &self.score_from_sidecar) {
-            let scorer = SourceScorer::of_sidecar(named);
-            scorers.sources.push(workbench.stage_or_sidecar_within(scorer, &named.field, named.ends())?);
-        }
-        for NamedFolder { name, folder } in &self.score {
-            let scorer = UserScorer::open(name, folder, backend, workbench.cores).map_err(failed)?;
-            let (scorer, field) =
-                (Arc::new(scorer), self.score_from_sidecar.iter().find(|it| it.name == *name));
-            let (looks_at, range) = (scorer.spec().looks_at, scorer.spec().range);
+        let mut scorers = Scorers { sources: self.of_sidecars(workbench)?, results: Vec::new() };
+        for named in &self.score {
+            let scorer = self.open_one(named, backend, workbench)?;
+            let looks_at = scorer.spec().looks_at;
             if looks_at != LooksAt::Results {
-                let source = SourceScorer::of(scorer.clone());
-                scorers.sources.push(match field {
-                    None => Stage::open(source, &workbench.lanes)?,
-                    Some(field) => workbench.stage_or_sidecar_within(source, &field.field, range)?,
-                });
+                scorers.sources.push(self.source(named, scorer.clone(), workbench)?);
             }
             if looks_at != LooksAt::Sources {
-                let results = ResultScorer::of(&name_of_results(name, looks_at), scorer, pictures.clone());
+                let name = name_of_results(&named.name, looks_at);
+                let results = ResultScorer::of(&name, scorer, pictures.clone());
                 scorers.results.push(Stage::open(results, &workbench.lanes)?);
             }
         }
         Ok(scorers)
     }
+
+    /// The stages of a pipeline that makes no results. `backend` is called where a model is named.
+    pub fn open_sources(
+        &self,
+        backend: impl FnOnce() -> Result<Backend, Failure>,
+        workbench: &Workbench,
+    ) -> Result<Vec<Arc<Stage<SourceScorer>>>, Failure> {
+        let mut sources = self.of_sidecars(workbench)?;
+        if !self.score.is_empty() {
+            let backend = backend()?;
+            for named in &self.score {
+                let scorer = self.open_one(named, &backend, workbench)?;
+                sources.push(self.source(named, scorer, workbench)?);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Numbers of sidecars alone. They cost nothing, and so they come first.
+    fn of_sidecars(&self, workbench: &Workbench) -> Result<Vec<Arc<Stage<SourceScorer>>>, Failure> {
+        let open = |named: &NamedField| {
+            let scorer = SourceScorer::of_sidecar(named);
+            workbench.stage_or_sidecar_within(scorer, &named.field, named.ends())
+        };
+        alone(&self.score, &self.score_from_sidecar).map(open).collect()
+    }
+
+    fn open_one(
+        &self,
+        NamedFolder { name, folder }: &NamedFolder,
+        backend: &Backend,
+        workbench: &Workbench,
+    ) -> Result<Arc<UserScorer<UserScore>>, Failure> {
+        UserScorer::open(name, folder, backend, workbench.cores).map(Arc::new).map_err(failed)
+    }
+
+    /// The stage about source pictures, behind the numbers of the sidecars where there are some of its name.
+    fn source(
+        &self,
+        named: &NamedFolder,
+        scorer: Arc<UserScorer<UserScore>>,
+        workbench: &Workbench,
+    ) -> Result<Arc<Stage<SourceScorer>>, Failure> {
+        let field = self.score_from_sidecar.iter().find(|it| it.name == named.name);
+        let range = scorer.spec().range;
+        let source = SourceScorer::of(scorer);
+        match field {
+            None => Ok(Stage::open(source, &workbench.lanes)?),
+            Some(field) => workbench.stage_or_sidecar_within(source, &field.field, range),
+        }
+    }
+}
+
+/// The command `dials`, with the flags that name scorers.
+pub fn dials_command(command: clap::Command) -> clap::Command {
+    ScoreArgs::augment_args(command)
+}
+
+/// What the flags of the command `dials` say.
+pub fn dials_by(matches: &clap::ArgMatches, results: Results) -> Result<Vec<DialSpec>, Failure> {
+    let flags = ScoreArgs::from_arg_matches(matches);
+    flags.map_err(|error| Failure::Usage(error.to_string()))?.dials(results)
+}
+
+/// In `impl App` of a pipeline whose flags have [`ScoreArgs`] in the field `scorers`: the functions that tell of their dials.
+#[macro_export]
+macro_rules! dials_of_scorers {
+    ($results:expr) => {
+        fn named_dials(
+            args: &Self::Args,
+        ) -> Result<Vec<threshflow::flow::DialSpec>, threshflow::cli::Failure> {
+            args.scorers.dials($results)
+        }
+
+        fn dials_command(command: $crate::clap::Command) -> $crate::clap::Command {
+            $crate::scorers::dials_command(command)
+        }
+
+        fn named_dials_of(
+            matches: &$crate::clap::ArgMatches,
+        ) -> Result<Vec<threshflow::flow::DialSpec>, threshflow::cli::Failure> {
+            $crate::scorers::dials_by(matches, $results)
+        }
+    };
 }

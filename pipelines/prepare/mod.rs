@@ -8,12 +8,15 @@ mod demo;
 use std::path::PathBuf;
 
 use operators::onnx::{Backend, BackendChoice, Device};
+use operators::score::{Results, SourceScorer};
 use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
 use threshflow::cli::{App, Bench, Demo, Entry, Failure, Workbench};
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
+use threshflow::row::NamedScores;
 
 use kit::illustrate::Illustrate;
+use kit::scorers::ScoreArgs;
 
 dials! {
     /// What a rerun may turn: `threshflow prepare run ... --set aesthetic=5.0`.
@@ -31,6 +34,8 @@ pub static ENTRY: Entry = Entry::of::<Prepare>();
 /// The stages that cost something, opened once and shared by every worker.
 pub struct Prepare {
     aesthetic: Scorer,
+    /// Of the user's own.
+    scorers: Vec<Arc<Stage<SourceScorer>>>,
 }
 
 /// How a picture's score is had.
@@ -40,20 +45,23 @@ enum Scorer {
     OnClip(Arc<Stage<Clip>>, Arc<Stage<HeadOnClip>>),
 }
 
+/// A picture with its size, its beauty, and what scorers of the user's own say.
+pub type Pleasing = With<Scored<Scored<Image, ShortSide>, Aesthetic>, NamedScores>;
+
 impl Prepare {
-    /// The pictures that are large and pleasing enough; `distinct` goes on from them.
+    /// The pictures that are large and pleasing enough, and that pass the scorers of the user's own; `distinct` goes on from them.
     pub fn pleasing<'s>(
         &self,
         images: Flow<'s, Image>,
         size: &Dial<'s, ShortSide>,
         aesthetic: &Dial<'s, Aesthetic>,
-    ) -> Flow<'s, Scored<Scored<Image, ShortSide>, Aesthetic>> {
+    ) -> Flow<'s, Pleasing> {
         let large = images.each(short_side).gate(size);
         let scored = match &self.aesthetic {
             Scorer::Whole(scorer) => large.ask(scorer),
             Scorer::OnClip(clip, head) => large.ask(clip).ask(head),
         };
-        scored.gate(aesthetic)
+        scored.gate(aesthetic).named_scores(&self.scorers)
     }
 }
 
@@ -82,6 +90,8 @@ pub struct Args {
     /// Take the score from this field of the .json sidecar (LAION has `aes`); ask only if it is missing
     #[arg(long, value_name = "FIELD")]
     pub aesthetic_from_sidecar: Option<String>,
+    #[command(flatten)]
+    pub scorers: ScoreArgs,
     /// Where models run: cpu, cuda:0,1 or tensorrt:0
     #[arg(long, default_value = "cpu")]
     pub device: Device,
@@ -103,11 +113,16 @@ impl App for Prepare {
             let field = args.aesthetic_from_sidecar.as_deref();
             Ok(Scorer::Whole(workbench.stage_or_sidecar(scorer, field)?))
         };
-        let Some(model) = &args.aesthetic else {
-            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())? });
+        let backend = || -> Result<Backend, Failure> {
+            let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
+            workbench.note(&backend.description());
+            Ok(backend)
         };
-        let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
-        workbench.note(&backend.description());
+        let Some(model) = &args.aesthetic else {
+            let scorers = args.scorers.open_sources(backend, workbench)?;
+            return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())?, scorers });
+        };
+        let backend = backend()?;
         let aesthetic = match &args.clip {
             Some(clip) => {
                 let clip = Stage::open(Clip::open(clip, &backend, cores).map_err(failed)?, lanes)?;
@@ -116,6 +131,8 @@ impl App for Prepare {
             }
             None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
         };
-        Ok(Prepare { aesthetic })
+        Ok(Prepare { aesthetic, scorers: args.scorers.open_sources(|| Ok(backend), workbench)? })
     }
+
+    kit::dials_of_scorers!(Results::NotMade);
 }

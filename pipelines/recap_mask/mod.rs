@@ -6,6 +6,7 @@
 mod demo;
 
 use operators::plan::noun_list::NounSource;
+use operators::score::{Results, SourceScorer};
 use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, NounsFromSidecar, RegionScore,
     Segment, ShortSide, area, short_side,
@@ -20,6 +21,7 @@ use kit::candidate_dials;
 use kit::ground::{Ground, GroundArgs, Opening};
 use kit::illustrate::Illustrate;
 use kit::region_record::RegionRecorder;
+use kit::scorers::ScoreArgs;
 
 dials! {
     /// What a rerun may turn: `threshflow recap_mask run ... --set detection=0.3 --set object_clip=0.7`.
@@ -61,6 +63,8 @@ pub static ENTRY: Entry = Entry::of::<RecapMask>();
 /// The stages that cost something, opened once and shared by every worker.
 pub struct RecapMask {
     aesthetic: Arc<Stage<AestheticScorer>>,
+    /// Of the user's own.
+    scorers: Vec<Arc<Stage<SourceScorer>>>,
     nouns: Arc<Stage<NounsFromSidecar>>,
     detect: Arc<Stage<Detect>>,
     segment: Arc<Stage<Segment>>,
@@ -75,6 +79,7 @@ impl Pipeline for RecapMask {
     fn wire<'s>(&self, images: Flow<'s, Image>, dial: &Dials<'s>) -> Flow<'s, impl Row> {
         let pictures =
             images.each(short_side).gate(&dial.short_side).ask(&self.aesthetic).gate(&dial.aesthetic);
+        let pictures = pictures.named_scores(&self.scorers);
         let rules = candidate_dials!(dial);
         let (pictures, regions) = pictures.ask(&self.nouns).ask(&self.detect).regions(&self.detect);
 
@@ -93,21 +98,33 @@ impl Pipeline for RecapMask {
     }
 }
 
+/// Flags of `recap_mask run` and `recap_mask plan`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    pub ground: GroundArgs,
+    #[command(flatten)]
+    pub scorers: ScoreArgs,
+}
+
 impl App for RecapMask {
     const ABOUT: &'static str =
         "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
     const DEMO: Option<Demo> = Some(demo::run);
-    type Args = GroundArgs;
+    type Args = Args;
 
-    fn open(args: &GroundArgs, workbench: &Workbench) -> Result<Self, Failure> {
-        let opening = Opening::of(args, workbench)?;
-        let nouns = NounsFromSidecar::new(&args.nouns_from, opening.records.clone());
+    kit::dials_of_scorers!(Results::NotMade);
+
+    fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
+        let opening = Opening::of(&args.ground, workbench)?;
+        let scorers = args.scorers.open_sources(|| Ok(opening.backend.clone()), workbench)?;
+        let nouns = NounsFromSidecar::new(&args.ground.nouns_from, opening.records.clone());
         let nouns = Stage::open(nouns, &workbench.lanes)?;
         let source: Arc<dyn NounSource> = nouns.clone();
         let Ground { detect, segment, region_score, .. } = opening.ground(&source)?;
         let records = opening.records.clone();
         let recorder = RegionRecorder::new(None, source, detect.clone(), segment.clone(), records);
         let aesthetic = opening.aesthetic.clone();
-        Ok(RecapMask { aesthetic, nouns, detect, segment, region_score, recorder })
+        Ok(RecapMask { aesthetic, scorers, nouns, detect, segment, region_score, recorder })
     }
 }

@@ -2,6 +2,7 @@
 //! and nothing is asked twice.
 
 mod measures;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
