@@ -7,6 +7,8 @@ mod align;
 mod edges;
 mod largest;
 mod near;
+mod places;
+mod shown;
 mod sums;
 
 use image::RgbImage;
@@ -15,11 +17,12 @@ use threshflow::row::Refusal;
 use crate::pixels::light::{lights, lights_without};
 use crate::pixels::mask::Mask;
 use crate::pixels::ssim::mean_of;
-use align::{Alignment, shown_by};
+use align::Alignment;
 pub use align::{MOST_SHIFT, MOST_ZOOM};
 pub(crate) use edges::seam_inwards;
 use largest::largest;
 pub(crate) use near::near;
+use shown::shown_by;
 use sums::{Sums, cast, changed_outside};
 
 /// A pixel has changed where one of its channels did by more than this, in levels of 255.

@@ -21,7 +21,7 @@ pub fn windows(before: &RgbImage, after: &RgbImage, mut each: impl FnMut(u32, u3
     }
     let light = [lights(before), lights(after)];
     let mut columns = Columns::of_width(width);
-    let mut sums = Sums::of_width(width);
+    let mut sums: [Vec<i32>; 5] = std::array::from_fn(|_| vec![0; width + 1 - SIDE]);
     for y in 0..height {
         widest(
             #[inline(always)]
@@ -30,10 +30,10 @@ pub fn windows(before: &RgbImage, after: &RgbImage, mut each: impl FnMut(u32, u3
         let Some(top) = (y + 1).checked_sub(SIDE) else { continue };
         widest(
             #[inline(always)]
-            || sums.take(&columns, 0),
+            || sums.iter_mut().zip(&columns.0).for_each(|(sums, columns)| windows_of(columns, sums)),
         );
         (0..=width - SIDE)
-            .for_each(|x| each(x as u32, top as u32, ssim(sums.0.each_ref().map(|sums| sums[x]))));
+            .for_each(|x| each(x as u32, top as u32, ssim(sums.each_ref().map(|sums| sums[x]))));
     }
 }
 
@@ -45,7 +45,6 @@ pub(crate) fn mean_of(light: [&[u8]; 2], width: usize, owners: &[u8], owner: u8)
     }
     let mut mean = Mean::default();
     let mut columns = Columns::of_width(width);
-    let mut sums = Sums::of_width(TOGETHER);
     let (mut free, mut same) = (vec![0; width], vec![0; width]);
     widest(
         #[inline(always)]
@@ -62,7 +61,7 @@ pub(crate) fn mean_of(light: [&[u8]; 2], width: usize, owners: &[u8], owner: u8)
                 for left in (0..=width - SIDE).step_by(TOGETHER) {
                     let number = (width + 1 - SIDE - left).min(TOGETHER);
                     let range = left..left + number + SIDE - 1;
-                    mean.add(&free[range.clone()], &same[range], &mut sums, (&columns, left));
+                    mean.add(&free[range.clone()], &same[range], (&columns, left));
                 }
             }
         },
@@ -88,7 +87,7 @@ struct Mean {
 impl Mean {
     /// Adds windows beside each other. `free` and `same` are of their columns: where they lie, and whether nothing differs.
     #[inline(always)]
-    fn add(&mut self, free: &[u8], same: &[u8], sums: &mut Sums, (columns, left): (&Columns, usize)) {
+    fn add(&mut self, free: &[u8], same: &[u8], (columns, left): (&Columns, usize)) {
         let (mut counts, mut differs) = ([0u8; TOGETHER], [0u8; TOGETHER]);
         let windows = free.windows(SIDE).zip(same.windows(SIDE));
         let (mut windows_here, mut differing) = (0u32, 0u32);
@@ -105,18 +104,30 @@ impl Mean {
             return;
         }
         let number = free.len() + 1 - SIDE;
-        sums.take_some(columns, left, number);
+        let mut sums = [[0; TOGETHER]; 5];
+        for (sums, columns) in sums.iter_mut().zip(&columns.0) {
+            windows_of(&columns[left..left + number + SIDE - 1], &mut sums[..number]);
+        }
+        let [a, b, aa, bb, ab] = &sums;
+        let mut ssims = [0.0; TOGETHER];
+        for (at, ssim) in ssims.iter_mut().enumerate() {
+            *ssim = ssim_of_whole([a[at], b[at], aa[at], bb[at], ab[at]]);
+        }
         // Several sums side by side: what is added to one does not wait for the others.
         let mut lanes = [0.0; 8];
-        let [a, b, aa, bb, ab] = sums.0.each_ref().map(|sums| sums.as_slice());
-        for from in (0..TOGETHER).step_by(lanes.len()) {
-            for (lane, sum) in lanes.iter_mut().enumerate() {
-                let at = from + lane;
-                let ssim = ssim_of_whole([a[at], b[at], aa[at], bb[at], ab[at]]);
-                *sum += if differs[at] != 0 { ssim } else { 0.0 };
-            }
+        for (ssims, differs) in ssims.as_chunks::<8>().0.iter().zip(differs.as_chunks::<8>().0) {
+            let added = lanes.iter_mut().zip(ssims).zip(differs);
+            added.for_each(|((sum, ssim), differs)| *sum += if *differs != 0 { *ssim } else { 0.0 });
         }
         self.sum += lanes.iter().sum::<f64>();
+    }
+}
+
+/// The sum of each seven columns beside each other.
+#[inline(always)]
+fn windows_of(columns: &[i32], sums: &mut [i32]) {
+    for (sum, columns) in sums.iter_mut().zip(columns.windows(SIDE)) {
+        *sum = columns.iter().sum();
     }
 }
 
@@ -165,32 +176,6 @@ impl Columns {
             *sum_aa += a * a - c * c;
             *sum_bb += b * b - d * d;
             *sum_ab += a * b - c * d;
-        }
-    }
-}
-
-/// The same sums of whole windows, beside each other.
-struct Sums([Vec<i32>; 5]);
-
-impl Sums {
-    fn of_width(width: usize) -> Self {
-        Sums(std::array::from_fn(|_| vec![0; width]))
-    }
-
-    #[inline(always)]
-    fn take(&mut self, columns: &Columns, left: usize) {
-        let number = columns.0[0].len() + 1 - SIDE;
-        self.take_some(columns, left, number);
-    }
-
-    /// Of so many windows from a column on.
-    #[inline(always)]
-    fn take_some(&mut self, columns: &Columns, left: usize, number: usize) {
-        for (sums, columns) in self.0.iter_mut().zip(&columns.0) {
-            let columns = &columns[left..left + number + SIDE - 1];
-            for (sum, columns) in sums.iter_mut().zip(columns.windows(SIDE)) {
-                *sum = columns.iter().sum();
-            }
         }
     }
 }
