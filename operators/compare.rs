@@ -34,7 +34,7 @@ use crate::plan::edit_plan::{Changes, MadeBy, Operation};
 pub use columns::*;
 
 /// Raise this when the code changes what a number is.
-const VERSION: &[u8] = b"compare/1";
+const VERSION: &[u8] = b"compare/2";
 
 /// Compares the pictures of edits.
 pub struct Compare {
@@ -99,7 +99,7 @@ impl Operator for Compare {
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
-        // The original, both pictures, one that is moved back, and planes of brightness as numbers of 4 bytes.
+        // The original, both pictures, one that is moved back, and planes of a byte or a number of 4 bytes for each pixel or each fourth.
         bytes_to_decode(picture, bytes) * 8
     }
 

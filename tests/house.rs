@@ -14,10 +14,11 @@ mod source;
 const NEVER_WAITS: [&str; 4] = ["src/row", "src/dial.rs", "src/flow/", "operators/plan/"];
 const OWN_THREAD: [&str; 1] = ["src/flow/engine.rs"];
 /// Libraries that have a room: nobody else knows them.
-const LIBRARIES: [(&[&str], &[&str]); 6] = [
+const LIBRARIES: [(&[&str], &[&str]); 7] = [
     (&["timely", "differential_dataflow"], &["src/flow/"]),
     (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"], &["src/publish/parquet"]),
     (&["ort", "rten", "rten_tensor"], &["operators/onnx/"]),
+    (&["rten_simd"], &["operators/pixels/"]),
     (&["tokenizers"], &["operators/models/"]),
     (&["ureq"], &["operators/http/", "operators/editors/comfy/"]),
     (&["tungstenite"], &["operators/editors/comfy/"]),

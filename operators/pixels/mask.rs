@@ -40,6 +40,10 @@ impl Mask {
     pub fn bounds(&self) -> Option<[u32; 4]> {
         let mut bounds: Option<[u32; 4]> = None;
         for (y, row) in (0..).zip(self.bits.chunks_exact(self.width.max(1) as usize)) {
+            // Most rows of most masks are empty: many bytes are looked at at once.
+            if row.iter().fold(0, |all, bit| all | bit) == 0 {
+                continue;
+            }
             let Some(first) = row.iter().position(|&bit| bit != 0) else { continue };
             let last = row.iter().rposition(|&bit| bit != 0).unwrap_or(first);
             let (left, right) = (first as u32, last as u32 + 1);

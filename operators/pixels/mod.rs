@@ -14,6 +14,7 @@ pub mod region_crop;
 pub mod resize;
 pub mod rle;
 pub mod ssim;
+mod widest;
 
 /// A word on the command line that is none of those that mean something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,18 +7,23 @@ mod align;
 mod edges;
 mod largest;
 mod near;
+mod places;
+mod shown;
+mod sums;
 
 use image::RgbImage;
 use threshflow::row::Refusal;
 
-use crate::pixels::light::lights;
+use crate::pixels::light::{lights, lights_without};
 use crate::pixels::mask::Mask;
-use crate::pixels::ssim::{WINDOW, windows_of};
-use align::{Alignment, shown_by};
+use crate::pixels::ssim::mean_of;
+use align::Alignment;
 pub use align::{MOST_SHIFT, MOST_ZOOM};
 pub(crate) use edges::seam_inwards;
 use largest::largest;
 pub(crate) use near::near;
+use shown::shown_by;
+use sums::{Sums, cast, changed_outside};
 
 /// A pixel has changed where one of its channels did by more than this, in levels of 255.
 pub(crate) const CHANGED: u8 = 10;
@@ -108,9 +113,10 @@ pub struct Compared {
 pub fn compare(before: &RgbImage, after: &RgbImage, wanted: &Wanted<'_>) -> Result<Compared, Refusal> {
     check(before, after, wanted)?;
     let (width, height) = (before.width() as usize, before.height() as usize);
-    let mut owners = owners(wanted.inside, width, height);
-    let seam = edges::seam([before, after], wanted.seams, &owners);
-    let none = Sums::of([before, after], &owners, [0; 3]);
+    let near = Nearness::of(wanted);
+    let mut owners = near.owners(wanted.inside, width, height);
+    let seam = edges::seam([before, after], wanted.seams, &near, &owners);
+    let mut sums = Sums::of([before, after], &owners, [0; 3]);
     let mut compared = Compared {
         changed_inside: 0.0,
         changed_outside: 0.0,
@@ -125,27 +131,30 @@ pub fn compare(before: &RgbImage, after: &RgbImage, wanted: &Wanted<'_>) -> Resu
         colour_cast: 0.0,
         no_op: false,
     };
-    let mut light = [lights(before), lights(after)];
-    let mut moved = None;
-    let side = if none.outside.pixels > 0 { &none.outside } else { &none.inside };
+    // Brightness, where it was asked for.
+    let (mut light, mut moved) = ([None, None], None);
+    let side = if sums.outside.pixels > 0 { &sums.outside } else { &sums.inside };
     if side.mean() > LOOKED_FOR {
-        let found = align::find([&light[0], &light[1]], width, &owners);
+        let [one, other] = [lights(before), lights(after)];
+        let found = align::find([&one, &other], width, &owners);
+        light = [Some(one), Some(other)];
         compared.shift = found.shift();
         compared.zoom = found.zoom.max(1.0 / found.zoom);
         if wanted.undo && found != Alignment::default() {
             let undone = shown_by(&found, after, &mut owners);
-            light[1] = lights(&undone);
+            sums = Sums::of([before, &undone], &owners, [0; 3]);
+            light[1] = None;
             moved = Some(undone);
         }
     }
     let after = moved.as_ref().unwrap_or(after);
-    let cast = if none.outside.squares == 0 { [0; 3] } else { cast([before, after], &owners) };
+    let cast = if sums.have_no_cast() { [0; 3] } else { cast([before, after], &owners) };
     compared.colour_cast = cast.iter().map(|level| f32::from(level.unsigned_abs())).fold(0.0, f32::max);
     let undone = if wanted.undo { cast } else { [0; 3] };
-    let sums = match (&moved, undone) {
-        (None, [0, 0, 0]) => none,
-        _ => Sums::of([before, after], &owners, undone),
-    };
+    if undone != [0; 3] {
+        sums = Sums::of([before, after], &owners, undone);
+        light[1] = None;
+    }
     compared.changed_inside = sums.inside.changed();
     compared.changed_outside = sums.outside.changed();
     compared.difference_inside = (sums.inside.mean() / 255.0) as f32;
@@ -153,10 +162,10 @@ pub fn compare(before: &RgbImage, after: &RgbImage, wanted: &Wanted<'_>) -> Resu
     compared.no_op = compared.changed_inside < NO_OP;
     if sums.outside.squares > 0 {
         compared.psnr_outside = sums.outside.psnr();
-        if undone != [0; 3] {
-            light[1] = lights(&without(after, undone));
-        }
-        compared.ssim_outside = ssim_outside([&light[0], &light[1]], width, &owners);
+        let [one, other] = light;
+        let one = one.unwrap_or_else(|| lights(before));
+        let other = other.unwrap_or_else(|| lights_without(after, undone));
+        compared.ssim_outside = mean_of([&one, &other], width, &owners, OUTSIDE) as f32;
     }
     if sums.outside.changed > 0 {
         let changed = changed_outside([before, after], &owners, undone);
@@ -211,146 +220,46 @@ const INSIDE: u8 = 1;
 /// What it shows in one picture is not in the other.
 const LOST: u8 = 2;
 
-fn owners(inside: Inside<'_>, width: usize, height: usize) -> Vec<u8> {
-    match inside {
-        Inside::Everything => vec![INSIDE; width * height],
-        Inside::AllBut(mask) => mask.bits.iter().map(|bit| u8::from(*bit == 0)).collect(),
-        Inside::Masks(masks) => {
-            let mut owners = vec![OUTSIDE; width * height];
-            for (mask, reach) in masks {
-                let far = near(mask, *reach);
-                owners.iter_mut().zip(&far).for_each(|(owner, far)| *owner |= u8::from(far <= reach));
-            }
-            owners
-        }
-    }
-}
+/// How near pixels lie to masks: once for each mask and reach, however often it is asked about.
+struct Nearness<'a>(Vec<(&'a Mask, u8, Vec<u8>)>);
 
-/// Differences of one side: whole numbers, so that they are exact.
-#[derive(Clone, Copy, Debug, Default)]
-struct Side {
-    pixels: u64,
-    changed: u64,
-    differences: u64,
-    squares: u64,
-}
-
-impl Side {
-    /// Of a channel, in levels.
-    fn mean(&self) -> f64 {
-        self.differences as f64 / (self.pixels * 3).max(1) as f64
-    }
-
-    fn changed(&self) -> f32 {
-        self.changed as f32 / self.pixels.max(1) as f32
-    }
-
-    fn psnr(&self) -> f32 {
-        let mean = self.squares as f64 / (self.pixels * 3).max(1) as f64;
-        ((10.0 * (255.0 * 255.0 / mean).log10()) as f32).clamp(0.0, MOST_PSNR)
-    }
-}
-
-struct Sums {
-    inside: Side,
-    outside: Side,
-}
-
-impl Sums {
-    /// Of the differences `after - before - cast`.
-    fn of([before, after]: [&RgbImage; 2], owners: &[u8], cast: [i16; 3]) -> Self {
-        let mut sides = [Side::default(); 3];
-        let width = before.width() as usize;
-        let rows = before.as_raw().chunks_exact(3 * width).zip(after.as_raw().chunks_exact(3 * width));
-        for ((before, after), owners) in rows.zip(owners.chunks_exact(width)) {
-            // In a row, sums fit 32 bits: vectors of them are added at once.
-            if cast == [0; 3] && before == after {
-                owners.iter().for_each(|owner| sides[usize::from(*owner)].pixels += 1);
-                continue;
-            }
-            for ((a, b), owner) in before.chunks_exact(3).zip(after.chunks_exact(3)).zip(owners) {
-                let far = |c: usize| (i32::from(b[c]) - i32::from(a[c]) - i32::from(cast[c])).unsigned_abs();
-                let [r, g, b] = [far(0), far(1), far(2)];
-                let side = &mut sides[usize::from(*owner)];
-                side.pixels += 1;
-                side.changed += u64::from(r.max(g).max(b) > u32::from(CHANGED));
-                side.differences += u64::from(r + g + b);
-                side.squares += u64::from(r * r + g * g + b * b);
+impl<'a> Nearness<'a> {
+    fn of(wanted: &Wanted<'a>) -> Self {
+        let inside = match wanted.inside {
+            Inside::Masks(masks) => masks,
+            Inside::Everything | Inside::AllBut(_) => &[],
+        };
+        let mut all = Nearness(Vec::new());
+        for (mask, reach) in
+            inside.iter().copied().chain(wanted.seams.iter().map(|(mask, reach, _)| (*mask, *reach)))
+        {
+            if all.of_mask(mask, reach).is_none() {
+                all.0.push((mask, reach, near(mask, reach)));
             }
         }
-        Sums { outside: sides[usize::from(OUTSIDE)], inside: sides[usize::from(INSIDE)] }
+        all
     }
-}
 
-/// The median change of each channel outside, in levels; 0 where nothing is outside.
-fn cast([before, after]: [&RgbImage; 2], owners: &[u8]) -> [i16; 3] {
-    let mut counts = vec![[0u32; 3]; 511];
-    let pairs = before.as_raw().chunks_exact(3).zip(after.as_raw().chunks_exact(3));
-    let mut pixels = 0u32;
-    for ((a, b), _) in pairs.zip(owners).filter(|(_, owner)| **owner == OUTSIDE) {
-        pixels += 1;
-        (0..3).for_each(|c| counts[255 + usize::from(b[c]) - usize::from(a[c])][c] += 1);
+    /// As [`near`] gives it.
+    fn of_mask(&self, mask: &Mask, reach: u8) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(other, most, _)| std::ptr::eq(*other, mask) && *most == reach);
+        found.map(|(.., far)| far.as_slice())
     }
-    if pixels == 0 {
-        return [0; 3];
-    }
-    std::array::from_fn(|c| {
-        let mut sum = 0;
-        let middle = counts.iter().position(|count| {
-            sum += count[c];
-            u64::from(sum) * 2 >= u64::from(pixels)
-        });
-        let cast = middle.map_or(0, |at| at as i16 - 255);
-        if cast.unsigned_abs() < LEAST_CAST { 0 } else { cast }
-    })
-}
 
-/// The picture without a cast.
-fn without(picture: &RgbImage, cast: [i16; 3]) -> RgbImage {
-    let mut picture = picture.clone();
-    for pixel in picture.pixels_mut() {
-        for (ink, cast) in pixel.0.iter_mut().zip(cast) {
-            *ink = (i16::from(*ink) - cast).clamp(0, 255) as u8;
-        }
-    }
-    picture
-}
-
-fn ssim_outside(light: [&[u8]; 2], width: usize, owners: &[u8]) -> f32 {
-    let side = WINDOW as usize;
-    // For each column, how many rows up from here are outside; and of those, how many columns in a row hold a window.
-    let mut free = vec![0u32; width];
-    let (mut counted, mut held, mut row) = (0, 0, u32::MAX);
-    let (mut sum, mut windows) = (0.0, 0u64);
-    windows_of(light, width, |x, y, ssim| {
-        let x = x as usize;
-        if row != y {
-            row = y;
-            while counted < y as usize + side {
-                let owners = &owners[counted * width..][..width];
-                let count =
-                    |(free, owner): (&mut u32, &u8)| *free = if *owner == OUTSIDE { *free + 1 } else { 0 };
-                free.iter_mut().zip(owners).for_each(count);
-                counted += 1;
+    fn owners(&self, inside: Inside<'_>, width: usize, height: usize) -> Vec<u8> {
+        match inside {
+            Inside::Everything => vec![INSIDE; width * height],
+            Inside::AllBut(mask) => mask.bits.iter().map(|bit| u8::from(*bit == 0)).collect(),
+            Inside::Masks(masks) => {
+                let mut owners = vec![OUTSIDE; width * height];
+                for (mask, reach) in masks {
+                    let far = self.of_mask(mask, *reach).unwrap_or_default();
+                    owners.iter_mut().zip(far).for_each(|(owner, far)| *owner |= u8::from(far <= reach));
+                }
+                owners
             }
-            held = free[..side - 1].iter().rev().take_while(|free| **free >= WINDOW).count();
         }
-        held = if free[x + side - 1] >= WINDOW { held + 1 } else { 0 };
-        if held >= side {
-            sum += ssim;
-            windows += 1;
-        }
-    });
-    if windows == 0 { 1.0 } else { (sum / windows as f64) as f32 }
-}
-
-fn changed_outside([before, after]: [&RgbImage; 2], owners: &[u8], cast: [i16; 3]) -> Vec<u8> {
-    let pairs = before.as_raw().chunks_exact(3).zip(after.as_raw().chunks_exact(3)).zip(owners);
-    let changed = |((a, b), owner): ((&[u8], &[u8]), &u8)| {
-        let far = |c: usize| (i16::from(b[c]) - i16::from(a[c]) - cast[c]).unsigned_abs();
-        u8::from(*owner == OUTSIDE && far(0).max(far(1)).max(far(2)) > u16::from(CHANGED))
-    };
-    pairs.map(changed).collect()
+    }
 }
 
 #[cfg(test)]
