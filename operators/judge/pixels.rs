@@ -1,7 +1,8 @@
 //! The embedded judge. It looks at pixels and, if there is a CLIP, at what the CLIP says of the edited region. It asks no server.
 //!
 //! It is plain, and says no more than it can know. In the pixels it sees whether something changed where it should, and nothing where it
-//! should not; whether that has a seam, and the grain and the sharpness of what surrounds it. Only a CLIP can tell a cat from a dog.
+//! should not; whether that has a seam, and the grain and the sharpness of what surrounds it; whether a new ground ends where things do.
+//! Only a CLIP can tell a cat from a dog.
 //!
 //! `follows` starts from what was done, `did` of 0 to 1, and ends by what a CLIP says of the words ([`Evidence`]):
 //!
@@ -15,7 +16,8 @@
 //! | operation | did | natural |
 //! |---|---|---|
 //! | remove | `changed` | `1 + 4 stayed seam alike (0.3 + 0.5 familiar + 0.2 even)` |
-//! | add, replace, visual, background | `changed` | `1 + 4 stayed seam alike` |
+//! | add, replace, visual | `changed` | `1 + 4 stayed seam alike` |
+//! | background | `changed` | `1 + 4 stayed seam alike whole`, with `whole = 1 - up(cut - 0.05, 0.2)` |
 //! | adjust | `changed (0.7 + 0.3 kept)` | `1 + 4 stayed seam alike is` |
 //! | style | `changed` | `1 + 4 kept is` |
 //! | action | `up(changed pixels, 0.02)` | `1 + 4 ssim` |
@@ -38,12 +40,13 @@ use crate::plan::edit_plan::{Changes, MadeBy, Operation};
 use crate::plan::judgement::Judgement;
 
 /// Raise this when the code changes what a score is.
-pub const VERSION: &[u8] = b"judge_pixels/3";
+pub const VERSION: &[u8] = b"judge_pixels/4";
 
 /// How far what must stay what it is has to do so for an edit to match.
 const STAYS: f32 = 0.1;
 
 mod agreement;
+mod border;
 mod measure;
 mod texture;
 
@@ -112,8 +115,10 @@ pub(crate) fn of_step(operation: Operation, measured: &Measured, agreement: Opti
             let fits = 0.3 + 0.5 * one(measured.familiar) + 0.2 * one(measured.even);
             (changed, seamless * fits, measured.focus >= 0.8)
         }
-        Operation::Add | Operation::Replace | Operation::Visual | Operation::Background => {
-            (changed, seamless, measured.focus >= 0.8)
+        Operation::Add | Operation::Replace | Operation::Visual => (changed, seamless, measured.focus >= 0.8),
+        Operation::Background => {
+            let whole = 1.0 - one((measured.cut - 0.05) / 0.2);
+            (changed, seamless * whole, measured.focus >= 0.8)
         }
         Operation::Adjust => {
             (changed * (0.7 + 0.3 * one(measured.kept)), seamless * is, measured.focus >= 0.8)

@@ -112,18 +112,20 @@ impl Agreement {
     ///
     /// | operation | leans by | and confirms where |
     /// |---|---|---|
-    /// | remove | `fell(noun)` | the noun is not shown after (`shows` below 0.5), and was the likeliest before, and sure |
+    /// | remove | `fell(noun)` | the noun was shown before (`shows` of 0.5 or more), as the likeliest and sure, and is not after |
     /// | add | `rose(noun)` | the noun is shown after, and is the likeliest |
-    /// | replace, visual, background | `rose(target)` | the target is shown after, rather than the noun (`replaced` of 0.5 or more), which was the likeliest before |
+    /// | replace, visual, background | `rose(target)` | the target is shown after, rather than the noun (`replaced` of 0.5 or more), which was shown before, as the likeliest and sure |
     /// | the same, without a target | `fell(noun)` | never: what came is not known |
-    /// | adjust | `rose(target)`; without a target 0 | the noun is still shown (`is` of 1), and was the likeliest before, and sure |
+    /// | adjust | `rose(target)`; without a target 0 | the noun is still shown (`is` of 1), and was shown before, as the likeliest and sure |
     /// | extract | `is - 0.5` | the noun is shown after, and is the likeliest |
     /// | style, action | unseen: the words are of no region | never |
     ///
     /// with `rose(text) = 2 after - 1` and `fell(text) = 1 - 2 after` of [`Told::after`].
     pub fn evidence(&self, operation: Operation) -> Evidence {
-        let shown = self.shows[1] >= 0.5;
-        let [known, comes] = self.likeliest;
+        let [was_shown, shown] = self.shows.map(|shows| shows >= 0.5);
+        let [likeliest, comes] = self.likeliest;
+        // What was not to be seen before cannot be seen to have gone, or changed.
+        let known = likeliest && was_shown;
         match (operation.shows(), self.target) {
             (Shows::Unknown, _) => Evidence::Unseen,
             (Shows::Gone, _) => Evidence::of(self.noun.fell(), !shown && known),

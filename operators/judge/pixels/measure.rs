@@ -3,6 +3,7 @@
 use image::RgbImage;
 use threshflow::row::Refusal;
 
+use super::border::cut_through;
 use super::texture::{Textures, smooth};
 use crate::editors::paint;
 use crate::pixels::light::light;
@@ -40,6 +41,9 @@ pub struct Measured {
     /// Whether no edge along the region's border, or within it as far as an editor widens a mask, is harsher than it was, or than what
     /// stands around, 0 to 1: one over [`Compared::seam`](crate::pixels::pair::Compared::seam). 1 where the region has no border.
     pub seam: f32,
+    /// Which part of the region's border parts what was one surface, 0 to 1: two pixels on its both sides that differ by 48 levels or more
+    /// in what was made, and by 16 at most in the other picture. A painted ground that ends in the middle of a sky does so.
+    pub cut: f32,
     /// Whether what changed is as rough as what surrounds it, and no smoother, 0 to 1: the share of rough pixels (off the mean of
     /// their neighbours by more than 2 levels) over that of the surroundings, 0.05 added to both. A painted ground in a photograph is not.
     pub grain: f32,
@@ -89,6 +93,10 @@ impl Measured {
             familiar: places.familiar(after, mask),
             even: places.even(after, mask),
             seam: mask.map_or(1.0, |mask| 1.0 / seam_within(pair, mask, &places.owners).max(1.0)),
+            cut: mask.map_or(0.0, |mask| {
+                // Beyond what an editor may have widened the mask by.
+                cut_through(pair, mask, &places.owners, 2 * paint::reach(mask.area()))
+            }),
             grain: textures.grain(),
             sharp: textures.sharp(),
             smooth: mask.map_or(1.0, smooth),
