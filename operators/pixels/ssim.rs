@@ -43,7 +43,7 @@ pub(crate) fn mean_of(light: [&[u8]; 2], width: usize, owners: &[u8], owner: u8)
     if width < SIDE || height < SIDE {
         return 1.0;
     }
-    let mut mean = Mean::default();
+    let mut mean = Mean { sums: [0.0; TOGETHER], windows: 0, alike: 0 };
     let mut columns = Columns::of_width(width);
     let (mut free, mut same) = (vec![0; width], vec![0; width]);
     widest(
@@ -66,7 +66,8 @@ pub(crate) fn mean_of(light: [&[u8]; 2], width: usize, owners: &[u8], owner: u8)
             }
         },
     );
-    if mean.windows == 0 { 1.0 } else { mean.sum / mean.windows as f64 }
+    let sum = mean.sums.iter().sum::<f64>() + mean.alike as f64;
+    if mean.windows == 0 { 1.0 } else { sum / mean.windows as f64 }
 }
 
 /// For each column, how many rows up from here a thing holds: 7 at most.
@@ -78,10 +79,12 @@ fn count(rows: &mut [u8], holds: impl Iterator<Item = bool>) {
 /// So many windows of a row are looked at together.
 const TOGETHER: usize = 64;
 
-#[derive(Default)]
 struct Mean {
-    sum: f64,
+    /// Several sums side by side: what is added to one does not wait for the others.
+    sums: [f64; TOGETHER],
     windows: u64,
+    /// Of those, the ones in which nothing differs, and SSIM is 1.
+    alike: u64,
 }
 
 impl Mean {
@@ -99,7 +102,7 @@ impl Mean {
             differing += u32::from(*differs);
         }
         self.windows += u64::from(windows_here);
-        self.sum += f64::from(windows_here - differing);
+        self.alike += u64::from(windows_here - differing);
         if differing == 0 {
             return;
         }
@@ -109,17 +112,10 @@ impl Mean {
             windows_of(&columns[left..left + number + SIDE - 1], &mut sums[..number]);
         }
         let [a, b, aa, bb, ab] = &sums;
-        let mut ssims = [0.0; TOGETHER];
-        for (at, ssim) in ssims.iter_mut().enumerate() {
-            *ssim = ssim_of_whole([a[at], b[at], aa[at], bb[at], ab[at]]);
+        for (at, sum) in self.sums.iter_mut().enumerate() {
+            let ssim = ssim_of_whole([a[at], b[at], aa[at], bb[at], ab[at]]);
+            *sum += if differs[at] != 0 { ssim } else { 0.0 };
         }
-        // Several sums side by side: what is added to one does not wait for the others.
-        let mut lanes = [0.0; 8];
-        for (ssims, differs) in ssims.as_chunks::<8>().0.iter().zip(differs.as_chunks::<8>().0) {
-            let added = lanes.iter_mut().zip(ssims).zip(differs);
-            added.for_each(|((sum, ssim), differs)| *sum += if *differs != 0 { *ssim } else { 0.0 });
-        }
-        self.sum += lanes.iter().sum::<f64>();
     }
 }
 

@@ -39,8 +39,8 @@ impl OneEven {
     }
 }
 
-/// So many numbers are summed side by side: none waits for the others.
-const LANES: usize = 8;
+/// So many numbers are summed side by side: none waits for the others. Loops of fewer are unrolled before vectors are made of them.
+const LANES: usize = 16;
 
 /// What is used of a row of [`Level`]s, from a column on: each slice is as long as the row that is placed over it.
 #[inline(always)]
@@ -300,38 +300,52 @@ impl<T: Copy + Into<f32>> Slopes<'_, T> {
     #[inline(always)]
     fn add(&self, even: &Even, sums: &mut [f64; 9]) {
         let mut lanes = [[0.0f32; LANES]; 9];
-        let number = self.lights.len();
-        let whole = number / LANES * LANES;
-        for from in (0..whole).step_by(LANES) {
-            for at in from..from + LANES {
-                let products = self.products(even, at);
-                (0..9).for_each(|number| lanes[number][at - from] += products[number]);
+        let (lights, lights_rest) = self.lights.as_chunks::<LANES>();
+        let rest = LANES * lights.len();
+        let before = self.before.as_chunks::<LANES>().0;
+        let across = self.across.map(|row| row.as_chunks::<LANES>().0);
+        let down = self.down.map(|row| row.as_chunks::<LANES>().0);
+        let (counts, outwards) = (self.counts.as_chunks::<LANES>().0, self.outwards.as_chunks::<LANES>().0);
+        for (at, light) in lights.iter().enumerate() {
+            let (before, counts, outwards) = (&before[at], &counts[at], &outwards[at]);
+            let (across, down) = (across.map(|row| &row[at]), down.map(|row| &row[at]));
+            for (lane, light) in light.iter().enumerate() {
+                let slopes = [across, down].map(|[one, other]| other[lane].into() - one[lane].into());
+                let place = [outwards[lane], self.y];
+                let products = products(even, [*light, before[lane].into()], slopes, place, counts[lane]);
+                (0..9).for_each(|number| lanes[number][lane] += products[number]);
             }
         }
-        for at in whole..number {
-            let products = self.products(even, at);
+        for (at, light) in (rest..).zip(lights_rest) {
+            let slopes = [self.across, self.down].map(|[one, other]| other[at].into() - one[at].into());
+            let place = [self.outwards[at], self.y];
+            let products = products(even, [*light, self.before[at].into()], slopes, place, self.counts[at]);
             (0..9).for_each(|number| lanes[number][0] += products[number]);
         }
         for (sum, lanes) in sums.iter_mut().zip(lanes) {
             *sum += lanes.iter().map(|lane| f64::from(*lane)).sum::<f64>();
         }
     }
+}
 
-    #[inline(always)]
-    fn products(&self, even: &Even, at: usize) -> [f32; 9] {
-        let half = even.before.by / 2.0;
-        let (across, down) = (
-            (self.across[1][at].into() - self.across[0][at].into()) * half,
-            (self.down[1][at].into() - self.down[0][at].into()) * half,
-        );
-        let outwards = across * self.outwards[at] + down * self.y;
-        let far = even.after.of(self.lights[at]) - even.before.of(self.before[at].into());
-        // What differs by far is another thing, and not the same thing elsewhere (Geman and McClure).
-        let near = 1.0 / (1.0 + far * far * 4.0);
-        let weight = near * near * f32::from(self.counts[at]);
-        let [x, y, z] = [across * weight, down * weight, outwards * weight];
-        [x * across, x * down, x * outwards, y * down, y * outwards, z * outwards, x * far, y * far, z * far]
-    }
+/// What a pixel adds: how bright it is after and before, how much brighter its neighbours are on one side than on the other, where it lies
+/// from the middle.
+#[inline(always)]
+fn products(
+    even: &Even,
+    [after, before]: [f32; 2],
+    slopes: [f32; 2],
+    [x, y]: [f32; 2],
+    counts: u8,
+) -> [f32; 9] {
+    let [across, down] = slopes.map(|slope| slope * (even.before.by / 2.0));
+    let outwards = across * x + down * y;
+    let far = even.after.of(after) - even.before.of(before);
+    // What differs by far is another thing, and not the same thing elsewhere (Geman and McClure).
+    let near = 1.0 / (1.0 + far * far * 4.0);
+    let weight = near * near * f32::from(counts);
+    let [x, y, z] = [across * weight, down * weight, outwards * weight];
+    [x * across, x * down, x * outwards, y * down, y * outwards, z * outwards, x * far, y * far, z * far]
 }
 
 /// Cramer's rule.
