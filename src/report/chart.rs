@@ -88,6 +88,12 @@ pub(super) fn histogram(spec: &DialSpec, at: f32, buckets: &[u64]) -> String {
     };
     let above_passes = matches!(spec.comparison, Comparison::Above | Comparison::AtLeast);
     let dial_x = x_of(dial);
+    // A score at the dial passes some dials; then the bucket that it is in does: counts stand at the dial exactly.
+    let cut_x = x_of(match spec.comparison {
+        Comparison::AtLeast => dial.floor(),
+        Comparison::AtMost => dial.floor() + 1.0,
+        Comparison::Above | Comparison::Below => dial,
+    });
     let shade =
         if above_passes { (dial_x.clamp(LEFT, RIGHT), RIGHT) } else { (LEFT, dial_x.clamp(LEFT, RIGHT)) };
     svg.push_str(&rect(shade.0, TOP, shade.1 - shade.0, BOTTOM - TOP, "#e8f4f1"));
@@ -104,7 +110,7 @@ pub(super) fn histogram(spec: &DialSpec, at: f32, buckets: &[u64]) -> String {
         // The last bar may be of one bucket, and narrower than the gap.
         let right = (x_of(end as f64) - 0.7).max(left);
         // A bar that the dial cuts is of two colours.
-        let cut = dial_x.clamp(left, right);
+        let cut = cut_x.clamp(left, right);
         for ((from, to), fill) in [(left, cut), (cut, right)].into_iter().zip(colours) {
             if to - from > 0.01 {
                 svg.push_str(&rect(from, BOTTOM - high, to - from, high, fill));
@@ -232,6 +238,31 @@ mod tests {
         let svg = histogram(&DialSpec { comparison: Comparison::AtLeast, ..spec }, 0.5, &buckets(&[1024]));
         assert!(!svg.contains(PASSING) && svg.contains(HELD_BACK), "{svg}");
         assert!(svg.contains("&gt;= 0.5"), "{svg}");
+    }
+
+    #[test]
+    fn what_stands_at_the_dial_has_the_colour_of_its_side() {
+        // 0 or 1, and counts on a scale of 13, whose dial lies within a bucket.
+        for (comparison, at, high, passes) in [
+            (Comparison::AtMost, 0.0, 1.0, true),
+            (Comparison::AtLeast, 1.0, 13.0, true),
+            (Comparison::AtLeast, 3.0, 13.0, true),
+            (Comparison::Below, 0.0, 1.0, false),
+        ] {
+            let spec = DialSpec {
+                name: "counts",
+                group: None,
+                unit: "",
+                comparison,
+                default: at,
+                low: 0.0,
+                high,
+                about: "",
+            };
+            let svg = histogram(&spec, at, &buckets(&[(at / high * 4096.0) as usize]));
+            let colours = [PASSING, HELD_BACK].map(|colour| svg.contains(colour));
+            assert_eq!(colours, [passes, !passes], "{comparison} {at}: {svg}");
+        }
     }
 
     #[test]

@@ -20,14 +20,21 @@ const INK: [u8; 3] = [30; 3];
 const SOFT: [u8; 3] = [95; 3];
 const LINES_COLOUR: Rgb<u8> = Rgb([214; 3]);
 
-/// The best edit of each of these sorts, in their order. Empty where there is none.
-pub(super) fn edit_sheet(edits: &[&DrawnEdit], sorts: &[&str]) -> Result<RgbImage, String> {
-    let total = |edit: &DrawnEdit| edit.scores.iter().map(|(_, score)| score).sum::<f32>();
+/// The best edit of each of these sorts, in their order: that whose least score of those named in `rank_by` is the greatest. Empty where
+/// there is none.
+pub(super) fn edit_sheet(edits: &[&DrawnEdit], sorts: &[&str], rank_by: &[&str]) -> Result<RgbImage, String> {
+    let merit = |edit: &DrawnEdit| {
+        let scores = edit.scores.iter().filter(|(name, _)| rank_by.contains(&name.as_str()));
+        let scores: Vec<f32> = scores.map(|(_, score)| *score).collect();
+        (scores.iter().copied().fold(f32::MAX, f32::min), scores.iter().sum::<f32>())
+    };
     let best = |sort: &&str| {
         let of_sort = edits.iter().copied().filter(|edit| edit.sort == *sort);
-        of_sort.max_by(|a, b| total(a).total_cmp(&total(b)))
+        let of_sort = of_sort.map(|edit| (merit(edit), edit));
+        of_sort.max_by(|(a, _), (b, _)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(_, edit)| edit)
     };
-    let blocks: Vec<RgbImage> = sorts.iter().filter_map(best).map(block).collect::<Result<_, _>>()?;
+    let blocks: Vec<RgbImage> =
+        sorts.iter().filter_map(best).map(|edit| block(edit, rank_by)).collect::<Result<_, _>>()?;
     let (narrow, wide): (Vec<&RgbImage>, Vec<&RgbImage>) =
         blocks.iter().partition(|block| block.width() <= width_of(PANELS / 2));
     // Two narrow ones beside each other, then each wide one by itself.
@@ -58,8 +65,8 @@ fn width_of(panels: u32) -> u32 {
     panels * (PANEL[0] + GAP) - GAP
 }
 
-/// One edit: its sort, its pictures with their captions, and its words: below three pictures, beside more.
-fn block(edit: &DrawnEdit) -> Result<RgbImage, String> {
+/// One edit: its sort, the scores that it is ranked by, its pictures with their captions, and its words: below three pictures, beside more.
+fn block(edit: &DrawnEdit, rank_by: &[&str]) -> Result<RgbImage, String> {
     let drawn: Vec<RgbImage> = edit.panels.iter().map(small).collect::<Result<_, _>>()?;
     let panels = drawn.len() as u32;
     let beside = panels > PANELS / 2;
@@ -75,8 +82,9 @@ fn block(edit: &DrawnEdit) -> Result<RgbImage, String> {
     let said: Vec<String> = said.collect();
     let height = (LINE + high + LINE).max(text_top + said.len() as u32 * LINE);
     let mut block = RgbImage::from_pixel(width, height, Rgb([255; 3]));
-    let scores = edit.scores.iter().map(|(name, score)| format!("{name} {score:.1}"));
-    let scores = scores.collect::<Vec<_>>().join("  ");
+    // There may be some twenty more: the page has them.
+    let scores = edit.scores.iter().filter(|(name, _)| rank_by.contains(&name.as_str()));
+    let scores = scores.map(|(name, score)| format!("{name} {score:.1}")).collect::<Vec<_>>().join("  ");
     write(&mut block, &edit.sort.replace('_', " "), [0, 0], INK);
     let right = width.saturating_sub(scores.chars().count() as u32 * LETTER[0]);
     write(&mut block, &scores, [right, 0], SOFT);

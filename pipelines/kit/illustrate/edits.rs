@@ -67,18 +67,24 @@ impl Illustrator for IllustrateEdits {
                 if record.turns.len() == 1 { "after".to_owned() } else { format!("after turn {number}") };
             panels.push(panel(&caption, &self.small(edit, &record, turn.output)?, Vec::new())?);
         }
+        // What they are ranked by stands first.
+        let mut scores = record.scores.clone();
+        scores.sort_by_key(|(name, _)| !self.edits_rank_by().contains(&name.as_str()));
         Ok(DrawnEdit {
             sort: record.edit_type.name().to_owned(),
             panels,
             words: words(&record),
-            scores: record.scores.clone(),
+            scores,
             notes: record.turns.iter().map(|turn| turn.judgement.reason.clone()).collect(),
         })
     }
 
     fn edit_sheet(&self, edits: &[&DrawnEdit]) -> Option<Result<Vec<u8>, String>> {
         let sorts = EditType::ALL.map(EditType::name);
-        Some(edit_sheet::edit_sheet(edits, &sorts).and_then(|sheet| super::as_png(&sheet)))
+        Some(
+            edit_sheet::edit_sheet(edits, &sorts, self.edits_rank_by())
+                .and_then(|sheet| super::as_png(&sheet)),
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 use image::{ImageFormat, Rgb};
 use operators::pixels::mask::Mask;
 use operators::pixels::rle;
+use threshflow::report::DrawnEdit;
 use threshflow::row::ContentHash;
 use threshflow::shard::{Format, Picture};
 
@@ -110,4 +111,40 @@ fn tiny_and_odd_boxes_are_drawn() {
             .sheet(&[OnSheet { caption: "odd".into(), illustration: &shown }])
             .is_some_and(|it| it.is_ok())
     );
+}
+
+/// An edit of one picture of a colour.
+fn drawn(level: u8, scores: &[(&str, f32)]) -> DrawnEdit {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture = RgbImage::from_pixel(40, 30, Rgb([level, 10, 10]));
+    picture.write_to(&mut bytes, ImageFormat::Png).expect("encodes");
+    let illustration = Illustration {
+        bytes: bytes.into_inner(),
+        media_type: "image/png",
+        width: 40,
+        height: 30,
+        marks: Vec::new(),
+    };
+    DrawnEdit {
+        sort: "remove".into(),
+        panels: vec![threshflow::report::Panel { caption: "after".into(), illustration }],
+        words: Vec::new(),
+        scores: scores.iter().map(|(name, score)| ((*name).to_owned(), *score)).collect(),
+        notes: Vec::new(),
+    }
+}
+
+#[test]
+fn the_best_edit_of_a_sort_is_best_by_what_ranks_it() {
+    // Twenty other scores, of which some are large, say nothing of that; and they are not written over the sort.
+    let measures = ["psnr_outside", "shift", "colour_cast", "seam"].map(|name| (name, 90.0));
+    let poor = drawn(250, &[&measures[..], &[("follows", 1.0), ("natural", 4.9)]].concat());
+    let good = drawn(100, &[("psnr_outside", 20.0), ("follows", 4.0), ("natural", 3.0)]);
+    let sheet = |edits: &[&DrawnEdit]| {
+        edit_sheet::edit_sheet(edits, &["add", "remove"], &["follows", "natural"]).expect("is drawn")
+    };
+    let (both, alone) = (sheet(&[&poor, &good]), sheet(&[&good]));
+    assert!(both == alone, "the poor one is not shown");
+    let with_more = drawn(100, &[&measures[..], &[("follows", 4.0), ("natural", 3.0)]].concat());
+    assert!(sheet(&[&with_more]) == alone, "the other scores are not written");
 }
