@@ -156,6 +156,10 @@ def main():
     verdicts = [row for row in verdicts if (row["edit_type"], row["key"]) in judged]
     edits = [judged[row["edit_type"], row["key"]] for row in verdicts]
 
+    # Measures that no flag asks for have no column, and their dials stand open.
+    dials = [dial for dial in dials if dial["name"] in edits[0]]
+    assert {"follows", "natural", "no_op"} <= {dial["dial"] if "dial" in dial else dial["name"] for dial in dials}, dials
+
     def keeps(row):
         return all(OPERATORS[dial["comparison"]](float(row[dial["name"]]), float(dial["default"])) for dial in dials)
 
