@@ -91,8 +91,7 @@ impl Redetect {
             operation.made() == MadeBy::ByRemoval
         };
         let made = if steps.iter().all(by_removal) { before } else { after };
-        let picture = Rgb::full(made.width(), made.height(), made.as_raw().clone())?;
-        let asked = self.detect().ask_for(&picture, NounList::of(nouns, [])?)?;
+        let asked = self.detect().ask_for(&Rgb::of_image(made)?, NounList::of(nouns, [])?)?;
         Ok(ToLook { asked: Some(asked), wanted })
     }
 

@@ -100,7 +100,7 @@ impl Similarity {
             Some((mask, *operation))
         });
         let (mut wide, mut cut_out) = (Vec::new(), None);
-        let mut all = vec![crops(Column::Whole, &of_picture)?];
+        let mut all = vec![crops(Column::Whole, &Rgb::of_image)?];
         for (mask, operation) in regions {
             match operation.changes() {
                 Changes::Object | Changes::Background => {
@@ -113,10 +113,10 @@ impl Similarity {
             }
         }
         if wide.is_empty() {
-            all.push(crops(Column::Inside, &of_picture)?);
+            all.push(crops(Column::Inside, &Rgb::of_image)?);
         } else {
             all.push(crops(Column::Outside, &|picture| {
-                of_picture(&painted_over(picture, &wide, mean_of(preprocess)))
+                Rgb::of_image(&painted_over(picture, &wide, mean_of(preprocess)))
             })?);
         }
         if let Some(mask) = cut_out {
@@ -124,10 +124,6 @@ impl Similarity {
         }
         Ok(all)
     }
-}
-
-fn of_picture(picture: &RgbImage) -> Result<Rgb, Refusal> {
-    Rgb::full(picture.width(), picture.height(), picture.as_raw().clone())
 }
 
 fn on_white(picture: &RgbImage, mask: &Mask) -> Result<Rgb, Refusal> {

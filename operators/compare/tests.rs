@@ -3,7 +3,11 @@
 use super::*;
 use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::judge::{Judge, JudgeBy};
+use crate::models::clip_model::tests::fixtures as clips;
+use crate::onnx::tests::backends;
 use crate::plan::edit_plan::EditType;
+use crate::redetect::Redetect;
+use crate::similarity::Similarity;
 
 use Operation::*;
 
@@ -88,7 +92,10 @@ fn a_pair_is_decoded_once_for_the_comparison_and_the_judge() {
     let (bytes, decoded) = pictures.decoded();
     assert_eq!(decoded, 2, "the original, and what was made of it");
     desk.prepare(&Judge::new(JudgeBy::Pixels(None), pictures.clone()), &question, None).unwrap();
-    assert_eq!(pictures.decoded(), (bytes, 2), "the judge decodes nothing");
+    let similarity = Similarity::open(&clips().join("colours"), &backends()[0], 1, pictures.clone()).unwrap();
+    desk.prepare(&similarity, &question, None).unwrap();
+    desk.prepare(&Redetect::new(pictures.clone()), &question, None).unwrap();
+    assert_eq!(pictures.decoded(), (bytes, 2), "judge, similarity and redetect decode nothing");
     let (pictures, question) = desk.remembered(EditType::Action, &[Action], &[]);
     let refusal = desk.prepare(&Compare::new(pictures), &question, None).err().unwrap();
     assert_eq!(refusal.class, "no_end_frame");

@@ -69,6 +69,11 @@ pub struct Window {
 }
 
 impl Rgb {
+    /// A copy of a picture that is pixels already.
+    pub(crate) fn of_image(image: &image::RgbImage) -> Result<Self, Refusal> {
+        Rgb::full(image.width(), image.height(), image.as_raw().clone())
+    }
+
     /// A picture that was decoded in full. `pixels` must hold `3 * width * height` bytes.
     pub fn full(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, Refusal> {
         if width == 0 || height == 0 || pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {

@@ -9,13 +9,11 @@ use threshflow::shard::Picture;
 
 use super::{Direction, UserScorer};
 use crate::edit::{EditPicture, EditPictures};
-use crate::edit_source::end_frame;
-use crate::editors::made::pixels_of_file;
 use crate::models::score_model::ScoreSession;
 use crate::onnx::Pooled;
 use crate::pixels::decode::Rgb;
 use crate::pixels::fit::Fitted;
-use crate::pixels::full::{bytes_to_decode, pixels_of};
+use crate::pixels::full::bytes_to_decode;
 
 /// Raise this when the code changes what a score of an edit is.
 const VERSION: &[u8] = b"score_result/1";
@@ -92,20 +90,14 @@ impl<U: Unit> Operator for ResultScorer<U> {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<Fitted>, Refusal> {
-        let (picture, bytes) = subject.look()?;
         let question = subject
             .questions
             .first()
             .ok_or_else(|| Refusal::transient("no_picture", "there is nothing to score"))?;
         let planned = self.pictures.source().planned(question)?;
         let fitted = |[_, after]: [EditPicture; 2]| {
-            let image = match after {
-                EditPicture::Original => pixels_of(picture, bytes),
-                EditPicture::EndFrame => end_frame(subject.end_frame),
-                EditPicture::Made(bytes) => pixels_of_file(&bytes),
-            }?;
-            let (width, height) = image.dimensions();
-            self.scorer.fit(&Rgb::full(width, height, image.into_raw())?)
+            let image = self.pictures.pixels(subject, &after)?;
+            self.scorer.fit(&Rgb::of_image(&image)?)
         };
         self.pictures.of(question, &planned)?.into_iter().map(fitted).collect()
     }

@@ -103,7 +103,7 @@ fn each_column_compares_what_it_says() {
             for (column, part) in &parts {
                 let crops = names.map(|name| {
                     let part = part(&picture_of(&desk, name), &desk, ink);
-                    preprocess.crop_u8(&of_picture(&part).unwrap()).unwrap()
+                    preprocess.crop_u8(&Rgb::of_image(&part).unwrap()).unwrap()
                 });
                 wanted.push((*column, crops));
             }
