@@ -87,6 +87,17 @@ fn of_edits(page: &str) -> &str {
     of_edits.split_once("id=\"dials\"").expect("the next section").0
 }
 
+/// Of every type, how many edits are published and how many were made, as the page says.
+fn types_on(page: &str) -> [[u64; 2]; EditType::COUNT] {
+    EditType::ALL.map(|edit_type| {
+        let heading = format!("<h3 id=\"edits-{}\" class=\"sort\">{edit_type} ", edit_type.number());
+        let (_, rest) = page.split_once(&heading).unwrap_or_else(|| panic!("the page shows no {edit_type}"));
+        let (_, rest) = rest.split_once('(').expect("counts");
+        let mut counts = rest.split(' ').filter_map(|word| word.replace(',', "").parse().ok());
+        [counts.next(), counts.next()].map(|count| count.expect("a count"))
+    })
+}
+
 fn published(folder: &Path) -> u64 {
     let summary = std::fs::read(folder.join("out/summary.json")).expect("a summary");
     let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
@@ -112,10 +123,8 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
     let page = folder.path().join("report.html");
     let first = run(folder.path(), &[EDITS, "--report", &page.to_string_lossy()]);
     let page = std::fs::read_to_string(page).expect("a page");
-    for edit_type in EditType::ALL {
-        let heading = format!("<h3 id=\"edits-{}\" class=\"sort\">{edit_type} ", edit_type.number());
-        assert!(page.contains(&heading), "the page shows no {edit_type}");
-    }
+    let of_types = types_on(&page);
+    assert!(of_types.iter().all(|[published, made]| published == made && *made > 0), "{of_types:?}");
     assert!(!of_edits(&page).contains("cannot be shown"), "every edit is drawn");
     assert!(folder.path().join("report.png").is_file(), "and a sheet beside it");
     assert!(first.summary.asks["edit"].asked > 40, "{:?}", first.summary.asks);
@@ -144,9 +153,14 @@ fn every_type_is_made_and_nothing_is_asked_twice() {
         assert!(rows("rejected") > 0 && rows("regions_rejected") > 0 && rows("edits_rejected") > 0);
     }
     run_unasked(folder.path(), &[EDITS]);
-    let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=2"];
+    let page = folder.path().join("tighter.html").to_string_lossy().into_owned();
+    let tighter = [EDITS, "--set=aesthetic=5.5", "--set=follows=4", "--set=natural=2", "--report", &page];
     run_unasked(folder.path(), &tighter);
     let left = edits(folder.path());
+    let of_types = types_on(&std::fs::read_to_string(page).expect("a page"));
+    assert_eq!(of_types.iter().map(|[published, _]| published).sum::<u64>(), left.len() as u64);
+    let none = of_types.iter().filter(|[published, made]| *published == 0 && *made > 0).count();
+    assert!(none > 0, "a type of which none is published is told of, too: {of_types:?}");
     assert_eq!(left.len() as u64, published(folder.path()));
     assert!(!left.is_empty() && left.len() < made.len(), "{} of {}", left.len(), made.len());
     let least = |edit: &EditRecord| edit.turns.iter().map(|turn| turn.judgement.follows).fold(9.0, f32::min);

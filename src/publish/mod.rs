@@ -234,7 +234,7 @@ pub struct WantedShard<'a> {
 
 impl WantedShard<'_> {
     /// The row of `verdicts[member]`.
-    fn row_id(&self, member: usize) -> RowId {
+    pub(crate) fn row_id(&self, member: usize) -> RowId {
         RowId { shard: self.seq, member: member as u32 }
     }
 }

@@ -1,6 +1,6 @@
 //! The edits of kept pictures on the page: of every sort the best and the worst, each with its pictures and words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,6 +8,7 @@ use super::choose::{self, Chosen};
 use super::gather::on_threads;
 use super::html::{count, escape, number, shortened};
 use super::{DrawnEdit, Illustrator, Panel, Report, ReportError, ShownEdit, gallery};
+use crate::flow::PieceVerdict;
 use crate::publish::{PublishError, edits_of_row, edits_published};
 use crate::row::{Of, Refusal};
 use crate::shard::{Catalogue, EndFrame};
@@ -28,6 +29,10 @@ pub(super) struct EditShown {
 pub(super) struct SortOfEdits {
     /// The number of the sort: the edits' own.
     number: u16,
+    /// What they are called, where the illustrator says.
+    name: Option<&'static str>,
+    /// All that no stage refused.
+    made: u64,
     /// All that were published, shown or not.
     all: u64,
     /// The best first, from the best down; then the worst, from the worst up.
@@ -87,15 +92,37 @@ pub(super) fn gather(report: &Report<'_>, catalogue: &Catalogue) -> Result<Vec<S
     })?;
     let mut shown = all.iter().map(|(number, _)| *number).zip(drawn).peekable();
     let mut sorts = Vec::new();
-    for (number, rows) in &published {
+    let made = made(report);
+    for number in made.keys().chain(published.keys()).collect::<BTreeSet<_>>() {
+        let rows = published.get(number).map_or(0, Vec::len) as u64;
+        let name = illustrator.edit_sorts().get(usize::from(*number)).copied();
+        if rows == 0 && name.is_none() {
+            continue;
+        }
         let mut edits = Vec::new();
         while let Some((_, edit)) = shown.next_if(|(of, _)| of == number) {
             edits.push(edit);
         }
         let best = best.get(number).copied().unwrap_or_default();
-        sorts.push(SortOfEdits { number: *number, all: rows.len() as u64, edits, best });
+        let made = made.get(number).copied().unwrap_or(rows);
+        sorts.push(SortOfEdits { number: *number, name, made, all: rows, edits, best });
     }
     Ok(sorts)
+}
+
+/// Of every sort, how many edits no stage refused.
+fn made(report: &Report<'_>) -> BTreeMap<u16, u64> {
+    let mut made = BTreeMap::new();
+    let Some(pieces) = &report.wanted.pieces else { return made };
+    for shard in &report.wanted.shards {
+        let ids = (0..shard.verdicts.len()).map(|member| shard.row_id(member));
+        for (number, verdict) in ids.flat_map(|id| pieces.verdicts.pieces_of(Of::Edits, id)) {
+            let refused = matches!(verdict, PieceVerdict::Refused(_));
+            *made.entry(number).or_default() += u64::from(!refused);
+        }
+    }
+    made.retain(|_, count| *count > 0);
+    made
 }
 
 fn draw(
@@ -139,7 +166,8 @@ pub(super) fn section(sorts: &[SortOfEdits], rank_by: &[&str]) -> String {
     );
     let name = |sort: &SortOfEdits| {
         let known = sort.edits.iter().find_map(|edit| Some(edit.drawn.as_ref().ok()?.sort.clone()));
-        known.unwrap_or_else(|| format!("edits number {}", sort.number))
+        let named = || sort.name.map(str::to_owned);
+        known.or_else(named).unwrap_or_else(|| format!("edits number {}", sort.number))
     };
     for sort in sorts {
         let _ = write!(text, "<a href=\"#edits-{}\">{}</a>", sort.number, escape(&name(sort)));
@@ -148,11 +176,12 @@ pub(super) fn section(sorts: &[SortOfEdits], rank_by: &[&str]) -> String {
     for sort in sorts {
         let _ = writeln!(
             text,
-            "<h3 id=\"edits-{}\" class=\"sort\">{} <span class=\"soft\">({} of {})</span></h3>",
+            "<h3 id=\"edits-{}\" class=\"sort\">{} <span class=\"soft\">({} of {} that were made are published, {} are shown)</span></h3>",
             sort.number,
             escape(&name(sort)),
-            count(sort.edits.len() as u64),
-            count(sort.all)
+            count(sort.all),
+            count(sort.made),
+            count(sort.edits.len() as u64)
         );
         let (best, worst) = sort.edits.split_at(sort.best.min(sort.edits.len()));
         let figures = |edits: &[EditShown]| edits.iter().map(figure).collect::<String>();

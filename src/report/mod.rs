@@ -51,6 +51,11 @@ pub trait Illustrator: Send + Sync {
         &[]
     }
 
+    /// What the edits of each number are called, so that the page tells of those of which none is published, too.
+    fn edit_sorts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// An edit of a kept picture, drawn.
     fn edit(&self, _edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
         Err(Refusal::permanent("not_drawn", "this pipeline draws no edits"))

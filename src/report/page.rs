@@ -152,7 +152,7 @@ fn caption(facts: &Facts, spec: &DialSpec, [scores, not_numbers]: [u64; 2]) -> S
         some => format!(", {} more were no number", count(some)),
     };
     format!(
-        "{} {} scores came to it{no_numbers}; it held back {}.",
+        "{} {} scores came to it{no_numbers}; it was the first to hold back {}.",
         escape(spec.about),
         count(scores),
         count(facts.held_back_by(spec.name))

@@ -182,7 +182,7 @@ fn dials_counts_and_reasons_are_told() {
     for words in [
         "<h1>tested: 3 of 6 pictures kept</h1>",
         "<code>aesthetic</code> &gt; 5.25 <span class=\"soft\">(0 to 10, default 4.75)</span>",
-        "6 scores came to it; it held back 2.",
+        "6 scores came to it; it was the first to hold back 2.",
         "Held back by aesthetic <span class=\"soft\">(2 of 2)</span>",
         "Refused by probe: cut_picture <span class=\"soft\">(1 of 1)</span>",
         "aesthetic 5.24999 is not &gt; 5.25",

@@ -9,7 +9,7 @@ use operators::plan::edit_plan::EditType;
 use operators::plan::edit_plan::passes::Shown;
 use serde_json::Value;
 use threshflow::report::{DrawnEdit, Illustration, Illustrator, Mark, OnSheet, Panel, ShownEdit};
-use threshflow::row::{ContentHash, Refusal, RegionKind};
+use threshflow::row::{ContentHash, Group as _, Refusal, RegionKind};
 
 use super::{Illustrate, as_jpeg, colours, edit_sheet, make_small, masks};
 use crate::edit_record::{EditRecord, RecordedObject};
@@ -39,6 +39,10 @@ impl Illustrator for IllustrateEdits {
     /// What the judge says, from 1 to 5.
     fn edits_rank_by(&self) -> &'static [&'static str] {
         &["follows", "natural"]
+    }
+
+    fn edit_sorts(&self) -> &'static [&'static str] {
+        EditType::NAMES
     }
 
     fn edit(&self, edit: &ShownEdit<'_>) -> Result<DrawnEdit, Refusal> {
