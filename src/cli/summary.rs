@@ -349,9 +349,10 @@ impl fmt::Display for Summary {
         }
         if !self.absent.is_empty() {
             write!(f, "{:>10} nobody is asked for {}", "", self.absent.join(", "))?;
-            match self.open.is_empty() {
-                true => writeln!(f)?,
-                false => writeln!(f, ": gates at {} are open", self.open.join(", "))?,
+            match &self.open {
+                none if none.is_empty() => writeln!(f)?,
+                same if *same == self.absent => writeln!(f, "; gates at these are open")?,
+                open => writeln!(f, "; gates at {} are open", open.join(", "))?,
             }
         }
         if !self.demonstration.is_empty() {

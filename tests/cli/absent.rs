@@ -72,7 +72,7 @@ fn without_its_stage_a_column_is_nan_and_its_gate_lets_all_rows_pass() {
     let json = desk.ask(&format!("explain --out out {key} --json")).expect(0, &[]).json();
     assert_eq!(json["ended"]["scores"].get("taste"), Some(&Value::Null), "{json}");
     let summary = desk.run("--no-judge").expect(0, &[]).stdout;
-    assert!(summary.contains("nobody is asked for taste: gates at taste are open"), "{summary}");
+    assert!(summary.contains("nobody is asked for taste; gates at these are open"), "{summary}");
     assert_eq!(
         (&run["absent"], &run["open"]),
         (&serde_json::json!(["taste"]), &serde_json::json!(["taste"]))
