@@ -42,7 +42,8 @@ pub struct Measured {
     /// stands around, 0 to 1: one over [`Compared::seam`](crate::pixels::pair::Compared::seam). 1 where the region has no border.
     pub seam: f32,
     /// Which part of the region's border parts what was one surface, 0 to 1: two pixels on its both sides that differ by 48 levels or more
-    /// in what was made, and by 16 at most in the other picture. A painted ground that ends in the middle of a sky does so.
+    /// in what was made, and by 16 at most in the other picture; times how far the surroundings have the grain of a photograph (a drawn
+    /// scene is made of surfaces that part). A painted ground that ends in the middle of a sky does so.
     pub cut: f32,
     /// Whether what changed is as rough as what surrounds it, and no smoother, 0 to 1: the share of rough pixels (off the mean of
     /// their neighbours by more than 2 levels) over that of the surroundings, 0.05 added to both. A painted ground in a photograph is not.
@@ -95,7 +96,8 @@ impl Measured {
             seam: mask.map_or(1.0, |mask| 1.0 / seam_within(pair, mask, &places.owners).max(1.0)),
             cut: mask.map_or(0.0, |mask| {
                 // Beyond what an editor may have widened the mask by.
-                cut_through(pair, mask, &places.owners, 2 * paint::reach(mask.area()))
+                let depth = 2 * paint::reach(mask.area());
+                cut_through(pair, mask, &places.owners, depth) * textures.photographic()
             }),
             grain: textures.grain(),
             sharp: textures.sharp(),
