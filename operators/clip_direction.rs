@@ -28,7 +28,6 @@ use crate::judge::clip::{JudgeClip, seen_of, target_of};
 use crate::models::clip_model::VisionTower;
 use crate::models::embedding::cosine;
 use crate::onnx::Pooled;
-use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::{EditType, Operation, Outcome, Shows};
@@ -150,14 +149,7 @@ impl Operator for DirectionByClip {
     }
 
     fn stamp(&self) -> Stamp {
-        let edits = self.pictures.edits.operator().stamp_of_pictures();
-        let mut parts = vec![
-            ("operator", VERSION.to_vec()),
-            ("edits", edits.0.0.to_vec()),
-            ("decode", decoder_stamp(Purpose::Full).into_bytes()),
-        ];
-        parts.extend(self.clip.stamp_parts());
-        Stamp::of_gathered(&parts)
+        self.pictures.stamp_of_measure(VERSION, self.clip.stamp_parts())
     }
 
     fn model(&self) -> String {
@@ -178,11 +170,7 @@ impl Operator for DirectionByClip {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<ToSee>, Refusal> {
-        let no_question = || Refusal::transient("no_question", "there is no edit to look at");
-        let question = subject.questions.first().ok_or_else(no_question)?;
-        let stored = self.pictures.instruction(question)?;
-        let results = &stored.instruction.results;
-        let turns = self.pictures.each_turn(subject, |turn| self.of_turn(turn, results))?;
+        let turns = self.pictures.each_turn_in_words(subject, |turn, results| self.of_turn(turn, results))?;
         if turns.is_empty() {
             return Err(no_turns());
         }

@@ -25,7 +25,6 @@ use crate::edit::EditPictures;
 use crate::edit::turns::{Turn, no_turns};
 use crate::edit_source::of_step;
 use crate::editors::paint;
-use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
 use crate::pixels::pair::{self, Inside, Made, Wanted};
@@ -89,9 +88,7 @@ impl Operator for Compare {
     }
 
     fn stamp(&self) -> Stamp {
-        let edits = self.pictures.edits.operator().stamp_of_pictures();
-        let decode = decoder_stamp(Purpose::Full);
-        Stamp::of(&[("operator", VERSION), ("edits", &edits.0.0), ("decode", decode.as_bytes())])
+        self.pictures.stamp_of_measure(VERSION, [])
     }
 
     fn model(&self) -> String {

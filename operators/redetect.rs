@@ -27,7 +27,7 @@ use crate::edit::EditPictures;
 use crate::edit::turns::{Turn, no_turns};
 use crate::models::detect_model::Detector;
 use crate::onnx::Pooled;
-use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
+use crate::pixels::decode::Rgb;
 use crate::pixels::full::bytes_to_decode;
 use crate::plan::edit_plan::{EditType, MadeBy};
 use crate::plan::noun_list::NounList;
@@ -124,14 +124,7 @@ impl Operator for Redetect {
     }
 
     fn stamp(&self) -> Stamp {
-        let edits = self.pictures.edits.operator().stamp_of_pictures();
-        let mut parts = vec![
-            ("operator", VERSION.to_vec()),
-            ("edits", edits.0.0.to_vec()),
-            ("decode", decoder_stamp(Purpose::Full).into_bytes()),
-        ];
-        parts.extend(self.detect().stamp_parts_of_looking());
-        Stamp::of_gathered(&parts)
+        self.pictures.stamp_of_measure(VERSION, self.detect().stamp_parts_of_looking())
     }
 
     fn model(&self) -> String {
@@ -157,11 +150,7 @@ impl Operator for Redetect {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<ToLook>, Refusal> {
-        let no_question = || Refusal::transient("no_question", "there is no edit to look at");
-        let question = subject.questions.first().ok_or_else(no_question)?;
-        let stored = self.pictures.instruction(question)?;
-        let results = &stored.instruction.results;
-        self.pictures.each_turn(subject, |turn| self.of_turn(turn, results))
+        self.pictures.each_turn_in_words(subject, |turn, results| self.of_turn(turn, results))
     }
 
     fn limits(&self) -> Limits {

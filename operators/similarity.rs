@@ -29,7 +29,7 @@ use crate::models::embedding::cosine;
 use crate::models::vision_model::{VisionModel, embed};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::clip_crop::Preprocess;
-use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
+use crate::pixels::decode::Rgb;
 use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
 use crate::pixels::region_crop::{Channels, crop_image_by_mask};
@@ -171,14 +171,7 @@ impl Operator for Similarity {
     }
 
     fn stamp(&self) -> Stamp {
-        let edits = self.pictures.edits.operator().stamp_of_pictures();
-        let mut parts = vec![
-            ("operator", VERSION.to_vec()),
-            ("edits", edits.0.0.to_vec()),
-            ("decode", decoder_stamp(Purpose::Full).into_bytes()),
-        ];
-        parts.extend(self.model.stamp_parts());
-        Stamp::of_gathered(&parts)
+        self.pictures.stamp_of_measure(VERSION, self.model.stamp_parts())
     }
 
     fn model(&self) -> String {

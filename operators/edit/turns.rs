@@ -1,10 +1,11 @@
 //! The turns of an edit, as the operators that measure them see them.
 
 use threshflow::lane::Subject;
-use threshflow::row::Refusal;
+use threshflow::row::{Refusal, Stamp};
 
 use super::{EditPictures, PixelPair, operations_of_turn};
 use crate::edit_source::Planned;
+use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::Operation;
 
@@ -25,7 +26,6 @@ impl EditPictures {
         subject: &Subject<'_>,
         mut each: impl FnMut(&Turn<'_>) -> Result<T, Refusal>,
     ) -> Result<Vec<T>, Refusal> {
-        let no_question = || Refusal::transient("no_question", "there is no edit to look at");
         let question = subject.questions.first().ok_or_else(no_question)?;
         let planned = self.source().planned(question)?;
         let masks = self.source().masks(&planned)?;
@@ -37,6 +37,36 @@ impl EditPictures {
         };
         shown.iter().enumerate().map(of_turn).collect()
     }
+
+    /// The same, with what the instruction says of each step's result.
+    pub(crate) fn each_turn_in_words<T>(
+        &self,
+        subject: &Subject<'_>,
+        mut each: impl FnMut(&Turn<'_>, &[String]) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusal> {
+        let stored = self.instruction(subject.questions.first().ok_or_else(no_question)?)?;
+        self.each_turn(subject, |turn| each(turn, &stored.instruction.results))
+    }
+
+    /// The stamp of a measure of the pictures: of its version, of the edits, of the decoder, and of what else shapes it.
+    pub(crate) fn stamp_of_measure(
+        &self,
+        version: &[u8],
+        more: impl IntoIterator<Item = (&'static str, Vec<u8>)>,
+    ) -> Stamp {
+        let edits = self.edits.operator().stamp_of_pictures();
+        let mut parts = vec![
+            ("operator", version.to_vec()),
+            ("edits", edits.0.0.to_vec()),
+            ("decode", decoder_stamp(Purpose::Full).into_bytes()),
+        ];
+        parts.extend(more);
+        Stamp::of_gathered(&parts)
+    }
+}
+
+fn no_question() -> Refusal {
+    Refusal::transient("no_question", "there is no edit to look at")
 }
 
 /// That an edit has no turns.
