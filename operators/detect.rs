@@ -221,7 +221,7 @@ impl Detect {
 
 /// A picture, and what is looked for in it.
 pub struct Asked {
-    picture: Boxed,
+    pub(crate) picture: Boxed,
     nouns: NounList,
     /// One a noun; none for a baked vocabulary.
     embeddings: Vec<Vec<f32>>,

@@ -1,7 +1,8 @@
 //! `redetect`: looks again, with the detector that found the objects, at what an editor made: whether what had to go is gone, what had to come
 //! has come, and the others are still there.
 //!
-//! Each turn's made picture is looked at once: the one after, or of an edit that adds, which is made by taking out, the one before.
+//! Of each turn the picture that an editor made is looked at: the one after, and for what was put in, which is made by taking it out, the one
+//! before.
 //!
 //! | column | is | where nothing is to be looked for |
 //! |---|---|---|
@@ -18,6 +19,7 @@ mod seen;
 
 use std::sync::Arc;
 
+use image::RgbImage;
 use threshflow::lane::{Key, Limits, Looks, Operator, Question, Reply, Stage, Subject};
 use threshflow::row::{ContentHash, Refusal, Stamp};
 use threshflow::shard::Picture;
@@ -29,10 +31,10 @@ use crate::models::detect_model::Detector;
 use crate::onnx::Pooled;
 use crate::pixels::decode::Rgb;
 use crate::pixels::full::bytes_to_decode;
-use crate::plan::edit_plan::{EditType, MadeBy};
+use crate::plan::edit_plan::{EditType, MadeBy, Operation};
 use crate::plan::noun_list::NounList;
 use crate::scores::scores;
-use seen::{Wanted, wanted};
+use seen::{Step, Wanted, wanted};
 
 scores! {
     /// What a detector finds again in what an editor made.
@@ -53,7 +55,7 @@ pub struct Redetect {
     pictures: EditPictures,
 }
 
-/// A turn made ready: its picture, unless nothing is to be looked for in it.
+/// A picture of a turn made ready, unless nothing is to be looked for in it.
 pub struct ToLook {
     asked: Option<Asked>,
     wanted: Wanted,
@@ -73,26 +75,24 @@ impl Redetect {
         self.stage().operator()
     }
 
-    fn of_turn(&self, turn: &Turn<'_>, results: &[String]) -> Result<ToLook, Refusal> {
-        let steps: Vec<_> = turn
-            .operations
-            .iter()
-            .map(|(step, operation)| {
-                (*operation, turn.planned.region_of(*step), results.get(*step).map(String::as_str))
-            })
-            .collect();
-        let wanted = wanted(&steps, &turn.planned.sure, |noun| self.detect().can_find(noun));
-        let nouns = wanted.nouns();
-        if nouns.is_empty() {
-            return Ok(ToLook { asked: None, wanted });
-        }
-        let [before, after] = &turn.pair.pictures;
-        let by_removal = |(operation, ..): &(crate::plan::edit_plan::Operation, _, _)| {
-            operation.made() == MadeBy::ByRemoval
+    /// What is to be looked at in a turn: the picture after, and, for what was put in by taking it out, the one before.
+    fn of_turn(&self, turn: &Turn<'_>, results: &[String]) -> Result<Vec<ToLook>, Refusal> {
+        let step = |(step, operation): &(usize, Operation)| -> Step<'_> {
+            (*operation, turn.planned.region_of(*step), results.get(*step).map(String::as_str))
         };
-        let made = if steps.iter().all(by_removal) { before } else { after };
-        let asked = self.detect().ask_for(&Rgb::of_image(made)?, NounList::of(nouns, [])?)?;
-        Ok(ToLook { asked: Some(asked), wanted })
+        let by_removal = |(operation, ..): &Step<'_>| operation.made() == MadeBy::ByRemoval;
+        let (before, after): (Vec<_>, Vec<_>) = turn.operations.iter().map(step).partition(by_removal);
+        let sides = [before, after].into_iter().zip(&turn.pair.pictures);
+        let one = |(steps, picture): (Vec<Step<'_>>, &Arc<RgbImage>)| {
+            let wanted = wanted(&steps, &turn.planned.sure, |noun| self.detect().can_find(noun));
+            let nouns = wanted.nouns();
+            let asked = match nouns.is_empty() {
+                true => None,
+                false => Some(self.detect().ask_for(&Rgb::of_image(picture)?, NounList::of(nouns, [])?)?),
+            };
+            Ok(ToLook { asked, wanted })
+        };
+        sides.filter(|(steps, _)| !steps.is_empty()).map(one).collect()
     }
 
     fn unknown(&self, question: &Question) -> Vec<(&'static str, ContentHash)> {
@@ -150,7 +150,8 @@ impl Operator for Redetect {
     }
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<Vec<ToLook>, Refusal> {
-        self.pictures.each_turn_in_words(subject, |turn, results| self.of_turn(turn, results))
+        let turns = self.pictures.each_turn_in_words(subject, |turn, results| self.of_turn(turn, results))?;
+        Ok(turns.into_iter().flatten().collect())
     }
 
     fn limits(&self) -> Limits {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::detect::Spotted;
-use crate::edit::tests::desk::{Desk, Stub};
+use crate::edit::at_size_of;
+use crate::edit::tests::desk::{Desk, Stub, picture_of};
 use crate::edit_source::PlannedRegion;
 use crate::plan::edit_plan::{Operation, PlannedObject};
 use threshflow::row::RegionKind;
@@ -128,4 +129,35 @@ fn the_picture_that_an_editor_made_is_looked_at_with_the_detector_of_the_edits()
     let answers = redetect.answer(&mut session, &[prepared]);
     let [old, new, _] = answers[0].as_ref().unwrap().answer.0;
     assert!((0.0..=1.0).contains(&old) && new == 1.0, "{old}, {new}");
+}
+
+#[test]
+fn what_was_put_in_beside_another_edit_is_looked_for_in_the_picture_before() {
+    let mut desk = Desk::with(Stub { halves: true, ..Stub::default() });
+    let (pictures, _) = desk.remembered(EditType::Remove, &[Remove], &[0]);
+    let labels = Redetect::new(pictures);
+    let label = |number: usize| labels.detect().labels().of_class(number).unwrap().0.to_owned().leak();
+    desk.anew(1);
+    desk.nouns = [label(0), label(1), "tundra"];
+    let (pictures, question) = desk.remembered(EditType::Hybrid, &[Adjust, Add], &[0, 1]);
+    let redetect = Redetect::new(pictures);
+    let prepared = desk.prepare(&redetect, &question, None).unwrap();
+    let fitted = |name: &str| {
+        let picture = at_size_of(&desk.original(), picture_of(&desk, name));
+        redetect
+            .detect()
+            .ask_for(&Rgb::of_image(&picture).unwrap(), NounList::default())
+            .unwrap()
+            .picture
+            .pixels
+    };
+    let looked = |at: usize| &prepared[at].asked.as_ref().unwrap().picture.pixels;
+    assert_eq!(prepared.len(), 2);
+    // The hybrid's first picture is what the removal left, its second what the adjustment made.
+    assert!(*looked(0) == fitted("made 1") && *looked(1) == fitted("made 0"));
+    let there =
+        |noun: &str| [spotted(noun, Desk::BOXES[1], 0.9), spotted(desk.nouns[0], Desk::BOXES[0], 0.8)];
+    let [before, after] = [0, 1].map(|at| prepared[at].wanted.scores(&there(desk.nouns[1])).0);
+    assert_eq!((before[0], before[1]), (0.9, 1.0), "it should not be there before");
+    assert_eq!((after[0], after[1]), (0.0, 0.8), "and may be there after");
 }
