@@ -269,6 +269,8 @@ fn what_was_given_up_is_not_worked_off() {
     lane.ask();
     lane.completions(20);
     lane.wait_for_lines(39);
+    // The one in hand is at its work: given up before, it would not be worked off either.
+    lane.shared.wait_until(|done| done.calls == [40, 1]);
     lane.stage.give_up_the_late(Instant::now());
     assert!(lane.mailbox.take().is_empty(), "it is not late yet");
     lane.stage.give_up_the_late(Instant::now() + DEADLINE + Duration::from_secs(1));
@@ -334,6 +336,10 @@ fn an_answer_that_has_come_is_waited_for_until_it_is_remembered() {
     lane.completions(1);
     lane.shared.wait_until(|done| done.calls == [2, 1]);
     lane.wait_for_lines(1);
+    // The one that has its answer is put down a moment after it was given.
+    while lane.stage.status().at_work > 1 || lane.stage.status().in_flight > 2 {
+        std::thread::yield_now();
+    }
     lane.lanes.stop();
     assert_eq!(lane.lanes.under_way(), ["1 of two_lines"]);
     server.0.store(1, SeqCst);
