@@ -30,7 +30,7 @@ use crate::models::embedding::cosine;
 use crate::onnx::Pooled;
 use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
-use crate::plan::edit_plan::{EditType, Operation, Outcome, Shows};
+use crate::plan::edit_plan::{EditType, Operation, Outcome, PlannedStep, Shows};
 use crate::scores::scores;
 
 scores! {
@@ -77,7 +77,7 @@ fn words_of(operation: Operation, noun: Option<&str>, result: Option<&str>) -> O
 
 /// The words of each step of a plan.
 fn all_words(planned: &Planned, results: &[String]) -> Vec<[String; 2]> {
-    let of_step = |(n, step): (usize, &crate::plan::edit_plan::PlannedStep)| {
+    let of_step = |(n, step): (usize, &PlannedStep)| {
         let noun = planned.region_of(n).map(|region| region.object.noun.as_str());
         words_of(step.operation, noun, results.get(n).map(String::as_str))
     };
@@ -112,7 +112,7 @@ impl DirectionByClip {
             let Some([said_before, said_after]) = words_of(*operation, noun, result) else { continue };
             let seen = match region {
                 Some((_, mask)) => seen_of(*operation, mask).into_owned(),
-                None => whole(before.dimensions()),
+                None => Mask::full(before.width(), before.height()),
             };
             let region = self.clip.region();
             let crops = [region.crop(before, &seen)?, region.crop(after, &seen)?];
@@ -127,13 +127,6 @@ impl DirectionByClip {
         let words = all_words(&planned, &stored.instruction.results);
         self.clip.region().unknown_texts(words.iter().flatten().map(String::as_str))
     }
-}
-
-/// All of a picture.
-fn whole((width, height): (u32, u32)) -> Mask {
-    let mut mask = Mask::empty(width, height);
-    mask.bits.fill(1);
-    mask
 }
 
 impl Operator for DirectionByClip {

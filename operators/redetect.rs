@@ -20,7 +20,7 @@ mod seen;
 use std::sync::Arc;
 
 use image::RgbImage;
-use threshflow::lane::{Key, Limits, Looks, Operator, Question, Reply, Stage, Subject};
+use threshflow::lane::{Key, Limits, Looks, Operator, Question, Reply, Subject};
 use threshflow::row::{ContentHash, Refusal, Stamp};
 use threshflow::shard::Picture;
 
@@ -67,12 +67,8 @@ impl Redetect {
         Redetect { pictures }
     }
 
-    fn stage(&self) -> &Arc<Stage<Detect>> {
-        &self.pictures.source().detect
-    }
-
     fn detect(&self) -> &Detect {
-        self.stage().operator()
+        self.pictures.source().detect.operator()
     }
 
     /// What is to be looked at in a turn: the picture after, and, for what was put in by taking it out, the one before.

@@ -89,11 +89,13 @@ pub(crate) enum Worse {
 }
 
 impl Worse {
-    pub(crate) fn of(self, a: f32, b: f32) -> f32 {
-        match self {
-            Worse::Less => a.min(b),
-            Worse::More => a.max(b),
-        }
+    /// Of two numbers; neither is NaN.
+    pub(crate) fn of<T: PartialOrd>(self, a: T, b: T) -> T {
+        let first = match self {
+            Worse::Less => a <= b,
+            Worse::More => a >= b,
+        };
+        if first { a } else { b }
     }
 }
 

@@ -110,11 +110,7 @@ impl Measures {
 
     /// Of each column the worse of both.
     pub(super) fn weaker(self, other: Self) -> Self {
-        let worse = |n: usize| match SCALES[n].2 {
-            Worse::Less => self.0[n].min(other.0[n]),
-            Worse::More => self.0[n].max(other.0[n]),
-        };
-        Measures(std::array::from_fn(worse))
+        Measures(std::array::from_fn(|n| SCALES[n].2.of(self.0[n], other.0[n])))
     }
 
     /// The numbers, in the order of [`COLUMNS`].

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use threshflow::row::ContentHash;
+use threshflow::row::{ContentHash, Refusal};
 
 use crate::models::clip_model::{ClipModel, VisionTower};
 use crate::models::row_graph::{Gives, PixelGraph, RowGraph, last_axis, pixels};
@@ -15,7 +15,6 @@ use crate::onnx::{
     Axis, Backend, Model, ModelFolder, OnnxError, Pooled, SessionDevice, SessionPool, Wanted, demonstration,
 };
 use crate::pixels::clip_crop::Preprocess;
-use threshflow::row::Refusal;
 
 /// Crops that are laid out for a tower at once; a GPU takes them in one run.
 const MOST_CROPS: usize = 32;

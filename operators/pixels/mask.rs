@@ -54,7 +54,6 @@ impl Mask {
     }
 
     /// A mask of everything.
-    #[cfg(test)]
     pub(crate) fn full(width: u32, height: u32) -> Self {
         Mask { width, height, bits: vec![1; width as usize * height as usize] }
     }

@@ -94,10 +94,13 @@ impl Measured {
             familiar: places.familiar(after, mask),
             even: places.even(after, mask),
             seam: mask.map_or(1.0, |mask| 1.0 / seam_within(pair, mask, &places.owners).max(1.0)),
-            cut: mask.map_or(0.0, |mask| {
-                // Beyond what an editor may have widened the mask by.
-                let depth = 2 * paint::reach(mask.area());
-                cut_through(pair, mask, &places.owners, depth) * textures.photographic()
+            cut: mask.map_or(0.0, |mask| match textures.photographic() {
+                0.0 => 0.0,
+                photographic => {
+                    // Beyond what an editor may have widened the mask by.
+                    let depth = 2 * paint::reach(mask.area());
+                    cut_through(pair, mask, &places.owners, depth) * photographic
+                }
             }),
             grain: textures.grain(),
             sharp: textures.sharp(),
