@@ -297,6 +297,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_shown_before_cannot_be_seen_to_go_or_to_change() {
+        // The noun is the first axis, "not X" the second: less of the noun than of that, and more.
+        let (unlike, like) = ([0.6, 0.8, 0.0], [0.8, 0.6, 0.0]);
+        let cases = [
+            (Operation::Remove, [0.0, 1.0, 0.0]),
+            (Operation::Replace, [0.0, 0.6, 0.8]),
+            (Operation::Adjust, [0.7, 0.1, 0.7]),
+        ];
+        for (operation, after) in cases {
+            let told = [unlike, like].map(|before| agreement(before, after).evidence(operation));
+            assert_eq!(told[0], Evidence::Undecided, "{operation:?}");
+            assert!(matches!(told[1], Evidence::Confirms(surely) if surely > 0.5), "{operation:?}: {told:?}");
+        }
+    }
+
+    #[test]
     fn what_stayed_as_it_was_tells_nothing() {
         let found = agreement([0.6, 0.0, 0.8], [0.6, 0.0, 0.8]);
         assert_eq!((found.noun.after, found.target.unwrap().after), (0.5, 0.5));
