@@ -10,8 +10,9 @@ pub struct Source {
 pub type Named = Vec<String>;
 
 /// Crates that lie in the folder of another, the innermost first.
-pub const NESTED: [&str; 6] = [
+pub const NESTED: [&str; 7] = [
     "pipelines/imgedit/stages",
+    "pipelines/benchmarks",
     "pipelines/distinct",
     "pipelines/imgedit",
     "pipelines/kit",

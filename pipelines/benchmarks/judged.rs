@@ -1,0 +1,45 @@
+//! What a run collected about an item: raw answers, to be read by any parser at any time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Item;
+
+/// An item and what the judge said about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    pub item: Item,
+    /// Why nobody was asked about it, where nobody was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<Lacks>,
+    /// By pass, and in a pass in the order of the benchmark's asks.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
+}
+
+/// What an item lacks that a judge would have been shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacks {
+    /// snake_case: `no_picture` (the item's own), `missing_result`, `content_filter` (of the editor), ...
+    pub class: String,
+    pub message: String,
+}
+
+/// What came of one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The name of the [`Ask`](crate::Ask).
+    pub ask: String,
+    /// From 1.
+    pub pass: u32,
+    pub said: Said,
+}
+
+/// What a judge said, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// Its answer.
+    Text(String),
+    /// A refusal of the judge, or of a filter before it: no score.
+    Refused { class: String, message: String },
+}
