@@ -12,6 +12,7 @@ pub mod illustrate;
 pub mod region_record;
 pub mod released;
 pub mod scorers;
+pub mod servers;
 
 #[doc(hidden)]
 pub use clap;

@@ -1,13 +1,13 @@
 //! Which of `imgedit`'s flags go together. Errors are reported before anything is opened or asked.
 
-use operators::http::Prices;
 use operators::plan::edit_plan::EditType;
 use threshflow::cli::Failure;
 
-use crate::args::{Args, DEFAULT_CHAT_URL, EditMask, EditorArgs};
+use crate::args::Args;
+use kit::servers::{DEFAULT_CHAT_URL, check_editors};
 
 /// The models that are named, each with its flag.
-fn models(args: &Args) -> Vec<(&'static str, &str)> {
+pub(crate) fn models(args: &Args) -> Vec<(&'static str, &str)> {
     let chat = &args.chat;
     let named = [
         ("--chat-model", &chat.chat_model),
@@ -41,14 +41,15 @@ pub(crate) fn check(args: &Args) -> Result<(), Failure> {
             chat.chat_url
         ));
     }
-    if let (Some(path), false) = (&chat.key_file, chats) {
+    if let (Some(path), false) = (&chat.endpoints.key_file, chats) {
         return usage(format!(
             "--key-file {} is for chat models, and none is named; add --chat-model, or leave it out (the key of an editing \
              model comes from the environment variable EDIT_API_KEY)",
             path.display()
         ));
     }
-    let of_endpoints = [("--azure", chat.azure.is_some()), ("--prices", args.spending.prices.is_some())];
+    let of_endpoints =
+        [("--azure", chat.endpoints.azure.is_some()), ("--prices", args.spending.prices.is_some())];
     if let Some((flag, _)) = of_endpoints.iter().find(|(_, given)| *given && models.is_empty()) {
         return usage(format!(
             "{flag} is about endpoints, and no model of one is named; add --chat-model, or --edit-url and --edit-model, \
@@ -62,55 +63,16 @@ pub(crate) fn check(args: &Args) -> Result<(), Failure> {
             folder.display()
         ));
     }
-    check_fields(&args.editors)?;
-    if !args.editors.comfyui.is_empty() && args.editors.workflows.is_none() {
-        let urls = args.editors.comfyui.join(" ");
-        return usage(format!(
-            "--comfyui {urls} needs --workflows, the folder of workflows and bindings: see models/comfyui"
-        ));
-    }
-    Ok(())
-}
-
-/// Whether no field of the editing model is given twice, and the mask is of one that is asked.
-fn check_fields(editors: &EditorArgs) -> Result<(), Failure> {
-    let own = [("size", editors.edit_size.is_some()), ("quality", editors.edit_quality.is_some())];
-    let named = editors.edit_field.iter().map(|(name, _)| name.as_str());
-    let mut names: Vec<&str> =
-        named.chain(own.iter().filter(|(_, given)| *given).map(|(name, _)| *name)).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Failure::Usage(format!(
-            "the field {} of the editing model is given twice; leave one of the two out",
-            twice[0]
-        )));
-    }
-    if editors.edit_mask == EditMask::Never && editors.edit_url.is_none() {
-        return Err(Failure::Usage(
-            "--edit-mask is about an editing model, and none is named; add --edit-url and --edit-model"
-                .to_owned(),
-        ));
-    }
-    Ok(())
-}
-
-/// Whether every model has a price, where money is bounded: what has none would be asked without end.
-pub(crate) fn check_prices(args: &Args, prices: &Prices) -> Result<(), Failure> {
-    let Some(most) = args.spending.max_cost else { return Ok(()) };
-    match models(args).into_iter().find(|(_, model)| prices.of(model).is_none()) {
-        None => Ok(()),
-        Some((flag, model)) => Err(Failure::Usage(format!(
-            "--max-cost {most} cannot be kept: {flag} {model} has no price; give one by --prices FILE with \
-             {{\"{model}\": {{\"prompt\": 2.5, \"completion\": 10.0}}}} (USD per million tokens, 0 where it costs nothing), \
-             or bound the requests by --max-calls"
-        ))),
-    }
+    check_editors(&args.editors)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::Parser;
+    use kit::servers::check_prices;
+    use operators::http::Prices;
+
+    use super::*;
 
     #[derive(Parser)]
     struct Line {
@@ -128,7 +90,9 @@ mod tests {
     /// What is said of the line; empty where it is taken.
     fn said(line: &str) -> String {
         let checked = |args: Args| {
-            check(&args).and_then(|()| check_prices(&args, &Prices::embedded())).map_err(|e| e.to_string())
+            check(&args)
+                .and_then(|()| check_prices(&models(&args), &args.spending, &Prices::embedded()))
+                .map_err(|e| e.to_string())
         };
         read(line).and_then(checked).err().unwrap_or_default()
     }

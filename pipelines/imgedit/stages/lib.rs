@@ -10,7 +10,6 @@ mod open;
 mod record;
 pub mod release;
 pub mod subcommands;
-mod values;
 
 use std::sync::Arc;
 
