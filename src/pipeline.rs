@@ -1,5 +1,6 @@
 //! What a pipeline is: a name, its dials, and the wiring of its steps.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::dial::DialSet;
@@ -26,6 +27,15 @@ pub trait Pipeline: Send + Sync + 'static {
     /// How pictures are shown in a run's report; none are where there is no illustrator.
     fn illustrator(&self) -> Option<&dyn Illustrator> {
         None
+    }
+
+    /// Writes what the pipeline has beside its published set, which stands in `out` by then. What it gives back is told to people behind
+    /// the run's summary.
+    ///
+    /// # Errors
+    /// What failed; the run then fails, and what was published stands.
+    fn published(&self, _out: &Path) -> Result<Option<String>, String> {
+        Ok(None)
     }
 }
 
@@ -88,6 +98,8 @@ pub(crate) trait OpenedPipeline: Send + Sync {
     fn its_recorder(&self) -> Option<&dyn Recorder>;
     /// [`Pipeline::illustrator`].
     fn its_illustrator(&self) -> Option<&dyn Illustrator>;
+    /// [`Pipeline::published`].
+    fn is_published(&self, out: &Path) -> Result<Option<String>, String>;
 }
 
 impl<P: Pipeline> OpenedPipeline for P {
@@ -108,6 +120,10 @@ impl<P: Pipeline> OpenedPipeline for P {
 
     fn its_illustrator(&self) -> Option<&dyn Illustrator> {
         self.illustrator()
+    }
+
+    fn is_published(&self, out: &Path) -> Result<Option<String>, String> {
+        self.published(out)
     }
 }
 

@@ -8,10 +8,10 @@ use threshflow::row::{ContentHash, Refusal, Stamp};
 
 use super::PASS_VERSION;
 use crate::edit_source::reference_stamp;
-use crate::editors::Editor;
+use crate::editors::{Editor, Pass};
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::plan::edit_plan::Operation;
-use crate::plan::edit_plan::passes::PlannedPass;
+use crate::plan::edit_plan::passes::{PlannedPass, Shown};
 
 /// An editor and the cache of what it made.
 pub(super) struct EditorAndCache {
@@ -108,6 +108,58 @@ impl Editors {
         Ok((key, seed_of(self.seed, &key)))
     }
 
+    /// Makes a pass that stands by itself, or finds it made: the key that it is remembered under, and the picture's file. `from` is the
+    /// content of the picture, and `mask` the region's run lengths, empty where there is none. The pass's own seed does not count.
+    pub fn make_one(
+        &self,
+        from: ContentHash,
+        mask: &str,
+        pass: &Pass<'_>,
+    ) -> Result<(ContentHash, Arc<[u8]>), Refusal> {
+        let (key, seed) = self.key(&asked_alone(from, mask, pass))?;
+        let kept = self.who_can(pass.operation)?;
+        let made = kept.cache.look_up_one(key, || Ok(kept.editor.edit(&Pass { seed, ..*pass })?.bytes))?;
+        Ok((key, made))
+    }
+
+    /// Whether the picture that [`Editors::make_one`] made is still kept.
+    pub fn keeps(&self, operation: Operation, key: &ContentHash, picture: ContentHash) -> bool {
+        self.who_can(operation).is_ok_and(|kept| kept.cache.keeps(key, picture))
+    }
+
+    /// The name of the cache that the pass's picture is kept in, and its key: what [`Editors::make_one`] would ask. Nothing where it is kept.
+    pub fn unmade_one(
+        &self,
+        from: ContentHash,
+        mask: &str,
+        pass: &Pass<'_>,
+    ) -> Option<(&'static str, ContentHash)> {
+        let (key, _) = self.key(&asked_alone(from, mask, pass)).ok()?;
+        let kept = self.who_can(pass.operation).ok()?;
+        (!kept.cache.knows(&key)).then(|| (kept.editor.name(), key))
+    }
+
+    /// The names of the caches, and of what makes their passes, for people.
+    pub fn described(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.kept.iter().map(|kept| (kept.editor.name(), kept.editor.description()))
+    }
+
+    /// Of all that may shape a picture, one stamp for each editor.
+    pub fn all_stamps(&self) -> Vec<(&'static str, ContentHash)> {
+        self.stamps(|kept| kept.whole)
+    }
+
+    /// How many passes the editors make side by side.
+    pub fn at_once(&self) -> usize {
+        self.kept.iter().map(|kept| kept.editor.at_once()).sum()
+    }
+
+    /// How long a pass may take at most, where that is bounded for all editors.
+    pub fn deadline(&self) -> Option<std::time::Duration> {
+        let all: Option<Vec<_>> = self.kept.iter().map(|kept| kept.editor.deadline()).collect();
+        all?.into_iter().max()
+    }
+
     /// A picture that a pass made.
     pub fn made(&self, operation: Operation, key: &ContentHash) -> Result<Arc<[u8]>, Refusal> {
         self.who_can(operation)?.cache.read(key)
@@ -144,6 +196,19 @@ pub(super) struct Asked<'a> {
     /// Its [key](crate::editors::references::StoredReference::key).
     pub(super) reference: &'a str,
     pub(super) instruction: &'a str,
+}
+
+/// A pass that is no part of a planned edit.
+fn asked_alone<'a>(from: ContentHash, mask: &'a str, pass: &Pass<'a>) -> Asked<'a> {
+    Asked {
+        planned: PlannedPass { operation: pass.operation, step: 0, from: Shown::Original },
+        from,
+        mask,
+        object: pass.object,
+        result: pass.result,
+        reference: "",
+        instruction: pass.instruction,
+    }
 }
 
 /// Within 2^53, so that JSON carries it.

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use threshflow::row::{ContentHash, Refusal};
 
-pub use ask::{Raw, ask};
+pub use ask::{Raw, ask, declined};
 pub use picture::{PixelRange, encode};
 
 use body::{Form, TokensKey};

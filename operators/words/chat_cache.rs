@@ -2,8 +2,10 @@
 //! Each reader parses it anew.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use threshflow::lane::{AnswerCache, Lanes, Limits};
 use threshflow::memo::MemoError;
@@ -19,6 +21,17 @@ pub struct ChatCache {
     host: Arc<Host>,
     cache: Arc<AnswerCache>,
 }
+
+/// A raw answer, and the day on which it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dated {
+    /// By UTC: `2026-11-29`.
+    pub day: String,
+    pub text: String,
+}
+
+/// A chat model behind a cache that keeps the day of each answer beside it.
+pub struct DatedChatCache(ChatCache);
 
 /// A host whose answers are charged to a cache.
 struct Metered {
@@ -56,12 +69,21 @@ impl ChatCache {
         lanes: &Arc<Lanes>,
     ) -> Result<Arc<Self>, MemoError> {
         let stamp = stamp_of(name, &model);
+        Self::open_under(stamp, (name, model), host, lanes).map(Arc::new)
+    }
+
+    fn open_under(
+        stamp: Stamp,
+        (name, model): (&'static str, ChatModel),
+        host: Arc<Host>,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Self, MemoError> {
         let described = format!("{} at {}", model.model, host.settings().base_url);
         let cache = AnswerCache::open(name, stamp, described, lanes)?;
         cache.charge(0.0);
         let metered = Metered { host: host.clone(), cache: cache.clone() };
         let chat = Chat::new(model, Arc::new(metered));
-        Ok(Arc::new(ChatCache { name, chat, host, cache }))
+        Ok(ChatCache { name, chat, host, cache })
     }
 
     pub fn stamp(&self) -> Stamp {
@@ -109,4 +131,43 @@ impl Raw for ChatCache {
             Refusal::transient("foreign_answer", format!("a remembered answer is no text: {error}"))
         })
     }
+}
+
+impl DatedChatCache {
+    /// As [`ChatCache::open`]. An answer that a [`ChatCache`] keeps has no day, and is not known here.
+    pub fn open(
+        name: &'static str,
+        model: ChatModel,
+        host: Arc<Host>,
+        lanes: &Arc<Lanes>,
+    ) -> Result<Arc<Self>, MemoError> {
+        let stamp = Stamp::of(&[("dated", b"1"), ("chat", &stamp_of(name, &model).0.0)]);
+        ChatCache::open_under(stamp, (name, model), host, lanes).map(|chat| Arc::new(DatedChatCache(chat)))
+    }
+
+    /// The answer and its day; both are asked for once. Refusals as of [`Chat`].
+    pub fn answer(&self, request: &ChatRequest) -> Result<Dated, Refusal> {
+        let ChatCache { chat, cache, .. } = &self.0;
+        let ask = || {
+            let dated = Dated { text: chat.answer(request)?, day: today() };
+            serde_json::to_vec(&dated)
+                .map_err(|error| Refusal::transient("foreign_answer", error.to_string()))
+        };
+        let kept = cache.look_up_one(request.content(), ask)?;
+        serde_json::from_slice(&kept).map_err(|error| {
+            Refusal::transient("foreign_answer", format!("a remembered answer cannot be read: {error}"))
+        })
+    }
+
+    /// The cache that has no days.
+    pub fn undated(&self) -> &ChatCache {
+        &self.0
+    }
+}
+
+fn today() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    DateTime::from_timestamp(since.as_secs().cast_signed(), 0)
+        .map(|now| now.date_naive().to_string())
+        .unwrap_or_default()
 }

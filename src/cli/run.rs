@@ -331,10 +331,17 @@ fn run_unopened(
     summary.removed = (gone.rows > 0).then_some(gone);
     summary.remark(std::mem::take(&mut opened.remarks), &opened.catalogue.sidecar_fields());
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
-    let mut report =
-        RunReport { summary, committed: None, exported: None, page: None, failure, out: options.out.clone() };
+    let mut report = RunReport {
+        summary,
+        committed: None,
+        exported: None,
+        page: None,
+        told: None,
+        failure,
+        out: options.out.clone(),
+    };
     if report.failure.is_none() {
-        let catalogue = opened.catalogue.clone();
+        let (catalogue, opened_pipeline) = (opened.catalogue.clone(), opened.pipeline.clone());
         let (lost, done) = commit(options, pipeline, opened, &dials)?;
         report.take_lost(lost, options);
         if let Some((committed, page)) = done {
@@ -343,6 +350,7 @@ fn run_unopened(
             report.committed = Some(committed);
             report.take_page(page);
             report.export(options.export.as_deref(), &catalogue);
+            report.take_told(opened_pipeline.is_published(&options.out));
         }
     }
     report.summary.measure(begin.elapsed());

@@ -17,6 +17,8 @@ pub struct RunReport {
     pub exported: Option<(PathBuf, Committed)>,
     /// The page about the run, where one was asked for.
     pub page: Option<Written>,
+    /// What the pipeline says behind the summary.
+    pub told: Option<String>,
     pub(super) failure: Option<String>,
     pub(super) out: PathBuf,
 }
@@ -43,6 +45,9 @@ impl RunReport {
                 if let Some((to, done)) = &self.exported {
                     print_exported(to, done);
                 }
+                if let Some(told) = &self.told {
+                    crate::say!("{}", told.trim_end());
+                }
             }
         }
     }
@@ -60,6 +65,14 @@ impl RunReport {
         match page {
             Some(Err(error)) => self.failure = Some(format!("published, but without a report: {error}")),
             page => self.page = page.and_then(Result::ok),
+        }
+    }
+
+    /// What the pipeline wrote beside the published set, which stands even if that failed.
+    pub(super) fn take_told(&mut self, told: Result<Option<String>, String>) {
+        match told {
+            Ok(told) => self.told = told,
+            Err(why) => self.failure = Some(format!("published, but not all that belongs beside it: {why}")),
         }
     }
 

@@ -51,6 +51,11 @@ fn bounded(complaint: String) -> String {
     }
 }
 
+/// Whether an answer, without its thinking, is nothing but the model's word that it won't.
+pub fn declined(answer: &str) -> bool {
+    said(answer).is_ok_and(|words| declines(&words))
+}
+
 fn heard(raw: &dyn Raw, request: &ChatRequest) -> Result<String, Refusal> {
     let answer = raw.answer(request)?;
     match said(&answer) {

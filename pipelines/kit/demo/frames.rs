@@ -49,20 +49,36 @@ pub struct DemoFrames {
     pub pairs: Vec<FramePair>,
 }
 
+/// A film of two frames.
+#[derive(Clone, Debug)]
+pub struct Film {
+    /// Of the scene.
+    pub number: u64,
+    pub scene: Scene,
+    /// The second frame.
+    pub second: Scene,
+    /// What moves.
+    pub noun: &'static str,
+    pub by: Move,
+}
+
+/// All films of a seed that can be told from pictures of this size, one after the other.
+pub fn films(seed: u64, size: (u32, u32)) -> impl Iterator<Item = Film> {
+    let mut found = 0;
+    (FIRST_SCENE..).filter_map(move |number| {
+        let scene = Scene::number(seed, number);
+        let (second, noun, by) = moved(&scene, size, found, &mut Dice::of(seed ^ 0xF11A, number))?;
+        found += 1;
+        Some(Film { number, scene, second, noun, by })
+    })
+}
+
 /// Writes `count` films into `folder/frames.tar`; sizes are divided by `shrink`. A function of its arguments: a file that holds
 /// the same already is left alone.
 pub fn write_demo_frames(folder: &Path, seed: u64, count: usize, shrink: u32) -> io::Result<DemoFrames> {
     let size = (SIZE.0 / shrink.max(1), SIZE.1 / shrink.max(1));
     let (mut tar, mut pairs) = (Vec::new(), Vec::new());
-    for number in FIRST_SCENE.. {
-        if pairs.len() == count {
-            break;
-        }
-        let scene = Scene::number(seed, number);
-        let Some((second, noun, by)) = moved(&scene, size, pairs.len(), &mut Dice::of(seed ^ 0xF11A, number))
-        else {
-            continue;
-        };
+    for Film { number, scene, second, noun, by } in films(seed, size).take(count) {
         let key = format!("film{:04}", pairs.len());
         append(&mut tar, &format!("{key}.{DEMONSTRATION}"), MARK)?;
         append(&mut tar, &format!("{key}.end.jpg"), &jpeg(&second, size)?)?;

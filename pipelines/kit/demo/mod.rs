@@ -23,7 +23,7 @@ mod sheet;
 mod things;
 
 pub use colour::Rgb;
-pub use frames::{DemoFrames, FramePair, Move, write_demo_frames};
+pub use frames::{DemoFrames, Film, FramePair, Move, films, write_demo_frames};
 pub use palette::Palette;
 pub use scene::{Ground, Object, Scene, Truth};
 pub use shards::{DemoOptions, DemoShards, Planted, write_demo_shards};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use operators::http::{ApiKey, Host, HostSettings, KeyHeader, Prices, Spending};
 use operators::words::chat::{ChatModel, Style};
-use operators::words::chat_cache::ChatCache;
+use operators::words::chat_cache::{ChatCache, DatedChatCache};
 use threshflow::cli::{Failure, Workbench};
 
 use super::{EndpointArgs, SpendingArgs, said};
@@ -92,13 +92,29 @@ impl<'a> Endpoints<'a> {
         model: ChatModel,
         url: &str,
     ) -> Result<Arc<ChatCache>, Failure> {
+        let (model, host) = self.chat_at(model, url)?;
+        Ok(ChatCache::open(name, model, host, &self.workbench.lanes)?)
+    }
+
+    /// As [`Endpoints::chat`], with a cache that keeps the day of each answer.
+    pub fn dated_chat(
+        &mut self,
+        name: &'static str,
+        model: ChatModel,
+        url: &str,
+    ) -> Result<Arc<DatedChatCache>, Failure> {
+        let (model, host) = self.chat_at(model, url)?;
+        Ok(DatedChatCache::open(name, model, host, &self.workbench.lanes)?)
+    }
+
+    fn chat_at(&mut self, model: ChatModel, url: &str) -> Result<(ChatModel, Arc<Host>), Failure> {
         let style = match &self.args.azure {
             Some(api_version) => Style::Azure { api_version: api_version.clone() },
             None => Style::OpenAi,
         };
         let host = self.host(url, "JUDGE_API_KEY")?;
         self.workbench.lanes.watch(host.clone());
-        Ok(ChatCache::open(name, ChatModel { style, ..model }, host, &self.workbench.lanes)?)
+        Ok((ChatModel { style, ..model }, host))
     }
 }
 
