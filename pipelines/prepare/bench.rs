@@ -13,7 +13,7 @@ use operators::onnx::Backend;
 use threshflow::cli::{BenchOptions, Commands, Failure, print_json};
 use threshflow::lane::{Operator, Subject};
 use threshflow::limits::{no_thread, side_by_side};
-use threshflow::shard::{Catalogue, Shard, find};
+use threshflow::shard::{Catalogue, Shard};
 
 use crate::Args;
 
@@ -149,7 +149,7 @@ impl Throughput {
 /// Up to the wanted number of pictures, from the first shards.
 fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<SampleAt>, Failure> {
     let mut places = Vec::new();
-    for source in find(&options.source.shards)? {
+    for source in options.source.find()?.shards {
         let shard = catalogue.load(&source)?;
         for (member, sample) in shard.index.samples.iter().enumerate() {
             if sample.picture.is_ok() && places.len() < options.pictures {
@@ -265,8 +265,9 @@ fn end_to_end(
         .extend([format!("--max-pixels={}", source.max_pixels), format!("--max-bytes={}", source.max_bytes)]);
     let switches = [(source.no_exif, "--no-exif"), (source.no_mmap, "--no-mmap")];
     command.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).to_owned()));
-    command.push("--shards".into());
-    command.extend(options.source.shards.iter().cloned());
+    for (flag, named) in [("--shards", &source.shards), ("--pictures", &source.pictures)] {
+        command.extend(named.iter().flat_map(|named| [flag.to_owned(), named.clone()]));
+    }
     let report = (commands.run)(&command)?;
     let asked = report.summary.asks.get("aesthetic").map_or(0, |asks| asks.asked);
     Ok((asked, report.summary.seconds))

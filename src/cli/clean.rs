@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::invoke::shell_word;
 use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
+use crate::shard::stale_lists;
 
 #[derive(Serialize)]
 struct StoredStamp {
@@ -26,7 +27,18 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     }
     let mut store = if drop.is_some() { Store::open(folder)? } else { Store::look(folder)? };
     let held = held(&store);
-    let Some(which) = drop else { return list(&held, output, &clean) };
+    let stale = stale_lists(folder).map_err(|error| {
+        Failure::Failed(format!("the store {} cannot be read: {error}; check its disk", folder.display()))
+    })?;
+    let stale_bytes: u64 = stale.iter().map(|list| list.bytes).sum();
+    let Some(which) = drop else {
+        list(&held, output, &clean)?;
+        if output == Output::Text && !stale.is_empty() {
+            let (count, size) = (stale.len(), stale_bytes as f64 / 1e6);
+            crate::say!("{count} lists of what folders of pictures held before, {size:.1} MB: dead, too");
+        }
+        return Ok(());
+    };
     // Where the names were lost, what never finished a run can't be told from what others use.
     let is_known =
         |held: &StoredStamp| !store.record().names_lost || store.record().stamps.contains_key(&held.stamp);
@@ -60,7 +72,18 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     for held in &wanted {
         store.drop_stamp(&held.stamp)?;
     }
-    let bytes: u64 = wanted.iter().map(|held| held.bytes).sum();
+    let mut bytes: u64 = wanted.iter().map(|held| held.bytes).sum();
+    if which == "dead" {
+        for list in &stale {
+            std::fs::remove_file(&list.path).map_err(|error| {
+                Failure::Failed(format!(
+                    "{} cannot be removed: {error}; check that the store may be written to",
+                    list.path.display()
+                ))
+            })?;
+        }
+        bytes += stale_bytes;
+    }
     match output {
         Output::Json => print_json(&serde_json::json!({ "dropped": wanted, "bytes": bytes })),
         Output::Text => {

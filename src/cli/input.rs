@@ -10,7 +10,9 @@ use crate::shard::{Sample, Shard};
 /// Counts over the shards of a run, each with its first example as `SHARD/KEY: what`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputRemarks {
-    /// Members of the tars that systems leave beside a user's files.
+    /// Files in folders of pictures that are neither pictures nor beside one of the same key.
+    pub left_aside: u64,
+    /// Members of the shards that systems leave beside a user's files.
     pub passed_over: u64,
     /// Samples of whose sidecars something was lost or mended.
     pub sidecars: u64,

@@ -45,6 +45,7 @@ use crate::flow::DialSpec;
 use crate::lane::{Lanes, Operator, Stage};
 use crate::pipeline::Pipeline;
 use crate::row::{Score, Unit};
+use crate::shard::ShardSource;
 
 /// How a command ends when it does not end well. The message says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +155,15 @@ pub trait App: Pipeline + Sized {
 
     /// Opens the stages: models are read and checked here, before any picture is.
     fn open(args: &Self::Args, workbench: &Workbench) -> Result<Self, Failure>;
+
+    /// Whether the pipeline finds its pictures itself, by [`App::source`]: `--shards` and `--pictures` are then not on its command line.
+    const OWN_SOURCE: bool = false;
+
+    /// Where the pictures come from, for a pipeline that finds them itself; `None` for one whose user names them. This runs first of
+    /// all, and may change where the answers and what is published go ([`RunOptions::store`], [`RunOptions::out`]).
+    fn source(_args: &Self::Args, _options: &mut RunOptions) -> Result<Option<Vec<ShardSource>>, Failure> {
+        Ok(None)
+    }
 
     /// The dials of scorers that flags name, each of the name of its stage: see [`Flow::named_scores`](crate::flow::Flow::named_scores).
     /// This runs before the stages are opened, so that a wrong `--set` is an error at once. A pipeline that has such dials says so in all

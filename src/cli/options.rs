@@ -2,16 +2,25 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
-use crate::shard::ReadOptions;
+use super::Failure;
+use crate::shard::{FoundPictures, ReadOptions, find, find_pictures, sorted_by_name};
+
+/// The group of the flags that name pictures: at least one of them is needed.
+pub(super) const SOURCE: &str = "source";
 
 /// Where pictures come from, and how they are read.
 #[derive(Args, Clone, Debug)]
+#[command(group(ArgGroup::new(SOURCE).args(["shards", "pictures"]).required(true).multiple(true)))]
 pub struct SourceOptions {
     /// Tar shards: files, folders or quoted globs; may be given several times
-    #[arg(long, required = true, num_args = 1.., value_name = "TARS")]
+    #[arg(long, num_args = 1.., value_name = "TARS")]
     pub shards: Vec<String>,
+    /// Folders of pictures that lie loose, at any depth, with KEY.json and KEY.txt beside them as in a tar; may be given several times,
+    /// and beside --shards
+    #[arg(long, num_args = 1.., value_name = "FOLDER")]
+    pub pictures: Vec<String>,
     /// The most pixels that a picture may have
     #[arg(long, default_value_t = 178_956_970, value_name = "PIXELS")]
     pub max_pixels: u64,
@@ -27,6 +36,15 @@ pub struct SourceOptions {
 }
 
 impl SourceOptions {
+    /// The shards that the flags name, and what lies in folders of pictures beside them.
+    pub fn find(&self) -> Result<FoundPictures, Failure> {
+        let only_pictures = self.shards.is_empty() && !self.pictures.is_empty();
+        let tars = if only_pictures { Vec::new() } else { find(&self.shards)? };
+        let mut found = find_pictures(&self.pictures)?;
+        found.shards = sorted_by_name(found.shards.into_iter().chain(tars).collect())?;
+        Ok(found)
+    }
+
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {
             mmap: !self.no_mmap,

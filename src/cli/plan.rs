@@ -93,7 +93,7 @@ struct Settled {
 }
 
 pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
-    with_unopened::<P, _>(app, |pipeline| plan_unopened(options, pipeline))
+    with_unopened::<P, _>(options, app, plan_unopened)
 }
 
 fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, Failure> {

@@ -5,12 +5,16 @@ use std::collections::{HashMap, HashSet};
 use super::run::Opened;
 use super::{Failure, RunOptions};
 use crate::publish::{Lost, Present, Removed, removed_rows};
-use crate::shard::{ShardError, ShardSource};
+use crate::shard::{Holds, ShardError, ShardSource, undivided};
 
 /// By the names of the shards alone, before any is opened: at least these rows would be removed.
 pub(super) fn before(options: &RunOptions, sources: &[ShardSource]) -> Result<Removed, Failure> {
     let named: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    let present = |name: &str| if named.contains(name) { Present::Unopened } else { Present::Gone };
+    let folders = folders(sources);
+    let present = |name: &str| match named.contains(name) || folders.contains_key(undivided(name)) {
+        true => Present::Unopened,
+        false => Present::Gone,
+    };
     Ok(removed_rows(&options.out, present, |name| Err(ShardError::Usage(format!("{name:?} is not open"))))?)
 }
 
@@ -18,15 +22,26 @@ pub(super) fn before(options: &RunOptions, sources: &[ShardSource]) -> Result<Re
 pub(super) fn of(options: &RunOptions, opened: &Opened) -> Result<Removed, Failure> {
     let shards: HashMap<&str, u32> = opened.shards.iter().map(|(name, seq)| (name.as_str(), *seq)).collect();
     let seq = |name: &str| shards.get(name).copied();
-    let present = |name: &str| match seq(name) {
-        Some(seq) => opened.catalogue.fingerprint(seq).map_or(Present::Unopened, Present::Loaded),
-        None => Present::Gone,
+    let folders = folders(&opened.sources);
+    let present = |name: &str| match (seq(name), folders.get(undivided(name))) {
+        (Some(seq), _) => opened.catalogue.fingerprint(seq).map_or(Present::Unopened, Present::Loaded),
+        (None, Some(parts)) => Present::In(parts.iter().map(|part| (*part).to_owned()).collect()),
+        (None, None) => Present::Gone,
     };
     let open = |name: &str| match seq(name) {
         Some(seq) => opened.catalogue.shard(seq),
         None => Err(ShardError::Usage(format!("there is no shard {name:?}"))),
     };
     Ok(removed_rows(&options.out, present, open)?)
+}
+
+/// The names of the parts that folders of pictures are in, by the folders' names.
+fn folders(sources: &[ShardSource]) -> HashMap<&str, Vec<&str>> {
+    let mut folders: HashMap<&str, Vec<&str>> = HashMap::new();
+    for source in sources.iter().filter(|source| matches!(source.holds, Holds::Files(_))) {
+        folders.entry(undivided(&source.name)).or_default().push(&source.name);
+    }
+    folders
 }
 
 /// An error where a run would remove more than it may.
@@ -36,7 +51,7 @@ pub(super) fn check(options: &RunOptions, removed: &Removed) -> Result<(), Failu
     }
     Err(Failure::Failed(format!(
         "{removed}: they would be removed from {}, more than --max-removed {:.0}% allows, because the shards do not hold them any \
-         more. Mount the disk or put the shards back (or name them: --shards has to name all that is to stay published); or run \
+         more. Mount the disk or put the shards back (or name them: --shards and --pictures have to name all that is to stay published); or run \
          with --max-removed 100% to publish without them",
         options.out.display(),
         options.max_removed * 100.0

@@ -22,7 +22,7 @@ use crate::publish::{
 };
 use crate::report::{self, ReportError, Written};
 use crate::row::{Image, Refused, RowId};
-use crate::shard::{Catalogue, Shard, ShardSource, find};
+use crate::shard::{Catalogue, FoundPictures, Shard, ShardSource, sorted_by_name};
 
 /// For answers that may have been paid for, when a run is stopped.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -55,17 +55,35 @@ pub(super) struct Unopened<'a> {
     pub(super) dials: &'static [DialSpec],
     /// How many of them are the pipeline's own.
     pub(super) own: usize,
+    /// The shards that it found itself, if it does.
+    sources: Option<Vec<ShardSource>>,
     open: &'a Open<'a>,
 }
 
-/// Calls `work` with `P`, which will be opened as `app` says.
+/// Calls `work` with `P`, which will be opened as `app` says, and with the options as `P` wants them.
 pub(super) fn with_unopened<P: App, T>(
+    options: &RunOptions,
     app: &P::Args,
-    work: impl FnOnce(&Unopened<'_>) -> Result<T, Failure>,
+    work: impl FnOnce(&RunOptions, &Unopened<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let mut options = options.clone();
+    if P::OWN_SOURCE {
+        refuse_source(P::NAME, &options)?;
+    }
+    let sources = P::source(app, &mut options)?;
     let dials = dial_specs_with::<P>(P::named_dials(app)?).map_err(Failure::Usage)?;
     let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
-    work(&Unopened { name: P::NAME, dials, own: dial_specs::<P>().len(), open: &open })
+    work(&options, &Unopened { name: P::NAME, dials, own: dial_specs::<P>().len(), sources, open: &open })
+}
+
+/// An error where a pipeline that finds its pictures itself is told where they are.
+fn refuse_source(name: &str, options: &RunOptions) -> Result<(), Failure> {
+    if options.source.shards.is_empty() && options.source.pictures.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{name} finds its pictures by its own flags; leave out --shards and --pictures"
+    )))
 }
 
 /// Opens store, shards, stages and dataflow, with the dials at `values`.
@@ -77,7 +95,10 @@ pub(super) fn open(
     log: Option<AskLog>,
 ) -> Result<Opened, Failure> {
     check(options)?;
-    let sources = find(&options.source.shards)?;
+    let FoundPictures { shards: sources, left_aside, passed_over } = match &unopened.sources {
+        Some(shards) => FoundPictures { shards: sorted_by_name(shards.clone())?, ..FoundPictures::default() },
+        None => options.source.find()?,
+    };
     if mode == Mode::Ask {
         // Before the first question: shards that are not even there.
         removed::check(options, &removed::before(options, &sources)?)?;
@@ -121,7 +142,8 @@ pub(super) fn open(
     refusals::refuse_unclear_shares(&engine, unopened.dials, &wanted)?;
     let of = |(stage, what): (&str, String)| Demonstration { stage: stage.to_owned(), what };
     let demonstration = lanes.demonstrations().into_iter().map(of).collect();
-    let (shards, is_foreign, remarks) = (Vec::new(), false, InputRemarks::default());
+    let (shards, is_foreign) = (Vec::new(), false);
+    let remarks = InputRemarks { left_aside, passed_over, ..InputRemarks::default() };
     Ok(Opened {
         store,
         catalogue,
@@ -286,7 +308,7 @@ pub fn settings(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<D
 ///
 /// `log`, where given, receives every question that was really asked.
 pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> Result<RunReport, Failure> {
-    with_unopened::<P, _>(app, |pipeline| run_unopened(options, pipeline, log))
+    with_unopened::<P, _>(options, app, |options, pipeline| run_unopened(options, pipeline, log))
 }
 
 fn run_unopened(

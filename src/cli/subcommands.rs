@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::invoke::Commands;
+use super::options::SOURCE;
 use super::program::{Call, end};
 use super::{
     App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, run, signals,
@@ -110,6 +111,7 @@ pub(super) fn command<P: App>() -> Command {
     };
     let with_flags = |subcommand: Command| match subcommand.get_name() {
         "dials" => P::dials_command(subcommand),
+        "run" | "plan" | "bench" if P::OWN_SOURCE => without_source(subcommand),
         _ => subcommand,
     };
     let common: Vec<Command> = all.get_subcommands().filter(has).cloned().map(with_flags).collect();
@@ -120,6 +122,13 @@ pub(super) fn command<P: App>() -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommands(subcommands)
+}
+
+/// Without the flags that say where pictures come from.
+fn without_source(command: Command) -> Command {
+    let hidden = |command: Command, flag: &'static str| command.mut_arg(flag, |arg| arg.hide(true));
+    let command = command.mut_group(SOURCE, |group| group.required(false));
+    ["shards", "pictures"].into_iter().fold(command, hidden)
 }
 
 /// Does what the command line says of `P`; `matches` are those of [`command`].

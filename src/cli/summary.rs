@@ -53,7 +53,9 @@ pub struct Summary {
     /// What is published and lost to failures, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
-    /// Files in the tars that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
+    /// Files in folders of pictures that are neither pictures nor beside one of the same key.
+    pub left_aside: u64,
+    /// Files in the shards that are no rows, because systems leave them beside a user's files (`._*`, `.DS_Store`).
     pub passed_over: u64,
     /// Samples of whose sidecars something was lost or mended: the column `sidecar_error` says what.
     pub sidecar_errors: u64,
@@ -150,6 +152,7 @@ impl Summary {
             mended: Vec::new(),
             store_damage: Vec::new(),
             lost: None,
+            left_aside: 0,
             passed_over: 0,
             sidecar_errors: 0,
             scores_not_numbers: 0,
@@ -220,11 +223,17 @@ impl Summary {
 
     /// Fills in what is to be said of the shards; `score` is the field of the sidecar that a score is taken from.
     pub fn remark(&mut self, remarks: InputRemarks, fields: &[String]) {
-        let InputRemarks { passed_over, sidecars, sidecar, no_numbers, no_number } = remarks;
+        let InputRemarks { left_aside, passed_over, sidecars, sidecar, no_numbers, no_number } = remarks;
+        self.left_aside = left_aside;
         (self.passed_over, self.sidecar_errors, self.scores_not_numbers) =
             (passed_over, sidecars, no_numbers);
         let fields: Vec<String> = fields.iter().map(|field| format!("{field:?}")).collect();
         let lines = [
+            (
+                left_aside,
+                "files left aside: neither pictures nor of the key of one in their folder".to_owned(),
+                None,
+            ),
             (
                 passed_over,
                 "files passed over, which systems leave beside a user's (._*, .DS_Store)".to_owned(),

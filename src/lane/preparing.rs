@@ -301,8 +301,7 @@ mod tests {
         let path = folder.join("x.tar");
         let catalogue =
             Arc::new(Catalogue::open(&folder.join("store"), ReadOptions::default(), false).unwrap());
-        let shard =
-            catalogue.load(&ShardSource { name: "x".to_owned(), chunks: vec![Ok(path.clone())] }).unwrap();
+        let shard = catalogue.load(&ShardSource::of_tar("x", vec![Ok(path.clone())])).unwrap();
         let picture = shard.index.samples[0].picture.clone().unwrap();
         let options = LaneOptions {
             mode: Mode::Ask,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::funnel::{FunnelStep, Summary};
-use super::manifest::{Part, PartKind};
+use super::manifest::{Part, PartKind, PicturesFolder};
 use super::pieces::{pieces_kept, pieces_kept_column};
 use super::rejected::{Sort, told_columns};
 use super::{Demonstration, DialSetting, StageDescription, Wanted, WantedPieces};
@@ -14,7 +14,7 @@ pub(super) fn card(
     wanted: &Wanted<'_>,
     summary: &Summary,
     [pictures, regions, edits]: [&[FunnelStep]; 3],
-    parts: &[Part],
+    (folders, parts): (&[PicturesFolder], &[Part]),
 ) -> String {
     let mut card = front_matter(parts);
     let (pipeline, kept, rows) = (wanted.pipeline, summary.kept, summary.rows);
@@ -34,6 +34,7 @@ pub(super) fn card(
     card.push_str(&dial_table(wanted));
     card.push_str(&stamp_table(wanted));
     card.push_str(&columns(wanted));
+    card.push_str(&of_folders(folders));
     card.push_str(&wanted.pieces.as_ref().map_or(String::new(), piece_columns));
     card.push_str(&loading(parts));
     card
@@ -139,6 +140,21 @@ fn columns(wanted: &Wanted<'_>) -> String {
          `rejected/`: one row a sample that was not kept. `stage` is where it ended; with `dial`, `score` and \
          `threshold` where a gate held it back, with `class` and `message` where it was refused.\n\n"
     )
+}
+
+/// Where pictures are that are in no tar.
+fn of_folders(folders: &[PicturesFolder]) -> String {
+    if folders.is_empty() {
+        return String::new();
+    }
+    let mut text = "Pictures of these shards lie loose in folders: `picture` is the path of the file below the folder, all of it is the \
+                    picture, and `offset` is 0. A folder of many pictures is in parts, which are called `NAME/1-of-16` and so on.\n\n\
+                    | shard | folder |\n|---|---|\n"
+        .to_owned();
+    for PicturesFolder { shard, folder } in folders {
+        let _ = writeln!(text, "| {} | {} |", cell(shard), cell(folder));
+    }
+    text + "\n"
 }
 
 fn piece_columns(pieces: &WantedPieces<'_>) -> String {

@@ -14,7 +14,7 @@ use super::digest::Digest;
 use super::parts::{self, Folder, Layout, Notes, PartFile, Planned, lock_for_reading};
 use super::plain_tar::PlainTar;
 use super::source::{OpenShard, Shards};
-use super::wanted::{member_name, picture_of};
+use super::wanted::{member_name, picture_of, place_of};
 use super::{Committed, Part, PartKind, PublishError, check_part, manifest, parquet, read_manifest};
 use crate::row::ContentHash;
 use crate::shard::{Catalogue, Sample, content_of};
@@ -82,7 +82,7 @@ pub(super) fn export_from(out: &Path, to: &Path, shards: &impl Shards) -> Result
 fn tar_part(out: &Path, data: &Part, shards: &impl Shards) -> Result<Part, PublishError> {
     let (open, fingerprint) = open(data, shards)?;
     let mut digest = Digest::of_part(PartKind::Tar, &data.shard, fingerprint);
-    for number in kept_samples(out, data, &open.index().samples)? {
+    for number in kept_samples(out, data, &*open)? {
         digest.number(number as u64);
         digest.sample(&open.index().samples[number]);
     }
@@ -108,15 +108,17 @@ fn open<S: Shards>(data: &Part, shards: &S) -> Result<(std::sync::Arc<S::Open>, 
     Ok((shards.named(&data.shard, fingerprint)?, fingerprint))
 }
 
-/// The places in `samples` of the rows of a part. Both are in the order of the shard, so that one walk finds them.
-fn kept_samples(out: &Path, data: &Part, samples: &[Sample]) -> Result<Vec<usize>, PublishError> {
+/// The places in a shard of the rows of a part. Both are in the order of the shard, so that one walk finds them.
+fn kept_samples(out: &Path, data: &Part, open: &impl OpenShard) -> Result<Vec<usize>, PublishError> {
     check_part(out, data)?;
+    let samples = &open.index().samples;
     let path = out.join(&data.file);
     let mut kept = Vec::new();
     let mut places = 0..samples.len();
     let missing = parquet::read(&path, &["key", "offset"], parquet::Rows::All, |_, cells| {
         let is_row = |sample: &Sample| {
-            let offset = picture_of(&data.shard, sample).map(|(_, member)| member.offset as i64);
+            let offset =
+                picture_of(&data.shard, sample).map(|(_, member)| place_of(open, &sample.key, member).1);
             cells[0] == parquet::Cell::Text(&sample.key)
                 && offset.is_ok_and(|it| cells[1] == parquet::Cell::Int64(it))
         };
@@ -138,7 +140,7 @@ fn write_tar(out: &Path, data: &Part, shards: &impl Shards, file: &mut PartFile)
     let (open, _) = open(data, shards)?;
     let path = file.get_ref().path.clone();
     let mut tar = PlainTar::new(file);
-    for place in kept_samples(out, data, &open.index().samples)? {
+    for place in kept_samples(out, data, &*open)? {
         let sample = &open.index().samples[place];
         let (picture, picture_member) = picture_of(&data.shard, sample)?;
         let (mut copied_picture, mut copied_end) = (ContentHash::default(), None);

@@ -16,7 +16,7 @@ use super::source::{OpenShard, Shards};
 use super::{PublishError, Wanted, WantedPieces, WantedShard, check_part};
 use crate::flow::PieceVerdict;
 use crate::row::{Of, Refused, RowId, Verdict};
-use crate::shard::Catalogue;
+use crate::shard::{Catalogue, undivided};
 
 /// Published rows that are lost to failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -94,7 +94,13 @@ pub(super) fn lost_of(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> 
             let open = shards.numbered(shard.seq)?;
             let keys: BTreeMap<&str, usize> =
                 members.keys().map(|member| (open.index().samples[*member].key.as_str(), *member)).collect();
-            let parts = manifest.parts.iter().filter(|part| part.shard == shard.name);
+            let is_loose = open.folder().is_some();
+            // Pictures of a folder may have been in another part of it when they were published.
+            let holds = |part: &&Part| match is_loose {
+                true => undivided(&part.shard) == undivided(shard.name),
+                false => part.shard == shard.name,
+            };
+            let parts = manifest.parts.iter().filter(holds);
             for part in parts.filter(|part| part.kind == PartKind::Data) {
                 if is_damaged(out, manifest, part)? {
                     // Nobody knows what it held: all that failed may have been published.

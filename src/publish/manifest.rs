@@ -36,6 +36,9 @@ pub struct Manifest {
     /// The stages that were there to demonstrate: what they made of these pictures is not for training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demonstration: Vec<Demonstration>,
+    /// The folders that pictures lie loose in, where some do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<PicturesFolder>,
     /// Where the dials stood.
     pub dials: Vec<PublishedDial>,
     /// The pipeline's stages, in the order of their wiring.
@@ -45,6 +48,15 @@ pub struct Manifest {
     /// The files beside them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+}
+
+/// A folder of loose pictures: `picture` in a row of its shards is a path below it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PicturesFolder {
+    /// The shard's name; of a folder that is in parts, what stands before `/1-of-16`.
+    pub shard: String,
+    /// The folder as it was named.
+    pub folder: String,
 }
 
 /// A file beside the parts: the card, the counts.
@@ -223,7 +235,12 @@ pub struct Part {
 }
 
 impl Manifest {
-    pub(super) fn of(wanted: &Wanted<'_>, parts: &[Part], notes: Vec<Note>) -> Self {
+    pub(super) fn of(
+        wanted: &Wanted<'_>,
+        folders: Vec<PicturesFolder>,
+        parts: &[Part],
+        notes: Vec<Note>,
+    ) -> Self {
         Manifest {
             format: PUBLISHED_FORMAT.to_owned(),
             version: FORMAT,
@@ -233,6 +250,7 @@ impl Manifest {
             regions: PublishedPieces::of(wanted, Of::Regions),
             edits: PublishedPieces::of(wanted, Of::Edits),
             demonstration: wanted.demonstration.to_vec(),
+            folders,
             dials: wanted.dials.iter().map(PublishedDial::from).collect(),
             stages: wanted.stages.iter().map(PublishedStage::from).collect(),
             parts: parts.to_vec(),

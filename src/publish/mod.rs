@@ -47,6 +47,7 @@ mod verify;
 mod wanted;
 mod writable;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,8 @@ pub(crate) use lost::lost_rows;
 pub use lost::{Lost, LostRows};
 pub(crate) use manifest::dials_of;
 pub use manifest::{
-    Manifest, Note, Part, PartKind, PublishedDial, PublishedPieces, PublishedStage, read_manifest,
+    Manifest, Note, Part, PartKind, PicturesFolder, PublishedDial, PublishedPieces, PublishedStage,
+    read_manifest,
 };
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
@@ -80,7 +82,7 @@ pub use writable::writable;
 
 use crate::flow::{Verdicts, dial_name};
 use crate::row::{Of, RowId, Stamp, Verdict};
-use crate::shard::Catalogue;
+use crate::shard::{Catalogue, undivided};
 use parts::{Folder, Layout, Notes};
 use source::{OpenShard, Shards};
 
@@ -318,8 +320,13 @@ fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<
     let order = shards_by_name(wanted)?;
     let folder = Folder::open(out, &PUBLISHED)?;
     let mut planned = Vec::new();
+    let mut folders = BTreeSet::new();
     for place in order {
         let open = shards.numbered(wanted.shards[place].seq)?;
+        folders.extend(open.folder().map(|folder| PicturesFolder {
+            shard: undivided(wanted.shards[place].name).to_owned(),
+            folder: folder.display().to_string(),
+        }));
         planned.extend(wanted::plan(wanted, place, open.index())?);
     }
     folder.commit(
@@ -329,11 +336,12 @@ fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<
             wanted::write_part(wanted, recipe, &*open, file)
         },
         |parts| {
-            let card = card::card(wanted, &summary, [&pictures, &regions, &edits], parts);
+            let folders: Vec<PicturesFolder> = folders.iter().cloned().collect();
+            let card = card::card(wanted, &summary, [&pictures, &regions, &edits], (&folders, parts));
             let others =
                 vec![("summary.json", manifest::json_file(&summary)?), ("README.md", card.into_bytes())];
             let notes = others.iter().map(Note::of).collect();
-            Ok(Notes { manifest: manifest::json_file(&Manifest::of(wanted, parts, notes))?, others })
+            Ok(Notes { manifest: manifest::json_file(&Manifest::of(wanted, folders, parts, notes))?, others })
         },
     )
 }

@@ -24,6 +24,8 @@ pub enum Present {
     Unopened,
     /// A shard of that name with this fingerprint.
     Loaded(ContentHash),
+    /// No shard of that name, but others that its pictures may be in by now: a folder that holds more than it did is in more parts.
+    In(Vec<String>),
 }
 
 /// Published rows that the shards do not hold any more.
@@ -99,7 +101,7 @@ pub(crate) fn removed_rows(
                 Present::Gone => (part.rows, false),
                 Present::Unopened => (0, false),
                 Present::Loaded(same) if manifest::hash_of_hex(&part.fingerprint) == Some(same) => (0, false),
-                Present::Loaded(_) => match missing_of(out, part, &*open(&part.shard)?) {
+                Present::Loaded(_) | Present::In(_) => match missing_of(out, part, &now, &open)? {
                     Ok(rows) => (rows, false),
                     // A commit may have swept it meanwhile: see `with_manifest`.
                     Err(error) if is_missing(&error) && read_manifest(out)?.as_ref() != Some(manifest) => {
@@ -123,16 +125,37 @@ fn is_missing(error: &PublishError) -> bool {
     matches!(error, PublishError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// How many rows of a part are of keys that the shard does not have.
-fn missing_of(out: &Path, part: &Part, shard: &Shard) -> Result<u64, PublishError> {
-    let keys: HashSet<&str> = shard.index.samples.iter().map(|sample| sample.key.as_str()).collect();
+/// How many rows of a part are of keys that none of the shards has that may hold them now; inside, where the part cannot be read.
+fn missing_of(
+    out: &Path,
+    part: &Part,
+    now: &Present,
+    open: impl Fn(&str) -> Result<Arc<Shard>, ShardError>,
+) -> Result<Result<u64, PublishError>, PublishError> {
+    let mut keys = match keys_of(out, part) {
+        Ok(keys) => keys,
+        Err(error) => return Ok(Err(error)),
+    };
+    let one = std::slice::from_ref(&part.shard);
+    for shard in if let Present::In(shards) = now { shards } else { one } {
+        let shard = open(shard)?;
+        let held: HashSet<&str> = shard.index.samples.iter().map(|sample| sample.key.as_str()).collect();
+        keys.retain(|key| !held.contains(key.as_str()));
+    }
+    Ok(Ok(keys.len() as u64))
+}
+
+/// The keys of a part's rows.
+fn keys_of(out: &Path, part: &Part) -> Result<Vec<String>, PublishError> {
     check_part(out, part)?;
     let path = out.join(&part.file);
-    let mut missing = 0;
+    let mut keys = Vec::new();
     let seen = parquet::read(&path, &["key"], Rows::All, |_, cells| {
-        missing += u64::from(!matches!(cells[0], Cell::Text(key) if keys.contains(key)));
+        if let Cell::Text(key) = cells[0] {
+            keys.push(key.to_owned());
+        }
         ControlFlow::<()>::Continue(())
     });
     seen.map_err(|error| parquet::failure("read", &path, error))?;
-    Ok(missing)
+    Ok(keys)
 }

@@ -1,6 +1,7 @@
 //! The small part of the shards that publishing needs. Tests replace it by shards of their own.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::row::{ContentHash, Refusal};
@@ -12,6 +13,14 @@ pub(super) trait OpenShard: Send + Sync {
     /// What the sample's sidecars say; an error where that cannot be told.
     fn sidecar(&self, sample: u32) -> Result<Sidecar, Unreadable>;
     fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal>;
+    /// The member's file, where the shard is of loose files.
+    fn file_of(&self, _member: &Member) -> Option<String> {
+        None
+    }
+    /// The folder that they lie in, as it was named.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Where shards are opened.
@@ -32,6 +41,12 @@ impl OpenShard for Shard {
     }
     fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
         Shard::member_bytes(self, member)
+    }
+    fn file_of(&self, member: &Member) -> Option<String> {
+        Shard::file_of(self, member)
+    }
+    fn folder(&self) -> Option<&Path> {
+        Shard::folder(self)
     }
 }
 

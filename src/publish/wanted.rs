@@ -259,7 +259,8 @@ fn write_data(
         let row = KeptRow::of(shard, member, sample, scores, &sidecar)?;
         let sidecar_error = sample.sidecar_refusal.as_deref().map(Refusal::to_string);
         let content = row.picture.content.to_string();
-        let mut cells = row.cells(shard.name, sidecar_error.as_deref(), &content);
+        let place = place_of(open, &sample.key, row.member);
+        let mut cells = row.cells(shard.name, &place, sidecar_error.as_deref(), &content);
         let record = match &wanted.pieces {
             Some(pieces) => Some(RecordCells::of(wanted, pieces, shard.name, &row)?),
             None => None,
@@ -315,9 +316,17 @@ pub(super) fn sidecar_of(
     open.sidecar(member).map_err(failed)
 }
 
-/// The name that a member has in its tar.
+/// The name that a member has in a tar.
 pub(super) fn member_name(key: &str, member: &Member) -> String {
     if member.extension.is_empty() { key.to_owned() } else { format!("{key}.{}", member.extension) }
+}
+
+/// Where a reader finds a member: the name of its file, and where it begins in that file, be it a tar or a file of its own.
+pub(super) fn place_of(open: &impl OpenShard, key: &str, member: &Member) -> (String, i64) {
+    match open.file_of(member) {
+        Some(file) => (file, 0),
+        None => (member_name(key, member), member.offset as i64),
+    }
 }
 
 /// A row that is kept, or of which pieces are rejected: its picture and its sidecar.
@@ -351,14 +360,15 @@ impl<'a> KeptRow<'a> {
     fn cells<'b>(
         &'b self,
         shard: &'b str,
+        (file, offset): &'b (String, i64),
         sidecar_error: Option<&'b str>,
         content: &'b str,
     ) -> Vec<Cell<'b>> {
         let mut cells = vec![
             Cell::Text(&self.sample.key),
             Cell::Text(shard),
-            Cell::Text(&self.file),
-            Cell::Int64(self.member.offset as i64),
+            Cell::Text(file),
+            Cell::Int64(*offset),
             Cell::Int64(self.member.len as i64),
             Cell::Int32(self.picture.width.into()),
             Cell::Int32(self.picture.height.into()),

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
+use super::loose::Holds;
+use super::loose_bytes::LooseBytes;
 use super::numbers::{Numbers, line_of};
 use super::sidecar_numbers::SidecarNumbers;
 use super::sources::Sources;
@@ -232,10 +234,10 @@ impl Catalogue {
     /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
     /// An error that names the paths where its files have changed since, or are gone.
     pub fn by_name(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
-        let Some(source) = lock(&self.sources).find(name, fingerprint) else {
+        let Some(source) = lock(&self.sources).find(&self.store, name, fingerprint) else {
             return Err(ShardError::Usage(format!(
                 "the store {} knows no shard {name:?} of that content; name the store that it was published with, \
-                 or run again with its tars first",
+                 or run again with its shards first",
                 self.store.display()
             )));
         };
@@ -254,7 +256,7 @@ impl Catalogue {
             return Ok(shard);
         }
         Err(ShardError::Io {
-            path: first_path(&source),
+            path: source.place().to_owned(),
             source: std::io::Error::other(format!(
                 "the shard {name:?} is not what was published from it any more"
             )),
@@ -278,6 +280,9 @@ impl Catalogue {
     }
 
     fn reopen(&self, seq: u32, known: &Known) -> Result<Shard, ShardError> {
+        if let Some(shard) = self.reopen_loose(seq, known) {
+            return Ok(shard);
+        }
         let bytes = self.open_bytes(&known.source)?;
         let index_path = index_file::path_of(&self.store, &known.source);
         let kept = known.kept.as_deref();
@@ -288,7 +293,7 @@ impl Catalogue {
             .unwrap_or_else(|| self.walk_only(&bytes));
         if index.fingerprint != known.fingerprint {
             return Err(ShardError::Io {
-                path: first_path(&known.source),
+                path: known.source.place().to_owned(),
                 source: std::io::Error::other(format!(
                     "the shard {:?} changed during the run",
                     known.source.name
@@ -297,6 +302,19 @@ impl Catalogue {
             });
         }
         Ok(self.shard_of(seq, &known.source.name, index, bytes))
+    }
+
+    /// A shard of loose files as it was listed: what became of single files since, their readers are told.
+    fn reopen_loose(&self, seq: u32, known: &Known) -> Option<Shard> {
+        let Holds::Files(files) = &known.source.holds else { return None };
+        let of_file = || std::fs::read(index_file::path_of(&self.store, &known.source)).ok();
+        let file = known.kept.clone().or_else(of_file)?;
+        let (index, stamps) = index_file::decode_with_stamps(&file)?;
+        if index.fingerprint != known.fingerprint || stamps.len() != files.members.len() {
+            return None;
+        }
+        let bytes = LooseBytes::known(Arc::clone(files), stamps, self.options.max_bytes);
+        Some(self.shard_of(seq, &known.source.name, index, Bytes::Loose(bytes)))
     }
 
     fn open_bytes(&self, source: &ShardSource) -> Result<Bytes, ShardError> {
@@ -327,18 +345,18 @@ impl Catalogue {
         let sample = bytes.sample();
         let index = self.walk_only(bytes);
         // What was read while the files changed, or while they could not be read, is not what they hold.
-        let (true, false, Ok(sample)) = (bytes.unchanged(), index::is_passing(&index), sample) else {
+        let is_to_stay = bytes.unchanged() && !index::is_passing(&index) && sample.is_ok();
+        // One of thousands of files that cannot be read must not have all of them read again whenever the shard is opened.
+        if !is_to_stay && bytes.loose().is_none() {
             return Ok((index, None));
-        };
+        }
         let missing = bytes.missing();
-        let file = index_file::encode(&self.origin(bytes, missing.as_deref()), sample, &index).map_err(
-            |source| ShardError::Io {
-                path: index_path.to_path_buf(),
-                source,
-                next: "this is a fault of threshflow; report it",
-            },
-        )?;
-        if self.read_only {
+        let origin = self.origin(bytes, missing.as_deref());
+        let file = index_file::encode(&origin, sample.unwrap_or_default(), &index).map_err(|source| {
+            let next = "this is a fault of threshflow; report it";
+            ShardError::Io { path: index_path.to_path_buf(), source, next }
+        })?;
+        if self.read_only || !is_to_stay {
             return Ok((index, Some(file)));
         }
         index_file::write(index_path, &file)?;
@@ -415,13 +433,6 @@ impl Open {
 /// The index, unless the files hold something else under the looks that they had.
 fn still_so(dated: Dated, bytes: &Bytes) -> Option<ShardIndex> {
     (bytes.sample().ok()? == dated.sample).then_some(dated.index)
-}
-
-fn first_path(source: &ShardSource) -> PathBuf {
-    match source.chunks.first() {
-        Some(Ok(path) | Err(path)) => path.clone(),
-        None => PathBuf::from(&source.name),
-    }
 }
 
 /// A panic elsewhere leaves the maps whole: each change of theirs is one insertion.

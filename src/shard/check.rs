@@ -1,9 +1,9 @@
 //! Finds out which shard files of a store are damaged. They are read, and never written.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{index_file, numbers, sources};
+use super::{file_lists, index_file, numbers, sources};
 
 /// A file of the store that is not as it was written; nothing that was answered is in one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,10 @@ const LOST_NUMBERS: &str =
 /// Whether a line is as it was written.
 type IsLine = fn(&[u8]) -> bool;
 
-/// Looks at the catalogue, the sightings and the index files of a store.
+/// Whether a file is as it was written, by its name and its bytes.
+type IsFile = fn(&str, &[u8]) -> bool;
+
+/// Looks at the catalogue, the sightings, the index files and the lists of files of a store.
 pub(crate) fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
     let mut damaged = Vec::new();
     let logs: [(&str, IsLine, &str); 2] = [
@@ -56,23 +59,35 @@ pub(crate) fn check_store(store: &Path) -> io::Result<Vec<StoreDamage>> {
             next: LOST_NUMBERS,
         });
     }
-    let folder = store.join("index");
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(damaged),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".idx") && !index_file::is_whole(&std::fs::read(entry.path())?) {
-            damaged.push(StoreDamage {
-                file: format!("index/{name}"),
-                why: "it is damaged".to_owned(),
-                next: "the next run walks that shard again",
-            });
+    let folders: [(&str, &str, IsFile, &str); 2] = [
+        ("index", ".idx", |_, file| index_file::is_whole(file), "the next run walks that shard again"),
+        (
+            "files",
+            ".list",
+            file_lists::is_whole,
+            "the next run over that folder of pictures writes it again; `export` and `release` may ask for that run first",
+        ),
+    ];
+    for (folder, ending, is_whole, next) in folders {
+        for (name, path) in files_in(&store.join(folder))? {
+            if name.ends_with(ending) && !is_whole(&name, &std::fs::read(path)?) {
+                let (file, why) = (format!("{folder}/{name}"), "it is damaged".to_owned());
+                damaged.push(StoreDamage { file, why, next });
+            }
         }
     }
     damaged.sort_by(|one, other| one.file.cmp(&other.file));
     Ok(damaged)
+}
+
+/// The files in a folder of the store by their names; none where it is not there.
+pub(super) fn files_in(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    entries
+        .map(|entry| entry.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())))
+        .collect()
 }

@@ -39,8 +39,18 @@ pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
             add(&mut found, &base, &path)?;
         }
     }
-    let mut shards: Vec<ShardSource> = found.into_values().collect();
+    sorted_by_name(found.into_values().collect())
+}
+
+/// Shards of several kinds as one list, sorted; an error where two have one name.
+pub fn sorted_by_name(mut shards: Vec<ShardSource>) -> Result<Vec<ShardSource>, ShardError> {
     shards.sort();
+    check_names(&shards)?;
+    Ok(shards)
+}
+
+/// An error where two of the shards, which are sorted, have one name.
+fn check_names(shards: &[ShardSource]) -> Result<(), ShardError> {
     for pair in shards.windows(2) {
         if let [a, b] = pair
             && a.name == b.name
@@ -49,12 +59,12 @@ pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
                 "two shards have the same name {:?}: {} and {}; name them through a folder above both, so that the \
                  folders' names become part of the shards' names",
                 a.name,
-                first_path(a).display(),
-                first_path(b).display()
+                a.place().display(),
+                b.place().display()
             )));
         }
     }
-    Ok(shards)
+    Ok(())
 }
 
 /// The files that a pattern names, each with the fixed part of the pattern that names are relative to.
@@ -68,7 +78,8 @@ fn matches_of(pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, ShardError> {
         let files = files_beneath(path, is_shard_name)?;
         if files.is_empty() {
             return Err(usage(format!(
-                "the folder {pattern:?} holds no shards; it must hold files called *.tar or *.tar.split.000 (at any depth)"
+                "the folder {pattern:?} holds no shards; it must hold files called *.tar or *.tar.split.000 (at any depth); for pictures that lie \
+                 loose use --pictures"
             )));
         }
         return Ok(files.into_iter().map(|file| (path.to_path_buf(), file)).collect());
@@ -139,7 +150,7 @@ fn add(found: &mut BTreeMap<PathBuf, ShardSource>, base: &Path, path: &Path) -> 
     });
     if let Entry::Vacant(slot) = found.entry(place) {
         let chunks = if is_chunk { chunks_of(folder, stem)? } else { vec![Ok(path.to_path_buf())] };
-        slot.insert(ShardSource { name: name_of(base, path, stem), chunks });
+        slot.insert(ShardSource::of_tar(name_of(base, path, stem), chunks));
     }
     Ok(())
 }
@@ -201,7 +212,7 @@ pub(super) fn chunk_of(file_name: &str) -> Option<(&str, &str)> {
     (is_number && !stem.is_empty()).then_some((stem, digits))
 }
 
-fn is_shard_name(path: &Path) -> bool {
+pub(super) fn is_shard_name(path: &Path) -> bool {
     let name = file_name(path);
     // macOS puts a `._00000.tar` beside `00000.tar` where the file system is not its own.
     if super::names::is_litter(name.as_bytes()) {
@@ -214,13 +225,6 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn first_path(shard: &ShardSource) -> &Path {
-    match shard.chunks.first() {
-        Some(Ok(path) | Err(path)) => path,
-        None => Path::new(""),
-    }
-}
-
-fn usage(message: impl Into<String>) -> ShardError {
+pub(super) fn usage(message: impl Into<String>) -> ShardError {
     ShardError::Usage(message.into())
 }

@@ -32,7 +32,7 @@ pub(super) fn build_on(threads: usize, bytes: &Bytes, options: &ReadOptions) -> 
     let passed_over = walk.passed_over;
     let drafts = group(walk);
     let surveyed = survey_all(threads, &drafts, bytes, options);
-    let fingerprint = fingerprint(&surveyed);
+    let fingerprint = fingerprint(&surveyed, bytes);
     let samples = surveyed.into_iter().map(|surveyed| surveyed.sample).collect();
     ShardIndex { fingerprint, samples, passed_over }
 }
@@ -156,7 +156,7 @@ fn hash(member: &Member, bytes: &Bytes) -> Result<ContentHash, Refusal> {
 
 /// Of every member's path, place and content, and of what was made of it: two indexes with the same fingerprint
 /// give the same rows and the same sidecars. (Limits and the EXIF switch count by what they changed.)
-fn fingerprint(surveyed: &[Surveyed]) -> ContentHash {
+fn fingerprint(surveyed: &[Surveyed], bytes: &Bytes) -> ContentHash {
     let mut hasher = blake3::Hasher::new();
     let number = |hasher: &mut blake3::Hasher, value: u64| {
         hasher.update(&value.to_le_bytes());
@@ -192,6 +192,10 @@ fn fingerprint(surveyed: &[Surveyed]) -> ContentHash {
         }
         let sidecar = sample.sidecar_refusal.as_deref();
         text(&mut hasher, sidecar.map_or("", |refusal| &refusal.message));
+    }
+    if let Some(loose) = bytes.loose() {
+        // Published rows name loose files as they are spelled.
+        hasher.update(&loose.files().names().0);
     }
     ContentHash::from_hasher(&hasher)
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::bytes::ChunkStamp;
+use super::loose::Holds;
 use super::{ReadOptions, ShardError, ShardIndex, ShardSource};
 use crate::row::ContentHash;
 
@@ -46,9 +47,9 @@ pub(super) struct Origin<'a> {
 /// Where the index of a shard lies: named by the shard's name and place, never by a member.
 pub(super) fn path_of(store: &Path, source: &ShardSource) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
-    let first = match source.chunks.first() {
-        Some(Ok(path) | Err(path)) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
-        None => PathBuf::new(),
+    let first = match &source.holds {
+        Holds::Tar(chunks) if chunks.is_empty() => PathBuf::new(),
+        _ => std::path::absolute(source.place()).unwrap_or_else(|_| source.place().to_owned()),
     };
     hasher.update(&(source.name.len() as u64).to_le_bytes());
     hasher.update(source.name.as_bytes());
@@ -94,6 +95,11 @@ pub(super) fn decode(file: &[u8], origin: &Origin<'_>) -> Option<Dated> {
 pub(super) fn decode_of_any_options(file: &[u8], stamps: &[ChunkStamp]) -> Option<Dated> {
     let read = read(file).filter(|read| read.stamps == stamps)?;
     Some(Dated { sample: read.sample, index: read.index })
+}
+
+/// Reads an index back with what its files looked like, if it is whole: of loose files, each is held against its looks when it is read.
+pub(super) fn decode_with_stamps(file: &[u8]) -> Option<(ShardIndex, Vec<ChunkStamp>)> {
+    read(file).map(|read| (read.index, read.stamps))
 }
 
 /// Whether an index file is as it was written; of one of an earlier version only its bytes are looked at.

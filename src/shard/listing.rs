@@ -104,7 +104,22 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 /// The files beneath a folder whose names `wanted` takes, at any depth. Links to folders are followed after all that lies there
 /// without them, each folder once: no loop goes on, and what can be reached without a link bears the name of that way.
 pub(super) fn files_beneath(root: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, ShardError> {
-    let mut beneath = Beneath { wanted, seen: HashSet::new(), links: VecDeque::new(), files: Vec::new() };
+    beneath(root, |path| Ok(wanted(path) && is_file(path)?), false)
+}
+
+/// The files beneath a folder, whatever they are called and whether or not they can be read, by the same rules.
+pub(super) fn loose_files_beneath(root: &Path) -> Result<Vec<PathBuf>, ShardError> {
+    beneath(root, |_| Ok(true), true)
+}
+
+/// `lenient`: a link that leads nowhere is a file.
+fn beneath(
+    root: &Path,
+    wanted: impl Fn(&Path) -> Result<bool, ShardError>,
+    lenient: bool,
+) -> Result<Vec<PathBuf>, ShardError> {
+    let (seen, links, files) = (HashSet::new(), VecDeque::new(), Vec::new());
+    let mut beneath = Beneath { wanted, lenient, seen, links, files };
     // A link back up leads to what is being looked through.
     let whole = std::fs::canonicalize(root).map_err(|source| refused(root, source))?;
     for above in whole.ancestors().skip(1) {
@@ -117,15 +132,16 @@ pub(super) fn files_beneath(root: &Path, wanted: fn(&Path) -> bool) -> Result<Ve
     Ok(beneath.files)
 }
 
-struct Beneath {
-    wanted: fn(&Path) -> bool,
+struct Beneath<W> {
+    wanted: W,
+    lenient: bool,
     seen: HashSet<(u64, u64)>,
     /// To folders.
     links: VecDeque<PathBuf>,
     files: Vec<PathBuf>,
 }
 
-impl Beneath {
+impl<W: Fn(&Path) -> Result<bool, ShardError>> Beneath<W> {
     fn look_through(&mut self, folder: &Path) -> Result<(), ShardError> {
         if !self.seen.insert(identity(&metadata(folder)?)) {
             return Ok(());
@@ -133,9 +149,9 @@ impl Beneath {
         for entry in entries_of(folder)? {
             if entry.own.is_dir() {
                 self.look_through(&entry.path)?;
-            } else if entry.is_folder()? {
+            } else if entry.is_folder().or_else(|error| if self.lenient { Ok(false) } else { Err(error) })? {
                 self.links.push_back(entry.path);
-            } else if (self.wanted)(&entry.path) && is_file(&entry.path)? {
+            } else if (self.wanted)(&entry.path)? {
                 self.files.push(entry.path);
             }
         }

@@ -1,7 +1,8 @@
-//! Tar shards, plain or in chunks: found, memory-mapped, indexed once. This is the only room that gives out bytes of pictures.
+//! Shards, found and indexed once: tars, plain or in chunks, which are memory-mapped, and folders of loose files. This is the only room that
+//! gives out bytes of pictures.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -11,14 +12,18 @@ use crate::row::{ContentHash, Refusal};
 mod bytes;
 mod catalogue;
 mod check;
+mod file_lists;
 mod files;
 mod find;
+mod folder;
 mod guarded;
 mod index;
 mod index_file;
 mod lenient;
 mod listing;
 mod look;
+mod loose;
+mod loose_bytes;
 mod names;
 mod numbers;
 mod probe;
@@ -27,6 +32,7 @@ mod shard_names;
 mod sidecar;
 mod sidecar_numbers;
 mod sources;
+mod tar_bytes;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,26 +42,30 @@ pub use catalogue::Catalogue;
 pub use check::StoreDamage;
 pub(crate) use check::check_store;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
-pub use find::find;
+pub use find::{find, sorted_by_name};
+pub use folder::{FoundPictures, find_pictures};
 pub use guarded::guarded;
 pub use index::content_of;
 pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
 pub use look::EndFrame;
+pub(crate) use loose::undivided;
+pub use loose::{FileBytes, FileMember, Holds, LooseFiles};
 pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };
 pub use shard_names::ShardNames;
 pub use sidecar_numbers::SidecarNumbers;
+pub(crate) use sources::stale_lists;
 pub use text::{Decoded, Holding, decode};
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShardSource {
-    /// Path relative to the fixed part of the pattern that found it, without `.tar` or `.tar.split.NNN`,
-    /// parts joined by `/`: `laion/*.tar` finds `laion/00012.tar` as `00012`.
+    /// Of a tar the path relative to the fixed part of the pattern that found it, without `.tar` or `.tar.split.NNN`,
+    /// parts joined by `/`: `laion/*.tar` finds `laion/00012.tar` as `00012`. Of a folder of pictures its own name.
     pub name: String,
-    /// One file, or the chunks in order. A chunk that is missing stands here as `Err(path)`.
-    pub chunks: Vec<Result<PathBuf, PathBuf>>,
+    /// What it is made of.
+    pub holds: Holds,
 }
 
 /// What stops a shard (or the whole list) from being read at all: the caller ends with exit code 2 or 1.
@@ -254,7 +264,9 @@ pub fn count_members(source: &ShardSource) -> Result<u64, ShardError> {
 
 impl Shard {
     fn new(seq: u32, name: String, index: ShardIndex, bytes: bytes::Bytes, options: ReadOptions) -> Self {
-        let known = Mutex::new(Some(bytes.stamps().to_vec()));
+        // Loose files are held against what they looked like one by one.
+        let known = if bytes.loose().is_some() { Vec::new() } else { bytes.stamps().to_vec() };
+        let known = Mutex::new(Some(known));
         Shard { seq, name, index, bytes, options, known }
     }
 
@@ -269,13 +281,15 @@ impl Shard {
             let message = format!("{:?} has no member {}", sample.key, picture.member);
             return Err(Refusal::permanent("no_such_sample", message));
         };
-        let bytes = self.member_bytes(member)?;
-        let end = sample.end_frame().map(|end| self.member_bytes(end)).transpose()?;
+        let read = |member: &Member| self.bytes.slice_to_hash(member.offset, member.len);
+        let bytes = read(member)?;
+        let end = sample.end_frame().map(read).transpose()?;
         let content = content_of(ContentHash::of(&bytes), end.map(|end| ContentHash::of(&end)));
         if content == picture.content { Ok(bytes) } else { Err(self.changed()) }
     }
 
-    /// That its files still hold what its index tells of: what was read since it was opened is that.
+    /// That its files still hold what its index tells of: what was read since it was opened is that. Of loose files it is already: they
+    /// are held against their looks when they are read.
     ///
     /// They are known by what they look like. Where that changed (a backup made a hard link, somebody changed the rights), they are
     /// walked once more, and what is found there counts.
@@ -283,6 +297,9 @@ impl Shard {
         // A panic elsewhere leaves it whole: each change of it is one assignment.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(before) = &*known else { return Err(self.changed()) };
+        if self.bytes.loose().is_some() {
+            return Ok(());
+        }
         let now = self.bytes.look_now().map_err(|error| {
             let message = format!("the files of the shard {:?} cannot be looked at: {error}", self.name);
             Refusal::transient("unreadable", message)
@@ -302,6 +319,51 @@ impl Shard {
         if still_the_same { Ok(()) } else { Err(self.changed()) }
     }
 
+    /// Reads of the bytes. Where a loose file looks otherwise than it did, all of them are walked once more, and what is found there
+    /// counts, as in [`Shard::check_unchanged`].
+    fn held<T>(&self, read: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        match (read(), self.bytes.loose()) {
+            (Err(refusal), Some(loose)) if refusal.class == loose_bytes::CHANGED => {
+                if !self.is_still_the_same(loose) {
+                    return Err(refusal);
+                }
+                read()
+            }
+            (read, _) => read,
+        }
+    }
+
+    fn is_still_the_same(&self, loose: &loose_bytes::LooseBytes) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let lengths = |stamps: &[bytes::ChunkStamp]| stamps.iter().map(bytes::ChunkStamp::len).collect();
+        let now = loose.look_now();
+        let (before, after): (Vec<u64>, Vec<u64>) = (lengths(loose.stamps()), lengths(&now));
+        let is_same = known.is_some() && before == after && {
+            bytes::Bytes::let_age(&now);
+            let again =
+                loose_bytes::LooseBytes::known(loose.files().clone(), now.clone(), self.options.max_bytes);
+            let again = bytes::Bytes::Loose(again);
+            index::build(&again, &self.options).fingerprint == self.index.fingerprint && again.unchanged()
+        };
+        if is_same {
+            loose.accept(now);
+        } else {
+            *known = None;
+        }
+        is_same
+    }
+
+    /// The file of a member of a shard of loose files, relative to the folder where it lies in it; none for a tar.
+    pub fn file_of(&self, member: &Member) -> Option<String> {
+        let loose = self.bytes.loose()?;
+        loose.member_at(member.offset).map(|member| loose.files().shown(member))
+    }
+
+    /// The folder of a shard of loose files, as it was named; none for a tar.
+    pub fn folder(&self) -> Option<&Path> {
+        self.bytes.loose().map(|loose| loose.files().folder.as_path())
+    }
+
     fn changed(&self) -> Refusal {
         let message = format!(
             "the shard {:?} changed while it was read; leave shards alone while they are read, then run again",
@@ -312,7 +374,7 @@ impl Shard {
 
     /// The bytes of any member.
     pub fn member_bytes(&self, member: &Member) -> Result<Cow<'_, [u8]>, Refusal> {
-        self.bytes.slice(member.offset, member.len)
+        self.held(|| self.bytes.slice(member.offset, member.len))
     }
 
     /// The sidecar of a sample; empty where it has none, or none that is of use (its `sidecar_refusal` says why).
@@ -323,7 +385,7 @@ impl Shard {
         if !known.members.iter().any(|member| matches!(&*member.extension, "json" | "txt")) {
             return Ok(Sidecar::default());
         }
-        let read = sidecar::read(&known.members, &self.bytes, true).map_err(Unreadable)?;
+        let read = self.held(|| sidecar::read(&known.members, &self.bytes, true)).map_err(Unreadable)?;
         // What was read of other bytes is not this sample's.
         self.check_unchanged().map_err(Unreadable)?;
         Ok(Sidecar { json: read.json, caption: read.caption })

@@ -199,8 +199,13 @@ fn the_picture(members: &[Member]) -> Result<usize, Refusal> {
     }
 }
 
+/// The key of a path.
+pub(super) fn key_of(path: &[u8]) -> String {
+    key_and_extension(path).0
+}
+
 /// Splits a path at the first dot of its last part. What is not UTF-8 was refused before.
-fn key_and_extension(path: &[u8]) -> (String, String) {
+pub(super) fn key_and_extension(path: &[u8]) -> (String, String) {
     let text = readable(path);
     let mut text: &str = &text;
     while let Some(rest) = text.strip_prefix("./") {

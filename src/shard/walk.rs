@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::bytes::Bytes;
 use super::names::{hostile, is_litter, kind_name, quoted, shown, sparse};
+use super::tar_bytes::TarBytes;
 use crate::row::Refusal;
 
 const BLOCK: u64 = 512;
@@ -40,8 +41,15 @@ pub(super) struct Walk {
     pub(super) damage: Option<Damage>,
 }
 
-/// Walks the headers of a tar from its first byte to its end or its first damage.
+/// Walks the headers of a tar from its first byte to its end or its first damage; of loose files, the list of them.
 pub(super) fn walk(bytes: &Bytes) -> Walk {
+    match bytes {
+        Bytes::Tar(tar) => walk_tar(tar),
+        Bytes::Loose(loose) => loose.walk(),
+    }
+}
+
+fn walk_tar(bytes: &TarBytes) -> Walk {
     let mut walker =
         Walker { bytes, at: 0, entries: Vec::new(), passed_over: 0, pending: Pending::default() };
     let mut damage = loop {
@@ -74,7 +82,7 @@ struct Pending {
 }
 
 struct Walker<'a> {
-    bytes: &'a Bytes,
+    bytes: &'a TarBytes,
     at: u64,
     entries: Vec<Entry>,
     passed_over: u64,

@@ -149,7 +149,8 @@ fn fewer_patterns_than_before_stop_the_run_and_a_first_run_does_not() {
             format!("run --store store --out {out} --max-error-rate 1 --shards {} {more}", few.display());
         desk.ask(&command)
     };
-    run("out", "").expect(1, &["--shards has to name all that is to stay published", "more shards"]);
+    run("out", "")
+        .expect(1, &["--shards and --pictures have to name all that is to stay published", "more shards"]);
     assert_eq!(published(&desk), rows);
     run("another", "").expect(0, &[]);
     run("out", "--max-removed 1").expect(0, &[]);

@@ -165,7 +165,7 @@ impl Lane {
         write_tar(&path, pictures);
         let store = folder.path().join("store");
         let catalogue = Arc::new(Catalogue::open(&store, ReadOptions::default(), false).unwrap());
-        let source = ShardSource { name: "x".to_owned(), chunks: vec![Ok(path)] };
+        let source = ShardSource::of_tar("x", vec![Ok(path)]);
         let shard = catalogue.load(&source).unwrap();
         let log = AskLog::default();
         let options = LaneOptions {

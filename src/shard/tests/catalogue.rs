@@ -9,7 +9,7 @@ use crate::row::{ContentHash, RowId};
 use crate::shard::{ShardError, check_store};
 
 fn named(name: &str, path: &Path) -> ShardSource {
-    ShardSource { name: name.to_owned(), chunks: vec![Ok(path.to_path_buf())] }
+    ShardSource::of_tar(name, vec![Ok(path.to_path_buf())])
 }
 
 fn touch(path: &Path, seconds: u64) {

@@ -56,8 +56,9 @@ fn a_missing_chunk_is_named_and_what_stands_before_it_is_read() {
     put_chunks(&desk, &tar, &[1000, cut, cut + 100]);
     std::fs::remove_file(desk.folder.path().join("in/x.tar.split.002")).unwrap();
     let source = found(&desk);
-    assert_eq!(source.chunks.len(), 4);
-    assert!(source.chunks[2].as_ref().is_err_and(|path| path.ends_with("x.tar.split.002")));
+    let chunks = chunks_of(&source);
+    assert_eq!(chunks.len(), 4);
+    assert!(chunks[2].as_ref().is_err_and(|path| path.ends_with("x.tar.split.002")));
     let index = built(&source, true);
     assert_eq!(&outcome(&index)[..2], ["00000", "00001"]);
     assert_eq!(index.samples.len(), 3, "{:?}", outcome(&index));

@@ -22,7 +22,7 @@ fn files_are_listed_and_read_across_chunks() {
             path
         })
         .collect();
-    let source = ShardSource { name: "x".to_owned(), chunks: cuts.iter().cloned().map(Ok).collect() };
+    let source = ShardSource::of_tar("x", cuts.iter().cloned().map(Ok).collect());
     for mmap in [true, false] {
         let tar = TarFiles::open(&source, &ReadOptions { mmap, ..ReadOptions::default() }).unwrap();
         let listing = tar.list();

@@ -61,8 +61,7 @@ fn one_chunk_stands_for_all_and_gaps_are_named() {
         let pattern = desk.folder.path().join(pattern).to_string_lossy().into_owned();
         let shards = find(&[pattern]).unwrap();
         assert_eq!(shards.len(), 1);
-        let chunks: Vec<(bool, String)> = shards[0]
-            .chunks
+        let chunks: Vec<(bool, String)> = chunks_of(&shards[0])
             .iter()
             .map(|chunk| match chunk {
                 Ok(path) => (true, path.extension().unwrap().to_string_lossy().into_owned()),
@@ -74,7 +73,7 @@ fn one_chunk_stands_for_all_and_gaps_are_named() {
     }
     desk.put("far/t.tar.split.4000000000", b"");
     let pattern = desk.folder.path().join("far").to_string_lossy().into_owned();
-    assert_eq!(find(&[pattern]).unwrap()[0].chunks.len(), 1001);
+    assert_eq!(chunks_of(&find(&[pattern]).unwrap()[0]).len(), 1001);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bytes::Bytes;
-use super::{Catalogue, ReadOptions, Sample, Shard, ShardIndex, ShardSource, index};
+use super::{Catalogue, Holds, ReadOptions, Sample, Shard, ShardIndex, ShardSource, index};
 
 /// A PNG of `width` x `height` pixels of one colour.
 pub(crate) fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
@@ -84,7 +84,15 @@ pub(crate) fn good_tar(count: u32) -> Vec<u8> {
 
 /// A shard of one file.
 pub(crate) fn source_of(path: &Path) -> ShardSource {
-    ShardSource { name: "x".to_owned(), chunks: vec![Ok(path.to_path_buf())] }
+    ShardSource::of_tar("x", vec![Ok(path.to_path_buf())])
+}
+
+/// The chunks of a tar.
+pub(crate) fn chunks_of(source: &ShardSource) -> &[Result<PathBuf, PathBuf>] {
+    match &source.holds {
+        Holds::Tar(chunks) => chunks,
+        Holds::Files(files) => panic!("{files:?} are no tar"),
+    }
 }
 
 /// Walks these bytes as the one file of a shard.
