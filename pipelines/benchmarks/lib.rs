@@ -3,12 +3,25 @@
 //!
 //! All of this is pure: nothing here asks a judge. [`Judged`] items, with the raw answers that a run collected, become a table.
 
+mod all;
 mod ask;
+mod complex_edit;
 mod definition;
+mod files;
+mod gedit;
+mod imgedit_basic;
+mod imgedit_multiturn;
+mod imgedit_uge;
 mod item;
 mod judged;
+mod kris;
+mod rise;
+mod rubrics;
 
-pub use ask::{Ask, Part};
-pub use definition::{Benchmark, all, by_name};
-pub use item::{Item, Items, ItemsError};
-pub use judged::{Answer, Judged, Lacks, Said};
+pub use all::{all, by_name};
+pub use ask::{Ask, Form, Part};
+pub use definition::{Benchmark, Formula, Subset};
+pub use imgedit_multiturn::CATEGORIES as MULTITURN_CATEGORIES;
+pub use item::{Item, Items, ItemsError, Lacks, hash_of};
+pub use judged::{Answer, Judged, Said};
+pub use rubrics::{Rubrics, RubricsError};
