@@ -15,6 +15,7 @@ mod imgedit_uge;
 mod item;
 mod judged;
 mod kris;
+mod read;
 mod rise;
 mod rubrics;
 
@@ -24,4 +25,5 @@ pub use definition::{Benchmark, Formula, Subset};
 pub use imgedit_multiturn::CATEGORIES as MULTITURN_CATEGORIES;
 pub use item::{Item, Items, ItemsError, Lacks, hash_of};
 pub use judged::{Answer, Judged, Said};
+pub use read::{Parser, Read, python_round, read};
 pub use rubrics::{Rubrics, RubricsError};
