@@ -5,6 +5,8 @@
 
 mod all;
 mod ask;
+mod bootstrap;
+mod comparison;
 mod complex_edit;
 mod definition;
 mod files;
@@ -18,12 +20,18 @@ mod kris;
 mod read;
 mod rise;
 mod rubrics;
+mod score;
+mod table;
 
 pub use all::{all, by_name};
 pub use ask::{Ask, Form, Part};
+pub use bootstrap::{CONFIDENCE, Estimate, RESAMPLES};
+pub use comparison::{Comparison, Differ, Pair, Paired};
 pub use definition::{Benchmark, Formula, Subset};
 pub use imgedit_multiturn::CATEGORIES as MULTITURN_CATEGORIES;
 pub use item::{Item, Items, ItemsError, Lacks, hash_of};
 pub use judged::{Answer, Judged, Said};
 pub use read::{Parser, Read, python_round, read};
 pub use rubrics::{Rubrics, RubricsError};
+pub use score::{Counting, ItemScore, Without, score};
+pub use table::{BY_GROUPS, BY_ITEMS, Part as TablePart, Passes, Row, Table};
