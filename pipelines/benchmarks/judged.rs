@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Item;
+use crate::{Item, Lacks};
 
 /// An item and what the judge said about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,14 +14,6 @@ pub struct Judged {
     /// By pass, and in a pass in the order of the benchmark's asks.
     #[serde(default)]
     pub answers: Vec<Answer>,
-}
-
-/// What an item lacks that a judge would have been shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lacks {
-    /// snake_case: `no_picture` (the item's own), `missing_result`, `content_filter` (of the editor), ...
-    pub class: String,
-    pub message: String,
 }
 
 /// What came of one question.

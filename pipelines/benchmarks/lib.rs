@@ -3,12 +3,35 @@
 //!
 //! All of this is pure: nothing here asks a judge. [`Judged`] items, with the raw answers that a run collected, become a table.
 
+mod all;
 mod ask;
+mod bootstrap;
+mod comparison;
+mod complex_edit;
 mod definition;
+mod files;
+mod gedit;
+mod imgedit_basic;
+mod imgedit_multiturn;
+mod imgedit_uge;
 mod item;
 mod judged;
+mod kris;
+mod read;
+mod rise;
+mod rubrics;
+mod score;
+mod table;
 
-pub use ask::{Ask, Part};
-pub use definition::{Benchmark, all, by_name};
-pub use item::{Item, Items, ItemsError};
-pub use judged::{Answer, Judged, Lacks, Said};
+pub use all::{all, by_name};
+pub use ask::{Ask, Form, Part};
+pub use bootstrap::{CONFIDENCE, Estimate, RESAMPLES};
+pub use comparison::{Comparison, Differ, Pair, Paired};
+pub use definition::{Benchmark, Formula, Subset};
+pub use imgedit_multiturn::CATEGORIES as MULTITURN_CATEGORIES;
+pub use item::{Item, Items, ItemsError, Lacks, hash_of};
+pub use judged::{Answer, Judged, Said};
+pub use read::{Parser, Read, python_round, read};
+pub use rubrics::{Rubrics, RubricsError};
+pub use score::{Counting, ItemScore, Without, score};
+pub use table::{BY_GROUPS, BY_ITEMS, Part as TablePart, Passes, Row, Table};

@@ -8,10 +8,10 @@
 //! follows is none either. An answer that can't be read is complained about and asked for once more.
 
 mod control;
-pub(super) mod objects;
-mod once;
+pub mod objects;
+pub mod once;
 pub(super) mod repair;
-pub(super) mod scores;
+pub mod scores;
 
 pub(crate) use control::without_control_tokens;
 

@@ -11,7 +11,7 @@ const MOST_OPENINGS: usize = 200;
 
 /// The things that an object must have, each under one of its names.
 #[derive(Clone, Copy)]
-pub(in crate::words::chat) struct Shape<'a> {
+pub struct Shape<'a> {
     pub wanted: &'a [&'a [&'a str]],
 }
 
@@ -48,7 +48,7 @@ struct Written {
 
 /// The object that a text means. Where none has the shape, the last that has most of it, so that it can be said what is missing.
 /// The error is a sentence for the model.
-pub(in crate::words::chat) fn object_in(said: &str, shape: Shape<'_>) -> Result<Map<String, Value>, String> {
+pub fn object_in(said: &str, shape: Shape<'_>) -> Result<Map<String, Value>, String> {
     let (written, wrong) = written(said)?;
     for (number, Written { end, value, .. }) in written.iter().enumerate().rev() {
         let mut fitting = Vec::new();
@@ -86,7 +86,7 @@ pub(in crate::words::chat) fn object_in(said: &str, shape: Shape<'_>) -> Result<
 }
 
 /// Whether a text looks as if an object was meant.
-pub(in crate::words::chat) fn opens_an_object(said: &str) -> bool {
+pub fn opens_an_object(said: &str) -> bool {
     said.match_indices('{').any(|(at, _)| {
         let rest = said[at + 1..].trim_start();
         rest.starts_with(['"', '\'', '\u{201c}', '}', '/']) || rest.starts_with(char::is_alphabetic)
@@ -165,7 +165,7 @@ fn fitting_in<'a>(value: &'a Value, shape: Shape<'_>, found: &mut Vec<&'a Map<St
 }
 
 /// What stands under a key, in whatever case it is written.
-pub(in crate::words::chat) fn get<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+pub fn get<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     let same = |(known, _): &(&String, &Value)| {
         let known = known.trim().chars().flat_map(char::to_lowercase);
         known.eq(key.chars().flat_map(char::to_lowercase))

@@ -101,57 +101,79 @@ fn narrow(text: &str) -> String {
     text.chars().map(narrow).collect()
 }
 
-/// The score from 1 to 5 that a text opens with, and that nothing makes another: `4`, `4.5`, `4.`, `4/5`, `4 out of 5`, `3
-/// (acceptable)`, `{5}`, `4 - good`. Not `4-5`, `4 to 5`, `4/10`, nor `4,5`, of which the meaning depends on the country.
+/// The scale that a score stands on. Its highest is what people write behind a slash: `4/5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    pub lowest: u32,
+    pub highest: u32,
+}
+
+impl Scale {
+    /// Of ImgEdit's rubrics.
+    pub const ONE_TO_FIVE: Scale = Scale { lowest: 1, highest: 5 };
+
+    fn holds(self, score: f64) -> bool {
+        (f64::from(self.lowest)..=f64::from(self.highest)).contains(&score)
+    }
+}
+
+/// The score from 1 to 5 that a text opens with: [`number_on`].
 pub(in crate::words::chat) fn number(text: &str) -> Option<f64> {
+    number_on(Scale::ONE_TO_FIVE, text)
+}
+
+/// The score that a text opens with, and that nothing makes another: `4`, `4.5`, `4.`, `4/5`, `4 out of 5`, `3 (acceptable)`, `{5}`,
+/// `4 - good`. Not `4-5`, `4 to 5`, `4/10`, nor `4,5`, of which the meaning depends on the country; all this on a scale of 1 to 5.
+pub fn number_on(scale: Scale, text: &str) -> Option<f64> {
     let text = narrow(text);
     let text = text.trim_start_matches(['*', '_', '`', '"', '\'', '(', '[', '{', ' ', '\u{2605}']);
     let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
-    let score: f64 = digits.trim_end_matches('.').parse().ok().filter(|score| (1.0..=5.0).contains(score))?;
+    let score: f64 = digits.trim_end_matches('.').parse().ok().filter(|score| scale.holds(*score))?;
     let rest = rest.trim_start_matches(['*', '_', '`', '"', '\'', ')', ']', '}']);
-    let rest = of_five(rest.trim_start()).unwrap_or(rest);
-    is_a_remark(rest, digits.ends_with('.')).then_some(score)
+    let rest = of_scale(scale, rest.trim_start()).unwrap_or(rest);
+    is_a_remark(scale, rest, digits.ends_with('.')).then_some(score)
 }
 
-/// What follows a scale of five, where one is told.
-fn of_five(rest: &str) -> Option<&str> {
-    let after = |scale: &str| {
-        let (head, rest) = rest.split_at_checked(scale.len())?;
-        head.eq_ignore_ascii_case(scale).then(|| rest.trim_start())
+/// What follows the scale's highest, where it is told.
+fn of_scale(scale: Scale, rest: &str) -> Option<&str> {
+    let after = |sign: &str| {
+        let (head, rest) = rest.split_at_checked(sign.len())?;
+        head.eq_ignore_ascii_case(sign).then(|| rest.trim_start())
     };
-    let rest = ["/", "out of", "of"].into_iter().find_map(after)?.strip_prefix('5')?;
+    let highest = scale.highest.to_string();
+    let rest = ["/", "out of", "of"].into_iter().find_map(after)?.strip_prefix(highest.as_str())?;
     let digit = |text: &str| text.starts_with(|letter: char| letter.is_ascii_digit());
     let goes_on = digit(rest) || rest.strip_prefix('.').is_some_and(digit);
     (!goes_on).then_some(rest)
 }
 
-/// Whether a text tells of another scale than one of five.
-fn has_another_scale(text: &str) -> bool {
+/// Whether a text tells of another scale.
+fn has_another_scale(scale: Scale, text: &str) -> bool {
     let text = text.to_lowercase();
-    ["/", "out of"].iter().flat_map(|scale| text.split(scale).skip(1)).any(|after| {
+    ["/", "out of"].iter().flat_map(|sign| text.split(sign).skip(1)).any(|after| {
         let after = after.trim_start();
         let digits = after.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
-        !digits.is_empty() && digits != "5"
+        !digits.is_empty() && digits != scale.highest.to_string()
     })
 }
 
 /// Whether what stands behind a score leaves it as it is.
-fn is_a_remark(rest: &str, sentence: bool) -> bool {
+fn is_a_remark(scale: Scale, rest: &str, sentence: bool) -> bool {
     const UNITS: [&str; 8] =
         ["points", "point", "stars", "star", "\u{5206}", "\u{70b9}", "\u{661f}", "\u{2605}"];
     const REASONS: [&str; 3] = ["because ", "since ", "as "];
     let close = rest.trim_start_matches(['*', '_', '`', '"', '\'', ')', ']', '}', '.']);
     let rest = close.trim_start();
     let digit = |text: &str| text.starts_with(|letter: char| letter.is_ascii_digit());
-    if has_another_scale(rest) {
+    if has_another_scale(scale, rest) {
         return false;
     }
     if rest.is_empty() || REASONS.iter().any(|reason| rest.starts_with(reason)) {
         return true;
     }
     if let Some(after) = UNITS.iter().find_map(|unit| rest.strip_prefix(unit)) {
-        return is_a_remark(of_five(after.trim_start()).unwrap_or(after), false);
+        return is_a_remark(scale, of_scale(scale, after.trim_start()).unwrap_or(after), false);
     }
     // A comma or a colon directly before a digit is part of a number, or of a ratio.
     if let Some(after) = close.strip_prefix([',', ':', ';']) {
