@@ -19,6 +19,7 @@ mod item;
 mod judged;
 mod kris;
 mod read;
+mod render;
 mod rise;
 mod rubrics;
 mod score;
@@ -26,6 +27,7 @@ mod sheets;
 mod statistics;
 mod table;
 mod turns;
+mod upstream_files;
 
 pub use agreement::{Agreement, Graded, Measures, People, SheetError, graded};
 pub use all::{all, by_name};
@@ -37,6 +39,7 @@ pub use imgedit_multiturn::CATEGORIES as MULTITURN_CATEGORIES;
 pub use item::{Item, Items, ItemsError, Lacks, hash_of};
 pub use judged::{Answer, Judged, Said};
 pub use read::{Parser, Read, python_round, read};
+pub use render::{Entry, Made, Tables};
 pub use rubrics::{Rubrics, RubricsError};
 pub use score::{Counting, ItemScore, Without, score};
 pub use statistics::{cohen, fleiss, kendall, pairwise, pearson, spearman};
@@ -45,3 +48,4 @@ pub use turns::{
     Chain, JUDGE, RatersAgree, Share, Turn, TurnTotals, Vote, empty_sheet, judge_agrees, opinions, turns,
     votes,
 };
+pub use upstream_files::UpstreamFiles;
