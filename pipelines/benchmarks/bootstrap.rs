@@ -9,15 +9,15 @@ use serde::Serialize;
 pub const RESAMPLES: usize = 10_000;
 /// How sure an interval is.
 pub const CONFIDENCE: f64 = 0.95;
-const SEED: u64 = 0x5EED_0F_7AB1E5;
+const SEED: u64 = 0x5EED_0F7A_B1E5;
 
 /// A mean, or another statistic, with the interval that the bootstrap gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     pub value: f64,
-    /// The ends of the 95 % interval. Of one item both are the value.
-    pub low: f64,
-    pub high: f64,
+    /// The ends of the 95 % interval. Of one item both are the value. `None` where most resamples have no value, as of a correlation of
+    /// two items.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -80,17 +80,13 @@ pub(crate) fn of_statistic(n: usize, statistic: impl Fn(&[usize]) -> Option<f64>
     });
     let resampled: Vec<f64> = resampled.collect();
     let enough = resampled.len() * 2 >= RESAMPLES;
-    Some(if enough {
-        percentile(value, resampled)
-    } else {
-        Estimate { value, low: f64::NAN, high: f64::NAN }
-    })
+    Some(if enough { percentile(value, resampled) } else { Estimate { value, interval: None } })
 }
 
 fn percentile(value: f64, mut resampled: Vec<f64>) -> Estimate {
     resampled.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - CONFIDENCE) / 2.0;
-    Estimate { value, low: quantile(&resampled, tail), high: quantile(&resampled, 1.0 - tail) }
+    Estimate { value, interval: Some([quantile(&resampled, tail), quantile(&resampled, 1.0 - tail)]) }
 }
 
 /// The quantile of sorted values, between neighbours by a straight line, as NumPy's `quantile` gives it.

@@ -50,18 +50,22 @@ pub struct Differ {
 
 impl Differ {
     pub fn of<'a>(a: impl IntoIterator<Item = &'a Item>, b: impl IntoIterator<Item = &'a Item>) -> Differ {
-        fn shapes<'a>(items: impl IntoIterator<Item = &'a Item>) -> BTreeMap<&'a str, String> {
-            items.into_iter().map(|item| (item.key.as_str(), shape(item))).collect()
+        fn shapes<'a>(items: impl IntoIterator<Item = &'a Item>) -> BTreeMap<String, String> {
+            items.into_iter().map(|item| (item.key.clone(), shape(item))).collect()
         }
-        let (a, b) = (shapes(a), shapes(b));
-        let missing = |from: &BTreeMap<&str, String>, of: &BTreeMap<&str, String>| {
-            of.keys().filter(|key| !from.contains_key(**key)).map(|key| (*key).to_owned()).collect()
+        Differ::of_shapes(&shapes(a), &shapes(b))
+    }
+
+    /// By key, what shapes a score.
+    pub(crate) fn of_shapes(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Differ {
+        let missing = |from: &BTreeMap<String, String>, of: &BTreeMap<String, String>| {
+            of.keys().filter(|key| !from.contains_key(*key)).cloned().collect()
         };
-        let changed = a.iter().filter(|(key, shape)| b.get(**key).is_some_and(|other| other != *shape));
+        let changed = a.iter().filter(|(key, shape)| b.get(*key).is_some_and(|other| other != *shape));
         Differ {
-            only_a: missing(&b, &a),
-            only_b: missing(&a, &b),
-            changed: changed.map(|(key, _)| (*key).to_owned()).collect(),
+            only_a: missing(b, a),
+            only_b: missing(a, b),
+            changed: changed.map(|(key, _)| key.clone()).collect(),
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::bootstrap::{Estimate, of_mean, of_means};
+use crate::comparison::Differ;
 use crate::definition::mean;
+use crate::item::shape;
 use crate::score::{Counting, ItemScore, Without, score};
 use crate::{Benchmark, Judged, hash_of};
 
@@ -81,6 +83,9 @@ pub struct Table {
     pub passes: Passes,
     /// By key.
     pub items: Vec<ItemScore>,
+    /// Of each item, by key, what shapes a score: what two tables are told apart by.
+    #[serde(skip)]
+    shapes: BTreeMap<String, String>,
 }
 
 /// What both overalls are called, everywhere.
@@ -117,8 +122,16 @@ impl Table {
             subsets: subsets.filter(|part| part.row.n > 0).collect(),
             scores: named(&all),
             passes: passes(&all),
+            shapes: judged.iter().map(|it| (it.item.key.clone(), shape(&it.item))).collect(),
             items: counted.into_iter().map(|it| it.score).collect(),
         }
+    }
+}
+
+impl Table {
+    /// How the items of two tables differ.
+    pub fn differ(&self, other: &Table) -> Differ {
+        Differ::of_shapes(&self.shapes, &other.shapes)
     }
 }
 
@@ -199,4 +212,4 @@ fn passes(items: &[&Counted]) -> Passes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
