@@ -52,6 +52,7 @@ fn small() -> Desk {
     desk
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test may wait for the clock of the file system")]
 fn let_the_clock_tick() {
     std::thread::sleep(Duration::from_millis(30));
 }
