@@ -197,6 +197,25 @@ fn texts_have_no_files_and_samples_may_share_one() {
 }
 
 #[test]
+fn a_text_among_large_files_counts() {
+    let desk = Desk::new();
+    let large = desk.put("photos/large.png", &[png(4, 4, 1), vec![7; 4 << 20]].concat());
+    let source = |caption: &str| {
+        let text = FileBytes::Text(format!("{{\"caption\":\"{caption}\"}}").into_bytes().into());
+        let large = || FileBytes::File(large.clone());
+        let members = [("a.png", large()), ("b.json", text), ("b.png", large()), ("c.png", large())];
+        let members = members.map(|(name, bytes)| FileMember::new(name, bytes)).to_vec();
+        ShardSource::of_files("x", desk.folder.path(), members)
+    };
+    let catalogue = desk.catalogue();
+    for caption in ["one", "two"] {
+        let shard = catalogue.load(&source(caption)).unwrap();
+        assert_eq!(shard.sidecar(1).unwrap().caption.as_deref(), Some(caption));
+    }
+    assert_eq!(catalogue.walks(), 2);
+}
+
+#[test]
 fn a_second_run_reads_the_index_and_a_renamed_file_is_another_shard() {
     let desk = small();
     let shard = desk.catalogue().load(&one(&desk)).unwrap();
