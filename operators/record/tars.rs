@@ -12,7 +12,7 @@ use serde_json::Deserializer;
 use threshflow::row::Refusal;
 use threshflow::shard::{
     Holding, ReadOptions, ShardError, ShardSource, TarFile, TarFiles, TarStamp, Unreadable, decode, find,
-    strict_json,
+    strict_json, undivided,
 };
 
 use super::join::{Joined, Names};
@@ -175,7 +175,12 @@ impl JsonsTars {
             let shown: Vec<String> = places.by_ref().take(3).map(|at| self.named(at)).collect();
             format!("{}{}", shown.join(", "), if all > 3 { ", ..." } else { "" })
         };
-        Some(match self.names.find(shard, key) {
+        // Records know nothing of the parts that a large folder of pictures is in.
+        let found = match self.names.find(shard, key) {
+            Joined::None => self.names.find(undivided(shard), key),
+            found => found,
+        };
+        Some(match found {
             Joined::None => return None,
             Joined::One(at) => Ok(at),
             Joined::Twice(same) => Err(self.duplicate(same)),

@@ -23,6 +23,17 @@ pub fn apart(folders: &[(&str, &Path)]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An error where a page, which may have pictures beside it, would lie in a folder of pictures: the next run would take them for some.
+pub(super) fn outside(page: &Path, folders: &[String]) -> Result<(), Failure> {
+    match folders.iter().find(|folder| real(page).starts_with(real(Path::new(folder)))) {
+        None => Ok(()),
+        Some(folder) => Err(Failure::Usage(format!(
+            "--report {} would lie in --pictures {folder}, and the picture beside it would be one of them; name a place outside of it",
+            page.display()
+        ))),
+    }
+}
+
 /// With links followed as far as the path is there.
 fn real(folder: &Path) -> PathBuf {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());

@@ -4,6 +4,7 @@ use clap::{Args, FromArgMatches, Parser};
 
 use super::RunReport;
 use super::plan::Plan;
+use super::subcommands::without_source;
 use super::{App, Failure, RunOptions};
 
 #[derive(Parser)]
@@ -16,7 +17,9 @@ struct Flags<A: Args> {
 
 fn parse<P: App>(command: &[String]) -> Result<(RunOptions, P::Args), Failure> {
     // The first word is the subcommand, which stands where clap looks for a program's name.
-    let matches = <Flags<P::Args> as clap::CommandFactory>::command().try_get_matches_from(command);
+    let flags = <Flags<P::Args> as clap::CommandFactory>::command();
+    let flags = if P::OWN_SOURCE { without_source(flags) } else { flags };
+    let matches = flags.try_get_matches_from(command);
     let flags = matches.and_then(|matches| Flags::<P::Args>::from_arg_matches(&matches));
     flags.map(|flags| (flags.options, flags.app)).map_err(|error| Failure::Usage(error.to_string()))
 }

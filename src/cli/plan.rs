@@ -15,6 +15,7 @@ use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Unasked, 
 use crate::lane::{Mode, Question};
 use crate::publish::{self, PublishedPlace, Removed};
 use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
+use crate::shard::undivided;
 pub use pieces::PieceEffect;
 use pieces::{OpenPieces, PublishedPieces};
 pub use shares::OpenShare;
@@ -182,12 +183,18 @@ struct Published {
 
 fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
     let mut rows: HashMap<String, HashMap<String, Vec<PublishedPlace>>> = HashMap::new();
+    let folders = removed::folders(&opened.sources);
+    // A picture of a folder may have been in another part of it when it was published.
+    let named = |shard: &str| match undivided(shard) {
+        folder if folders.contains_key(folder) => folder.to_owned(),
+        _ => shard.to_owned(),
+    };
     for row in publish::published_rows(out)? {
-        rows.entry(row.row.shard).or_default().insert(row.row.key, row.pieces);
+        rows.entry(named(&row.row.shard)).or_default().insert(row.row.key, row.pieces);
     }
     let mut published = Published::default();
     for (name, seq) in &opened.shards {
-        let Some(rows) = rows.get_mut(name) else { continue };
+        let Some(rows) = rows.get_mut(&named(name)) else { continue };
         let shard = opened.catalogue.shard(*seq)?;
         for (member, sample) in shard.index.samples.iter().enumerate() {
             // A refused row may bear a picture's key; it was never published.

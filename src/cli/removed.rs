@@ -36,7 +36,7 @@ pub(super) fn of(options: &RunOptions, opened: &Opened) -> Result<Removed, Failu
 }
 
 /// The names of the parts that folders of pictures are in, by the folders' names.
-fn folders(sources: &[ShardSource]) -> HashMap<&str, Vec<&str>> {
+pub(super) fn folders(sources: &[ShardSource]) -> HashMap<&str, Vec<&str>> {
     let mut folders: HashMap<&str, Vec<&str>> = HashMap::new();
     for source in sources.iter().filter(|source| matches!(source.holds, Holds::Files(_))) {
         folders.entry(undivided(&source.name)).or_default().push(&source.name);

@@ -325,6 +325,7 @@ fn run_unopened(
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;
+    options.report.as_deref().map_or(Ok(()), |page| apart::outside(page, &options.source.pictures))?;
     let mut opened = open(options, pipeline, Mode::Ask, &wanted, log)?;
     let mut gone = Removed::default();
     let fed = feed(options, &mut opened, &mut gone);

@@ -125,7 +125,7 @@ pub(super) fn command<P: App>() -> Command {
 }
 
 /// Without the flags that say where pictures come from.
-fn without_source(command: Command) -> Command {
+pub(super) fn without_source(command: Command) -> Command {
     let hidden = |command: Command, flag: &'static str| command.mut_arg(flag, |arg| arg.hide(true));
     let command = command.mut_group(SOURCE, |group| group.required(false));
     ["shards", "pictures"].into_iter().fold(command, hidden)

@@ -11,6 +11,7 @@ use super::pieces::pieces_kept_column;
 use super::rejected::{REJECTED, SCORES, reasons_of_pieces};
 use super::{PublishError, check_part, wanted};
 use crate::row::Of;
+use crate::shard::undivided;
 
 /// Where a row ended, and all that its story needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +126,15 @@ impl fmt::Display for RowKey {
 
 /// Where the row of that key in the shard of that name ended, by what `out` publishes; `None` where there is none.
 pub(crate) fn find_verdict_in(out: &Path, shard: &str, key: &str) -> Result<Option<Explained>, PublishError> {
-    with_manifest(out, |manifest| find_in_shard(out, manifest, shard, key))
+    with_manifest(out, |manifest| {
+        for shard in parts_called(manifest, shard) {
+            let found = find_in_shard(out, manifest, shard, key)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    })
 }
 
 /// Where the row of `key` ended, by what `out` publishes; `None` where no row has that key (see `near_keys`).
@@ -231,10 +240,19 @@ pub(super) fn with_manifest<T>(
 }
 
 /// Every way in which `key` is the name of a shard, a slash and something more, the longest name first.
-fn splits<'a>(manifest: &Manifest, key: &'a str) -> Vec<(&'a str, &'a str)> {
-    let shards: BTreeSet<&str> = manifest.parts.iter().map(|part| part.shard.as_str()).collect();
+fn splits<'a>(manifest: &'a Manifest, key: &'a str) -> Vec<(&'a str, &'a str)> {
     let slashes = key.char_indices().rev().filter(|(_, letter)| *letter == '/');
-    slashes.map(|(at, _)| (&key[..at], &key[at + 1..])).filter(|(shard, _)| shards.contains(shard)).collect()
+    let of_slash = |(at, _): (usize, char)| {
+        parts_called(manifest, &key[..at]).into_iter().map(move |shard| (shard, &key[at + 1..]))
+    };
+    slashes.flat_map(of_slash).collect()
+}
+
+/// The shard of that name; the parts of the folder of pictures of that name, if it is in parts: who asks knows nothing of them.
+fn parts_called<'a>(manifest: &'a Manifest, name: &str) -> BTreeSet<&'a str> {
+    let is_folder = manifest.folders.iter().any(|folder| folder.shard == name);
+    let shards = manifest.parts.iter().map(|part| part.shard.as_str());
+    shards.filter(|shard| *shard == name || is_folder && undivided(shard) == name).collect()
 }
 
 fn find_in_shard(

@@ -1,6 +1,5 @@
 //! Finds pictures that lie loose: folders become shards of loose files, with the sidecars that lie beside the pictures.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use super::find::{is_shard_name, sorted_by_name, usage};
 use super::listing::{Kind, kind_of, loose_files_beneath, refused};
 use super::loose::{FileBytes, FileMember};
 use super::names::is_litter;
-use super::sample::{PICTURES, key_of};
+use super::sample::PICTURES;
 use super::{ShardError, ShardSource};
 
 /// The shards of folders of pictures, and what else lies in the folders.
@@ -77,35 +76,43 @@ fn name_of(path: &Path, root: &Path) -> String {
 
 /// The files of a folder that make samples, those of one key side by side.
 fn members_of(path: &Path, named: &str, found: &mut FoundPictures) -> Result<Vec<FileMember>, ShardError> {
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    // Relative to the folder.
+    let mut files: Vec<Box<[u8]>> = Vec::new();
     let mut tars = 0;
-    let mut others = 0;
-    for file in loose_files_beneath(path)? {
-        let relative = file.strip_prefix(path).unwrap_or(&file).as_os_str().as_bytes();
+    loose_files_beneath(path, |file| {
+        let relative = file.strip_prefix(path).unwrap_or(file).as_os_str().as_bytes();
         if is_litter(relative) {
             found.passed_over += 1;
-            continue;
+        } else {
+            tars += u64::from(is_shard_name(file));
+            files.push(relative.into());
         }
-        tars += u64::from(is_shard_name(&file));
-        others += 1;
-        files.push((key_of(relative), relative.to_vec()));
+    })?;
+    // By key first: between `a.jpg` and `a.txt`, a sort of paths would put `a.b/c.jpg`.
+    files.sort_unstable_by(|one, other| key_bytes(one).cmp(key_bytes(other)).then_with(|| one.cmp(other)));
+    let mut members = Vec::with_capacity(files.len());
+    for sample in files.chunk_by(|one, other| key_bytes(one) == key_bytes(other)) {
+        if sample.iter().any(|path| is_picture(path)) {
+            members.extend(sample.iter().map(|path| FileMember::new(path.clone(), FileBytes::InFolder)));
+        } else {
+            found.left_aside += sample.len() as u64;
+        }
     }
-    let with_picture: HashSet<&str> =
-        files.iter().filter(|(_, path)| is_picture(path)).map(|(key, _)| key.as_str()).collect();
-    if with_picture.is_empty() {
+    if members.is_empty() {
         let next = match tars {
             0 => format!("it must hold files called *.{} (at any depth)", PICTURES.join(", *.")),
             tars => format!("it holds {tars} tars, which --shards takes: --shards {named}"),
         };
         return Err(usage(format!("the folder {named:?} holds no pictures; {next}")));
     }
-    let wanted: Vec<bool> = files.iter().map(|(key, _)| with_picture.contains(key.as_str())).collect();
-    let mut wanted = wanted.into_iter();
-    files.retain(|_| wanted.next().unwrap_or(false));
-    found.left_aside += others - files.len() as u64;
-    // By key first: between `a.jpg` and `a.txt`, a sort of paths would put `a.b/c.jpg`.
-    files.sort_unstable();
-    Ok(files.into_iter().map(|(_, path)| FileMember::new(path, FileBytes::InFolder)).collect())
+    Ok(members)
+}
+
+/// A path up to the first dot of its last part: its key, but for names that are no text.
+fn key_bytes(path: &[u8]) -> &[u8] {
+    let last = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let dot = path[last..].iter().position(|byte| *byte == b'.');
+    &path[..dot.map_or(path.len(), |dot| last + dot)]
 }
 
 /// Whether a file is called as a picture is.

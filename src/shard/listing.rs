@@ -104,22 +104,34 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 /// The files beneath a folder whose names `wanted` takes, at any depth. Links to folders are followed after all that lies there
 /// without them, each folder once: no loop goes on, and what can be reached without a link bears the name of that way.
 pub(super) fn files_beneath(root: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, ShardError> {
-    beneath(root, |path| Ok(wanted(path) && is_file(path)?), false)
+    let mut files = Vec::new();
+    let take = |path: PathBuf| {
+        if wanted(&path) && is_file(&path)? {
+            files.push(path);
+        }
+        Ok(())
+    };
+    beneath(root, take, |_| false)?;
+    Ok(files)
 }
 
-/// The files beneath a folder, whatever they are called and whether or not they can be read, by the same rules.
-pub(super) fn loose_files_beneath(root: &Path) -> Result<Vec<PathBuf>, ShardError> {
-    beneath(root, |_| Ok(true), true)
+/// Shows `take` the files beneath a folder by the same rules, whatever they are called and whether or not they can be read. A link that
+/// leads nowhere is taken for a file if it is called as one, with a dot; another may be of a folder that is not mounted.
+pub(super) fn loose_files_beneath(root: &Path, mut take: impl FnMut(&Path)) -> Result<(), ShardError> {
+    let take = |path: PathBuf| {
+        take(&path);
+        Ok(())
+    };
+    beneath(root, take, |path| path.extension().is_some())
 }
 
-/// `lenient`: a link that leads nowhere is a file.
+/// `is_file`: whether what cannot be looked at is taken for a file.
 fn beneath(
     root: &Path,
-    wanted: impl Fn(&Path) -> Result<bool, ShardError>,
-    lenient: bool,
-) -> Result<Vec<PathBuf>, ShardError> {
-    let (seen, links, files) = (HashSet::new(), VecDeque::new(), Vec::new());
-    let mut beneath = Beneath { wanted, lenient, seen, links, files };
+    take: impl FnMut(PathBuf) -> Result<(), ShardError>,
+    is_file: fn(&Path) -> bool,
+) -> Result<(), ShardError> {
+    let mut beneath = Beneath { take, is_file, seen: HashSet::new(), links: VecDeque::new() };
     // A link back up leads to what is being looked through.
     let whole = std::fs::canonicalize(root).map_err(|source| refused(root, source))?;
     for above in whole.ancestors().skip(1) {
@@ -129,30 +141,33 @@ fn beneath(
     while let Some(link) = beneath.links.pop_front() {
         beneath.look_through(&link)?;
     }
-    Ok(beneath.files)
+    Ok(())
 }
 
-struct Beneath<W> {
-    wanted: W,
-    lenient: bool,
+struct Beneath<T> {
+    take: T,
+    is_file: fn(&Path) -> bool,
     seen: HashSet<(u64, u64)>,
     /// To folders.
     links: VecDeque<PathBuf>,
-    files: Vec<PathBuf>,
 }
 
-impl<W: Fn(&Path) -> Result<bool, ShardError>> Beneath<W> {
+impl<T: FnMut(PathBuf) -> Result<(), ShardError>> Beneath<T> {
     fn look_through(&mut self, folder: &Path) -> Result<(), ShardError> {
         if !self.seen.insert(identity(&metadata(folder)?)) {
             return Ok(());
         }
         for entry in entries_of(folder)? {
+            let is_folder = match entry.is_folder() {
+                Err(_) if (self.is_file)(&entry.path) => false,
+                is_folder => is_folder?,
+            };
             if entry.own.is_dir() {
                 self.look_through(&entry.path)?;
-            } else if entry.is_folder().or_else(|error| if self.lenient { Ok(false) } else { Err(error) })? {
+            } else if is_folder {
                 self.links.push_back(entry.path);
-            } else if (self.wanted)(&entry.path)? {
-                self.files.push(entry.path);
+            } else {
+                (self.take)(entry.path)?;
             }
         }
         Ok(())

@@ -183,8 +183,8 @@ impl ShardSource {
     }
 }
 
-/// What a shard of loose files is called without the number of its part: `photos` of `photos/3-of-16`.
-pub(crate) fn undivided(name: &str) -> &str {
+/// What a shard of loose files is called without the number of its part: `photos` of `photos/3-of-16`. Other names come back whole.
+pub fn undivided(name: &str) -> &str {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match name.rsplit_once('/') {
         Some((before, part)) if part.split_once("-of-").is_some_and(|(at, of)| number(at) && number(of)) => {

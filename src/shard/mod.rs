@@ -48,8 +48,7 @@ pub use guarded::guarded;
 pub use index::content_of;
 pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
 pub use look::EndFrame;
-pub(crate) use loose::undivided;
-pub use loose::{FileBytes, FileMember, Holds, LooseFiles};
+pub use loose::{FileBytes, FileMember, Holds, LooseFiles, undivided};
 pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };

@@ -9,6 +9,7 @@ mod fuzz;
 mod grouping;
 mod headers;
 mod links;
+mod loose;
 mod probes;
 mod sidecars;
 mod stale;
