@@ -4,4 +4,4 @@ mod register;
 
 pub use kit::{demo, edit_record, ground, illustrate, released};
 pub use register::PROGRAM;
-pub use {distinct, imgedit, imgedit_stages, prepare, recap_mask};
+pub use {benchmarks, distinct, edit_bench, edit_bench_stages, imgedit, imgedit_stages, prepare, recap_mask};

@@ -9,10 +9,11 @@ pub static PROGRAM: Program = Program {
     pipelines: &PIPELINES,
 };
 
-static PIPELINES: [&Entry; 4] = [
+static PIPELINES: [&Entry; 5] = [
     // The first is the default: `threshflow run` is `threshflow imgedit run`.
     &imgedit::ENTRY,
     &recap_mask::ENTRY,
     &prepare::ENTRY,
     &distinct::ENTRY,
+    &edit_bench::ENTRY,
 ];

@@ -1,6 +1,7 @@
 //! Progress during a run: a bar on a terminal, or plain lines in a pipe, which come less often with time. It always goes to stderr.
 
 mod held_up;
+mod left;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
@@ -13,6 +14,7 @@ use super::rate::rate;
 use crate::flow::{Counts, Progress, Verdicts};
 use crate::lane::{Lanes, StageStatus};
 use held_up::{HeldUp, Holder};
+use left::{OfLate, left};
 
 /// What a person sees of a run.
 pub(super) struct Display {
@@ -24,7 +26,7 @@ pub(super) struct Display {
     said: Instant,
     words: u32,
     held_up: HeldUp,
-    /// At the beginning and at each of the last words: the rows that were decided, the questions that each stage had answered.
+    /// At the beginning and at each of the last words: the rows that had ended, the questions that each stage had answered.
     samples: VecDeque<Sample>,
     last_waits: (u64, u64),
     shards: usize,
@@ -38,6 +40,13 @@ struct Sample {
     at: Instant,
     rows: usize,
     answered: BTreeMap<&'static str, u64>,
+    /// In USD; `None` where nothing is paid for.
+    cost: Option<f64>,
+}
+
+/// What all stages cost so far.
+fn cost(stages: &[StageStatus]) -> Option<f64> {
+    stages.iter().filter_map(|stage| stage.cost).reduce(|sum, cost| sum + cost)
 }
 
 /// The first words come so often, ...
@@ -81,7 +90,7 @@ impl Display {
             said: now,
             words: 0,
             held_up: HeldUp::default(),
-            samples: VecDeque::from([Sample { at: now, rows: 0, answered: BTreeMap::new() }]),
+            samples: VecDeque::from([Sample { at: now, rows: 0, answered: BTreeMap::new(), cost: None }]),
             last_waits: (0, 0),
             shards,
             looked: now,
@@ -141,12 +150,12 @@ impl Display {
         match &self.bar {
             Some(bar) => {
                 bar.set_length(counts.expected as u64);
-                bar.set_position(counts.decided as u64);
+                bar.set_position(counts.ended as u64);
                 bar.set_message(lines.join("\n"));
             }
             None => {
                 let seconds = self.begin.elapsed().as_secs_f64();
-                let rows = format!("{} of {} rows", counts.decided, counts.expected);
+                let rows = format!("{} of {} rows", counts.ended, counts.expected);
                 crate::note!("{seconds:>6.0} s  {rows}, {}", lines.join(" | "));
             }
         }
@@ -155,7 +164,8 @@ impl Display {
             self.words = self.words.saturating_add(1);
             self.held_up.forget();
             let answered = stages.iter().map(|stage| (stage.name, stage.asked.answered)).collect();
-            self.samples.push_back(Sample { at: self.said, rows: counts.decided, answered });
+            let cost = cost(&stages);
+            self.samples.push_back(Sample { at: self.said, rows: counts.ended, answered, cost });
             if self.samples.len() > WORDS_OF_A_RATE {
                 self.samples.pop_front();
             }
@@ -168,9 +178,18 @@ impl Display {
         if counts.shards < self.shards {
             words.push(format!("{} of {} shards read", counts.shards, self.shards));
         }
-        let decided = |sample: &Sample| counts.decided.saturating_sub(sample.rows) as u64;
-        if let Some(since) = self.samples.front().filter(|sample| decided(sample) > 0) {
-            words.push(rate(decided(since), since.at.elapsed().as_secs_f64(), ""));
+        let ended = |sample: &Sample| counts.ended.saturating_sub(sample.rows) as u64;
+        if let Some(since) = self.samples.front().filter(|sample| ended(sample) > 0) {
+            words.push(rate(ended(since), since.at.elapsed().as_secs_f64(), ""));
+            let spent = cost(stages);
+            let of_late = OfLate {
+                rows: ended(since),
+                time: since.at.elapsed(),
+                cost: spent.unwrap_or(0.0) - since.cost.unwrap_or(0.0),
+            };
+            // How many rows there are is known when all shards are read.
+            let to_come = counts.expected.saturating_sub(counts.ended) as u64;
+            words.extend((counts.shards >= self.shards).then(|| left(to_come, of_late, spent)).flatten());
         }
         words.extend(self.held_up.holder().map(|holder| self.tell_of(&holder, stages)));
         let failed: u64 = stages.iter().map(|stage| stage.asked.failed).sum();

@@ -56,6 +56,8 @@ pub struct Counts {
     pub expected: usize,
     /// Rows that have a verdict.
     pub decided: usize,
+    /// Rows that have come to an end: those that are decided, and those of epochs that are not complete.
+    pub ended: usize,
     /// Rows whose verdict is to be published.
     pub kept: usize,
 }
@@ -459,7 +461,8 @@ impl Verdicts {
     /// ```
     pub fn counts(&self) -> Counts {
         let expected = self.shards.values().map(Slots::len).sum();
-        Counts { shards: self.shards.len(), expected, decided: self.decided, kept: self.kept }
+        let ended = (self.decided + self.coming.len()).saturating_sub(self.leaving.len()).min(expected);
+        Counts { shards: self.shards.len(), expected, decided: self.decided, ended, kept: self.kept }
     }
 }
 

@@ -243,6 +243,11 @@ impl Lanes {
         self.catalogue.names()
     }
 
+    /// The shards of the run, for operators that read other files of a sample than its picture.
+    pub fn shards(&self) -> Arc<Catalogue> {
+        self.catalogue.clone()
+    }
+
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }

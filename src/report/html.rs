@@ -5,7 +5,7 @@ use std::fmt::Write;
 use base64::Engine;
 
 /// Text as it may stand between tags and in quoted attributes. Control characters, which XML forbids, become `�`.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -20,6 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use html::escape;
 pub use labels::{Placed, label_texts, place_labels};
 
 use crate::flow::{DialSpec, Histogram};

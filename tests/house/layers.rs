@@ -28,7 +28,7 @@ const fn pipeline(krate: &'static str) -> Tower {
     Tower { krate, rooms: &[], top: Some(krate), strangers: &[], whole: &[] }
 }
 
-const TOWERS: [Tower; 10] = [
+const TOWERS: [Tower; 12] = [
     Tower {
         krate: "src",
         rooms: ENGINE,
@@ -49,6 +49,8 @@ const TOWERS: [Tower; 10] = [
     pipeline("pipelines"),
     pipeline("pipelines/benchmarks"),
     pipeline("pipelines/distinct"),
+    pipeline("pipelines/edit_bench"),
+    pipeline("pipelines/edit_bench/stages"),
     pipeline("pipelines/imgedit"),
     pipeline("pipelines/imgedit/stages"),
     pipeline("pipelines/kit"),

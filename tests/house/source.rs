@@ -10,7 +10,9 @@ pub struct Source {
 pub type Named = Vec<String>;
 
 /// Crates that lie in the folder of another, the innermost first.
-pub const NESTED: [&str; 7] = [
+pub const NESTED: [&str; 9] = [
+    "pipelines/edit_bench/stages",
+    "pipelines/edit_bench",
     "pipelines/imgedit/stages",
     "pipelines/benchmarks",
     "pipelines/distinct",

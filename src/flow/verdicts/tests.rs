@@ -79,7 +79,7 @@ fn a_row_whose_score_is_no_number_leaves_as_it_came() {
     verdicts.add_kept(id, &[f32::NAN], 1);
     verdicts.complete();
     assert_eq!(verdicts.check(), Ok(()));
-    assert_eq!(verdicts.counts(), Counts { shards: 1, expected: 1, decided: 1, kept: 1 });
+    assert_eq!(verdicts.counts(), Counts { shards: 1, expected: 1, decided: 1, ended: 1, kept: 1 });
     verdicts.add_kept(id, &[f32::NAN], -1);
     verdicts.complete();
     assert_eq!((verdicts.forget(0), verdicts.check()), (Ok(()), Ok(())));
@@ -176,7 +176,10 @@ fn batches_of_changes_in_any_order_leave_what_a_multiset_leaves() {
             }
             assert_eq!(is.len(), ROWS);
             let kept = wanted.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_))).count();
-            assert_eq!(verdicts.counts(), Counts { shards: 1, expected: ROWS, decided: ROWS, kept });
+            assert_eq!(
+                verdicts.counts(),
+                Counts { shards: 1, expected: ROWS, decided: ROWS, ended: ROWS, kept }
+            );
         }
     }
 }

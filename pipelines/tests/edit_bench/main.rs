@@ -1,0 +1,7 @@
+//! `edit_bench` as its users run it: results and editors of their own, a judge behind an address, tables.
+
+mod counts;
+mod desk;
+mod editors;
+mod kills;
+mod reuse;
