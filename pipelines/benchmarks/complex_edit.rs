@@ -26,7 +26,7 @@ pub(crate) static COMPLEX_EDIT: Benchmark = Benchmark {
             range: [0.0, 10.0],
             scores: &["instruction following", "identity preservation"],
             labels: &[&["instruction following"], &["identity preservation"]],
-            upstream: &[("", "ALIGNMENT_PROMPT_W_RUBRIC+PROMPT_TEMPLATE")],
+            upstream: &[("", "prompt_alignment.ALIGNMENT_PROMPT_W_RUBRIC+prompt_alignment.PROMPT_TEMPLATE")],
             ..Ask::ONE_SCORE
         },
         Ask {
@@ -35,7 +35,7 @@ pub(crate) static COMPLEX_EDIT: Benchmark = Benchmark {
             range: [0.0, 10.0],
             scores: &["perceptual quality"],
             labels: &[&["perceptual quality"]],
-            upstream: &[("", "QUALITY_PROMPT_W_RUBRIC")],
+            upstream: &[("", "prompt_quality.PERCEPTUAL_QUALITY_PROMPT_W_RUBRIC_WO_INST")],
             ..Ask::ONE_SCORE
         },
     ],

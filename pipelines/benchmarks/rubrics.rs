@@ -44,27 +44,19 @@ impl Rubrics {
     ///
     /// - JSON, an object of texts by name: `prompts.json` and `judge_prompt.json` of ImgEdit, by edit type.
     /// - Python (`.py`), whose assignments of triple-quoted texts are taken: `vie_prompts.py` of GEdit, `prompts.py` of KRIS, `utils.py` of
-    ///   RISE, `prompt_alignment.py` and `prompt_quality.py` of Complex-Edit. Nothing of it is run.
+    ///   RISE. Nothing of it is run.
+    /// - A folder of Python files, whose texts are `FILE.NAME`: `complex_edit/eval` of Complex-Edit has two of one name.
     /// - Any other text is one rubric for all.
     ///
     /// An error is a file that can't be read or holds none of these.
     pub fn read(path: &Path) -> Result<Rubrics, RubricsError> {
         let error = |what: String| RubricsError(format!("no rubrics from {}: {what}", path.display()));
-        let bytes = std::fs::read(path).map_err(|why| error(format!("it can't be read: {why}")))?;
-        let text = String::from_utf8(bytes).map_err(|why| error(format!("it is not UTF-8 ({why})")))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let python = name.ends_with(".py");
-        let texts = if python {
-            python::texts(text).map_err(error)?
-        } else if name.ends_with(".json") {
-            of_json(text).map_err(error)?
-        } else {
-            BTreeMap::from([(WHOLE.to_owned(), text.to_owned())])
-        };
+        let folder = path.is_dir();
+        let texts = if folder { of_folder(path) } else { of_file(path) }.map_err(error)?;
         match texts.values().all(|text| text.trim().is_empty()) {
             true => Err(error("there is no text in it".into())),
-            false => Ok(Rubrics { name, texts, python }),
+            false => Ok(Rubrics { python: folder || name.ends_with(".py"), name, texts }),
         }
     }
 
@@ -215,6 +207,31 @@ fn gap(text: &str) -> Option<(usize, &'static str)> {
             .find(|gap| text.starts_with(gap.as_str()))?;
         Some((gap.len(), *fact))
     })
+}
+
+fn of_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
+    let bytes = std::fs::read(path).map_err(|why| format!("it can't be read: {why}"))?;
+    let text = String::from_utf8(bytes).map_err(|why| format!("it is not UTF-8 ({why})"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("py") => python::texts(text),
+        Some("json") => of_json(text),
+        _ => Ok(BTreeMap::from([(WHOLE.to_owned(), text.to_owned())])),
+    }
+}
+
+/// The texts of a folder's Python files, each under `FILE.NAME`.
+fn of_folder(path: &Path) -> Result<BTreeMap<String, String>, String> {
+    let mut texts = BTreeMap::new();
+    for entry in std::fs::read_dir(path).map_err(|why| format!("it can't be listed: {why}"))? {
+        let file = entry.map_err(|why| format!("it can't be listed: {why}"))?.path();
+        if file.extension().is_some_and(|ending| ending == "py") {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let of = of_file(&file).map_err(|why| format!("{}: {why}", file.display()))?;
+            texts.extend(of.into_iter().map(|(name, text)| (format!("{stem}.{name}"), text)));
+        }
+    }
+    Ok(texts)
 }
 
 fn of_json(text: &str) -> Result<BTreeMap<String, String>, String> {

@@ -13,10 +13,11 @@ const BETWEEN: [&str; 20] = [
     "score", "scores", "scored", "rating", "rated", "is", "was", "of", "at", "gets", "got", "receives",
     "earns", "a", "an", "the", "grade", "value", "为", "是",
 ];
-const SIGNS: [char; 24] = [
+const SIGNS: [char; 21] = [
     ':', '\u{ff1a}', '=', '-', '\u{2013}', '\u{2014}', '|', '*', '_', '`', '"', '\'', ' ', '\t', '\u{3000}',
-    '>', '\u{2192}', '#', '~', '\u{201c}', '\u{201d}', '[', '{', '\u{3010}',
+    '>', '\u{2192}', '#', '~', '\u{201c}', '\u{201d}',
 ];
+const BRACKETS: [char; 3] = ['[', '{', '\u{3010}'];
 
 /// What was found for each score, each value once.
 struct Found<'a> {
@@ -209,11 +210,21 @@ fn of_line(found: &mut Found<'_>, line: &str, below: &[&str]) -> Result<(), Stri
         }
         // What is said of the next label is no remark on this one.
         let text = labels_in(ask, text).first().map_or(text, |(_, next)| before(ask, text, next));
-        let score =
-            score(ask, text).filter(|_| !negative(behind)).ok_or_else(|| no_score(ask, label, text))?;
-        found.take(label, score);
+        match score(ask, text).filter(|_| !negative(behind)) {
+            Some(score) => found.take(label, score),
+            // `the score 2 people gave`: a label is spoken of.
+            None if !rest.is_empty() && !is_told(&behind[..behind.len() - rest.len()]) => {}
+            None => return Err(no_score(ask, label, text)),
+        }
     }
     Ok(())
+}
+
+/// Whether what stands between a label and a number says that it is its score.
+fn is_told(between: &str) -> bool {
+    let between = between.to_lowercase();
+    between.contains([':', '\u{ff1a}', '=', '|', '\u{2192}', '-', '\u{2013}', '\u{2014}'])
+        || between.split_whitespace().any(|word| BETWEEN.contains(&word) && word != "of" && word != "the")
 }
 
 /// What stands before the label that `next` follows, without what joins the two.
@@ -248,14 +259,19 @@ fn past_between(text: &str) -> &str {
     let mut rest = text;
     loop {
         rest = rest.trim_start_matches(SIGNS);
-        // `(1-5)`, `(out of 5)`: a remark of the label's.
-        if let Some((_, after)) =
-            rest.strip_prefix(['(', '\u{ff08}']).and_then(|it| it.split_once([')', '\u{ff09}']))
-            && after.trim_start_matches(SIGNS).starts_with(|it: char| it.is_numeric())
-        {
+        // `(1-5)`, `[out of 5]`: a remark of the label's.
+        let enclosed =
+            [('(', ')'), ('\u{ff08}', '\u{ff09}'), ('[', ']')].into_iter().find_map(|(open, close)| {
+                let (scale, after) = rest.strip_prefix(open)?.split_once(close)?;
+                let is_scale = scale.contains(|it: char| it.is_alphabetic() || "-\u{2013}~/".contains(it));
+                let number = after.trim_start_matches(SIGNS).starts_with(|it: char| it.is_numeric());
+                (is_scale && number).then_some(after)
+            });
+        if let Some(after) = enclosed {
             rest = after;
             continue;
         }
+        rest = rest.trim_start_matches(BRACKETS).trim_start_matches(SIGNS);
         let word = BETWEEN.iter().find(|word| {
             let head = rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
             let ends = |it: char| it.is_alphabetic() && it.is_ascii();

@@ -56,6 +56,21 @@ fn python_files_are_read_as_python_reads_them() {
     let told = rubrics.text(kris.ask("knowledge").expect("an ask"), &item("kris", "A")).expect_err("none");
     assert!(told.to_string().contains("\"knowledge\""), "{told}");
     assert!(read("p.py", "a = \"\"\"x").expect_err("no end").contains("has no end"));
+    assert!(read("p.py", "a = 3\n").expect_err("none").contains("no text"));
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [
+        (
+            "prompt_alignment.py",
+            "ALIGNMENT_PROMPT_W_RUBRIC = \"\"\"one\"\"\"\nPROMPT_TEMPLATE = \"\"\"of {instruction}\"\"\"\n",
+        ),
+        ("prompt_quality.py", "PROMPT_TEMPLATE = \"\"\"other\"\"\"\n"),
+        ("x.txt", ""),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let complex = by_name("complex-edit").expect("complex-edit");
+    let text = Rubrics::read(folder.path()).expect("read").text(&complex.asks[0], &item("complex-edit", "A"));
+    assert_eq!(text.as_deref(), Ok("one\nof A"));
     let gedit = by_name("gedit").expect("gedit");
     let parts = "_context_no_delimit = \"\"\"one\"\"\"\n_prompts_0shot_rule_PQ = \"\"\"two\"\"\"\n";
     let text = read("vie_prompts.py", parts).expect("read").text(&gedit.asks[1], &item("gedit", "A"));

@@ -146,3 +146,52 @@ fn no_answer_whatever_makes_the_reader_fail() {
         }
     }
 }
+
+#[test]
+fn prose_that_speaks_of_a_score_is_no_score() {
+    let cases = [
+        ("The score 2 people gave is unknown. Score: 4", some(&[4.0])),
+        ("Overall, 2 hats were added. Score: 3/5", some(&[3.0])),
+        ("Scoring by the rubric: 1 (Poor) would be harsh. Score - 3", some(&[3.0])),
+        ("I give it a score of 3.", some(&[3.0])),
+        ("Score: 4, 5", None),
+        ("Score: 4 \u{2192} 3", None),
+        ("Score: 3 to 4", None),
+        ("Overall: 4\nScore: 3", None),
+        ("Overall: 4\nScore: 4", some(&[4.0])),
+        ("{\"score\": 4}", some(&[4.0])),
+        ("{\"Score\": \"4/5\", \"reason\": \"x\"}", some(&[4.0])),
+        ("{\"score\": true}", None),
+        ("4/5", some(&[4.0])),
+        ("45", None),
+        ("评分：4", some(&[4.0])),
+    ];
+    for (answer, ours) in cases {
+        assert_eq!(both("imgedit-uge", "score", answer)[0], ours, "{answer}");
+    }
+    let basic = [
+        (
+            "Prompt Compliance (1-5): 4\nVisual Naturalness (out of 5): 3\nPhysical & Detail Integrity [1-5]: 2",
+            some(&[4.0, 3.0, 2.0]),
+        ),
+        (
+            "1) Prompt Compliance = 4, 2) Visual Naturalness = 3, 3) Physical & Detail Integrity = 2",
+            some(&[4.0, 3.0, 2.0]),
+        ),
+        (
+            "PROMPT COMPLIANCE: 4\nvisual_naturalness: 3\nPhysical and Detail Integrity score: 2",
+            some(&[4.0, 3.0, 2.0]),
+        ),
+        (
+            "{\"Prompt Compliance\": {\"score\": 4, \"reason\": \"x\"}, \"Visual Naturalness\": {\"score\": 3}, \"Physical & Detail Integrity\": {\"score\": 2}}",
+            some(&[4.0, 3.0, 2.0]),
+        ),
+        (
+            "Prompt Compliance: 4\nVisual Naturalness: 3\nPhysical & Detail Integrity: 2\n\nThe prompt compliance of 4 reflects the hat.",
+            some(&[4.0, 3.0, 2.0]),
+        ),
+    ];
+    for (answer, ours) in basic {
+        assert_eq!(both("imgedit-basic", "score", answer)[0], ours, "{answer}");
+    }
+}
