@@ -152,7 +152,7 @@ fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<SampleA
     for source in options.source.find()?.shards {
         let shard = catalogue.load(&source)?;
         for (member, sample) in shard.index.samples.iter().enumerate() {
-            if sample.picture.is_ok() && places.len() < options.pictures {
+            if sample.picture.is_ok() && places.len() < options.at_most {
                 places.push((shard.clone(), member as u32));
             }
         }

@@ -219,7 +219,7 @@ pub struct BenchOptions {
     pub source: SourceOptions,
     /// The most pictures on which decoding and the model are measured alone; the run from end to end takes all pictures
     #[arg(long, default_value_t = 1000)]
-    pub pictures: usize,
+    pub at_most: usize,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
