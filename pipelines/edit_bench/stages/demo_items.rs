@@ -103,7 +103,7 @@ impl Things {
     /// Where nothing stands: a square as large as a thing, as far from all things as can be.
     fn free(&self) -> Option<GrayImage> {
         let side = SIZE.1 / 5;
-        let corners =
+        let mut corners =
             (0..SIZE.1 - side).step_by(16).flat_map(|y| (0..SIZE.0 - side).step_by(16).map(move |x| (x, y)));
         let clear = |&(x, y): &(u32, u32)| {
             let [left, top, right, bottom] =
@@ -113,7 +113,7 @@ impl Things {
             };
             !self.truth.objects.iter().any(|thing| meets(thing.bounds))
         };
-        let (x, y) = corners.filter(clear).next_back()?;
+        let (x, y) = corners.rfind(clear)?;
         let inside = |at: u32, from: u32| (from..from + side).contains(&at);
         Some(GrayImage::from_fn(SIZE.0, SIZE.1, |px, py| {
             image::Luma([if inside(px, x) && inside(py, y) { 255 } else { 0 }])
