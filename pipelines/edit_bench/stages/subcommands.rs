@@ -80,20 +80,16 @@ struct SheetOptions {
 
 /// For [`App::subcommands`](threshflow::cli::App::subcommands).
 pub fn subcommands() -> Vec<Command> {
-    let table = Command::new("table")
-        .about("Every run side by side, with intervals, counts, and the hashes of items and rubrics");
-    let compare = Command::new("compare")
-        .about("Two runs, paired by item: what got better or worse, and whether it is chance");
-    let sheet = Command::new("sheet").about(
-        "The sheet for people: a page with every turn's pictures, to be answered by yes or no, and as CSV",
-    );
-    let agreement = Command::new("agreement")
-        .about("How a judge agrees with people's scores (a CSV), by type; of turns, how raters agree with each other");
+    // Told last: what a group of flags is documented as would stand there else.
     vec![
-        TableOptions::augment_args(table),
-        CompareOptions::augment_args(compare),
-        SheetOptions::augment_args(sheet),
-        agreement::AgreementOptions::augment_args(agreement),
+        TableOptions::augment_args(Command::new("table"))
+            .about("Every run side by side, with intervals, counts, and the hashes of items and rubrics"),
+        CompareOptions::augment_args(Command::new("compare"))
+            .about("Two runs, paired by item: what got better or worse, and whether it is chance"),
+        SheetOptions::augment_args(Command::new("sheet"))
+            .about("The sheet for people: a page with every turn's pictures, to be answered by yes or no, and as CSV"),
+        agreement::AgreementOptions::augment_args(Command::new("agreement"))
+            .about("How a judge agrees with people's scores (a CSV), by type; of turns, how raters agree with each other"),
     ]
 }
 
