@@ -155,7 +155,7 @@ fn made(tables: &Tables) -> String {
 }
 
 /// A text in a cell: on one line, its bars and marks being text.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().flat_map(|it| if "|<*_`\\".contains(it) { vec!['\\', it] } else { vec![it] }).collect()
 }

@@ -117,3 +117,61 @@ fn csv_and_json_have_the_same_numbers() {
 }
 
 const BY_ITEMS_: &str = crate::BY_ITEMS;
+
+#[test]
+fn comparisons_list_what_got_worse_and_better() {
+    let a = [judged("1", "add", [5, 5, 5]), judged("2", "add", [2, 2, 2]), judged("3|x", "style", [3, 3, 3])];
+    let b = [
+        judged("1", "add", [4, 4, 4]),
+        judged("2", "add", [5, 5, 5]),
+        judged("3|x", "style", [3, 3, 3]),
+        judged("4", "add", [1, 1, 1]),
+    ];
+    let it = crate::Comparison::of(basic(), &a, &b, Counting::default());
+    let text = it.markdown("A", "B", 10);
+    for line in [
+        "> **Warning:** the items differ in 1: 0 are only in the first, 1 only in the second, and 0 have another prompt, type or fact under the same key. Their totals don't compare; judge both on one file of items.",
+        "| items | pairs | B better | B worse | same | mean difference | p |",
+        "| style | 1 | 0 | 0 | 1 | 0.00 [0.00, 0.00] | 1.000 |",
+        "| 1 | 5.00 | 4.00 | -1.00 |",
+        "| 2 | 2.00 | 5.00 | 3.00 |",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+    assert!(text.find("| worse |") < text.find("| better |"), "{text}");
+    assert_eq!(it.markdown("A", "B", 0).matches("better").count(), 1);
+    assert_eq!(
+        it.csv("A", "B"),
+        "key,A,B,difference\n1,5.00,4.00,-1.00\n3|x,3.00,3.00,0.00\n2,2.00,5.00,3.00\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&it.json("A", "B")).expect("JSON");
+    assert_eq!(json["comparison"]["all"]["n"], 3);
+    assert_eq!(json["comparison"]["pairs"][0]["key"], "1");
+}
+
+#[test]
+fn agreement_and_turns_are_shown() {
+    let people = crate::People::read("key,score\n1,5\n2,3\n3,1\n").expect("read");
+    let judged =
+        [judged("1", "add", [5, 5, 5]), judged("2", "add", [3, 3, 3]), judged("3", "style", [1, 1, 1])];
+    let of = crate::graded("m", basic(), &judged, Counting::default());
+    let it = crate::Agreement::of(&of, &people).expect("in common");
+    let text = it.markdown("J");
+    assert!(text.lines().any(|line| line.starts_with("| all | 3 | 1.00 [1.00, 1.00] |")), "{text}");
+    assert!(text.lines().any(|line| line == "| style | 1 | - | - | - | - |"), "{text}");
+    assert!(it.json("J").contains("\"format\": \"threshflow benchmark agreement/1\""));
+
+    let turns: Vec<crate::Turn> = [1, 2]
+        .map(|turn| crate::Turn { key: "k".into(), turn, category: "c".into(), prompt: "p".into() })
+        .into();
+    let votes = crate::votes("key,turn,rater,verdict\nk,1,A,yes\nk,1,B,no\n", &turns).expect("read");
+    let text = crate::TurnTotals::of(&turns, &votes, crate::Chain::Each).markdown("people");
+    assert!(
+        text.lines().any(|line| line == "| c | 50 % (1 turns, 2 votes) | 50 % (1 turns, 2 votes) | - |"),
+        "{text}"
+    );
+    assert!(text.contains("1 turns have no verdict"), "{text}");
+    assert!(
+        crate::RatersAgree::of(&votes).markdown().contains("Cohen's kappa of A and B: 0.00 over 1 turns")
+    );
+}

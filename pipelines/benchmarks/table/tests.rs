@@ -234,6 +234,20 @@ fn rises_weights_and_accuracy() {
 }
 
 #[test]
+fn a_score_that_is_missing_does_not_make_another_formula() {
+    let benchmark = by_name("rise").expect("rise");
+    let asks = ["consistency", "reasoning", "plausibility"].map(str::to_owned).to_vec();
+    let answers = vec![
+        answer("consistency", "none"),
+        answer("reasoning", "Final Score: 5"),
+        answer("plausibility", "Final Score: 5"),
+    ];
+    let judged = Judged { item: Item { asks, ..item("a", "x") }, lacks: None, answers };
+    let it = score(benchmark, &judged, Counting::default());
+    assert_eq!((it.score, it.accuracy, it.without), (None, None, Some(Without::Unread)));
+}
+
+#[test]
 fn kris_means_are_over_the_dimensions_that_an_item_has() {
     let benchmark = by_name("kris").expect("kris");
     let one = |key: &str, asks: &[&str], answers: &[(&str, &str)]| Judged {

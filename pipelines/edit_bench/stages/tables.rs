@@ -183,33 +183,3 @@ fn left_out([a, b]: [&str; 2], comparison: &Comparison) -> String {
         comparison.scored_in_neither
     )
 }
-
-/// The same for a terminal.
-pub fn compared_text(names: [&str; 2], comparison: &Comparison) -> String {
-    let shown = compared(names, comparison);
-    let cell = |cell: &Cell| match cell.small.as_str() {
-        "" => cell.text.clone(),
-        small => format!("{} ({small})", cell.text),
-    };
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = format!("# {}\n\n", shown.title);
-    for warning in &shown.warnings {
-        text += &format!("> **Warning.** {warning}\n\n");
-    }
-    text += &line(shown.columns.clone());
-    text += &line(shown.columns.iter().map(|_| "---".to_owned()).collect());
-    for row in &shown.rows {
-        text += &line(row.iter().map(cell).collect());
-    }
-    text += &format!("\n{}\n", shown.said.join(" "));
-    let told = |what: &str, pairs: Vec<String>| match pairs.is_empty() {
-        true => String::new(),
-        false => format!("\n{what}: {}\n", pairs.join(", ")),
-    };
-    const MOST: usize = 10;
-    let one = |pair: &benchmarks::Pair| format!("{} ({} to {})", pair.key, two(pair.a), two(pair.b));
-    let worse = comparison.pairs.iter().filter(|pair| pair.difference() < 0.0).take(MOST).map(one).collect();
-    let better =
-        comparison.pairs.iter().rev().filter(|pair| pair.difference() > 0.0).take(MOST).map(one).collect();
-    text + &told("Worst for the second", worse) + &told("Best for the second", better)
-}
