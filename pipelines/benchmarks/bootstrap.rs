@@ -96,11 +96,15 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     low + (high - low) * place.fract()
 }
 
+/// What [`two_sided`] needs.
+const LEAST_DIFFERENCES: usize = 10;
+
 /// How likely a mean difference as far from 0 as this one is where there is none, on either side: the share of resamples of the centred
-/// differences whose mean is as far from 0, (1 + number) / (1 + resamples), which is never 0.
+/// differences whose mean is as far from 0, (1 + number) / (1 + resamples), which is never 0. `None` of fewer than ten differences: so few
+/// know too little of how far they spread, and any p would be too small.
 pub(crate) fn two_sided(differences: &[f64]) -> Option<f64> {
     let n = differences.len();
-    if n == 0 {
+    if n < LEAST_DIFFERENCES {
         return None;
     }
     let mean = differences.iter().sum::<f64>() / n as f64;

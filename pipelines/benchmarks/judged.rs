@@ -32,6 +32,6 @@ pub struct Answer {
 pub enum Said {
     /// Its answer.
     Text(String),
-    /// A refusal of the judge, or of a filter before it: no score.
+    /// Why there is no answer. By `content_filter` and `model_declined` the judge refused, or a filter before it.
     Refused { class: String, message: String },
 }

@@ -55,6 +55,10 @@ pub enum Without {
     Unasked,
 }
 
+/// Where there is no answer, the classes by which the judge, or a filter before it, refused. By any other the answer is not there for
+/// another reason, such as `answer_cut`, and counts as unread.
+const REFUSALS: [&str; 2] = ["content_filter", "model_declined"];
+
 /// What was read of the answers to an item in one pass: by ask, in the benchmark's order.
 type Pass = Vec<Option<Vec<f64>>>;
 
@@ -111,8 +115,12 @@ impl ItemScore {
         counting: Counting,
     ) -> Option<Vec<f64>> {
         let text = match &answer.said {
-            Said::Refused { class, .. } => {
+            Said::Refused { class, .. } if REFUSALS.contains(&class.as_str()) => {
                 *self.refusals.entry(class.clone()).or_default() += 1;
+                return None;
+            }
+            Said::Refused { class, message } => {
+                self.unread.push((answer.ask.clone(), answer.pass, format!("{class}: {message}")));
                 return None;
             }
             Said::Text(text) => text,

@@ -44,7 +44,7 @@ fn every_item_is_counted_once_and_a_refusal_is_no_score() {
             "add",
             vec![text(1, &lines([5, 4, 3])), text(2, &lines([4, 4, 4])), refused(3, "content_filter")],
         ),
-        judged("b", "add", vec![refused(1, "content_filter"), refused(2, "judge_declined")]),
+        judged("b", "add", vec![refused(1, "content_filter"), refused(2, "model_declined")]),
         judged("c", "add", vec![text(1, "no numbers"), refused(2, "content_filter")]),
         judged("d", "style", vec![text(1, &lines([1, 5, 5]))]),
         lacking,
@@ -58,7 +58,7 @@ fn every_item_is_counted_once_and_a_refusal_is_no_score() {
         row.n,
         row.scored + row.refused + row.unread + row.unasked + row.lacking.values().sum::<usize>()
     );
-    let refusals = [("content_filter".to_owned(), 3), ("judge_declined".to_owned(), 1)];
+    let refusals = [("content_filter".to_owned(), 3), ("model_declined".to_owned(), 1)];
     assert_eq!(row.refusals, BTreeMap::from(refusals));
     assert_eq!((row.answers, row.unread_answers, row.rule_breaking), (8, 1, 1));
     // a: 4 in both passes; d: 11 / 3.
@@ -67,6 +67,11 @@ fn every_item_is_counted_once_and_a_refusal_is_no_score() {
     assert_eq!(table.groups["type"]["add"].n, 3);
     assert_eq!(table.groups["type"]["style"].lacking["missing_result"], 1);
     assert_eq!(table.items[0].passes, BTreeMap::from([(1, Some(4.0)), (2, Some(4.0)), (3, None)]));
+
+    // What is no refusal is not called one.
+    let cut = [judged("a", "add", vec![refused(1, "answer_cut")])];
+    let row = basic(&cut, Counting::default()).all.row;
+    assert_eq!((row.n, row.refused, row.unread, row.refusals.len()), (1, 0, 1, 0));
 
     let mut turned = all.to_vec();
     turned.reverse();

@@ -4,9 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use benchmarks::{
-    Agreement, Chain, Estimate, Measures, People, RatersAgree, TurnTotals, graded, judge_agrees,
-};
+use benchmarks::{Agreement, Chain, People, RatersAgree, TurnTotals, graded, judge_agrees};
 use serde_json::json;
 use threshflow::cli::{Failure, print_json};
 
@@ -84,35 +82,9 @@ fn scores(options: &AgreementOptions, runs: &[Loaded], texts: &[String]) -> Resu
     }
     let agreement = Agreement::of(&judge, &people).map_err(usage)?;
     let by = runs.first().map_or("", |run| run.about.judge.as_str());
-    if options.json {
-        return print_json(&json!({ "judge": by, "agreement": agreement }));
-    }
-    threshflow::say!(
-        "# {by} and people\n\n| items | n | Spearman | Kendall's tau-b | Pearson | pairwise accuracy |\n| --- | --- | --- | --- | --- | --- |"
-    );
-    let line = |name: &str, it: &Measures| {
-        let [a, b, c, d] = [it.spearman, it.kendall, it.pearson, it.pairwise].map(estimate);
-        threshflow::say!("| {name} | {} | {a} | {b} | {c} | {d} |", it.n);
-    };
-    line("all", &agreement.all);
-    for (name, it) in &agreement.types {
-        line(name, it);
-    }
-    threshflow::say!(
-        "\n{} rows of people; {} of their items have no score of the judge; {} items that the judge scored, people did not.",
-        agreement.rows,
-        agreement.only_people.len(),
-        agreement.only_judge
-    );
+    let text = if options.json { agreement.json(by) } else { agreement.markdown(by) };
+    threshflow::say!("{}", text.trim_end());
     Ok(())
-}
-
-fn estimate(estimate: Option<Estimate>) -> String {
-    match estimate {
-        None => "-".to_owned(),
-        Some(Estimate { value, interval: None }) => format!("{value:.2}"),
-        Some(Estimate { value, interval: Some([low, high]) }) => format!("{value:.2} [{low:.2}, {high:.2}]"),
-    }
 }
 
 fn turns(options: &AgreementOptions, runs: &[Loaded], texts: &[String]) -> Result<(), Failure> {
@@ -141,41 +113,14 @@ fn turns(options: &AgreementOptions, runs: &[Loaded], texts: &[String]) -> Resul
             "judge": { "name": run.about.judge, "opinion": judged, "turns": both, "kappa": kappa },
         }));
     }
-    let share = |yes: Option<f64>| yes.map_or("-".to_owned(), |yes| format!("{:.1} %", yes * 100.0));
-    let number = |kappa: Option<f64>| kappa.map_or("-".to_owned(), |kappa| format!("{kappa:.2}"));
-    threshflow::say!(
-        "# {}, {}\n\n| turns | people: yes | people: yes, and all before | opinion of {} |\n| --- | --- | --- | --- |",
-        run.about.benchmark,
-        run.about.name,
-        run.about.judge
-    );
-    threshflow::say!(
-        "| all | {} | {} | {} |",
-        share(each.all.yes),
-        share(unbroken.all.yes),
-        share(judged.all.yes)
-    );
-    for (turn, of) in &each.by_turn {
-        let also = |totals: &TurnTotals| share(totals.by_turn.get(turn).and_then(|it| it.yes));
-        threshflow::say!("| turn {turn} | {} | {} | {} |", share(of.yes), also(&unbroken), also(&judged));
+    for totals in [each, unbroken] {
+        threshflow::say!("{}", totals.markdown("people"));
     }
-    for (category, of) in &each.by_category {
-        let also = |totals: &TurnTotals| share(totals.by_category.get(category).and_then(|it| it.yes));
-        threshflow::say!("| {category} | {} | {} | {} |", share(of.yes), also(&unbroken), also(&judged));
-    }
+    threshflow::say!("{}", raters.markdown());
+    let kappa = kappa.map_or_else(|| "not defined".to_owned(), |kappa| format!("{kappa:.2}"));
     threshflow::say!(
-        "\nOf {} turns, {} have no vote. Fleiss' kappa of the raters: {}, over {} turns.",
-        turns.len(),
-        each.without,
-        number(raters.fleiss),
-        raters.turns
-    );
-    for (one, other, n, kappa) in &raters.cohen {
-        threshflow::say!("Cohen's kappa of {one} and {other}: {}, over {n} turns.", number(*kappa));
-    }
-    threshflow::say!(
-        "Cohen's kappa of the judge and the people's majority: {}, over {both} turns. A judge's opinion is no rating of a person.",
-        number(kappa)
+        "{}\nCohen's kappa of the judge and the people's majority: {kappa}, over {both} turns. This is a model's opinion, and no person's rating.",
+        judged.markdown(&run.about.judge).trim_end()
     );
     Ok(())
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use benchmarks::{Comparison, Counting};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use serde_json::json;
-use threshflow::cli::{Failure, print_json};
+use threshflow::cli::Failure;
 
 use crate::bench::{self, Loaded};
 use crate::runs::{CountingArgs, named_run, run_of, runs};
@@ -120,6 +119,9 @@ pub fn table_of(folder: &Path, page: Option<&Path>) -> Result<(), Failure> {
     tell_table(&runs, Counting::default(), Format::Markdown, page.map(|path| (path, PAGE_ITEMS)))
 }
 
+/// The most items that `compare` lists of either end.
+const LISTED: usize = 10;
+
 /// The most items of a benchmark on a page, if nothing else is said.
 const PAGE_ITEMS: usize = 200;
 
@@ -164,9 +166,7 @@ fn compare(options: &CompareOptions) -> Result<(), Failure> {
         benchmarks::Tables { entries: vec![tables::entry(a, counting)?, tables::entry(b, counting)?] }
             .warnings();
     if options.json {
-        print_json(
-            &json!({ "a": options.a, "b": options.b, "warnings": warnings, "comparison": comparison }),
-        )?;
+        threshflow::say!("{}", comparison.json(&options.a, &options.b).trim_end());
     } else {
         for warning in warnings
             .iter()
@@ -174,7 +174,7 @@ fn compare(options: &CompareOptions) -> Result<(), Failure> {
         {
             threshflow::say!("> **Warning.** {warning}\n");
         }
-        threshflow::say!("{}", tables::compared_text(names, &comparison).trim_end());
+        threshflow::say!("{}", comparison.markdown(&options.a, &options.b, LISTED).trim_end());
     }
     let Some(path) = &options.page else { return Ok(()) };
     let mut shown = tables::compared(names, &comparison);
