@@ -94,15 +94,33 @@ impl Rubrics {
         self.texts.keys().map(String::as_str)
     }
 
-    /// Which rubrics the items want and this has not, each with the number of items; and an error for the first item whose gaps can't be
-    /// filled. `Ok` where every item can be asked about.
+    /// Which rubrics the items want and this has not, each with the number of items; an error for the first item whose gaps can't be
+    /// filled; an error for a rubric of ImgEdit's that doesn't tell the instruction, and for one text where the asks are several and
+    /// differ. `Ok` where every item can be asked about.
     pub fn missing(&self, benchmark: &Benchmark, items: &Items) -> Result<(), RubricsError> {
+        let first = &benchmark.asks[0];
+        let differ = benchmark.asks.iter().any(|ask| ask.parts != first.parts || ask.scores != first.scores);
+        if differ && self.texts.contains_key(WHOLE) {
+            let asks: Vec<&str> = benchmark.asks.iter().map(|ask| ask.name).collect();
+            return Err(RubricsError(format!(
+                "{} is one text, and {} asks {}: give JSON, an object of texts by these names",
+                self.name,
+                benchmark.name,
+                asks.join(", ")
+            )));
+        }
         let mut missing: BTreeMap<String, usize> = BTreeMap::new();
         let mut unfilled = None;
         for item in &items.items {
             for ask in benchmark.asks_of(item) {
                 match self.raw(ask, item) {
                     Err(_) => *missing.entry(wanted(ask, item)).or_default() += 1,
+                    Ok(raw) if ask.name == Ask::ONE_SCORE.name && !tells_the_prompt(&raw) => {
+                        unfilled.get_or_insert(RubricsError(format!(
+                            "the rubric of {:?} in {} has no <edit_prompt>: a judge would not be told what was asked for",
+                            item.rubric, self.name
+                        )));
+                    }
                     Ok(raw) => unfilled = unfilled.or(self.filled(&raw, ask, item).err()),
                 }
             }
@@ -197,6 +215,11 @@ impl Rubrics {
 
 fn wanted(ask: &Ask, item: &Item) -> String {
     if ask.name == Ask::ONE_SCORE.name { format!("{:?}", item.rubric) } else { format!("{:?}", ask.name) }
+}
+
+/// Whether one of a text's gaps is the prompt.
+fn tells_the_prompt(text: &str) -> bool {
+    text.match_indices(['<', '{']).any(|(at, _)| gap(&text[at..]).is_some_and(|(_, fact)| fact == "prompt"))
 }
 
 /// The gap that a text opens with: its length, and the fact that fills it.

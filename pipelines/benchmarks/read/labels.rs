@@ -23,9 +23,15 @@ const BRACKETS: [char; 3] = ['[', '{', '\u{3010}'];
 struct Found<'a> {
     ask: &'a Ask,
     values: Vec<Vec<f64>>,
+    /// Why a number behind a label within a sentence is none, of each label. It counts where the label has no score elsewhere.
+    wrong: Vec<Option<String>>,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    fn new(ask: &'a Ask) -> Self {
+        Found { ask, values: vec![Vec::new(); ask.labels.len()], wrong: vec![None; ask.labels.len()] }
+    }
+
     fn take(&mut self, label: usize, value: f64) {
         if !self.values[label].contains(&value) {
             self.values[label].push(value);
@@ -39,7 +45,10 @@ impl Found<'_> {
         for (at, values) in self.values.iter().enumerate() {
             match values.as_slice() {
                 [score] => scores.push(*score),
-                [] => return Err(format!("{:?} has no score in it", name(at))),
+                [] => {
+                    let wrong = self.wrong[at].clone();
+                    return Err(wrong.unwrap_or_else(|| format!("{:?} has no score in it", name(at))));
+                }
                 several => return Err(format!("{:?} has several scores, {several:?}", name(at))),
             }
         }
@@ -79,7 +88,7 @@ fn spellings(names: &[&str]) -> Vec<String> {
 }
 
 fn of_object(ask: &Ask, object: &Map<String, Value>) -> Result<Vec<f64>, String> {
-    let mut found = Found { ask, values: vec![Vec::new(); ask.labels.len()] };
+    let mut found = Found::new(ask);
     for (key, value) in object {
         let Some(label) = label_of(ask, key) else { continue };
         let text = match value {
@@ -142,7 +151,7 @@ fn score(ask: &Ask, text: &str) -> Option<f64> {
 
 /// Scores of a text that is no JSON.
 fn of_text(ask: &Ask, said: &str) -> Result<Vec<f64>, String> {
-    let mut found = Found { ask, values: vec![Vec::new(); ask.labels.len()] };
+    let mut found = Found::new(ask);
     if ask.labels.len() == 1
         && let Some(score) = score(ask, said.trim())
     {
@@ -199,7 +208,9 @@ fn cells_of_row<'a>(ask: &Ask, line: &'a str) -> Option<(usize, &'a str)> {
 /// Every label in a line, and the number behind it; where the line ends with the label, the number may open the next.
 fn of_line(found: &mut Found<'_>, line: &str, below: &[&str]) -> Result<(), String> {
     let ask = found.ask;
-    for (label, behind) in labels_in(ask, line) {
+    for (at, (label, behind)) in labels_in(ask, line).into_iter().enumerate() {
+        // Behind marks and numbers of lists.
+        let leads = at == 0 && leads(ask, line);
         let rest = past_between(behind);
         let next = || below.iter().map(|line| line.trim()).find(|line| !line.is_empty()).unwrap_or_default();
         let text = if rest.is_empty() { past_between(next()) } else { rest };
@@ -214,10 +225,17 @@ fn of_line(found: &mut Found<'_>, line: &str, below: &[&str]) -> Result<(), Stri
             Some(score) => found.take(label, score),
             // `the score 2 people gave`: a label is spoken of.
             None if !rest.is_empty() && !is_told(&behind[..behind.len() - rest.len()]) => {}
-            None => return Err(no_score(ask, label, text)),
+            None if leads => return Err(no_score(ask, label, text)),
+            None => found.wrong[label] = Some(no_score(ask, label, text)),
         }
     }
     Ok(())
+}
+
+/// Whether a label stands at the beginning of a line, behind marks and numbers of lists.
+fn leads(ask: &Ask, line: &str) -> bool {
+    let begins = line.trim_start_matches(|it: char| !it.is_alphabetic());
+    names_at(ask, begins).is_some()
 }
 
 /// Whether what stands between a label and a number says that it is its score.

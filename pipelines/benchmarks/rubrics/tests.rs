@@ -36,6 +36,14 @@ fn a_fork_whose_types_the_rubrics_lack_is_told_with_how_many() {
     assert!(told.contains("\"alter\" (2 items)") && told.contains("adjust"), "{told}");
     let there = Items { items: vec![item("add", "p")], ..items };
     assert_eq!(rubrics.missing(basic, &there), Ok(()));
+    let untold = read("p.json", r#"{"add": "Grade it. [edit_prompt]"}"#).expect("read");
+    let told = untold.missing(basic, &there).expect_err("no gap").to_string();
+    assert!(told.contains("\"add\"") && told.contains("<edit_prompt>"), "{told}");
+    let one = read("p.md", "Grade <edit_prompt>.").expect("read");
+    assert_eq!(one.missing(basic, &there), Ok(()));
+    let gedit = by_name("gedit").expect("gedit");
+    let told = one.missing(gedit, &there).expect_err("two asks").to_string();
+    assert!(told.contains("asks sc, pq"), "{told}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn all() -> Vec<Judged> {
 
 /// Upstream's two scripts on its own file, as rules: entries that are no text are passed over, at which its own ends.
 const SCRIPT: &str = r#"
-import json, sys
+import functools, json, operator, sys
 given = json.load(sys.stdin)
 def average(entry):
     scores = []
@@ -55,7 +55,7 @@ averages = {k: v for k, v in averages.items() if v is not None}
 types = {}
 for key, score in averages.items():
     types.setdefault(given['types'][key], []).append(score)
-types = {k: round(sum(v) / len(v), 2) for k, v in types.items()}
+types = {k: round(functools.reduce(operator.add, v, 0) / len(v), 2) for k, v in types.items()}
 print(json.dumps([json.dumps(given['result'], indent=4), json.dumps(averages, indent=2), json.dumps(types, indent=2)]))
 "#;
 
@@ -71,9 +71,28 @@ fn the_files_are_pythons_byte_for_byte() {
         files.result
     );
 
+    agree_with_python(&all(), files);
+
+    // Means of every kind, and types of every size.
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut many = Vec::new();
+    for group in 0..60 {
+        for at in 0..random.usize(1..25) {
+            let [one, two, three] = [0; 3].map(|_: u8| random.u8(1..=5));
+            let lines = format!(
+                "Prompt Compliance: {one}\nVisual Naturalness: {two}\nPhysical & Detail Coherence: {three}"
+            );
+            many.push(judged(&format!("{group} {at}"), &group.to_string(), text(&lines)));
+        }
+    }
+    let files = UpstreamFiles::of(benchmark, &many, 1, Counting { parser: Parser::Upstream, clamp: false });
+    agree_with_python(&many, files);
+}
+
+fn agree_with_python(judged: &[Judged], files: UpstreamFiles) {
     let result: serde_json::Value = serde_json::from_str(&files.result).expect("JSON");
     let types: serde_json::Map<String, serde_json::Value> =
-        all().iter().map(|it| (it.item.key.clone(), it.item.groups["type"].clone().into())).collect();
+        judged.iter().map(|it| (it.item.key.clone(), it.item.groups["type"].clone().into())).collect();
     let input = serde_json::json!({"result": result, "types": types}).to_string();
     let started =
         Command::new("python3").args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
