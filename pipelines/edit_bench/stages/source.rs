@@ -55,6 +55,8 @@ pub fn shard(args: &Args, items: &Items) -> Result<ShardSource, Failure> {
             None => Vec::new(),
         };
         with_results += usize::from(!found.is_empty());
+        // Nobody can be asked about an item that lacks something: it is a sample without a picture, and counts so.
+        let picture = (!items.lacks.contains_key(&item.key)).then_some(picture.as_path());
         add(&mut members, item, (picture, reference.as_deref()), found)?;
     }
     if let (Some(folder), 0) = (&args.results, with_results) {
@@ -103,7 +105,7 @@ pub fn encoded(key: &str) -> String {
 fn add(
     members: &mut Vec<FileMember>,
     item: &Item,
-    (picture, reference): (&Path, Option<&Path>),
+    (picture, reference): (Option<&Path>, Option<&Path>),
     results: Vec<PathBuf>,
 ) -> Result<(), Failure> {
     let name = encoded(&item.key);
@@ -113,7 +115,7 @@ fn add(
     };
     let file = |path: &Path| FileBytes::File(path.to_path_buf());
     push("json", FileBytes::Text(json.into()));
-    if picture.is_file() {
+    if let Some(picture) = picture.filter(|path| path.is_file()) {
         let extension = picture.extension().map(|it| it.to_string_lossy().to_lowercase());
         push(extension.as_deref().unwrap_or("jpg"), file(picture));
     }
@@ -123,7 +125,8 @@ fn add(
     if let Some(plan) = &item.plan {
         // Only the demo's items have a plan. The second frame of its films lies beside them.
         push(DEMONSTRATION, FileBytes::Text(Arc::from(&b""[..])));
-        if plan.get("film").and_then(serde_json::Value::as_bool) == Some(true) {
+        let is_film = plan.get("film").and_then(serde_json::Value::as_bool) == Some(true);
+        if let Some(picture) = picture.filter(|_| is_film) {
             push(FILM, file(&film(picture)));
         }
     }
