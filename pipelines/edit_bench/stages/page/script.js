@@ -4,8 +4,11 @@ for (const table of document.querySelectorAll('table.sortable')) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.querySelector('button').addEventListener('click', () => {
-    const down = head.getAttribute('aria-sort') !== 'descending';
-    heads.forEach((other) => other.removeAttribute('aria-sort'));
+    // Numbers from the highest down first, words from A on.
+    const first = head.classList.contains('n') ? 'descending' : 'ascending';
+    const other = first === 'descending' ? 'ascending' : 'descending';
+    const down = (head.getAttribute('aria-sort') === first ? other : first) === 'descending';
+    heads.forEach((any) => any.removeAttribute('aria-sort'));
     head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
     const value = (row) => {
       const cell = row.cells[column];
@@ -56,7 +59,7 @@ if (form) {
   show();
   // J and K go from item to item.
   document.addEventListener('keydown', (event) => {
-    if (event.target.closest('select, button, input') || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.('select, button, input') || event.ctrlKey || event.metaKey || event.altKey) return;
     const step = { j: 1, k: -1 }[event.key];
     if (!step) return;
     const there = [...list.children].filter((item) => !item.hidden);
