@@ -260,7 +260,12 @@ fn files_that_cannot_be_read_cost_their_samples_alone() {
     assert!(!refusal(1).is_permanent() && refusal(1).message.contains("\"dog.json\""), "{}", refusal(1));
     assert!(refusal(3).message.contains("is a folder, a pipe"), "{}", refusal(3));
     assert_eq!(shard.sidecar(0).unwrap().caption.as_deref(), Some("a cat"));
-    // The next run looks again.
+    // As long as they are gone, nobody reads the others for it; the next run looks at them again.
+    let catalogue = desk.catalogue();
+    assert_eq!((&catalogue.load(&one(&desk)).unwrap().index, catalogue.walks()), (&shard.index, 0));
+    std::fs::remove_file(root.join("gone.png")).unwrap();
+    std::os::unix::fs::symlink(desk.put("there.png", &png(3, 3, 3)), root.join("gone.png")).unwrap();
+    assert_eq!(outcome(&desk.catalogue().load(&one(&desk)).unwrap().index)[2], "gone");
     std::fs::remove_file(root.join("dog.json")).unwrap();
     let catalogue = desk.catalogue();
     let shard = catalogue.load(&one(&desk)).unwrap();
