@@ -5,6 +5,7 @@ mod demo;
 mod desk;
 mod editors;
 mod kills;
+mod recorded;
 mod reuse;
 mod tables;
 mod turns;
