@@ -7,5 +7,6 @@ mod editors;
 mod kills;
 mod recorded;
 mod reuse;
+mod serve;
 mod tables;
 mod turns;
