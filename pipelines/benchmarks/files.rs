@@ -192,7 +192,7 @@ pub(crate) fn picture(folders: &[PathBuf], stems: &[String]) -> PathBuf {
     places.find(|place| place.is_file()).unwrap_or(first)
 }
 
-/// Items with their hash. Two of one key are an error.
+/// Items with their hash, as `path` has them. Two of one key are an error.
 pub(crate) fn items(
     path: &Path,
     read: Vec<(Item, (PathBuf, Option<PathBuf>))>,
@@ -207,7 +207,7 @@ pub(crate) fn items(
     }
     let hash = hash_of(read.iter().map(|(item, _)| item));
     let (items, pictures) = read.into_iter().unzip();
-    Ok(Items { items, pictures, lacks, hash })
+    Ok(Items { file: path.to_owned(), items, pictures, lacks, hash })
 }
 
 #[cfg(test)]

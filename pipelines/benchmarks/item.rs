@@ -34,6 +34,8 @@ pub struct Item {
 /// The items of a benchmark as a file or a folder has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Items {
+    /// The file that they were read from, or the folder of several.
+    pub file: PathBuf,
     /// In the order of the file.
     pub items: Vec<Item>,
     /// Of each item, in the same order: its picture, and its reference picture where it has one. They need not be there.

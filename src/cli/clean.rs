@@ -35,7 +35,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
         list(&held, output, &clean)?;
         if output == Output::Text && !stale.is_empty() {
             let (count, size) = (stale.len(), stale_bytes as f64 / 1e6);
-            crate::say!("{count} lists of what folders of pictures held before, {size:.1} MB: dead, too");
+            crate::say!("lists of what folders of pictures held before: {count}, {size:.1} MB; dead, too");
         }
         return Ok(());
     };

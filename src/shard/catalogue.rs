@@ -345,7 +345,7 @@ impl Catalogue {
         let sample = bytes.sample();
         let index = self.walk_only(bytes);
         // What was read while the files changed, or while they could not be read, is not what they hold.
-        let is_to_stay = bytes.unchanged() && !index::is_passing(&index) && sample.is_ok();
+        let is_to_stay = bytes.unchanged() && !index::is_passing(&index, bytes) && sample.is_ok();
         // One of thousands of files that cannot be read must not have all of them read again whenever the shard is opened.
         if !is_to_stay && bytes.loose().is_none() {
             return Ok((index, None));

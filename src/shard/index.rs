@@ -37,10 +37,15 @@ pub(super) fn build_on(threads: usize, bytes: &Bytes, options: &ReadOptions) -> 
     ShardIndex { fingerprint, samples, passed_over }
 }
 
-/// Whether an index says something about this moment only (a file cut while it was read, a failing disk).
-pub(super) fn is_passing(index: &ShardIndex) -> bool {
+/// Whether an index says something about this moment only (a file cut while it was read, a failing disk). Of a loose file that could not
+/// be looked at, it says something for as long as that is so.
+pub(super) fn is_passing(index: &ShardIndex, bytes: &Bytes) -> bool {
     let passing = |refusal: &Refusal| !refusal.is_permanent();
-    index.samples.iter().any(|sample| sample.picture.as_ref().is_err_and(passing))
+    // An empty file lies where the next one begins.
+    let is_gone =
+        |member: &Member| member.len > 0 && bytes.loose().is_some_and(|loose| loose.is_gone(member.offset));
+    let mut refused = index.samples.iter().filter(|sample| sample.picture.as_ref().is_err_and(passing));
+    refused.any(|sample| !sample.members.iter().any(is_gone))
 }
 
 /// Surveys every draft, in order. Threads take parts from a common list, so that one that can't be started, or

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::ChunkStamp;
 use super::loose::Holds;
+use super::loose_bytes::{CHANGED, UNREADABLE};
 use super::{ReadOptions, ShardError, ShardIndex, ShardSource};
-use crate::row::ContentHash;
+use crate::row::{ContentHash, Lasts};
 
 /// Raise it when the layout changes, or when a walk or a probe of the same bytes gives other rows.
 const VERSION: u32 = 3;
@@ -120,7 +121,16 @@ fn read(file: &[u8]) -> Option<Read> {
         return None;
     }
     let plain = zstd::stream::decode_all(packed).ok()?;
-    postcard::from_bytes(&plain).ok()
+    let mut read: Read = postcard::from_bytes(&plain).ok()?;
+    // How long a refusal lasts is not written: these say something for as long as the files look so.
+    for sample in &mut read.index.samples {
+        if let Err(refusal) = &mut sample.picture
+            && matches!(&*refusal.class, UNREADABLE | CHANGED)
+        {
+            refusal.lasts = Lasts::Process;
+        }
+    }
+    Some(read)
 }
 
 /// Puts an encoded index in its place: whole or not at all.

@@ -11,6 +11,8 @@ use super::names::{hostile, is_litter, quoted};
 use super::walk::{Entry, Walk};
 use crate::row::{ContentHash, Refusal};
 
+/// The class of the refusal of a file that cannot be read.
+pub(super) const UNREADABLE: &str = "unreadable";
 /// The class of the refusal of a file that looks otherwise than it did.
 pub(super) const CHANGED: &str = "changed_while_read";
 
@@ -31,6 +33,8 @@ enum Held {
     ByItsLooks,
     /// Whoever reads it hashes it.
     ByItsLength,
+    /// For a sample, in which zeros stand for what could not be looked at: its stamp says so.
+    ForASample,
 }
 
 impl LooseBytes {
@@ -88,6 +92,11 @@ impl LooseBytes {
         walk
     }
 
+    /// Whether a file could not even be looked at: it is refused until it looks otherwise, which its stamp tells.
+    pub(super) fn is_gone(&self, offset: u64) -> bool {
+        self.stamps.get(self.place_at(offset)) == Some(&ChunkStamp::GONE)
+    }
+
     /// The member that has the byte at `offset`.
     pub(super) fn member_at(&self, offset: u64) -> Option<&FileMember> {
         self.files.members.get(self.place_at(offset))
@@ -104,7 +113,7 @@ impl LooseBytes {
             }
         }
         for (at, len) in sampled(self.len()) {
-            self.pass(at, len, &mut |part| {
+            self.pass_held(at, len, Held::ForASample, &mut |part| {
                 hasher.update(part);
             })?;
         }
@@ -165,6 +174,10 @@ impl LooseBytes {
         see: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Refusal> {
         const STEP: u64 = 256 << 10;
+        if held == Held::ForASample && self.stamps[place] == ChunkStamp::GONE {
+            see(&[0]);
+            return Ok(());
+        }
         let member = &self.files.members[place];
         let path = match (member.bytes(), self.files.file_of(member)) {
             (FileBytes::Text(text), _) => {
@@ -175,7 +188,7 @@ impl LooseBytes {
         };
         let failed = |error: std::io::Error| {
             let next = "check that it is there and may be read, and run again";
-            Refusal::transient("unreadable", format!("the file {}: {error}; {next}", self.named(place)))
+            Refusal::transient(UNREADABLE, format!("the file {}: {error}; {next}", self.named(place)))
         };
         // A pipe would wait for who writes to it.
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path).map_err(failed)?;
@@ -202,7 +215,7 @@ impl LooseBytes {
                 "the file {} is a folder, a pipe, a socket or a device; move it out of the folder, or put a file in its place",
                 self.named(place)
             );
-            return Err(Refusal::transient("unreadable", message));
+            return Err(Refusal::transient(UNREADABLE, message));
         }
         let (known, now) = (self.stamps[place], ChunkStamp::of(metadata));
         let accepted = || {
@@ -211,7 +224,7 @@ impl LooseBytes {
         };
         let fits = match held {
             Held::ByItsLength => known.len() == now.len(),
-            Held::ByItsLooks => known == now || accepted(),
+            Held::ByItsLooks | Held::ForASample => known == now || accepted(),
         };
         if fits { Ok(()) } else { Err(self.changed(place)) }
     }

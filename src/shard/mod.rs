@@ -293,12 +293,12 @@ impl Shard {
     /// They are known by what they look like. Where that changed (a backup made a hard link, somebody changed the rights), they are
     /// walked once more, and what is found there counts.
     pub(crate) fn check_unchanged(&self) -> Result<(), Refusal> {
-        // A panic elsewhere leaves it whole: each change of it is one assignment.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(before) = &*known else { return Err(self.changed()) };
         if self.bytes.loose().is_some() {
             return Ok(());
         }
+        // A panic elsewhere leaves it whole: each change of it is one assignment.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(before) = &*known else { return Err(self.changed()) };
         let now = self.bytes.look_now().map_err(|error| {
             let message = format!("the files of the shard {:?} cannot be looked at: {error}", self.name);
             Refusal::transient("unreadable", message)

@@ -77,3 +77,38 @@ fn pictures_that_are_gone_stop_a_run_that_would_unpublish_them() {
     desk.ask("run --pictures photographs --max-error-rate 1")
         .expect(1, &["60 of \"photos\" (there is no such shard)"]);
 }
+
+#[test]
+fn lists_of_files_are_verified_cleaned_and_written_again() {
+    let (desk, samples) = (desk(), pictures());
+    put(&desk.path("photos"), &samples[..50]);
+    done(&desk, "--set taste=0");
+    put(&desk.path("photos"), &samples[50..]);
+    done(&desk, "--set taste=0");
+    let lists = || {
+        std::fs::read_dir(desk.path("store/files"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lists().len(), 2, "of fifty and of sixty");
+    let said = desk.ask("clean").expect(0, &[]).stdout;
+    assert!(said.contains("lists of what folders of pictures held before: 1, "), "{said}");
+    desk.ask("clean --drop dead").expect(0, &[]);
+    assert_eq!(lists().len(), 1);
+    desk.ask("verify out --store store").expect(0, &[]);
+    desk.ask("export --to tars").expect(0, &[]);
+    // A damaged one is told of; `export` needs it where it has to read pictures, and the next run writes it again.
+    let mut bytes = std::fs::read(&lists()[0]).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&lists()[0], bytes).unwrap();
+    let damaged = desk.ask("verify --store store").expect(1, &["1 file is damaged"]).stdout;
+    assert!(
+        damaged.contains("store/files/") && damaged.contains("the next run over that folder"),
+        "{damaged}"
+    );
+    desk.ask("export --to others").expect(1, &["run again with its shards first"]);
+    done(&desk, "--set taste=0");
+    desk.ask("verify --store store").expect(0, &[]);
+    desk.ask("export --to others").expect(0, &[]);
+}

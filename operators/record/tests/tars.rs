@@ -42,6 +42,10 @@ fn python_s_tar_is_read() {
         assert_eq!(record.to_json().into_bytes(), fixture(compact), "{key}");
     }
     assert_eq!(class_of(tars.record_of("00007", "00003/000030043")), "none");
+    // A large folder is in parts, of which records know nothing.
+    for (shard, class) in [("00007/3-of-16", "record"), ("00008/3-of-16", "none"), ("00007/3-of", "none")] {
+        assert_eq!(class_of(tars.record_of(shard, "00003/000030041")), class, "{shard}");
+    }
     let names: Vec<String> =
         tars.records().map(|(name, record)| record.unwrap().map(|_| name).unwrap()).collect();
     assert_eq!(names, ["00007/00003/000030041", "00007/00003/000030042"]);

@@ -78,7 +78,7 @@ fn rubrics(
     if args.own_rubrics {
         return Ok((Rubrics::own(benchmark), "threshflow's own".to_owned()));
     }
-    let folder = if args.items.is_dir() { args.items.as_path() } else { source::parent(&args.items) };
+    let folder = if items.file.is_dir() { items.file.as_path() } else { source::parent(&items.file) };
     let beside = || PROMPT_FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
     let path: Option<PathBuf> = args.rubrics.clone().or_else(beside);
     let Some(path) = path else {

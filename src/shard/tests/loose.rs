@@ -1,49 +1,40 @@
 //! Shards of loose files: they are grouped as the same files in a tar are, their files are opened when they are read, and a file that is not
 //! what it was is never taken for what it was.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs::{FileTimes, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::row::{ContentHash, Refusal};
-use crate::shard::{FileBytes, FileMember, ShardError, check_store, content_of, find_pictures, undivided};
+use crate::shard::{FileBytes, FileMember, check_store, content_of, find_pictures};
 
 const JSON: &str = "{\"caption\":\"a cat\",\"aes\":5.5}";
 
-fn found(desk: &Desk, folder: &str) -> Vec<ShardSource> {
+pub(super) fn found(desk: &Desk, folder: &str) -> Vec<ShardSource> {
     let folder = desk.folder.path().join(folder).to_string_lossy().into_owned();
     find_pictures(&[folder]).unwrap().shards
 }
 
-fn one(desk: &Desk) -> ShardSource {
+pub(super) fn one(desk: &Desk) -> ShardSource {
     let mut found = found(desk, "photos");
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
 
-fn members(source: &ShardSource) -> &[FileMember] {
+pub(super) fn members(source: &ShardSource) -> &[FileMember] {
     match &source.holds {
         Holds::Files(files) => &files.members,
         Holds::Tar(_) => panic!("{source:?} is a tar"),
     }
 }
 
-fn names(source: &ShardSource) -> Vec<String> {
+pub(super) fn names(source: &ShardSource) -> Vec<String> {
     members(source).iter().map(|member| String::from_utf8_lossy(member.path()).into_owned()).collect()
 }
 
-fn usage_of(folders: &[&Path]) -> String {
-    let folders: Vec<String> = folders.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    match find_pictures(&folders) {
-        Err(ShardError::Usage(message)) => message,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Two samples, the first with sidecars and an end frame.
-fn small() -> Desk {
+pub(super) fn small() -> Desk {
     let desk = Desk::new();
     desk.put("photos/a/cat.png", &png(4, 3, 1));
     desk.put("photos/a/cat.json", JSON.as_bytes());
@@ -55,48 +46,6 @@ fn small() -> Desk {
 #[expect(clippy::disallowed_methods, reason = "a test may wait for the clock of the file system")]
 fn let_the_clock_tick() {
     std::thread::sleep(Duration::from_millis(30));
-}
-
-#[test]
-fn files_of_a_key_are_a_sample_and_others_are_left_aside() {
-    let desk = Desk::new();
-    for name in [
-        "b.jpg",
-        "b.txt",
-        "b/c.jpg",
-        "b.d/e.png",
-        "b-1.jpg",
-        "B.json",
-        "z/._x.jpg",
-        ".DS_Store",
-        "notes.md",
-        "f.end.JPG",
-        "f.mask.png",
-        "f.png",
-        "g.json",
-        "b!.webp",
-        "h.MASK.PNG",
-    ] {
-        desk.put(&format!("photos/{name}"), b"x");
-    }
-    let pictures =
-        find_pictures(&[desk.folder.path().join("photos").to_string_lossy().into_owned()]).unwrap();
-    assert_eq!((pictures.left_aside, pictures.passed_over), (3, 2), "notes.md, g.json, B.json");
-    // A sort of whole paths would put `b!.webp` and `b-1.jpg` between `b.jpg` and `b.txt`.
-    let expected = [
-        "b.jpg",
-        "b.txt",
-        "b!.webp",
-        "b-1.jpg",
-        "b.d/e.png",
-        "b/c.jpg",
-        "f.end.JPG",
-        "f.mask.png",
-        "f.png",
-        "h.MASK.PNG",
-    ];
-    assert_eq!(names(&pictures.shards[0]), expected);
-    assert_eq!(pictures.shards[0].name, "photos");
 }
 
 #[test]
@@ -289,6 +238,7 @@ fn a_sidecar_that_changed_is_not_read_as_what_it_was() {
             assert!(!refusal.is_permanent() && refusal.message.contains("\"a/cat.json\""), "{refusal}");
         }
         // Others of the shard are read on.
+        shard.check_unchanged().unwrap();
         assert_eq!(shard.picture_bytes(1).unwrap(), png(5, 5, 3));
         assert_ne!(desk.catalogue().load(&one(&desk)).unwrap().seq, shard.seq);
     }
@@ -310,7 +260,12 @@ fn files_that_cannot_be_read_cost_their_samples_alone() {
     assert!(!refusal(1).is_permanent() && refusal(1).message.contains("\"dog.json\""), "{}", refusal(1));
     assert!(refusal(3).message.contains("is a folder, a pipe"), "{}", refusal(3));
     assert_eq!(shard.sidecar(0).unwrap().caption.as_deref(), Some("a cat"));
-    // The next run looks again.
+    // As long as they are gone, nobody reads the others for it; the next run looks at them again.
+    let catalogue = desk.catalogue();
+    assert_eq!((&catalogue.load(&one(&desk)).unwrap().index, catalogue.walks()), (&shard.index, 0));
+    std::fs::remove_file(root.join("gone.png")).unwrap();
+    std::os::unix::fs::symlink(desk.put("there.png", &png(3, 3, 3)), root.join("gone.png")).unwrap();
+    assert_eq!(outcome(&desk.catalogue().load(&one(&desk)).unwrap().index)[2], "gone");
     std::fs::remove_file(root.join("dog.json")).unwrap();
     let catalogue = desk.catalogue();
     let shard = catalogue.load(&one(&desk)).unwrap();
@@ -360,90 +315,6 @@ fn names_that_no_tar_could_have_are_refused() {
         "{:?}",
         outcome(&shard.index)
     );
-}
-
-#[test]
-fn a_changed_picture_changes_one_part() {
-    let folder = Path::new("photos");
-    let of = |count: usize| {
-        let member = |n: usize| {
-            FileMember::new(format!("d/{n:05}.png"), FileBytes::Text(n.to_le_bytes().to_vec().into()))
-        };
-        ShardSource::in_parts("photos", folder, (0..count).map(member).collect())
-    };
-    let sizes = |parts: &[ShardSource]| parts.iter().map(|part| members(part).len()).collect::<Vec<_>>();
-    assert_eq!(of(4096).iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["photos"]);
-    assert_eq!(
-        of(4097).iter().map(|part| part.name.as_str()).collect::<Vec<_>>(),
-        ["photos/1-of-2", "photos/2-of-2"]
-    );
-    let parts = of(20_000);
-    assert_eq!(parts.len(), 8);
-    assert!(sizes(&parts).iter().all(|size| (2200..2800).contains(size)), "{:?}", sizes(&parts));
-    // A key is in the same part as long as there are as many, and the parts of twice as many are halves of these.
-    let place = |parts: &[ShardSource]| -> HashMap<String, usize> {
-        let of_part = |(at, part): (usize, &ShardSource)| {
-            names(part).into_iter().map(move |name| (name, at)).collect::<Vec<_>>()
-        };
-        parts.iter().enumerate().flat_map(of_part).collect()
-    };
-    let (before, more) = (place(&parts), place(&of(32_769)));
-    assert_eq!(place(&of(19_999)).iter().find(|(name, at)| before[*name] != **at), None);
-    assert_eq!(before.iter().find(|(name, at)| more[*name] % 8 != **at), None);
-    assert!(parts.iter().all(|part| undivided(&part.name) == "photos"));
-    for whole in ["photos", "a/b-of-2", "a/1-of-", "1-of-2", "a/1-of-2/b"] {
-        assert_eq!(undivided(whole), whole);
-    }
-}
-
-#[test]
-fn folders_that_cannot_be_meant_are_told_with_what_to_do() {
-    let desk = small();
-    desk.put("tars/x.tar", &good_tar(1));
-    desk.put("texts/x.txt", b"x");
-    desk.put("other/photos/x.png", &png(2, 2, 2));
-    let path = |name: &str| desk.folder.path().join(name);
-    let told: BTreeMap<&str, String> = [
-        ("a tar", usage_of(&[&path("tars/x.tar")])),
-        ("a file", usage_of(&[&path("photos/dog.JPG")])),
-        ("tars", usage_of(&[&path("tars")])),
-        ("texts", usage_of(&[&path("texts")])),
-        ("nothing", usage_of(&[&path("nowhere")])),
-        ("two", usage_of(&[&path("photos"), &path("other/photos")])),
-        ("one in another", usage_of(&[&path("photos/a"), &path("photos")])),
-    ]
-    .into();
-    for (of, words) in [
-        ("a tar", "for a tar use --shards"),
-        ("a file", "name the folder that it lies in"),
-        ("tars", "it holds 1 tars, which --shards takes: --shards "),
-        ("texts", "it must hold files called *.jpg"),
-        ("nothing", "does not exist"),
-        ("two", "two shards have the same name \"photos\""),
-        ("one in another", "name the outer one alone"),
-    ] {
-        assert!(told[of].contains(words), "{of}: {}", told[of]);
-    }
-    let twice: Vec<String> = ["photos", "photos/", "other/../photos"]
-        .map(|name| path(name).to_string_lossy().into_owned())
-        .to_vec();
-    assert_eq!(find_pictures(&twice).unwrap().shards.len(), 1, "by whatever path it is one folder");
-    // A folder that is not mounted is not one without pictures.
-    std::os::unix::fs::symlink("/not/mounted", path("photos/disk")).unwrap();
-    let error = find_pictures(&twice).unwrap_err().to_string();
-    assert!(error.contains("/not/mounted") && error.contains("mount the disk"), "{error}");
-}
-
-#[test]
-fn links_to_folders_are_followed_once() {
-    let desk = small();
-    let root = desk.folder.path().join("photos");
-    desk.put("far/x.png", &png(2, 2, 2));
-    std::os::unix::fs::symlink(desk.folder.path().join("far"), root.join("near")).unwrap();
-    std::os::unix::fs::symlink(&root, root.join("a/loop")).unwrap();
-    std::os::unix::fs::symlink(root.join("dog.JPG"), root.join("a/link.jpg")).unwrap();
-    let shard = desk.catalogue().load(&one(&desk)).unwrap();
-    assert_eq!(outcome(&shard.index), ["a/cat", "a/link", "dog", "near/x"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod chunks;
 mod damage;
 mod files;
 mod finding;
+mod folder;
 mod fuzz;
 mod grouping;
 mod headers;
