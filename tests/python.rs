@@ -1,7 +1,7 @@
 //! References in Python: Pillow, tarfile, webdataset, ONNX Runtime, Hugging Face `datasets`. Pinned in `tests/requirements.txt`
 //! and `tests/requirements-no-deps.txt`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -21,6 +21,16 @@ pub fn python_with(modules: &[&str]) -> Option<Command> {
     assert!(std::env::var_os("THRESHFLOW_REQUIRE_PYTHON").is_none_or(|v| v != "1"), "{message}");
     eprintln!("passed over: {message}");
     None
+}
+
+/// The Python that `variable` names, for what is too large for CI to install. Where it names none, a line on stderr says that the test is
+/// passed over.
+pub fn python_named_by(variable: &str, needs: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    if named.is_none() {
+        eprintln!("passed over: {variable} names no python3 with {needs}");
+    }
+    named
 }
 
 /// A file of a tar: its name and its bytes.

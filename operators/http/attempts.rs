@@ -247,6 +247,10 @@ impl Host {
             (CallClass::Unreachable, _) if fault.status.is_none() => {
                 "check that it runs, the base URL and the proxy variables".to_owned()
             }
+            (CallClass::Timeout, _) if fault.status.is_none() => {
+                "allow more time, or have fewer requests under way at once: a server that answers one after the other lets the rest wait"
+                    .to_owned()
+            }
             (CallClass::TooLarge, _) => "raise the cap if such answers are right".to_owned(),
             _ => String::new(),
         }

@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use ureq::http::Method;
+use ureq::http::header::CONNECTION;
+use ureq::http::{HeaderValue, Method};
 
 use super::attempts::Call;
 use super::gate::Went;
@@ -147,7 +148,9 @@ impl Host {
             model: None,
             tokens: Tokens::default(),
         };
-        let Ok(request) = self.request(&call) else { return Ok(Vec::new()) };
+        let Ok(mut request) = self.request(&call) else { return Ok(Vec::new()) };
+        // A server that has no such list may fail over it and then end the connection without a word (uvicorn): no question goes by that.
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         let _beat = self.pulse.asked();
         match send::send(&self.agent, request, call.payload, call.expected, PATIENCE, MOST_BYTES) {
             Ok(received) => Ok(names(&received.body)),

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use threshflow::lane::{AnswerCache, Lanes, Limits};
 use threshflow::memo::MemoError;
-use threshflow::row::{ContentHash, Refusal, Stamp};
+use threshflow::row::{ContentHash, Lasts, Refusal, Stamp};
 
-use crate::http::{CallError, Host, Tokens};
+use crate::http::{CallClass, CallError, Host, Tokens};
 use crate::words::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw};
 
 /// A chat model behind a cache of its answers.
@@ -150,11 +150,16 @@ impl DatedChatCache {
         ChatCache::open_under(stamp, (name, model), host, lanes).map(|chat| Arc::new(DatedChatCache(chat)))
     }
 
-    /// The answer and its day; both are asked for once. Refusals as of [`Chat`].
+    /// The answer and its day; both are asked for once. Refusals as of [`Chat`], but that `context_too_long` is not remembered: the length
+    /// is a setting of the server, which may be raised until the next run, and a request that is turned away costs nothing.
     pub fn answer(&self, request: &ChatRequest) -> Result<Dated, Refusal> {
         let ChatCache { chat, cache, .. } = &self.0;
         let ask = || {
-            let dated = Dated { text: chat.answer(request)?, day: today() };
+            let for_now = |refusal: Refusal| match refusal.class == CallClass::ContextTooLong.name() {
+                true => Refusal { lasts: Lasts::Process, ..refusal },
+                false => refusal,
+            };
+            let dated = Dated { text: chat.answer(request).map_err(for_now)?, day: today() };
             serde_json::to_vec(&dated)
                 .map_err(|error| Refusal::transient("foreign_answer", error.to_string()))
         };

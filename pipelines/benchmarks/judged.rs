@@ -35,3 +35,15 @@ pub enum Said {
     /// Why there is no answer. By `content_filter` and `model_declined` the judge refused, or a filter before it.
     Refused { class: String, message: String },
 }
+
+impl Said {
+    /// The class by which the judge, or a filter before it, refused. By any other class the answer is not there for another reason, such
+    /// as `answer_cut`, and counts as unread.
+    pub fn refusal(&self) -> Option<&str> {
+        const REFUSALS: [&str; 2] = ["content_filter", "model_declined"];
+        match self {
+            Said::Refused { class, .. } if REFUSALS.contains(&class.as_str()) => Some(class),
+            _ => None,
+        }
+    }
+}

@@ -39,10 +39,11 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// What to know before these tables are compared: items, rubrics, judges or ways of counting that differ. Each against the first.
+    /// What to know before these tables are read: answers that were cut; and before they are compared: items, rubrics, judges or ways of
+    /// counting that differ, each against the first.
     pub fn warnings(&self) -> Vec<String> {
         let Some((first, others)) = self.entries.split_first() else { return Vec::new() };
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.entries.iter().filter_map(cut).collect();
         for it in others {
             let names = format!("{} and {}", first.model, it.model);
             if it.table.benchmark != first.table.benchmark {
@@ -86,6 +87,17 @@ impl Tables {
     pub fn json(&self) -> String {
         json::of(self)
     }
+}
+
+/// What cuts answers is a bound that the user chose.
+fn cut(it: &Entry) -> Option<String> {
+    let row = &it.table.all.row;
+    let count = row.missing_answers.get("answer_cut")?;
+    Some(format!(
+        "{}: {count} of {} answers were cut at the most tokens that they may have, and are no score. Allow more by --max-tokens, or look at \
+         what the judge says.",
+        it.model, row.answers
+    ))
 }
 
 fn rubric(made: &Made) -> String {

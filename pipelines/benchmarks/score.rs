@@ -35,6 +35,8 @@ pub struct ItemScore {
     pub refusals: BTreeMap<String, usize>,
     /// Answers that could not be read, each with the ask, the pass and why.
     pub unread: Vec<(String, u32, String)>,
+    /// Of these, those that are not there though nobody refused, by class: `answer_cut`.
+    pub missing: BTreeMap<String, usize>,
     /// Lines that upstream's rule drops or takes wrongly, of all answers.
     pub dropped: Vec<String>,
     /// Answers whose later scores are above the first.
@@ -55,10 +57,6 @@ pub enum Without {
     Unasked,
 }
 
-/// Where there is no answer, the classes by which the judge, or a filter before it, refused. By any other the answer is not there for
-/// another reason, such as `answer_cut`, and counts as unread.
-const REFUSALS: [&str; 2] = ["content_filter", "model_declined"];
-
 /// What was read of the answers to an item in one pass: by ask, in the benchmark's order.
 type Pass = Vec<Option<Vec<f64>>>;
 
@@ -74,6 +72,7 @@ pub fn score(benchmark: &Benchmark, judged: &Judged, counting: Counting) -> Item
         answers: judged.answers.len(),
         refusals: BTreeMap::new(),
         unread: Vec::new(),
+        missing: BTreeMap::new(),
         dropped: Vec::new(),
         rule_breaking: 0,
     };
@@ -114,12 +113,13 @@ impl ItemScore {
         answer: &Answer,
         counting: Counting,
     ) -> Option<Vec<f64>> {
+        if let Some(class) = answer.said.refusal() {
+            *self.refusals.entry(class.to_owned()).or_default() += 1;
+            return None;
+        }
         let text = match &answer.said {
-            Said::Refused { class, .. } if REFUSALS.contains(&class.as_str()) => {
-                *self.refusals.entry(class.clone()).or_default() += 1;
-                return None;
-            }
             Said::Refused { class, message } => {
+                *self.missing.entry(class.clone()).or_default() += 1;
                 self.unread.push((answer.ask.clone(), answer.pass, format!("{class}: {message}")));
                 return None;
             }

@@ -32,6 +32,8 @@ pub struct Row {
     pub refusals: BTreeMap<String, usize>,
     /// Answers that could not be read.
     pub unread_answers: usize,
+    /// Of these, answers that are not there though nobody refused, by class: `answer_cut`.
+    pub missing_answers: BTreeMap<String, usize>,
     /// Answers of which upstream's rule drops a line, or takes one wrongly.
     pub dropped_lines: usize,
     /// Answers whose later scores are above the first.
@@ -171,8 +173,10 @@ fn row(items: &[&Counted]) -> Row {
         row.unread_answers += score.unread.len();
         row.dropped_lines += score.dropped.len();
         row.rule_breaking += score.rule_breaking;
-        for (class, n) in &score.refusals {
-            *row.refusals.entry(class.clone()).or_default() += n;
+        for (of, to) in [(&score.refusals, &mut row.refusals), (&score.missing, &mut row.missing_answers)] {
+            for (class, n) in of {
+                *to.entry(class.clone()).or_default() += n;
+            }
         }
     }
     let values =

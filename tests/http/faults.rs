@@ -119,6 +119,19 @@ fn a_failing_server_is_left_alone_and_tried_by_one_call() {
 }
 
 #[test]
+fn no_question_goes_by_the_connection_of_the_list_of_models() {
+    for list in [Action::text(500, "Internal Server Error"), Action::json(200, &json!({ "data": [] }))] {
+        let server = FakeServer::start(|_| good());
+        server.list_models(list);
+        let host = open(settings(&server));
+        host.first_word().expect("an endpoint without a list is well");
+        ask(&host).expect("an answer");
+        ask(&host).expect("an answer");
+        assert_eq!((server.connections(), server.count()), (2, 2));
+    }
+}
+
+#[test]
 fn connections_are_kept_and_questions_arrive_whole() {
     let server = FakeServer::start(|asked| match asked.method.as_str() {
         "GET" => Action::respond(200, "image/png", b"\x89PNG".to_vec()),

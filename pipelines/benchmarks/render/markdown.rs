@@ -130,11 +130,22 @@ fn counted(tables: &Tables) -> String {
             Box::new(move |it| times(&it.table.all.row.refusals, &class)),
         ));
     }
-    rows.push(("passes".to_owned(), Box::new(|it| it.table.passes.means.len().to_string())));
+    for class in classes(|row| &row.missing_answers) {
+        rows.push((
+            format!("answers unread: {class}"),
+            Box::new(move |it| times(&it.table.all.row.missing_answers, &class)),
+        ));
+    }
+    rows.push(("passes".to_owned(), Box::new(|it| passes(it).to_string())));
     let maybe = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), two);
     rows.push(("highest less lowest pass".to_owned(), Box::new(move |it| maybe(it.table.passes.spread))));
     rows.push(("deviation between passes".to_owned(), Box::new(move |it| maybe(it.table.passes.deviation))));
     grid(tables, "counted", &rows)
+}
+
+/// The passes in which anything was asked, whether or not there came a score.
+fn passes(it: &Entry) -> usize {
+    it.table.items.iter().flat_map(|item| item.passes.keys()).collect::<BTreeSet<_>>().len()
 }
 
 fn times(of: &BTreeMap<String, usize>, class: &str) -> String {

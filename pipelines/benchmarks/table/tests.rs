@@ -69,9 +69,11 @@ fn every_item_is_counted_once_and_a_refusal_is_no_score() {
     assert_eq!(table.items[0].passes, BTreeMap::from([(1, Some(4.0)), (2, Some(4.0)), (3, None)]));
 
     // What is no refusal is not called one.
-    let cut = [judged("a", "add", vec![refused(1, "answer_cut")])];
+    let cut = [judged("a", "add", vec![refused(1, "answer_cut"), refused(2, "bad_input")])];
     let row = basic(&cut, Counting::default()).all.row;
     assert_eq!((row.n, row.refused, row.unread, row.refusals.len()), (1, 0, 1, 0));
+    let missing = ["answer_cut", "bad_input"].map(|class| (class.to_owned(), 1));
+    assert_eq!((row.unread_answers, row.missing_answers), (2, BTreeMap::from(missing)));
 
     let mut turned = all.to_vec();
     turned.reverse();

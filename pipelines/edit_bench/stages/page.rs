@@ -283,7 +283,9 @@ fn flags(items: &Items<'_>, judged: &Judged) -> Vec<&'static str> {
     }
     for answer in &judged.answers {
         match &answer.said {
-            Said::Refused { .. } => flags.push("refused"),
+            said @ Said::Refused { .. } => {
+                flags.push(if said.refusal().is_some() { "refused" } else { "unread" })
+            }
             Said::Text(text) => {
                 let Some(ask) = items.benchmark.ask(&answer.ask) else { continue };
                 let read = benchmarks::read(items.benchmark, ask, text, items.counting.parser);

@@ -5,6 +5,8 @@ mod demo;
 mod desk;
 mod editors;
 mod kills;
+mod recorded;
 mod reuse;
+mod serve;
 mod tables;
 mod turns;
