@@ -128,7 +128,7 @@ impl<O: Operator> Stage<O> {
         if forgotten > 0 {
             let name = self.operator.name();
             lanes.tell_damage(format!(
-                "{forgotten} answers of {name} rest on what the store has lost; what is still needed of it is made again"
+                "{forgotten} answers of {name} rest on what the store has lost, or was told to ask again; what is still needed of it is made again"
             ));
         }
         Ok(())
