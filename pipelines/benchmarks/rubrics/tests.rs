@@ -32,7 +32,8 @@ fn a_fork_whose_types_the_rubrics_lack_is_told_with_how_many() {
     let basic = by_name("imgedit-basic").expect("basic");
     let rubrics = Rubrics::own(basic);
     let items = ["alter", "add", "alter"].map(|of| item(of, "p")).to_vec();
-    let items = Items { file: PathBuf::new(), pictures: vec![], lacks: BTreeMap::new(), hash: String::new(), items };
+    let items =
+        Items { file: PathBuf::new(), pictures: vec![], lacks: BTreeMap::new(), hash: String::new(), items };
     let told = rubrics.missing(basic, &items).expect_err("alter").to_string();
     assert!(told.contains("\"alter\" (2 items)") && told.contains("adjust"), "{told}");
     let there = Items { items: vec![item("add", "p")], ..items };
