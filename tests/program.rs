@@ -128,6 +128,18 @@ pub fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
 
+/// Kills a child with SIGKILL as soon as `ready` says so; panics where it ends by itself before, or where `ready` never comes.
+pub fn killed_when(mut child: Child, ready: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !ready() {
+        assert!(begin.elapsed() < Duration::from_secs(120), "what the kill waits for never came");
+        assert!(child.try_wait().expect("can be waited for").is_none(), "it ended before the kill");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("is killed");
+    child.wait().expect("is reaped");
+}
+
 /// Waits for the end of a child; panics where it takes longer than `seconds`.
 pub fn ended_within(mut child: Child, seconds: u64) -> Ended {
     let begin = Instant::now();

@@ -122,6 +122,11 @@ impl Editors {
         Ok((key, made))
     }
 
+    /// Whether one of the editors makes passes of this operation.
+    pub fn can(&self, operation: Operation) -> bool {
+        self.place_of(operation).is_ok()
+    }
+
     /// Whether the picture that [`Editors::make_one`] made is still kept.
     pub fn keeps(&self, operation: Operation, key: &ContentHash, picture: ContentHash) -> bool {
         self.who_can(operation).is_ok_and(|kept| kept.cache.keeps(key, picture))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use threshflow::lane::{AnswerCache, Lanes, Limits};
 use threshflow::memo::MemoError;
-use threshflow::row::{Lasts, Refusal, Stamp};
+use threshflow::row::{ContentHash, Lasts, Refusal, Stamp};
 
 use crate::http::{CallClass, CallError, Host, Tokens};
 use crate::words::chat::{Chat, ChatModel, ChatRequest, Endpoint, Raw};
@@ -98,6 +98,11 @@ impl ChatCache {
     /// Whether this was answered before: no request would be sent for it.
     pub fn knows(&self, request: &ChatRequest) -> bool {
         self.cache.knows(&request.content())
+    }
+
+    /// The same of a question by its [content](ChatRequest::content).
+    pub fn knows_of(&self, question: &ContentHash) -> bool {
+        self.cache.knows(question)
     }
 
     /// For people.

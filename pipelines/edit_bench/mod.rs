@@ -7,7 +7,7 @@ mod demo;
 
 use std::path::Path;
 
-use edit_bench_stages::bench::{SET, folder_name};
+use edit_bench_stages::bench::{SET, check_judge, folder_name};
 use edit_bench_stages::{AnswersRead, Args, Stages, source};
 use threshflow::cli::{App, Demo, Entry, Failure, RunOptions, Workbench};
 use threshflow::prelude::*;
@@ -62,7 +62,9 @@ impl App for EditBench {
 
     /// The items as a shard. Below --out, each run has a folder `BENCHMARK/NAME`.
     fn source(args: &Args, options: &mut RunOptions) -> Result<Option<Vec<ShardSource>>, Failure> {
-        options.out = options.out.join(&args.benchmark).join(folder_name(&args.name())).join(SET);
+        let folder = options.out.join(&args.benchmark).join(folder_name(&args.name()));
+        check_judge(&folder, args)?;
+        options.out = folder.join(SET);
         let items = source::items(args)?;
         Ok(Some(vec![source::shard(args, &items)?]))
     }

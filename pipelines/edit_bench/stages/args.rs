@@ -74,6 +74,9 @@ pub struct JudgeArgs {
     pub judge_pixels: Option<Pixels>,
 }
 
+/// The judge that is asked where none is named.
+pub(crate) const EMBEDDED: &str = "embedded, by pixels";
+
 /// The size at which a judge is sent pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pixels {
@@ -138,6 +141,11 @@ impl Args {
             .or_else(|| self.editors.edit_model.clone())
             .or_else(|| self.editors.workflows.as_ref().and_then(of_folder))
             .unwrap_or_else(|| "editor".to_owned())
+    }
+
+    /// What tables call the judge.
+    pub fn judge_name(&self) -> String {
+        self.judge.judge_model.clone().unwrap_or_else(|| EMBEDDED.to_owned())
     }
 
     /// How the judge is sent pictures.

@@ -12,6 +12,7 @@ use threshflow::cli::Failure;
 use threshflow::publish::{self, PartKind};
 use threshflow::shard::{ReadOptions, TarFiles, find};
 
+use crate::args::Args;
 use crate::record::BenchRecord;
 
 pub const FORMAT: &str = "threshflow benchmark run";
@@ -116,12 +117,7 @@ pub(crate) fn records_of(set: &Path) -> Result<Vec<BenchRecord>, Failure> {
 
 /// Reads a run back.
 pub fn load(folder: &Path) -> Result<Loaded, Failure> {
-    let path = folder.join(RUN);
-    let text = fs::read(&path).map_err(|error| failed("cannot read", &path, error))?;
-    let file: RunFile = serde_json::from_slice(&text).map_err(|error| failed("cannot read", &path, error))?;
-    if file.about.format != FORMAT || file.about.version > VERSION {
-        return Err(failed("cannot read", &path, "it is no run, or one of a newer program"));
-    }
+    let file = read_run(folder)?;
     let records = records_of(&folder.join(SET))?;
     let days = || records.iter().flat_map(|record| &record.answers).filter_map(|answer| answer.day.clone());
     let days = days().min().zip(days().max()).map(|(first, last)| [first, last]);
@@ -167,6 +163,30 @@ pub fn load_all(root: &Path) -> Result<Vec<Loaded>, Failure> {
         )));
     }
     Ok(runs)
+}
+
+/// Refuses to put a run by one judge in the place of a run by another.
+pub fn check_judge(folder: &Path, args: &Args) -> Result<(), Failure> {
+    let Ok(before) = read_run(folder) else { return Ok(()) };
+    let (judged, judge, name) = (&before.about.judge, args.judge_name(), args.name());
+    if *judged == judge {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} was judged by {judged:?}, and now {judge:?} is to judge: one would take the place of the other. To keep both, name this run \
+         another, --name '{name} by {judge}'; to replace it, remove the folder. What is asked does not depend on it",
+        folder.display()
+    )))
+}
+
+fn read_run(folder: &Path) -> Result<RunFile, Failure> {
+    let path = folder.join(RUN);
+    let text = fs::read(&path).map_err(|error| failed("cannot read", &path, error))?;
+    let file: RunFile = serde_json::from_slice(&text).map_err(|error| failed("cannot read", &path, error))?;
+    if file.about.format != FORMAT || file.about.version > VERSION {
+        return Err(failed("cannot read", &path, "it is no run, or one of a newer program"));
+    }
+    Ok(file)
 }
 
 /// A name as that of a folder.

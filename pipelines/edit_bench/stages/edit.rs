@@ -228,7 +228,7 @@ impl EditItems {
     fn by_prompts(&self, editors: &Arc<Editors>, asked: &ToEdit) -> Result<Vec<MadePicture>, Refusal> {
         let mut made: Vec<MadePicture> = Vec::new();
         let (mut from, mut picture) = (asked.content, None);
-        let operation = operation_of(&asked.item);
+        let operation = operation_of(&asked.item, editors);
         for prompt in &asked.item.prompts {
             let before = picture.as_ref().or(asked.picture.as_ref()).ok_or_else(no_picture)?;
             let pass = pass(operation, before, None, prompt, ["", ""]);
@@ -284,7 +284,7 @@ impl EditItems {
     fn unmade(&self, question: &Question) -> Option<Vec<(&'static str, ContentHash)>> {
         let EditBy::Editors(editors) = &self.by else { return Some(Vec::new()) };
         let item = self.item(question).ok()?;
-        let (operation, nothing) = (operation_of(&item), RgbImage::new(1, 1));
+        let (operation, nothing) = (operation_of(&item, editors), RgbImage::new(1, 1));
         let first = item.prompts.first()?;
         let pass = pass(operation, &nothing, None, first, ["", ""]);
         let unmade = editors.unmade_one(question.image, "", &pass);
@@ -308,14 +308,12 @@ fn no_picture() -> Refusal {
     Refusal::transient("no_picture", "there is nothing to edit")
 }
 
-/// The operation that an editor is asked for: that of the item's type, if it is one of a single step that editors make. Any other, such
-/// as `action` and `compose`, is asked for as `adjust`, which has no region here: the prompt says it all.
-fn operation_of(item: &Item) -> Operation {
-    use operators::plan::edit_plan::MadeBy;
+/// The operation that an editor is asked for: that of the item's type, if the editor makes passes of it. Any other, such as `action` and
+/// `compose`, is asked for as `adjust`, which has no region here: the prompt says it all.
+fn operation_of(item: &Item, editors: &Editors) -> Operation {
     let named = Operation::ALL.into_iter().find(|operation| operation.name() == item.rubric);
-    named
-        .filter(|operation| operation.made() != MadeBy::OnFilm && *operation != Operation::Visual)
-        .unwrap_or(Operation::Adjust)
+    // What is put in by `visual` is a picture of its own, which no item has.
+    named.filter(|it| *it != Operation::Visual && editors.can(*it)).unwrap_or(Operation::Adjust)
 }
 
 fn pass<'a>(

@@ -18,7 +18,7 @@ use threshflow::memo::Inline;
 use threshflow::row::{ContentHash, Refusal, Row, Score, Scored, Stamp, Unit, With};
 use threshflow::shard::{Format, Picture, ReadOptions, Unreadable, probe};
 
-use crate::args::Pixels;
+use crate::args::{EMBEDDED, Pixels};
 use crate::edit::{EditItems, Outcome};
 use crate::items::{ReadItems, item_of};
 use crate::plan::{self, ItemPlan};
@@ -52,6 +52,9 @@ pub struct DatedAnswer {
     /// By UTC: `2026-11-29`. What no server said has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<String>,
+    /// Of a refusal: what was asked. Where the cache no longer knows it, as with --retry, it is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<ContentHash>,
 }
 
 /// What the basic benchmark calls the scores of an item, by its type: the embedded judge answers in the form that judges do.
@@ -155,7 +158,7 @@ impl JudgeItems {
             JudgeBy::Chat(passes) => {
                 passes.first().map_or(String::new(), |chat| chat.undated().description())
             }
-            JudgeBy::Embedded { .. } => "embedded, by pixels".to_owned(),
+            JudgeBy::Embedded { .. } => EMBEDDED.to_owned(),
         }
     }
 
@@ -293,20 +296,20 @@ impl JudgeItems {
         let mut answers = Vec::new();
         for (pass, chat) in (1..).zip(chats) {
             for (ask, request) in requests {
-                let (said, day) = match chat.answer(request) {
+                let (said, day, question) = match chat.answer(request) {
                     Ok(dated) if chat::declined(&dated.text) => {
-                        let refused =
-                            Said::Refused { class: "model_declined".to_owned(), message: dated.text };
-                        (refused, Some(dated.day))
+                        let class = "model_declined".to_owned();
+                        (Said::Refused { class, message: dated.text }, Some(dated.day), None)
                     }
-                    Ok(dated) => (Said::Text(dated.text), Some(dated.day)),
+                    Ok(dated) => (Said::Text(dated.text), Some(dated.day), None),
                     Err(refusal) => {
                         let refusal = Unreadable::split(refusal).map_err(|Unreadable(refusal)| refusal)?;
                         let (class, message) = (refusal.class.to_string(), refusal.message.to_string());
-                        (Said::Refused { class, message }, None)
+                        (Said::Refused { class, message }, None, Some(request.content()))
                     }
                 };
-                answers.push(DatedAnswer { answer: Answered { ask: ask.name.to_owned(), pass, said }, day });
+                let answer = Answered { ask: ask.name.to_owned(), pass, said };
+                answers.push(DatedAnswer { answer, day, question });
             }
         }
         Ok(answers)
@@ -328,7 +331,7 @@ impl JudgeItems {
         let pass = |pass: u32| {
             asks().map(move |ask| {
                 let (ask, said) = (ask.name.to_owned(), Said::Text(text.to_owned()));
-                DatedAnswer { answer: Answered { ask, pass, said }, day: None }
+                DatedAnswer { answer: Answered { ask, pass, said }, day: None, question: None }
             })
         };
         (1..=self.passes() as u32).flat_map(pass).collect()
@@ -377,6 +380,19 @@ impl Operator for JudgeItems {
             1 => self.judge(),
             passes => format!("{}, {passes} passes", self.judge()),
         }
+    }
+
+    fn rests_on_caches(&self) -> bool {
+        matches!(self.by, JudgeBy::Chat(_))
+    }
+
+    /// Not where a refusal is to be asked about again.
+    fn stands(&self, body: &[u8]) -> bool {
+        let (JudgeBy::Chat(chats), Ok(answers)) = (&self.by, Self::answers(body)) else { return true };
+        answers.iter().all(|dated| match (dated.question, chats.get(dated.answer.pass as usize - 1)) {
+            (Some(question), Some(chat)) => chat.undated().knows_of(&question),
+            _ => true,
+        })
     }
 
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {

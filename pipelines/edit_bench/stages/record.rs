@@ -121,7 +121,7 @@ impl Recorder for BenchRecorder {
 /// The record with the columns' fields: the answers are spelled in flat fields there.
 fn columns_of(record: &BenchRecord) -> Value {
     let BenchRecord { item, lacks, answers, .. } = record;
-    let answer = |DatedAnswer { answer, day }: &DatedAnswer| {
+    let answer = |DatedAnswer { answer, day, .. }: &DatedAnswer| {
         let (text, class, message) = match &answer.said {
             benchmarks::Said::Text(text) => (Some(text), None, None),
             benchmarks::Said::Refused { class, message } => (None, Some(class), Some(message)),

@@ -1,11 +1,11 @@
 //! Kill -9 while the judge answers, then a run to the end: the output of a run that nobody disturbed, and next to nothing asked twice.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tests::fakes::http::{Action, FakeServer};
 use tests::fakes::models::key;
-use tests::program::{ended, start};
+use tests::program::{ended, killed_when, start};
 use tests::trees;
 
 use crate::desk::{Desk, Judge, lines, said, scores};
@@ -38,16 +38,8 @@ fn a_run_that_is_killed_while_it_judges_pays_for_nothing_again() {
     assert_eq!(needed, 2 * Desk::items(EVERY).len());
 
     for kill in 1..=KILLS {
-        let mut child = start(&mut command("killed"));
-        let begin = Instant::now();
-        while judge.server().asked().len() < needed + needed * kill / (KILLS + 1) {
-            assert!(begin.elapsed() < Duration::from_secs(120), "the questions never came");
-            assert!(child.try_wait().expect("can be waited for").is_none(), "it ended before the kill");
-            #[expect(clippy::disallowed_methods, reason = "the test waits for a process")]
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill().expect("is killed");
-        child.wait().expect("is reaped");
+        let share = needed + needed * kill / (KILLS + 1);
+        killed_when(start(&mut command("killed")), || judge.server().asked().len() >= share);
     }
     // The threads of the server find out that nobody is there.
     #[expect(clippy::disallowed_methods, reason = "the test waits for a process")]

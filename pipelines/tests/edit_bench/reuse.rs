@@ -1,10 +1,16 @@
 //! What is asked when something changes: only what was never asked.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use benchmarks::{Counting, Table};
+use pipelines::edit_bench::EditBench;
+use pipelines::edit_bench_stages::bench::load;
 use serde_json::Value;
+use threshflow::cli::invoke;
 
-use crate::desk::{Asks, Desk, Judge, asked};
+use crate::desk::{Asks, Desk, Judge, asked, filtered, lines, said, scores};
 
 fn asks(expected: &[(&str, usize)]) -> Asks {
     expected.iter().map(|(stage, count)| ((*stage).to_owned(), *count as u64)).collect()
@@ -76,4 +82,50 @@ fn a_plan_counts_what_the_run_then_asks() {
     assert_eq!(judged("--results @first --passes 2"), n, "the first pass is paid for");
     assert_eq!(judged("--results @first --parser upstream"), 0);
     assert_eq!(judge.server().asked().len() as u64, n, "a plan asks nobody");
+}
+
+#[test]
+fn refusals_are_asked_again_where_that_is_wanted_and_nothing_else_is() {
+    let desk = Desk::of(EVERY);
+    let n = Desk::items(EVERY).len();
+    desk.write_results("first", EVERY, |number| 1000 + number as u32);
+    // A filter refuses every removal, until somebody sets it up better.
+    let strict = Arc::new(AtomicBool::new(true));
+    let is_strict = strict.clone();
+    let judge =
+        Judge::of(move |text, hash| match is_strict.load(Relaxed) && text.contains("Please remove") {
+            true => filtered(),
+            false => said(&lines(scores(hash))),
+        });
+    let removals = Desk::items(EVERY).iter().filter(|item| item.edit_type == "remove").count();
+    let refused = || {
+        let run = load(&desk.path("bench/imgedit-basic/first")).unwrap();
+        let table = Table::of(run.benchmark().unwrap(), &run.judged, Counting::default());
+        (table.all.row.refused, table.all.row.scored)
+    };
+    assert_eq!(asked(&desk.run(&judge, "--results @first")), asks(&[("judge_pass_1", n)]));
+    assert_eq!(refused(), (removals, n - removals));
+    strict.store(false, Relaxed);
+    assert_eq!(asked(&desk.run(&judge, "--results @first")), asks(&[]), "a refusal is remembered");
+    assert_eq!(refused(), (removals, n - removals));
+    assert_eq!(asked(&desk.run(&judge, "--results @first --retry")), asks(&[("judge_pass_1", removals)]));
+    assert_eq!(refused(), (0, n));
+}
+
+#[test]
+fn a_run_by_one_judge_does_not_take_the_place_of_a_run_by_another() {
+    let (desk, judge) = (Desk::of(EVERY), Judge::fair());
+    let n = Desk::items(EVERY).len();
+    desk.write_results("first", EVERY, |number| 1000 + number as u32);
+    desk.run(&judge, "--results @first");
+    let other = desk.command("run", &judge.url(), "--results @first --judge-model other");
+    let refused =
+        invoke::run::<EditBench>(&other).err().map(|failure| failure.to_string()).unwrap_or_default();
+    assert!(refused.contains("was judged by \"critic\"") && refused.contains("--name"), "{refused}");
+    let named = "--results @first --judge-model other --name first,other";
+    assert_eq!(asked(&desk.run(&judge, named)), asks(&[("judge_pass_1", n)]));
+    assert!(
+        asked(&desk.run(&judge, "--results @first")).is_empty(),
+        "the first judge's answers are all there"
+    );
 }

@@ -1,11 +1,11 @@
 //! Kill -9 in the middle of the edits, then a run to the end.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tests::fakes::http::Action;
 use tests::fakes::models::{Faults, Models, Task, answer};
-use tests::program::{ended, start};
+use tests::program::{ended, killed_when, start};
 use tests::trees;
 
 use crate::desk::Desk;
@@ -34,16 +34,8 @@ fn a_run_that_is_killed_while_it_edits_pays_for_nothing_again() {
     let first = needed;
     for share in [1, 2] {
         let before = models.server().count();
-        let mut child = start(&mut desk.program(&models, FLAGS));
-        let begin = Instant::now();
-        while edits(&models, first) < all * share / 3 {
-            assert!(begin.elapsed() < Duration::from_secs(120), "the edits never came");
-            assert!(child.try_wait().expect("can be waited for").is_none(), "it ended before the kill");
-            #[expect(clippy::disallowed_methods, reason = "the test waits for a process")]
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill().expect("is killed");
-        child.wait().expect("is reaped");
+        let child = start(&mut desk.program(&models, FLAGS));
+        killed_when(child, || edits(&models, first) >= all * share / 3);
         // The threads of the server find out that nobody is there.
         #[expect(clippy::disallowed_methods, reason = "the test waits for a process")]
         std::thread::sleep(Duration::from_millis(200));
