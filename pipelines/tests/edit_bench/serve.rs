@@ -7,6 +7,7 @@ mod relay;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -24,6 +25,9 @@ use relay::{Relay, Served, make, python, told};
 const EVERY: usize = 40;
 const PASSES: usize = 2;
 const FLAGS: &str = "--results @mine --judge-model lines --passes 2";
+
+/// Servers and runs of one test at a time: they wait for each other's answers, not for each other's processors.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The sizes of pictures, in turn.
 const SIZES: [(u32, u32); 8] =
@@ -100,6 +104,7 @@ fn table_of(desk: &Desk, name: &str) -> Table {
 #[test]
 fn a_judge_served_by_transformers_is_asked_as_it_was_trained_and_counted_as_it_answers() {
     let Some(python) = python() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let desk = desk();
     let items = Desk::items(EVERY);
     let all = PASSES * items.len();
@@ -205,6 +210,7 @@ fn a_judge_served_by_transformers_is_asked_as_it_was_trained_and_counted_as_it_a
 #[test]
 fn what_transformers_had_answered_before_it_died_or_the_run_ended_is_not_asked_again() {
     let Some(python) = python() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let desk = desk();
     make(&python, desk.folder(), "lines");
     let all = PASSES * Desk::items(EVERY).len();
@@ -240,8 +246,8 @@ fn what_transformers_had_answered_before_it_died_or_the_run_ended_is_not_asked_a
     let child = start(&mut command("died", "--in-flight 2 --call-deadline 3"));
     relay.wait_for(begin + all / 3);
     drop(served);
-    let died = ended_within(child, 120).expect(1, &[]);
-    assert!(died.stderr.contains("unreachable") && died.stderr.contains("run again"), "{}", died.stderr);
+    // Told by the class of the first that failed: nobody is there, or that was so often so that nobody was asked.
+    ended_within(child, 120).expect(1, &["check that it runs", "what failed is asked again"]);
     let served = Served::start(&python, desk.folder(), "lines").awaited();
     relay.turn_to(served.port);
     let kept = relay.good() - begin;
@@ -255,6 +261,7 @@ fn what_transformers_had_answered_before_it_died_or_the_run_ended_is_not_asked_a
 #[test]
 fn a_picture_that_transformers_fails_on_is_one_item_less_and_named() {
     let Some(python) = python() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let desk = desk();
     make(&python, desk.folder(), "lines");
     let served = Served::start(&python, desk.folder(), "lines").awaited();
@@ -263,14 +270,17 @@ fn a_picture_that_transformers_fails_on_is_one_item_less_and_named() {
     // Beyond 200 to 1, the processor takes no picture: the server answers 500 in plain text.
     let thread = desk.path("mine").join(format!("{}.png", items[0].key));
     RgbImage::new(1000, 4).save(&thread).expect("writes");
-    let flags = FLAGS.replace("--passes 2", "--call-deadline 40 --in-flight 4");
+    let flags = FLAGS.replace("--passes 2", "--call-deadline 15 --in-flight 2");
     let strict = run(&desk, &relay, &flags).expect(1, &[]);
     assert!(strict.stderr.contains("answered 500: Internal Server Error"), "{}", strict.stderr);
     let good = relay.good();
     assert_eq!(good, items.len() - 1);
     run(&desk, &relay, &format!("{flags} --max-error-rate 1")).expect(0, &[]);
     let table = table_of(&desk, "mine");
-    let lacking = BTreeMap::from([("server_error".to_owned(), 1)]);
-    assert_eq!((table.all.row.scored, &table.all.row.lacking), (good, &lacking));
+    let lacking: Vec<(&str, usize)> =
+        table.all.row.lacking.iter().map(|(class, n)| (class.as_str(), *n)).collect();
+    // Which of the two depends on whether it was asked ten times before its deadline.
+    assert!(matches!(lacking[..], [("server_error" | "circuit_open", 1)]), "{lacking:?}");
+    assert_eq!(table.all.row.scored, good);
     assert_eq!(relay.good(), good, "only it was asked again");
 }
