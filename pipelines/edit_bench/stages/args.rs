@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     pub own_rubrics: bool,
     /// How often each item is judged; an item's score is the mean. Pass N is asked with seed N - 1
-    #[arg(long, default_value_t = 1, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(long, default_value_t = 1, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_PASSES)))]
     pub passes: u32,
     /// How answers are read: `default` takes what judges really write, `upstream` only what the benchmark's own script takes
     #[arg(long, default_value = "default", value_name = "PARSER")]
@@ -73,6 +73,9 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "PIXELS", value_parser = judge_pixels)]
     pub judge_pixels: Option<Pixels>,
 }
+
+/// The most passes.
+pub(crate) const MOST_PASSES: u32 = 20;
 
 /// The judge that is asked where none is named.
 pub(crate) const EMBEDDED: &str = "embedded, by pixels";

@@ -1,7 +1,7 @@
 //! A folder of benchmark runs. Each run has a folder `BENCHMARK/NAME` with the published set in `set/`, and beside it what people and
 //! scripts look for: `run.json`, the pictures that an editor made, and the files that ImgEdit's own scripts write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,9 @@ pub fn load(folder: &Path) -> Result<Loaded, Failure> {
     let days = || records.iter().flat_map(|record| &record.answers).filter_map(|answer| answer.day.clone());
     let days = days().min().zip(days().max()).map(|(first, last)| [first, last]);
     let mut judged: Vec<Judged> = records.into_iter().map(BenchRecord::judged).collect();
-    judged.extend(file.left_out);
+    // A run that ended between the set and `run.json` has an item in both.
+    let there: HashSet<String> = judged.iter().map(|judged| judged.item.key.clone()).collect();
+    judged.extend(file.left_out.into_iter().filter(|judged| !there.contains(&judged.item.key)));
     judged.sort_by(|a, b| a.item.key.cmp(&b.item.key));
     let whole = |path: PathBuf| if path.is_absolute() { path } else { folder.join(path) };
     let edited = file.edited.into_iter();
@@ -179,7 +181,7 @@ pub fn check_judge(folder: &Path, args: &Args) -> Result<(), Failure> {
     )))
 }
 
-fn read_run(folder: &Path) -> Result<RunFile, Failure> {
+pub(crate) fn read_run(folder: &Path) -> Result<RunFile, Failure> {
     let path = folder.join(RUN);
     let text = fs::read(&path).map_err(|error| failed("cannot read", &path, error))?;
     let file: RunFile = serde_json::from_slice(&text).map_err(|error| failed("cannot read", &path, error))?;

@@ -47,7 +47,11 @@ pub enum EditBy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    Made(Vec<MadePicture>),
+    Made {
+        pictures: Vec<MadePicture>,
+        /// Of the item's reference picture, where it has one: the judge is shown that too.
+        reference: Option<ContentHash>,
+    },
     Lacks(Lacks),
 }
 
@@ -77,7 +81,11 @@ impl Outcome {
     /// What the row has of it: two items with the same picture before and after are asked about once, wherever the pictures lie.
     pub fn handle(&self) -> Handle<Edited> {
         let shaping = match self {
-            Outcome::Made(pictures) => pictures.iter().flat_map(|made| made.picture.0).collect(),
+            Outcome::Made { pictures, reference } => {
+                let hashes = pictures.iter().map(|made| made.picture).chain(*reference);
+                let places = [pictures.len() as u8].into_iter();
+                places.chain(hashes.flat_map(|hash| hash.0)).collect()
+            }
             Outcome::Lacks(lacks) => [b"lacks ", lacks.class.as_bytes()].concat(),
         };
         Handle::of(&shaping)
@@ -94,8 +102,9 @@ impl Outcome {
     }
 
     /// What an item lacks is counted with it, and what failed on the way is tried again.
-    fn of(made: Result<Vec<MadePicture>, Refusal>) -> Result<Self, Refusal> {
-        made.map(Outcome::Made).or_else(|refusal| {
+    fn of(made: Result<(Vec<MadePicture>, Option<ContentHash>), Refusal>) -> Result<Self, Refusal> {
+        let made = made.map(|(pictures, reference)| Outcome::Made { pictures, reference });
+        made.or_else(|refusal| {
             let refusal = Unreadable::split(refusal).map_err(|Unreadable(refusal)| refusal)?;
             Ok(Outcome::Lacks(Lacks {
                 class: refusal.class.to_string(),
@@ -157,7 +166,8 @@ impl EditItems {
         match &self.by {
             EditBy::NoOp => {
                 let made = MadePicture { picture: question.image, lies: Lies::Original };
-                Some(Ok(Outcome::Made(vec![made; item.prompts.len()])))
+                let pictures = vec![made; item.prompts.len()];
+                Some(self.reference_of(question.id).map(|reference| Outcome::Made { pictures, reference }))
             }
             EditBy::Results => Some(self.results(question, item)),
             EditBy::Editors(_) | EditBy::Painter { .. } => None,
@@ -172,6 +182,10 @@ impl EditItems {
     /// The file of the item's reference picture, where it has one.
     pub fn reference(&self, id: RowId) -> Result<Option<Vec<u8>>, Refusal> {
         self.member(id, source::REFERENCE)
+    }
+
+    fn reference_of(&self, id: RowId) -> Result<Option<ContentHash>, Refusal> {
+        Ok(self.reference(id)?.map(|bytes| ContentHash::of(&bytes)))
     }
 
     fn editors(&self) -> Result<&Arc<Editors>, Refusal> {
@@ -213,7 +227,8 @@ impl EditItems {
             };
             self.whole(&bytes, Lies::Result(turn)).map_err(broken)
         };
-        Outcome::of((0..item.prompts.len() as u32).map(turn).collect())
+        let pictures: Result<Vec<MadePicture>, Refusal> = (0..item.prompts.len() as u32).map(turn).collect();
+        Outcome::of(pictures.and_then(|pictures| Ok((pictures, self.reference_of(question.id)?))))
     }
 
     fn make(&self, asked: &ToEdit) -> Result<Outcome, Refusal> {
@@ -222,7 +237,7 @@ impl EditItems {
             EditBy::Editors(editors) => self.by_prompts(editors, asked),
             EditBy::Painter { editors, wrong } => self.by_plan(editors, asked, *wrong),
         };
-        Outcome::of(made)
+        Outcome::of(made.and_then(|pictures| Ok((pictures, self.reference_of(asked.id)?))))
     }
 
     fn by_prompts(&self, editors: &Arc<Editors>, asked: &ToEdit) -> Result<Vec<MadePicture>, Refusal> {
@@ -372,7 +387,8 @@ impl Operator for EditItems {
     }
 
     fn stands(&self, body: &[u8]) -> bool {
-        let (Ok(editors), Ok(Outcome::Made(pictures))) = (self.editors(), Outcome::from_bytes(body)) else {
+        let (Ok(editors), Ok(Outcome::Made { pictures, .. })) = (self.editors(), Outcome::from_bytes(body))
+        else {
             return true;
         };
         pictures.iter().all(|made| match made.lies {

@@ -28,9 +28,10 @@ pub(crate) fn whole(sidecar: &Sidecar) -> Result<Item, Refusal> {
     })
 }
 
-/// What of an item shapes a picture or an answer: two items that differ in key and groups alone are asked about once.
+/// What of an item shapes a picture or an answer: two items that differ in key, groups and places alone are asked
+/// about once.
 pub(crate) fn shaping(item: Item) -> Item {
-    Item { key: String::new(), groups: Default::default(), ..item }
+    Item { key: String::new(), groups: Default::default(), places: Vec::new(), ..item }
 }
 
 /// What is remembered of an item, and the handle that its row has.

@@ -182,8 +182,9 @@ impl JudgeItems {
     ) -> Result<Option<Vec<Vec<u8>>>, Refusal> {
         match outcome {
             Outcome::Lacks(_) => Ok(None),
-            Outcome::Made(made) => {
-                let files = made.iter().map(|made| self.edits.operator().file(question.id, made, original));
+            Outcome::Made { pictures, .. } => {
+                let files =
+                    pictures.iter().map(|made| self.edits.operator().file(question.id, made, original));
                 std::iter::once(Ok(original.to_vec())).chain(files).collect::<Result<_, _>>().map(Some)
             }
         }

@@ -15,7 +15,7 @@ use threshflow::cli::{Failure, Workbench};
 use threshflow::lane::Stage;
 
 use crate::Stages;
-use crate::args::{Args, Baseline, ParserArg};
+use crate::args::{Args, Baseline, MOST_PASSES, ParserArg};
 use crate::bench;
 use crate::edit::{EditBy, EditItems};
 use crate::flags;
@@ -30,7 +30,7 @@ fn said(error: impl std::fmt::Display) -> Failure {
 }
 
 /// The caches of the passes, by name: pass N has the N-th.
-const PASSES: [&str; 20] = [
+const PASSES: [&str; MOST_PASSES as usize] = [
     "judge_pass_1",
     "judge_pass_2",
     "judge_pass_3",

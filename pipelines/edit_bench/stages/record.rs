@@ -72,7 +72,7 @@ impl BenchRecorder {
         let blob = self.judge.blob(&Question::about(&row, Key::Row)).map_err(said)?;
         let answers = JudgeItems::answers(&blob).map_err(said)?;
         let (lacks, made): (Option<Lacks>, Vec<MadePicture>) = match outcome {
-            Outcome::Made(made) => (None, made),
+            Outcome::Made { pictures, .. } => (None, pictures),
             Outcome::Lacks(lacks) => (Some(lacks), Vec::new()),
         };
         let score = picture.scores.iter().find(|(name, _)| *name == "item_score");

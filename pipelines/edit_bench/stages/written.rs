@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use threshflow::lane::Stage;
 use threshflow::publish;
 use threshflow::shard::{Format, format_of};
 
-use crate::bench::{About, PICTURES, RUN, RunFile, failed, load, records_of, write};
+use crate::args::MOST_PASSES;
+use crate::bench::{About, PICTURES, RUN, RunFile, failed, load, read_run, records_of, write};
 use crate::edit::{EditItems, Lies};
 use crate::record::BenchRecord;
 use crate::tables;
@@ -32,6 +34,7 @@ impl Run {
     pub fn published(&self, set: &Path) -> Result<String, Failure> {
         let folder = set.parent().ok_or_else(|| failed("cannot write beside", set, "it has no folder"))?;
         let records = records_of(set)?;
+        let before = read_run(folder).map(|run| run.edited).unwrap_or_default();
         let edited = self.write_pictures(folder, &records)?;
         let left_out = self.left_out(set, &records)?;
         let pictures = self.read.items.iter().zip(&self.read.pictures);
@@ -43,14 +46,11 @@ impl Run {
         };
         let json = serde_json::to_vec_pretty(&file).map_err(|error| failed("cannot write", folder, error))?;
         write(&folder.join(RUN), &json)?;
+        self.sweep(folder, &before, &file.edited)?;
         let loaded = load(folder)?;
-        for (pass, folder) in passes_of(folder, self.about.passes) {
+        for (pass, folder) in (1..=self.about.passes).map(|pass| (pass, folder_of(folder, pass))) {
             let files = UpstreamFiles::of(self.benchmark, &loaded.judged, pass, self.counting);
-            for (name, text) in [
-                ("result.json", files.result),
-                ("average_score.json", files.average_score),
-                ("typescore.json", files.typescore),
-            ] {
+            for (name, text) in UPSTREAMS.iter().zip([files.result, files.average_score, files.typescore]) {
                 write(&folder.join(name), text.as_bytes())?;
             }
         }
@@ -81,6 +81,34 @@ impl Run {
         Ok(left_out)
     }
 
+    /// Takes out what the run before wrote and this one has not: pictures that its `run.json` names, and files of passes. Nothing else
+    /// is touched: what lies there may be somebody's.
+    fn sweep(
+        &self,
+        folder: &Path,
+        before: &BTreeMap<String, Vec<PathBuf>>,
+        now: &BTreeMap<String, Vec<PathBuf>>,
+    ) -> Result<(), Failure> {
+        let remove = |path: &Path| match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("cannot remove", path, error)),
+            _ => Ok(()),
+        };
+        let kept: HashSet<PathBuf> = now.values().flatten().map(|path| whole(&folder.join(path))).collect();
+        for path in before.values().flatten().filter(|path| path.is_relative()) {
+            let path = whole(&folder.join(path));
+            if !kept.contains(&path) {
+                remove(&path)?;
+            }
+        }
+        for pass in self.about.passes + 1..=MOST_PASSES {
+            let of_pass = folder_of(folder, pass);
+            UPSTREAMS.iter().try_for_each(|name| remove(&of_pass.join(name)))?;
+            // It may hold what somebody put there.
+            let _ = fs::remove_dir(&of_pass);
+        }
+        Ok(())
+    }
+
     /// Where the edited pictures lie; those that an editor made are written as a folder of results.
     fn write_pictures(
         &self,
@@ -94,7 +122,7 @@ impl Run {
             .zip(&self.read.pictures)
             .map(|(item, (path, _))| (item.key.as_str(), path))
             .collect();
-        let (mut all, mut kept) = (BTreeMap::new(), HashSet::new());
+        let mut all = BTreeMap::new();
         for record in records {
             let item = &record.item;
             let mut paths = Vec::new();
@@ -110,7 +138,6 @@ impl Run {
                         let file = file.map_err(|refusal| failed("cannot write", folder, refusal))?;
                         let name = result_name(item, turn, &file);
                         write(&folder.join(PICTURES).join(&name), &file)?;
-                        kept.insert(name.clone());
                         Some(Path::new(PICTURES).join(name))
                     }
                 };
@@ -118,16 +145,16 @@ impl Run {
             }
             all.insert(item.key.clone(), paths);
         }
-        sweep(&folder.join(PICTURES), &kept)?;
         Ok(all)
     }
 }
 
-/// The passes, and where the files of each are written that ImgEdit's scripts write: the first beside `run.json`, the others in `pass_2`
-/// and so on.
-fn passes_of(folder: &Path, passes: u32) -> impl Iterator<Item = (u32, PathBuf)> {
-    let of = |pass: u32| if pass == 1 { folder.to_owned() } else { folder.join(format!("pass_{pass}")) };
-    (1..=passes).map(move |pass| (pass, of(pass)))
+/// The files that ImgEdit's scripts write.
+const UPSTREAMS: [&str; 3] = ["result.json", "average_score.json", "typescore.json"];
+
+/// Where these are written of a pass: of the first beside `run.json`, of the others in `pass_2` and so on.
+fn folder_of(folder: &Path, pass: u32) -> PathBuf {
+    if pass == 1 { folder.to_owned() } else { folder.join(format!("pass_{pass}")) }
 }
 
 /// A path that means the same wherever it is read.
@@ -146,16 +173,4 @@ fn result_name(item: &benchmarks::Item, turn: usize, file: &[u8]) -> String {
         1 => format!("{}.{extension}", item.key),
         _ => format!("{}_turn{}.{extension}", item.key, turn + 1),
     }
-}
-
-/// Takes out of a folder of pictures what an earlier run wrote and this one has not.
-fn sweep(folder: &Path, kept: &HashSet<String>) -> Result<(), Failure> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let entry = entry.map_err(|error| failed("cannot list", folder, error))?;
-        if !kept.contains(&*entry.file_name().to_string_lossy()) {
-            fs::remove_file(entry.path()).map_err(|error| failed("cannot remove", &entry.path(), error))?;
-        }
-    }
-    Ok(())
 }

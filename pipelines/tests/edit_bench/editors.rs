@@ -6,7 +6,7 @@ use benchmarks::{Counting, Table};
 use pipelines::edit_bench_stages::bench::load;
 use tests::fakes::models::Models;
 
-use crate::desk::{Desk, Judge, asked};
+use crate::desk::{Desk, Judge, asked, write_png};
 
 const EVERY: usize = 40;
 
@@ -115,4 +115,56 @@ fn a_wrong_command_line_says_what_to_do() {
     let lacks = said("--editor no-op --rubrics @items/some.json");
     assert!(lacks.contains("remove") && lacks.contains("items"), "{lacks}");
     assert!(judge.server().asked().is_empty());
+}
+
+#[test]
+fn what_lies_beside_a_run_and_is_not_its_own_stays() {
+    let (desk, judge, models) = (Desk::of(EVERY), Judge::fair(), Models::start());
+    let n = Desk::items(EVERY).len();
+    let edit = format!("--edit-url {} --edit-model E1 --passes 2", models.url());
+    desk.run(&judge, &edit);
+    let run = desk.path("bench/imgedit-basic/E1");
+    let pictures = run.join("pictures");
+    fs::write(pictures.join("mine.png"), "somebody's").unwrap();
+    assert!(run.join("pass_2/result.json").is_file());
+    // The same run is made of its own pictures: they are what is judged, and stay.
+    let own = format!("--results {} --name E1", pictures.display());
+    assert!(asked(&desk.run(&judge, &own)).is_empty());
+    assert_eq!(fs::read_dir(&pictures).unwrap().count(), n + 1);
+    assert!(!run.join("pass_2").exists(), "there is one pass now");
+    // An item less: its picture goes, and nothing else does.
+    desk.run(&judge, &edit);
+    let path = desk.path("items/basic_edit.json");
+    let mut file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    file.as_object_mut().unwrap().remove("style0");
+    fs::write(&path, file.to_string()).unwrap();
+    desk.run(&judge, &format!("{edit} --max-removed=100%"));
+    assert!(!pictures.join("style0.png").exists());
+    assert_eq!(fs::read_dir(&pictures).unwrap().count(), n);
+    assert_eq!(fs::read_to_string(pictures.join("mine.png")).unwrap(), "somebody's");
+}
+
+#[test]
+fn another_reference_picture_is_judged_anew_and_nothing_else_is() {
+    let desk = Desk::of(EVERY);
+    fs::remove_dir_all(desk.path("items")).unwrap();
+    let rows: Vec<serde_json::Value> = (0..3)
+        .map(|number| {
+            write_png(&desk.path(&format!("items/a/{number}.png")), number);
+            write_png(&desk.path(&format!("items/r/{number}.png")), 50 + number);
+            write_png(&desk.path(&format!("mine/i{number}.png")), 90 + number);
+            serde_json::json!({ "index": format!("i{number}"), "instruction": format!("Do {number}."),
+                "image": format!("a/{number}.png"), "category": "spatial_reasoning", "reference_img": format!("r/{number}.png") })
+        })
+        .collect();
+    fs::write(desk.path("items/data_total.json"), serde_json::json!(rows).to_string()).unwrap();
+    let judge = Judge::of(|_, _| crate::desk::said("Final Score: 4"));
+    let flags = "--benchmark rise --own-rubrics --results @mine";
+    let all = asked(&desk.run(&judge, flags)).values().sum::<u64>();
+    assert_eq!(all, 9, "three asks an item");
+    assert!(asked(&desk.run(&judge, flags)).is_empty());
+    write_png(&desk.path("items/r/1.png"), 77);
+    // Of the three asks, two show the reference, or one that has its place.
+    let again = asked(&desk.run(&judge, flags)).values().sum::<u64>();
+    assert!((1..3).contains(&again), "{again} were asked");
 }
