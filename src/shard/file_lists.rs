@@ -11,11 +11,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::loose::{FileBytes, FileMember, LooseFiles};
+use super::packed::Kind;
 use crate::row::ContentHash;
 
-const VERSION: u32 = 1;
-const MAGIC: [u8; 4] = *b"TFFL";
-const HEAD: usize = 12;
+const KIND: Kind = Kind { magic: *b"TFFL", version: 1 };
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -53,13 +52,7 @@ pub(super) fn encode(files: &LooseFiles) -> std::io::Result<(ContentHash, Vec<u8
     };
     let stored = Stored { folder: bytes(&folder), members: members.iter().map(stored).collect() };
     let plain = postcard::to_stdvec(&stored).map_err(std::io::Error::other)?;
-    let packed = zstd::bulk::compress(&plain, 3)?;
-    let mut file = Vec::with_capacity(HEAD + packed.len());
-    file.extend_from_slice(&MAGIC);
-    file.extend_from_slice(&VERSION.to_le_bytes());
-    file.extend_from_slice(&crc32fast::hash(&packed).to_le_bytes());
-    file.extend_from_slice(&packed);
-    Ok((ContentHash::of(&plain), file))
+    Ok((ContentHash::of(&plain), KIND.pack(&plain)?))
 }
 
 /// Puts a list in its place, unless it is there.
@@ -76,7 +69,7 @@ pub(super) fn keep(store: &Path, hash: ContentHash, file: &[u8]) -> std::io::Res
 /// The list of this hash, if it is there and whole.
 pub(super) fn read(store: &Path, hash: ContentHash) -> Option<Arc<LooseFiles>> {
     let file = std::fs::read(path_of(store, hash)).ok()?;
-    let plain = plain_of(&file).filter(|plain| ContentHash::of(plain) == hash)?;
+    let plain = KIND.unpack(&file).filter(|plain| ContentHash::of(plain) == hash)?;
     let Stored { folder, members } = postcard::from_bytes(&plain).ok()?;
     let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
     let member = |(name, stored): (Vec<u8>, StoredBytes)| {
@@ -93,17 +86,7 @@ pub(super) fn read(store: &Path, hash: ContentHash) -> Option<Arc<LooseFiles>> {
 
 /// Whether a list is as it was written, by its bytes and its name; of one of another version only its bytes are looked at.
 pub(super) fn is_whole(name: &str, file: &[u8]) -> bool {
-    let Some((head, packed)) = file.split_at_checked(HEAD) else { return false };
-    let version = head[4..8].try_into().map_or(0, u32::from_le_bytes);
-    let is_sound = head[..4] == MAGIC && head[8..] == crc32fast::hash(packed).to_le_bytes();
-    let is_named = || plain_of(file).is_some_and(|plain| format!("{}.list", ContentHash::of(&plain)) == name);
-    is_sound && version > 0 && (version != VERSION || is_named())
-}
-
-fn plain_of(file: &[u8]) -> Option<Vec<u8>> {
-    let (head, packed) = file.split_at_checked(HEAD)?;
-    let is_sound = head[..4] == MAGIC
-        && head[4..8] == VERSION.to_le_bytes()
-        && head[8..] == crc32fast::hash(packed).to_le_bytes();
-    if is_sound { zstd::stream::decode_all(packed).ok() } else { None }
+    let is_named =
+        || KIND.unpack(file).is_some_and(|plain| format!("{}.list", ContentHash::of(&plain)) == name);
+    KIND.version_of(file).is_some_and(|version| version > 0 && (version != KIND.version || is_named()))
 }

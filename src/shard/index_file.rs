@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::bytes::ChunkStamp;
 use super::loose::Holds;
 use super::loose_bytes::{CHANGED, UNREADABLE};
+use super::packed::Kind;
 use super::{ReadOptions, ShardError, ShardIndex, ShardSource};
 use crate::row::{ContentHash, Lasts};
 
 /// Raise it when the layout changes, or when a walk or a probe of the same bytes gives other rows.
-const VERSION: u32 = 3;
-const MAGIC: [u8; 4] = *b"TFIX";
-const HEAD: usize = 12;
+const KIND: Kind = Kind { magic: *b"TFIX", version: 3 };
 
 #[derive(Serialize)]
 struct ToWrite<'a> {
@@ -74,13 +73,7 @@ pub(super) fn encode(
     let kept =
         ToWrite { options: origin.options, missing: origin.missing, stamps: origin.stamps, sample, index };
     let plain = postcard::to_stdvec(&kept).map_err(std::io::Error::other)?;
-    let packed = zstd::bulk::compress(&plain, 3)?;
-    let mut file = Vec::with_capacity(HEAD + packed.len());
-    file.extend_from_slice(&MAGIC);
-    file.extend_from_slice(&VERSION.to_le_bytes());
-    file.extend_from_slice(&crc32fast::hash(&packed).to_le_bytes());
-    file.extend_from_slice(&packed);
-    Ok(file)
+    KIND.pack(&plain)
 }
 
 /// Reads an index back, if it is whole and was made from `origin`.
@@ -105,22 +98,12 @@ pub(super) fn decode_with_stamps(file: &[u8]) -> Option<(ShardIndex, Vec<ChunkSt
 
 /// Whether an index file is as it was written; of one of an earlier version only its bytes are looked at.
 pub(super) fn is_whole(file: &[u8]) -> bool {
-    let Some((head, packed)) = file.split_at_checked(HEAD) else { return false };
-    let version = head[4..8].try_into().map_or(0, u32::from_le_bytes);
-    let sound = head[..4] == MAGIC && head[8..] == crc32fast::hash(packed).to_le_bytes();
-    sound && (1..=VERSION).contains(&version) && (version < VERSION || read(file).is_some())
+    let sound = |version: u32| version < KIND.version || read(file).is_some();
+    KIND.version_of(file).is_some_and(|version| (1..=KIND.version).contains(&version) && sound(version))
 }
 
 fn read(file: &[u8]) -> Option<Read> {
-    let (head, packed) = file.split_at_checked(HEAD)?;
-    let mut expected = [0; HEAD];
-    expected[..4].copy_from_slice(&MAGIC);
-    expected[4..8].copy_from_slice(&VERSION.to_le_bytes());
-    expected[8..].copy_from_slice(&crc32fast::hash(packed).to_le_bytes());
-    if head != expected {
-        return None;
-    }
-    let plain = zstd::stream::decode_all(packed).ok()?;
+    let plain = KIND.unpack(file)?;
     let mut read: Read = postcard::from_bytes(&plain).ok()?;
     // How long a refusal lasts is not written: these say something for as long as the files look so.
     for sample in &mut read.index.samples {

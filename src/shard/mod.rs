@@ -26,6 +26,7 @@ mod loose;
 mod loose_bytes;
 mod names;
 mod numbers;
+mod packed;
 mod probe;
 mod sample;
 mod shard_names;
