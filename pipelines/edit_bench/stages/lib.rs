@@ -9,6 +9,7 @@ pub mod bench;
 pub mod demo_items;
 mod edit;
 mod flags;
+mod html;
 mod items;
 mod judge;
 mod open;

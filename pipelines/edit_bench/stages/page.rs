@@ -10,7 +10,7 @@ use threshflow::cli::Failure;
 use threshflow::report::escape;
 
 use crate::bench::Loaded;
-use crate::thumbs;
+use crate::{html, thumbs};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");
@@ -61,15 +61,8 @@ pub(crate) struct Items<'a> {
 
 /// The page as text.
 pub(crate) fn page(title: &str, tables: &[Shown], items: &[Items<'_>]) -> Result<String, Failure> {
-    let mut html = String::new();
-    let _ = write!(
-        html,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'\">\n<title>{0}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
-        escape(title)
-    );
+    let mut html = html::head(title, STYLE);
+    let _ = write!(html, "<body>\n<h1>{}</h1>\n", escape(title));
     for table in tables {
         write_table(&mut html, table);
     }
@@ -253,11 +246,7 @@ fn write_item(html: &mut String, items: &Items<'_>, item: &InRuns<'_>, thumbs: &
         escape(key),
         escape(&item.item.prompts.join(" · ")),
     );
-    let picture = |path: Option<&Path>| match path.map(|path| thumbs.get(path)) {
-        Some(Ok(data)) => format!("<img alt=\"\" src=\"{data}\">"),
-        Some(Err(why)) => format!("<div class=\"none\">{}</div>", escape(why)),
-        None => "<div class=\"none\">there is no picture</div>".to_owned(),
-    };
+    let picture = |path: Option<&Path>| html::picture(thumbs, path);
     let _ = write!(html, "<figure>{}<figcaption>before</figcaption></figure>", picture(before(items, key)));
     for ((run, judged), score) in items.runs.iter().zip(&item.judged).zip(&item.scores) {
         let turns = after(run, key);

@@ -7,7 +7,7 @@ use std::path::Path;
 use threshflow::report::escape;
 
 use crate::bench::Loaded;
-use crate::thumbs;
+use crate::{html, thumbs};
 
 const STYLE: &str = include_str!("sheet/style.css");
 const SCRIPT: &str = include_str!("sheet/script.js");
@@ -16,17 +16,13 @@ const SIDE: u32 = 640;
 
 /// The page.
 pub(crate) fn page(run: &Loaded) -> String {
-    let mut html = String::new();
     let title = format!("{}, {}", run.about.benchmark, run.about.name);
+    let mut html = html::head(&title, STYLE);
     let _ = write!(
         html,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'\">\n<title>{0}</title>\n<style>\n{STYLE}</style>\n</head>\n<body data-sheet=\"{1} {2}\">\n<h1>{0}</h1>\n\
+        "<body data-sheet=\"{0} {1}\">\n<h1>{0}</h1>\n\
          <p>For each turn: does the picture do what the words ask, given the picture before it? <kbd>Y</kbd> is yes, <kbd>N</kbd> is no; \
          the arrow keys go on and back. Save the CSV at the end, and give it back.</p>\n",
-        escape(&title),
         escape(&title),
         escape(&run.about.items),
     );
@@ -40,11 +36,7 @@ pub(crate) fn page(run: &Loaded) -> String {
         .map(|path| path.as_path())
         .collect();
     let thumbs = thumbs::of(&paths, SIDE);
-    let picture = |path: Option<&Path>| match path.map(|path| thumbs.get(path)) {
-        Some(Ok(data)) => format!("<img alt=\"\" src=\"{data}\">"),
-        Some(Err(why)) => format!("<div class=\"none\">{}</div>", escape(why)),
-        None => "<div class=\"none\">there is no picture</div>".to_owned(),
-    };
+    let picture = |path: Option<&Path>| html::picture(&thumbs, path);
     for judged in &run.judged {
         let (key, item) = (&judged.item.key, &judged.item);
         let before = run.pictures.get(key).map(|path| path.as_path());
