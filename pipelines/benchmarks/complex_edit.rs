@@ -14,7 +14,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::definition::{all_read, mean};
-use crate::{Ask, Benchmark, Item, Items, ItemsError, Part, files};
+use crate::{Ask, Benchmark, Item, Items, ItemsError, Part, Script, files};
 
 pub(crate) static COMPLEX_EDIT: Benchmark = Benchmark {
     name: "complex-edit",
@@ -41,6 +41,7 @@ pub(crate) static COMPLEX_EDIT: Benchmark = Benchmark {
     ],
     formula: |item, scores| mean(all_read(&COMPLEX_EDIT, item, scores)?),
     perfect: None,
+    script: Script::Schema,
     dimension: "complexity",
     subsets: &[],
     own: &[

@@ -22,12 +22,29 @@ pub struct Benchmark {
     /// Whether an item is right in all that was asked, by the same scores; the share of such items is the accuracy. For benchmarks that
     /// have one.
     pub perfect: Option<Formula<bool>>,
+    /// Whose rule [`Parser::Upstream`](crate::Parser::Upstream) reads its answers by.
+    pub script: Script,
     /// The dimension of the groups whose means make the overall by groups: `type`.
     pub dimension: &'static str,
     /// Parts of the items that the benchmark gives totals of besides.
     pub subsets: &'static [Subset],
     /// Our own rubrics: pairs of a name, as [`Rubrics`](crate::Rubrics) looks it up, and its text.
     pub own: &'static [(&'static str, &'static str)],
+}
+
+/// The scripts that benchmarks are released with, by how they read an answer: see [`read`](crate::read()).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Lines of a label and digits.
+    ImgEdit,
+    /// A JSON list of scores.
+    VieScore,
+    /// A JSON object, else the first digit.
+    Kris,
+    /// What stands behind `Final Score`.
+    Rise,
+    /// A JSON object by schema.
+    Schema,
 }
 
 /// The items that are in all of these groups.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::{Ask, Benchmark, Form, Item, Items, ItemsError, Part, Subset, files};
+use crate::{Ask, Benchmark, Form, Item, Items, ItemsError, Part, Script, Subset, files};
 
 pub(crate) static GEDIT: Benchmark = Benchmark {
     name: "gedit",
@@ -49,6 +49,7 @@ pub(crate) static GEDIT: Benchmark = Benchmark {
         Some((lowest(scores[0]?)? * lowest(scores[1]?)?).sqrt())
     },
     perfect: None,
+    script: Script::VieScore,
     dimension: "type",
     subsets: &[
         Subset { name: "en", groups: &[("language", "en")] },

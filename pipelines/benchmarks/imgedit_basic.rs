@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::definition::mean;
-use crate::{Ask, Benchmark, Item, Items, ItemsError, files};
+use crate::{Ask, Benchmark, Item, Items, ItemsError, Script, files};
 
 pub(crate) static IMGEDIT_BASIC: Benchmark = Benchmark {
     name: "imgedit-basic",
@@ -25,6 +25,7 @@ pub(crate) static IMGEDIT_BASIC: Benchmark = Benchmark {
     }],
     formula: |_, scores| mean(scores[0]?.iter().copied()),
     perfect: None,
+    script: Script::ImgEdit,
     dimension: "type",
     subsets: &[],
     own: &[

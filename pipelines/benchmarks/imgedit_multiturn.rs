@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::definition::{all_read, mean};
-use crate::{Ask, Benchmark, Item, Items, ItemsError, files};
+use crate::{Ask, Benchmark, Item, Items, ItemsError, Script, files};
 
 pub(crate) static IMGEDIT_MULTITURN: Benchmark = Benchmark {
     name: "imgedit-multiturn",
@@ -23,6 +23,7 @@ pub(crate) static IMGEDIT_MULTITURN: Benchmark = Benchmark {
     perfect: Some(|item, scores| {
         all_read(&IMGEDIT_MULTITURN, item, scores).is_some_and(|all| all.iter().all(|yes| *yes == 1.0))
     }),
+    script: Script::ImgEdit,
     dimension: "category",
     subsets: &[],
     own: &[("turn", include_str!("prompts/imgedit-multiturn.md"))],

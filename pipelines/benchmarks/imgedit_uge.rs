@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::definition::mean;
-use crate::{Ask, Benchmark, Item, Items, ItemsError, files};
+use crate::{Ask, Benchmark, Item, Items, ItemsError, Script, files};
 
 pub(crate) static IMGEDIT_UGE: Benchmark = Benchmark {
     name: "imgedit-uge",
@@ -18,6 +18,7 @@ pub(crate) static IMGEDIT_UGE: Benchmark = Benchmark {
     asks: &[Ask::ONE_SCORE],
     formula: |_, scores| mean(scores[0]?.iter().copied()),
     perfect: None,
+    script: Script::ImgEdit,
     dimension: "type",
     subsets: &[],
     own: &[("uge", include_str!("prompts/imgedit-uge.md"))],

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::definition::{all_read, mean};
-use crate::{Ask, Benchmark, Item, Items, ItemsError, Lacks, Part, files};
+use crate::{Ask, Benchmark, Item, Items, ItemsError, Lacks, Part, Script, files};
 
 pub(crate) static KRIS: Benchmark = Benchmark {
     name: "kris",
@@ -56,6 +56,7 @@ pub(crate) static KRIS: Benchmark = Benchmark {
     ],
     formula: |item, scores| mean(all_read(&KRIS, item, scores)?),
     perfect: None,
+    script: Script::Kris,
     dimension: "category",
     subsets: &[],
     own: &[

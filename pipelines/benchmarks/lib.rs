@@ -34,7 +34,7 @@ pub use all::{all, by_name};
 pub use ask::{Ask, Form, Part};
 pub use bootstrap::{CONFIDENCE, Estimate, RESAMPLES};
 pub use comparison::{Comparison, Differ, Pair, Paired};
-pub use definition::{Benchmark, Formula, Subset};
+pub use definition::{Benchmark, Formula, Script, Subset};
 pub use imgedit_multiturn::CATEGORIES as MULTITURN_CATEGORIES;
 pub use item::{Item, Items, ItemsError, Lacks, hash_of};
 pub use judged::{Answer, Judged, Said};

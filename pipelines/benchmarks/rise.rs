@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::{Ask, Benchmark, Item, Items, ItemsError, Part, files};
+use crate::{Ask, Benchmark, Item, Items, ItemsError, Part, Script, files};
 
 pub(crate) static RISE: Benchmark = Benchmark {
     name: "rise",
@@ -95,6 +95,7 @@ pub(crate) static RISE: Benchmark = Benchmark {
                 && it.plausibility.is_none_or(|it| it == 5.0)
         })
     }),
+    script: Script::Rise,
     dimension: "category",
     subsets: &[],
     own: &[

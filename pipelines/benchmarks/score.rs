@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::mean;
-use crate::{Answer, Ask, Benchmark, Judged, Parser, Read, Said, python_round, read};
+use crate::{Answer, Ask, Benchmark, Judged, Parser, Read, Said, Script, python_round, read};
 
 /// How answers are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ impl ItemScore {
 
 /// ImgEdit's scripts round the mean of each answer before anything else is done with it.
 fn as_upstream(benchmark: &Benchmark, counting: Counting, score: f64) -> f64 {
-    let rounds = counting.parser == Parser::Upstream && benchmark.name.starts_with("imgedit");
+    let rounds = counting.parser == Parser::Upstream && benchmark.script == Script::ImgEdit;
     if rounds { python_round(score, 2) } else { score }
 }
 

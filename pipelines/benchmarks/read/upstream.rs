@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use super::{Read, plain};
-use crate::{Ask, Benchmark};
+use crate::{Ask, Benchmark, Script};
 
 pub(super) fn read(benchmark: &Benchmark, ask: &Ask, answer: &str) -> Read {
-    match benchmark.name {
-        "gedit" => viescore(ask, answer),
-        "kris" => kris(ask, answer),
-        "rise" => rise(ask, answer),
-        "complex-edit" => by_schema(ask, answer),
-        _ => imgedit(ask, answer),
+    match benchmark.script {
+        Script::ImgEdit => imgedit(ask, answer),
+        Script::VieScore => viescore(ask, answer),
+        Script::Kris => kris(ask, answer),
+        Script::Rise => rise(ask, answer),
+        Script::Schema => by_schema(ask, answer),
     }
 }
 
