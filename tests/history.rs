@@ -1,7 +1,7 @@
 //! What random histories have in common: shards that come, go and come back as other versions of themselves, and the
 //! fresh run that what is published in the end is held against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use threshflow::cli::App;
@@ -10,6 +10,7 @@ use crate::live::{Live, Options};
 use crate::shards::{Sample, write};
 use crate::{Rng, trees};
 use threshflow::flow::Setting;
+use threshflow::lane::{Mode, Question};
 
 /// Shards a history plays with.
 const SHARDS: usize = 4;
@@ -90,6 +91,17 @@ impl<S: Into<Setting> + Copy> History<S> {
             self.versions.insert(shard, version);
             live.insert(&self.path(shard));
         }
+    }
+
+    /// What a plan says that looks at the store beside the session: what would be asked.
+    pub fn planned<P: App>(&self, args: &P::Args) -> BTreeMap<&'static str, BTreeSet<Question>> {
+        let options = Options { mode: Mode::Plan, ..Options::default() };
+        let mut plan = Live::<P>::open(&self.store(), &options, args, &self.values, None);
+        for shard in self.versions.keys() {
+            plan.insert(&self.path(*shard));
+        }
+        plan.settle();
+        plan.unasked()
     }
 
     /// Holds what was published against what a fresh run publishes, byte for byte.

@@ -1,13 +1,13 @@
 //! A live session: the engine with its shards, turned while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::cli::{App, Workbench, rows_of, settings};
 use threshflow::flow::{DialSpec, Engine, EngineOptions, Progress, Setting, Verdicts, Wired};
-use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode};
+use threshflow::lane::{AskLog, LaneOptions, Lanes, Mode, Question};
 use threshflow::pipeline::{dial_specs_with, start_with};
 use threshflow::publish::{self, Committed, StageDescription, Wanted, WantedPieces, WantedShard};
 use threshflow::row::Verdict;
@@ -25,6 +25,8 @@ pub struct Options {
     /// Questions that may wait for the pool.
     pub pool_queue: usize,
     pub decoded_bytes: u64,
+    /// [`Mode::Live`] holds questions back.
+    pub mode: Mode,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             pool_threads: 2,
             pool_queue: 32,
             decoded_bytes: 1 << 20,
+            mode: Mode::Ask,
         }
     }
 }
@@ -79,9 +82,10 @@ impl<P: App> Live<P> {
     ) -> Self {
         let read =
             ReadOptions { mmap: true, max_pixels: 1 << 30, max_bytes: 1 << 30, exif_orientation: true };
-        let catalogue = Arc::new(Catalogue::open(store, read, false).expect("the catalogue opens"));
+        let catalogue =
+            Arc::new(Catalogue::open(store, read, options.mode == Mode::Plan).expect("the catalogue opens"));
         let lanes = LaneOptions {
-            mode: Mode::Ask,
+            mode: options.mode,
             pool_threads: options.pool_threads,
             pool_queue: options.pool_queue,
             decoded_bytes: options.decoded_bytes,
@@ -139,6 +143,46 @@ impl<P: App> Live<P> {
 
     pub fn settle(&mut self) {
         self.engine.settle(&mut watch(&self.lanes)).expect("settles");
+    }
+
+    /// Asks what is held back, about so many pictures at most; with `afresh`, what failed too.
+    pub fn ask(&mut self, most: usize, afresh: bool) {
+        self.lanes.ask_now(afresh);
+        self.release(most);
+    }
+
+    /// Nothing is asked from here on; what is under way is answered, and told.
+    pub fn hold_back(&mut self) {
+        self.lanes.hold_back();
+        self.settle();
+        self.rest();
+        self.release(usize::MAX);
+        self.settle();
+    }
+
+    fn release(&mut self, most: usize) {
+        let mut pictures = self.engine.undecided_pictures();
+        pictures.append(&mut self.engine.verdicts().refused_for_now());
+        let pictures: Vec<_> = pictures.into_iter().take(most).collect();
+        let mut released = 0;
+        while released < pictures.len() {
+            released += self.engine.release(&pictures[released..]);
+            if released < pictures.len() {
+                self.engine.listen::<()>(&crossbeam::channel::never(), Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// What would be asked, by stage: the questions that nobody knows the answers to.
+    pub fn unasked(&self) -> BTreeMap<&'static str, BTreeSet<Question>> {
+        let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
+        for (stage, question) in self.engine.unasked() {
+            questions.entry(stage).or_default().push(question.clone());
+        }
+        let known = questions.into_iter().map(|(stage, questions)| {
+            (stage, self.lanes.without_the_known(stage, questions).into_iter().collect())
+        });
+        known.filter(|(_, questions): &(_, BTreeSet<_>)| !questions.is_empty()).collect()
     }
 
     /// Waits until nothing reads the shards: a question that was withdrawn may still be at work when all has settled.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::run::{Opened, Unopened, open, settings_wanted, stopped, with_unopened};
 use super::{App, Failure, Output, RunOptions, print_json, removed};
-use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Unasked, Verdicts};
+use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::publish::{self, PublishedPlace, Removed};
 use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
@@ -220,12 +220,12 @@ fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Settled {
     let mut standing = Settled { kept: opened.engine.verdicts().kept().collect(), ..Settled::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
     let before_regions = pieces::asked_before_regions(opened.engine.wired());
-    for Unasked { stage, question } in opened.engine.unasked() {
+    for (stage, question) in opened.engine.unasked() {
         questions.entry(stage).or_default().push(question.clone());
         let place = question.place();
         if place.of == Of::Pictures {
             standing.undecided.insert(question.id);
-            standing.pieces.unseen.extend(before_regions.contains(stage).then_some(question.id));
+            standing.pieces.unseen.extend(before_regions.contains(&stage).then_some(question.id));
         } else {
             standing.pieces.add(place);
         }

@@ -99,16 +99,16 @@ pub(super) fn open(
         Some(shards) => FoundPictures { shards: sorted_by_name(shards.clone())?, ..FoundPictures::default() },
         None => options.source.find()?,
     };
-    if mode == Mode::Ask {
+    if mode != Mode::Plan {
         // Before the first question: shards that are not even there.
         removed::check(options, &removed::before(options, &sources)?)?;
     }
     let mut store = match mode {
-        Mode::Ask => Store::open(&options.store)?,
+        Mode::Ask | Mode::Live => Store::open(&options.store)?,
         Mode::Plan => Store::look(&options.store)?,
     };
     let generation = match (options.retry, mode) {
-        (true, Mode::Ask) => store.next_generation()?,
+        (true, Mode::Ask | Mode::Live) => store.next_generation()?,
         (true, Mode::Plan) => store.generation() + 1,
         (false, _) => store.generation(),
     };

@@ -1,31 +1,34 @@
 //! `ask`: a costly question about every row, answered off the worker thread, once, and remembered.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod asking;
+mod foretold;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+use timely::dataflow::operators::{Capability, InputCapability};
 
-use super::{Ended, Epoch, Flow, Unasked, Why, Wired};
-use crate::lane::{
-    Answer, Completion, Mailbox, Mode, Operator, Question, Scores, Stage, Together, decode_answer,
-};
-use crate::memo::Remembered;
-use crate::row::{ContentHash, Refused, Row, RowId};
-
-/// The rows that wait for one answer, with the times and the counts that they came with.
-struct WaitingRows<R> {
-    rows: Updates<R>,
-}
+use super::{Ended, Epoch, Flow, Released, Why, Wired};
+use crate::lane::{Answer, Mailbox, Mode, Operator, Scores, Stage};
+use crate::row::{Row, RowId};
+use asking::Asking;
+use foretold::foretold;
 
 /// The right to emit at a time, on both outputs, for as long as rows of that time wait.
 struct HeldOutputs {
     rows: Capability<Epoch>,
     ended: Capability<Epoch>,
     waiting: usize,
+}
+
+impl HeldOutputs {
+    fn new(capability: &InputCapability<Epoch>, time: Epoch) -> Self {
+        HeldOutputs { rows: capability.delayed(&time, 0), ended: capability.delayed(&time, 1), waiting: 0 }
+    }
 }
 
 /// Updates of a collection, as they ride a channel.
@@ -49,17 +52,6 @@ impl<R: Row, A: Answer> Emit<R, A> {
 
     fn why(&mut self, row: &R, why: Why, time: Epoch, diff: isize) {
         self.ended.entry(time).or_default().push((Ended::of_row(row, why), time, diff));
-    }
-
-    /// Emits what the memo says of a row: the same for the row that comes and for the row that leaves.
-    fn remembered(&mut self, stage: &'static str, row: R, said: &Remembered, time: Epoch, diff: isize) {
-        match decode_answer::<A>(said) {
-            Ok(answer) => self.answered(row, answer, time, diff),
-            Err(refusal) => {
-                let why = Why::Refused(Box::new(Refused { stage: stage.into(), refusal }));
-                self.why(&row, why, time, diff);
-            }
-        }
     }
 }
 
@@ -129,11 +121,12 @@ impl<'s, R: Row> Flow<'s, R> {
             stamp: stage.memo().stamp(),
             model: stage.model(),
         });
-        let (rows, refused) = ask(self.rows, stage.clone(), name);
-        let mut ended = self.ended.concat(refused.clone());
+        let released = self.released.clone();
+        let (rows, ended_here) = ask(self.rows, released.clone(), stage.clone(), name);
+        let mut ended = self.ended.concat(ended_here.clone());
         let mut unanswered = None;
-        if stage.mode() == Mode::Plan {
-            let fresh = refused.flat_map(|ended| match ended.why {
+        if stage.mode() != Mode::Ask {
+            let fresh = ended_here.flat_map(|ended| match ended.why {
                 Why::Unasked(unasked) => Some(unasked.question),
                 _ => None,
             });
@@ -141,30 +134,14 @@ impl<'s, R: Row> Flow<'s, R> {
             // knows yet which question it comes to, and the row as it is stands for it.
             unanswered = Some(match self.unanswered {
                 Some(earlier) => {
-                    ended = ended.concat(unasked(earlier.clone(), stage, name));
+                    ended = ended.concat(foretold(earlier.clone(), stage, name));
                     fresh.concat(earlier)
                 }
                 None => fresh,
             });
         }
-        Flow { rows, ended, unanswered, pieces: self.pieces, wired: self.wired, named: self.named }
+        Flow { rows, ended, unanswered, released, pieces: self.pieces, wired: self.wired, named: self.named }
     }
-}
-
-/// The questions that a stage would be asked about rows which wait for an earlier answer.
-fn unasked<'s, O: Operator>(
-    waiting: super::Collection<'s, Question>,
-    stage: &Arc<Stage<O>>,
-    name: &'static str,
-) -> super::Collection<'s, Ended> {
-    let stage = stage.clone();
-    waiting.flat_map(move |mut question| {
-        question.content = question.key(O::KEY);
-        // The memo does not change in plan mode: a row that leaves is told what it was told when it came.
-        let asked = stage.memo().get(&question.content).is_none();
-        let place = question.place();
-        asked.then(|| Ended::of(place, Why::Unasked(Box::new(Unasked { stage: name, question }))))
-    })
 }
 
 /// A collection of answered rows, and one of rows that ended.
@@ -173,12 +150,14 @@ type Answered<'s, R, A> =
 
 fn ask<'s, R: Row, O: Operator>(
     rows: VecCollection<'s, Epoch, R, isize>,
+    released: Released<'s>,
     stage: Arc<Stage<O>>,
     name: &'static str,
 ) -> Answered<'s, R, O::Answer> {
     let scope = rows.inner.scope();
     let mut builder = OperatorBuilder::new(format!("Ask {name}"), scope);
     let mut input = builder.new_input(rows.inner, Pipeline);
+    let mut released = builder.new_input(released.inner, Pipeline);
     let (answered, answered_stream) = builder.new_output();
     let (ended, ended_stream) = builder.new_output();
     let mut answered = OutputBuilder::<_, Builder<<O::Answer as Answer>::Row<R>>>::from(answered);
@@ -189,31 +168,30 @@ fn ask<'s, R: Row, O: Operator>(
         let _ = activator.activate();
     }));
 
+    stage.wake_when_held_back(&mailbox);
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut asking = Asking::<R, O> {
-            stage,
-            mailbox,
-            name,
-            waiting: HashMap::new(),
-            to_ask: VecDeque::new(),
-            withdrawn: Vec::new(),
-            refused: HashMap::new(),
-        };
+        let mut asking = Asking::<R, O>::new(stage, mailbox, name);
         let mut held: BTreeMap<Epoch, HeldOutputs> = BTreeMap::new();
-        move |_frontiers| {
+        let mut releases: BTreeMap<Epoch, Vec<RowId>> = BTreeMap::new();
+        move |frontiers| {
             let mut emit = Emit::new();
             let mut come: Updates<R> = Vec::new();
             input.for_each(|capability, rows| {
                 // A message that carries rows is stamped with a time at or before theirs.
                 for (_, time, _) in rows.iter() {
-                    held.entry(*time).or_insert_with(|| HeldOutputs {
-                        rows: capability.delayed(time, 0),
-                        ended: capability.delayed(time, 1),
-                        waiting: 0,
-                    });
+                    held.entry(*time).or_insert_with(|| HeldOutputs::new(&capability, *time));
                 }
                 come.append(rows);
+            });
+            released.for_each(|capability, pictures| {
+                for (picture, time, _) in pictures.drain(..) {
+                    let held = held.entry(time).or_insert_with(|| HeldOutputs::new(&capability, time));
+                    let release = releases.entry(time).or_default();
+                    // A release waits as a row does: the time stays open until it is worked off.
+                    held.waiting += usize::from(release.is_empty());
+                    release.push(picture);
+                }
             });
             let mut waits = |time: Epoch, more: isize| {
                 if let Some(held) = held.get_mut(&time) {
@@ -223,6 +201,13 @@ fn ask<'s, R: Row, O: Operator>(
             // Completions first: a row that leaves now may belong to an answer that has just come.
             asking.take_completions(&mut emit, &mut waits);
             asking.take_in(come, &mut emit, &mut waits);
+            // What is held back is known when all rows of earlier times have come.
+            while let Some(release) = releases.first_entry().filter(|it| !frontiers[0].less_than(it.key())) {
+                let (time, pictures) = release.remove_entry();
+                asking.release(&pictures, time, &mut emit, &mut waits);
+                waits(time, -1);
+            }
+            asking.hold_back(&mut emit, &mut waits);
             asking.ask();
 
             let mut rows_out = answered.activate();
@@ -237,129 +222,4 @@ fn ask<'s, R: Row, O: Operator>(
         }
     });
     (answered_stream.as_collection(), ended_stream.as_collection())
-}
-
-/// The operator's own state: who waits for what.
-struct Asking<R: Row, O: Operator> {
-    stage: Arc<Stage<O>>,
-    mailbox: Arc<Mailbox>,
-    name: &'static str,
-    waiting: HashMap<ContentHash, WaitingRows<R>>,
-    /// Questions that the lane had no room for yet.
-    to_ask: VecDeque<Question>,
-    /// Not waited for any more, unless they came back since. The lane is told when the memo is let go: it takes its
-    /// own lock first and the memo's second, and whoever takes them the other way round may stall both for ever.
-    withdrawn: Vec<ContentHash>,
-    /// Rows that were refused because of where they lie. The memo knows nothing of them: they leave, and come back, with this.
-    refused: HashMap<(ContentHash, RowId), Remembered>,
-}
-
-impl<R: Row, O: Operator> Asking<R, O> {
-    fn take_completions(&mut self, emit: &mut Emit<R, O::Answer>, waits: &mut impl FnMut(Epoch, isize)) {
-        for Completion { content, said, only } in self.mailbox.take() {
-            // Nobody waits: the rows left after the answer was on its way. The memo has it.
-            let Some(waiting) = self.waiting.remove(&content) else { continue };
-            let is_told = |row: &R| only.is_none_or(|id| row.image().id == id);
-            let (told, others): (Vec<_>, Vec<_>) =
-                waiting.rows.into_iter().partition(|(row, ..)| is_told(row));
-            for (row, time, diff) in told {
-                waits(time, -1);
-                emit.remembered(self.name, row, &said, time, diff);
-            }
-            if let Some(id) = only {
-                self.refused.insert((content, id), said);
-            }
-            if let Some((row, ..)) = others.first() {
-                self.to_ask.push_back(Question::about(row, O::KEY));
-                self.waiting.insert(content, WaitingRows { rows: others });
-            }
-        }
-    }
-
-    fn take_in(
-        &mut self,
-        mut come: Updates<R>,
-        emit: &mut Emit<R, O::Answer>,
-        waits: &mut impl FnMut(Epoch, isize),
-    ) {
-        if O::TOGETHER == Together::ByPicture {
-            // A turned gate lets rows through by their scores. What one row does stays in its order.
-            come.sort_by_key(|(row, ..)| row.image().id);
-        }
-        let stage = self.stage.clone();
-        let memo = stage.memo().reader();
-        let (mut remembered, mut given) = (0, 0);
-        for (row, time, diff) in come {
-            if let Some(answer) = stage.given(row.image().id) {
-                given += u64::from(diff > 0);
-                emit.answered(row, answer, time, diff);
-                continue;
-            }
-            let question = Question::about(&row, O::KEY);
-            let content = question.content;
-            if !self.refused.is_empty()
-                && let Some(said) = self.refused.get(&(content, row.image().id))
-            {
-                emit.remembered(self.name, row, said, time, diff);
-                continue;
-            }
-            // Rows of one content leave together, in the order they came, or a row could leave before it came.
-            let waiting = self.waiting.contains_key(&content);
-            match memo.get(&content) {
-                Some(said) if !waiting => {
-                    remembered += u64::from(diff > 0);
-                    emit.remembered(self.name, row, &said, time, diff);
-                }
-                _ if stage.mode() == Mode::Plan => {
-                    let unasked = Unasked { stage: self.name, question };
-                    emit.why(&row, Why::Unasked(Box::new(unasked)), time, diff)
-                }
-                _ => self.wait(question, row, time, diff, waits),
-            }
-        }
-        drop(memo);
-        stage.count_unasked(remembered, given);
-    }
-
-    /// Lets a row wait for its answer; where it cancels the rows that wait, the question is withdrawn.
-    fn wait(
-        &mut self,
-        question: Question,
-        row: R,
-        time: Epoch,
-        diff: isize,
-        waits: &mut impl FnMut(Epoch, isize),
-    ) {
-        let content = question.content;
-        let entry = self.waiting.entry(content);
-        if let std::collections::hash_map::Entry::Vacant(_) = entry {
-            self.to_ask.push_back(question);
-        }
-        let waiting = entry.or_insert_with(|| WaitingRows { rows: Vec::new() });
-        waiting.rows.push((row.clone(), time, diff));
-        waits(time, 1);
-        if diff > 0 {
-            return;
-        }
-        let net: isize = waiting.rows.iter().filter(|(other, ..)| *other == row).map(|(.., diff)| diff).sum();
-        if net == 0 {
-            waiting.rows.retain(|(other, time, _)| *other != row || (waits(*time, -1), false).1);
-        }
-        if waiting.rows.is_empty() {
-            self.waiting.remove(&content);
-            self.withdrawn.push(content);
-        }
-    }
-
-    fn ask(&mut self) {
-        if !self.withdrawn.is_empty() {
-            self.to_ask.retain(|question| self.waiting.contains_key(&question.content));
-        }
-        for content in self.withdrawn.drain(..).filter(|content| !self.waiting.contains_key(content)) {
-            self.stage.cancel(&content, &self.mailbox);
-        }
-        if !self.to_ask.is_empty() {
-            self.stage.try_ask(&mut self.to_ask, &self.mailbox);
-        }
-    }
 }

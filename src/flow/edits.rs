@@ -125,8 +125,7 @@ impl<'s, R: Row> Flow<'s, R> {
             Tried::Chosen(_) => None,
         });
         self.wired.borrow_mut().push(Wired::Choose { stage: name });
-        let (wired, named) = (self.wired.clone(), self.named.anew());
-        let edits = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired, named };
+        let edits = self.beside(rows, ended);
         (self, edits)
     }
 

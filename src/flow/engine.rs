@@ -1,6 +1,6 @@
 //! The engine's handle: feeds epochs to the workers within the window, turns dials, waits for verdicts.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -14,9 +14,11 @@ use super::gate::{DialEvent, Position};
 use super::progress::{EngineOptions, Progress, Stopped, Tick};
 use super::shares::Stands;
 use super::start::{end_the_process_if_a_worker_panics, start_workers};
+use super::unasked::UnaskedQuestions;
 use super::worker::{self, Command, Event};
-use super::{DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, Setting, Unasked, Verdicts, Wired};
-use crate::row::{Image, Of};
+use super::{DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, Setting, Verdicts, Wired};
+use crate::lane::Question;
+use crate::row::{Image, Of, RowId};
 
 /// Wires a worker's dataflow.
 type Wire = dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync;
@@ -34,8 +36,7 @@ pub struct Engine {
     rows_an_epoch: usize,
     progress: Progress,
     verdicts: Verdicts,
-    /// In plan mode: questions that would have to be asked.
-    unasked: HashMap<Unasked, isize>,
+    unasked: UnaskedQuestions,
     leaving: Vec<u32>,
     wired: Vec<Wired>,
     score_names: Vec<&'static str>,
@@ -108,7 +109,7 @@ impl Engine {
             in_flight: VecDeque::new(),
             progress: Progress::default(),
             verdicts: Verdicts::of_dials(dials.iter().map(|dial| dial.name)),
-            unasked: HashMap::new(),
+            unasked: UnaskedQuestions::default(),
             leaving: Vec::new(),
             wired: Vec::new(),
             score_names: Vec::new(),
@@ -207,7 +208,8 @@ impl Engine {
         std::mem::take(&mut self.verdicts)
     }
 
-    /// In plan mode: the questions that would have to be asked, each as often as rows ask it.
+    /// The questions that are held back, each with its stage and as often as rows ask it; and those that later stages would be asked
+    /// about the same rows.
     ///
     /// ```
     /// use threshflow::flow::example::*;
@@ -216,10 +218,31 @@ impl Engine {
     /// let lab = Lab::new(Mode::Plan);
     /// let taster = lab.stage(taster());
     /// let engine = run(pictures([5, 20]), move |images, _| images.ask(&taster).finish());
-    /// assert_eq!(engine.unasked().map(|unasked| unasked.stage).collect::<Vec<_>>(), ["taster", "taster"]);
+    /// assert_eq!(engine.unasked().map(|(stage, _)| stage).collect::<Vec<_>>(), ["taster", "taster"]);
     /// ```
-    pub fn unasked(&self) -> impl Iterator<Item = &Unasked> {
-        self.unasked.keys()
+    pub fn unasked(&self) -> impl Iterator<Item = (&'static str, &Question)> {
+        self.unasked.iter()
+    }
+
+    /// How many of them there are, by stage: of one content, there is one.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    ///
+    /// let lab = Lab::new(Mode::Plan);
+    /// let taster = lab.stage(taster());
+    /// let engine = run(pictures([5, 20, 20]), move |images, _| images.ask(&taster).finish());
+    /// assert_eq!(engine.unasked_by_stage()["taster"], 2);
+    /// assert_eq!(engine.undecided_pictures().len(), 3);
+    /// ```
+    pub fn unasked_by_stage(&self) -> BTreeMap<&'static str, usize> {
+        self.unasked.by_stage()
+    }
+
+    /// The pictures that such questions are about: about themselves, their regions or their edits.
+    pub fn undecided_pictures(&self) -> BTreeSet<RowId> {
+        self.unasked.pictures()
     }
 
     /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
@@ -291,6 +314,73 @@ impl Engine {
         }
     }
 
+    /// Lets what was held back about these pictures be asked, as far as there is room for them: how many of the first. Rows that were
+    /// refused by what may go well the next time come anew, too. Where [questions are held back](crate::lane::Lanes::hold_back), nothing
+    /// is asked, and only what is remembered by now is told.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    ///
+    /// let lab = Lab::new(Mode::Live);
+    /// let taster = lab.stage(taster());
+    /// let mut engine = run(pictures([20, 60]), {
+    ///     let taster = taster.clone();
+    ///     move |images, dial| images.ask(&taster).gate(&dial.taste).finish()
+    /// });
+    /// assert_eq!((engine.verdicts().counts().undecided, taster.memo().len()), (2, 0));
+    ///
+    /// lab.lanes().ask_now(true);
+    /// let pictures: Vec<_> = engine.undecided_pictures().into_iter().collect();
+    /// assert_eq!(engine.release(&pictures), 2);
+    /// engine.settle(&mut go_on)?;
+    /// assert_eq!(kept(&engine), [1]);
+    /// assert_eq!(taster.memo().len(), 2);
+    /// # Ok::<(), threshflow::flow::Stopped>(())
+    /// ```
+    pub fn release(&mut self, pictures: &[RowId]) -> usize {
+        self.take_in_what_is_there();
+        let mut released = 0;
+        while released < pictures.len() {
+            let batch = &pictures[released..][..self.rows_an_epoch.min(pictures.len() - released)];
+            if !self.has_room(batch.len()) {
+                break;
+            }
+            self.moved = true;
+            let epoch = self.next_epoch(batch.len());
+            self.tell(&Command::Release { epoch, pictures: Arc::new(batch.to_vec()) });
+            released += batch.len();
+        }
+        released
+    }
+
+    /// Waits for a request, but no longer than this, and meanwhile takes in what the workers say. For whoever owns the engine and is
+    /// asked by others.
+    pub fn listen<T>(&mut self, requests: &Receiver<T>, most: Duration) -> Option<T> {
+        let until = Instant::now() + most;
+        loop {
+            self.take_in_what_is_there();
+            #[expect(clippy::disallowed_methods, reason = "the engine's handle is not a worker")]
+            let heard = crossbeam::select! {
+                recv(requests) -> request => return request.ok(),
+                recv(self.events) -> event => event,
+                default(until.saturating_duration_since(Instant::now())) => return None,
+            };
+            match heard {
+                Ok(event) => self.take_in(event),
+                Err(_) => return None,
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+        }
+    }
+
+    /// Whether all that was handed in is worked off.
+    pub fn is_at_rest(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     /// Turns a dial, at an epoch of its own. A share is resolved when the engine [settles](Engine::settle): until then, rows wait at the
     /// dial's gate.
     ///
@@ -325,7 +415,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits until every row has its verdict, and checks that it has exactly one. Dials by share are resolved.
+    /// Waits until every row has its verdict, or is undecided, and checks that it is so. Dials by share are resolved.
     ///
     /// ```
     /// use threshflow::flow::example::*;
@@ -340,10 +430,7 @@ impl Engine {
         for shard in std::mem::take(&mut self.leaving) {
             self.verdicts.forget(shard)?;
         }
-        if self.unasked.is_empty() {
-            self.verdicts.check()?;
-        }
-        Ok(())
+        Ok(self.verdicts.settle()?)
     }
 
     /// Waits until all that was handed in is worked off.
@@ -435,18 +522,10 @@ impl Engine {
             Event::Ended(changes) => {
                 for (ended, diff) in changes {
                     if let Some(unasked) = self.verdicts.add_ended(ended, diff) {
-                        self.count_unasked(*unasked, diff);
+                        self.unasked.count(*unasked, diff);
                     }
                 }
             }
-        }
-    }
-
-    fn count_unasked(&mut self, unasked: Unasked, diff: isize) {
-        let count = self.unasked.entry(unasked.clone()).or_default();
-        *count += diff;
-        if *count == 0 {
-            self.unasked.remove(&unasked);
         }
     }
 

@@ -204,6 +204,11 @@ impl Lab {
         Lab { lanes, _folder: folder }
     }
 
+    /// The lanes themselves.
+    pub fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
+    }
+
     /// The stage of this operator. Panics where its memo does not open.
     pub fn stage<O: Operator>(&self, operator: O) -> Arc<Stage<O>> {
         Stage::open(operator, &self.lanes).expect("a memo opens")

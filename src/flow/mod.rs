@@ -19,6 +19,7 @@ mod regions;
 mod setting;
 mod shares;
 mod start;
+mod unasked;
 mod verdicts;
 mod worker;
 
@@ -45,7 +46,7 @@ pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
 use crate::lane::Question;
-use crate::row::{AnyUnit, ColumnKind, ContentHash, Image, Of, Place, Refused, Row, Score, Stamp};
+use crate::row::{AnyUnit, ColumnKind, ContentHash, Image, Of, Place, Refused, Row, RowId, Score, Stamp};
 use named::Named;
 
 /// One totally ordered clock for all inputs: the source cuts small epochs, each dial turn takes one of its own.
@@ -100,15 +101,17 @@ pub(crate) enum Why {
     Refused(Box<Refused>),
     /// One of these, of a piece, and what it had been told by then. (Ends of pictures are many, and small.)
     Told(Box<(Why, Told)>),
-    /// In plan mode: this question would have to be asked.
+    /// This question is held back: the row waits to be asked about.
     Unasked(Box<Unasked>),
+    /// Not an end: this question would be asked about the row next, when the one that is held back is answered.
+    Foretold(Box<Unasked>),
     /// Not an end: so many pieces of that sort were found in the picture, and each of them ends somewhere.
     Found(Of, u16),
 }
 
 /// A question that would have to be asked, and the stage that it is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unasked {
+pub(crate) struct Unasked {
     pub stage: &'static str,
     pub question: Question,
 }
@@ -148,6 +151,9 @@ pub enum Wired {
     },
 }
 
+/// Pictures about which what was held back is to be asked, each at the time of its release.
+pub(crate) type Released<'s> = Collection<'s, RowId>;
+
 type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 
 /// Rows over time: a collection, and beside it what ended on the way here.
@@ -157,8 +163,10 @@ type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
 pub struct Flow<'s, R: Row> {
     pub(crate) rows: Collection<'s, R>,
     pub(crate) ended: Collection<'s, Ended>,
-    /// In plan mode: rows that would be here but for an answer that no gate has looked at yet.
+    /// Where questions may be held back: rows that would be here but for an answer that no gate has looked at yet.
     pub(crate) unanswered: Option<Collection<'s, Question>>,
+    /// Pictures whose questions are let go.
+    pub(crate) released: Released<'s>,
     pub(crate) pieces: Vec<Pieces<'s>>,
     pub(crate) wired: Rc<RefCell<Vec<Wired>>>,
     pub(crate) named: Named<'s>,
@@ -173,9 +181,13 @@ pub(crate) struct Pieces<'s> {
 }
 
 impl<'s> Flow<'s, Image> {
-    pub(crate) fn source(rows: Collection<'s, Image>, ended: Collection<'s, Ended>) -> Self {
+    pub(crate) fn source(
+        rows: Collection<'s, Image>,
+        ended: Collection<'s, Ended>,
+        released: Released<'s>,
+    ) -> Self {
         let named = Named::of(NamedDials(Rc::default()));
-        Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired: Rc::default(), named }
+        Flow { rows, ended, unanswered: None, released, pieces: Vec::new(), wired: Rc::default(), named }
     }
 
     /// With the dials of scorers that flags name: see [`Flow::named_scores`].
@@ -242,12 +254,24 @@ impl<'s, R: Row> Flow<'s, R> {
         self.of_rows(rows)
     }
 
+    /// A flow of pieces of these pictures.
+    fn beside<Q: Row>(&self, rows: Collection<'s, Q>, ended: Collection<'s, Ended>) -> Flow<'s, Q> {
+        let (wired, named, released) = (self.wired.clone(), self.named.anew(), self.released.clone());
+        Flow { rows, ended, unanswered: None, released, pieces: Vec::new(), wired, named }
+    }
+
+    /// The flow behind a step that looks at where rows stand: what rows come to is not known before they are answered.
+    fn of_rows_and_ends<S: Row>(self, rows: Collection<'s, S>, ended: Collection<'s, Ended>) -> Flow<'s, S> {
+        Flow { ended, unanswered: None, ..self.of_rows(rows) }
+    }
+
     /// The flow with its rows made into others, one for one. What else rides it goes on.
     fn of_rows<S: Row>(self, rows: Collection<'s, S>) -> Flow<'s, S> {
         Flow {
             rows,
             ended: self.ended,
             unanswered: self.unanswered,
+            released: self.released,
             pieces: self.pieces,
             wired: self.wired,
             named: self.named,

@@ -129,8 +129,7 @@ impl<'s, R: Row> Flow<'s, R> {
     /// ```
     pub fn regions<O: Finds>(self, stage: &Arc<Stage<O>>) -> (Self, Flow<'s, Scored<Region, O::Score>>) {
         let (rows, ended) = fan_out(self.rows.clone(), stage.clone());
-        let (wired, named) = (self.wired.clone(), self.named.anew());
-        let regions = Flow { rows, ended, unanswered: None, pieces: Vec::new(), wired, named };
+        let regions = self.beside(rows, ended);
         (self, regions)
     }
 
@@ -164,11 +163,11 @@ impl<'s, R: Row> Flow<'s, R> {
             content: row.content(),
             scores: scores_of(&row),
         });
-        let rows = count(self.rows, pieces.rows.map(|row| row.image().id));
-        let mut joined = self.pieces;
-        joined.push(Pieces { of: Q::OF, kept, score_names });
-        let ended = self.ended.concat(pieces.ended);
-        Flow { rows, ended, unanswered: None, pieces: joined, wired: self.wired, named: self.named }
+        let rows = count(self.rows.clone(), pieces.rows.map(|row| row.image().id));
+        let ended = self.ended.clone().concat(pieces.ended);
+        let mut joined = self.of_rows_and_ends(rows, ended);
+        joined.pieces.push(Pieces { of: Q::OF, kept, score_names });
+        joined
     }
 
     /// The regions of this flow as what edits may be chosen from; the flow goes on.

@@ -5,7 +5,7 @@
 //! There are two bytes for every row and the scores that a kept one has, of which a gated one uses the first: this is
 //! what a run of millions of pictures holds in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 mod ended;
 mod pieces;
@@ -33,6 +33,8 @@ pub struct Verdicts {
     refused: HashMap<RowId, Box<Refused>>,
     /// The dials that rows are held back by, by their numbers.
     dials: Vec<&'static str>,
+    /// The stages that hold questions back, as far as some did.
+    stages: Vec<&'static str>,
     /// Scores of a kept row.
     columns: usize,
     /// What the dataflow said since the last complete epoch, and what of it has not met its other half.
@@ -44,6 +46,7 @@ pub struct Verdicts {
     pieces: [PieceTable; 2],
     /// Rows that stand in a verdict: counted, so that a turn need not look at every row.
     decided: usize,
+    undecided: usize,
     kept: usize,
 }
 
@@ -56,7 +59,9 @@ pub struct Counts {
     pub expected: usize,
     /// Rows that have a verdict.
     pub decided: usize,
-    /// Rows that have come to an end: those that are decided, and those of epochs that are not complete.
+    /// Rows that have none, since a question about them is held back.
+    pub undecided: usize,
+    /// Rows that have come to an end: those that are decided or undecided, and those of epochs that are not complete.
     pub ended: usize,
     /// Rows whose verdict is to be published.
     pub kept: usize,
@@ -105,8 +110,9 @@ impl Verdicts {
     /// ```
     pub fn forget(&mut self, shard: u32) -> Result<(), VerdictsError> {
         let rows = self.shards.remove(&shard).unwrap_or_default();
-        let count = rows.iter().filter(|slot| *slot != NONE).count();
-        self.decided -= count;
+        let standing: Vec<Slot> = rows.iter().filter(|slot| *slot != NONE).collect();
+        standing.iter().for_each(|slot| *self.count_of(*slot) -= 1);
+        let count = standing.len();
         match rows.iter().position(|slot| slot != NONE) {
             None => Ok(()),
             Some(first) => {
@@ -160,6 +166,13 @@ impl Verdicts {
     ) {
         if let Some(table) = self.table_mut(place.of) {
             table.add(place, verdict, told, diff);
+        }
+    }
+
+    /// A question about a piece is held back.
+    fn add_open_piece(&mut self, place: Place, stage: u16, diff: isize) {
+        if let Some(table) = self.table_mut(place.of) {
+            table.add_open(place, stage, diff);
         }
     }
 
@@ -324,7 +337,7 @@ impl Verdicts {
             return false;
         }
         rows.set(member, NONE, &[]);
-        self.decided -= 1;
+        *self.count_of(leaves) -= 1;
         self.kept -= usize::from(leaves == KEPT);
         if leaves == REFUSED {
             self.refused.remove(&id);
@@ -341,7 +354,7 @@ impl Verdicts {
             Some(rows) if rows.get(member) == Some(NONE) => rows.set(member, comes, scores),
             _ => return false,
         }
-        self.decided += 1;
+        *self.count_of(comes) += 1;
         self.kept += usize::from(kept);
         if comes == REFUSED {
             self.refused.insert(id, Box::new(self.words_of(coming).clone()));
@@ -349,7 +362,51 @@ impl Verdicts {
         true
     }
 
-    /// That every expected row stands in exactly one verdict.
+    /// As [`Verdicts::check`]. What is settled is not looked at again before it changes.
+    pub(super) fn settle(&mut self) -> Result<(), VerdictsError> {
+        self.check()?;
+        self.pieces.iter_mut().for_each(PieceTable::is_checked);
+        Ok(())
+    }
+
+    fn count_of(&mut self, slot: Slot) -> &mut usize {
+        if slot.unasked_stage().is_some() { &mut self.undecided } else { &mut self.decided }
+    }
+
+    /// The number of a stage that holds questions back.
+    fn stage(&mut self, name: &'static str) -> u16 {
+        let known = self.stages.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
+            self.stages.push(name);
+            self.stages.len() - 1
+        }) as u16
+    }
+
+    /// The stage that would be asked about a picture that is undecided.
+    pub fn undecided_at(&self, id: RowId) -> Option<&'static str> {
+        let stage = self.shards.get(&id.shard)?.get(id.member as usize)?.unasked_stage()?;
+        self.stages.get(usize::from(stage)).copied()
+    }
+
+    /// The pictures that were refused by what may go well the next time, or a piece of which was.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    ///
+    /// let engine = run(pictures([5, 20]), |images, _| images.finish());
+    /// assert!(engine.verdicts().refused_for_now().is_empty());
+    /// ```
+    pub fn refused_for_now(&self) -> BTreeSet<RowId> {
+        let pictures = self.refused.iter().filter(|(_, refused)| !refused.refusal.is_permanent());
+        let pieces = Of::PIECES.into_iter().flat_map(|of| self.pieces(of));
+        let pieces = pieces.filter(|(_, verdict)| match verdict {
+            PieceVerdict::Refused(refused) => !refused.refusal.is_permanent(),
+            _ => false,
+        });
+        pictures.map(|(id, _)| *id).chain(pieces.map(|(id, _)| id)).collect()
+    }
+
+    /// That every expected row stands in exactly one verdict, or is undecided.
     ///
     /// ```
     /// use threshflow::flow::example::*;
@@ -361,7 +418,7 @@ impl Verdicts {
         let mut pieces_astray: Vec<RowId> = self.pieces.iter().flat_map(PieceTable::astray).collect();
         if self.leaving.is_empty()
             && self.coming.is_empty()
-            && self.decided == self.counts().expected
+            && self.decided + self.undecided == self.counts().expected
             && pieces_astray.is_empty()
         {
             return Ok(());
@@ -386,6 +443,7 @@ impl Verdicts {
             NONE => return None,
             KEPT => Verdict::Kept(rows.scores(member)[..self.columns].into()),
             REFUSED => Verdict::Refused(self.refused.get(&id)?.clone()),
+            held_back if held_back.unasked_stage().is_some() => return None,
             gated => {
                 let (dial, score) = gated.held_back()?;
                 Verdict::Gated { dial: self.dials[usize::from(dial)], score }
@@ -461,8 +519,11 @@ impl Verdicts {
     /// ```
     pub fn counts(&self) -> Counts {
         let expected = self.shards.values().map(Slots::len).sum();
-        let ended = (self.decided + self.coming.len()).saturating_sub(self.leaving.len()).min(expected);
-        Counts { shards: self.shards.len(), expected, decided: self.decided, ended, kept: self.kept }
+        let ended = (self.decided + self.undecided + self.coming.len())
+            .saturating_sub(self.leaving.len())
+            .min(expected);
+        let (decided, undecided) = (self.decided, self.undecided);
+        Counts { shards: self.shards.len(), expected, decided, undecided, ended, kept: self.kept }
     }
 }
 

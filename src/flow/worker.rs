@@ -37,6 +37,8 @@ pub(super) enum Command {
     Feed { epoch: Epoch, rows: Arc<Vec<Fed>>, diff: isize },
     /// Dials are told something, all at once.
     Tell { epoch: Epoch, told: Arc<Vec<(usize, DialEvent)>> },
+    /// What is held back about these pictures is asked; each worker takes its own.
+    Release { epoch: Epoch, pictures: Arc<Vec<RowId>> },
 }
 
 /// What workers tell the engine.
@@ -191,12 +193,14 @@ pub(super) fn run(
 ) {
     let mut images = InputSession::<Epoch, Image, isize>::new();
     let mut refused = InputSession::<Epoch, Ended, isize>::new();
+    let mut released = InputSession::<Epoch, RowId, isize>::new();
     let probe = Handle::new();
     let mut dials = worker.dataflow::<Epoch, _, _>(|scope| {
         let histograms = histograms.clone();
         let (inputs, pictures) = (DialInputs::default(), SharedPictures::default());
         let mut maker = DialMaker { scope, stand: stand.to_vec(), histograms, inputs, pictures };
-        let source = Flow::source(images.to_collection(scope), refused.to_collection(scope));
+        let released = released.to_collection(scope);
+        let source = Flow::source(images.to_collection(scope), refused.to_collection(scope), released);
         let finished = wire(source, &mut maker);
         if scope.index() == 0 {
             let _ = events.send(finished.as_wired());
@@ -225,12 +229,19 @@ pub(super) fn run(
                         told.iter().for_each(|(dial, told)| dials.tell(*dial, *told));
                         epoch
                     }
+                    Command::Release { epoch, pictures } => {
+                        let own = pictures.iter().filter(|id| home(**id, peers) == index);
+                        own.for_each(|id| released.update(*id, 1));
+                        epoch
+                    }
                 };
                 // Every input moves with every epoch, or what lags behind would keep the traces from compacting.
                 images.advance_to(epoch + 1);
                 images.flush();
                 refused.advance_to(epoch + 1);
                 refused.flush();
+                released.advance_to(epoch + 1);
+                released.flush();
                 dials.advance(epoch + 1);
                 worker.step();
             }
@@ -246,7 +257,7 @@ pub(super) fn run(
         }
     }
     // The engine hung up: rows may still wait for answers that nobody will use.
-    drop((images, refused, dials));
+    drop((images, refused, released, dials));
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);
     }

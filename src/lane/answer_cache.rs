@@ -269,6 +269,9 @@ impl Watched for AnswerCache {
     fn sync(&self) -> Result<(), MemoError> {
         self.memo.sync()
     }
+    fn forget_failures(&self) {
+        self.memo.forget_refusals_for_now();
+    }
     fn stop(&self) {}
     fn close(&self) {
         self.memo.close();

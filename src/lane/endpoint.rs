@@ -15,6 +15,8 @@ pub trait Endpoint: Send + Sync {
     fn hopeless(&self) -> Option<String> {
         None
     }
+    /// A session asks anew: what made it hopeless may be over.
+    fn try_again(&self) {}
     /// Requests under way of which nothing is expected, since it has ceased to answer.
     fn in_vain(&self) -> usize {
         0

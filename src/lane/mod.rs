@@ -8,6 +8,7 @@
 
 mod answer_cache;
 mod answering;
+mod asking;
 mod batch;
 mod budget;
 mod endpoint;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use answer_cache::AnswerCache;
+pub(crate) use asking::Asking;
 pub use budget::{Budget, Permit};
 pub use endpoint::Endpoint;
 pub use in_flight::{Completion, Mailbox, Question};
@@ -57,6 +59,8 @@ pub enum Mode {
     Ask,
     /// Nothing is asked and nothing is written: what `plan` runs in.
     Plan,
+    /// Questions are held back until the session [asks](Lanes::ask_now), and again when it [holds them back](Lanes::hold_back).
+    Live,
 }
 
 /// A record of every question that was really asked: stage and content, in the order the lanes took them.
@@ -91,6 +95,7 @@ pub struct Lanes {
     pub(crate) memos: std::path::PathBuf,
     pub(crate) log: Option<AskLog>,
     pub(crate) trouble: Arc<Trouble>,
+    pub(crate) asking: Arc<Asking>,
     stages: Mutex<Vec<Arc<dyn Watched>>>,
     endpoints: Mutex<Vec<Arc<dyn Endpoint>>>,
     open_memos: Mutex<HashMap<ContentHash, Arc<Memo>>>,
@@ -112,6 +117,8 @@ pub trait Watched: Send + Sync {
     /// What else answering these questions would ask, by stage.
     fn asks_in_turn(&self, questions: &[Question]) -> Vec<(&'static str, ContentHash)>;
     fn sync(&self) -> Result<(), MemoError>;
+    /// What was refused and may go well the next time is forgotten.
+    fn forget_failures(&self);
     fn stop(&self);
     /// Nothing more is remembered.
     fn close(&self);
@@ -130,6 +137,7 @@ impl Lanes {
             memos: options.memos,
             log: options.log,
             trouble,
+            asking: Arc::new(Asking::in_mode(options.mode)),
             stages: Mutex::default(),
             endpoints: Mutex::default(),
             open_memos: Mutex::default(),
@@ -149,7 +157,7 @@ impl Lanes {
 
     pub(crate) fn access(&self) -> Access {
         match self.mode {
-            Mode::Ask => Access::ReadWrite,
+            Mode::Ask | Mode::Live => Access::ReadWrite,
             Mode::Plan => Access::ReadOnly,
         }
     }
@@ -170,7 +178,7 @@ impl Lanes {
         open.insert(stamp.0, memo.clone());
         let damage = memo.damage();
         // The tail that a reader sees beside a run may be one that is being written.
-        if damage.is_new() && (self.mode == Mode::Ask || damage.header || damage.places > 0) {
+        if damage.is_new() && (self.mode != Mode::Plan || damage.header || damage.places > 0) {
             self.tell_damage(format!(
                 "the memo {}: {damage}; all other answers hold, and what is lost is asked again",
                 Memo::path(&self.memos, stamp).display()
@@ -315,7 +323,7 @@ impl Drop for Lanes {
     }
 }
 
-/// What ends a run: a disk that is full, a model that no longer opens. Set once, looked at by the run's loop.
+/// What ends a run: a disk that is full, a model that no longer opens. The first is kept, and looked at by the run's loop.
 #[derive(Default)]
 pub struct Trouble {
     seen: AtomicBool,
@@ -324,8 +332,15 @@ pub struct Trouble {
 
 impl Trouble {
     pub fn report(&self, what: impl fmt::Display) {
-        lock(&self.first).get_or_insert_with(|| what.to_string());
+        let mut first = lock(&self.first);
+        first.get_or_insert_with(|| what.to_string());
         self.seen.store(true, Ordering::Release);
+    }
+
+    fn forget(&self) {
+        let mut first = lock(&self.first);
+        self.seen.store(false, Ordering::Release);
+        *first = None;
     }
 
     pub fn seen(&self) -> Option<String> {

@@ -12,7 +12,7 @@ use super::in_flight::{Completion, Flight, InFlight, Mailbox, Question, State, a
 use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};
-use super::{Answer, Lanes, Limits, Mode, Operator, Prepares, Together, Wake, Watched, lock};
+use super::{Answer, Asking, Lanes, Limits, Mode, Operator, Prepares, Together, Wake, Watched, lock};
 use crate::memo::{Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Lasts, Refusal, RowId, Score, Stamp, Unit};
 use crate::shard::SidecarNumbers;
@@ -38,6 +38,7 @@ pub struct Stage<O: Operator> {
     pub(super) counters: Counters,
     pub(super) lanes: std::sync::Weak<Lanes>,
     mode: Mode,
+    asking: Arc<Asking>,
     pub(super) sessions_started: AtomicUsize,
     /// Threads that prepare, or hold a batch.
     pub(super) at_work: AtomicUsize,
@@ -92,6 +93,7 @@ impl<O: Operator> Stage<O> {
             counters: Counters::default(),
             lanes: Arc::downgrade(lanes),
             mode: lanes.mode,
+            asking: lanes.asking.clone(),
             sessions_started: AtomicUsize::new(0),
             at_work: AtomicUsize::new(0),
             failures_in_a_row: AtomicUsize::new(0),
@@ -161,6 +163,16 @@ impl<O: Operator> Stage<O> {
 
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Whether its questions are held back now: see [`Lanes::hold_back`].
+    pub(crate) fn holds_back(&self) -> bool {
+        self.asking.is_held_back()
+    }
+
+    /// Wakes this asker whenever questions are held back from then on.
+    pub(crate) fn wake_when_held_back(&self, asker: &Arc<Mailbox>) {
+        self.asking.register(asker.wake().clone());
     }
 
     /// The answer that the sample brought along, if any.
@@ -281,6 +293,8 @@ impl<O: Operator> Stage<O> {
             Err(error) => {
                 // An answer that is not remembered must not be seen: a retraction could not replay it.
                 self.report(format_args!("{error}"));
+                let mut in_flight = lock(&self.in_flight);
+                answers.iter().for_each(|(content, _)| drop(in_flight.remove(content)));
                 return;
             }
         };
@@ -424,6 +438,7 @@ impl<O: Operator> Watched for Stage<O> {
     }
 
     fn without_the_known(&self, mut questions: Vec<Question>) -> Vec<Question> {
+        questions.retain(|question| self.memo.get(&question.content).is_none());
         if let Some(lanes) = self.lanes.upgrade() {
             let is_known =
                 |question: &Question| matches!(self.operator.known(question, &lanes.catalogue), Ok(Some(_)));
@@ -438,6 +453,11 @@ impl<O: Operator> Watched for Stage<O> {
 
     fn sync(&self) -> Result<(), MemoError> {
         self.memo.sync()
+    }
+
+    fn forget_failures(&self) {
+        self.failures_in_a_row.store(0, Relaxed);
+        self.memo.forget_refusals_for_now();
     }
 
     fn stop(&self) {

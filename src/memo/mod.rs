@@ -148,6 +148,8 @@ struct Index {
     blobs: Vec<u64>,
     /// Few, and their messages are long: beside the slots.
     refusals: HashMap<ContentHash, Arc<Refusal>>,
+    /// Answers that came after their questions were refused for now, and where their blobs lie: they count when that is forgotten.
+    late: HashMap<ContentHash, (Inline, u64)>,
 }
 
 /// Content hashes are uniform already: their first eight bytes are the hash.
@@ -425,6 +427,10 @@ impl Memo {
         let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for ((content, answer), offset) in batch.iter().zip(fresh) {
             if index.slot(content).is_some() {
+                if let (Ok(answer), Some(offset)) = (answer, offset) {
+                    let blob = if answer.blob.is_some() { offset } else { NO_BLOB };
+                    index.late.entry(*content).or_insert((answer.inline, blob));
+                }
                 continue;
             }
             match answer {
@@ -452,6 +458,19 @@ impl Memo {
         index.refusals.insert(content, refusal.clone());
         index.insert(content, Slot::REFUSED, NO_BLOB);
         Remembered::Refused(refusal)
+    }
+
+    /// Forgets what was [refused for now](Memo::refuse_for_now), so that it is asked again.
+    pub(crate) fn forget_refusals_for_now(&self) {
+        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let passing = index.refusals.iter().filter(|(_, refusal)| !refusal.is_permanent());
+        let passing: Vec<ContentHash> = passing.map(|(content, _)| *content).collect();
+        for content in passing {
+            index.forget(&content);
+            if let Some((inline, blob)) = index.late.remove(&content) {
+                index.insert_answer(content, inline.bytes(), blob);
+            }
+        }
     }
 
     /// Makes all that was put survive a power cut.

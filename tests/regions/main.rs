@@ -1,6 +1,7 @@
 //! Regions, on a pipeline of plain functions: what they come to, what is asked for them, and what is not.
 
 mod groups;
+mod held_back;
 mod kill;
 mod loads;
 mod oracle;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Opened;
-use crate::flow::{DialSpec, Setting, Unasked, Wired};
+use crate::flow::{DialSpec, Setting, Wired};
 use crate::row::Place;
 
 /// A dial by share, before whose gate rows wait to be asked about. Where it will stand is not known before.
@@ -66,6 +66,6 @@ fn unasked_before(opened: &Opened, dial: &str) -> u64 {
     let before = &wired[..gate.unwrap_or(0)];
     let asks =
         |name: &str| before.iter().any(|step| matches!(step, Wired::Ask { stage, .. } if *stage == name));
-    let waiting = opened.engine.unasked().filter(|Unasked { stage, .. }| asks(stage));
-    waiting.map(|unasked| unasked.question.place()).collect::<BTreeSet<Place>>().len() as u64
+    let waiting = opened.engine.unasked().filter(|(stage, _)| asks(stage));
+    waiting.map(|(_, question)| question.place()).collect::<BTreeSet<Place>>().len() as u64
 }

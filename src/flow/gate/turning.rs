@@ -45,9 +45,9 @@ impl<'s, R: Row> Flow<'s, R> {
         dials: Collection<'s, T::Event>,
         gate: T,
     ) -> Self {
-        let (rows, held_back) = turning(name, self.rows, dials, gate);
-        let ended = self.ended.concat(held_back);
-        Flow { rows, ended, unanswered: None, pieces: self.pieces, wired: self.wired, named: self.named }
+        let (rows, held_back) = turning(name, self.rows.clone(), dials, gate);
+        let ended = self.ended.clone().concat(held_back);
+        self.of_rows_and_ends(rows, ended)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::flow::{Ended, PieceVerdict, Told, Unasked, Why};
 use crate::row::{Of, Place};
 
 impl Verdicts {
-    /// A row ended so, or did not after all. Gives back what has no verdict, since it would have to be asked about.
+    /// A row ended so, or did not after all. Gives back what is or would be asked about it.
     pub(in crate::flow) fn add_ended(&mut self, ended: Ended, diff: isize) -> Option<Box<Unasked>> {
         let Ended { place, why } = ended;
         match (why, place.of) {
@@ -15,7 +15,15 @@ impl Verdicts {
             }
             (Why::Refused(refused), Of::Pictures) => self.add_refused(place.id, *refused, diff),
             (Why::Found(of, pieces), _) => self.add_found(place.id, (of, pieces), diff),
-            (Why::Unasked(unasked), _) => return Some(unasked),
+            (Why::Foretold(unasked), _) => return Some(unasked),
+            (Why::Unasked(unasked), of) => {
+                let stage = self.stage(unasked.stage);
+                match of {
+                    Of::Pictures => self.add_slot(place.id, Slot::held_back_at(stage), 0, diff),
+                    _ => self.add_open_piece(place, stage, diff),
+                }
+                return Some(unasked);
+            }
             (Why::Told(told), _) => {
                 let (why, told) = *told;
                 self.add_ended_piece(place, why, Some(Box::new(told)), diff);
@@ -32,7 +40,7 @@ impl Verdicts {
             }
             Why::Refused(refused) => PieceVerdict::Refused(refused),
             // They end no piece.
-            Why::Told(_) | Why::Found(..) | Why::Unasked(_) => return,
+            Why::Told(_) | Why::Found(..) | Why::Unasked(_) | Why::Foretold(_) => return,
         };
         self.add_rejected_piece(place, verdict, told, diff);
     }

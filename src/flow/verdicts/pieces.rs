@@ -1,7 +1,7 @@
 //! Where every piece of the pictures stands: regions in one table, edits in another. Changes are added up piece by piece, in
 //! whatever order they come: when an epoch is complete, every piece that was found has exactly one verdict left.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::flow::{KeptPiece, Told};
 use crate::row::{ContentHash, Place, Refused, RowId};
@@ -52,12 +52,16 @@ struct Entry {
 struct OfPicture {
     found: i64,
     entries: Vec<Entry>,
+    /// Pieces that are undecided: their numbers, the stage that would be asked about each, and as in [`Entry::count`].
+    open: Vec<(u16, u16, i32)>,
 }
 
 /// The pieces of one sort of all pictures.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PieceTable {
     pictures: HashMap<RowId, OfPicture>,
+    /// Pictures of which something changed since all were settled.
+    changed: HashSet<RowId>,
 }
 
 impl PieceTable {
@@ -87,17 +91,40 @@ impl PieceTable {
         });
     }
 
+    /// A question about a piece is held back by the stage of that number.
+    pub(super) fn add_open(&mut self, place: Place, stage: u16, diff: isize) {
+        self.change(place.id, |picture| {
+            let known = |(number, at, _): &(u16, u16, i32)| (*number, *at) == (place.number, stage);
+            match picture.open.iter().position(known) {
+                Some(at) => {
+                    picture.open[at].2 += diff as i32;
+                    if picture.open[at].2 == 0 {
+                        picture.open.swap_remove(at);
+                    }
+                }
+                None => picture.open.push((place.number, stage, diff as i32)),
+            }
+        });
+    }
+
     fn change(&mut self, id: RowId, change: impl FnOnce(&mut OfPicture)) {
+        self.changed.insert(id);
         let picture = self.pictures.entry(id).or_default();
         change(picture);
-        if picture.found == 0 && picture.entries.is_empty() {
+        if picture.found == 0 && picture.entries.is_empty() && picture.open.is_empty() {
             self.pictures.remove(&id);
         }
     }
 
     /// Pictures whose pieces do not each stand in exactly one verdict.
     pub(super) fn astray(&self) -> impl Iterator<Item = RowId> {
-        self.pictures.iter().filter(|(_, picture)| !picture.is_settled()).map(|(id, _)| *id)
+        let settled = |id: &&RowId| self.pictures.get(id).is_none_or(OfPicture::is_settled);
+        self.changed.iter().filter(move |id| !settled(id)).copied()
+    }
+
+    /// All pieces stand in one verdict each.
+    pub(super) fn is_checked(&mut self) {
+        self.changed.clear();
     }
 
     pub(super) fn found_in(&self, id: RowId) -> u64 {
@@ -127,12 +154,14 @@ impl PieceTable {
 
 impl OfPicture {
     fn is_settled(&self) -> bool {
-        let mut numbers: Vec<u16> = self.entries.iter().map(|entry| entry.number).collect();
+        let ends = self.entries.len() + self.open.len();
+        let open = self.open.iter().map(|(number, _, count)| (*number, *count));
+        let counted = self.entries.iter().map(|entry| (entry.number, entry.count)).chain(open);
+        let mut numbers: Vec<u16> = counted.clone().map(|(number, _)| number).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        let each_once =
-            numbers.len() == self.entries.len() && self.entries.iter().all(|entry| entry.count == 1);
-        each_once && self.entries.len() as i64 == self.found
+        let each_once = numbers.len() == ends && counted.into_iter().all(|(_, count)| count == 1);
+        each_once && ends as i64 == self.found
     }
 }
 

@@ -1,22 +1,33 @@
 //! Where the rows of one shard stand: two bytes a row, and its scores.
 
-/// A verdict without what is kept beside it: the scores of a kept row, the words of a refused one.
+/// A verdict without what is kept beside it: the scores of a kept row, the words of a refused one. Or that the row is undecided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
-    /// That of [`NONE`], [`KEPT`] or [`REFUSED`], or [`GATED`] and the number of the dial.
+    /// That of [`NONE`], [`KEPT`], [`REFUSED`] or [`UNASKED`], or [`GATED`] and the number of the dial.
     kind: u16,
-    /// The bits of the score that a gated row was held back at.
+    /// The bits of the score that a gated row was held back at; of a row that is to be asked about, the number of the stage.
     score: u32,
 }
 
 pub(super) const NONE: Slot = Slot { kind: 0, score: 0 };
 pub(super) const KEPT: Slot = Slot { kind: 1, score: 0 };
 pub(super) const REFUSED: Slot = Slot { kind: 2, score: 0 };
-const GATED: u16 = 3;
+const UNASKED: u16 = 3;
+const GATED: u16 = 4;
 
 impl Slot {
     pub(super) fn gated(dial: u16, score: f32) -> Self {
         Slot { kind: GATED + dial, score: score.to_bits() }
+    }
+
+    /// A stage would be asked about the row.
+    pub(super) fn held_back_at(stage: u16) -> Self {
+        Slot { kind: UNASKED, score: stage.into() }
+    }
+
+    /// The stage that would be asked about the row.
+    pub(super) fn unasked_stage(self) -> Option<u16> {
+        (self.kind == UNASKED).then_some(self.score as u16)
     }
 
     /// The dial that holds a row back, and the score that it is held back at.
@@ -45,7 +56,7 @@ impl Slots {
 
     pub(super) fn get(&self, member: usize) -> Option<Slot> {
         let kind = *self.kinds.get(member)?;
-        let score = if kind < GATED { 0 } else { self.scores[member * self.width].to_bits() };
+        let score = if kind < UNASKED { 0 } else { self.scores[member * self.width].to_bits() };
         Some(Slot { kind, score })
     }
 
@@ -57,8 +68,8 @@ impl Slots {
     /// The row of that number now stands there; of a kept row, these are the scores.
     pub(super) fn set(&mut self, member: usize, slot: Slot, scores: &[f32]) {
         self.kinds[member] = slot.kind;
-        let held_back_at = slot.held_back().map(|(_, score)| [score]);
-        let scores = held_back_at.as_ref().map_or(scores, |score| score.as_slice());
+        let beside = (slot.kind >= UNASKED).then_some([f32::from_bits(slot.score)]);
+        let scores = beside.as_ref().map_or(scores, |score| score.as_slice());
         if self.width < scores.len() {
             self.widen(scores.len());
         }
