@@ -255,7 +255,7 @@ impl<R: Row> Turning<R> for RowsOfEither<R> {
         for (slot, told) in told {
             match told {
                 DialEvent::Turn(to) => turns.push((usize::from(slot), to)),
-                DialEvent::Look(bucket, _) => self.look(usize::from(slot), bucket),
+                DialEvent::Scan(_) => self.scan(usize::from(slot)),
             }
         }
         if !turns.is_empty() {
@@ -349,14 +349,21 @@ impl<R: Row> RowsOfEither<R> {
         }
     }
 
-    /// Says the scores in this bucket.
-    fn look(&self, slot: usize, bucket: u16) {
+    /// Shows the rows that are asked for.
+    fn scan(&self, slot: usize) {
         let looked = self.conditions.iter().filter(|condition| !condition.histograms.is_empty());
         for (condition, group) in looked.filter_map(|it| Some((it, it.group_at(slot)?))) {
-            let places = &condition.groups[group].0[usize::from(bucket)];
-            TOUCHED.fetch_add(places.len() as u64, Ordering::Relaxed);
-            let rows = places.iter().filter_map(|place| self.rows[*place as usize].as_ref());
-            condition.histograms[group].say(rows.map(|row| (condition.score)(row).get()));
+            let Some(scan) = condition.histograms[group].asked_for() else { continue };
+            let places =
+                condition.groups[group].0[usize::from(scan.low)..=usize::from(scan.high)].iter().flatten();
+            let mut met = 0;
+            for row in places.filter_map(|place| self.rows[*place as usize].as_ref()) {
+                met += 1;
+                let score = (condition.score)(row);
+                let passes = self.dials[slot].at.is_some_and(|at| at.passes(condition.comparison, score));
+                scan.show(row, score, passes);
+            }
+            TOUCHED.fetch_add(met, Ordering::Relaxed);
         }
     }
 

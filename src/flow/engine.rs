@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) stands: Vec<Stands>,
     /// Rows came or left, or dials were turned, since shares were last resolved.
     pub(super) moved: bool,
+    /// How often gates were asked to show rows.
+    pub(super) scans: u32,
 }
 
 impl Engine {
@@ -118,6 +120,7 @@ impl Engine {
             dials,
             stands,
             moved: true,
+            scans: 0,
         };
         let mut wired = false;
         while !wired {
@@ -194,6 +197,22 @@ impl Engine {
     /// ```
     pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts
+    }
+
+    /// Marks the rows that are published, and no others: from now on, [`Verdicts::moves`] counts against them.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::row::RowId;
+    ///
+    /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let published = [0, 1].map(|member| RowId { shard: 0, member });
+    /// engine.mark_published(published);
+    /// let moves = engine.verdicts().moves();
+    /// assert_eq!((moves.published, moves.enter, moves.leave), (2, 1, 1), "80 enters, 5 leaves");
+    /// ```
+    pub fn mark_published(&mut self, published: impl IntoIterator<Item = RowId>) {
+        self.verdicts.mark_published(published);
     }
 
     /// Ends the dataflow; what it said remains.

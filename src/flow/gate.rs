@@ -25,7 +25,7 @@ pub(super) use event::{DialEvent, GroupEvent, Position};
 pub(super) use pictures::SharedPictures;
 use rows::GatedRows;
 pub(super) use said::Said;
-pub(super) use scale::{ByName, ByUnit, Scale, bucket};
+pub(super) use scale::{ByName, ByUnit, Scale, bucket, bucket_between};
 pub(super) use turning::{Side, Turning, Updates};
 
 /// How many buckets a unit's scale is cut into. More of them put a floor under the cost of every turn; fewer
@@ -156,7 +156,7 @@ impl<R: Row, S: Scale<R>> Turning<R> for OneDial<R, S> {
         for (group, told) in told {
             match told {
                 DialEvent::Turn(to) => self.standing.turn(group, to, said),
-                DialEvent::Look(bucket, _) => self.standing.look(group, bucket),
+                DialEvent::Scan(_) => self.standing.scan(group),
             }
         }
         self.standing.take_in(rows, self.group, said);

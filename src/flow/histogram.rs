@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicIsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::gate::{BUCKETS, NAN_BUCKET};
+use super::scan::Scan;
 use crate::lane::lock;
 
 /// The rows at a gate, by score: by the gate's own buckets, which are of equal width over the unit's scale, and one for
@@ -14,15 +15,15 @@ pub struct Histogram {
     not_numbers: AtomicI64,
     /// Rows that wait for their dial to be resolved.
     waiting: AtomicIsize,
-    /// The scores of a bucket, as the gates of all workers said them.
-    said: Mutex<Vec<f32>>,
+    /// What the gates of the dial are asked to show.
+    asked_for: Mutex<Option<Scan>>,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         let buckets = (0..BUCKETS).map(|_| AtomicI64::new(0)).collect();
         let (not_numbers, waiting) = (AtomicI64::new(0), AtomicIsize::new(0));
-        Histogram { buckets, not_numbers, waiting, said: Mutex::default() }
+        Histogram { buckets, not_numbers, waiting, asked_for: Mutex::default() }
     }
 }
 
@@ -50,13 +51,12 @@ impl Histogram {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
-    pub(super) fn say(&self, scores: impl Iterator<Item = f32>) {
-        lock(&self.said).extend(scores);
+    pub(super) fn ask_for(&self, scan: Option<Scan>) {
+        *lock(&self.asked_for) = scan;
     }
 
-    /// What was said since it was last taken.
-    pub(super) fn take_said(&self) -> Vec<f32> {
-        std::mem::take(&mut lock(&self.said))
+    pub(super) fn asked_for(&self) -> Option<Scan> {
+        lock(&self.asked_for).clone()
     }
 
     /// Rows a bucket, of 4,096 from the low end of the scale to the high; what lies beyond an end is in the bucket at that end.

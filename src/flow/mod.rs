@@ -16,6 +16,7 @@ mod near;
 mod only;
 mod progress;
 mod regions;
+mod scan;
 mod setting;
 mod shares;
 mod start;
@@ -41,8 +42,9 @@ pub use near::NearestBetter;
 pub use only::Only;
 pub use progress::{EngineOptions, Progress, Stopped, Tick};
 pub use regions::{Finds, Found, MOST_REGIONS, RegionCount, too_many_regions};
+pub use scan::{See, Standing};
 pub use setting::{Setting, Share};
-pub use verdicts::{Counts, PieceVerdict, Verdicts, VerdictsError};
+pub use verdicts::{Counts, Moves, PieceCounts, PieceVerdict, Verdicts, VerdictsError};
 pub use worker::{DialMaker, Fed};
 
 use crate::lane::Question;

@@ -6,10 +6,13 @@
 //! bucket are looked at. The dial is then turned as any dial is, at the cost of the rows between where it stood and where it stands.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::gate::{Comparison, DialEvent, DialSpec, Position};
 use super::progress::{Stopped, Tick};
+use super::scan::{Scan, Standing};
 use super::{Engine, Setting, Share, Wired};
+use crate::lane::lock;
 use crate::row::{AnyUnit, Score};
 
 /// How a dial stands.
@@ -104,22 +107,23 @@ impl Engine {
     fn resolve(&mut self, dials: &[usize], tick: Tick<'_>) -> Result<(), Stopped> {
         let boundaries: Vec<Option<Boundary>> = dials.iter().map(|dial| self.boundary(*dial)).collect();
         let found = dials.iter().zip(&boundaries).filter_map(|(dial, boundary)| Some((*dial, (*boundary)?)));
-        let look = |(dial, boundary): (usize, Boundary)| {
-            let times = self.stands[dial].position.resolved.unwrap_or(0);
-            (dial, DialEvent::Look(boundary.bucket, times))
-        };
-        let looks: Vec<_> = found.map(look).collect();
-        if !looks.is_empty() {
-            self.tell_dials(looks, tick)?;
-            self.wait_for_all(tick)?;
+        let (mut scans, mut scores) = (Vec::new(), BTreeMap::new());
+        for (dial, Boundary { bucket, .. }) in found {
+            let seen: Arc<Mutex<Vec<f32>>> = Arc::default();
+            scores.insert(dial, seen.clone());
+            let see = Arc::new(move |row: Standing| lock(&seen).push(row.score));
+            scans.push((dial, Scan { low: bucket, high: bucket, see }));
+        }
+        if !scans.is_empty() {
+            self.scan_all(scans, tick)?;
         }
         let (mut turns, mut moves) = (Vec::new(), false);
         for (&dial, boundary) in dials.iter().zip(boundaries) {
             let spec = &self.dials[dial];
             let stood = self.stands[dial].position;
             let at = boundary.and_then(|boundary| {
-                let scores = self.histograms()[dial].take_said();
-                boundary.at(spec.comparison, scores)
+                let scores = scores.get(&dial).map(|seen| std::mem::take(&mut *lock(seen)));
+                boundary.at(spec.comparison, scores.unwrap_or_default())
             });
             moves |= at != stood.at || self.histograms()[dial].is_waited_at();
             let resolved = Some(stood.resolved.map_or(0, |times| times + 1));

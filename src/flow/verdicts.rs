@@ -11,7 +11,7 @@ mod ended;
 mod pieces;
 mod slots;
 
-pub use pieces::PieceVerdict;
+pub use pieces::{PieceCounts, PieceVerdict};
 
 use super::{KeptPiece, Told};
 use crate::row::{Of, Place, Refused, RowId, Verdict};
@@ -48,6 +48,21 @@ pub struct Verdicts {
     decided: usize,
     undecided: usize,
     kept: usize,
+    /// Against the rows that are marked as published.
+    moved: Moves,
+    /// Rows and pieces that each dial holds back.
+    gated: Vec<i64>,
+}
+
+/// See [`Verdicts::moves`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// Rows that are marked as published.
+    pub published: usize,
+    /// Rows that are kept and not marked.
+    pub enter: usize,
+    /// Rows that are marked, and held back or refused.
+    pub leave: usize,
 }
 
 /// See [`Verdicts::counts`].
@@ -80,7 +95,8 @@ pub struct VerdictsError {
 impl Verdicts {
     /// None yet; rows will be held back by these dials.
     pub(super) fn of_dials(names: impl Iterator<Item = &'static str>) -> Self {
-        Verdicts { dials: names.collect(), ..Verdicts::default() }
+        let dials: Vec<_> = names.collect();
+        Verdicts { gated: vec![0; dials.len()], dials, ..Verdicts::default() }
     }
 
     /// Rows of this shard are about to come.
@@ -112,6 +128,7 @@ impl Verdicts {
         let rows = self.shards.remove(&shard).unwrap_or_default();
         let standing: Vec<Slot> = rows.iter().filter(|slot| *slot != NONE).collect();
         standing.iter().for_each(|slot| *self.count_of(*slot) -= 1);
+        self.moved.published -= (0..rows.len()).filter(|member| rows.is_marked(*member)).count();
         let count = standing.len();
         match rows.iter().position(|slot| slot != NONE) {
             None => Ok(()),
@@ -151,6 +168,12 @@ impl Verdicts {
         }
     }
 
+    /// The stage that would be asked about a piece that is undecided.
+    pub fn piece_undecided_at(&self, place: Place) -> Option<&'static str> {
+        let stage = self.table(place.of)?.open_at(place)?;
+        self.stages.get(usize::from(stage)).copied()
+    }
+
     #[cfg(test)]
     pub(crate) fn add_piece(&mut self, place: Place, verdict: PieceVerdict, diff: isize) {
         self.add_rejected_piece(place, verdict, None, diff);
@@ -174,6 +197,26 @@ impl Verdicts {
         if let Some(table) = self.table_mut(place.of) {
             table.add_open(place, stage, diff);
         }
+    }
+
+    /// How the pieces of that sort stand: how many of them.
+    ///
+    /// ```
+    /// use threshflow::flow::example::*;
+    /// use threshflow::lane::Mode;
+    /// use threshflow::row::Of;
+    ///
+    /// let lab = Lab::new(Mode::Ask);
+    /// let finder = lab.stage(finder());
+    /// let engine = run(pictures([5, 30]), move |images, dial| {
+    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
+    ///     pictures.with(regions.gate(&dial.sure)).finish()
+    /// });
+    /// let counts = engine.verdicts().piece_counts(Of::Regions);
+    /// assert_eq!((counts.found, counts.kept + counts.gated), (3, 3));
+    /// ```
+    pub fn piece_counts(&self, of: Of) -> PieceCounts {
+        self.table(of).map(PieceTable::counts).unwrap_or_default()
     }
 
     /// How many pieces of that sort a picture has.
@@ -337,7 +380,9 @@ impl Verdicts {
             return false;
         }
         rows.set(member, NONE, &[]);
+        let marked = rows.is_marked(member);
         *self.count_of(leaves) -= 1;
+        self.count_move(leaves, marked, -1);
         self.kept -= usize::from(leaves == KEPT);
         if leaves == REFUSED {
             self.refused.remove(&id);
@@ -354,6 +399,8 @@ impl Verdicts {
             Some(rows) if rows.get(member) == Some(NONE) => rows.set(member, comes, scores),
             _ => return false,
         }
+        let marked = self.shards.get(&id.shard).is_some_and(|rows| rows.is_marked(member));
+        self.count_move(comes, marked, 1);
         *self.count_of(comes) += 1;
         self.kept += usize::from(kept);
         if comes == REFUSED {
@@ -367,6 +414,70 @@ impl Verdicts {
         self.check()?;
         self.pieces.iter_mut().for_each(PieceTable::is_checked);
         Ok(())
+    }
+
+    fn count_move(&mut self, slot: Slot, marked: bool, diff: isize) {
+        let count = match (slot == KEPT, marked) {
+            (true, false) => &mut self.moved.enter,
+            (false, true) if slot != NONE && slot.unasked_stage().is_none() => &mut self.moved.leave,
+            _ => return,
+        };
+        *count = count.saturating_add_signed(diff);
+    }
+
+    /// See [`Engine::mark_published`](super::Engine::mark_published).
+    pub(super) fn mark_published(&mut self, published: impl IntoIterator<Item = RowId>) {
+        for rows in self.shards.values_mut() {
+            (0..rows.len()).for_each(|member| rows.mark(member, false));
+        }
+        for id in published {
+            if let Some(rows) = self.shards.get_mut(&id.shard) {
+                rows.mark(id.member as usize, true);
+            }
+        }
+        self.moved = Moves::default();
+        let mut all = Vec::new();
+        for rows in self.shards.values() {
+            all.extend(
+                (0..rows.len()).filter_map(|member| Some((rows.get(member)?, rows.is_marked(member)))),
+            );
+        }
+        for (slot, marked) in all {
+            self.moved.published += usize::from(marked);
+            self.count_move(slot, marked, 1);
+        }
+    }
+
+    /// How many rows would enter what is published, and how many would leave it.
+    pub fn moves(&self) -> Moves {
+        self.moved
+    }
+
+    /// Whether a row is marked as published.
+    pub fn is_published(&self, id: RowId) -> bool {
+        self.shards.get(&id.shard).is_some_and(|rows| rows.is_marked(id.member as usize))
+    }
+
+    /// The rows that would enter what is published (`true`), or leave it, in the order of the shards' numbers.
+    pub fn moving(&self, enter: bool) -> impl Iterator<Item = RowId> {
+        self.shards.iter().flat_map(move |(shard, rows)| {
+            let moves = move |member: &usize| match (rows.get(*member), rows.is_marked(*member)) {
+                (Some(slot), marked) if enter => slot == KEPT && !marked,
+                (Some(slot), true) => slot != KEPT && slot != NONE && slot.unasked_stage().is_none(),
+                _ => false,
+            };
+            (0..rows.len()).filter(moves).map(|member| RowId { shard: *shard, member: member as u32 })
+        })
+    }
+
+    /// How many rows each dial holds back, by the dials' numbers: pictures, regions or edits.
+    pub fn held_back(&self) -> &[i64] {
+        &self.gated
+    }
+
+    /// Where a picture stands, if it has a verdict.
+    pub fn of(&self, id: RowId) -> Option<Verdict> {
+        self.verdict(id, self.shards.get(&id.shard)?)
     }
 
     fn count_of(&mut self, slot: Slot) -> &mut usize {

@@ -51,8 +51,8 @@ impl Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::flow) enum DialEvent {
     Turn(Position),
-    /// To say the scores in this bucket. Numbered, since it may be asked twice.
-    Look(u16, u32),
+    /// To show the rows that the dial's histogram asks for. Numbered, since it may be asked twice.
+    Scan(u32),
 }
 
 /// Which of a dial's groups it is about: 0 where it has none.

@@ -81,12 +81,20 @@ impl<R: Row, S: Scale<R>> GatedRows<R, S> {
         TOUCHED.fetch_add(met as u64, Ordering::Relaxed);
     }
 
-    /// Says the scores in this bucket.
-    pub(super) fn look(&self, group: u16, bucket: u16) {
+    /// Shows the rows that are asked for.
+    pub(super) fn scan(&self, group: u16) {
         let group = &self.groups[usize::from(group)];
-        for rows in group.rows.chunks(bucket.into(), bucket.into()) {
+        let Some(scan) = group.histogram.asked_for() else { return };
+        let pictures = self.pictures.borrow();
+        let pictures = pictures.lookup();
+        for rows in group.rows.chunks(scan.low.into(), scan.high.into()) {
             TOUCHED.fetch_add(rows.len() as u64, Ordering::Relaxed);
-            group.histogram.say(rows.iter().map(|row| self.scale.score_without_image(row).get()));
+            for without in rows {
+                let picture = pictures.get(without.id()).expect("a row that stands has a picture");
+                let score = self.scale.score_without_image(without);
+                let passes = group.at.is_some_and(|at| at.passes(self.comparison, score));
+                scan.show(&R::with_image(without, picture), score, passes);
+            }
         }
     }
 

@@ -64,7 +64,7 @@ pub(in crate::flow) fn bucket<U: Unit>(score: Score<U>) -> u16 {
 }
 
 #[inline]
-fn bucket_between((low, high): (f32, f32), value: f32) -> u16 {
+pub(in crate::flow) fn bucket_between((low, high): (f32, f32), value: f32) -> u16 {
     if value.is_nan() {
         return NAN_BUCKET;
     }

@@ -11,6 +11,7 @@ impl Verdicts {
         let Ended { place, why } = ended;
         match (why, place.of) {
             (Why::Gated { dial, score }, Of::Pictures) => {
+                self.count_held_back(dial, diff);
                 self.add_slot(place.id, Slot::gated(dial, score.get()), 0, diff);
             }
             (Why::Refused(refused), Of::Pictures) => self.add_refused(place.id, *refused, diff),
@@ -33,9 +34,16 @@ impl Verdicts {
         None
     }
 
+    fn count_held_back(&mut self, dial: u16, diff: isize) {
+        if let Some(rows) = self.gated.get_mut(usize::from(dial)) {
+            *rows += diff as i64;
+        }
+    }
+
     fn add_ended_piece(&mut self, place: Place, why: Why, told: Option<Box<Told>>, diff: isize) {
         let verdict = match why {
             Why::Gated { dial, score } => {
+                self.count_held_back(dial, diff);
                 PieceVerdict::Gated { dial: self.dials[usize::from(dial)], score: score.get() }
             }
             Why::Refused(refused) => PieceVerdict::Refused(refused),

@@ -56,16 +56,33 @@ struct OfPicture {
     open: Vec<(u16, u16, i32)>,
 }
 
+/// See [`Verdicts::piece_counts`](super::Verdicts::piece_counts).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PieceCounts {
+    /// All of them.
+    pub found: i64,
+    /// That passed everything.
+    pub kept: i64,
+    /// That a dial holds back.
+    pub gated: i64,
+    /// That ended without an answer.
+    pub refused: i64,
+    /// About which a question is held back.
+    pub undecided: i64,
+}
+
 /// The pieces of one sort of all pictures.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PieceTable {
     pictures: HashMap<RowId, OfPicture>,
     /// Pictures of which something changed since all were settled.
     changed: HashSet<RowId>,
+    counts: PieceCounts,
 }
 
 impl PieceTable {
     pub(super) fn add_found(&mut self, id: RowId, found: u16, diff: isize) {
+        self.counts.found += i64::from(found) * diff as i64;
         self.change(id, |picture| picture.found += i64::from(found) * diff as i64);
     }
 
@@ -76,6 +93,11 @@ impl PieceTable {
 
     pub(super) fn add(&mut self, place: Place, verdict: PieceVerdict, told: Option<Box<Told>>, diff: isize) {
         let number = place.number;
+        *match &verdict {
+            PieceVerdict::Kept { .. } => &mut self.counts.kept,
+            PieceVerdict::Gated { .. } => &mut self.counts.gated,
+            PieceVerdict::Refused(_) => &mut self.counts.refused,
+        } += diff as i64;
         self.change(place.id, |picture| {
             let known =
                 |entry: &Entry| entry.number == number && entry.verdict == verdict && entry.told == told;
@@ -93,6 +115,7 @@ impl PieceTable {
 
     /// A question about a piece is held back by the stage of that number.
     pub(super) fn add_open(&mut self, place: Place, stage: u16, diff: isize) {
+        self.counts.undecided += diff as i64;
         self.change(place.id, |picture| {
             let known = |(number, at, _): &(u16, u16, i32)| (*number, *at) == (place.number, stage);
             match picture.open.iter().position(known) {
@@ -105,6 +128,16 @@ impl PieceTable {
                 None => picture.open.push((place.number, stage, diff as i32)),
             }
         });
+    }
+
+    pub(super) fn counts(&self) -> PieceCounts {
+        self.counts
+    }
+
+    /// The number of the stage that would be asked about the piece.
+    pub(super) fn open_at(&self, place: Place) -> Option<u16> {
+        let open = self.pictures.get(&place.id)?.open.iter();
+        open.filter(|(number, ..)| *number == place.number).map(|(_, stage, _)| *stage).next()
     }
 
     fn change(&mut self, id: RowId, change: impl FnOnce(&mut OfPicture)) {

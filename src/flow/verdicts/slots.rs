@@ -40,6 +40,8 @@ impl Slot {
 #[derive(Clone, Default)]
 pub(super) struct Slots {
     kinds: Vec<u16>,
+    /// Whether a row is [marked](Slots::mark); empty where none is.
+    marks: Vec<bool>,
     /// `width` for every row: all that a kept row has; of a gated row, the first is where it was held back.
     scores: Vec<f32>,
     width: usize,
@@ -47,7 +49,7 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(rows: usize) -> Self {
-        Slots { kinds: vec![NONE.kind; rows], scores: Vec::new(), width: 0 }
+        Slots { kinds: vec![NONE.kind; rows], marks: Vec::new(), scores: Vec::new(), width: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,6 +76,20 @@ impl Slots {
             self.widen(scores.len());
         }
         self.scores[member * self.width..][..scores.len()].copy_from_slice(scores);
+    }
+
+    /// Marks a row, or takes its mark away: it is published.
+    pub(super) fn mark(&mut self, member: usize, marked: bool) {
+        if self.marks.is_empty() && marked {
+            self.marks = vec![false; self.len()];
+        }
+        if let Some(mark) = self.marks.get_mut(member) {
+            *mark = marked;
+        }
+    }
+
+    pub(super) fn is_marked(&self, member: usize) -> bool {
+        self.marks.get(member).copied().unwrap_or(false)
     }
 
     /// The scores of a kept row.

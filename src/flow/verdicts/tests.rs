@@ -79,7 +79,10 @@ fn a_row_whose_score_is_no_number_leaves_as_it_came() {
     verdicts.add_kept(id, &[f32::NAN], 1);
     verdicts.complete();
     assert_eq!(verdicts.check(), Ok(()));
-    assert_eq!(verdicts.counts(), Counts { shards: 1, expected: 1, decided: 1, ended: 1, kept: 1 });
+    assert_eq!(
+        verdicts.counts(),
+        Counts { shards: 1, expected: 1, decided: 1, undecided: 0, ended: 1, kept: 1 }
+    );
     verdicts.add_kept(id, &[f32::NAN], -1);
     verdicts.complete();
     assert_eq!((verdicts.forget(0), verdicts.check()), (Ok(()), Ok(())));
@@ -178,7 +181,7 @@ fn batches_of_changes_in_any_order_leave_what_a_multiset_leaves() {
             let kept = wanted.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Kept(_))).count();
             assert_eq!(
                 verdicts.counts(),
-                Counts { shards: 1, expected: ROWS, decided: ROWS, ended: ROWS, kept }
+                Counts { shards: 1, expected: ROWS, decided: ROWS, undecided: 0, ended: ROWS, kept }
             );
         }
     }
