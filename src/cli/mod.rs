@@ -14,6 +14,7 @@ mod options;
 mod plan;
 mod program;
 mod progress;
+mod publishing;
 mod rate;
 mod refusals;
 mod removed;

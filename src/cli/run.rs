@@ -7,20 +7,15 @@ use std::time::{Duration, Instant};
 use super::input::InputRemarks;
 use super::progress::Display;
 use super::store::Store;
-use super::summary::Summary;
-use super::{
-    App, Failure, RunOptions, RunReport, Workbench, apart, errors, refusals, removed, signals, tell_mended,
-};
+use super::publishing::{Then, publish_settled};
+use super::{App, Failure, RunOptions, RunReport, Workbench, apart, refusals, removed, signals};
 use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
-use crate::publish::{
-    self, Committed, Demonstration, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces,
-    WantedShard,
-};
-use crate::report::{self, ReportError, Written};
+use crate::publish::{self, Demonstration, DialSetting, Removed, StageDescription};
+use crate::report;
 use crate::row::{Image, Refused, RowId};
 use crate::shard::{Catalogue, FoundPictures, Shard, ShardSource, sorted_by_name};
 
@@ -40,7 +35,7 @@ pub(super) struct Opened {
     demonstration: Vec<Demonstration>,
     is_foreign: bool,
     /// What is to be said of them.
-    remarks: InputRemarks,
+    pub(super) remarks: InputRemarks,
     /// Last: its lock is let go when nothing writes any more.
     pub(super) store: Store,
 }
@@ -318,14 +313,7 @@ fn run_unopened(
 ) -> Result<RunReport, Failure> {
     let begin = Instant::now();
     let wanted = settings_wanted(pipeline.dials, options)?;
-    // Before the first question, not after the last.
-    let export = options.export.iter().map(|export| ("--export", export.as_path()));
-    let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
-    apart(&folders.into_iter().chain(export).collect::<Vec<_>>())?;
-    publish::check_out(&options.out)?;
-    options.export.as_deref().map_or(Ok(()), publish::check_export)?;
-    options.report.as_deref().map_or(Ok(()), report::check)?;
-    options.report.as_deref().map_or(Ok(()), |page| apart::outside(page, &options.source.pictures))?;
+    check_places(options)?;
     let mut opened = open(options, pipeline, Mode::Ask, &wanted, log)?;
     let mut gone = Removed::default();
     let fed = feed(options, &mut opened, &mut gone);
@@ -346,38 +334,20 @@ fn run_unopened(
     }
     synced?;
     noted?;
-    let dials = settings(pipeline.dials, &wanted, &opened.engine.values());
-    let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
-    summary.tell_of(&opened.lanes.endpoints());
-    summary.demonstration = opened.demonstration();
-    summary.store_damage = opened.lanes.damages();
-    summary.removed = (gone.rows > 0).then_some(gone);
-    summary.remark(std::mem::take(&mut opened.remarks), &opened.catalogue.sidecar_fields());
-    let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
-    let mut report = RunReport {
-        summary,
-        committed: None,
-        exported: None,
-        page: None,
-        told: None,
-        failure,
-        out: options.out.clone(),
-    };
-    if report.failure.is_none() {
-        let (catalogue, opened_pipeline) = (opened.catalogue.clone(), opened.pipeline.clone());
-        let (lost, done) = commit(options, pipeline, opened, &dials)?;
-        report.take_lost(lost, options);
-        if let Some((committed, page)) = done {
-            tell_mended(&options.out, &committed.mended);
-            report.summary.mended.clone_from(&committed.mended);
-            report.committed = Some(committed);
-            report.take_page(page);
-            report.export(options.export.as_deref(), &catalogue);
-            report.take_told(opened_pipeline.is_published(&options.out));
-        }
-    }
+    let mut report = publish_settled(options, pipeline, &mut opened, (&wanted, gone), &stages, Then::End)?;
     report.summary.measure(begin.elapsed());
     Ok(report)
+}
+
+/// That what is published has places of its own, which can be written to: before the first question, not after the last.
+pub(super) fn check_places(options: &RunOptions) -> Result<(), Failure> {
+    let export = options.export.iter().map(|export| ("--export", export.as_path()));
+    let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
+    apart(&folders.into_iter().chain(export).collect::<Vec<_>>())?;
+    publish::check_out(&options.out)?;
+    options.export.as_deref().map_or(Ok(()), publish::check_export)?;
+    options.report.as_deref().map_or(Ok(()), report::check)?;
+    options.report.as_deref().map_or(Ok(()), |page| apart::outside(page, &options.source.pictures))
 }
 
 fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result<(), Failure> {
@@ -418,53 +388,4 @@ fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result
         lanes.wait_for_answers(LONGEST_WAIT);
     }
     fed
-}
-
-/// What was published, and how the page about it went.
-type Done = (Committed, Option<Result<Written, ReportError>>);
-
-/// Publishes, unless more would be lost than may be; and says what is lost.
-fn commit(
-    options: &RunOptions,
-    pipeline: &Unopened<'_>,
-    opened: Opened,
-    dials: &[DialSetting],
-) -> Result<(Lost, Option<Done>), Failure> {
-    let (stages, demonstration) = (opened.stages(), opened.demonstration());
-    let histograms = opened.engine.histograms().clone();
-    let score_columns = opened.engine.score_names().to_vec();
-    let sorts = opened.engine.piece_score_names().to_vec();
-    let mut settled = opened.engine.into_verdicts();
-    let verdicts = settled.take_shards();
-    let pieces = opened.pipeline.its_recorder();
-    let pieces = pieces.map(|recorder| WantedPieces { verdicts: &settled, sorts: &sorts, recorder });
-    let shards = opened
-        .shards
-        .iter()
-        .filter_map(|(name, seq)| Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? }));
-    let wanted = Wanted {
-        pipeline: pipeline.name,
-        stages: &stages,
-        dials,
-        score_columns: &score_columns,
-        shards: shards.collect(),
-        pieces,
-        demonstration: &demonstration,
-    };
-    let lost = publish::lost_rows(&options.out, &wanted, &opened.catalogue)?;
-    if lost.share() > options.max_lost {
-        return Ok((lost, None));
-    }
-    let committed = publish::commit(&options.out, &wanted, &opened.catalogue)?;
-    let page = options.report.as_deref().map(|path| {
-        let about = report::Report {
-            wanted: &wanted,
-            dials: pipeline.dials,
-            histograms: &histograms,
-            illustrator: opened.pipeline.its_illustrator(),
-            threads: options.cores(),
-        };
-        report::write(path, &about, &opened.catalogue)
-    });
-    Ok((lost, Some((committed, page))))
 }

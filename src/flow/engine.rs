@@ -224,7 +224,19 @@ impl Engine {
     /// assert_eq!(verdicts.counts().kept, 2);
     /// ```
     pub fn into_verdicts(mut self) -> Verdicts {
+        self.end()
+    }
+
+    /// As [`Engine::into_verdicts`], but what is known of the wiring remains.
+    pub(crate) fn end(&mut self) -> Verdicts {
+        self.stop();
         std::mem::take(&mut self.verdicts)
+    }
+
+    fn stop(&mut self) {
+        self.commands.clear();
+        self.workers.iter().for_each(Thread::unpark);
+        drop(self.guards.take());
     }
 
     /// The questions that are held back, each with its stage and as often as rows ask it; and those that later stages would be asked
@@ -572,8 +584,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.commands.clear();
-        self.workers.iter().for_each(Thread::unpark);
-        drop(self.guards.take());
+        self.stop();
     }
 }
