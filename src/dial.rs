@@ -124,7 +124,17 @@ pub struct SetError(pub Vec<String>);
 /// Where the dials are to stand after `settings` (each `name=value`) were applied to the defaults. The name of a dial by group stands for
 /// all its groups; what is said of one group counts before that.
 pub fn settings(specs: &[DialSpec], settings: &[String]) -> Result<Vec<Setting>, SetError> {
-    let mut stand: Vec<Setting> = specs.iter().map(|spec| Setting::At(spec.default)).collect();
+    let defaults: Vec<Setting> = specs.iter().map(|spec| Setting::At(spec.default)).collect();
+    settings_from(specs, &defaults, settings)
+}
+
+/// As [`settings`], applied to where the dials stand.
+pub(crate) fn settings_from(
+    specs: &[DialSpec],
+    stand: &[Setting],
+    settings: &[String],
+) -> Result<Vec<Setting>, SetError> {
+    let mut stand = stand.to_vec();
     let mut of_group = vec![false; specs.len()];
     let mut wrong = Vec::new();
     let mut seen: Vec<&str> = Vec::new();

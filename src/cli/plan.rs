@@ -86,7 +86,7 @@ pub struct Plan {
 
 /// The dataflow at one setting of its dials.
 #[derive(Default)]
-struct Settled {
+pub(super) struct Settled {
     kept: HashSet<RowId>,
     unasked: BTreeMap<&'static str, HashSet<ContentHash>>,
     undecided: HashSet<RowId>,
@@ -174,14 +174,14 @@ fn together(specs: &[DialSpec], turned: &[usize], first: &[Setting], wanted: &[S
 
 /// The rows that are published now.
 #[derive(Default)]
-struct Published {
-    kept: HashSet<RowId>,
+pub(super) struct Published {
+    pub(super) kept: HashSet<RowId>,
     pieces: PublishedPieces,
     /// Of pictures that are not in the shards any more.
-    gone: u64,
+    pub(super) gone: u64,
 }
 
-fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
+pub(super) fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
     let mut rows: HashMap<String, HashMap<String, Vec<PublishedPlace>>> = HashMap::new();
     let folders = removed::folders(&opened.sources);
     // A picture of a folder may have been in another part of it when it was published.
@@ -216,7 +216,7 @@ fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
 }
 
 /// `values` are where the dials stand.
-fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Settled {
+pub(super) fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Settled {
     let mut standing = Settled { kept: opened.engine.verdicts().kept().collect(), ..Settled::default() };
     let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
     let before_regions = pieces::asked_before_regions(opened.engine.wired());
@@ -309,9 +309,17 @@ fn may_change(
     counts.into_iter().any(|other| passes(other) != passes(count))
 }
 
-fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {
-    let asks: BTreeMap<&'static str, u64> =
-        after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
+/// What questions take.
+pub(super) struct Price {
+    /// Calls to servers that are paid for.
+    pub(super) calls: u64,
+    /// What these calls cost in USD.
+    pub(super) cost: Option<f64>,
+    pub(super) seconds: Option<f64>,
+}
+
+/// By the rates and the costs that this store has seen; of calls that are paid for nothing where it has seen none.
+pub(super) fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
     let record = |stage: &str| {
         let records = opened.store.record().stamps.values();
         let records = records.filter(|record| record.stage == stage && record.asked > 0);
@@ -329,6 +337,18 @@ fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {
         Some(record.cost? / record.asked as f64 * *asks as f64)
     });
     let (calls, cost) = (calls.clone().map(|(_, asks)| asks).sum(), cost.sum());
+    Price { calls, cost: if paid.is_empty() { None } else { cost }, seconds }
+}
+
+/// The dials of `settings` that are by share and not decided yet.
+pub(super) fn open_shares(opened: &Opened, specs: &[DialSpec], settings: &[Setting]) -> Vec<OpenShare> {
+    shares::open(opened, specs, settings)
+}
+
+pub(super) fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {
+    let asks: BTreeMap<&'static str, u64> =
+        after.unasked.iter().map(|(stage, contents)| (*stage, contents.len() as u64)).collect();
+    let Price { calls, cost, seconds } = price(&asks, opened);
     let pieces = |of| {
         let sorts = opened.engine.piece_score_names().iter();
         let has_some = sorts.map(|(sort, _)| *sort).any(|sort| sort == of);
@@ -347,7 +367,7 @@ fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {
         edits: pieces(Of::Edits),
         open_shares: Vec::new(),
         calls,
-        cost: if paid.is_empty() { None } else { cost },
+        cost,
         asks,
         seconds,
     }

@@ -13,7 +13,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::rate::rate;
 use crate::flow::{Counts, Progress, Verdicts};
 use crate::lane::{Lanes, StageStatus};
-use held_up::{HeldUp, Holder};
+pub(super) use held_up::HeldUp;
+use held_up::Holder;
 use left::{OfLate, left};
 
 /// What a person sees of a run.
@@ -45,7 +46,7 @@ struct Sample {
 }
 
 /// What all stages cost so far.
-fn cost(stages: &[StageStatus]) -> Option<f64> {
+pub(super) fn cost(stages: &[StageStatus]) -> Option<f64> {
     stages.iter().filter_map(|stage| stage.cost).reduce(|sum, cost| sum + cost)
 }
 

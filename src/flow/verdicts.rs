@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+mod alone;
 mod ended;
 mod pieces;
 mod slots;
@@ -35,6 +36,8 @@ pub struct Verdicts {
     dials: Vec<&'static str>,
     /// The stages that hold questions back, as far as some did.
     stages: Vec<&'static str>,
+    /// How many rows each of them would be asked about: pictures, regions or edits.
+    undecided_at: Vec<i64>,
     /// Scores of a kept row.
     columns: usize,
     /// What the dataflow said since the last complete epoch, and what of it has not met its other half.
@@ -475,6 +478,35 @@ impl Verdicts {
         &self.gated
     }
 
+    /// How many pictures are refused, and how many of them by what may go well the next time.
+    pub(crate) fn refused(&self) -> (u64, u64) {
+        let for_now = self.refused.values().filter(|refused| !refused.refusal.is_permanent());
+        (self.refused.len() as u64, for_now.count() as u64)
+    }
+
+    /// How many pictures and pieces each stage refused.
+    pub(crate) fn refused_by_stage(&self) -> BTreeMap<&str, u64> {
+        let mut stages: BTreeMap<&str, u64> = BTreeMap::new();
+        for refused in self.refused.values() {
+            *stages.entry(&refused.stage).or_default() += 1;
+        }
+        for (_, verdict) in Of::PIECES.into_iter().flat_map(|of| self.pieces(of)) {
+            if let PieceVerdict::Refused(refused) = verdict {
+                *stages.entry(&refused.stage).or_default() += 1;
+            }
+        }
+        stages
+    }
+
+    /// How many pictures and pieces each stage would be asked about.
+    pub(crate) fn undecided_by_stage(&self) -> BTreeMap<&'static str, u64> {
+        let mut stages: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for (stage, rows) in self.stages.iter().zip(&self.undecided_at) {
+            *stages.entry(stage).or_default() += (*rows).max(0) as u64;
+        }
+        stages
+    }
+
     /// Where a picture stands, if it has a verdict.
     pub fn of(&self, id: RowId) -> Option<Verdict> {
         self.verdict(id, self.shards.get(&id.shard)?)
@@ -489,6 +521,7 @@ impl Verdicts {
         let known = self.stages.iter().position(|known| *known == name);
         known.unwrap_or_else(|| {
             self.stages.push(name);
+            self.undecided_at.push(0);
             self.stages.len() - 1
         }) as u16
     }

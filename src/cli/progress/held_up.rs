@@ -10,7 +10,7 @@ use crate::lane::{LineStatus, PoolStatus, StageStatus};
 
 /// What was seen since the last word.
 #[derive(Default)]
-pub(super) struct HeldUp {
+pub(in crate::cli) struct HeldUp {
     looks: u32,
     places: BTreeMap<Queue, Seen>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Holder {
 const MOST_OF_THE_TIME: f64 = 0.5;
 
 impl HeldUp {
-    pub(super) fn see(&mut self, stages: &[StageStatus], pool: PoolStatus) {
+    pub(in crate::cli) fn see(&mut self, stages: &[StageStatus], pool: PoolStatus) {
         self.looks += 1;
         let lines = stages.iter().flat_map(|stage| stage.lines.iter().map(|line| (stage.name, *line)));
         let is_full = lines.clone().any(|(_, line)| line.waiting >= line.capacity.max(1));
@@ -90,6 +90,11 @@ impl HeldUp {
         let average = |sum: usize| (sum as f64 / f64::from(self.looks.max(1))).round() as usize;
         // What held others up is never told to have had nothing before it.
         Some(Holder { stage, busy: average(seen.busy).max(1), waiting: average(seen.waiting).max(1) })
+    }
+
+    /// The same by name.
+    pub(in crate::cli) fn holder_name(&self) -> Option<&'static str> {
+        self.holder().map(|holder| holder.stage.unwrap_or("reading pictures"))
     }
 
     /// After a word was said.

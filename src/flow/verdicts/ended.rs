@@ -19,6 +19,7 @@ impl Verdicts {
             (Why::Foretold(unasked), _) => return Some(unasked),
             (Why::Unasked(unasked), of) => {
                 let stage = self.stage(unasked.stage);
+                self.undecided_at[usize::from(stage)] += diff as i64;
                 match of {
                     Of::Pictures => self.add_slot(place.id, Slot::held_back_at(stage), 0, diff),
                     _ => self.add_open_piece(place, stage, diff),

@@ -1,0 +1,193 @@
+//! Asking: what was held back is let go, while the dials may turn and answers come in. It can be stopped.
+//!
+//! Questions are asked in rounds. A round lets go what is held back, as far as the engine has room. When all of it is worked off, questions
+//! are held back again and the dataflow settles: shares are resolved then, and rows that pass may have more to be asked. When nothing is
+//! held back any more, all is asked. A turn in the middle holds questions back at once, so that it shows at the cost of a turn; the round
+//! goes on when the dials have rested for a moment.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::Problem;
+use super::session::{Session, seconds_since};
+use super::view;
+use crate::cli::Failure;
+use crate::cli::progress::HeldUp;
+use crate::lane::StageStatus;
+use crate::row::RowId;
+
+/// After a turn, questions rest for so long.
+const REST: Duration = Duration::from_millis(300);
+/// How often progress is told.
+const TOLD: Duration = Duration::from_millis(200);
+
+/// What is being asked.
+pub(super) struct Apply {
+    pub(super) begin: Instant,
+    /// How the stages stood when it began.
+    pub(super) before: BTreeMap<&'static str, StageStatus>,
+    /// Let go next: pictures that something was held back about.
+    waiting: VecDeque<RowId>,
+    /// Questions are held back for a moment.
+    paused: Option<Instant>,
+    told: Instant,
+    pub(super) held_up: HeldUp,
+    /// The pictures of this round, and of them those that were let go.
+    pub(super) of_round: usize,
+    pub(super) let_go: usize,
+}
+
+impl Session<'_> {
+    /// Begins to ask what is held back, and again what failed.
+    pub(super) fn apply(&mut self) -> Result<(), Problem> {
+        if self.apply.is_some() {
+            return Err(Problem::not_now("questions are being asked; stop that first, or wait for it".into()));
+        }
+        self.gathers = false;
+        let stages = self.lanes().status();
+        self.lanes().ask_now(true);
+        let now = Instant::now();
+        self.apply = Some(Apply {
+            begin: now,
+            before: stages.into_iter().map(|stage| (stage.name, stage)).collect(),
+            waiting: VecDeque::new(),
+            paused: None,
+            told: now,
+            held_up: HeldUp::default(),
+            of_round: 0,
+            let_go: 0,
+        });
+        let failed = self.opened.engine.verdicts().refused_for_now();
+        self.begin_round(failed);
+        Ok(())
+    }
+
+    fn begin_round(&mut self, mut pictures: BTreeSet<RowId>) {
+        pictures.append(&mut self.opened.engine.undecided_pictures());
+        let Some(apply) = &mut self.apply else { return };
+        apply.waiting = pictures.into_iter().collect();
+        (apply.of_round, apply.let_go) = (apply.waiting.len(), 0);
+    }
+
+    /// Nothing more is asked. What is under way is answered and remembered.
+    pub(super) fn stop_asking(&mut self) -> Result<(), Problem> {
+        if self.apply.take().is_none() {
+            return Err(Problem::not_now("nothing is being asked".into()));
+        }
+        self.lanes().hold_back();
+        self.settle()?;
+        self.gathers = true;
+        self.note()?;
+        self.tell();
+        self.events.tell("progress", &serde_json::Value::Null);
+        Ok(())
+    }
+
+    /// Where questions are asked: holds them back, so that the dataflow stands still at once.
+    pub(super) fn pause(&mut self) -> Result<(), Failure> {
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        let paused = apply.paused.replace(Instant::now()).is_some();
+        if !paused {
+            self.lanes().hold_back();
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// What goes on by itself: called many times a second while something is under way.
+    pub(super) fn go_on(&mut self) -> Result<(), Failure> {
+        if self.gathers {
+            return self.gather();
+        }
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        if let Some(since) = apply.paused {
+            if since.elapsed() < REST {
+                return Ok(());
+            }
+            apply.paused = None;
+            self.lanes().ask_now(false);
+            self.begin_round(BTreeSet::new());
+        }
+        if let Some(why) = self.why_it_stops() {
+            return self.give_up(&why);
+        }
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        apply.held_up.see(&self.opened.lanes.status(), self.opened.lanes.pool_status());
+        apply.waiting.make_contiguous();
+        let let_go = self.opened.engine.release(apply.waiting.as_slices().0);
+        apply.waiting.drain(..let_go);
+        apply.let_go += let_go;
+        let tells = apply.told.elapsed() >= TOLD;
+        if tells {
+            apply.told = Instant::now();
+        }
+        if apply.waiting.is_empty() && self.opened.engine.is_at_rest() {
+            return self.end_round();
+        }
+        if tells {
+            self.version += 1;
+            self.tell();
+            self.events.tell("progress", &serde_json::json!(view::progress(self)));
+        }
+        Ok(())
+    }
+
+    fn end_round(&mut self) -> Result<(), Failure> {
+        self.lanes().hold_back();
+        self.settle()?;
+        if self.opened.engine.undecided_pictures().is_empty() {
+            self.apply = None;
+            self.note()?;
+            self.tell();
+            self.events.tell("progress", &serde_json::Value::Null);
+            return Ok(());
+        }
+        self.lanes().ask_now(false);
+        self.begin_round(BTreeSet::new());
+        Ok(())
+    }
+
+    fn why_it_stops(&self) -> Option<String> {
+        let hopeless = || self.lanes().endpoints().iter().find_map(|endpoint| endpoint.hopeless());
+        self.lanes().trouble().seen().or_else(hopeless)
+    }
+
+    /// Stops asking since something failed that would fail all: the session goes on, and says so.
+    fn give_up(&mut self, why: &str) -> Result<(), Failure> {
+        let Some(apply) = self.apply.take() else { return Ok(()) };
+        crate::note!("asking stopped after {:.0} s: {why}", seconds_since(apply.begin));
+        self.lanes().hold_back();
+        self.settle()?;
+        self.gathers = true;
+        // A disk that is full refuses the notes as well: what stopped it is told first.
+        self.events.tell("trouble", &serde_json::json!({ "what": why }));
+        if let Err(failure) = self.note() {
+            self.events.tell("trouble", &serde_json::json!({ "what": failure.to_string() }));
+        }
+        self.tell();
+        self.events.tell("progress", &serde_json::Value::Null);
+        Ok(())
+    }
+
+    /// When what was under way has been answered: tells what came of it.
+    fn gather(&mut self) -> Result<(), Failure> {
+        if !self.lanes().under_way().is_empty() {
+            return Ok(());
+        }
+        self.gathers = false;
+        let undecided: Vec<RowId> = self.opened.engine.undecided_pictures().into_iter().collect();
+        let mut told = 0;
+        while told < undecided.len() {
+            told += self.opened.engine.release(&undecided[told..]);
+            self.opened.engine.listen::<()>(&crossbeam::channel::never(), Duration::from_millis(1));
+        }
+        self.settle()?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Which stage holds the others up, of late.
+    pub(super) fn holds_up(&self) -> Option<&'static str> {
+        self.apply.as_ref().and_then(|apply| apply.held_up.holder_name())
+    }
+}

@@ -1,0 +1,44 @@
+//! Publishing from a session: what `run` would publish with these dials.
+
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::session::Session;
+use crate::cli::publishing::{Then, publish_settled};
+use crate::flow::Setting;
+
+impl Session<'_> {
+    /// Publishes the set as it stands. Nothing may be undecided, and nothing may be refused by what an apply would ask again.
+    pub(super) fn publish(&mut self) -> Result<Value, Problem> {
+        if self.apply.is_some() || self.gathers {
+            return Err(Problem::not_now("questions are being asked; wait for that, or stop it".into()));
+        }
+        let undecided = self.opened.engine.undecided_pictures().len();
+        if undecided > 0 {
+            return Err(Problem::not_now(format!(
+                "{undecided} pictures are undecided: questions about them, their regions or their edits were not asked; apply first, or move the \
+                 dials back"
+            )));
+        }
+        self.note()?;
+        let gone = self.gone()?;
+        let wanted: Vec<Setting> = self.settings.clone();
+        let stages = self.lanes().status();
+        let (options, pipeline) = (self.options, self.pipeline);
+        let report = publish_settled(options, pipeline, &mut self.opened, (&wanted, gone), &stages, Then::GoOn)?;
+        // What was published stands, whatever failed behind it.
+        self.look_at_what_is_published()?;
+        self.tell();
+        self.events.tell("published", &json!({ "rows": self.before.kept.len() }));
+        report.check()?;
+        let committed = report.committed.as_ref();
+        let parts = |count: Option<usize>| count.unwrap_or(0);
+        Ok(json!({
+            "published": { "rows": report.summary.kept, "at": self.published_at.map(super::rfc3339) },
+            "written": parts(committed.map(|done| done.parts_written)),
+            "removed": parts(committed.map(|done| done.parts_removed)),
+            "kept_parts": parts(committed.map(|done| done.parts_unchanged)),
+            "summary": report.summary.to_string(),
+        }))
+    }
+}

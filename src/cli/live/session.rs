@@ -1,0 +1,209 @@
+//! The session: an opened run that stays. One thread owns it; who serves requests asks that thread by a [`Desk`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
+use super::apply::Apply;
+use super::history::History;
+use super::noted::Noted;
+use super::{Events, view};
+use crate::cli::plan::{self, Published};
+use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped};
+use crate::cli::{Failure, RunOptions, removed, signals};
+use crate::flow::{Progress, Setting, Verdicts};
+use crate::lane::{Lanes, Mode};
+use crate::limits;
+use crate::publish;
+
+/// What is done on the session's thread.
+type Job = Box<dyn for<'s, 'a> FnOnce(&'s mut Session<'a>) + Send>;
+
+/// How long the session waits for a request while nothing is under way.
+const IDLE: Duration = Duration::from_millis(250);
+/// And while questions are asked.
+const BUSY: Duration = Duration::from_millis(20);
+
+/// A run that stays: its shards, memos and dataflow.
+pub(in crate::cli) struct Session<'a> {
+    pub(super) options: &'a RunOptions,
+    pub(super) pipeline: &'a Unopened<'a>,
+    pub(super) opened: Opened,
+    /// Where the dials were put.
+    pub(super) settings: Vec<Setting>,
+    pub(super) history: History,
+    /// Rises with every change of the dataflow.
+    pub(super) version: u64,
+    /// What is published.
+    pub(super) before: Published,
+    pub(super) published_at: Option<SystemTime>,
+    pub(super) apply: Option<Apply>,
+    /// Questions were held back while answers were under way: what came of them is to be told.
+    pub(super) gathers: bool,
+    pub(super) noted: Noted,
+    pub(super) events: Arc<dyn Events>,
+    pub(super) ended: Option<Result<(), Failure>>,
+}
+
+/// Where a session is asked for something. Its thread does one thing after the other.
+#[derive(Clone)]
+pub(in crate::cli) struct Desk {
+    jobs: Sender<Job>,
+}
+
+/// The session ended before it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the session has ended; start it again: answers and labels are kept")]
+pub(in crate::cli) struct Ended;
+
+impl Desk {
+    pub(super) fn new() -> (Self, Receiver<Job>) {
+        let (jobs, receiver) = unbounded();
+        (Desk { jobs }, receiver)
+    }
+
+    /// What `work` comes to on the session's thread. Waits for it.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        work: impl for<'s, 'a> FnOnce(&'s mut Session<'a>) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        let (sender, receiver) = bounded(1);
+        let job: Job = Box::new(move |session| drop(sender.send(work(session))));
+        self.jobs.send(job).map_err(|_| Ended)?;
+        #[expect(clippy::disallowed_methods, reason = "a thread that serves a request, which may wait")]
+        receiver.recv().map_err(|_| Ended)
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Opens everything, hands in the shards, and plans: nothing is asked yet.
+    pub(super) fn open(
+        options: &'a RunOptions,
+        pipeline: &'a Unopened<'a>,
+        events: Arc<dyn Events>,
+    ) -> Result<Self, Failure> {
+        let settings = settings_wanted(pipeline.dials, options)?;
+        check_places(options)?;
+        let mut opened = open(options, pipeline, Mode::Live, &settings, None)?;
+        let mut tick = while_nothing_is_asked();
+        opened.insert_all(&mut tick)?;
+        opened.engine.settle(&mut tick).map_err(stopped)?;
+        let noted = Noted::default();
+        let mut session = Session {
+            options,
+            pipeline,
+            opened,
+            history: History::new(settings.clone()),
+            settings,
+            version: 0,
+            before: Published::default(),
+            published_at: None,
+            apply: None,
+            gathers: false,
+            noted,
+            events,
+            ended: None,
+        };
+        session.look_at_what_is_published()?;
+        Ok(session)
+    }
+
+    /// Works off requests until the session is told to end.
+    pub(super) fn serve(mut self, jobs: &Receiver<Job>) -> Result<(), Failure> {
+        let ended = loop {
+            let wait = if self.apply.is_some() || self.gathers { BUSY } else { IDLE };
+            if let Some(job) = self.opened.engine.listen(jobs, wait) {
+                job(&mut self);
+            }
+            if signals::stopped() {
+                break Ok(());
+            }
+            if let Some(why) = limits::stops() {
+                break Err(Failure::Failed(why));
+            }
+            if let Err(failure) = self.go_on() {
+                break Err(failure);
+            }
+            if let Some(ended) = self.ended.take() {
+                break ended;
+            }
+        };
+        self.end();
+        ended
+    }
+
+    /// What was answered stays answered.
+    fn end(&mut self) {
+        let lanes = self.opened.lanes.clone();
+        lanes.hold_back();
+        lanes.stop();
+        let waits = lanes.under_way();
+        if !waits.is_empty() {
+            crate::note!("waits for what is under way, up to 60 s: {}", waits.join(", "));
+            lanes.wait_for_answers(Duration::from_secs(60));
+        }
+        if let Err(failure) = self.note() {
+            crate::note!("error: {failure}");
+        }
+        lanes.close();
+    }
+
+    /// Makes answers survive a power cut, and notes what they took.
+    pub(super) fn note(&mut self) -> Result<(), Failure> {
+        let lanes = &self.opened.lanes;
+        lanes.sync()?;
+        let stages = self.noted.since(lanes.status());
+        self.opened.store.note_run(self.pipeline.name, &stages, &lanes.memo_lengths())?;
+        self.noted.note(lanes.status());
+        Ok(())
+    }
+
+    pub(super) fn lanes(&self) -> &Arc<Lanes> {
+        &self.opened.lanes
+    }
+
+    /// Waits until all stands, while questions are held back: that is the dataflow's own time.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        self.opened.engine.settle(&mut while_nothing_is_asked()).map_err(stopped)?;
+        self.version += 1;
+        Ok(())
+    }
+
+    /// Reads what is published, and counts against it.
+    pub(super) fn look_at_what_is_published(&mut self) -> Result<(), Failure> {
+        let is_published = publish::dials_of(&self.options.out)?.is_some();
+        self.before = match is_published {
+            true => plan::published_rows(&self.options.out, &self.opened)?,
+            false => Published::default(),
+        };
+        let manifest = self.options.out.join("manifest.json");
+        self.published_at = std::fs::metadata(manifest).and_then(|meta| meta.modified()).ok();
+        let published: Vec<_> = self.before.kept.iter().copied().collect();
+        self.opened.engine.mark_published(published);
+        self.version += 1;
+        Ok(())
+    }
+
+    /// Tells everybody who looks at the session how things stand.
+    pub(super) fn tell(&self) {
+        self.events.tell("counts", &serde_json::json!(view::counts(self)));
+    }
+
+    /// What the shards do not hold any more of what is published.
+    pub(super) fn gone(&self) -> Result<publish::Removed, Failure> {
+        let gone = removed::of(self.options, &self.opened)?;
+        removed::check(self.options, &gone)?;
+        Ok(gone)
+    }
+}
+
+/// A signal ends the waiting, too.
+pub(super) fn while_nothing_is_asked() -> impl FnMut(&Progress, &Verdicts) -> Result<(), String> {
+    |_, _| if signals::stopped() { Err("stopped".to_owned()) } else { limits::stops().map_or(Ok(()), Err) }
+}
+
+/// Since when something lasts.
+pub(super) fn seconds_since(begin: Instant) -> f64 {
+    begin.elapsed().as_secs_f64()
+}

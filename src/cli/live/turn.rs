@@ -1,0 +1,44 @@
+//! Turns of the dials: they show at once, and nothing is asked for them.
+
+use super::Problem;
+use super::session::Session;
+use crate::cli::refusals;
+use crate::cli::run::stopped;
+use crate::cli::Failure;
+use crate::dial;
+use crate::flow::Setting;
+
+impl Session<'_> {
+    /// Puts dials where these texts say, each as after `--set`, and settles. Turns of one gesture are one step that can be taken back.
+    pub(super) fn turn(&mut self, texts: &[String], gesture: Option<String>) -> Result<(), Problem> {
+        let wanted = dial::settings_from(self.pipeline.dials, &self.settings, texts)
+            .map_err(|error| Problem::bad(error.to_string()))?;
+        let refused = |failure: Failure| Problem::bad(failure.to_string());
+        refusals::refuse_open_dials(&self.opened.engine, self.pipeline.dials, &wanted).map_err(refused)?;
+        refusals::refuse_unclear_shares(&self.opened.engine, self.pipeline.dials, &wanted).map_err(refused)?;
+        self.history.step(wanted.clone(), gesture);
+        self.put(wanted)
+    }
+
+    /// Takes a step back, or takes it again.
+    pub(super) fn go(&mut self, back: bool) -> Result<(), Problem> {
+        let nothing = if back { "no step to take back" } else { "no step to take again" };
+        let wanted = self.history.go(back).ok_or_else(|| Problem::not_now(format!("there is {nothing}")))?;
+        self.put(wanted)
+    }
+
+    /// Turns the dials that stand elsewhere. Where questions are asked, they are held back meanwhile.
+    pub(super) fn put(&mut self, wanted: Vec<Setting>) -> Result<(), Problem> {
+        self.pause()?;
+        for (dial, to) in wanted.iter().enumerate() {
+            if self.settings[dial] != *to {
+                let mut tick = super::session::while_nothing_is_asked();
+                self.opened.engine.turn(dial, *to, &mut tick).map_err(stopped)?;
+            }
+        }
+        self.settings = wanted;
+        self.settle()?;
+        self.tell();
+        Ok(())
+    }
+}
