@@ -15,6 +15,7 @@ pub mod report;
 pub mod row;
 pub mod say;
 pub mod shard;
+pub mod web;
 
 /// What a pipeline file needs.
 pub mod prelude {
