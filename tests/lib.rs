@@ -15,6 +15,7 @@ pub mod outside;
 pub mod program;
 pub mod python;
 pub mod questions;
+pub mod resident;
 pub mod rows;
 pub mod shards;
 pub mod tars;

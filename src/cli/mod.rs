@@ -36,6 +36,7 @@ pub use apart::apart;
 pub use errors::{Errors, StageErrors};
 pub use export::tell_mended;
 pub use invoke::Commands;
+pub use live::LiveOptions;
 pub use options::{RunOptions, SourceOptions};
 pub use plan::{Effect, OpenShare, PieceEffect, Plan};
 pub use program::{Entry, Program, main, main_of};

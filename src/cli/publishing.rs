@@ -5,9 +5,7 @@ use super::summary::Summary;
 use super::{Failure, RunOptions, RunReport, errors, tell_mended};
 use crate::flow::{Setting, Verdicts};
 use crate::lane::StageStatus;
-use crate::publish::{
-    self, Committed, DialSetting, Lost, Removed, Wanted, WantedPieces, WantedShard,
-};
+use crate::publish::{self, Committed, DialSetting, Lost, Removed, Wanted, WantedPieces, WantedShard};
 use crate::report::{self, ReportError, Written};
 
 /// What becomes of the dataflow.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::input::InputRemarks;
 use super::progress::Display;
-use super::store::Store;
 use super::publishing::{Then, publish_settled};
+use super::store::Store;
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, refusals, removed, signals};
 use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Verdicts, Wired};

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::invoke::Commands;
+use super::live::LiveOptions;
 use super::options::SOURCE;
 use super::program::{Call, end};
 use super::{
-    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, run, signals,
-    verify,
+    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, live, plan, run,
+    signals, verify,
 };
 use crate::pipeline::dial_specs_with;
 
@@ -19,6 +20,16 @@ enum Common<A: Args> {
     Run {
         #[command(flatten)]
         options: RunOptions,
+        #[command(flatten)]
+        app: A,
+    },
+    /// Curate by hand: as run, but it stays. A page at 127.0.0.1 turns the dials and shows at once what enters and leaves; it asks when you
+    /// say so, and publishes when you say so
+    Live {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        live: LiveOptions,
         #[command(flatten)]
         app: A,
     },
@@ -111,7 +122,7 @@ pub(super) fn command<P: App>() -> Command {
     };
     let with_flags = |subcommand: Command| match subcommand.get_name() {
         "dials" => P::dials_command(subcommand),
-        "run" | "plan" | "bench" if P::OWN_SOURCE => without_source(subcommand),
+        "run" | "live" | "plan" | "bench" if P::OWN_SOURCE => without_source(subcommand),
         _ => subcommand,
     };
     let common: Vec<Command> = all.get_subcommands().filter(has).cloned().map(with_flags).collect();
@@ -149,6 +160,10 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             let report = run::run::<P>(&options, &app, None)?;
             report.print(json);
             report.check()
+        }
+        Common::Live { options, live, app } => {
+            signals::stop_on_signals();
+            live::live::<P>(&options, &live, &app, |url| crate::say!("{url}"))
         }
         Common::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
         Common::Explain { out, json, shard, key, .. } => {

@@ -95,7 +95,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Receiver
 /// Says that there are too many connections, without waiting for anything.
 fn turn_away(stream: TcpStream, most: u32) {
     let Ok(mut stream) = stream.into_std() else { return };
-    let text = format!("{most} connections are open, which is the most; close pages that nobody looks at, and try again");
+    let text = format!(
+        "{most} connections are open, which is the most; close pages that nobody looks at, and try again"
+    );
     let Response { body, media_type, .. } = Response::error(503, text);
     let mut head = format!(
         "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\ncache-control: \

@@ -37,6 +37,7 @@ struct Head {
     method: Method,
     path: String,
     query: Query,
+    has_token: bool,
     media_type: Option<String>,
 }
 
@@ -74,9 +75,9 @@ pub(super) async fn answer(
             return Ok(response);
         }
     };
-    let Head { method, path, query, media_type } = head;
+    let Head { method, path, query, has_token, media_type } = head;
     let body = if method == Method::Post { body } else { Vec::new() };
-    Ok(outgoing(shared.pool.answer(Request { method, path, query, media_type, body }).await))
+    Ok(outgoing(shared.pool.answer(Request { method, path, query, has_token, media_type, body }).await))
 }
 
 /// The head of a request, where it passes all checks; the module's page has their order.
@@ -103,11 +104,13 @@ fn let_in(shared: &Shared, parts: &hyper::http::request::Parts, has_body: bool) 
     let (query, token) = request::query(parts.uri.query().unwrap_or_default()).map_err(bad)?;
     // A site that panics here lets nobody in without the token.
     let exempt = || catch_unwind(AssertUnwindSafe(|| !shared.site.needs_token(&path))).unwrap_or(false);
+    let right = shared.admission.token_is_right(&parts.headers, token.as_deref());
+    let has_token = right.is_ok();
     if path == EVENTS || !exempt() {
-        shared.admission.token_is_right(&parts.headers, token.as_deref())?;
+        right?;
     }
     let media_type = if method == Method::Post { media_type(&parts.headers, has_body)? } else { None };
-    Ok(Head { method, path, query, media_type })
+    Ok(Head { method, path, query, has_token, media_type })
 }
 
 fn bad(text: impl Into<String>) -> Response {
@@ -116,40 +119,46 @@ fn bad(text: impl Into<String>) -> Response {
 
 /// The media type of a POST. A form of a foreign page could be sent without asking; none of these types can.
 fn media_type(headers: &HeaderMap, has_body: bool) -> Result<Option<String>, Response> {
-    let bare =
-        |text: &str| text.split(';').next().map(str::trim).unwrap_or_default().to_ascii_lowercase();
+    let bare = |text: &str| text.split(';').next().map(str::trim).unwrap_or_default().to_ascii_lowercase();
     let media_type = only(headers, &CONTENT_TYPE).map(bare);
     match media_type {
         Some(known) if MEDIA_TYPES.contains(&known.as_str()) => Ok(Some(known)),
         None if !has_body && !headers.contains_key(CONTENT_TYPE) => Ok(None),
         other => {
             let its = other.map_or("one that can't be read, or none".to_owned(), |its| format!("{its:?}"));
-            let text = format!("the media type of the body is {its}; send `Content-Type: {}`", MEDIA_TYPES.join("` or `"));
+            let text = format!(
+                "the media type of the body is {its}; send `Content-Type: {}`",
+                MEDIA_TYPES.join("` or `")
+            );
             Err(Response::error(415, text))
         }
     }
 }
 
 fn too_many_listeners(most: usize) -> Response {
-    let text = format!("{most} listen to events already, which is the most; close pages that nobody looks at");
+    let text =
+        format!("{most} listen to events already, which is the most; close pages that nobody looks at");
     Response::error(503, text)
 }
 
 /// The whole body; or why not.
-async fn received(
-    body: &mut Incoming,
-    most: usize,
-    deadline: Instant,
-) -> Result<Vec<u8>, Response> {
-    let too_large =
-        || Response::error(413, format!("the body is larger than {most} bytes, which are the most; send less at once"));
+async fn received(body: &mut Incoming, most: usize, deadline: Instant) -> Result<Vec<u8>, Response> {
+    let too_large = || {
+        Response::error(
+            413,
+            format!("the body is larger than {most} bytes, which are the most; send less at once"),
+        )
+    };
     if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
     match timeout_at(deadline, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Response::error(400, "the body broke off, or its chunks are not as HTTP has them; send it again")),
+        Ok(Err(_)) => Err(Response::error(
+            400,
+            "the body broke off, or its chunks are not as HTTP has them; send it again",
+        )),
         Err(_) => Err(Response::error(408, "the body did not come in time; send it again, or less at once")),
     }
 }

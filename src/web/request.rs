@@ -26,6 +26,8 @@ pub struct Request {
     pub path: String,
     /// Names and values of the query, decoded, in their order, without the token.
     pub query: Vec<(String, String)>,
+    /// Whether the request bears the token: it need not where [`Site::needs_token`](super::Site::needs_token) says so.
+    pub has_token: bool,
     /// The media type of the body in lower case, without parameters; `None` where there is no body.
     pub media_type: Option<String>,
     /// The body; empty for a GET.
@@ -39,7 +41,7 @@ impl Request {
     /// use threshflow::web::{Method, Request};
     /// let query = vec![("most".to_owned(), "12".to_owned())];
     /// let request =
-    ///     Request { method: Method::Get, path: "/api/cut".to_owned(), query, media_type: None, body: Vec::new() };
+    ///     Request { method: Method::Get, path: "/api/cut".to_owned(), query, has_token: true, media_type: None, body: Vec::new() };
     /// assert_eq!(request.value("most"), Some("12"));
     /// assert_eq!(request.value("dial"), None);
     /// ```

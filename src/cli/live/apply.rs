@@ -41,7 +41,9 @@ impl Session<'_> {
     /// Begins to ask what is held back, and again what failed.
     pub(super) fn apply(&mut self) -> Result<(), Problem> {
         if self.apply.is_some() {
-            return Err(Problem::not_now("questions are being asked; stop that first, or wait for it".into()));
+            return Err(Problem::not_now(
+                "questions are being asked; stop that first, or wait for it".into(),
+            ));
         }
         self.gathers = false;
         let stages = self.lanes().status();
@@ -125,7 +127,7 @@ impl Session<'_> {
             return self.end_round();
         }
         if tells {
-            self.version += 1;
+            (self.version, self.answers) = (self.version + 1, self.answers + 1);
             self.tell();
             self.events.tell("progress", &serde_json::json!(view::progress(self)));
         }
@@ -133,6 +135,7 @@ impl Session<'_> {
     }
 
     fn end_round(&mut self) -> Result<(), Failure> {
+        self.answers += 1;
         self.lanes().hold_back();
         self.settle()?;
         if self.opened.engine.undecided_pictures().is_empty() {
@@ -175,6 +178,7 @@ impl Session<'_> {
             return Ok(());
         }
         self.gathers = false;
+        self.answers += 1;
         let undecided: Vec<RowId> = self.opened.engine.undecided_pictures().into_iter().collect();
         let mut told = 0;
         while told < undecided.len() {

@@ -14,7 +14,9 @@ use crate::cli::run::settings;
 use crate::flow::Verdicts;
 use crate::lane::lock;
 use crate::pipeline::OpenedPipeline;
-use crate::publish::{DialSetting, StageDescription, Wanted, WantedPieces, WantedShard, edits_of_row, record_of_row};
+use crate::publish::{
+    DialSetting, StageDescription, Wanted, WantedPieces, WantedShard, edits_of_row, record_of_row,
+};
 use crate::report::{Illustration, Illustrator, Mark, Panel, Shown, ShownEdit, label_texts};
 use crate::row::{Of, Place, Refusal, RegionKind};
 use crate::shard::{Catalogue, EndFrame, Shard};
@@ -53,7 +55,14 @@ impl Session<'_> {
         let engine = &self.opened.engine;
         let (shard, _) = self.sample(place.id)?;
         self.verdict(place)?;
-        let rows = self.opened.catalogue.shard(place.id.shard).map_err(super::rows::Failed::from)?.index.samples.len();
+        let rows = self
+            .opened
+            .catalogue
+            .shard(place.id.shard)
+            .map_err(super::rows::Failed::from)?
+            .index
+            .samples
+            .len();
         let verdicts = engine.verdicts();
         let undecided = verdicts.piece_undecided_at(place).and_then(|_| {
             engine.unasked().find(|(_, question)| question.place() == place).map(|(_, question)| question.row)
@@ -63,7 +72,8 @@ impl Session<'_> {
         let scores = match place.of {
             Of::Pictures => Vec::new(),
             of => {
-                let told = alone.pieces_of(of, place.id).into_iter().find(|(number, _)| *number == place.number);
+                let told =
+                    alone.pieces_of(of, place.id).into_iter().find(|(number, _)| *number == place.number);
                 let scores = told.and_then(|(_, verdict)| match verdict {
                     crate::flow::PieceVerdict::Kept { scores, .. } => Some(scores.to_vec()),
                     _ => None,
@@ -89,6 +99,29 @@ impl Session<'_> {
 }
 
 impl ToDraw {
+    /// Of all that the session knows of what is drawn, but for what stages answered.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        let id = self.place.id;
+        if let Some(crate::row::Verdict::Kept(scores)) = self.alone.of(id) {
+            for score in scores {
+                hasher.update(&score.to_le_bytes());
+            }
+        }
+        for of in Of::PIECES {
+            for (number, verdict) in self.alone.pieces_of(of, id) {
+                hasher.update(&number.to_le_bytes());
+                if let crate::flow::PieceVerdict::Kept { content, scores } = verdict {
+                    hasher.update(&content.0);
+                    for score in scores {
+                        hasher.update(&score.to_le_bytes());
+                    }
+                }
+            }
+        }
+        hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
     fn draw(&self) -> Result<Drawing, Problem> {
         let failed = |error: &dyn std::fmt::Display| Problem::failed(error.to_string());
         let open = self.catalogue.shard(self.place.id.shard).map_err(|error| failed(&error))?;
@@ -97,7 +130,8 @@ impl ToDraw {
         };
         let verdicts = self.alone.of_its_shard(self.place.id, open.index.samples.len());
         let pieces = self.pipeline.its_recorder();
-        let pieces = pieces.map(|recorder| WantedPieces { verdicts: &self.alone, sorts: &self.sorts, recorder });
+        let pieces =
+            pieces.map(|recorder| WantedPieces { verdicts: &self.alone, sorts: &self.sorts, recorder });
         let shard = WantedShard { seq: self.place.id.shard, name: &self.shard, verdicts: &verdicts };
         let wanted = Wanted {
             pipeline: self.name,
@@ -117,12 +151,18 @@ impl ToDraw {
     }
 
     /// The edit, where its answers are there; `None` where they are not, and the picture is all there is to show.
-    fn edit(&self, illustrator: &dyn Illustrator, wanted: &Wanted<'_>, open: &Shard) -> Option<Result<Drawing, Refusal>> {
+    fn edit(
+        &self,
+        illustrator: &dyn Illustrator,
+        wanted: &Wanted<'_>,
+        open: &Shard,
+    ) -> Option<Result<Drawing, Refusal>> {
         let member = self.place.id.member;
         let sample = open.index.samples.get(member as usize)?;
         let picture = sample.picture.as_ref().ok()?;
         let rows = edits_of_row(wanted, &wanted.shards[0], open, member).ok()?;
-        let row: &Map<String, Value> = rows.iter().find(|(number, _)| *number == self.place.number).map(|(_, row)| row)?;
+        let row: &Map<String, Value> =
+            rows.iter().find(|(number, _)| *number == self.place.number).map(|(_, row)| row)?;
         let draw = || {
             let bytes = open.picture_bytes(member)?;
             let end_frame = sample.end_frame().map(|member| open.member_bytes(member)).transpose()?;
@@ -139,7 +179,12 @@ impl ToDraw {
         }))
     }
 
-    fn picture(&self, illustrator: &dyn Illustrator, wanted: &Wanted<'_>, open: &Shard) -> Result<Drawing, Refusal> {
+    fn picture(
+        &self,
+        illustrator: &dyn Illustrator,
+        wanted: &Wanted<'_>,
+        open: &Shard,
+    ) -> Result<Drawing, Refusal> {
         let member = self.place.id.member;
         let gone = || Refusal::transient("gone", "the row is no picture of its shard any more");
         let sample = open.index.samples.get(member as usize).ok_or_else(gone)?;
@@ -191,8 +236,9 @@ impl Drawing {
 }
 
 fn mark_view(mark: &Mark, text: &str) -> Value {
+    let [red, green, blue] = mark.colour;
     json!({
-        "box": mark.bbox, "text": text, "colour": mark.colour, "background": mark.kind == RegionKind::Background,
+        "box": mark.bbox, "text": text, "colour": format!("#{red:02x}{green:02x}{blue:02x}"), "background": mark.kind == RegionKind::Background,
     })
 }
 
@@ -209,14 +255,15 @@ impl Drawings {
         Drawings { kept: Mutex::default(), free: Mutex::new(at_once.max(1)), freed: Condvar::new() }
     }
 
-    /// What was drawn of the row at this version of the session.
-    pub(super) fn kept(&self, id: Id, version: u64) -> Option<Arc<Drawing>> {
+    /// What was drawn of the row, under this key where one is given.
+    pub(super) fn kept(&self, id: Id, key: Option<u64>) -> Option<Arc<Drawing>> {
         let kept = lock(&self.kept);
-        kept.iter().find(|(known, at, _)| (*known, *at) == (id, version)).map(|(.., drawing)| drawing.clone())
+        let is_it = |(known, at, _): &&(Id, u64, _)| *known == id && key.is_none_or(|key| key == *at);
+        kept.iter().find(is_it).map(|(.., drawing)| drawing.clone())
     }
 
     /// Draws it. Waits while as many as may are being drawn.
-    pub(super) fn draw(&self, id: Id, version: u64, to_draw: &ToDraw) -> Result<Arc<Drawing>, Problem> {
+    pub(super) fn draw(&self, id: Id, key: u64, to_draw: &ToDraw) -> Result<Arc<Drawing>, Problem> {
         let mut free = lock(&self.free);
         while *free == 0 {
             free = self.freed.wait(free).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -229,7 +276,7 @@ impl Drawings {
         let drawing = Arc::new(drawn?);
         let mut kept = lock(&self.kept);
         kept.retain(|(known, ..)| *known != id);
-        kept.push_back((id, version, drawing.clone()));
+        kept.push_back((id, key, drawing.clone()));
         if kept.len() > MOST_KEPT {
             kept.pop_front();
         }

@@ -7,6 +7,7 @@ mod apply;
 mod drawing;
 mod history;
 mod noted;
+mod page;
 mod publish;
 mod rows;
 mod session;
@@ -14,11 +15,90 @@ mod site;
 mod turn;
 mod view;
 
-use std::time::SystemTime;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
+use clap::Args;
 use serde_json::Value;
 
-use super::Failure;
+use super::run::with_unopened;
+use super::{App, Failure, RunOptions};
+use crate::web::{self, Hub, Token};
+use session::{Desk, Session};
+use site::LiveSite;
+
+/// Where a session is served.
+#[derive(Args, Clone, Debug)]
+pub struct LiveOptions {
+    /// The port of 127.0.0.1 that the page and the API are served at; 0 takes a free one
+    #[arg(long, default_value_t = 7317)]
+    pub port: u16,
+    /// Serve at this address and not at 127.0.0.1: whoever reaches it and has the token sees the pictures and spends the money. What is
+    /// sent is not encrypted. Needs --token-file
+    #[arg(long, value_name = "ADDRESS", requires = "token_file")]
+    pub listen: Option<IpAddr>,
+    /// The file whose first line is the token that every request must bear, 16 characters or more; nobody but its owner may read it. Without
+    /// it, each session has a new one, which stands in the URL that it prints
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// A name that the server goes by, where a proxy or a tunnel stands before it, with its port if that is not the usual one; may be given
+    /// several times
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub host_name: Vec<String>,
+}
+
+/// Opens a session and serves it until a signal ends it. `ready` is told the URL of the page.
+pub(super) fn live<P: App>(
+    options: &RunOptions,
+    live: &LiveOptions,
+    app: &P::Args,
+    ready: impl FnOnce(&str),
+) -> Result<(), Failure> {
+    with_unopened::<P, _>(options, app, |options, pipeline| {
+        let begin = Instant::now();
+        let hub = Arc::new(Hub::new(&["published", "shards", "trouble"]));
+        // A port that is taken is told before the shards are read.
+        let (desk, jobs) = Desk::new();
+        let site = Arc::new(LiveSite::new(desk, options.cores()));
+        let server = serve(live, site, hub.clone())?;
+        let session = Session::open(options, pipeline, Arc::new(Told(hub)))?;
+        session.say(begin.elapsed());
+        ready(&server.url());
+        let ended = session.serve(&jobs);
+        server.stop();
+        ended
+    })
+}
+
+fn serve(live: &LiveOptions, site: Arc<LiveSite>, hub: Arc<Hub>) -> Result<web::Server, Failure> {
+    let failed = |error: web::WebError| Failure::Failed(error.to_string());
+    let token = match &live.token_file {
+        Some(path) => Token::from_file(path),
+        None => Token::random(),
+    };
+    let address = live.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let options = web::Options {
+        listen: SocketAddr::new(address, live.port),
+        beyond_loopback: live.listen.is_some(),
+        names: live.host_name.clone(),
+        ..web::Options::new(token.map_err(failed)?)
+    };
+    web::serve(options, site, hub).map_err(failed)
+}
+
+/// Those who listen to the session's events.
+struct Told(Arc<Hub>);
+
+impl Events for Told {
+    fn tell(&self, event: &'static str, data: &Value) {
+        // Where nobody listens, nothing need be written.
+        if self.0.listeners() > 0 {
+            self.0.send(event, data.to_string());
+        }
+    }
+}
 
 /// Who is told of what happens in a session.
 pub(in crate::cli) trait Events: Send + Sync {
@@ -65,5 +145,6 @@ impl From<Failure> for Problem {
 /// As RFC 3339 writes it, in UTC.
 pub(super) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    chrono::DateTime::from_timestamp(seconds as i64, 0).map_or(String::new(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    chrono::DateTime::from_timestamp(seconds as i64, 0)
+        .map_or(String::new(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }

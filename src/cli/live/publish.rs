@@ -25,7 +25,8 @@ impl Session<'_> {
         let wanted: Vec<Setting> = self.settings.clone();
         let stages = self.lanes().status();
         let (options, pipeline) = (self.options, self.pipeline);
-        let report = publish_settled(options, pipeline, &mut self.opened, (&wanted, gone), &stages, Then::GoOn)?;
+        let report =
+            publish_settled(options, pipeline, &mut self.opened, (&wanted, gone), &stages, Then::GoOn)?;
         // What was published stands, whatever failed behind it.
         self.look_at_what_is_published()?;
         self.tell();

@@ -122,7 +122,9 @@ impl Session<'_> {
         let rows = all(rows.map(|id| self.row(Place::picture(id), None)).collect())?;
         let side = if enter { "enter" } else { "leave" };
         let gone = if enter { 0 } else { self.before.gone };
-        Ok(json!({ "version": self.version, "side": side, "count": count as u64 + gone, "gone": gone, "rows": rows }))
+        Ok(
+            json!({ "version": self.version, "side": side, "count": count as u64 + gone, "gone": gone, "rows": rows }),
+        )
     }
 
     pub(super) fn row(&self, place: Place, score: Option<f32>) -> Result<RowView, Problem> {
@@ -144,7 +146,8 @@ impl Session<'_> {
 
     /// The shard's name, and what its index says of the sample.
     pub(super) fn sample(&self, id: RowId) -> Result<(String, Sample), Problem> {
-        let gone = || Problem::unknown(format!("there is no row {}: its shard is not in", Id(Place::picture(id))));
+        let gone =
+            || Problem::unknown(format!("there is no row {}: its shard is not in", Id(Place::picture(id))));
         let (name, _) = self.opened.shards.iter().find(|(_, seq)| *seq == id.shard).ok_or_else(gone)?;
         let shard = self.opened.catalogue.shard(id.shard).map_err(Failed::from)?;
         let sample = shard.index.samples.get(id.member as usize).cloned().ok_or_else(gone)?;
@@ -206,6 +209,7 @@ impl Session<'_> {
         Ok(json!({
             "id": Id(place).to_string(), "of": place.of.plural(), "shard": name, "key": sample.key,
             "version": self.version, "story": self.stages_of(place, &verdict),
+            "size": sample.picture.as_ref().ok().map(|picture| [picture.width, picture.height]),
             "verdict": verdict, "picture": picture, "published": verdicts.is_published(id),
             "scores": scores, "pieces": pieces,
             "neighbours": [neighbour(id.member.checked_sub(1)), neighbour(id.member.checked_add(1))],
@@ -219,7 +223,8 @@ impl Session<'_> {
 
     /// The stages that rows of this sort meet, in order, up to where the row ended: one line each.
     fn stages_of(&self, place: Place, verdict: &Value) -> Vec<String> {
-        let values: BTreeMap<&str, f32> = self.pipeline.dials.iter().map(|spec| spec.name).zip(self.opened.engine.values()).collect();
+        let values: BTreeMap<&str, f32> =
+            self.pipeline.dials.iter().map(|spec| spec.name).zip(self.opened.engine.values()).collect();
         let comparison = |dial: &str| {
             let spec = self.pipeline.dials.iter().find(|spec| spec.name == dial);
             spec.map_or("", |spec| spec.comparison.sign())
@@ -228,9 +233,13 @@ impl Session<'_> {
         let end = |name: &str| match verdict["verdict"].as_str() {
             Some("gated") => format!(
                 "{name}: {} is not {} {}: held back here",
-                verdict["score"], comparison(name), values.get(name).copied().unwrap_or(f32::NAN)
+                verdict["score"],
+                comparison(name),
+                values.get(name).copied().unwrap_or(f32::NAN)
             ),
-            Some("refused") => format!("{name}: refused, {}: {}", text(&verdict["class"]), text(&verdict["message"])),
+            Some("refused") => {
+                format!("{name}: refused, {}: {}", text(&verdict["class"]), text(&verdict["message"]))
+            }
             _ => format!("{name}: not asked yet"),
         };
         let mut lines = Vec::new();
@@ -243,12 +252,16 @@ impl Session<'_> {
         for step in self.opened.engine.wired() {
             let (name, of, line) = match step {
                 Wired::Ask { stage, of, model, .. } => (*stage, *of, format!("{stage}: asked {model}")),
-                Wired::Gate { dial, of, open: true, .. } => (*dial, *of, format!("{dial}: open, its score is absent")),
+                Wired::Gate { dial, of, open: true, .. } => {
+                    (*dial, *of, format!("{dial}: open, its score is absent"))
+                }
                 Wired::Gate { dial, of, .. } => {
                     let value = values.get(dial).copied().unwrap_or(f32::NAN);
                     (*dial, *of, format!("{dial}: passes {} {value}", comparison(dial)))
                 }
-                Wired::Absent { columns, of } => ("", *of, format!("nobody is asked for {}", columns.join(", "))),
+                Wired::Absent { columns, of } => {
+                    ("", *of, format!("nobody is asked for {}", columns.join(", ")))
+                }
                 Wired::Choose { stage } => (*stage, Of::Edits, format!("{stage}: chosen")),
             };
             if of != place.of {
@@ -321,13 +334,27 @@ mod tests {
     #[test]
     fn rows_are_read_as_they_are_written() {
         let id = RowId { shard: 3, member: 17 };
-        for (text, place) in
-            [("3-17", Place::picture(id)), ("3-17.r4", Place::region(id, 4)), ("3-17.e65535", Place::edit(id, 65535))]
-        {
+        for (text, place) in [
+            ("3-17", Place::picture(id)),
+            ("3-17.r4", Place::region(id, 4)),
+            ("3-17.e65535", Place::edit(id, 65535)),
+        ] {
             assert_eq!(text.parse::<Id>().map_err(|error| error.text).unwrap(), Id(place));
             assert_eq!(Id(place).to_string(), text);
         }
-        for text in ["", "3", "3-", "-1-2", "+3-17", "3-17.", "3-17.x1", "3-17.r", "3-17.r65536", "3-17.é", "3-17/../x"] {
+        for text in [
+            "",
+            "3",
+            "3-",
+            "-1-2",
+            "+3-17",
+            "3-17.",
+            "3-17.x1",
+            "3-17.r",
+            "3-17.r65536",
+            "3-17.é",
+            "3-17/../x",
+        ] {
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
     }

@@ -35,6 +35,8 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) history: History,
     /// Rises with every change of the dataflow.
     pub(super) version: u64,
+    /// Rises when questions were answered.
+    pub(super) answers: u64,
     /// What is published.
     pub(super) before: Published,
     pub(super) published_at: Option<SystemTime>,
@@ -97,6 +99,7 @@ impl<'a> Session<'a> {
             history: History::new(settings.clone()),
             settings,
             version: 0,
+            answers: 0,
             before: Published::default(),
             published_at: None,
             apply: None,
@@ -107,6 +110,26 @@ impl<'a> Session<'a> {
         };
         session.look_at_what_is_published()?;
         Ok(session)
+    }
+
+    /// Says how things stand when all shards are in.
+    pub(super) fn say(&self, took: Duration) {
+        let counts = self.opened.engine.verdicts().counts();
+        let asks = self.opened.engine.unasked_by_stage();
+        let asks: Vec<String> =
+            asks.iter().map(|(stage, questions)| format!("{questions} of {stage}")).collect();
+        let asks = if asks.is_empty() {
+            "nothing is to be asked".to_owned()
+        } else {
+            format!("to be asked: {}", asks.join(", "))
+        };
+        crate::note!(
+            "{} rows in {:.1} s: {} kept, {} undecided; {asks}",
+            counts.expected,
+            took.as_secs_f64(),
+            counts.kept,
+            counts.undecided
+        );
     }
 
     /// Works off requests until the session is told to end.

@@ -2,9 +2,9 @@
 
 use super::Problem;
 use super::session::Session;
+use crate::cli::Failure;
 use crate::cli::refusals;
 use crate::cli::run::stopped;
-use crate::cli::Failure;
 use crate::dial;
 use crate::flow::Setting;
 
@@ -15,7 +15,8 @@ impl Session<'_> {
             .map_err(|error| Problem::bad(error.to_string()))?;
         let refused = |failure: Failure| Problem::bad(failure.to_string());
         refusals::refuse_open_dials(&self.opened.engine, self.pipeline.dials, &wanted).map_err(refused)?;
-        refusals::refuse_unclear_shares(&self.opened.engine, self.pipeline.dials, &wanted).map_err(refused)?;
+        refusals::refuse_unclear_shares(&self.opened.engine, self.pipeline.dials, &wanted)
+            .map_err(refused)?;
         self.history.step(wanted.clone(), gesture);
         self.put(wanted)
     }

@@ -197,15 +197,17 @@ pub(super) fn counts(session: &Session<'_>) -> Counts {
 fn dials(session: &Session<'_>) -> Vec<DialView> {
     let engine = &session.opened.engine;
     let (values, held) = (engine.values(), engine.verdicts().held_back());
-    let gates = |name: &str| {
-        engine.wired().iter().filter_map(move |step| match step {
+    let gates = |name: &str| -> Vec<(Of, bool)> {
+        let gate = |step: &Wired| match step {
             Wired::Gate { dial, of, open, .. } if *dial == name => Some((*of, *open)),
             _ => None,
-        })
+        };
+        engine.wired().iter().filter_map(gate).collect()
     };
     let view = |(number, spec): (usize, &DialSpec)| {
-        let of = gates(spec.name).map(|(of, _)| of).next().unwrap_or_default();
-        let open = gates(spec.name).all(|(_, open)| open);
+        let gates = gates(spec.name);
+        let of = gates.first().map(|(of, _)| *of).unwrap_or_default();
+        let open = gates.iter().all(|(_, open)| *open);
         let histogram = &engine.histograms()[number];
         let not_numbers = histogram.not_numbers();
         let reach = histogram.buckets().iter().sum::<u64>() + not_numbers;
@@ -306,10 +308,12 @@ pub(super) fn progress(session: &Session<'_>) -> Option<Progress> {
         (answered, failed) = (answered + view.answered, failed + view.failed);
         stages.push(view);
     }
-    let to_go: u64 = session.opened.engine.unasked_by_stage().values().map(|questions| *questions as u64).sum();
+    let to_go: u64 =
+        session.opened.engine.unasked_by_stage().values().map(|questions| *questions as u64).sum();
     let in_flight: u64 = now.iter().map(|stage| stage.in_flight as u64).sum();
     let to_go = to_go + in_flight;
-    let spent = cost(&now).map(|now| now - cost(&apply.before.values().cloned().collect::<Vec<_>>()).unwrap_or(0.0));
+    let spent =
+        cost(&now).map(|now| now - cost(&apply.before.values().cloned().collect::<Vec<_>>()).unwrap_or(0.0));
     let times = to_go as f64 / answered.max(1) as f64;
     let by_now = |value: f64| (answered > 0).then_some(value * times);
     Some(Progress {
@@ -332,4 +336,38 @@ pub(super) fn plan(session: &Session<'_>) -> Effect {
     let standing = plan::standing(&session.opened, session.pipeline.dials, &values);
     let shares = plan::open_shares(&session.opened, session.pipeline.dials, &session.settings);
     Effect { open_shares: shares, ..plan::effect(&session.before, &standing, &session.opened) }
+}
+
+impl Session<'_> {
+    /// The lanes: what waits, what is at work, what failed; endpoints, budgets, and what all of it cost so far.
+    pub(super) fn lanes_view(&self) -> serde_json::Value {
+        let lanes = self.lanes();
+        let all = lanes.status();
+        let began = self.apply.as_ref();
+        let stages = all.iter().map(|stage| {
+            let since = began.map(|apply| {
+                let before = apply.before.get(stage.name).map_or(0, |before| before.asked.answered);
+                (stage.asked.answered - before) as f64 / seconds_since(apply.begin).max(1e-3)
+            });
+            serde_json::json!({
+                "name": stage.name, "model": stage.model, "queue": stage.in_flight.saturating_sub(stage.at_work),
+                "at_work": stage.at_work, "asked": stage.asked.asked, "answered": stage.asked.answered,
+                "failed": stage.asked.failed, "remembered": stage.asked.remembered, "per_second": since,
+                "seconds": stage.wall_seconds, "cost": stage.cost,
+            })
+        });
+        let endpoints = lanes.endpoints();
+        let endpoints = endpoints.iter().map(|endpoint| {
+            serde_json::json!({ "name": endpoint.name(), "state": endpoint.line(), "trouble": endpoint.trouble() })
+        });
+        let (pool, budget) = (lanes.pool_status(), lanes.budget());
+        let window = self.opened.engine.progress();
+        serde_json::json!({
+            "stages": stages.collect::<Vec<_>>(), "endpoints": endpoints.collect::<Vec<_>>(),
+            "pool": { "threads": pool.threads, "queued": pool.queued },
+            "decoded_bytes": { "held": budget.used(), "of": budget.capacity() },
+            "window": { "epochs": window.epochs_in_flight, "rows": window.rows_in_flight },
+            "holds_up": self.holds_up(), "cost": cost(&all),
+        })
+    }
 }

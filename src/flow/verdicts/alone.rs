@@ -39,7 +39,9 @@ impl Verdicts {
                     Of::Edits => of == Of::Regions || piece == place,
                 };
                 match (verdict, told) {
-                    (PieceVerdict::Kept { content, scores }, _) if shown => add(piece, *content, scores.to_vec()),
+                    (PieceVerdict::Kept { content, scores }, _) if shown => {
+                        add(piece, *content, scores.to_vec())
+                    }
                     (_, Some(told)) if shown => {
                         add(piece, told.content, told.scores.iter().map(|score| score.get()).collect());
                     }

@@ -14,7 +14,10 @@ fn everybody_who_listens_gets_every_event() {
     }
     running.hub.send("published", "a\nb\r\nc\rd".to_owned());
     for client in &mut listeners {
-        assert_eq!(client.event().as_deref(), Some("event: published\ndata: a\ndata: b\ndata: c\ndata: d\n\n"));
+        assert_eq!(
+            client.event().as_deref(),
+            Some("event: published\ndata: a\ndata: b\ndata: c\ndata: d\n\n")
+        );
     }
     for client in listeners.drain(..30) {
         client.leave();

@@ -1,0 +1,249 @@
+//! The session over HTTP: paths, their parameters, and what answers each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::drawing::{Drawing, Drawings};
+use super::rows::Id;
+use super::session::{Desk, Ended};
+use super::{Problem, page, view};
+use crate::lane::lock;
+use crate::web::{Method, Request, Response, Site};
+
+/// Rows that are shown where nobody says how many.
+const SOME_ROWS: usize = 12;
+
+/// The session's site.
+pub(super) struct LiveSite {
+    desk: Desk,
+    drawings: Drawings,
+    /// Turns that came while one was worked off: the last value of each dial counts.
+    turns: Arc<Mutex<Turns>>,
+}
+
+#[derive(Default)]
+struct Turns {
+    dials: BTreeMap<String, String>,
+    gesture: Option<String>,
+}
+
+/// What is asked of `/api/turn`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    dials: BTreeMap<String, Value>,
+    #[serde(default)]
+    gesture: Option<String>,
+}
+
+type Answer = Result<Response, Problem>;
+
+impl From<Ended> for Problem {
+    fn from(ended: Ended) -> Self {
+        Problem { status: 503, text: ended.to_string() }
+    }
+}
+
+impl LiveSite {
+    pub(super) fn new(desk: Desk, cores: usize) -> Self {
+        LiveSite { desk, drawings: Drawings::new(cores), turns: Arc::default() }
+    }
+
+    fn get(&self, request: &Request) -> Answer {
+        let path = request.path.as_str();
+        let named = |prefix: &str| path.strip_prefix(prefix).filter(|name| !name.is_empty());
+        if let Some(name) = named("/page/") {
+            return page::file(name)
+                .ok_or_else(|| Problem::unknown(format!("there is no file {name:?} of the page")));
+        }
+        if let Some(name) = named("/api/histogram/") {
+            let name = name.to_owned();
+            return self.value(move |session| Ok(session.histogram(session.dial(&name)?)));
+        }
+        if let Some(id) = named("/api/row/") {
+            let Id(place) = id.parse()?;
+            return self.value(move |session| session.story(place));
+        }
+        if let Some(id) = named("/api/drawing/") {
+            let id: Id = id.parse()?;
+            return Ok(Response::json(&self.draw(id)?.view(id.0)));
+        }
+        if let Some((id, panel)) = named("/api/image/").and_then(|rest| rest.split_once('/')) {
+            return self.image(id.parse()?, panel);
+        }
+        match path {
+            "/" => self.index(request),
+            "/healthz" => Ok(Response::text("ok\n")),
+            "/api/state" => self.value(|session| Ok(json!(view::state(session)))),
+            "/api/plan" => self.value(|session| Ok(json!(view::plan(session)))),
+            "/api/cut" => {
+                let (dial, most) = (required(request, "dial")?, number(request, "most", SOME_ROWS)?);
+                self.value(move |session| session.cut(session.dial(&dial)?, most))
+            }
+            "/api/changes" => {
+                let most = number(request, "most", SOME_ROWS)?;
+                let enter = match required(request, "side")?.as_str() {
+                    "enter" => true,
+                    "leave" => false,
+                    other => return Err(Problem::bad(format!("side={other}: it takes enter or leave"))),
+                };
+                self.value(move |session| session.changes(enter, most))
+            }
+            "/api/lanes" => self.value(|session| Ok(session.lanes_view())),
+            _ => Err(Problem::unknown(format!(
+                "{path}: there is nothing to get here; docs/live.md lists what there is"
+            ))),
+        }
+    }
+
+    fn post(&self, request: &Request) -> Answer {
+        match request.path.as_str() {
+            "/api/turn" => self.turn(request),
+            "/api/undo" => self.counts(|session| session.go(true)),
+            "/api/redo" => self.counts(|session| session.go(false)),
+            "/api/apply" => {
+                let answer = self.value(|session| {
+                    session.apply()?;
+                    Ok(json!(view::progress(session)))
+                });
+                answer.map(|response| response.with_status(202))
+            }
+            "/api/stop" => {
+                let stopped = self.counts(|session| session.stop_asking());
+                stopped.map(|response| response.with_status(202))
+            }
+            "/api/publish" => self.value(|session| session.publish()),
+            path => Err(Problem::unknown(format!(
+                "{path}: nothing can be posted here; docs/live.md lists what can"
+            ))),
+        }
+    }
+
+    /// What `work` comes to on the session's thread.
+    fn value(
+        &self,
+        work: impl for<'s, 'a> FnOnce(&'s mut super::session::Session<'a>) -> Result<Value, Problem>
+        + Send
+        + 'static,
+    ) -> Answer {
+        Ok(Response::json(&self.desk.ask(work)??))
+    }
+
+    /// The counts, when `work` is done.
+    fn counts(
+        &self,
+        work: impl for<'s, 'a> FnOnce(&'s mut super::session::Session<'a>) -> Result<(), Problem> + Send + 'static,
+    ) -> Answer {
+        self.value(|session| {
+            work(session)?;
+            Ok(json!(view::counts(session)))
+        })
+    }
+
+    /// The page is no secret; how things stand is.
+    fn index(&self, request: &Request) -> Answer {
+        let counts = match request.has_token {
+            true => Some(self.desk.ask(|session| view::counts(session))?),
+            false => None,
+        };
+        Ok(page::index(counts.as_ref()))
+    }
+
+    fn turn(&self, request: &Request) -> Answer {
+        let turn: Turn = body(request, r#"{"dials": {"aesthetic": "5.1"}}"#)?;
+        let text = |(name, value): (String, Value)| match value {
+            Value::String(text) => Ok((name, text)),
+            Value::Number(number) => Ok((name, number.to_string())),
+            other => {
+                Err(Problem::bad(format!("{name}={other}: it takes a number, or a text such as \"top:30%\"")))
+            }
+        };
+        let dials = turn.dials.into_iter().map(text).collect::<Result<BTreeMap<_, _>, _>>()?;
+        // A wrong turn is told to who asked for it, and spoils no other.
+        let texts = texts(&dials);
+        {
+            let mut turns = lock(&self.turns);
+            turns.dials.extend(dials);
+            turns.gesture = turn.gesture;
+        }
+        let turns = self.turns.clone();
+        self.value(move |session| {
+            let Turns { dials, gesture } = std::mem::take(&mut *lock(&turns));
+            if !dials.is_empty() && session.turn(&self::texts(&dials), gesture.clone()).is_err() {
+                session.turn(&texts, gesture)?;
+            }
+            Ok(json!(view::counts(session)))
+        })
+    }
+
+    fn draw(&self, id: Id) -> Result<Arc<Drawing>, Problem> {
+        let (to_draw, key) = self.desk.ask(move |session| {
+            let to_draw = session.to_draw(id.0)?;
+            let key = session.answers;
+            Ok::<_, Problem>((to_draw, key))
+        })??;
+        let key = key ^ to_draw.fingerprint();
+        match self.drawings.kept(id, Some(key)) {
+            Some(drawing) => Ok(drawing),
+            None => self.drawings.draw(id, key, &to_draw),
+        }
+    }
+
+    fn image(&self, id: Id, panel: &str) -> Answer {
+        let panel =
+            panel.parse().map_err(|_| Problem::unknown(format!("there is no picture {panel:?} of {id}")))?;
+        let drawing = match self.drawings.kept(id, None) {
+            Some(drawing) => drawing,
+            None => self.draw(id)?,
+        };
+        let image = drawing.image(panel);
+        let (media_type, bytes) =
+            image.ok_or_else(|| Problem::unknown(format!("there is no picture {panel} of {id}")))?;
+        Ok(Response::bytes(media_type, bytes))
+    }
+}
+
+impl Site for LiveSite {
+    fn answer(&self, request: &Request) -> Response {
+        let answer = match request.method {
+            Method::Get => self.get(request),
+            Method::Post => self.post(request),
+        };
+        answer.unwrap_or_else(|Problem { status, text }| Response::error(status, text))
+    }
+
+    fn needs_token(&self, path: &str) -> bool {
+        path != "/" && path != "/healthz" && !path.starts_with("/page/")
+    }
+}
+
+/// As after `--set`.
+fn texts(dials: &BTreeMap<String, String>) -> Vec<String> {
+    dials.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn body<T: for<'de> Deserialize<'de>>(request: &Request, example: &str) -> Result<T, Problem> {
+    serde_json::from_slice(&request.body).map_err(|error| {
+        Problem::bad(format!(
+            "{}: the body is not what is wanted: {error}; an example: {example}",
+            request.path
+        ))
+    })
+}
+
+fn required(request: &Request, name: &str) -> Result<String, Problem> {
+    let value = request.value(name).map(str::to_owned);
+    value.ok_or_else(|| Problem::bad(format!("{} takes ?{name}=...", request.path)))
+}
+
+fn number(request: &Request, name: &str, default: usize) -> Result<usize, Problem> {
+    match request.value(name) {
+        None => Ok(default),
+        Some(text) => {
+            text.parse().map_err(|_| Problem::bad(format!("{name}={text}: it takes a whole number")))
+        }
+    }
+}
