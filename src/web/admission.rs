@@ -64,16 +64,13 @@ impl Admission {
         }
         // Behind a proxy or a tunnel the port is another.
         self.names.iter().any(|it| {
-            it.host().eq_ignore_ascii_case(name) && it.port_u16().is_none_or(|port| host.port_u16() == Some(port))
+            it.host().eq_ignore_ascii_case(name)
+                && it.port_u16().is_none_or(|port| host.port_u16() == Some(port))
         })
     }
 
     /// Whether the request bears the token: in `Authorization`, or else in the query.
-    pub(super) fn token_is_right(
-        &self,
-        headers: &HeaderMap,
-        in_query: Option<&str>,
-    ) -> Result<(), Response> {
+    pub(super) fn token_is_right(&self, headers: &HeaderMap, in_query: Option<&str>) -> Result<(), Response> {
         let bearer = || {
             let (scheme, token) = only(headers, &AUTHORIZATION)?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
@@ -18,6 +18,8 @@ use super::{Hub, Method, Request, Response, Site};
 
 /// Where the events are.
 const EVENTS: &str = "/api/events";
+/// When nothing has come for so long, a client that is refused has most likely sent all that it had.
+const LULL: Duration = Duration::from_millis(300);
 const MEDIA_TYPES: [&str; 2] = ["application/json", "text/csv"];
 
 /// What all requests share.
@@ -50,9 +52,8 @@ pub(super) async fn answer(
     let has_body = !body.is_end_stream();
     let head = match let_in(&shared, &parts, has_body) {
         Ok(head) => head,
-        Err(refused) => {
-            discard(&parts.headers, &mut body, shared.most_body, deadline).await;
-            return Ok(outgoing(refused));
+        Err(response) => {
+            return Ok(refused(response, &parts.headers, &mut body, shared.most_body, deadline).await);
         }
     };
     if head.path == EVENTS && head.method == Method::Get {
@@ -64,18 +65,14 @@ pub(super) async fn answer(
             None => outgoing(too_many_listeners(shared.most_listeners)),
         });
     }
-    let body = match received(&mut body, shared.most_body, deadline).await {
-        Ok(body) => body,
-        Err(refused) => {
-            discard(&parts.headers, &mut body, shared.most_body, deadline).await;
-            let mut response = outgoing(refused);
-            // What is left of the body would be read as the next request.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return Ok(response);
+    let received = match received(&mut body, shared.most_body, deadline).await {
+        Ok(received) => received,
+        Err(response) => {
+            return Ok(refused(response, &parts.headers, &mut body, shared.most_body, deadline).await);
         }
     };
     let Head { method, path, query, media_type } = head;
-    let body = if method == Method::Post { body } else { Vec::new() };
+    let body = if method == Method::Post { received } else { Vec::new() };
     Ok(outgoing(shared.pool.answer(Request { method, path, query, media_type, body }).await))
 }
 
@@ -116,60 +113,71 @@ fn bad(text: impl Into<String>) -> Response {
 
 /// The media type of a POST. A form of a foreign page could be sent without asking; none of these types can.
 fn media_type(headers: &HeaderMap, has_body: bool) -> Result<Option<String>, Response> {
-    let bare =
-        |text: &str| text.split(';').next().map(str::trim).unwrap_or_default().to_ascii_lowercase();
+    let bare = |text: &str| text.split(';').next().map(str::trim).unwrap_or_default().to_ascii_lowercase();
     let media_type = only(headers, &CONTENT_TYPE).map(bare);
     match media_type {
         Some(known) if MEDIA_TYPES.contains(&known.as_str()) => Ok(Some(known)),
         None if !has_body && !headers.contains_key(CONTENT_TYPE) => Ok(None),
         other => {
             let its = other.map_or("one that can't be read, or none".to_owned(), |its| format!("{its:?}"));
-            let text = format!("the media type of the body is {its}; send `Content-Type: {}`", MEDIA_TYPES.join("` or `"));
+            let text = format!(
+                "the media type of the body is {its}; send `Content-Type: {}`",
+                MEDIA_TYPES.join("` or `")
+            );
             Err(Response::error(415, text))
         }
     }
 }
 
 fn too_many_listeners(most: usize) -> Response {
-    let text = format!("{most} listen to events already, which is the most; close pages that nobody looks at");
+    let text =
+        format!("{most} listen to events already, which is the most; close pages that nobody looks at");
     Response::error(503, text)
 }
 
 /// The whole body; or why not.
-async fn received(
-    body: &mut Incoming,
-    most: usize,
-    deadline: Instant,
-) -> Result<Vec<u8>, Response> {
-    let too_large =
-        || Response::error(413, format!("the body is larger than {most} bytes, which are the most; send less at once"));
+async fn received(body: &mut Incoming, most: usize, deadline: Instant) -> Result<Vec<u8>, Response> {
+    let too_large = || {
+        Response::error(
+            413,
+            format!("the body is larger than {most} bytes, which are the most; send less at once"),
+        )
+    };
     if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
     match timeout_at(deadline, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Response::error(400, "the body broke off, or its chunks are not as HTTP has them; send it again")),
+        Ok(Err(_)) => Err(Response::error(
+            400,
+            "the body broke off, or its chunks are not as HTTP has them; send it again",
+        )),
         Err(_) => Err(Response::error(408, "the body did not come in time; send it again, or less at once")),
     }
 }
 
-/// Reads on without keeping anything, so that a client that still sends gets to read why it is refused: a connection that is closed with
-/// bytes unread is reset. It gives up after `most` bytes, and at the deadline.
-async fn discard(headers: &HeaderMap, body: &mut Incoming, most: usize, deadline: Instant) {
+/// A refusal. The rest of the body is read first, and not kept, so that a client that still sends gets to read why it is refused: a
+/// connection that is closed with bytes unread is reset. This gives up after four times what is allowed, at
+/// the deadline, and when nothing comes.
+async fn refused(
+    response: Response,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    most: usize,
+    deadline: Instant,
+) -> hyper::Response<Body> {
+    let mut left = 4 * most;
     // Who waits to be told to send is told not to.
-    if headers.contains_key(EXPECT) {
-        return;
+    while left > 0 && !headers.contains_key(EXPECT) {
+        let soon = deadline.min(Instant::now() + LULL);
+        let Ok(Some(Ok(frame))) = timeout_at(soon, body.frame()).await else { break };
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
     }
-    let mut left = most;
-    let drained = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, |data| data.len());
-            left = left.saturating_sub(bytes);
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    let _ = timeout_at(deadline, drained).await;
+    let mut response = outgoing(response);
+    if !body.is_end_stream() {
+        // What is left of the body would be read as the next request.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

@@ -12,7 +12,8 @@ use super::{Method, Request, Response, Site, WebError};
 use crate::limits;
 
 /// What a client gets where a site panicked.
-const PANICKED: &str = "the server failed at this request (its output on stderr says why); the session goes on. Report this";
+const PANICKED: &str =
+    "the server failed at this request (its output on stderr says why); the session goes on. Report this";
 
 struct Job {
     request: Request,

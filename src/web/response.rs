@@ -6,7 +6,8 @@ use http_body_util::{Either, Full};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use serde::Serialize;
 
@@ -52,7 +53,9 @@ impl Response {
     pub fn json(value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
             Ok(body) => Self::bytes(JSON, body),
-            Err(error) => Self::error(500, format!("the answer cannot be written as JSON: {error}; report this")),
+            Err(error) => {
+                Self::error(500, format!("the answer cannot be written as JSON: {error}; report this"))
+            }
         }
     }
 

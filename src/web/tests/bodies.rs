@@ -22,9 +22,14 @@ fn a_post_comes_whole_to_the_site() {
 #[test]
 fn what_a_foreign_form_can_send_is_refused() {
     let running = running();
-    for media_type in
-        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "json", "application/jsonp"]
-    {
+    for media_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "json",
+        "application/jsonp",
+    ] {
         assert_eq!(running.post("/a", media_type, "{}").error().0, 415, "{media_type}");
     }
     let post = running.head("POST", "/a");
@@ -51,7 +56,10 @@ fn a_body_that_is_too_large_is_refused_and_the_refusal_is_read() {
         assert_eq!(answer.error().0, 413);
     }
     let mut client = running.client();
-    client.send(&format!("{}Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n", running.head("POST", "/a")));
+    client.send(&format!(
+        "{}Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n",
+        running.head("POST", "/a")
+    ));
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
     for _ in 0..5 {
         client.send(&chunk);
@@ -193,6 +201,8 @@ fn a_client_that_takes_no_answer_is_dropped() {
     until("another client is served", || {
         let mut other = running.client();
         let asked = format!("{}Connection: close\r\n\r\n", running.head("GET", "/a"));
-        other.stream.write_all(asked.as_bytes()).is_ok() && other.more() && other.ahead.starts_with(b"HTTP/1.1 200")
+        other.stream.write_all(asked.as_bytes()).is_ok()
+            && other.more()
+            && other.ahead.starts_with(b"HTTP/1.1 200")
     });
 }

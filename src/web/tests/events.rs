@@ -14,7 +14,10 @@ fn everybody_who_listens_gets_every_event() {
     }
     running.hub.send("published", "a\nb\r\nc\rd".to_owned());
     for client in &mut listeners {
-        assert_eq!(client.event().as_deref(), Some("event: published\ndata: a\ndata: b\ndata: c\ndata: d\n\n"));
+        assert_eq!(
+            client.event().as_deref(),
+            Some("event: published\ndata: a\ndata: b\ndata: c\ndata: d\n\n")
+        );
     }
     for client in listeners.drain(..30) {
         client.leave();
@@ -34,9 +37,9 @@ fn a_slow_listener_gets_the_newest_of_each_name_and_all_of_some() {
     running.listeners(1);
     // Far more than the system holds for a client that does not read.
     let large = "x".repeat(64 << 10);
-    for version in 1..=1000 {
+    for version in 1..=500 {
         running.hub.send("counts", format!("{version} {large}"));
-        if version % 100 == 0 {
+        if version % 50 == 0 {
             running.hub.send("published", version.to_string());
         }
     }
@@ -52,9 +55,9 @@ fn a_slow_listener_gets_the_newest_of_each_name_and_all_of_some() {
             _ => break,
         }
     }
-    assert_eq!(published, (100..=1000).step_by(100).collect::<Vec<_>>());
-    assert_eq!(counts.last(), Some(&1000));
-    assert!(counts.is_sorted() && counts.len() < 500, "{} of 1000 came", counts.len());
+    assert_eq!(published, (50..=500).step_by(50).collect::<Vec<_>>());
+    assert_eq!(counts.last(), Some(&500));
+    assert!(counts.is_sorted() && counts.len() < 300, "{} of 500 came", counts.len());
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn a_sender_waits_for_nobody() {
     running.listeners(11);
     let large = "x".repeat(1 << 20);
     let start = std::time::Instant::now();
-    for _ in 0..50 {
+    for _ in 0..20 {
         running.hub.send("counts", large.clone());
     }
     running.hub.send("progress", "last".to_owned());
@@ -81,7 +84,7 @@ fn a_listener_that_falls_too_far_behind_is_cut_off() {
     let mut slow = running.client();
     slow.listen(&running);
     running.listeners(1);
-    let large = "x".repeat(32 << 10);
+    let large = "x".repeat(8 << 10);
     for _ in 0..3000 {
         running.hub.send("published", large.clone());
     }

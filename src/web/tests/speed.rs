@@ -23,7 +23,12 @@ fn how_long_a_post_takes() {
     let mut times = times.split_off(2_000);
     times.sort_unstable();
     let part = |part: f64| times[(times.len() as f64 * part) as usize].as_micros();
-    println!("a POST over keep-alive: median {} µs, p99 {} µs, worst {} µs", part(0.5), part(0.99), part(0.9999));
+    println!(
+        "a POST over keep-alive: median {} µs, p99 {} µs, worst {} µs",
+        part(0.5),
+        part(0.99),
+        part(0.9999)
+    );
     let mut times: Vec<Duration> = (0..2_000)
         .map(|number| {
             let start = Instant::now();

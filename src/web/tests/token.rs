@@ -55,8 +55,14 @@ fn a_file_that_others_may_read_is_refused() {
 #[test]
 fn what_is_no_token_is_refused_and_not_repeated() {
     for text in [
-        "", "\n0123456789abcdef", "0123456789abcde", "0123456789 abcdef", "0123456789abcdef\u{7f}", "0123456789abcdefä",
-        &"x".repeat(513), &"x".repeat(10_000),
+        "",
+        "\n0123456789abcdef",
+        "0123456789abcde",
+        "0123456789 abcdef",
+        "0123456789abcdef\u{7f}",
+        "0123456789abcdefä",
+        &"x".repeat(513),
+        &"x".repeat(10_000),
     ] {
         let error = read(text.as_bytes(), 0o600).expect_err("refused");
         assert!(error.contains("no token") && error.contains("openssl rand"), "{error}");
