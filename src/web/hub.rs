@@ -25,7 +25,10 @@ const HEARTBEAT: &[u8] = b": still here\n\n";
 ///
 /// A listener that is slow gets of each name only the newest event: an event takes the place of one of its name that still waits, and
 /// goes to the end of the line. Names that were given to [`new`](Hub::new) are exempt: each of their events is delivered. An event that is
-/// sent before somebody listens is not kept for them.
+/// sent before somebody listens is not kept for them: a page asks for the state once its stream is open.
+///
+/// Over HTTP/1.1 a browser opens six connections to a host, for all tabs together. So pages in many tabs have to share a stream (by a
+/// `BroadcastChannel` or a `SharedWorker`), or to close theirs while nobody sees them.
 pub struct Hub {
     each: Vec<&'static str>,
     listeners: Mutex<Vec<Weak<Mutex<Waiting>>>>,

@@ -17,6 +17,13 @@ fn a_post_comes_whole_to_the_site() {
     let chunked = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
     let answer = running.raw(&format!("{}{chunked}", running.head("POST", "/a")));
     assert_eq!(answer.json()["body"], r#"{"a":1}"#);
+    // As curl sends what is large.
+    let mut client = running.client();
+    let asks = "Content-Type: text/csv\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+    client.send(&format!("{}{asks}", running.head("POST", "/a")));
+    assert_eq!(client.up_to(b"\r\n\r\n"), b"HTTP/1.1 100 Continue");
+    client.send("a,b");
+    assert_eq!(client.answer().json()["body"], "a,b");
 }
 
 #[test]
