@@ -65,14 +65,17 @@ pub(super) async fn answer(
             None => outgoing(too_many_listeners(shared.most_listeners)),
         });
     }
-    let received = match received(&mut body, shared.most_body, deadline).await {
-        Ok(received) => received,
-        Err(response) => {
-            return Ok(refused(response, &parts.headers, &mut body, shared.most_body, deadline).await);
-        }
+    let body = match head.method {
+        // A body of a GET means nothing (RFC 9110, section 9.3.1).
+        Method::Get => Vec::new(),
+        Method::Post => match received(&mut body, shared.most_body, deadline).await {
+            Ok(received) => received,
+            Err(response) => {
+                return Ok(refused(response, &parts.headers, &mut body, shared.most_body, deadline).await);
+            }
+        },
     };
     let Head { method, path, query, media_type } = head;
-    let body = if method == Method::Post { received } else { Vec::new() };
     Ok(outgoing(shared.pool.answer(Request { method, path, query, media_type, body }).await))
 }
 
@@ -100,7 +103,7 @@ fn let_in(shared: &Shared, parts: &hyper::http::request::Parts, has_body: bool) 
     let (query, token) = request::query(parts.uri.query().unwrap_or_default()).map_err(bad)?;
     // A site that panics here lets nobody in without the token.
     let exempt = || catch_unwind(AssertUnwindSafe(|| !shared.site.needs_token(&path))).unwrap_or(false);
-    if path == EVENTS || !exempt() {
+    if path == EVENTS || method == Method::Post || !exempt() {
         shared.admission.token_is_right(&parts.headers, token.as_deref())?;
     }
     let media_type = if method == Method::Post { media_type(&parts.headers, has_body)? } else { None };
@@ -158,8 +161,8 @@ async fn received(body: &mut Incoming, most: usize, deadline: Instant) -> Result
 }
 
 /// A refusal. The rest of the body is read first, and not kept, so that a client that still sends gets to read why it is refused: a
-/// connection that is closed with bytes unread is reset. This gives up after four times what is allowed, at
-/// the deadline, and when nothing comes.
+/// connection that is closed with bytes unread is reset. This gives up after four times what is allowed, at the deadline, and when
+/// nothing comes.
 async fn refused(
     response: Response,
     headers: &HeaderMap,
@@ -167,7 +170,7 @@ async fn refused(
     most: usize,
     deadline: Instant,
 ) -> hyper::Response<Body> {
-    let mut left = 4 * most;
+    let mut left = most.saturating_mul(4);
     // Who waits to be told to send is told not to.
     while left > 0 && !headers.contains_key(EXPECT) {
         let soon = deadline.min(Instant::now() + LULL);

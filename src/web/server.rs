@@ -1,12 +1,13 @@
 //! A server: what it is told, how it starts, and how it stops.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{Receiver, bounded};
 use tokio::sync::watch;
 
 use super::admission::Admission;
@@ -68,7 +69,7 @@ pub struct Server {
     url: String,
     stop: watch::Sender<bool>,
     /// Says when the thread of the connections has ended.
-    ended: Receiver<()>,
+    ended: Receiver<Infallible>,
     threads: Threads,
 }
 
@@ -127,8 +128,8 @@ pub fn serve(options: Options, site: Arc<dyn Site>, hub: Arc<Hub>) -> Result<Ser
         heartbeat: options.heartbeat,
     });
     let (stop, stopped) = watch::channel(false);
-    let (end, ended) = channel();
-    let (ready, is_ready) = channel();
+    let (end, ended) = bounded::<Infallible>(0);
+    let (ready, is_ready) = bounded(1);
     let serving = move || {
         events.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {

@@ -52,6 +52,20 @@ fn what_a_foreign_form_can_send_is_refused() {
 }
 
 #[test]
+fn the_body_of_a_get_is_passed_over() {
+    let running = running();
+    let mut client = running.client();
+    for _ in 0..3 {
+        client.send(&format!(
+            "{}Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nGET /",
+            running.head("GET", "/a")
+        ));
+        let answer = client.answer().json();
+        assert_eq!((&answer["body"], &answer["media_type"]), (&"".into(), &serde_json::Value::Null));
+    }
+}
+
+#[test]
 fn a_body_that_is_too_large_is_refused_and_the_refusal_is_read() {
     let running = running();
     let most = 4 << 20;

@@ -145,6 +145,24 @@ fn a_site_that_blocks_holds_up_neither_events_nor_others() {
 }
 
 #[test]
+fn many_clients_at_once_get_their_own_answers() {
+    let running = running();
+    std::thread::scope(|scope| {
+        for name in 0..32 {
+            let running = &running;
+            scope.spawn(move || {
+                let mut client = running.client();
+                for number in 0..30 {
+                    client.send(&running.posted("/a", "text/csv", &format!("{name} {number}")));
+                    assert_eq!(client.answer().json()["body"], format!("{name} {number}"));
+                }
+            });
+        }
+    });
+    assert_eq!(running.get("/thread").text(), "web-site");
+}
+
+#[test]
 fn more_connections_than_allowed_are_turned_away_until_there_is_room() {
     let running = running_with(|options| options.most_connections = 4);
     let held: Vec<Client> = (0..4)

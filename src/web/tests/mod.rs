@@ -46,6 +46,7 @@ impl Site for Echo {
             "/healthz" => Response::text("ok"),
             "/panic" => panic!("as it was asked to"),
             "/large" => Response::bytes("application/octet-stream", vec![7; 64 << 20]),
+            "/thread" => Response::text(std::thread::current().name().unwrap_or_default()),
             "/kept" => Response::bytes("image/png", vec![1, 2, 3]).cached(60),
             "/split" => Response::text("no").with_header("x-a", "b\r\nset-cookie: c"),
             "/length" => Response::text("no").with_header("content-length", "1"),
