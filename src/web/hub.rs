@@ -2,6 +2,7 @@
 //!
 //! The format is that of the HTML standard, section 9.2 (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -111,7 +112,13 @@ impl Hub {
 /// An event as it is sent. Each line of the data is one of the event; the reader puts them together again.
 fn written(event: &str, data: &str) -> Bytes {
     let mut text = format!("event: {event}\n");
-    for line in data.replace("\r\n", "\n").split(['\n', '\r']) {
+    // JSON has none of them.
+    let plain = if data.contains('\r') {
+        Cow::Owned(data.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(data)
+    };
+    for line in plain.split('\n') {
         text.push_str("data: ");
         text.push_str(line);
         text.push('\n');

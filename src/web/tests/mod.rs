@@ -139,6 +139,18 @@ impl Running {
         client.answer()
     }
 
+    /// Waits until a new client is served. One that is turned away may find its connection reset.
+    fn serves(&self) {
+        until("a new client is served", || {
+            let mut client = self.client();
+            let asked = format!("{}Connection: close\r\n\r\n", self.head("GET", "/a"));
+            let mut start = [0; 12];
+            client.stream.write_all(asked.as_bytes()).is_ok()
+                && client.stream.read_exact(&mut start).is_ok()
+                && start == *b"HTTP/1.1 200"
+        });
+    }
+
     /// Waits until the hub has so many listeners.
     fn listeners(&self, count: usize) {
         until(&format!("{count} listen"), || self.hub.listeners() == count);
