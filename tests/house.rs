@@ -14,7 +14,7 @@ mod source;
 const NEVER_WAITS: [&str; 4] = ["src/row", "src/dial.rs", "src/flow/", "operators/plan/"];
 const OWN_THREAD: [&str; 1] = ["src/flow/engine.rs"];
 /// Libraries that have a room: nobody else knows them.
-const LIBRARIES: [(&[&str], &[&str]); 7] = [
+const LIBRARIES: [(&[&str], &[&str]); 8] = [
     (&["timely", "differential_dataflow"], &["src/flow/"]),
     (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"], &["src/publish/parquet"]),
     (&["ort", "rten", "rten_tensor"], &["operators/onnx/"]),
@@ -22,6 +22,7 @@ const LIBRARIES: [(&[&str], &[&str]); 7] = [
     (&["tokenizers"], &["operators/models/"]),
     (&["ureq"], &["operators/http/", "operators/editors/comfy/"]),
     (&["tungstenite"], &["operators/editors/comfy/"]),
+    (&["hyper", "hyper_util", "http_body_util", "tokio"], &["src/web/"]),
 ];
 /// What would make a worker wait.
 const WAITS: [&str; 9] = [
@@ -187,6 +188,11 @@ fn an_import_to_the_right_is_caught() {
     caught("src/memo/deep/er.rs", "use super::super::super::shard::Shard;", "memo may not import shard");
     caught("src/new.rs", "", "new is no room of src");
     caught("src/new/deep.rs", "", "new is no room of src");
+    caught("src/web/server.rs", "use crate::flow::Flow;", "web may not import flow");
+    caught("src/web/server.rs", "use crate::row::Row;", "web may not import row");
+    caught("src/flow/engine.rs", "use crate::web::Hub;", "flow may not import web");
+    passed("src/cli/run.rs", "use crate::web::Hub;");
+    passed("src/web/server.rs", "use crate::{limits, say};");
     passed("src/memo/deep/er.rs", "use super::shard::Shard;\nuse super::super::Memo;");
     passed("src/cli/run.rs", "use crate::{flow::Flow, lane::{Lanes, Mode}, publish};");
     passed(
@@ -278,6 +284,8 @@ fn a_library_out_of_its_room_is_caught() {
     passed("src/shard/walk.rs", "let header = tar::Header::from_byte_slice(&block);");
     passed("src/flow/gate.rs", "use timely::dataflow::Scope;");
     caught("operators/detect.rs", "use rten::Model;", "rten belongs to operators/onnx/");
+    caught("src/cli/run.rs", "let it = tokio::spawn(work);", "tokio belongs to src/web/");
+    caught("operators/http/mod.rs", "use hyper_util::rt::TokioIo;", "hyper_util belongs to src/web/");
     caught("operators/words/chat.rs", "let agent = ureq::agent();", "ureq belongs to operators/http/ and");
     passed("src/publish/parquet.rs", "use arrow_array::Int64Array;");
 }

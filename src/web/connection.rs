@@ -17,7 +17,7 @@ use super::exchange::{self, Shared};
 use super::response::{ALWAYS, Response};
 use super::stalls::Stalls;
 
-/// The head of a request, and what is held back of a response before its body is asked for more.
+/// The bytes of the head of a request at most; and of a response, what waits for the client before its body is asked for more.
 const BUFFER: usize = 64 * 1024;
 const MOST_HEADERS: usize = 64;
 /// How long open requests may go on once the server is to stop.
@@ -76,6 +76,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut stop: watch::Receiver
         .timer(TokioTimer::new())
         .header_read_timeout(shared.patience)
         .max_buf_size(BUFFER)
+        .max_header_size(BUFFER)
         .max_headers(MOST_HEADERS);
     let service = service_fn(|request| exchange::answer(Arc::clone(&shared), request));
     let mut connection = pin!(protocol.serve_connection(stream, service));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
@@ -18,6 +18,8 @@ use super::{Hub, Method, Request, Response, Site};
 
 /// Where the events are.
 const EVENTS: &str = "/api/events";
+/// When nothing has come for so long, a client that is refused has most likely sent all that it had.
+const LULL: Duration = Duration::from_millis(300);
 const MEDIA_TYPES: [&str; 2] = ["application/json", "text/csv"];
 
 /// What all requests share.
@@ -51,9 +53,8 @@ pub(super) async fn answer(
     let has_body = !body.is_end_stream();
     let head = match let_in(&shared, &parts, has_body) {
         Ok(head) => head,
-        Err(refused) => {
-            discard(&parts.headers, &mut body, shared.most_body, deadline).await;
-            return Ok(outgoing(refused));
+        Err(response) => {
+            return Ok(refused(response, &parts.headers, &mut body, shared.most_body, deadline).await);
         }
     };
     if head.path == EVENTS && head.method == Method::Get {
@@ -65,18 +66,17 @@ pub(super) async fn answer(
             None => outgoing(too_many_listeners(shared.most_listeners)),
         });
     }
-    let body = match received(&mut body, shared.most_body, deadline).await {
-        Ok(body) => body,
-        Err(refused) => {
-            discard(&parts.headers, &mut body, shared.most_body, deadline).await;
-            let mut response = outgoing(refused);
-            // What is left of the body would be read as the next request.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return Ok(response);
-        }
+    let body = match head.method {
+        // A body of a GET means nothing (RFC 9110, section 9.3.1).
+        Method::Get => Vec::new(),
+        Method::Post => match received(&mut body, shared.most_body, deadline).await {
+            Ok(received) => received,
+            Err(response) => {
+                return Ok(refused(response, &parts.headers, &mut body, shared.most_body, deadline).await);
+            }
+        },
     };
     let Head { method, path, query, has_token, media_type } = head;
-    let body = if method == Method::Post { body } else { Vec::new() };
     Ok(outgoing(shared.pool.answer(Request { method, path, query, has_token, media_type, body }).await))
 }
 
@@ -106,7 +106,7 @@ fn let_in(shared: &Shared, parts: &hyper::http::request::Parts, has_body: bool) 
     let exempt = || catch_unwind(AssertUnwindSafe(|| !shared.site.needs_token(&path))).unwrap_or(false);
     let right = shared.admission.token_is_right(&parts.headers, token.as_deref());
     let has_token = right.is_ok();
-    if path == EVENTS || !exempt() {
+    if path == EVENTS || method == Method::Post || !exempt() {
         right?;
     }
     let media_type = if method == Method::Post { media_type(&parts.headers, has_body)? } else { None };
@@ -163,22 +163,27 @@ async fn received(body: &mut Incoming, most: usize, deadline: Instant) -> Result
     }
 }
 
-/// Reads on without keeping anything, so that a client that still sends gets to read why it is refused: a connection that is closed with
-/// bytes unread is reset. It gives up after `most` bytes, and at the deadline.
-async fn discard(headers: &HeaderMap, body: &mut Incoming, most: usize, deadline: Instant) {
+/// A refusal. The rest of the body is read first, and not kept, so that a client that still sends gets to read why it is refused: a
+/// connection that is closed with bytes unread is reset. This gives up after four times what is allowed, at the deadline, and when
+/// nothing comes.
+async fn refused(
+    response: Response,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    most: usize,
+    deadline: Instant,
+) -> hyper::Response<Body> {
+    let mut left = most.saturating_mul(4);
     // Who waits to be told to send is told not to.
-    if headers.contains_key(EXPECT) {
-        return;
+    while left > 0 && !headers.contains_key(EXPECT) {
+        let soon = deadline.min(Instant::now() + LULL);
+        let Ok(Some(Ok(frame))) = timeout_at(soon, body.frame()).await else { break };
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
     }
-    let mut left = most;
-    let drained = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, |data| data.len());
-            left = left.saturating_sub(bytes);
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    let _ = timeout_at(deadline, drained).await;
+    let mut response = outgoing(response);
+    if !body.is_end_stream() {
+        // What is left of the body would be read as the next request.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

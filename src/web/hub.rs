@@ -2,6 +2,7 @@
 //!
 //! The format is that of the HTML standard, section 9.2 (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,7 +26,10 @@ const HEARTBEAT: &[u8] = b": still here\n\n";
 ///
 /// A listener that is slow gets of each name only the newest event: an event takes the place of one of its name that still waits, and
 /// goes to the end of the line. Names that were given to [`new`](Hub::new) are exempt: each of their events is delivered. An event that is
-/// sent before somebody listens is not kept for them.
+/// sent before somebody listens is not kept for them: a page asks for the state once its stream is open.
+///
+/// Over HTTP/1.1 a browser opens six connections to a host, for all tabs together. So pages in many tabs have to share a stream (by a
+/// `BroadcastChannel` or a `SharedWorker`), or to close theirs while nobody sees them.
 pub struct Hub {
     each: Vec<&'static str>,
     listeners: Mutex<Vec<Weak<Mutex<Waiting>>>>,
@@ -108,7 +112,13 @@ impl Hub {
 /// An event as it is sent. Each line of the data is one of the event; the reader puts them together again.
 fn written(event: &str, data: &str) -> Bytes {
     let mut text = format!("event: {event}\n");
-    for line in data.replace("\r\n", "\n").split(['\n', '\r']) {
+    // JSON has none of them.
+    let plain = if data.contains('\r') {
+        Cow::Owned(data.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(data)
+    };
+    for line in plain.split('\n') {
         text.push_str("data: ");
         text.push_str(line);
         text.push('\n');

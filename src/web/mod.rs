@@ -11,7 +11,7 @@
 //! | the method is GET, HEAD or POST | 405 |
 //! | `Origin`, where present, is the same host | 403 |
 //! | the path and the query are UTF-8, without control characters; no part of the path is `.` or `..` | 400 |
-//! | the token is right: `Authorization: Bearer TOKEN`, or `?token=TOKEN` ([`Site::needs_token`] exempts paths) | 401 |
+//! | the token is right: `Authorization: Bearer TOKEN`, or `?token=TOKEN` ([`Site::needs_token`] exempts GETs) | 401 |
 //! | the body of a POST is `application/json` or `text/csv` | 415 |
 //! | the body is at most [`Options::most_body`] bytes long, and comes within [`Options::patience`] | 413, 408 |
 //!
@@ -48,7 +48,8 @@ pub trait Site: Send + Sync + 'static {
     /// `GET /api/events` never comes here: the server answers it from the [`Hub`].
     fn answer(&self, request: &Request) -> Response;
 
-    /// Whether the path, decoded, is answered only to those who have the token. It must not block. `/api/events` always needs it.
+    /// Whether a GET of the path, decoded, is answered only to those who have the token. It must not block. `/api/events` always needs it,
+    /// and so does every POST.
     fn needs_token(&self, path: &str) -> bool {
         path != "/healthz"
     }

@@ -1,11 +1,12 @@
 //! The threads on which a site answers. There is a fixed number, so that a site that blocks holds up others like it, and not the server.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use tokio::sync::oneshot;
 
 use super::{Method, Request, Response, Site, WebError};
@@ -23,15 +24,13 @@ struct Job {
 /// Takes requests to the threads of a site. The threads end when all of these are dropped.
 #[derive(Clone)]
 pub(super) struct Pool {
-    jobs: crossbeam::channel::Sender<Job>,
+    jobs: Sender<Job>,
 }
 
 /// Tells when the threads have ended.
 pub(super) struct Threads {
     ended: Receiver<Infallible>,
 }
-
-type Infallible = std::convert::Infallible;
 
 impl Pool {
     /// Starts up to `threads` threads: as many as can be started.
@@ -40,8 +39,8 @@ impl Pool {
     ///
     /// Not one thread could be started.
     pub(super) fn start(threads: usize, site: &Arc<dyn Site>) -> Result<(Pool, Threads), WebError> {
-        let (jobs, to_do) = crossbeam::channel::unbounded();
-        let (end, ended) = channel();
+        let (jobs, to_do) = unbounded();
+        let (end, ended) = bounded(0);
         for started in 0..threads.max(1) {
             let (site, to_do, end) = (Arc::clone(site), to_do.clone(), end.clone());
             let thread = thread::Builder::new().name("web-site".to_owned());
@@ -79,7 +78,7 @@ impl Threads {
 
 /// One thread. What was named first is dropped last: `_end`, when the thread holds nothing of the site any more.
 #[expect(clippy::needless_pass_by_value, reason = "they are to be dropped here")]
-fn work(_end: Sender<Infallible>, site: Arc<dyn Site>, jobs: crossbeam::channel::Receiver<Job>) {
+fn work(_end: Sender<Infallible>, site: Arc<dyn Site>, jobs: Receiver<Job>) {
     #[expect(clippy::disallowed_methods, reason = "a thread of the web server, which waits for requests")]
     while let Ok(Job { request, reply }) = jobs.recv() {
         // Who left needs no answer. What they sent is done all the same.

@@ -1,12 +1,13 @@
 //! A server: what it is told, how it starts, and how it stops.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{Receiver, bounded};
 use tokio::sync::watch;
 
 use super::admission::Admission;
@@ -33,7 +34,8 @@ pub struct Options {
     pub names: Vec<String>,
     /// The largest body that is taken, in bytes.
     pub most_body: usize,
-    /// How many connections may be open at once, 1 or more. Three quarters of them may listen to events.
+    /// How many connections may be open at once, 1 or more; never more than a quarter of the files that the process may have open
+    /// (`ulimit -n`). Three quarters of them may listen to events.
     pub most_connections: u32,
     /// How many requests are answered at once, each on a thread.
     pub threads: usize,
@@ -67,7 +69,7 @@ pub struct Server {
     url: String,
     stop: watch::Sender<bool>,
     /// Says when the thread of the connections has ended.
-    ended: Receiver<()>,
+    ended: Receiver<Infallible>,
     threads: Threads,
 }
 
@@ -113,7 +115,8 @@ pub fn serve(options: Options, site: Arc<dyn Site>, hub: Arc<Hub>) -> Result<Ser
     let events = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let events = events.map_err(cannot_start)?;
     let (pool, threads) = Pool::start(options.threads, &site)?;
-    let most = options.most_connections.max(1);
+    let files = limits::open_files().map_or(u32::MAX, |most| u32::try_from(most / 4).unwrap_or(u32::MAX));
+    let most = options.most_connections.min(files).max(1);
     let shared = Arc::new(Shared {
         admission,
         site,
@@ -125,8 +128,8 @@ pub fn serve(options: Options, site: Arc<dyn Site>, hub: Arc<Hub>) -> Result<Ser
         heartbeat: options.heartbeat,
     });
     let (stop, stopped) = watch::channel(false);
-    let (end, ended) = channel();
-    let (ready, is_ready) = channel();
+    let (end, ended) = bounded::<Infallible>(0);
+    let (ready, is_ready) = bounded(1);
     let serving = move || {
         events.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {
@@ -146,7 +149,10 @@ pub fn serve(options: Options, site: Arc<dyn Site>, hub: Arc<Hub>) -> Result<Ser
     let thread = thread::Builder::new().name("web".to_owned()).spawn(serving);
     thread.map_err(|error| WebError::Start(limits::no_thread("to serve on", &error)))?;
     #[expect(clippy::disallowed_methods, reason = "the thread says at once whether it can listen")]
-    is_ready.recv().unwrap_or(Ok(())).map_err(cannot_start)?;
+    is_ready
+        .recv()
+        .map_err(|_| WebError::Start("its thread ended at once; report this".to_owned()))?
+        .map_err(cannot_start)?;
     Ok(Server { address, url, stop, ended, threads })
 }
 

@@ -20,7 +20,8 @@ struct Tower {
 }
 
 const ENGINE: &[&str] = &[
-    "say", "limits", "row", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline", "cli",
+    "say", "limits", "web", "row", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline",
+    "cli",
 ];
 
 /// A crate of or around pipelines. It has no rooms.
@@ -34,7 +35,22 @@ const TOWERS: [Tower; 12] = [
         rooms: ENGINE,
         top: None,
         // `publish` stands beside the dataflow, not on top of it.
-        strangers: &[("memo", "shard"), ("publish", "lane"), ("publish", "memo"), ("publish", "dial")],
+        // `web` carries what it is given: it knows none of the engine, and none of the engine knows it.
+        strangers: &[
+            ("memo", "shard"),
+            ("publish", "lane"),
+            ("publish", "memo"),
+            ("publish", "dial"),
+            ("web", "row"),
+            ("web", "shard"),
+            ("web", "memo"),
+            ("web", "lane"),
+            ("web", "flow"),
+            ("web", "dial"),
+            ("web", "publish"),
+            ("web", "report"),
+            ("web", "pipeline"),
+        ],
         // Each of the engine's rooms is one thing.
         whole: ENGINE,
     },

@@ -143,6 +143,11 @@ fn every_request_bears_the_token() {
         assert_eq!(answer.status, 401, "{target} {headers}");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
+    // What is told to everybody is changed by nobody.
+    let posted = format!(
+        "POST /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: text/csv\r\nContent-Length: 1\r\n\r\nx"
+    );
+    assert_eq!(running.raw(&posted).error().0, 401);
     assert_eq!(running.site.answered.load(Ordering::SeqCst), 0);
     assert_eq!(asked(&format!("/a?token={token}"), "").status, 200);
     assert_eq!(asked("/a", &format!("authorization: bearer {token}\r\n")).status, 200);

@@ -46,6 +46,7 @@ impl Site for Echo {
             "/healthz" => Response::text("ok"),
             "/panic" => panic!("as it was asked to"),
             "/large" => Response::bytes("application/octet-stream", vec![7; 64 << 20]),
+            "/thread" => Response::text(std::thread::current().name().unwrap_or_default()),
             "/kept" => Response::bytes("image/png", vec![1, 2, 3]).cached(60),
             "/split" => Response::text("no").with_header("x-a", "b\r\nset-cookie: c"),
             "/length" => Response::text("no").with_header("content-length", "1"),
@@ -136,6 +137,18 @@ impl Running {
         let mut client = self.client();
         client.send(request);
         client.answer()
+    }
+
+    /// Waits until a new client is served. One that is turned away may find its connection reset.
+    fn serves(&self) {
+        until("a new client is served", || {
+            let mut client = self.client();
+            let asked = format!("{}Connection: close\r\n\r\n", self.head("GET", "/a"));
+            let mut start = [0; 12];
+            client.stream.write_all(asked.as_bytes()).is_ok()
+                && client.stream.read_exact(&mut start).is_ok()
+                && start == *b"HTTP/1.1 200"
+        });
     }
 
     /// Waits until the hub has so many listeners.
