@@ -89,8 +89,8 @@ export async function postText(path, mediaType, body) {
 }
 
 // An address for <img> and EventSource, which can send no header.
-export function withToken(path) {
-  return `${path}?token=${encodeURIComponent(token)}`;
+export function withToken(path, parameters) {
+  return path + query({ ...parameters, token });
 }
 
 const EVENTS = ["counts", "progress", "published", "shards", "trouble"];

@@ -17,10 +17,10 @@ export function stripOf(name) {
 
 export function startDials() {
   const button = (label, isLog) => element("button", { "aria-pressed": String(logarithmic === isLog), on: { click: () => setHeights(isLog) } }, label);
-  refill(byId("dials-tools"), element("span", { class: "soft legend" },
+  refill(byId("dials-tools"), element("div", { class: "switch", role: "group", "aria-label": "Height of the bars" }, button("linear", false), button("log", true)));
+  byId("dials-tools").before(element("span", { class: "soft legend" },
     element("span", { class: "swatch pass" }), "passes ", element("span", { class: "swatch held" }), "held back ",
-    element("span", { class: "swatch mark-default" }), "default ", element("span", { class: "swatch mark-published" }), "published"),
-    element("div", { class: "switch", role: "group", "aria-label": "Height of the bars" }, button("linear", false), button("log", true)));
+    element("span", { class: "swatch mark-default" }), "default ", element("span", { class: "swatch mark-published" }), "published"));
   state.on("counts", (now, before) => {
     if (now.dials.map((dial) => dial.name).join("\n") !== names) build(now.dials);
     for (const dial of now.dials) {

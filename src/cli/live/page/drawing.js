@@ -59,21 +59,22 @@ async function next() {
   }
 }
 
-// The panels side by side; or the reason why there are none.
-export function panels(drawing, alt) {
+// The panels side by side; or the reason why there are none. `letters`: how high those of marks are on a picture of 320; `most`: how many
+// pixels wide the pictures may be.
+export function panels(drawing, alt, { letters = LETTERS, most = null } = {}) {
   if (drawing.problem || drawing.panels.length === 0) {
     return element("div", { class: "nothing" }, `cannot be shown: ${drawing.problem ?? "it has no picture"}`);
   }
-  return element("div", { class: "drawing" }, drawing.panels.map((panel) => element("figure", { class: "drawn" }, picture(panel, alt),
+  return element("div", { class: "drawing" }, drawing.panels.map((panel) => element("figure", { class: "drawn" }, picture(panel, alt, letters, most),
     drawing.panels.length > 1 ? element("figcaption", {}, panel.caption) : null)));
 }
 
-function picture({ image, width, height, marks, caption }, alt) {
-  const img = element("img", { src: withToken(image), width, height, alt: `${alt}, ${caption}`, decoding: "async", draggable: "false" });
+function picture({ image, width, height, marks, caption }, alt, letters, most) {
+  const img = element("img", { src: withToken(image, { most }), width, height, alt: `${alt}, ${caption}`, decoding: "async", draggable: "false" });
   if (!marks?.length) return element("div", { class: "framed" }, img);
   const drawn = shape("svg", { class: "over", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, marks.map((mark) => outlineOf(mark, width, height)));
   const taken = [];
-  for (const mark of marks) drawn.append(labelOf(mark, width, height, taken));
+  for (const mark of marks) drawn.append(labelOf(mark, [width, height], (letters * width) / 320, taken));
   return element("div", { class: "framed" }, img, drawn);
 }
 
@@ -95,8 +96,7 @@ function colourOf({ colour }) {
 }
 
 // The words of a mark at its box, clear of those before it where that can be.
-function labelOf(mark, width, height, taken) {
-  const letters = (LETTERS * width) / 320;
+function labelOf(mark, [width, height], letters, taken) {
   const all = [...clean(mark.text)];
   const text = all.length > MOST_LETTERS ? `${all.slice(0, MOST_LETTERS - 1).join("")}…` : all.join("");
   const columns = [...text].reduce((sum, letter) => sum + (letter < "\u1100" ? 1 : 1.7), 0);

@@ -82,18 +82,26 @@ export function clock(when) {
   return today ? time : `${date.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
 }
 
-// "refused by caption: timeout": a verdict in a few words. `dials` tells how a dial compares.
-export function verdictWords(verdict, dials) {
+// "refused by caption: timeout": a verdict in a few words. `dials` tells how a dial compares, and `value` which of its values the verdict is
+// by: "value", where it stands, or "published".
+export function verdictWords(verdict, dials, value = "value") {
   if (!verdict) return "not published";
   if (verdict.verdict === "gated") {
     const dial = dials?.find((known) => known.name === verdict.dial);
-    const than = dial ? ` is not ${dial.comparison} ${number(dial.value)}` : "";
-    const score = dial ? numberBeside(verdict.score, dial.value) : number(verdict.score);
+    const at = dial?.[value] ?? null;
+    const than = at === null ? "" : ` is not ${dial.comparison} ${number(at)}`;
+    const score = at === null ? number(verdict.score) : numberBeside(verdict.score, at);
     return `held back: ${verdict.dial} ${score}${than}`;
   }
   if (verdict.verdict === "refused") return `refused by ${verdict.stage}: ${verdict.class}`;
   if (verdict.verdict === "undecided") return `undecided: ${verdict.stage} is not asked yet`;
   return verdict.verdict;
+}
+
+// The same in two words, where the whole story is told elsewhere.
+export function verdictShort(verdict) {
+  if (verdict.verdict === "gated") return `held by ${verdict.dial}`;
+  return verdict.stage ? `${verdict.verdict}: ${verdict.stage}` : verdict.verdict;
 }
 
 // 1, 2 or 5 times a power of ten: the least that is not under `least`, or the greatest that is not over it.

@@ -46,26 +46,25 @@ export function drawConnection(connection, seconds) {
 }
 
 function makeFacts(show) {
-  const fact = (name, tab, title) => {
+  const fact = (name, tab, title, place = "facts") => {
     const number = element("b");
     const root = tab
       ? element("button", { class: `fact ${name}`, title, on: { click: () => show(tab) } }, number, element("span"))
       : element("span", { class: `fact ${name}`, title }, number, element("span"));
-    byId("facts").append(root);
+    byId(place).append(root);
     return (text, words) => {
       root.hidden = text === null;
       setText(root.firstChild, text ?? "");
       setText(root.lastChild, words);
     };
   };
-  byId("facts").replaceChildren();
   return {
-    enter: fact("enter", "enters", "Kept now, and not in what is published. Shows them."),
-    leave: fact("leave", "leaves", "In what is published, and not kept now. Shows them."),
+    enter: fact("enter", "enters", "Kept now, and not in what is published. Shows them.", "change"),
+    leave: fact("leave", "leaves", "In what is published, and not kept now. Shows them.", "change"),
     undecided: fact("undecided", "funnel", "A question about them is not asked yet: an apply asks it."),
-    refused: fact("refused", "funnel", "A stage could not answer about them."),
-    pieces: fact("pieces", null, "Of the pieces of all pictures."),
-    published: fact("published", null, "What the output folder holds now."),
+    refused: fact("refused", "funnel", "A stage could not answer about them. Those that are refused for now, an apply asks again."),
+    pieces: fact("pieces", null, "Of the pieces of all pictures.", "standing"),
+    published: fact("published", null, "What the output folder holds now.", "standing"),
   };
 }
 
@@ -78,7 +77,7 @@ function drawCounts(now, facts) {
   facts.enter(`+${count(now.enter)}`, "enter");
   facts.leave(`−${count(now.leave)}`, "leave");
   facts.undecided(count(now.undecided), "undecided");
-  const again = now.failed ? `refused, ${count(now.failed)} may work next time` : "refused";
+  const again = now.failed ? `refused (${count(now.failed)} for now)` : "refused";
   facts.refused(now.refused ? count(now.refused) : null, again);
   const pieces = (now.pieces ?? []).filter((piece) => piece.found);
   facts.pieces(pieces.length ? pieces.map((piece) => `${count(piece.kept)} ${piece.of}`).join(", ") : null, "kept");
@@ -112,7 +111,7 @@ function drawPlan({ asks, calls, cost, seconds, open_shares: shares }) {
   } else {
     words.push("An apply would ask ", stages.map(([stage, questions], place) => [place ? ", " : "", element("b", {}, count(questions)), " ", element("bdi", {}, stage)]));
     const paid = calls ? [`: ${counted(calls, "call", "calls")}`, cost === null || cost === undefined ? ", cost not known yet" : [", about ", element("b", {}, money(cost))]] : [];
-    words.push(paid, ", ", seconds === null || seconds === undefined ? "time not known yet" : ["about ", element("b", {}, duration(seconds))], ".");
+    words.push(paid, ", ", seconds === null || seconds === undefined ? "time not known yet" : [seconds < 1 ? "" : "about ", element("b", {}, duration(seconds))], ".");
   }
   for (const share of shares ?? []) words.push(" ", `${share.dial}=${share.share} may still move: up to ${count(share.unasked)} more come to it.`);
   refill(byId("plan"), words);

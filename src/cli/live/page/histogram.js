@@ -8,6 +8,9 @@ const LEAST_BAR = 2;
 const LEAST_HEIGHT = 1.5;
 // A dial that would leave less than this share of the drawing to the rows is not in it; as in the report (`src/report/chart.rs`).
 const LEAST_USED = 0.3;
+// A bar so many times as high as 95 % of the bars is a spike.
+const SPIKE = 2;
+const USUAL = 0.95;
 const LEAST_BUCKETS = 16;
 
 // The part of the scale that is used, and the dial if it is near enough: `[from, to]` in buckets. The whole scale where nothing came.
@@ -54,13 +57,23 @@ export function bars(buckets, [from, to], width) {
   return made;
 }
 
-// Maps rows a bucket to pixels, for bars of which the highest is as high as the drawing.
+// Maps rows a bucket to pixels. The highest bar is as high as the drawing; but a spike that would press all others flat, such as a side of
+// exactly 512 pixels, goes beyond its top: `isCut` tells it, and it is drawn with a gap.
 export function heights(of, high, logarithmic) {
-  const top = Math.max(...of.map((bar) => bar.mean), 1e-9);
+  const means = of.map((bar) => bar.mean).filter((mean) => mean > 0).sort((one, other) => one - other);
+  const most = means.at(-1) ?? 1;
+  const usual = means[Math.floor(USUAL * (means.length - 1))] ?? 1;
+  const top = logarithmic || most <= SPIKE * usual ? most : SPIKE * usual;
   // So that one row in a bar of many buckets still stands out from none.
-  const unit = Math.min(1, ...of.filter((bar) => bar.rows > 0).map((bar) => bar.mean));
+  const unit = Math.min(1, means[0] ?? 1);
   const scaled = logarithmic ? (rows) => Math.log1p(rows / unit) / Math.log1p(top / unit) : (rows) => rows / top;
-  return (rows) => (rows > 0 ? Math.min(high, Math.max(LEAST_HEIGHT, high * scaled(rows))) : 0);
+  const heightOf = (rows) => (rows > 0 ? Math.min(high, Math.max(LEAST_HEIGHT, high * scaled(rows))) : 0);
+  return { heightOf, isCut: (bar) => bar.mean > top };
+}
+
+// Of bars of many buckets: those whose fullest bucket holds more than chance would put there. `most` is drawn of them.
+export function spikes(of) {
+  return of.map((bar) => (bar.most > bar.mean + 5 * Math.sqrt(bar.mean) + 4 ? bar : { ...bar, most: 0 }));
 }
 
 // The outline of the bars, from the base line up, as the `d` of a path. `rowsOf` is what is drawn of a bar.

@@ -6,12 +6,14 @@ import { stripOf } from "./dials.js";
 import { drawingOf, panels, words } from "./drawing.js";
 import { element, outside, refill, setText } from "./dom.js";
 import { count, number, percent, setting } from "./format.js";
+import { Plot } from "./plot.js";
 import { oneAtATime, state } from "./state.js";
 import { isShown } from "./tabs.js";
 import { complain, newGesture, turn } from "./turns.js";
 
 const ENOUGH = 30;
 const DRAW = 30;
+const CHART = 150;
 
 export function startLabels(panel) {
   const view = new Labels(panel);
@@ -31,12 +33,15 @@ class Labels {
     this.buttons = element("div", { class: "label-buttons" }, button("G", "Good", () => this.label(true)), button("B", "Bad", () => this.label(false)), button("S", "Skip", () => this.skip()), button("U", "Back", () => this.back()));
     this.progress = element("progress", { max: ENOUGH, value: 0, "aria-label": "Labels until the curves are drawn" });
     this.count = element("span");
+    this.plot = new Plot(CHART);
+    this.chart = element("div", { class: "label-chart", hidden: true }, this.plot.svg);
+    new ResizeObserver(([{ contentRect }]) => this.drawChart(contentRect.width)).observe(this.chart);
     this.numbers = element("p", { class: "precision-at" });
     this.want = element("input", { type: "text", inputmode: "decimal", value: "0.95", size: 4, "aria-label": "Precision that is wanted, 0 to 1" });
     this.loosest = element("button", { on: { click: () => this.turnToLoosest() } }, "Loosest cut with precision at least");
     const file = element("input", { type: "file", accept: ".csv,text/csv", class: "unseen", tabindex: -1, "aria-hidden": "true" });
     file.addEventListener("change", () => this.take(file));
-    panel.append(this.title, this.stage, this.buttons, element("p", { class: "label-progress" }, this.progress, " ", this.count), this.numbers,
+    panel.append(this.title, this.stage, this.buttons, element("p", { class: "label-progress" }, this.progress, " ", this.count), this.chart, this.numbers,
       element("div", { class: "label-tools" }, element("span", { class: "joined" }, this.loosest, this.want),
         element("button", { on: { click: () => this.give() } }, "Export CSV"), element("button", { on: { click: () => file.click() } }, "Import CSV"), file));
     document.addEventListener("keydown", (event) => this.key(event));
@@ -59,7 +64,25 @@ class Labels {
   }
 
   leave() {
-    stripOf(this.dial)?.takeCurves(null);
+    this.takeCurves(null);
+  }
+
+  // Over the strip, and once more where there is room.
+  takeCurves(curves) {
+    stripOf(this.dial)?.takeCurves(curves);
+    this.plot.takeCurves(curves);
+    this.chart.hidden = curves === null;
+    if (curves) this.drawChart(this.chart.clientWidth);
+  }
+
+  drawChart(width) {
+    const dial = state.dial(this.dial);
+    const histogram = stripOf(this.dial)?.plot.histogram;
+    if (!histogram || width === 0 || this.chart.hidden) return;
+    this.plot.take(histogram, dial.value);
+    this.plot.resize(width);
+    this.plot.drawBars(false);
+    this.plot.drawDial(dial);
   }
 
   // More rows to be labelled; another seed draws others.
@@ -100,7 +123,7 @@ class Labels {
     try {
       const drawing = await drawingOf(row.id);
       if (this.queue[0] !== row) return;
-      refill(this.stage, panels(drawing, row.key), element("p", { class: "soft" }, outside(`${row.shard}/${row.key}`)), words(drawing));
+      refill(this.stage, panels(drawing, row.key, { letters: 7, most: 1024 }), element("p", { class: "soft" }, outside(`${row.shard}/${row.key}`)), words(drawing));
     } catch (why) {
       refill(this.stage, element("div", { class: "nothing" }, `cannot be shown: ${why.message}`));
     }
@@ -173,14 +196,14 @@ class Labels {
   async readCurves() {
     const name = this.dial;
     if (!isShown("labels") || this.labelled < ENOUGH || state.dial(name)?.open) {
-      stripOf(name)?.takeCurves(null);
+      this.takeCurves(null);
       refill(this.numbers);
       return;
     }
     try {
       const { thresholds, at } = await get("/api/precision", { dial: name });
       if (name !== this.dial || !isShown("labels")) return;
-      stripOf(name)?.takeCurves(thresholds);
+      this.takeCurves(thresholds);
       const share = (what, middle, low, high) => (middle === null
         ? [what, " not known"]
         : [element("b", { class: what }, percent(middle, 1)), ` ${what} (${percent(low, 1)} to ${percent(high, 1)})`]);

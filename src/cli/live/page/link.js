@@ -30,13 +30,22 @@ export function copyLink() {
 async function copy(text, what, button) {
   try {
     await navigator.clipboard.writeText(text);
-    const label = button.textContent;
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = label), 1200);
+    copied(button);
   } catch {
     // No clipboard: the page is at another host than this machine and not under https, or the browser was told so.
     showText(what, text);
   }
+}
+
+function copied(button) {
+  if (button.dataset.copied) return;
+  const label = [...button.childNodes];
+  button.dataset.copied = "yes";
+  refill(button, "Copied");
+  setTimeout(() => {
+    delete button.dataset.copied;
+    refill(button, label);
+  }, 1200);
 }
 
 function showText(what, text) {

@@ -47,7 +47,7 @@ export function startCut(panel) {
     const turned = Number(underWay(dial.name) ?? NaN);
     const value = number(Number.isNaN(turned) ? dial.value : turned);
     const not = { ">": "≤", ">=": "<", "<": "≥", "<=": ">" }[dial.comparison];
-    refill(about, element("b", {}, dial.name), ` ${dial.comparison} ${value}. `, element("span", { class: "soft" }, `${dial.about} ${dial.unit}.`));
+    refill(about, element("b", {}, dial.name), ` ${dial.comparison} ${value} `, element("span", { class: "soft" }, `(${dial.unit}). ${dial.about}`));
     setText(held.title, `Held back, nearest first (${not} ${value})`);
     setText(pass.title, `Passes, nearest first (${dial.comparison} ${value})`);
   }

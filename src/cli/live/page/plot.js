@@ -3,7 +3,7 @@
 
 import { setAttributes, setText, shape } from "./dom.js";
 import { number } from "./format.js";
-import { bandPath, bars, fit, heights, linePath, outline, ticks, within, zoomed } from "./histogram.js";
+import { bandPath, bars, fit, heights, linePath, outline, spikes, ticks, within, zoomed } from "./histogram.js";
 
 export const BUCKETS = 4096;
 // Left and right of the bars: half of the needle's grip must be seen at both ends.
@@ -27,6 +27,7 @@ export class Plot {
     this.passClip = clip();
     this.heldClip = clip();
     this.paths = { pass: [shape("path", { class: "pale" }), shape("path")], held: [shape("path", { class: "pale" }), shape("path")] };
+    this.gaps = shape("g", { class: "gaps" });
     this.axis = shape("g", { class: "axis" });
     this.base = shape("line", { class: "base" });
     this.overlay = shape("g", { class: "curves" });
@@ -34,7 +35,8 @@ export class Plot {
     this.needle = shape("g", { class: "needle" }, shape("line", {}), shape("path", {}), shape("text", { y: 9.5 }));
     this.bars = shape("g", { transform: `translate(${SIDE} 0)` },
       shape("g", { class: "held", "clip-path": `url(#${heldId})` }, this.paths.held),
-      shape("g", { class: "pass", "clip-path": `url(#${passId})` }, this.paths.pass));
+      shape("g", { class: "pass", "clip-path": `url(#${passId})` }, this.paths.pass),
+      this.gaps);
     this.svg = shape("svg", { height: high, "aria-hidden": "true", focusable: "false" },
       shape("defs", {}, shape("clipPath", { id: passId }, this.passClip), shape("clipPath", { id: heldId }, this.heldClip)),
       this.bars, this.overlay, this.base, this.axis, this.marks, this.needle);
@@ -121,8 +123,12 @@ export class Plot {
     this.logarithmic = logarithmic;
     if (!this.histogram || this.width === 0) return;
     this.drawn = bars(this.histogram.buckets, this.view, this.field);
-    const heightOf = heights(this.drawn, this.baseY - TOP, logarithmic);
-    const pale = outline(this.drawn, (bar) => bar.most, heightOf, this.baseY, this.field);
+    const { heightOf, isCut } = heights(this.drawn, this.baseY - TOP, logarithmic);
+    const pale = outline(spikes(this.drawn), (bar) => bar.most, heightOf, this.baseY, this.field);
+    this.gaps.replaceChildren(...this.drawn.filter(isCut).map((bar) => {
+      const middle = Math.min(Math.max((bar.left + bar.right) / 2, 0), this.field);
+      return shape("path", { d: `M${middle - 5} ${TOP + 9}l10 -4` }, shape("title", {}, "higher than the drawing"));
+    }));
     const full = outline(this.drawn, (bar) => bar.mean, heightOf, this.baseY, this.field);
     for (const [paleOf, fullOf] of Object.values(this.paths)) {
       paleOf.setAttribute("d", pale);
@@ -186,8 +192,10 @@ export class Plot {
       return [shape("g", { class: name, transform: `translate(${x.toFixed(1)} ${this.baseY + 1})` },
         shape("title", {}, `${name}: ${number(value)}`), shape("path", { d: path }))];
     };
+    // Where both are at one place, published stands for both.
+    const isApart = published === null || published === undefined || Math.abs(this.xOf(standard) - this.xOf(published)) > 5;
     this.marks.replaceChildren(
-      ...mark(standard, "default", "M0 0l5 8h-10z"),
+      ...(isApart ? mark(standard, "default", "M0 0l5 8h-10z") : []),
       ...mark(published, "published", "M0 1l4 4l-4 4l-4 -4z"),
     );
   }

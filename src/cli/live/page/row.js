@@ -42,7 +42,7 @@ export async function openRow(id, among = []) {
     const drawing = await drawingOf(id);
     if (shown !== id) return;
     stage.classList.remove("waits");
-    refill(stage, panels(drawing, row.key), words(drawing));
+    refill(stage, panels(drawing, row.key, { letters: 7, most: 1024 }), words(drawing));
   } catch (why) {
     refill(stage, element("div", { class: "nothing" }, `cannot be shown: ${why.message}`));
   }
@@ -59,10 +59,10 @@ function head(row, go, among) {
 
 function facts(row, among) {
   const { dials } = state.now;
-  const verdict = (title, is) => element("div", { class: "fact-line" }, element("span", { class: "soft" }, title), element("b", { class: `verdict ${is?.verdict ?? "none"}` }, verdictWords(is, dials)));
+  const verdict = (title, is, by) => element("div", { class: "fact-line" }, element("span", { class: "soft" }, title), element("b", { class: `verdict ${is?.verdict ?? "none"}` }, verdictWords(is, dials, by)));
   const message = row.verdict.verdict === "refused" ? element("p", { class: "message" }, outside(row.verdict.message)) : null;
   return element("div", { class: "row-facts" },
-    verdict("now", row.verdict), message, verdict("published", row.published),
+    verdict("now", row.verdict), message, verdict("published", row.published, "published"),
     row.caption ? element("p", { class: "caption" }, outside(row.caption)) : null,
     element("h3", {}, "Scores"), scoreTable(row.scores, dials),
     row.pieces?.length ? [element("h3", {}, "Pieces"), element("ul", { class: "pieces" }, row.pieces.map((piece) => pieceLine(piece, dials, among)))] : null,

@@ -38,11 +38,14 @@ export class Strip {
       element("div", { class: "strip-head" },
         element("h3", { class: "strip-name", title: `${dial.name}: ${dial.about} (${dial.unit})` }, name),
         element("span", { class: "strip-value" }, this.sign, this.value, this.reset),
-        element("span", { class: "strip-passes" }, "top ", this.share, "% = ", this.rows, this.reach),
+        element("span", { class: "strip-passes" }, this.share, "% = ", this.rows, this.reach, element("span", { class: "wide" }, " pass")),
         this.held),
       dial.open ? element("p", { class: "why-open" }, "Open: its score is absent, so it holds nothing back.") : this.canvas,
       this.error);
-    if (dial.open) return;
+    if (dial.open) {
+      this.update(dial);
+      return;
+    }
     this.pointer = new Pointer(this);
     new ResizeObserver(([{ contentRect }]) => this.resize(contentRect.width)).observe(this.canvas);
     this.update(dial);
@@ -178,13 +181,16 @@ export class Strip {
   // As the server has it now.
   update(dial) {
     this.dial = dial;
-    if (dial.open) return;
+    if (dial.open) {
+      this.show(this.value, number(dial.value), false);
+      return;
+    }
     const bySetting = dial.setting.startsWith("top:") ? (dial.setting.endsWith("%") ? "share" : "rows") : "value";
     this.show(this.share, shareText(dial.pass, dial.reach), bySetting === "share");
     this.show(this.rows, count(dial.pass), bySetting === "rows");
     setText(this.reach, ` of ${count(dial.reach)}`);
-    const none = dial.not_numbers ? `, ${count(dial.not_numbers)} without a number` : "";
-    setText(this.held, `holds back ${count(dial.held)}${none}`);
+    const none = dial.not_numbers ? ` (${count(dial.not_numbers)} NaN)` : "";
+    setText(this.held, `held back ${count(dial.held)}${none}`);
     this.reset.hidden = bySetting === "value" && dial.value === dial.default;
     this.bySetting = bySetting;
     this.drawDial();
@@ -196,7 +202,9 @@ export class Strip {
     // What somebody is writing is not written over.
     if (document.activeElement === input || input.value === text) return;
     input.value = text;
-    input.size = Math.max(text.length, 2);
+    // Points and thin spaces are narrower than digits.
+    const digits = text.replace(/[^\w]/g, "").length;
+    input.style.width = `calc(${Math.max(digits + 0.4 * (text.length - digits), 1)}ch + 10px)`;
   }
 
   drawDial() {

@@ -2,12 +2,12 @@
 
 import { drawingOf, panels, words } from "./drawing.js";
 import { element, outside, refill, setText } from "./dom.js";
-import { number, numberBeside, verdictWords } from "./format.js";
+import { number, numberBeside, verdictShort, verdictWords } from "./format.js";
 import { openRow } from "./row.js";
 import { state } from "./state.js";
 
 export class Tiles {
-  // `beside(row)`: the dial that the rows' scores are told against, or null.
+  // `dialOf()`: the dial that the rows' scores are told against, or null. `empty`: what is said where there is no row.
   constructor({ dialOf = () => null, empty }) {
     this.dialOf = dialOf;
     this.empty = empty;
@@ -77,8 +77,8 @@ export class Tiles {
     // That this dial holds it back is what the side says already.
     const isOther = verdict !== "kept" && !(verdict === "gated" && row.verdict.dial === dial?.name);
     tile.why.hidden = !isOther;
-    setText(tile.why, isOther ? verdictWords(row.verdict, state.now.dials) : "");
-    tile.root.title = `${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`;
+    setText(tile.why, isOther ? verdictShort(row.verdict) : "");
+    tile.root.title = `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`;
     tile.root.setAttribute("aria-label", `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ` : ""}${number(row.score)}, ${verdictWords(row.verdict, state.now.dials)}`);
   }
 }
