@@ -37,7 +37,7 @@ export class Plot {
       shape("g", { class: "held", "clip-path": `url(#${heldId})` }, this.paths.held),
       shape("g", { class: "pass", "clip-path": `url(#${passId})` }, this.paths.pass),
       this.gaps);
-    this.svg = shape("svg", { height: high, "aria-hidden": "true", focusable: "false" },
+    this.svg = shape("svg", { class: "histogram", height: high, "aria-hidden": "true", focusable: "false" },
       shape("defs", {}, shape("clipPath", { id: passId }, this.passClip), shape("clipPath", { id: heldId }, this.heldClip)),
       this.bars, this.overlay, this.base, this.axis, this.marks, this.needle);
   }

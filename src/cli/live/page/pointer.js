@@ -16,8 +16,9 @@ export class Pointer {
     const canvas = strip.canvas;
     const listeners = {
       pointerdown: this.press, pointermove: this.move, pointerup: this.release, pointercancel: this.cancel,
-      pointerleave: () => strip.read(null), dblclick: this.back, contextmenu: (event) => this.drag && event.preventDefault(),
+      pointerleave: () => strip.read(null), mousedown: (event) => event.preventDefault(), dblclick: this.back, contextmenu: (event) => this.drag && event.preventDefault(),
     };
+    // A mouse that goes down would take the focus from the needle, and with it the keys.
     for (const [event, listener] of Object.entries(listeners)) canvas.addEventListener(event, listener.bind(this));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     canvas.addEventListener("keydown", (event) => event.key === "Escape" && this.revert());

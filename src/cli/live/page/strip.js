@@ -24,9 +24,9 @@ export class Strip {
     this.rows = field("rows", "number that passes");
     this.sign = element("span", { class: "strip-sign" }, dial.comparison);
     this.reach = element("span");
-    this.held = element("span", { class: "strip-held" });
+    this.held = element("span", { class: "strip-held" }, element("span"), element("span", { class: "wide" }));
     this.error = element("p", { class: "strip-error", role: "alert", hidden: true });
-    this.reset = element("button", { class: "quiet reset", hidden: true, on: { click: () => this.set(number(this.dial.default)) } }, "default");
+    this.reset = element("button", { class: "quiet reset", hidden: true, title: "back to the default", "aria-label": `${dial.name}: back to the default`, on: { click: () => this.set(setting(this.dial.default)) } }, "↺");
     this.handle = element("div", {
       class: "handle", role: "slider", tabindex: dial.open ? null : 0, "aria-label": `${dial.name}, ${dial.about}`,
       "aria-valuemin": dial.low, "aria-valuemax": dial.high, on: { keydown: (event) => this.key(event) },
@@ -186,11 +186,13 @@ export class Strip {
       return;
     }
     const bySetting = dial.setting.startsWith("top:") ? (dial.setting.endsWith("%") ? "share" : "rows") : "value";
-    this.show(this.share, shareText(dial.pass, dial.reach), bySetting === "share");
+    // What it is set to, although rows of one score may make it another share.
+    this.show(this.share, bySetting === "share" ? dial.setting.slice(4, -1) : shareText(dial.pass, dial.reach), bySetting === "share");
     this.show(this.rows, count(dial.pass), bySetting === "rows");
     setText(this.reach, ` of ${count(dial.reach)}`);
-    const none = dial.not_numbers ? ` (${count(dial.not_numbers)} NaN)` : "";
-    setText(this.held, `held back ${count(dial.held)}${none}`);
+    setText(this.held.firstChild, `held back ${count(dial.held)}`);
+    setText(this.held.lastChild, dial.not_numbers ? ` (${count(dial.not_numbers)} NaN)` : "");
+    this.held.title = dial.not_numbers ? `${count(dial.not_numbers)} of them have no number as their score` : "";
     this.reset.hidden = bySetting === "value" && dial.value === dial.default;
     this.bySetting = bySetting;
     this.drawDial();
