@@ -29,7 +29,7 @@ export function startFunnel(panel) {
       const those = stages.filter((stage) => stage.of === of);
       const most = Math.max(...those.map((stage) => stage.in), 1);
       return element("table", { class: "funnel" },
-        element("thead", {}, element("tr", {}, element("th", {}, of), element("th", { class: "n" }, "come"), element("th", { class: "bar" }, ""), element("th", { class: "n" }, "held"), element("th", { class: "n" }, "refused"), element("th", { class: "n" }, "open"), element("th", { class: "n" }, "pass"))),
+        element("thead", {}, element("tr", {}, element("th", {}, of), element("th", { class: "n" }, "come"), element("th", { class: "bar" }, ""), element("th", { class: "n" }, "held"), element("th", { class: "n" }, "refused"), element("th", { class: "n" }, "not asked"), element("th", { class: "n" }, "pass"))),
         element("tbody", {}, those.map((stage) => line(stage, most))));
     }));
   }
@@ -37,11 +37,11 @@ export function startFunnel(panel) {
   function line(stage, most) {
     const { kind, name, in: come, held, refused, undecided, model } = stage;
     const passed = come - held - refused - undecided;
-    const cell = (value) => element("td", { class: value ? "n" : "n none" }, value ? count(value) : "–");
+    const cell = (label, value) => element("td", { class: value ? "n" : "n none", "data-label": label }, value ? count(value) : "–");
     return element("tr", { class: kind },
       element("th", { scope: "row", title: model ?? null }, outside(name), element("span", { class: "soft kind" }, ` ${KINDS[kind] ?? kind}`), model ? element("span", { class: "model soft" }, outside(model)) : null),
-      element("td", { class: "n" }, count(come)), element("td", { class: "bar" }, bar({ passed, held, refused, undecided }, most)),
-      cell(held), cell(refused), cell(undecided), element("td", { class: "n" }, count(passed), element("span", { class: "soft share" }, ` ${percent(passed, come)}`)));
+      cell("come", come), element("td", { class: "bar" }, bar({ passed, held, refused, undecided }, most)),
+      cell("held", held), cell("refused", refused), cell("not asked yet", undecided), element("td", { class: "n passed" }, count(passed), element("span", { class: "soft share" }, ` ${percent(passed, come)}`)));
   }
 
   state.on("settled", fetchFunnel);

@@ -89,7 +89,7 @@ function enable(now) {
   const able = { undo: now.undo > 0, redo: now.redo > 0, apply: !now.applying, stop: Boolean(now.applying) && !now.applying.stopping, publish: !now.applying && now.undecided === 0 };
   for (const [id, is] of Object.entries(able)) byId(id).disabled = !is;
   // What comes next is the button that stands out.
-  byId("apply").classList.toggle("main", now.undecided > 0 || now.failed > 0);
+  byId("apply").classList.toggle("main", now.undecided > 0);
   byId("publish").classList.toggle("main", now.undecided === 0 && (now.enter > 0 || now.leave > 0));
   byId("copy-flags").disabled = byId("copy-link").disabled = false;
   byId("undo").title = now.undo ? `${counted(now.undo, "step", "steps")} (Ctrl-Z)` : "Nothing to undo";

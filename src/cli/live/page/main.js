@@ -1,6 +1,6 @@
 // Starts the page: the token, the state, the parts, the stream of events, and the keys that work everywhere.
 
-import { findToken, keepToken, listen } from "./api.js";
+import { findToken, get, keepToken, listen } from "./api.js";
 import { say } from "./banner.js";
 import { startDials } from "./dials.js";
 import { byId, element, refill } from "./dom.js";
@@ -101,6 +101,18 @@ function askForToken() {
   input.focus();
 }
 
+// What the page begins with; without it there is nothing to show, and a word on why.
+async function firstState() {
+  try {
+    state.take(await get("/api/state"));
+    return true;
+  } catch (why) {
+    if (why.status === 401) askForToken();
+    say("trouble", why.message);
+    return false;
+  }
+}
+
 async function start() {
   if (!(await findToken())) {
     askForToken();
@@ -120,10 +132,7 @@ async function start() {
   countChanges();
   startSheet();
   state.on("progress", (progress, before) => before && !progress && forgetDrawings());
-  if (!(await refresh()) && !state.now) {
-    askForToken();
-    return;
-  }
+  if (!(await firstState())) return;
   showTab(sessionStorage.getItem("threshflow tab") ?? "at the cut");
   turnToAddress();
   addEventListener("hashchange", turnToAddress);

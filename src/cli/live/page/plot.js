@@ -33,7 +33,7 @@ export class Plot {
     this.overlay = shape("g", { class: "curves" });
     this.marks = shape("g", { class: "marks" });
     this.needle = shape("g", { class: "needle" }, shape("line", {}), shape("path", {}), shape("text", { y: 9.5 }));
-    this.bars = shape("g", { transform: `translate(${SIDE} 0)` },
+    this.bars = shape("g", { class: "bars", transform: `translate(${SIDE} 0)` },
       shape("g", { class: "held", "clip-path": `url(#${heldId})` }, this.paths.held),
       shape("g", { class: "pass", "clip-path": `url(#${passId})` }, this.paths.pass),
       this.gaps);
@@ -207,6 +207,8 @@ export class Plot {
   }
 
   drawCurves() {
+    // Lines are read over pale bars.
+    this.svg.classList.toggle("under-curves", Boolean(this.curves));
     if (!this.curves || !this.histogram || this.width === 0) {
       this.overlay.replaceChildren();
       return;

@@ -51,10 +51,10 @@ export async function openRow(id, among = []) {
 function head(row, go, among) {
   const button = (words, to, title) => element("button", { disabled: !to, title, on: { click: () => openRow(to, among) } }, words);
   const close = element("button", { class: "main", on: { click: () => byId("row-dialog").close() } }, "Close");
-  const through = among.length > 1 ? [button("← In the list", go.left, "The one before in the list (←)"), button("→", go.right, "The next in the list (→)")] : [];
+  const through = among.length > 1 ? [button("← list", go.left, "The one before in the list (←)"), button("→", go.right, "The next in the list (→)")] : [];
   return element("header", { class: "row-head" },
     element("h2", {}, outside(`${row.shard}/${row.key}`)),
-    element("div", { class: "row-go" }, through, button("← In the shard", go.previous, "The picture before in the shard (Shift-←)"), button("→", go.next, "The next picture in the shard (Shift-→)"), close));
+    element("div", { class: "row-go" }, through, button("← shard", go.previous, "The picture before in the shard (Shift-←)"), button("→", go.next, "The next picture in the shard (Shift-→)"), close));
 }
 
 function facts(row, among) {

@@ -14,7 +14,7 @@ export function addTab(name, start) {
     role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, "aria-selected": "false", tabindex: -1,
     on: { click: () => showTab(name), keydown: (event) => moveFrom(name, event) },
   }, name, count);
-  const panel = element("div", { role: "tabpanel", id: `panel-${id}`, class: `panel ${id}`, "aria-labelledby": `tab-${id}`, hidden: true });
+  const panel = element("div", { role: "tabpanel", id: `panel-${id}`, class: "panel", "aria-labelledby": `tab-${id}`, hidden: true });
   byId("tabs").append(tab);
   byId("panels").append(panel);
   views.set(name, { tab, panel, count, start, view: null });
