@@ -16,11 +16,26 @@ export function stripOf(name) {
 }
 
 export function startDials() {
-  const button = (label, isLog) => element("button", { "aria-pressed": String(logarithmic === isLog), on: { click: () => setHeights(isLog) } }, label);
-  refill(byId("dials-tools"), element("div", { class: "switch", role: "group", "aria-label": "Height of the bars" }, button("linear", false), button("log", true)));
-  byId("dials-tools").before(element("span", { class: "soft legend" },
-    element("span", { class: "swatch pass" }), "passes ", element("span", { class: "swatch held" }), "held back ",
-    element("span", { class: "swatch mark-default" }), "default ", element("span", { class: "swatch mark-published" }), "published"));
+  const button = (label, isLog) =>
+    element("button", { "aria-pressed": String(logarithmic === isLog), on: { click: () => setHeights(isLog) } }, label);
+  refill(
+    byId("dials-tools"),
+    element("div", { class: "switch", role: "group", "aria-label": "Height of the bars" }, button("linear", false), button("log", true)),
+  );
+  byId("dials-tools").before(
+    element(
+      "span",
+      { class: "soft legend" },
+      element("span", { class: "swatch pass" }),
+      "passes ",
+      element("span", { class: "swatch held" }),
+      "held back ",
+      element("span", { class: "swatch mark-default" }),
+      "default ",
+      element("span", { class: "swatch mark-published" }),
+      "published",
+    ),
+  );
   state.on("counts", (now, before) => {
     if (now.dials.map((dial) => dial.name).join("\n") !== names) build(now.dials);
     for (const dial of now.dials) {
@@ -66,9 +81,19 @@ function build(dials) {
     } else {
       if (group?.dial !== dial.dial) {
         group = { dial: dial.dial, multiples: element("div", { class: "multiples" }) };
-        parts.push(element("section", { class: "group", "aria-label": dial.dial },
-          element("div", { class: "group-head" }, element("h3", {}, dial.dial), element("span", { class: "soft" }, `${dial.of}, by group; ${dial.unit}`)),
-          group.multiples));
+        parts.push(
+          element(
+            "section",
+            { class: "group", "aria-label": dial.dial },
+            element(
+              "div",
+              { class: "group-head" },
+              element("h3", {}, dial.dial),
+              element("span", { class: "soft" }, `${dial.of}, by group; ${dial.unit}`),
+            ),
+            group.multiples,
+          ),
+        );
       }
       group.multiples.append(strip.root);
     }
@@ -83,15 +108,18 @@ function build(dials) {
   }
 }
 
-const seen = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    const strip = [...strips.values()].find(({ root }) => root === target);
-    if (!strip) continue;
-    strip.isSeen = isIntersecting;
-    if (isIntersecting && strip.version !== state.now.version) want(strip);
-  }
-  fetchWanted();
-}, { rootMargin: "200px" });
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const strip = [...strips.values()].find(({ root }) => root === target);
+      if (!strip) continue;
+      strip.isSeen = isIntersecting;
+      if (isIntersecting && strip.version !== state.now.version) want(strip);
+    }
+    fetchWanted();
+  },
+  { rootMargin: "200px" },
+);
 
 function want(strip) {
   if (!strip.dial.open) wanted.add(strip.dial.name);

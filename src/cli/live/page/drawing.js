@@ -65,14 +65,35 @@ export function panels(drawing, alt, { letters = LETTERS, most = null } = {}) {
   if (drawing.problem || drawing.panels.length === 0) {
     return element("div", { class: "nothing" }, `cannot be shown: ${drawing.problem ?? "it has no picture"}`);
   }
-  return element("div", { class: "drawing" }, drawing.panels.map((panel) => element("figure", { class: "drawn" }, picture(panel, alt, letters, most),
-    drawing.panels.length > 1 ? element("figcaption", {}, panel.caption) : null)));
+  return element(
+    "div",
+    { class: "drawing" },
+    drawing.panels.map((panel) =>
+      element(
+        "figure",
+        { class: "drawn" },
+        picture(panel, alt, letters, most),
+        drawing.panels.length > 1 ? element("figcaption", {}, panel.caption) : null,
+      ),
+    ),
+  );
 }
 
 function picture({ image, width, height, marks, caption }, alt, letters, most) {
-  const img = element("img", { src: withToken(image, { most }), width, height, alt: `${alt}, ${caption}`, decoding: "async", draggable: "false" });
+  const img = element("img", {
+    src: withToken(image, { most }),
+    width,
+    height,
+    alt: `${alt}, ${caption}`,
+    decoding: "async",
+    draggable: "false",
+  });
   if (!marks?.length) return element("div", { class: "framed" }, img);
-  const drawn = shape("svg", { class: "over", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, marks.map((mark) => outlineOf(mark, width, height)));
+  const drawn = shape(
+    "svg",
+    { class: "over", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    marks.map((mark) => outlineOf(mark, width, height)),
+  );
   const taken = [];
   for (const mark of marks) drawn.append(labelOf(mark, [width, height], (letters * width) / 320, taken));
   return element("div", { class: "framed" }, img, drawn);
@@ -87,8 +108,10 @@ function edges({ box }, width, height) {
 function outlineOf(mark, width, height) {
   const { left, top, right, bottom } = edges(mark, width, height);
   const at = { x: left + 1, y: top + 1, width: Math.max(right - left - 2, 1), height: Math.max(bottom - top - 2, 1), fill: "none" };
-  return [shape("rect", { ...at, stroke: "#fff", "stroke-width": 3.4, "stroke-opacity": 0.75 }),
-    shape("rect", { ...at, stroke: colourOf(mark), "stroke-width": 2, "stroke-dasharray": mark.background ? "7 5" : null })];
+  return [
+    shape("rect", { ...at, stroke: "#fff", "stroke-width": 3.4, "stroke-opacity": 0.75 }),
+    shape("rect", { ...at, stroke: colourOf(mark), "stroke-width": 2, "stroke-dasharray": mark.background ? "7 5" : null }),
+  ];
 }
 
 function colourOf({ colour }) {
@@ -102,22 +125,53 @@ function labelOf(mark, [width, height], letters, taken) {
   const columns = [...text].reduce((sum, letter) => sum + (letter < "\u1100" ? 1 : 1.7), 0);
   const [wide, high] = [(columns * LETTER_WIDTH + 0.6) * letters, letters * 1.3];
   const { left, top, right, bottom } = edges(mark, width, height);
-  const places = [[left, top - high], [left, top], [right - wide, top - high], [right - wide, top], [left, bottom], [left, bottom - high]]
-    .map(([x, y]) => [Math.max(Math.min(x, width - wide), 0), Math.max(Math.min(y, height - high), 0)]);
-  const covered = ([x, y]) => taken.reduce((sum, other) => sum
-    + Math.max(Math.min(x + wide, other.x + other.wide) - Math.max(x, other.x), 0) * Math.max(Math.min(y + high, other.y + other.high) - Math.max(y, other.y), 0), 0);
+  const places = [
+    [left, top - high],
+    [left, top],
+    [right - wide, top - high],
+    [right - wide, top],
+    [left, bottom],
+    [left, bottom - high],
+  ].map(([x, y]) => [Math.max(Math.min(x, width - wide), 0), Math.max(Math.min(y, height - high), 0)]);
+  const covered = ([x, y]) =>
+    taken.reduce(
+      (sum, other) =>
+        sum +
+        Math.max(Math.min(x + wide, other.x + other.wide) - Math.max(x, other.x), 0) *
+          Math.max(Math.min(y + high, other.y + other.high) - Math.max(y, other.y), 0),
+      0,
+    );
   const [x, y] = places.reduce((best, place) => (covered(place) < covered(best) ? place : best));
   taken.push({ x, y, wide, high });
-  return shape("g", {}, shape("rect", { x, y, width: wide, height: high, rx: 2, fill: colourOf(mark) }),
-    shape("text", { x: x + letters * 0.3, y: y + letters * 0.99, "font-size": letters, textLength: wide - letters * 0.6, lengthAdjust: "spacingAndGlyphs" }, text));
+  return shape(
+    "g",
+    {},
+    shape("rect", { x, y, width: wide, height: high, rx: 2, fill: colourOf(mark) }),
+    shape(
+      "text",
+      {
+        x: x + letters * 0.3,
+        y: y + letters * 0.99,
+        "font-size": letters,
+        textLength: wide - letters * 0.6,
+        lengthAdjust: "spacingAndGlyphs",
+      },
+      text,
+    ),
+  );
 }
 
 // `[["instruction", "make it red"]]` as lines.
 export function words(drawing) {
-  return drawing.words.map(([name, text]) => element("p", { class: "words" }, element("span", { class: "soft" }, `${name} `), outside(text)))
+  return drawing.words
+    .map(([name, text]) => element("p", { class: "words" }, element("span", { class: "soft" }, `${name} `), outside(text)))
     .concat(drawing.notes.map((note) => element("p", { class: "words soft" }, outside(note))));
 }
 
 export function scores(pairs) {
-  return element("p", { class: "scores" }, pairs.map(([name, value], place) => [place ? " · " : "", outside(name), `\u00a0${number(value)}`]));
+  return element(
+    "p",
+    { class: "scores" },
+    pairs.map(([name, value], place) => [place ? " · " : "", outside(name), `\u00a0${number(value)}`]),
+  );
 }

@@ -71,7 +71,11 @@ export function bytes(held) {
 
 export function rate(perSecond) {
   if (!perSecond) return "–";
-  return perSecond >= 10 ? `${Math.round(perSecond)}/s` : perSecond >= 0.1 ? `${perSecond.toFixed(1)}/s` : `${(perSecond * 60).toFixed(1)}/min`;
+  return perSecond >= 10
+    ? `${Math.round(perSecond)}/s`
+    : perSecond >= 0.1
+      ? `${perSecond.toFixed(1)}/s`
+      : `${(perSecond * 60).toFixed(1)}/min`;
 }
 
 export function clock(when) {

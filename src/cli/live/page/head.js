@@ -41,7 +41,10 @@ export function startHead(show) {
 export function drawConnection(connection, seconds) {
   const line = byId("connection");
   line.className = connection;
-  const words = connection === "lost" ? `Connection lost. Trying again in ${seconds < 1 ? "half a second" : `${Math.round(seconds)} s`}; what is shown may be old.` : "";
+  const words =
+    connection === "lost"
+      ? `Connection lost. Trying again in ${seconds < 1 ? "half a second" : `${Math.round(seconds)} s`}; what is shown may be old.`
+      : "";
   setText(line, words);
 }
 
@@ -86,7 +89,13 @@ function drawCounts(now, facts) {
 }
 
 function enable(now) {
-  const able = { undo: now.undo > 0, redo: now.redo > 0, apply: !now.applying, stop: Boolean(now.applying) && !now.applying.stopping, publish: !now.applying && now.undecided === 0 };
+  const able = {
+    undo: now.undo > 0,
+    redo: now.redo > 0,
+    apply: !now.applying,
+    stop: Boolean(now.applying) && !now.applying.stopping,
+    publish: !now.applying && now.undecided === 0,
+  };
   for (const [id, is] of Object.entries(able)) byId(id).disabled = !is;
   // What comes next is the button that stands out.
   byId("apply").classList.toggle("main", now.undecided > 0);
@@ -94,7 +103,9 @@ function enable(now) {
   byId("copy-flags").disabled = byId("copy-link").disabled = false;
   byId("undo").title = now.undo ? `${counted(now.undo, "step", "steps")} (Ctrl-Z)` : "Nothing to undo";
   byId("redo").title = now.redo ? `${counted(now.redo, "step", "steps")} (Ctrl-Shift-Z)` : "Nothing to redo";
-  byId("publish").title = now.undecided ? `Not possible while ${count(now.undecided)} rows are undecided: apply first` : "Writes what is kept to the output";
+  byId("publish").title = now.undecided
+    ? `Not possible while ${count(now.undecided)} rows are undecided: apply first`
+    : "Writes what is kept to the output";
 }
 
 const plan = oneAtATime(async () => {
@@ -112,11 +123,25 @@ function drawPlan({ asks, calls, cost, seconds, open_shares: shares }) {
   if (stages.length === 0) {
     words.push("An apply would ask nothing.");
   } else {
-    words.push("An apply would ask ", stages.map(([stage, questions], place) => [place ? ", " : "", element("b", {}, count(questions)), " ", element("bdi", {}, stage)]));
-    const paid = calls ? [`: ${counted(calls, "call", "calls")}`, cost === null || cost === undefined ? ", cost not known yet" : [", about ", element("b", {}, money(cost))]] : [];
-    words.push(paid, ", ", seconds === null || seconds === undefined ? "time not known yet" : [seconds < 1 ? "" : "about ", element("b", {}, duration(seconds))], ".");
+    words.push(
+      "An apply would ask ",
+      stages.map(([stage, questions], place) => [place ? ", " : "", element("b", {}, count(questions)), " ", element("bdi", {}, stage)]),
+    );
+    const paid = calls
+      ? [
+          `: ${counted(calls, "call", "calls")}`,
+          cost === null || cost === undefined ? ", cost not known yet" : [", about ", element("b", {}, money(cost))],
+        ]
+      : [];
+    words.push(
+      paid,
+      ", ",
+      seconds === null || seconds === undefined ? "time not known yet" : [seconds < 1 ? "" : "about ", element("b", {}, duration(seconds))],
+      ".",
+    );
   }
-  for (const share of shares ?? []) words.push(" ", `${share.dial}=${share.share} may still move: up to ${count(share.unasked)} more come to it.`);
+  for (const share of shares ?? [])
+    words.push(" ", `${share.dial}=${share.share} may still move: up to ${count(share.unasked)} more come to it.`);
   refill(byId("plan"), words);
 }
 
@@ -124,17 +149,42 @@ function drawProgress(progress) {
   const box = byId("progress");
   box.hidden = !progress;
   if (!progress) return;
-  const { asked, answered, failed, to_go: toGo, seconds_left: left, cost, cost_left: costLeft, stopping, stages, held_up_by: heldUp } = progress;
-  const bar = element("progress", { max: Math.max(answered + failed + toGo, 1), value: answered + failed, "aria-label": "Questions answered" });
+  const {
+    asked,
+    answered,
+    failed,
+    to_go: toGo,
+    seconds_left: left,
+    cost,
+    cost_left: costLeft,
+    stopping,
+    stages,
+    held_up_by: heldUp,
+  } = progress;
+  const bar = element("progress", {
+    max: Math.max(answered + failed + toGo, 1),
+    value: answered + failed,
+    "aria-label": "Questions answered",
+  });
   const said = [
     stopping ? "Stopping: what is under way is still remembered. " : "",
-    `${count(answered)} answered of ${count(asked)} asked, `, failed ? `${count(failed)} failed, ` : "", `${count(toGo)} to go`,
+    `${count(answered)} answered of ${count(asked)} asked, `,
+    failed ? `${count(failed)} failed, ` : "",
+    `${count(toGo)} to go`,
     left === null ? "" : `, ${duration(left)} left`,
-    cost === null ? "" : `, ${money(cost)} so far`, costLeft ? `, ${money(costLeft)} to come` : "",
+    cost === null ? "" : `, ${money(cost)} so far`,
+    costLeft ? `, ${money(costLeft)} to come` : "",
   ];
   const busy = (stages ?? []).filter((stage) => stage.queue || stage.at_work);
-  const lanes = busy.map((stage) => element("span", { class: stage.name === heldUp ? "lane slow" : "lane" },
-    element("bdi", {}, stage.name), ` ${count(stage.queue)} wait, ${count(stage.at_work)} at work`, stage.name === heldUp ? ": holds up the rest" : ""));
+  const lanes = busy.map((stage) =>
+    element(
+      "span",
+      { class: stage.name === heldUp ? "lane slow" : "lane" },
+      element("bdi", {}, stage.name),
+      ` ${count(stage.queue)} wait, ${count(stage.at_work)} at work`,
+      stage.name === heldUp ? ": holds up the rest" : "",
+    ),
+  );
   refill(box, bar, element("span", {}, said), lanes);
 }
 
@@ -161,7 +211,11 @@ async function publish() {
   byId("publish").disabled = true;
   try {
     const { published, written, kept_parts: kept, summary } = await post("/api/publish");
-    say("note", `Published ${counted(published.rows, "row", "rows")}: ${counted(written, "part", "parts")} written, ${count(kept)} kept as they were.`, summary);
+    say(
+      "note",
+      `Published ${counted(published.rows, "row", "rows")}: ${counted(written, "part", "parts")} written, ${count(kept)} kept as they were.`,
+      summary,
+    );
     await refresh();
   } catch (why) {
     complain(why);

@@ -60,7 +60,10 @@ export function bars(buckets, [from, to], width) {
 // Maps rows a bucket to pixels. The highest bar is as high as the drawing; but a spike that would press all others flat, such as a side of
 // exactly 512 pixels, goes beyond its top: `isCut` tells it, and it is drawn with a gap.
 export function heights(of, high, logarithmic) {
-  const means = of.map((bar) => bar.mean).filter((mean) => mean > 0).sort((one, other) => one - other);
+  const means = of
+    .map((bar) => bar.mean)
+    .filter((mean) => mean > 0)
+    .sort((one, other) => one - other);
   const most = means.at(-1) ?? 1;
   const usual = means[Math.floor(USUAL * (means.length - 1))] ?? 1;
   const top = logarithmic || most <= SPIKE * usual ? most : SPIKE * usual;
@@ -108,15 +111,19 @@ export function ticks(low, high, most) {
 
 // A band between two lines of points `[x, low, high]`, and a line of points `[x, y]`, as the `d` of paths. Points without numbers part it.
 export function bandPath(points) {
-  return parted(points).map((run) => {
-    const there = run.map(([x, low]) => `${x.toFixed(1)} ${low.toFixed(1)}`);
-    const back = run.toReversed().map(([x, , high]) => `${x.toFixed(1)} ${high.toFixed(1)}`);
-    return `M${there.concat(back).join("L")}Z`;
-  }).join("");
+  return parted(points)
+    .map((run) => {
+      const there = run.map(([x, low]) => `${x.toFixed(1)} ${low.toFixed(1)}`);
+      const back = run.toReversed().map(([x, , high]) => `${x.toFixed(1)} ${high.toFixed(1)}`);
+      return `M${there.concat(back).join("L")}Z`;
+    })
+    .join("");
 }
 
 export function linePath(points) {
-  return parted(points).map((run) => `M${run.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`).join("");
+  return parted(points)
+    .map((run) => `M${run.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`)
+    .join("");
 }
 
 function parted(points) {

@@ -29,21 +29,48 @@ class Labels {
     this.labelled = 0;
     this.title = element("p", { class: "about" });
     this.stage = element("div", { class: "label-picture" });
-    const button = (key, text, work) => element("button", { class: `label-${text.toLowerCase()}`, on: { click: work } }, element("kbd", {}, key), ` ${text}`);
-    this.buttons = element("div", { class: "label-buttons" }, button("G", "Good", () => this.label(true)), button("B", "Bad", () => this.label(false)), button("S", "Skip", () => this.skip()), button("U", "Back", () => this.back()));
+    const button = (key, text, work) =>
+      element("button", { class: `label-${text.toLowerCase()}`, on: { click: work } }, element("kbd", {}, key), ` ${text}`);
+    this.buttons = element(
+      "div",
+      { class: "label-buttons" },
+      button("G", "Good", () => this.label(true)),
+      button("B", "Bad", () => this.label(false)),
+      button("S", "Skip", () => this.skip()),
+      button("U", "Back", () => this.back()),
+    );
     this.progress = element("progress", { max: ENOUGH, value: 0, "aria-label": "Labels until the curves are drawn" });
     this.count = element("span");
     this.plot = new Plot(CHART);
     this.chart = element("div", { class: "label-chart", hidden: true }, this.plot.svg);
     new ResizeObserver(([{ contentRect }]) => this.drawChart(contentRect.width)).observe(this.chart);
     this.numbers = element("p", { class: "precision-at" });
-    this.want = element("input", { type: "text", inputmode: "decimal", value: "0.95", size: 4, "aria-label": "Precision that is wanted, 0 to 1" });
+    this.want = element("input", {
+      type: "text",
+      inputmode: "decimal",
+      value: "0.95",
+      size: 4,
+      "aria-label": "Precision that is wanted, 0 to 1",
+    });
     this.loosest = element("button", { on: { click: () => this.turnToLoosest() } }, "Loosest cut with precision at least");
     const file = element("input", { type: "file", accept: ".csv,text/csv", class: "unseen", tabindex: -1, "aria-hidden": "true" });
     file.addEventListener("change", () => this.take(file));
-    panel.append(this.title, this.stage, this.buttons, element("p", { class: "label-progress" }, this.progress, " ", this.count), this.chart, this.numbers,
-      element("div", { class: "label-tools" }, element("span", { class: "joined" }, this.loosest, this.want),
-        element("button", { on: { click: () => this.give() } }, "Export CSV"), element("button", { on: { click: () => file.click() } }, "Import CSV"), file));
+    panel.append(
+      this.title,
+      this.stage,
+      this.buttons,
+      element("p", { class: "label-progress" }, this.progress, " ", this.count),
+      this.chart,
+      this.numbers,
+      element(
+        "div",
+        { class: "label-tools" },
+        element("span", { class: "joined" }, this.loosest, this.want),
+        element("button", { on: { click: () => this.give() } }, "Export CSV"),
+        element("button", { on: { click: () => file.click() } }, "Import CSV"),
+        file,
+      ),
+    );
     document.addEventListener("keydown", (event) => this.key(event));
     state.on("focus", () => isShown("labels") && this.show());
     state.on("labelled", (name) => name === this.dial && this.fetchCurves());
@@ -94,7 +121,15 @@ class Labels {
       refill(this.stage);
       return;
     }
-    refill(this.title, "Is this ", element("b", {}, "good"), " by what ", element("b", {}, name), " measures? ", element("span", { class: "soft" }, `${dial.about} The score is not shown, so that it does not lead.`));
+    refill(
+      this.title,
+      "Is this ",
+      element("b", {}, "good"),
+      " by what ",
+      element("b", {}, name),
+      " measures? ",
+      element("span", { class: "soft" }, `${dial.about} The score is not shown, so that it does not lead.`),
+    );
     try {
       const { labels, next } = await get("/api/labels", { dial: name, draw: DRAW, seed: this.seed });
       if (name !== this.dial) return;
@@ -115,7 +150,10 @@ class Labels {
     this.drawProgress();
     const [row, next] = this.queue;
     if (!row) {
-      refill(this.stage, element("div", { class: "nothing" }, this.isEmpty ? "Every row that reaches this dial is labelled or was skipped." : "…"));
+      refill(
+        this.stage,
+        element("div", { class: "nothing" }, this.isEmpty ? "Every row that reaches this dial is labelled or was skipped." : "…"),
+      );
       return;
     }
     // The one after it comes while this one is looked at.
@@ -123,7 +161,12 @@ class Labels {
     try {
       const drawing = await drawingOf(row.id);
       if (this.queue[0] !== row) return;
-      refill(this.stage, panels(drawing, row.key, { letters: 7, most: 1024 }), element("p", { class: "soft" }, outside(`${row.shard}/${row.key}`)), words(drawing));
+      refill(
+        this.stage,
+        panels(drawing, row.key, { letters: 7, most: 1024 }),
+        element("p", { class: "soft" }, outside(`${row.shard}/${row.key}`)),
+        words(drawing),
+      );
     } catch (why) {
       refill(this.stage, element("div", { class: "nothing" }, `cannot be shown: ${why.message}`));
     }
@@ -133,7 +176,12 @@ class Labels {
     this.progress.value = Math.min(this.labelled, ENOUGH);
     this.progress.hidden = this.labelled >= ENOUGH;
     const left = ENOUGH - this.labelled;
-    setText(this.count, left > 0 ? `${count(this.labelled)} labelled; ${count(left)} more until the curves are drawn` : `${count(this.labelled)} labelled; more make the bands narrower`);
+    setText(
+      this.count,
+      left > 0
+        ? `${count(this.labelled)} labelled; ${count(left)} more until the curves are drawn`
+        : `${count(this.labelled)} labelled; more make the bands narrower`,
+    );
     this.loosest.disabled = left > 0;
   }
 
@@ -187,7 +235,9 @@ class Labels {
   key(event) {
     if (!isShown("labels") || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.target.closest?.("input, textarea, select, dialog")) return;
-    const work = { g: () => this.label(true), b: () => this.label(false), s: () => this.skip(), u: () => this.back() }[event.key.toLowerCase()];
+    const work = { g: () => this.label(true), b: () => this.label(false), s: () => this.skip(), u: () => this.back() }[
+      event.key.toLowerCase()
+    ];
     if (!work) return;
     event.preventDefault();
     work();
@@ -204,10 +254,18 @@ class Labels {
       const { thresholds, at } = await get("/api/precision", { dial: name });
       if (name !== this.dial || !isShown("labels")) return;
       this.takeCurves(thresholds);
-      const share = (what, middle, low, high) => (middle === null
-        ? [what, " not known"]
-        : [element("b", { class: what }, percent(middle, 1)), ` ${what} (${percent(low, 1)} to ${percent(high, 1)})`]);
-      refill(this.numbers, `At ${number(at.value)}: `, share("precision", at.precision, at.low, at.high), ", ", share("recall", at.recall, at.recall_low, at.recall_high), element("span", { class: "soft" }, "; in brackets and as bands, 95 % of what it may be."));
+      const share = (what, middle, low, high) =>
+        middle === null
+          ? [what, " not known"]
+          : [element("b", { class: what }, percent(middle, 1)), ` ${what} (${percent(low, 1)} to ${percent(high, 1)})`];
+      refill(
+        this.numbers,
+        `At ${number(at.value)}: `,
+        share("precision", at.precision, at.low, at.high),
+        ", ",
+        share("recall", at.recall, at.recall_low, at.recall_high),
+        element("span", { class: "soft" }, "; in brackets and as bands, 95 % of what it may be."),
+      );
     } catch (why) {
       complain(why);
     }

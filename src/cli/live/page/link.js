@@ -18,10 +18,12 @@ export async function copyFlags() {
 
 // Of every dial, so that the link means the same when the defaults have changed. The token is not in it.
 export function copyLink() {
-  const dials = state.now.dials.filter((dial) => !dial.open).map((dial) => {
-    const setting = dial.setting.startsWith("top:") ? dial.setting : number(Number(dial.setting));
-    return `${encodeURIComponent(dial.name)}=${encodeURIComponent(setting).replaceAll("%3A", ":")}`;
-  });
+  const dials = state.now.dials
+    .filter((dial) => !dial.open)
+    .map((dial) => {
+      const setting = dial.setting.startsWith("top:") ? dial.setting : number(Number(dial.setting));
+      return `${encodeURIComponent(dial.name)}=${encodeURIComponent(setting).replaceAll("%3A", ":")}`;
+    });
   const address = new URL(location.href);
   address.hash = dials.join("&");
   return copy(String(address), "link", byId("copy-link"));
@@ -51,8 +53,12 @@ function copied(button) {
 function showText(what, text) {
   const dialog = byId("text-dialog");
   const area = element("textarea", { readonly: true, rows: 4, "aria-label": what }, text);
-  refill(dialog, element("h2", {}, `The ${what}, to be copied`), area,
-    element("form", { method: "dialog" }, element("button", { class: "main" }, "Close")));
+  refill(
+    dialog,
+    element("h2", {}, `The ${what}, to be copied`),
+    area,
+    element("form", { method: "dialog" }, element("button", { class: "main" }, "Close")),
+  );
   dialog.showModal();
   area.select();
 }
@@ -68,7 +74,10 @@ export function turnToAddress() {
   for (const part of carried.split("&")) {
     const [name, setting] = part.split("=", 2).map(decoded);
     if (!state.dial(name)) {
-      say("trouble", `The link turns ${name}, and this pipeline has no dial of that name; nothing was turned. It has ${state.now.dials.map((dial) => dial.name).join(", ")}.`);
+      say(
+        "trouble",
+        `The link turns ${name}, and this pipeline has no dial of that name; nothing was turned. It has ${state.now.dials.map((dial) => dial.name).join(", ")}.`,
+      );
       return;
     }
     settings[name] = setting ?? "";

@@ -31,10 +31,18 @@ const KEYS = [
 
 function showKeys() {
   const dialog = byId("text-dialog");
-  refill(dialog, element("h2", {}, "Keys"), element("dl", { class: "keys" }, KEYS.map(([key, what]) => (what
-    ? [element("dt", {}, element("kbd", {}, key)), element("dd", {}, what)]
-    : element("dt", { class: "over" }, key)))),
-    element("form", { method: "dialog" }, element("button", { class: "main" }, "Close")));
+  refill(
+    dialog,
+    element("h2", {}, "Keys"),
+    element(
+      "dl",
+      { class: "keys" },
+      KEYS.map(([key, what]) =>
+        what ? [element("dt", {}, element("kbd", {}, key)), element("dd", {}, what)] : element("dt", { class: "over" }, key),
+      ),
+    ),
+    element("form", { method: "dialog" }, element("button", { class: "main" }, "Close")),
+  );
   dialog.showModal();
 }
 
@@ -78,7 +86,12 @@ function hear(event, data) {
   else if (event === "published") refresh();
   else if (event === "trouble") say("trouble", data.what);
   else if (event === "shards") {
-    const words = [["come", data.come], ["left", data.left]].filter(([, shards]) => shards?.length).map(([what, shards]) => `${shards.length} ${what} (${shards.slice(0, 5).join(", ")}${shards.length > 5 ? ", …" : ""})`);
+    const words = [
+      ["come", data.come],
+      ["left", data.left],
+    ]
+      .filter(([, shards]) => shards?.length)
+      .map(([what, shards]) => `${shards.length} ${what} (${shards.slice(0, 5).join(", ")}${shards.length > 5 ? ", …" : ""})`);
     say("note", `Shards: ${words.join("; ")}.`);
     forgetDrawings();
     refresh();
@@ -87,10 +100,25 @@ function hear(event, data) {
 
 // Without a token: a page that was opened by a link that has none.
 function askForToken() {
-  const input = element("input", { type: "text", name: "token", autocomplete: "off", spellcheck: "false", "aria-label": "Address or token" });
-  const form = element("form", { class: "token" }, element("h2", {}, "This page needs its token"),
-    element("p", {}, "Paste the address that the program printed when it started, or the token in it. A tab at this address that is open already gives it too: open it, then reload this one."),
-    input, element("button", { class: "main" }, "Open"));
+  const input = element("input", {
+    type: "text",
+    name: "token",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-label": "Address or token",
+  });
+  const form = element(
+    "form",
+    { class: "token" },
+    element("h2", {}, "This page needs its token"),
+    element(
+      "p",
+      {},
+      "Paste the address that the program printed when it started, or the token in it. A tab at this address that is open already gives it too: open it, then reload this one.",
+    ),
+    input,
+    element("button", { class: "main" }, "Open"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const given = input.value.trim();

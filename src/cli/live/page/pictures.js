@@ -47,7 +47,12 @@ export function startCut(panel) {
     const turned = Number(underWay(dial.name) ?? NaN);
     const value = number(Number.isNaN(turned) ? dial.value : turned);
     const not = { ">": "≤", ">=": "<", "<": "≥", "<=": ">" }[dial.comparison];
-    refill(about, element("b", {}, dial.name), ` ${dial.comparison} ${value} `, element("span", { class: "soft" }, `(${dial.unit}). ${dial.about}`));
+    refill(
+      about,
+      element("b", {}, dial.name),
+      ` ${dial.comparison} ${value} `,
+      element("span", { class: "soft" }, `(${dial.unit}). ${dial.about}`),
+    );
     setText(held.title, `Held back, nearest first (${not} ${value})`);
     setText(pass.title, `Passes, nearest first (${dial.comparison} ${value})`);
   }
@@ -61,7 +66,12 @@ export function startCut(panel) {
     draw();
     fetchCut();
   });
-  return { show: () => { draw(); fetchCut(); } };
+  return {
+    show: () => {
+      draw();
+      fetchCut();
+    },
+  };
 }
 
 // `side`: "enter" or "leave"; `name`: of its tab.
@@ -70,13 +80,31 @@ export function startChanges(side, name, words) {
     let most = STEP;
     const title = element("p", { class: "about" });
     const tiles = new Tiles({ empty: `Nothing ${name}: with these dials, what is published stays as it is.` });
-    const more = element("button", { class: "more", hidden: true, on: { click: () => { most += 2 * STEP; fetchChanges(); } } }, "Show more");
+    const more = element(
+      "button",
+      {
+        class: "more",
+        hidden: true,
+        on: {
+          click: () => {
+            most += 2 * STEP;
+            fetchChanges();
+          },
+        },
+      },
+      "Show more",
+    );
     panel.append(title, tiles.root, more);
     const fetchChanges = oneAtATime(async () => {
       if (!isShown(name)) return;
       try {
         const { count: all, rows } = await get("/api/changes", { side, most });
-        refill(title, element("b", {}, count(all)), ` ${words}. `, element("span", { class: "soft" }, all > rows.length ? `${count(rows.length)} are shown.` : ""));
+        refill(
+          title,
+          element("b", {}, count(all)),
+          ` ${words}. `,
+          element("span", { class: "soft" }, all > rows.length ? `${count(rows.length)} are shown.` : ""),
+        );
         tiles.update(rows);
         more.hidden = rows.length >= all;
       } catch (why) {
@@ -107,7 +135,15 @@ export function startCompare(panel) {
     event.preventDefault();
     compare();
   });
-  panel.append(element("p", { class: "about soft" }, "Which rows would one setting keep and not the other. Flags are written as aesthetic=5;follows[remove]=top:30%; a dial that is not named is as it stands."), form, out);
+  panel.append(
+    element(
+      "p",
+      { class: "about soft" },
+      "Which rows would one setting keep and not the other. Flags are written as aesthetic=5;follows[remove]=top:30%; a dial that is not named is as it stands.",
+    ),
+    form,
+    out,
+  );
 
   const compare = oneAtATime(async () => {
     if (!isShown("compare")) return;
@@ -124,11 +160,25 @@ export function startCompare(panel) {
     const column = (words, { count: all, rows }) => {
       const tiles = new Tiles({ empty: "No row." });
       tiles.update(rows);
-      return element("section", { class: "cut-side" }, element("h3", {}, `${words}: ${count(all)}${all > rows.length ? `, ${count(rows.length)} shown` : ""}`), tiles.root);
+      return element(
+        "section",
+        { class: "cut-side" },
+        element("h3", {}, `${words}: ${count(all)}${all > rows.length ? `, ${count(rows.length)} shown` : ""}`),
+        tiles.root,
+      );
     };
-    refill(out,
-      element("div", { class: "sums" }, cell("kept by A", ofA.kept), cell("kept by B", ofB.kept), cell(`by both (${percent(both, ofA.kept + onlyB.count)} of all that either keeps)`, both), cell("undecided in either", undecided)),
-      element("div", { class: "cut" }, column("Only A keeps", onlyA), column("Only B keeps", onlyB)));
+    refill(
+      out,
+      element(
+        "div",
+        { class: "sums" },
+        cell("kept by A", ofA.kept),
+        cell("kept by B", ofB.kept),
+        cell(`by both (${percent(both, ofA.kept + onlyB.count)} of all that either keeps)`, both),
+        cell("undecided in either", undecided),
+      ),
+      element("div", { class: "cut" }, column("Only A keeps", onlyA), column("Only B keeps", onlyB)),
+    );
   }
 
   state.on("settled", () => out.firstChild && compare());
@@ -136,17 +186,34 @@ export function startCompare(panel) {
 }
 
 function choice(name, first) {
-  const select = element("select", { "aria-label": `Setting ${name}` },
-    element("option", { value: "published" }, "as published"), element("option", { value: "now" }, "as it stands"), element("option", { value: "flags" }, "these flags:"));
+  const select = element(
+    "select",
+    { "aria-label": `Setting ${name}` },
+    element("option", { value: "published" }, "as published"),
+    element("option", { value: "now" }, "as it stands"),
+    element("option", { value: "flags" }, "these flags:"),
+  );
   select.value = first;
-  const input = element("input", { type: "text", placeholder: "aesthetic=5;sharp=top:50%", hidden: true, spellcheck: "false", "aria-label": `Flags of ${name}` });
+  const input = element("input", {
+    type: "text",
+    placeholder: "aesthetic=5;sharp=top:50%",
+    hidden: true,
+    spellcheck: "false",
+    "aria-label": `Flags of ${name}`,
+  });
   select.addEventListener("change", () => {
     input.hidden = select.value !== "flags";
     // What stands now is where one starts from.
     if (!input.hidden && !input.value) {
-      input.value = state.now.dials.filter((dial) => !dial.open).map((dial) => `${dial.name}=${dial.setting}`).join(";");
+      input.value = state.now.dials
+        .filter((dial) => !dial.open)
+        .map((dial) => `${dial.name}=${dial.setting}`)
+        .join(";");
       input.focus();
     }
   });
-  return { root: element("label", {}, element("b", {}, name), " ", select, input), value: () => ({ published: "", now: "now", flags: input.value })[select.value] };
+  return {
+    root: element("label", {}, element("b", {}, name), " ", select, input),
+    value: () => ({ published: "", now: "now", flags: input.value })[select.value],
+  };
 }

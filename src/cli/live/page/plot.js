@@ -33,13 +33,24 @@ export class Plot {
     this.overlay = shape("g", { class: "curves" });
     this.marks = shape("g", { class: "marks" });
     this.needle = shape("g", { class: "needle" }, shape("line", {}), shape("path", {}), shape("text", { y: 9.5 }));
-    this.bars = shape("g", { class: "bars", transform: `translate(${SIDE} 0)` },
+    this.bars = shape(
+      "g",
+      { class: "bars", transform: `translate(${SIDE} 0)` },
       shape("g", { class: "held", "clip-path": `url(#${heldId})` }, this.paths.held),
       shape("g", { class: "pass", "clip-path": `url(#${passId})` }, this.paths.pass),
-      this.gaps);
-    this.svg = shape("svg", { class: "histogram", height: high, "aria-hidden": "true", focusable: "false" },
+      this.gaps,
+    );
+    this.svg = shape(
+      "svg",
+      { class: "histogram", height: high, "aria-hidden": "true", focusable: "false" },
       shape("defs", {}, shape("clipPath", { id: passId }, this.passClip), shape("clipPath", { id: heldId }, this.heldClip)),
-      this.bars, this.overlay, this.base, this.axis, this.marks, this.needle);
+      this.bars,
+      this.overlay,
+      this.base,
+      this.axis,
+      this.marks,
+      this.needle,
+    );
   }
 
   get baseY() {
@@ -125,10 +136,12 @@ export class Plot {
     this.drawn = bars(this.histogram.buckets, this.view, this.field);
     const { heightOf, isCut } = heights(this.drawn, this.baseY - TOP, logarithmic);
     const pale = outline(spikes(this.drawn), (bar) => bar.most, heightOf, this.baseY, this.field);
-    this.gaps.replaceChildren(...this.drawn.filter(isCut).map((bar) => {
-      const middle = Math.min(Math.max((bar.left + bar.right) / 2, 0), this.field);
-      return shape("path", { d: `M${middle - 5} ${TOP + 9}l10 -4` }, shape("title", {}, "higher than the drawing"));
-    }));
+    this.gaps.replaceChildren(
+      ...this.drawn.filter(isCut).map((bar) => {
+        const middle = Math.min(Math.max((bar.left + bar.right) / 2, 0), this.field);
+        return shape("path", { d: `M${middle - 5} ${TOP + 9}l10 -4` }, shape("title", {}, "higher than the drawing"));
+      }),
+    );
     const full = outline(this.drawn, (bar) => bar.mean, heightOf, this.baseY, this.field);
     for (const [paleOf, fullOf] of Object.values(this.paths)) {
       paleOf.setAttribute("d", pale);
@@ -159,7 +172,10 @@ export class Plot {
     const bucket = this.bucketOf(value);
     const cutBucket = comparison === ">=" ? Math.floor(bucket + 1e-6) : comparison === "<=" ? Math.floor(bucket + 1e-6) + 1 : bucket;
     const cut = Math.min(Math.max(((cutBucket - this.view[0]) / (this.view[1] - this.view[0])) * this.field, 0), this.field);
-    const [left, right] = [{ x: 0, width: cut }, { x: cut, width: this.field - cut }];
+    const [left, right] = [
+      { x: 0, width: cut },
+      { x: cut, width: this.field - cut },
+    ];
     const abovePasses = comparison.startsWith(">");
     setAttributes(this.passClip, abovePasses ? right : left);
     setAttributes(this.heldClip, abovePasses ? left : right);
@@ -189,8 +205,14 @@ export class Plot {
     const mark = (value, name, path) => {
       const x = value === null || value === undefined ? NaN : this.xOf(value);
       if (!(x >= SIDE - 1 && x <= this.width - SIDE + 1)) return [];
-      return [shape("g", { class: name, transform: `translate(${x.toFixed(1)} ${this.baseY + 1})` },
-        shape("title", {}, `${name}: ${number(value)}`), shape("path", { d: path }))];
+      return [
+        shape(
+          "g",
+          { class: name, transform: `translate(${x.toFixed(1)} ${this.baseY + 1})` },
+          shape("title", {}, `${name}: ${number(value)}`),
+          shape("path", { d: path }),
+        ),
+      ];
     };
     // Where both are at one place, published stands for both.
     const isApart = published === null || published === undefined || Math.abs(this.xOf(standard) - this.xOf(published)) > 5;

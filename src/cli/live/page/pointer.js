@@ -15,8 +15,14 @@ export class Pointer {
     this.down = new Map();
     const canvas = strip.canvas;
     const listeners = {
-      pointerdown: this.press, pointermove: this.move, pointerup: this.release, pointercancel: this.cancel,
-      pointerleave: () => strip.read(null), mousedown: (event) => event.preventDefault(), dblclick: this.back, contextmenu: (event) => this.drag && event.preventDefault(),
+      pointerdown: this.press,
+      pointermove: this.move,
+      pointerup: this.release,
+      pointercancel: this.cancel,
+      pointerleave: () => strip.read(null),
+      mousedown: (event) => event.preventDefault(),
+      dblclick: this.back,
+      contextmenu: (event) => this.drag && event.preventDefault(),
     };
     // A mouse that goes down would take the focus from the needle, and with it the keys.
     for (const [event, listener] of Object.entries(listeners)) canvas.addEventListener(event, listener.bind(this));
@@ -43,7 +49,16 @@ export class Pointer {
     const grabbed = Math.abs(x - needle) <= GRIP;
     // A finger beside the needle may be about to scroll the page: only a tap, or the needle itself, turns the dial.
     const mayDrag = grabbed || event.pointerType !== "touch";
-    this.drag = { id: event.pointerId, from: x, offset: grabbed ? needle - x : 0, grabbed, mayDrag, moved: false, before: strip.dial.setting, gesture: newGesture("drag") };
+    this.drag = {
+      id: event.pointerId,
+      from: x,
+      offset: grabbed ? needle - x : 0,
+      grabbed,
+      mayDrag,
+      moved: false,
+      before: strip.dial.setting,
+      gesture: newGesture("drag"),
+    };
     if (mayDrag) strip.canvas.setPointerCapture(event.pointerId);
   }
 

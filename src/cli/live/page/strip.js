@@ -26,22 +26,43 @@ export class Strip {
     this.reach = element("span");
     this.held = element("span", { class: "strip-held" }, element("span"), element("span", { class: "wide" }));
     this.error = element("p", { class: "strip-error", role: "alert", hidden: true });
-    this.reset = element("button", { class: "quiet reset", hidden: true, title: "back to the default", "aria-label": `${dial.name}: back to the default`, on: { click: () => this.set(setting(this.dial.default)) } }, "↺");
+    this.reset = element(
+      "button",
+      {
+        class: "quiet reset",
+        hidden: true,
+        title: "back to the default",
+        "aria-label": `${dial.name}: back to the default`,
+        on: { click: () => this.set(setting(this.dial.default)) },
+      },
+      "↺",
+    );
     this.handle = element("div", {
-      class: "handle", role: "slider", tabindex: dial.open ? null : 0, "aria-label": `${dial.name}, ${dial.about}`,
-      "aria-valuemin": dial.low, "aria-valuemax": dial.high, on: { keydown: (event) => this.key(event) },
+      class: "handle",
+      role: "slider",
+      tabindex: dial.open ? null : 0,
+      "aria-label": `${dial.name}, ${dial.about}`,
+      "aria-valuemin": dial.low,
+      "aria-valuemax": dial.high,
+      on: { keydown: (event) => this.key(event) },
     });
     this.readout = element("div", { class: "readout", hidden: true });
     this.canvas = element("div", { class: "plot" }, this.plot.svg, this.handle, this.readout);
     const name = dial.group === null ? dial.name : dial.group;
-    this.root = element("section", { class: dial.open ? "strip open" : "strip", "aria-label": dial.name, on: { focusin: () => state.focusOn(dial.name) } },
-      element("div", { class: "strip-head" },
+    this.root = element(
+      "section",
+      { class: dial.open ? "strip open" : "strip", "aria-label": dial.name, on: { focusin: () => state.focusOn(dial.name) } },
+      element(
+        "div",
+        { class: "strip-head" },
         element("h3", { class: "strip-name", title: `${dial.name}: ${dial.about} (${dial.unit})` }, name),
         element("span", { class: "strip-value" }, this.sign, this.value, this.reset),
         element("span", { class: "strip-passes" }, this.share, "% = ", this.rows, this.reach, element("span", { class: "wide" }, " pass")),
-        this.held),
+        this.held,
+      ),
       dial.open ? element("p", { class: "why-open" }, "Open: its score is absent, so it holds nothing back.") : this.canvas,
-      this.error);
+      this.error,
+    );
     if (dial.open) {
       this.update(dial);
       return;
@@ -53,8 +74,13 @@ export class Strip {
 
   field(what, label) {
     const input = element("input", {
-      type: "text", inputmode: what === "value" ? "text" : "decimal", class: `field ${what}`, spellcheck: "false", autocomplete: "off",
-      disabled: this.dial.open, "aria-label": `${this.dial.name}: ${label}`,
+      type: "text",
+      inputmode: what === "value" ? "text" : "decimal",
+      class: `field ${what}`,
+      spellcheck: "false",
+      autocomplete: "off",
+      disabled: this.dial.open,
+      "aria-label": `${this.dial.name}: ${label}`,
     });
     input.addEventListener("focus", () => input.select());
     input.addEventListener("blur", () => this.commit(what, input));
@@ -79,7 +105,10 @@ export class Strip {
       const share = written.replace(/^top:/, "");
       const isShare = what === "share" || (what === "value" && input.value.includes("%"));
       const wrong = isShare ? !(Number(share) > 0 && Number(share) <= 100) : !/^\d+$/.test(share) || Number(share) < 1;
-      if (wrong) return this.complain(`${name}=${input.value}: ${isShare ? "a share is above 0 and at most 100 %" : "a number of rows is whole and at least 1"}.`);
+      if (wrong)
+        return this.complain(
+          `${name}=${input.value}: ${isShare ? "a share is above 0 and at most 100 %" : "a number of rows is whole and at least 1"}.`,
+        );
       return this.set(`top:${share}${isShare ? "%" : ""}`);
     }
     const value = Number(written);
@@ -126,8 +155,14 @@ export class Strip {
     const times = event.shiftKey ? 10 : 1;
     const now = this.shownValue;
     const to = {
-      ArrowRight: now + times * bucket, ArrowUp: now + times * bucket, ArrowLeft: now - times * bucket, ArrowDown: now - times * bucket,
-      PageUp: now + 0.05 * (high - low), PageDown: now - 0.05 * (high - low), Home: low, End: high,
+      ArrowRight: now + times * bucket,
+      ArrowUp: now + times * bucket,
+      ArrowLeft: now - times * bucket,
+      ArrowDown: now - times * bucket,
+      PageUp: now + 0.05 * (high - low),
+      PageDown: now - 0.05 * (high - low),
+      Home: low,
+      End: high,
     }[event.key];
     if (to !== undefined) {
       event.preventDefault();

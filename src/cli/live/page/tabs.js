@@ -10,10 +10,19 @@ let active = null;
 export function addTab(name, start) {
   const id = name.replaceAll(" ", "-");
   const count = element("span", { class: "tab-count" });
-  const tab = element("button", {
-    role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, "aria-selected": "false", tabindex: -1,
-    on: { click: () => showTab(name), keydown: (event) => moveFrom(name, event) },
-  }, name, count);
+  const tab = element(
+    "button",
+    {
+      role: "tab",
+      id: `tab-${id}`,
+      "aria-controls": `panel-${id}`,
+      "aria-selected": "false",
+      tabindex: -1,
+      on: { click: () => showTab(name), keydown: (event) => moveFrom(name, event) },
+    },
+    name,
+    count,
+  );
   const panel = element("div", { role: "tabpanel", id: `panel-${id}`, class: "panel", "aria-labelledby": `tab-${id}`, hidden: true });
   byId("tabs").append(tab);
   byId("panels").append(panel);

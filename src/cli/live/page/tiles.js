@@ -50,19 +50,28 @@ export class Tiles {
     const key = outside("", { class: "tile-key" });
     const why = element("span", { class: "tile-why" });
     const said = element("span", { class: "tile-words" });
-    const root = element("button", { class: row.of === "edits" ? "tile wide" : "tile" }, stage,
-      element("span", { class: "tile-line" }, score, dot, key), why, said);
+    const root = element(
+      "button",
+      { class: row.of === "edits" ? "tile wide" : "tile" },
+      stage,
+      element("span", { class: "tile-line" }, score, dot, key),
+      why,
+      said,
+    );
     const tile = { root, stage, score, dot, key, why, wish, ids: [] };
     root.addEventListener("click", () => openRow(row.id, tile.ids));
-    drawingOf(row.id, wish.signal).then((drawing) => {
-      stage.classList.remove("waits");
-      refill(stage, panels(drawing, row.key));
-      if (row.of !== "pictures") refill(said, words(drawing).slice(0, 2));
-    }, (refusal) => {
-      if (refusal.name === "AbortError") return;
-      stage.classList.remove("waits");
-      refill(stage, element("div", { class: "nothing" }, `cannot be shown: ${refusal.message}`));
-    });
+    drawingOf(row.id, wish.signal).then(
+      (drawing) => {
+        stage.classList.remove("waits");
+        refill(stage, panels(drawing, row.key));
+        if (row.of !== "pictures") refill(said, words(drawing).slice(0, 2));
+      },
+      (refusal) => {
+        if (refusal.name === "AbortError") return;
+        stage.classList.remove("waits");
+        refill(stage, element("div", { class: "nothing" }, `cannot be shown: ${refusal.message}`));
+      },
+    );
     return tile;
   }
 
@@ -79,6 +88,9 @@ export class Tiles {
     tile.why.hidden = !isOther;
     setText(tile.why, isOther ? verdictShort(row.verdict) : "");
     tile.root.title = `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`;
-    tile.root.setAttribute("aria-label", `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ` : ""}${number(row.score)}, ${verdictWords(row.verdict, state.now.dials)}`);
+    tile.root.setAttribute(
+      "aria-label",
+      `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ` : ""}${number(row.score)}, ${verdictWords(row.verdict, state.now.dials)}`,
+    );
   }
 }
