@@ -44,7 +44,7 @@ function fromOtherTab() {
     const hear = ({ data }) => data?.token && done(data.token);
     channel.addEventListener("message", hear);
     channel.postMessage({ wanted: true });
-    setTimeout(() => done(null), 300);
+    setTimeout(() => done(null), 1500);
   });
 }
 

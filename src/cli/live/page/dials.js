@@ -15,6 +15,15 @@ export function stripOf(name) {
   return strips.get(name) ?? null;
 }
 
+// The needle of the dial in focus, or of the one so many places after it, takes the keys.
+export function focusNeedle(after = 0) {
+  const turnable = [...strips.values()].filter((strip) => !strip.dial.open);
+  const place = turnable.findIndex((strip) => strip.dial.name === state.focus);
+  const strip = turnable[Math.min(Math.max(place + after, 0), turnable.length - 1)];
+  strip?.handle.focus({ preventScroll: true });
+  strip?.root.scrollIntoView({ block: "nearest" });
+}
+
 export function startDials() {
   const button = (label, isLog) =>
     element("button", { "aria-pressed": String(logarithmic === isLog), on: { click: () => setHeights(isLog) } }, label);
@@ -40,7 +49,9 @@ export function startDials() {
     if (now.dials.map((dial) => dial.name).join("\n") !== names) build(now.dials);
     for (const dial of now.dials) {
       const strip = strips.get(dial.name);
-      strip.update(dial);
+      // Of many dials, those that nobody sees are drawn when they are scrolled to.
+      if (strip.isSeen === false) strip.dial = dial;
+      else strip.update(dial);
       const known = before?.dials.find((earlier) => earlier.name === dial.name);
       if (!known || known.reach !== dial.reach || known.not_numbers !== dial.not_numbers) want(strip);
     }
@@ -114,7 +125,9 @@ const seen = new IntersectionObserver(
       const strip = [...strips.values()].find(({ root }) => root === target);
       if (!strip) continue;
       strip.isSeen = isIntersecting;
-      if (isIntersecting && strip.version !== state.now.version) want(strip);
+      if (!isIntersecting) continue;
+      strip.update(state.dial(strip.dial.name));
+      if (strip.version !== state.now.version) want(strip);
     }
     fetchWanted();
   },
@@ -127,7 +140,7 @@ function want(strip) {
 
 const fetchWanted = oneAtATime(async () => {
   for (;;) {
-    const known = [...wanted].filter((name) => strips.get(name)?.isSeen);
+    const known = [...wanted].filter((name) => strips.get(name)?.isSeen !== false);
     const name = known.includes(state.focus) ? state.focus : known[0];
     if (!name) return;
     wanted.delete(name);

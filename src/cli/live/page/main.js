@@ -2,7 +2,7 @@
 
 import { findToken, get, keepToken, listen } from "./api.js";
 import { say } from "./banner.js";
-import { startDials } from "./dials.js";
+import { focusNeedle, startDials } from "./dials.js";
 import { byId, element, refill } from "./dom.js";
 import { forgetDrawings } from "./drawing.js";
 import { startFunnel, startLanes } from "./funnel.js";
@@ -11,7 +11,7 @@ import { startLabels } from "./labels.js";
 import { turnToAddress } from "./link.js";
 import { countChanges, startChanges, startCompare, startCut } from "./pictures.js";
 import { state } from "./state.js";
-import { addTab, showTab } from "./tabs.js";
+import { addTab, focusTab, showTab } from "./tabs.js";
 import { refresh, step } from "./turns.js";
 
 const KEYS = [
@@ -24,6 +24,8 @@ const KEYS = [
   ["Esc", "while dragging: back to where it stood"],
   ["Everywhere", ""],
   ["Ctrl-Z, Ctrl-Shift-Z", "undo, redo"],
+  ["D, J, K", "to the needle in focus, the next, the one before"],
+  ["P", "to the tabs beside the dials"],
   ["G B S U", "in labels: good, bad, skip, back"],
   ["← →", "in the dialog of a row: through the list; with Shift through the shard"],
   ["?", "this list"],
@@ -75,8 +77,13 @@ function globalKeys(event) {
   } else if (event.ctrlKey && event.key.toLowerCase() === "y") {
     event.preventDefault();
     step("/api/redo");
-  } else if (event.key === "?") {
-    showKeys();
+  } else if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest?.("dialog")) {
+    const work = { "?": showKeys, d: () => focusNeedle(), j: () => focusNeedle(1), k: () => focusNeedle(-1), p: () => focusTab() }[
+      event.key
+    ];
+    if (!work) return;
+    event.preventDefault();
+    work();
   }
 }
 

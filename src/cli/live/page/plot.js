@@ -28,6 +28,7 @@ export class Plot {
     this.heldClip = clip();
     this.paths = { pass: [shape("path", { class: "pale" }), shape("path")], held: [shape("path", { class: "pale" }), shape("path")] };
     this.gaps = shape("g", { class: "gaps" });
+    this.none = shape("text", { class: "none", y: this.baseY - 12, "text-anchor": "middle" });
     this.axis = shape("g", { class: "axis" });
     this.base = shape("line", { class: "base" });
     this.overlay = shape("g", { class: "curves" });
@@ -45,6 +46,7 @@ export class Plot {
       { class: "histogram", height: high, "aria-hidden": "true", focusable: "false" },
       shape("defs", {}, shape("clipPath", { id: passId }, this.passClip), shape("clipPath", { id: heldId }, this.heldClip)),
       this.bars,
+      this.none,
       this.overlay,
       this.base,
       this.axis,
@@ -71,7 +73,12 @@ export class Plot {
   // What reaches the gate, as `/api/histogram` gives it. `at`: where the dial stands.
   take(histogram, at) {
     this.histogram = histogram;
-    if (!this.view || this.isFitted) this.fit(at);
+    const used = [histogram.buckets.findIndex((rows) => rows > 0), histogram.buckets.findLastIndex((rows) => rows > 0)].join(" ");
+    const bucket = this.bucketOf(at);
+    // A drawing that is moved after each turn could not be read: only where it has to be.
+    const fits = this.view && used === this.used && bucket >= this.view[0] && bucket <= this.view[1];
+    this.used = used;
+    if (!this.view || (this.isFitted && !fits)) this.fit(at);
   }
 
   fit(at) {
@@ -134,6 +141,8 @@ export class Plot {
     this.logarithmic = logarithmic;
     if (!this.histogram || this.width === 0) return;
     this.drawn = bars(this.histogram.buckets, this.view, this.field);
+    this.none.setAttribute("x", this.width / 2);
+    setText(this.none, this.used === "-1 -1" ? "no scores come here" : "");
     const { heightOf, isCut } = heights(this.drawn, this.baseY - TOP, logarithmic);
     const pale = outline(spikes(this.drawn), (bar) => bar.most, heightOf, this.baseY, this.field);
     this.gaps.replaceChildren(

@@ -2,6 +2,7 @@
 // newest version wins.
 
 const SETTLED_AFTER = 200;
+const MOST_UNSETTLED = 1000;
 
 class State {
   constructor() {
@@ -9,9 +10,10 @@ class State {
     this.focus = null;
     this.listeners = new Map();
     this.timer = null;
+    this.unsettledAt = null;
   }
 
-  // "counts": each new version. "settled": once, when nothing has come for 200 ms. "focus": another dial. "progress", "view".
+  // "counts": each new version. "settled": once, when nothing has come for 200 ms; each second while an apply runs. "focus": another dial. "progress", "view".
   on(event, listener) {
     const known = this.listeners.get(event) ?? [];
     known.push(listener);
@@ -28,8 +30,19 @@ class State {
     const before = this.now;
     this.now = { ...before, ...counts };
     this.tell("counts", this.now, before);
+    this.settle(before ? SETTLED_AFTER : 0);
+  }
+
+  settle(after) {
+    const now = performance.now();
+    this.unsettledAt ??= now;
+    // While an apply runs, counts never cease to come.
+    if (this.now.applying) after = Math.min(after, this.unsettledAt + MOST_UNSETTLED - now);
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.tell("settled", this.now), before ? SETTLED_AFTER : 0);
+    this.timer = setTimeout(() => {
+      this.unsettledAt = null;
+      this.tell("settled", this.now);
+    }, after);
   }
 
   progress(progress) {

@@ -1,7 +1,6 @@
 // The tabs at the side. A view is made when it is first shown, and works only while it is seen.
 
-import { byId, element } from "./dom.js";
-import { setText } from "./dom.js";
+import { byId, element, setText } from "./dom.js";
 
 const views = new Map();
 let active = null;
@@ -52,6 +51,10 @@ export function showTab(name) {
 
 export function isShown(name) {
   return active === name;
+}
+
+export function focusTab() {
+  views.get(active).tab.focus();
 }
 
 // A number beside the name of a tab.

@@ -1,7 +1,7 @@
 // Pictures in rows: a tile a row, kept while the row is shown, so that a moved threshold fetches only what is new.
 
 import { drawingOf, panels, words } from "./drawing.js";
-import { element, outside, refill, setText } from "./dom.js";
+import { clean, element, outside, refill, setText } from "./dom.js";
 import { number, numberBeside, verdictShort, verdictWords } from "./format.js";
 import { openRow } from "./row.js";
 import { state } from "./state.js";
@@ -80,17 +80,20 @@ export class Tiles {
     tile.ids = ids;
     const { verdict } = row.verdict;
     tile.root.dataset.verdict = verdict;
-    setText(tile.score, dial ? numberBeside(row.score, dial.value) : row.score === null ? "" : number(row.score));
+    setText(tile.score, dial ? numberBeside(row.score, dial.value) : "");
     tile.dot.hidden = !row.published;
     setText(tile.key, row.key);
     // That this dial holds it back is what the side says already.
     const isOther = verdict !== "kept" && !(verdict === "gated" && row.verdict.dial === dial?.name);
     tile.why.hidden = !isOther;
-    setText(tile.why, isOther ? verdictShort(row.verdict) : "");
-    tile.root.title = `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`;
+    const score = !dial && verdict === "gated" ? `: ${number(row.verdict.score)}` : "";
+    setText(tile.why, isOther ? verdictShort(row.verdict) + score : "");
+    tile.root.title = clean(
+      `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`,
+    );
     tile.root.setAttribute(
       "aria-label",
-      `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ` : ""}${number(row.score)}, ${verdictWords(row.verdict, state.now.dials)}`,
+      `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ${number(row.score)}, ` : ""}${verdictWords(row.verdict, state.now.dials)}`,
     );
   }
 }
