@@ -1,5 +1,6 @@
 //! `run`: from shards to the published set. It also opens everything that `plan` needs too.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::publishing::{Then, publish_settled};
 use super::store::Store;
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, refusals, removed, signals};
 use crate::dial;
-use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Verdicts, Wired};
+use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Tick, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
@@ -31,6 +32,8 @@ pub(super) struct Opened {
     pub(super) sources: Vec<ShardSource>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
+    /// Where shards may leave: the rows of each, by number.
+    pub(super) rows_in: Option<HashMap<u32, Vec<Fed>>>,
     /// The stages that are there to demonstrate, and whether pictures that are not a demo's came.
     demonstration: Vec<Demonstration>,
     is_foreign: bool,
@@ -147,6 +150,7 @@ pub(super) fn open(
         pipeline,
         sources,
         shards,
+        rows_in: None,
         demonstration,
         is_foreign,
         remarks,
@@ -199,7 +203,8 @@ impl Opened {
     ) -> Result<(), Failure> {
         let (sender, receiver) = crossbeam::channel::bounded::<Result<(String, Arc<Shard>), Failure>>(2);
         let next = AtomicUsize::new(0);
-        let (sources, catalogue) = (&self.sources, &self.catalogue);
+        let (sources, catalogue) = (self.sources.clone(), self.catalogue.clone());
+        let (sources, catalogue) = (&sources, &catalogue);
         std::thread::scope(|threads| {
             let mut started = 0;
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(4) {
@@ -232,17 +237,25 @@ impl Opened {
                     }
                 };
                 let (name, shard) = loaded?;
-                self.remarks.see(&shard, &self.catalogue.sidecar_fields());
-                if !self.is_foreign && is_foreign(&shard) {
-                    self.is_foreign = true;
-                    warn_of(&self.demonstration);
-                }
-                let rows = rows_of(&shard);
-                self.engine.insert(shard.seq, rows, tick).map_err(stopped)?;
-                self.shards.push((name, shard.seq));
+                self.take_in(&name, &shard, tick)?;
             }
         })?;
         self.shards.sort();
+        Ok(())
+    }
+
+    /// Hands in the rows of a shard.
+    pub(super) fn take_in(&mut self, name: &str, shard: &Arc<Shard>, tick: Tick<'_>) -> Result<(), Failure> {
+        self.remarks.see(shard, &self.catalogue.sidecar_fields());
+        if !self.is_foreign && is_foreign(shard) {
+            self.is_foreign = true;
+            warn_of(&self.demonstration);
+        }
+        if let Some(rows) = &mut self.rows_in {
+            rows.insert(shard.seq, rows_of(shard).collect());
+        }
+        self.engine.insert(shard.seq, rows_of(shard), tick).map_err(stopped)?;
+        self.shards.push((name.to_owned(), shard.seq));
         Ok(())
     }
 

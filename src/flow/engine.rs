@@ -18,7 +18,7 @@ use super::unasked::UnaskedQuestions;
 use super::worker::{self, Command, Event};
 use super::{DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, Setting, Verdicts, Wired};
 use crate::lane::Question;
-use crate::row::{Image, Of, RowId};
+use crate::row::{ContentHash, Image, Of, RowId};
 
 /// Wires a worker's dataflow.
 type Wire = dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync;
@@ -269,6 +269,11 @@ impl Engine {
     /// ```
     pub fn unasked_by_stage(&self) -> BTreeMap<&'static str, usize> {
         self.unasked.by_stage()
+    }
+
+    /// Whether a stage would be asked about this.
+    pub(crate) fn is_unasked(&self, stage: &str, content: &ContentHash) -> bool {
+        self.unasked.has(stage, content)
     }
 
     /// The pictures that such questions are about: about themselves, their regions or their edits.

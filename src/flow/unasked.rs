@@ -42,6 +42,10 @@ impl UnaskedQuestions {
         stages.map(|(stage, contents)| (*stage, contents.len())).collect()
     }
 
+    pub(super) fn has(&self, stage: &str, content: &ContentHash) -> bool {
+        self.by_stage.get(stage).is_some_and(|contents| contents.contains_key(content))
+    }
+
     pub(super) fn pictures(&self) -> BTreeSet<RowId> {
         self.iter().map(|(_, question)| question.id).collect()
     }

@@ -614,6 +614,13 @@ impl Verdicts {
         })
     }
 
+    /// Every row that is expected, in the order of the shards' numbers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = RowId> {
+        self.shards.iter().flat_map(|(shard, rows)| {
+            (0..rows.len()).map(move |member| RowId { shard: *shard, member: member as u32 })
+        })
+    }
+
     /// The rows that are kept.
     ///
     /// ```

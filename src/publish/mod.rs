@@ -66,6 +66,7 @@ pub use manifest::{
     Manifest, Note, Part, PartKind, PicturesFolder, PublishedDial, PublishedPieces, PublishedStage,
     read_manifest,
 };
+pub(crate) use parquet::stream::{StreamColumn, arrow_stream};
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub(crate) use published::published_rows;

@@ -5,6 +5,7 @@
 //! (the test `bytes_are_those_of_this_format` detects it).
 
 mod nested;
+pub(crate) mod stream;
 pub(crate) mod table;
 
 use std::borrow::Cow;

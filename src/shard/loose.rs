@@ -69,7 +69,7 @@ impl FileMember {
 
 impl LooseFiles {
     /// Where the file of a member lies; none where it has none.
-    pub(super) fn file_of(&self, member: &FileMember) -> Option<PathBuf> {
+    pub(crate) fn file_of(&self, member: &FileMember) -> Option<PathBuf> {
         match &member.bytes {
             FileBytes::InFolder => Some(self.folder.join(OsStr::from_bytes(&member.path))),
             FileBytes::File(path) => Some(path.clone()),

@@ -33,7 +33,8 @@ fn nothing_is_asked_before_it_is_applied_and_what_is_asked_is_what_a_run_asks() 
     let of_run: BTreeSet<String> = asks(&other.path("asks.log")).into_iter().collect();
     // Samples are numbered as their shards come: what is asked of sidecars has other names in another store.
     let plain = |line: &&String| !line.starts_with("words ");
-    let of_both = [once.clone(), of_run.iter().collect()].map(|lines| lines.into_iter().filter(plain).collect::<BTreeSet<_>>());
+    let of_both = [once.clone(), of_run.iter().collect()]
+        .map(|lines| lines.into_iter().filter(plain).collect::<BTreeSet<_>>());
     assert_eq!(of_both[0], of_both[1]);
     assert_eq!(once.len(), of_run.len());
     let after = session.get("/api/state");

@@ -13,8 +13,8 @@ use super::session::{Session, seconds_since};
 use super::view;
 use crate::cli::Failure;
 use crate::cli::progress::HeldUp;
-use crate::lane::StageStatus;
-use crate::row::RowId;
+use crate::lane::{Question, StageStatus};
+use crate::row::{ContentHash, RowId};
 
 /// After a turn, questions rest for so long.
 const REST: Duration = Duration::from_millis(300);
@@ -49,6 +49,7 @@ impl Session<'_> {
         let stages = self.lanes().status();
         self.lanes().ask_now(true);
         let now = Instant::now();
+        self.answered_since.clear();
         self.apply = Some(Apply {
             begin: now,
             before: stages.into_iter().map(|stage| (stage.name, stage)).collect(),
@@ -186,8 +187,24 @@ impl Session<'_> {
             self.opened.engine.listen::<()>(&crossbeam::channel::never(), Duration::from_millis(1));
         }
         self.settle()?;
+        self.see_what_was_answered();
         self.tell();
         Ok(())
+    }
+
+    /// Finds the questions that are still held back though they were answered meanwhile.
+    pub(super) fn see_what_was_answered(&mut self) {
+        let mut questions: BTreeMap<&'static str, Vec<Question>> = BTreeMap::new();
+        for (stage, question) in self.opened.engine.unasked() {
+            questions.entry(stage).or_default().push(question.clone());
+        }
+        self.answered_since.clear();
+        for (stage, asked) in questions {
+            let all: BTreeSet<ContentHash> = asked.iter().map(|question| question.content).collect();
+            let open = self.lanes().without_the_known(stage, asked);
+            let open: BTreeSet<ContentHash> = open.into_iter().map(|question| question.content).collect();
+            self.answered_since.extend(all.difference(&open).map(|content| (stage, *content)));
+        }
     }
 
     /// Which stage holds the others up, of late.

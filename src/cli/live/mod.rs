@@ -4,8 +4,12 @@
 //! One thread owns the [session](session::Session) and does one thing after the other. The threads that serve requests ask it by a desk.
 
 mod apply;
+mod arrow;
+mod clock;
+mod compare;
 mod drawing;
 mod history;
+mod metrics;
 mod noted;
 mod page;
 mod publish;
@@ -14,11 +18,12 @@ mod session;
 mod site;
 mod turn;
 mod view;
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use serde_json::Value;
@@ -28,6 +33,7 @@ use super::{App, Failure, RunOptions};
 use crate::web::{self, Hub, Token};
 use session::{Desk, Session};
 use site::LiveSite;
+use watch::Watch;
 
 /// Where a session is served.
 #[derive(Args, Clone, Debug)]
@@ -43,6 +49,16 @@ pub struct LiveOptions {
     /// it, each session has a new one, which stands in the URL that it prints
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Watch the files that --shards and --pictures name: shards that appear, change or vanish come and leave. A shard that is being written
+    /// is left until its files rest and, of a tar, its end is there
+    #[arg(long)]
+    pub watch: bool,
+    /// Apply and publish by itself so often, if something changed: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = clock::time)]
+    pub publish_every: Option<Duration>,
+    /// Serve no /metrics
+    #[arg(long)]
+    pub no_metrics: bool,
     /// A name that the server goes by, where a proxy or a tunnel stands before it, with its port if that is not the usual one; may be given
     /// several times
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -61,13 +77,20 @@ pub(super) fn live<P: App>(
         let hub = Arc::new(Hub::new(&["published", "shards", "trouble"]));
         // A port that is taken is told before the shards are read.
         let (desk, jobs) = Desk::new();
-        let site = Arc::new(LiveSite::new(desk, options.cores()));
+        let site = Arc::new(LiveSite::new(desk.clone(), options.cores(), !live.no_metrics));
         let server = serve(live, site, hub.clone())?;
-        let session = Session::open(options, pipeline, Arc::new(Told(hub)))?;
+        let (session, looks) = Session::open(options, pipeline, live, Arc::new(Told(hub)))?;
         session.say(begin.elapsed());
+        let catalogue = session.opened.catalogue.clone();
+        let source = || options.source.clone();
+        let watch = live.watch.then(|| Watch::start(source(), catalogue, looks, desk));
+        let watch = watch.transpose()?;
         ready(&server.url());
         let ended = session.serve(&jobs);
+        // Nobody is answered any more, so that who waits for an answer is told.
+        drop(jobs);
         server.stop();
+        drop(watch);
         ended
     })
 }
@@ -85,7 +108,10 @@ fn serve(live: &LiveOptions, site: Arc<LiveSite>, hub: Arc<Hub>) -> Result<web::
         names: live.host_name.clone(),
         ..web::Options::new(token.map_err(failed)?)
     };
-    web::serve(options, site, hub).map_err(failed)
+    web::serve(options, site, hub).map_err(|error| match error {
+        web::WebError::Listen { .. } => Failure::Failed(format!("{error} (--port 0 takes a free one)")),
+        error => failed(error),
+    })
 }
 
 /// Those who listen to the session's events.

@@ -1,14 +1,17 @@
 //! The session: an opened run that stays. One thread owns it; who serves requests asks that thread by a [`Desk`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::apply::Apply;
+use super::clock::Clock;
 use super::history::History;
 use super::noted::Noted;
-use super::{Events, view};
+use super::watch::{self, Looks};
+use super::{Events, LiveOptions, view};
 use crate::cli::plan::{self, Published};
 use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped};
 use crate::cli::{Failure, RunOptions, removed, signals};
@@ -16,6 +19,7 @@ use crate::flow::{Progress, Setting, Verdicts};
 use crate::lane::{Lanes, Mode};
 use crate::limits;
 use crate::publish;
+use crate::row::ContentHash;
 
 /// What is done on the session's thread.
 type Job = Box<dyn for<'s, 'a> FnOnce(&'s mut Session<'a>) + Send>;
@@ -35,6 +39,8 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) history: History,
     /// Rises with every change of the dataflow.
     pub(super) version: u64,
+    /// Questions that were held back when they were answered: for another row, or while the asking was stopped.
+    pub(super) answered_since: Vec<(&'static str, ContentHash)>,
     /// Rises when questions were answered.
     pub(super) answers: u64,
     /// What is published.
@@ -45,6 +51,12 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) gathers: bool,
     pub(super) noted: Noted,
     pub(super) events: Arc<dyn Events>,
+    /// Shards that are there, and are not in: they are being written.
+    pub(super) waiting_shards: Vec<String>,
+    /// Something changed since the last publishing by the clock.
+    pub(super) changed: bool,
+    /// When it publishes by itself.
+    pub(super) clock: Option<Clock>,
     pub(super) ended: Option<Result<(), Failure>>,
 }
 
@@ -83,12 +95,15 @@ impl<'a> Session<'a> {
     pub(super) fn open(
         options: &'a RunOptions,
         pipeline: &'a Unopened<'a>,
+        live: &LiveOptions,
         events: Arc<dyn Events>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Looks), Failure> {
         let settings = settings_wanted(pipeline.dials, options)?;
         check_places(options)?;
         let mut opened = open(options, pipeline, Mode::Live, &settings, None)?;
         let mut tick = while_nothing_is_asked();
+        let looks = if live.watch { watch::looks(&opened.sources) } else { Looks::default() };
+        opened.rows_in = live.watch.then(HashMap::new);
         opened.insert_all(&mut tick)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
         let noted = Noted::default();
@@ -99,6 +114,7 @@ impl<'a> Session<'a> {
             history: History::new(settings.clone()),
             settings,
             version: 0,
+            answered_since: Vec::new(),
             answers: 0,
             before: Published::default(),
             published_at: None,
@@ -106,10 +122,14 @@ impl<'a> Session<'a> {
             gathers: false,
             noted,
             events,
+            waiting_shards: Vec::new(),
+            changed: true,
+            clock: live.publish_every.map(Clock::every),
             ended: None,
         };
+        session.see_what_was_answered();
         session.look_at_what_is_published()?;
-        Ok(session)
+        Ok((session, looks))
     }
 
     /// Says how things stand when all shards are in.
@@ -145,7 +165,7 @@ impl<'a> Session<'a> {
             if let Some(why) = limits::stops() {
                 break Err(Failure::Failed(why));
             }
-            if let Err(failure) = self.go_on() {
+            if let Err(failure) = self.go_on().and_then(|()| self.by_the_clock()) {
                 break Err(failure);
             }
             if let Some(ended) = self.ended.take() {
@@ -211,6 +231,12 @@ impl<'a> Session<'a> {
     /// Tells everybody who looks at the session how things stand.
     pub(super) fn tell(&self) {
         self.events.tell("counts", &serde_json::json!(view::counts(self)));
+    }
+
+    /// Tells everybody, and stderr, of what failed and does not end the session.
+    pub(super) fn tell_trouble(&self, what: &str) {
+        crate::note!("warning: {what}");
+        self.events.tell("trouble", &serde_json::json!({ "what": what }));
     }
 
     /// What the shards do not hold any more of what is published.

@@ -22,6 +22,7 @@ pub(super) struct LiveSite {
     drawings: Drawings,
     /// Turns that came while one was worked off: the last value of each dial counts.
     turns: Arc<Mutex<Turns>>,
+    has_metrics: bool,
 }
 
 #[derive(Default)]
@@ -48,16 +49,17 @@ impl From<Ended> for Problem {
 }
 
 impl LiveSite {
-    pub(super) fn new(desk: Desk, cores: usize) -> Self {
-        LiveSite { desk, drawings: Drawings::new(cores), turns: Arc::default() }
+    pub(super) fn new(desk: Desk, cores: usize, has_metrics: bool) -> Self {
+        LiveSite { desk, drawings: Drawings::new(cores), turns: Arc::default(), has_metrics }
     }
 
     fn get(&self, request: &Request) -> Answer {
         let path = request.path.as_str();
         let named = |prefix: &str| path.strip_prefix(prefix).filter(|name| !name.is_empty());
         if let Some(name) = named("/page/") {
-            return page::file(name)
-                .ok_or_else(|| Problem::unknown(format!("there is no file {name:?} of the page")));
+            let file = page::file(name)
+                .map(|(media_type, text)| Response::bytes(media_type, text.as_bytes().to_vec()));
+            return file.ok_or_else(|| Problem::unknown(format!("there is no file {name:?} of the page")));
         }
         if let Some(name) = named("/api/histogram/") {
             let name = name.to_owned();
@@ -91,6 +93,21 @@ impl LiveSite {
                     other => return Err(Problem::bad(format!("side={other}: it takes enter or leave"))),
                 };
                 self.value(move |session| session.changes(enter, most))
+            }
+            "/api/compare" => {
+                let (a, b) = (required(request, "a")?, required(request, "b")?);
+                self.value(move |session| session.compare(&a, &b))
+            }
+            "/api/rows" => {
+                let which = request.value("which").unwrap_or("kept").parse()?;
+                let dial = request.value("dial").map(str::to_owned);
+                let rows = self.desk.ask(move |session| session.rows(which, dial.as_deref()))??;
+                let bytes = rows.write().map_err(|error| Problem::failed(error.to_string()))?;
+                Ok(Response::bytes("application/vnd.apache.arrow.stream", bytes))
+            }
+            "/metrics" if self.has_metrics => {
+                let text = self.desk.ask(|session| super::metrics::text(session))?;
+                Ok(Response::bytes("text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
             }
             "/api/lanes" => self.value(|session| Ok(session.lanes_view())),
             _ => Err(Problem::unknown(format!(
@@ -145,11 +162,11 @@ impl LiveSite {
 
     /// The page is no secret; how things stand is.
     fn index(&self, request: &Request) -> Answer {
-        let counts = match request.has_token {
-            true => Some(self.desk.ask(|session| view::counts(session))?),
-            false => None,
+        let page = match request.has_token {
+            true => self.desk.ask(|session| page::html(Some(&view::start(session))))?,
+            false => page::html(None),
         };
-        Ok(page::index(counts.as_ref()))
+        Ok(Response::html(page))
     }
 
     fn turn(&self, request: &Request) -> Answer {

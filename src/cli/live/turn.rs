@@ -30,16 +30,22 @@ impl Session<'_> {
 
     /// Turns the dials that stand elsewhere. Where questions are asked, they are held back meanwhile.
     pub(super) fn put(&mut self, wanted: Vec<Setting>) -> Result<(), Problem> {
+        self.turn_to(&wanted)?;
+        self.changed = true;
+        self.tell();
+        Ok(())
+    }
+
+    /// The same, and nobody is told.
+    pub(super) fn turn_to(&mut self, wanted: &[Setting]) -> Result<(), Failure> {
         self.pause()?;
         for (dial, to) in wanted.iter().enumerate() {
             if self.settings[dial] != *to {
                 let mut tick = super::session::while_nothing_is_asked();
                 self.opened.engine.turn(dial, *to, &mut tick).map_err(stopped)?;
+                self.settings[dial] = *to;
             }
         }
-        self.settings = wanted;
-        self.settle()?;
-        self.tell();
-        Ok(())
+        self.settle()
     }
 }

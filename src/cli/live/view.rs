@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::page::{DialAtStart, Start};
 use super::session::{Session, seconds_since};
 use crate::cli::plan::{self, Effect};
 use crate::cli::progress::cost;
@@ -150,8 +151,7 @@ pub(super) fn counts(session: &Session<'_>) -> Counts {
     let Moves { published, enter, leave } = verdicts.moves();
     let refused = verdicts.refused();
     let decided_otherwise = (standing.decided - standing.kept) as u64;
-    let asks = session.opened.engine.unasked_by_stage();
-    let asks = asks.into_iter().map(|(stage, questions)| (stage, questions as u64)).collect();
+    let asks = asks(session);
     let price = plan::price(&asks, &session.opened);
     let is_published = session.published_at.is_some();
     let pieces = session.opened.engine.piece_score_names().iter().map(|(of, _)| {
@@ -191,6 +191,38 @@ pub(super) fn counts(session: &Session<'_>) -> Counts {
         undo,
         redo,
         flags: flags(session.pipeline.dials, &session.settings),
+    }
+}
+
+/// What would be asked, by stage. What was answered since a question was held back is not asked again.
+pub(super) fn asks(session: &Session<'_>) -> BTreeMap<&'static str, u64> {
+    let mut asks = session.opened.engine.unasked_by_stage();
+    for (stage, content) in &session.answered_since {
+        if session.opened.engine.is_unasked(stage, content)
+            && let Some(questions) = asks.get_mut(stage)
+        {
+            *questions -= 1;
+        }
+    }
+    let left = asks.into_iter().filter(|(_, questions)| *questions > 0);
+    left.map(|(stage, questions)| (stage, questions as u64)).collect()
+}
+
+/// What the page says before its scripts run.
+pub(super) fn start<'a>(session: &'a Session<'_>) -> Start<'a> {
+    let counts = session.opened.engine.verdicts().counts();
+    let dial = |(spec, dial): (&'a DialSpec, DialView)| DialAtStart {
+        name: spec.name,
+        comparison: spec.comparison,
+        value: dial.value,
+        reach: dial.reach,
+        pass: dial.pass,
+    };
+    Start {
+        pipeline: session.pipeline.name,
+        rows: counts.expected as u64,
+        kept: counts.kept as u64,
+        dials: session.pipeline.dials.iter().zip(dials(session)).map(dial).collect(),
     }
 }
 
@@ -308,8 +340,7 @@ pub(super) fn progress(session: &Session<'_>) -> Option<Progress> {
         (answered, failed) = (answered + view.answered, failed + view.failed);
         stages.push(view);
     }
-    let to_go: u64 =
-        session.opened.engine.unasked_by_stage().values().map(|questions| *questions as u64).sum();
+    let to_go: u64 = asks(session).values().sum();
     let in_flight: u64 = now.iter().map(|stage| stage.in_flight as u64).sum();
     let to_go = to_go + in_flight;
     let spent =

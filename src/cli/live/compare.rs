@@ -1,0 +1,90 @@
+//! Two settings side by side: how many rows each keeps, and which rows differ. The dataflow is turned to the one and to the other, and back.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::session::Session;
+use crate::dial;
+use crate::flow::Setting;
+use crate::publish;
+use crate::row::{Place, RowId};
+
+/// Rows that are shown of each side.
+const SOME: usize = 24;
+
+/// What a setting comes to.
+struct Side {
+    settings: Vec<Setting>,
+    kept: HashSet<RowId>,
+    undecided: HashSet<RowId>,
+}
+
+impl Session<'_> {
+    /// `a` and `b` are settings: empty for what is published, `now` for where the dials stand, else `aesthetic=5;follows[remove]=0.3`, from
+    /// where they stand.
+    pub(super) fn compare(&mut self, a: &str, b: &str) -> Result<Value, Problem> {
+        let (a, b) = (self.meant(a)?, self.meant(b)?);
+        let stood = self.settings.clone();
+        let [a, b] = [self.side(a), self.side(b)];
+        // Whatever was wrong, the dials go back.
+        self.set_aside(&stood)?;
+        let (a, b) = (a?, b?);
+        let only = |one: &Side, other: &Side| -> Result<Value, Problem> {
+            let mut rows: Vec<RowId> = one
+                .kept
+                .iter()
+                .filter(|id| !other.kept.contains(id) && !other.undecided.contains(id))
+                .copied()
+                .collect();
+            rows.sort_unstable();
+            let every = rows.len().div_ceil(SOME).max(1);
+            let shown = rows.iter().step_by(every).map(|id| self.row(Place::picture(*id), None));
+            Ok(json!({ "count": rows.len(), "rows": shown.collect::<Result<Vec<_>, _>>()? }))
+        };
+        let view = |side: &Side| {
+            let flags = super::view::flags(self.pipeline.dials, &side.settings);
+            json!({ "kept": side.kept.len(), "undecided": side.undecided.len(), "flags": flags })
+        };
+        let undecided = a.undecided.union(&b.undecided).count();
+        Ok(json!({
+            "version": self.version, "a": view(&a), "b": view(&b),
+            "only_a": only(&a, &b)?, "only_b": only(&b, &a)?, "undecided": undecided,
+        }))
+    }
+
+    fn meant(&self, text: &str) -> Result<Vec<Setting>, Problem> {
+        match text.trim() {
+            "now" => Ok(self.settings.clone()),
+            "" => {
+                let dials = publish::dials_of(&self.options.out).map_err(super::rows::Failed::from)?;
+                let dials = dials.ok_or_else(|| {
+                    Problem::not_now("nothing is published yet; name settings, or now".into())
+                })?;
+                let specs = self.pipeline.dials.iter();
+                let at = |name: &str| dials.iter().find(|dial| dial.name == name).map(|dial| dial.value);
+                Ok(specs.map(|spec| Setting::At(at(spec.name).unwrap_or(spec.default))).collect())
+            }
+            texts => {
+                let texts: Vec<String> = texts.split(';').map(|text| text.trim().to_owned()).collect();
+                dial::settings_from(self.pipeline.dials, &self.settings, &texts)
+                    .map_err(|error| Problem::bad(error.to_string()))
+            }
+        }
+    }
+
+    fn side(&mut self, settings: Vec<Setting>) -> Result<Side, Problem> {
+        self.set_aside(&settings)?;
+        let verdicts = self.opened.engine.verdicts();
+        let kept = verdicts.kept().collect();
+        let undecided = self.opened.engine.undecided_pictures().into_iter().collect::<HashSet<_>>();
+        Ok(Side { settings, kept, undecided })
+    }
+
+    /// Turns the dials without a step, and without telling anybody.
+    fn set_aside(&mut self, settings: &[Setting]) -> Result<(), Problem> {
+        self.turn_to(settings)?;
+        Ok(())
+    }
+}
