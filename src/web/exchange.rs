@@ -58,11 +58,8 @@ pub(super) async fn answer(
         }
     };
     if head.path == EVENTS && head.method == Method::Get {
-        if parts.method == hyper::Method::HEAD {
-            return Ok(streaming(None));
-        }
         return Ok(match shared.hub.listen(shared.most_listeners, shared.heartbeat) {
-            Some(events) => streaming(Some(events)),
+            Some(events) => streaming(events),
             None => outgoing(too_many_listeners(shared.most_listeners)),
         });
     }

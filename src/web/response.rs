@@ -134,12 +134,12 @@ pub(super) fn outgoing(response: Response) -> hyper::Response<Body> {
 }
 
 /// What goes out for a listener.
-pub(super) fn streaming(events: Option<Events>) -> hyper::Response<Body> {
+pub(super) fn streaming(events: Events) -> hyper::Response<Body> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // nginx would hold events back until its buffer is full.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    built(StatusCode::OK, headers, events.map_or_else(|| Either::Left(Full::default()), Either::Right))
+    built(StatusCode::OK, headers, Either::Right(events))
 }
 
 /// Status and headers of a site; or what of them HTTP does not allow.

@@ -1,8 +1,12 @@
 //! How a server starts, what it survives, and how it stops.
 
+use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
+use super::super::pool::Pool;
 use super::*;
 
 fn refused(change: impl FnOnce(&mut Options)) -> String {
@@ -90,12 +94,32 @@ fn a_client_that_leaves_in_the_middle_harms_nothing() {
         client.leave();
     }
     running.serves();
-    let before = running.site.answered.load(Ordering::SeqCst);
-    // What was sent is done, also where nobody waits for the answer any more.
-    let mut client = running.client();
-    client.send(&running.posted("/a", "text/csv", "x"));
-    client.leave();
-    until("it is done", || running.site.answered.load(Ordering::SeqCst) > before);
+}
+
+#[test]
+fn what_was_sent_is_done_also_for_a_client_that_left() {
+    let (echo, request) = (Arc::new(Echo::default()), |method: Method, path: &str| {
+        let path = path.to_owned();
+        Request { method, path, query: Vec::new(), media_type: None, body: Vec::new() }
+    });
+    let site: Arc<dyn Site> = Arc::<Echo>::clone(&echo);
+    let (pool, threads) = Pool::start(1, &site).expect("starts");
+    let mut context = Context::from_waker(Waker::noop());
+    // The one thread waits; then come those who leave.
+    for (method, path) in
+        [(Method::Get, "/wait"), (Method::Get, "/a"), (Method::Post, "/a"), (Method::Get, "/b")]
+    {
+        let mut answer = pin!(pool.answer(request(method, path)));
+        assert!(answer.as_mut().poll(&mut context).is_pending());
+        if path == "/wait" {
+            until("it waits", || echo.answered.load(Ordering::SeqCst) == 1);
+        }
+    }
+    echo.open();
+    drop(pool);
+    threads.wait(Instant::now() + PATIENCE);
+    // The first, and the one that changes something.
+    assert_eq!(echo.answered.load(Ordering::SeqCst), 2);
 }
 
 #[test]

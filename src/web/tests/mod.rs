@@ -50,7 +50,7 @@ impl Site for Echo {
             "/kept" => Response::bytes("image/png", vec![1, 2, 3]).cached(60),
             "/split" => Response::text("no").with_header("x-a", "b\r\nset-cookie: c"),
             "/length" => Response::text("no").with_header("content-length", "1"),
-            "/status" => Response::text("no").with_status(99),
+            "/status" => Response::text("no").with_status(101),
             "/policy" => Response::text("no").with_header("content-security-policy", "default-src *"),
             "/wait" => {
                 self.wait();
