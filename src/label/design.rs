@@ -204,8 +204,15 @@ fn side(population: &Population, buckets: Range<u16>, is_below: bool) -> Vec<Str
         let taken = (reached * rows).div_ceil(100);
         let range = match is_below {
             // The bucket of the farthest row that is taken is taken as a whole.
-            true => population.bucket_of_row(before + rows - taken.min(rows)).clamp(left.start, left.end)..left.end,
-            false => left.start..(population.bucket_of_row((before + taken).saturating_sub(1)) + 1).clamp(left.start, left.end),
+            true => {
+                population.bucket_of_row(before + rows - taken.min(rows)).clamp(left.start, left.end)
+                    ..left.end
+            }
+            false => {
+                left.start
+                    ..(population.bucket_of_row((before + taken).saturating_sub(1)) + 1)
+                        .clamp(left.start, left.end)
+            }
         };
         match is_below {
             true => left.end = range.start,
@@ -233,7 +240,11 @@ fn join_outwards(strata: Vec<Stratum>) -> Vec<Stratum> {
 }
 
 fn join(stratum: &mut Stratum, other: Stratum) {
-    let turns = if stratum.rows == 0 || other.rows == 0 { stratum.turns.max(other.turns) } else { stratum.turns + other.turns };
+    let turns = if stratum.rows == 0 || other.rows == 0 {
+        stratum.turns.max(other.turns)
+    } else {
+        stratum.turns + other.turns
+    };
     *stratum = Stratum {
         buckets: stratum.buckets.start.min(other.buckets.start)..stratum.buckets.end.max(other.buckets.end),
         rows: stratum.rows + other.rows,
@@ -257,7 +268,11 @@ mod tests {
     /// Strata are all of the scale, without gaps.
     fn check(draw: &Draw, population: &Population) {
         let strata = &draw.strata;
-        assert_eq!((strata[0].buckets.start, strata[strata.len() - 1].buckets.end), (0, BUCKETS), "{strata:?}");
+        assert_eq!(
+            (strata[0].buckets.start, strata[strata.len() - 1].buckets.end),
+            (0, BUCKETS),
+            "{strata:?}"
+        );
         assert!(strata.windows(2).all(|two| two[0].buckets.end == two[1].buckets.start), "{strata:?}");
         assert!(strata.iter().all(|it| !it.buckets.is_empty() && it.rows == population.rows(&it.buckets)));
     }
@@ -268,7 +283,10 @@ mod tests {
         let draw = Draw::new("sharp", &rows, 1000.0, 1, 30);
         check(&draw, &rows);
         // 2, 10 and 30 % of 1,000 buckets below, and of 3,096 above.
-        assert_eq!(ranges(&draw), [0..700, 700..900, 900..980, 980..1000, 1000..1062, 1062..1310, 1310..1929, 1929..4096]);
+        assert_eq!(
+            ranges(&draw),
+            [0..700, 700..900, 900..980, 980..1000, 1000..1062, 1062..1310, 1310..1929, 1929..4096]
+        );
         let below = population(&[10; BUCKETS as usize], Passing::Below);
         let draw = Draw::new("sharp", &below, 1000.0, 1, 30);
         // The cut's own bucket is on the side that passes.
@@ -309,7 +327,8 @@ mod tests {
             for _ in 0..random(60) {
                 buckets[random(4096) as usize] = random(100);
             }
-            let passing = [Passing::Above, Passing::AtLeast, Passing::Below, Passing::AtMost][random(4) as usize];
+            let passing =
+                [Passing::Above, Passing::AtLeast, Passing::Below, Passing::AtMost][random(4) as usize];
             let population = population(&buckets, passing);
             let draw = Draw::new("sharp", &population, random(5000) as f32 - 400.0, 1, 30);
             check(&draw, &population);
@@ -340,7 +359,8 @@ mod tests {
         }
         // Of each stratum the lowest ranks come first.
         for stratum in 0..8 {
-            let ranks: Vec<u64> = order.iter().filter(|it| it.score == stratum as f32).map(|it| it.rank).collect();
+            let ranks: Vec<u64> =
+                order.iter().filter(|it| it.score == stratum as f32).map(|it| it.rank).collect();
             assert!(ranks.is_sorted());
         }
         // What is labelled keeps its turn: the rest stays in its order.
@@ -352,7 +372,11 @@ mod tests {
     fn a_content_is_labelled_once_and_a_row_without_a_score_never() {
         let rows = population(&[10; BUCKETS as usize], Passing::Above);
         let draw = Draw::new("sharp", &rows, 2048.0, 1, 30);
-        let found = vec![vec![candidate(1, 1.0), Candidate { place: (9, 9), ..candidate(1, 1.0) }, candidate(2, f32::NAN)]];
+        let found = vec![vec![
+            candidate(1, 1.0),
+            Candidate { place: (9, 9), ..candidate(1, 1.0) },
+            candidate(2, f32::NAN),
+        ]];
         assert_eq!(draw.order(found, |_| false), [candidate(1, 1.0)]);
         assert_eq!(draw.drawn(&rows, f32::NAN), None);
         let drawn = draw.drawn(&rows, 2048.0).unwrap();

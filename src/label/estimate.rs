@@ -393,8 +393,10 @@ fn joined(cells: Vec<Cell>) -> Vec<Cell> {
             if !cells[at].labels.is_empty() {
                 return at;
             }
-            let before = (0..at).rev().find(|by| !cells[*by].labels.is_empty()).filter(|by| spoken_for(at, *by));
-            let after = (at..cells.len()).find(|by| !cells[*by].labels.is_empty()).filter(|by| spoken_for(at, *by));
+            let before =
+                (0..at).rev().find(|by| !cells[*by].labels.is_empty()).filter(|by| spoken_for(at, *by));
+            let after =
+                (at..cells.len()).find(|by| !cells[*by].labels.is_empty()).filter(|by| spoken_for(at, *by));
             match (before, after) {
                 (Some(before), Some(after)) if at - before > after - at => after,
                 (Some(before), _) => before,

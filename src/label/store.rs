@@ -156,7 +156,8 @@ impl Labels {
         let mut found = log::read(&path)?;
         let lines = std::mem::take(&mut found.lines);
         let writer = if writes { Some(Writer::new(path, &found)?) } else { None };
-        let mut labels = Labels { writer, draws: Vec::new(), by_dial: BTreeMap::new(), damaged: found.damaged };
+        let mut labels =
+            Labels { writer, draws: Vec::new(), by_dial: BTreeMap::new(), damaged: found.damaged };
         for line in lines {
             match line {
                 Line::Draw(draw) => labels.draws.push(draw),
@@ -190,7 +191,8 @@ impl Labels {
         match &mut self.writer {
             Some(writer) => writer.append(lines),
             None => Err(LabelError::Wrong(
-                "labels that were opened for reading cannot be changed: ask the owner of the store".to_owned(),
+                "labels that were opened for reading cannot be changed: ask the owner of the store"
+                    .to_owned(),
             )),
         }
     }
@@ -250,7 +252,12 @@ impl Labels {
     ///
     /// # Errors
     /// If that cannot be written.
-    pub fn take_back(&mut self, dial: &str, content: ContentHash, at: DateTime<Utc>) -> Result<bool, LabelError> {
+    pub fn take_back(
+        &mut self,
+        dial: &str,
+        content: ContentHash,
+        at: DateTime<Utc>,
+    ) -> Result<bool, LabelError> {
         if self.label(dial, content).is_none() {
             return Ok(false);
         }

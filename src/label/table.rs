@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
+use csv::{ReaderBuilder, Terminator, WriterBuilder};
 
 use super::scale::BUCKETS;
 use super::store::{content_of, time_as_text, time_of};
@@ -47,8 +47,9 @@ impl Labels {
         dial: Option<&str>,
         where_is: impl Fn(ContentHash) -> Option<(String, String)>,
     ) -> Result<String, LabelError> {
-        let failed =
-            |error: &dyn std::fmt::Display| LabelError::Wrong(format!("the table cannot be written: {error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            LabelError::Wrong(format!("the table cannot be written: {error}"))
+        };
         let mut table = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
         table.write_record(COLUMNS).map_err(|error| failed(&error))?;
         let dials = self.dials().filter(|name| dial.is_none_or(|dial| dial == *name));
@@ -121,15 +122,23 @@ impl Told {
     }
 }
 
-fn wrong(line: u64, why: &str) -> LabelError {
-    LabelError::Wrong(format!("line {line} of the table: {why}. Nothing was imported; mend the line and import again"))
+fn wrong(line: usize, why: &str) -> LabelError {
+    LabelError::Wrong(format!(
+        "line {line} of the table: {why}. Nothing was imported; mend the line and import again"
+    ))
 }
 
 fn labels_of(table: &str, dials: &[&str]) -> Result<Vec<Told>, LabelError> {
     let table = table.strip_prefix('\u{feff}').unwrap_or(table);
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(table.as_bytes());
     let mut records = reader.records();
-    let line_of = |record: &StringRecord| record.position().map_or(1, csv::Position::line);
+    // A position may lie before the line breaks in front of its record, and its own number of the line with it.
+    let line_at = |position: Option<&csv::Position>| {
+        let (before, after) =
+            table.as_bytes().split_at(position.map_or(0, |it| it.byte() as usize).min(table.len()));
+        let breaks = after.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        1 + before.iter().chain(breaks).filter(|byte| **byte == b'\n').count()
+    };
     let head = match records.next() {
         Some(Ok(head)) => head,
         Some(Err(error)) => return Err(wrong(1, &error.to_string())),
@@ -138,25 +147,37 @@ fn labels_of(table: &str, dials: &[&str]) -> Result<Vec<Told>, LabelError> {
     let column = |name: &str| head.iter().position(|it| it.trim().eq_ignore_ascii_case(name));
     if let Some(missing) = WANTED.iter().find(|name| column(name).is_none()) {
         let found = head.iter().collect::<Vec<_>>().join(", ");
-        return Err(wrong(1, &format!("the column {missing} is missing: the columns are {found}, and {} are wanted", COLUMNS.join(", "))));
+        return Err(wrong(
+            1,
+            &format!(
+                "the column {missing} is missing: the columns are {found}, and {} are wanted",
+                COLUMNS.join(", ")
+            ),
+        ));
     }
     let places = COLUMNS.map(column);
     let (mut all, mut lines) = (Vec::new(), HashMap::new());
     for record in records {
-        let record = record.map_err(|error| {
-            wrong(error.position().map_or(1, csv::Position::line), &error.to_string())
-        })?;
-        let line = line_of(&record);
+        let record = record.map_err(|error| wrong(line_at(error.position()), &error.to_string()))?;
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
         if record.len() > head.len() {
-            return Err(wrong(line, &format!("it has {} cells, and the head has {}", record.len(), head.len())));
+            let line = line_at(record.position());
+            return Err(wrong(
+                line,
+                &format!("it has {} cells, and the head has {}", record.len(), head.len()),
+            ));
         }
         let cell = |column: usize| places[column].and_then(|at| record.get(at)).unwrap_or_default().trim();
-        let told = told(&cell, dials).map_err(|why| wrong(line, &why))?;
-        if let Some(before) = lines.insert((told.dial.clone(), told.content), line) {
-            return Err(wrong(line, &format!("line {before} is about the same dial and content; one line may be")));
+        let told = told(&cell, dials).map_err(|why| wrong(line_at(record.position()), &why))?;
+        let here = record.position().cloned();
+        if let Some(before) = lines.insert((told.dial.clone(), told.content), here) {
+            let (line, before) = (line_at(record.position()), line_at(before.as_ref()));
+            return Err(wrong(
+                line,
+                &format!("line {before} is about the same dial and content; one line may be"),
+            ));
         }
         all.push(told);
     }
@@ -181,13 +202,13 @@ fn told<'a>(cell: &impl Fn(usize) -> &'a str, dials: &[&str]) -> Result<Told, St
     let drawn = match (chance, stratum) {
         ("", "") => None,
         (chance, stratum) => Some(Drawn {
-            chance: chance
-                .parse::<f64>()
-                .ok()
-                .filter(|chance| *chance > 0.0 && *chance <= 1.0)
-                .ok_or_else(|| format!("chance {chance:?}: a number above 0 and up to 1 is wanted, beside a stratum"))?,
+            chance: chance.parse::<f64>().ok().filter(|chance| *chance > 0.0 && *chance <= 1.0).ok_or_else(
+                || format!("chance {chance:?}: a number above 0 and up to 1 is wanted, beside a stratum"),
+            )?,
             stratum: stratum_of(stratum).ok_or_else(|| {
-                format!("stratum {stratum:?}: a range of buckets such as 0..{BUCKETS} is wanted, beside a chance")
+                format!(
+                    "stratum {stratum:?}: a range of buckets such as 0..{BUCKETS} is wanted, beside a chance"
+                )
             })?,
         }),
     };

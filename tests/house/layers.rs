@@ -20,7 +20,8 @@ struct Tower {
 }
 
 const ENGINE: &[&str] = &[
-    "say", "limits", "row", "label", "shard", "memo", "lane", "flow", "dial", "publish", "report", "pipeline", "cli",
+    "say", "limits", "row", "label", "shard", "memo", "lane", "flow", "dial", "publish", "report",
+    "pipeline", "cli",
 ];
 
 /// A crate of or around pipelines. It has no rooms.
