@@ -5,7 +5,7 @@
 //! and S. F. Joyce, "Selecting several samples from a single population", Australian Journal of Statistics 14 (1972) 231-239). A larger
 //! sample contains the smaller one. A row that comes later has its fair place.
 //!
-//! Rows of the same content have the same rank. They are drawn and labelled as one.
+//! Rows of the same content have the same rank. They are drawn and labelled as one. A row without a score is in no stratum.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,29 +1,38 @@
 //! What labels say about a dial: precision and recall at every threshold, with intervals.
 //!
-//! **Cells.** The edges of all strata that labels were drawn from cut the scale into cells (the common refinement of the draws). Every draw
-//! treats the rows of a cell alike. So the labelled contents of a cell are a simple random sample of it, given their number, whichever draws
-//! they came from. The rows of a cell are counted by the histogram of now: rows may come and leave, and the cut may move (post-stratification:
-//! D. Holt and T. M. F. Smith, Journal of the Royal Statistical Society A 142 (1979) 33-46). A threshold inside of a cell parts the cell, and
-//! each part is estimated by its own labels. A cell that got no label although it lies in a stratum with labels is joined with its nearest labelled
-//! neighbour in that stratum.
+//! **Cells.** The edges of all strata that labels were drawn from cut the scale into cells (the common refinement of the draws). Every
+//! draw treats the contents of a cell alike. So the labelled contents of a cell are a simple random sample of it, given their number,
+//! whichever draws they came from. The rows of a cell are counted by the histogram of now (post-stratification: D. Holt and T. M. F. Smith,
+//! Journal of the Royal Statistical Society A 142 (1979) 33-46), since rows come and leave, and the cut moves. Rows that came since
+//! the draw, and rows that a person skipped, are taken to be as the labelled ones of their cell. A threshold inside of a cell parts the cell,
+//! and each part is estimated by its own labels. A cell without a label that lies in a stratum with labels is joined with its nearest
+//! labelled neighbour in that stratum.
 //!
-//! **Estimates.** Precision is the mean over the passing cells of their shares of good labels, weighted by their rows (W. G. Cochran, "Sampling
-//! Techniques", 3rd edition (1977), section 5.3). Recall is the good rows that pass, so estimated, over all good rows (a combined ratio, section
-//! 6.11). The variance has the finite population correction of each cell. In it, and only there, the share of a cell is (good + 1/2) / (labels
-//! + 1), so that a cell whose labels agree does not pass for certain. A ratio's variance is that of its linear form.
+//! **Precision** is the mean of the passing cells' shares of good labels, weighted by their rows (W. G. Cochran, "Sampling Techniques", 3rd
+//! edition (1977), section 5.3).
 //!
-//! **Intervals** are those of E. L. Korn and B. I. Graubard ("Confidence intervals for proportions with small expected number of positive counts
-//! estimated from survey data", Survey Methodology 24 (1998) 193-201): Clopper and Pearson's, with the effective number of labels p (1 - p) /
-//! variance, times the square of t(n - 1) / t(n - cells). For one cell without the correction this number is the number of labels. Cells with one
-//! label count as half a cell in the degrees of freedom (collapsed strata, Cochran section 5A.12).
+//! **Recall** is the good rows that pass over all good rows, both estimated: Beale's ratio (E. M. L. Beale, Industrielle Organisation 31 (1962)
+//! 27-28; M. Tin, Journal of the American Statistical Association 60 (1965) 294-307), whose bias is smaller than the plain ratio's.
+//! With less than some five good labels it is biased all the same.
 //!
-//! **Rows that no label speaks for** widen an interval by their share of the rows: its low end is as if all of them were bad, its high end as if all were good.
+//! **Variances** have the finite population correction of each cell. In them, and only there, the share of a cell is (good + 1/2) / (labels +
+//! 1), so that a cell whose labels agree does not pass for certain. The variance of a recall is that of its linear form; one of the two
+//! totals that it is divided by is not smoothed, lest the halves count as good labels.
 //!
-//! **Equal contents.** Shares are of rows. A content that stands k times is one label that counts k rows; the effective number of such
-//! labels is that of L. Kish ("Survey Sampling" (1965), section 11.2): (sum of weights)^2 / (sum of their squares).
+//! **Intervals** are those of E. L. Korn and B. I. Graubard ("Confidence intervals for proportions with small expected number of positive
+//! counts estimated from survey data", Survey Methodology 24 (1998) 193-201): Clopper and Pearson's, with the effective number of labels
+//! p (1 - p) / variance times the square of t(n - 1) / t(n - cells), where n are the labels. For one cell without the correction this is the
+//! number of labels. A cell with one label counts as half a cell (collapsed strata, Cochran section 5A.12).
 //!
-//! **Scores that changed.** A label counts where its content is now. In a cell with labels that were drawn elsewhere, each label weighs 1 /
-//! chance. A content without a score counts nowhere.
+//! **Rows that no label speaks for** widen an interval by their share of the rows: its low end is as if all of them were bad, its high
+//! end as if all were good. The estimate itself takes the part of a cell that has no label to be halfway between the rest of its cell and the
+//! rest of its side.
+//!
+//! **Equal contents.** Shares are of rows. A content that stands k times is one label that counts k rows. The effective number of such
+//! labels is (sum of weights)^2 / (sum of their squares) (L. Kish, Journal of Official Statistics 8 (1992) 183-200).
+//!
+//! **Scores that changed.** A label counts where its content is now. In a cell with labels that were drawn elsewhere, each label
+//! weighs 1 / chance. A content without a score counts nowhere.
 
 use std::ops::Range;
 

@@ -35,7 +35,14 @@ const TOWERS: [Tower; 12] = [
         rooms: ENGINE,
         top: None,
         // `publish` stands beside the dataflow, not on top of it.
-        strangers: &[("memo", "shard"), ("publish", "lane"), ("publish", "memo"), ("publish", "dial")],
+        strangers: &[
+            ("label", "shard"),
+            ("label", "memo"),
+            ("memo", "shard"),
+            ("publish", "lane"),
+            ("publish", "memo"),
+            ("publish", "dial"),
+        ],
         // Each of the engine's rooms is one thing.
         whole: ENGINE,
     },

@@ -276,7 +276,7 @@ fn labels_of_two_draws_count_while_rows_come_and_leave() {
         let scores = [first.scores.clone(), more.scores].concat();
         let good = [first.good.clone(), more.good].concat();
         let both = World::of(scores.clone(), good.clone(), vec![1; 3_000]);
-        let leaves = |row: usize| row % 5 == 0;
+        let leaves = |row: usize| row.is_multiple_of(5);
         let here = World::of(scores, good, (0..3_000).map(|row| u64::from(!leaves(row))).collect());
         let draws = [
             Draw::new("dial", &first.population, shape.at, 1, 40),
@@ -302,7 +302,7 @@ fn intervals_cover_where_contents_stand_in_several_rows() {
     let mut wrong = Vec::new();
     for shape in &SHAPES[..4] {
         let mut random = Random(11);
-        let world = World::new(shape, 5_000, |row| if row % 10 == 0 { 8 } else { 1 }, &mut random);
+        let world = World::new(shape, 5_000, |row| if row.is_multiple_of(10) { 8 } else { 1 }, &mut random);
         let draw = Draw::new("dial", &world.population, shape.at, 1, 60);
         for at in [shape.at - 0.1, shape.at] {
             let name = format!("{}, equal contents", shape.name);
