@@ -60,7 +60,7 @@ pub struct Estimate {
     pub high: f64,
     /// How many labels it rests on.
     pub labels: usize,
-    /// How many labels of a simple random sample would say as much.
+    /// How many labels of a simple random sample would say as much; infinite where every row is labelled.
     pub effective: f64,
     /// The share of the rows in question that no label speaks for. The interval is widened by it.
     pub unlabelled: f64,

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::log::{self, DamagedLine, Line, Said, Writer, Written};
-use super::{Draw, Drawn, Estimates, LabelError, Labelled, Population};
+use super::{BUCKETS, Draw, Drawn, Estimates, LabelError, Labelled, Population};
 use crate::row::ContentHash;
 
 /// What a person said of a content at a dial.
@@ -56,11 +56,14 @@ impl Label {
 
     /// What would make the label useless.
     fn check(&self) -> Result<(), LabelError> {
-        let chance = self.drawn.as_ref().map_or(1.0, |drawn| drawn.chance);
+        let (stratum, chance) =
+            self.drawn.as_ref().map_or((0..BUCKETS, 1.0), |drawn| (drawn.stratum.clone(), drawn.chance));
         let wrong = if self.dial.is_empty() {
             "it has no dial; name the dial that it is about".to_owned()
         } else if !self.score.is_finite() {
             format!("its score is {}; only rows with a finite score are drawn", self.score)
+        } else if stratum.start >= stratum.end || stratum.end > BUCKETS {
+            format!("its stratum is the buckets {stratum:?}; a range within 0..{BUCKETS} is wanted")
         } else if !(chance > 0.0 && chance <= 1.0) {
             format!("its chance of being drawn is {chance}; above 0 and up to 1 is wanted")
         } else {
@@ -226,7 +229,7 @@ impl Labels {
     /// Keeps a label. It takes the place of what was said of its content at its dial before.
     ///
     /// # Errors
-    /// If it cannot be written, if its score is not finite, or if its chance is not above 0 and up to 1.
+    /// If it cannot be written, if its score is not finite, or if its stratum or chance is none.
     pub fn put(&mut self, label: Label) -> Result<(), LabelError> {
         self.put_all(vec![label])
     }

@@ -168,6 +168,8 @@ fn a_label_that_would_be_useless_is_refused() {
         Label { dial: String::new(), ..label(1, true) },
         Label { drawn: Some(Drawn { stratum: 0..1, chance: 0.0 }), ..label(1, true) },
         Label { drawn: Some(Drawn { stratum: 0..1, chance: f64::NAN }), ..label(1, true) },
+        Label { drawn: Some(Drawn { stratum: 7..7, chance: 0.5 }), ..label(1, true) },
+        Label { drawn: Some(Drawn { stratum: 7..4097, chance: 0.5 }), ..label(1, true) },
     ];
     for wrong in wrong {
         assert!(matches!(labels.put_all(vec![label(2, true), wrong]), Err(LabelError::Wrong(_))));
