@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod dial;
 pub mod flow;
+pub mod label;
 pub mod lane;
 pub mod limits;
 pub mod memo;

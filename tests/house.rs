@@ -186,6 +186,8 @@ fn an_import_to_the_right_is_caught() {
     caught("src/memo/log.rs", "use crate::shard::Shard;", "memo may not import shard");
     caught("src/flow/ask.rs", "use crate::cli::run;", "flow may not import cli");
     caught("src/memo/deep/er.rs", "use super::super::super::shard::Shard;", "memo may not import shard");
+    caught("src/label/store.rs", "use crate::shard::Shard;", "label may not import shard");
+    passed("src/label/store.rs", "use crate::row::ContentHash;");
     caught("src/new.rs", "", "new is no room of src");
     caught("src/new/deep.rs", "", "new is no room of src");
     caught("src/web/server.rs", "use crate::flow::Flow;", "web may not import flow");
