@@ -39,8 +39,8 @@ pub struct Options {
     pub most_connections: u32,
     /// How many requests are answered at once, each on a thread.
     pub threads: usize,
-    /// How long a client may take to send the head of a request, and then its body. A client that takes nothing of an answer for three
-    /// times as long is cut off.
+    /// How long a client may take to send the head of a request, and then its body; and so, how long a connection may be idle. A client
+    /// that takes nothing of an answer for three times as long is cut off.
     pub patience: Duration,
     /// After so much silence, a stream of events has a comment.
     pub heartbeat: Duration,
