@@ -9,6 +9,7 @@ mod clock;
 mod compare;
 mod drawing;
 mod history;
+mod labels;
 mod metrics;
 mod noted;
 mod page;

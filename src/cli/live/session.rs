@@ -9,6 +9,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use super::apply::Apply;
 use super::clock::Clock;
 use super::history::History;
+use super::labels::Labelling;
 use super::noted::Noted;
 use super::watch::{self, Looks};
 use super::{Events, LiveOptions, view};
@@ -55,6 +56,7 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) waiting_shards: Vec<String>,
     /// Something changed since the last publishing by the clock.
     pub(super) changed: bool,
+    pub(super) labelling: Labelling,
     /// When it publishes by itself.
     pub(super) clock: Option<Clock>,
     pub(super) ended: Option<Result<(), Failure>>,
@@ -106,6 +108,8 @@ impl<'a> Session<'a> {
         opened.rows_in = live.watch.then(HashMap::new);
         opened.insert_all(&mut tick)?;
         opened.engine.settle(&mut tick).map_err(stopped)?;
+        let labelling =
+            Labelling::open(opened.store.folder()).map_err(|error| Failure::Failed(error.to_string()))?;
         let noted = Noted::default();
         let mut session = Session {
             options,
@@ -124,6 +128,7 @@ impl<'a> Session<'a> {
             events,
             waiting_shards: Vec::new(),
             changed: true,
+            labelling,
             clock: live.publish_every.map(Clock::every),
             ended: None,
         };

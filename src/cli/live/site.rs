@@ -7,9 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::drawing::{Drawing, Drawings};
+use super::labels::Said;
 use super::rows::Id;
 use super::session::{Desk, Ended};
 use super::{Problem, page, view};
+use crate::label::By;
 use crate::lane::lock;
 use crate::web::{Method, Request, Response, Site};
 
@@ -94,6 +96,36 @@ impl LiveSite {
                 };
                 self.value(move |session| session.changes(enter, most))
             }
+            "/api/labels" => {
+                let (dial, most) = (required(request, "dial")?, number(request, "draw", SOME_ROWS)?);
+                let seed = number(request, "seed", 1)? as u64;
+                self.value(move |session| session.labels(session.dial(&dial)?, most, seed))
+            }
+            "/api/precision" => {
+                let dial = required(request, "dial")?;
+                self.value(move |session| session.precision(session.dial(&dial)?))
+            }
+            "/api/loosest" => {
+                let (dial, precision) = (required(request, "dial")?, required(request, "precision")?);
+                let wrong =
+                    || Problem::bad(format!("precision={precision}: it takes a number above 0 and up to 1"));
+                let target = precision.parse().ok().filter(|target| *target > 0.0 && *target <= 1.0);
+                let target: f64 = target.ok_or_else(wrong)?;
+                let by = match request.value("by").unwrap_or("estimate") {
+                    "estimate" => By::Estimate,
+                    "low" => By::LowEnd,
+                    other => return Err(Problem::bad(format!("by={other}: it takes estimate or low"))),
+                };
+                self.value(move |session| session.loosest(session.dial(&dial)?, target, by))
+            }
+            "/api/labels.csv" => {
+                let dial = request.value("dial").map(str::to_owned);
+                let table = self.desk.ask(move |session| {
+                    let dial = dial.map(|dial| session.dial(&dial)).transpose()?;
+                    session.labels_table(dial)
+                })??;
+                Ok(Response::bytes("text/csv; charset=utf-8", table.into_bytes()))
+            }
             "/api/compare" => {
                 let (a, b) = (required(request, "a")?, required(request, "b")?);
                 self.value(move |session| session.compare(&a, &b))
@@ -131,6 +163,16 @@ impl LiveSite {
             "/api/stop" => {
                 let stopped = self.counts(|session| session.stop_asking());
                 stopped.map(|response| response.with_status(202))
+            }
+            "/api/labels" => {
+                let said: Said = body(request, r#"{"dial": "aesthetic", "row": "0-17", "good": true}"#)?;
+                self.value(move |session| session.label(&said))
+            }
+            "/api/labels.csv" => {
+                let table = String::from_utf8(request.body.clone());
+                let table =
+                    table.map_err(|error| Problem::bad(format!("the table is not in UTF-8: {error}")))?;
+                self.value(move |session| session.import_labels(&table))
             }
             "/api/publish" => self.value(|session| session.publish()),
             path => Err(Problem::unknown(format!(
