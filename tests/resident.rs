@@ -90,6 +90,15 @@ impl Resident {
         (response.status().as_u16(), value)
     }
 
+    pub fn try_post_text(&self, path: &str, media_type: &str, body: &str) -> (u16, Value) {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("Content-Type", media_type);
+        let request = request.header("Authorization", format!("Bearer {}", self.token));
+        let mut response =
+            request.send(body).unwrap_or_else(|error| panic!("{path}: {error}; {}", self.said()));
+        let value = response.body_mut().read_json().unwrap_or_default();
+        (response.status().as_u16(), value)
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> Value {
         let (status, value) = self.try_post(path, body);
         assert!((200..300).contains(&status), "{path} {body}: {status} {value}");

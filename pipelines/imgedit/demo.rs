@@ -53,16 +53,16 @@ pub(crate) fn run(folder: &Path, output: Output, commands: &Commands) -> Result<
     }
     release(&demo, folder, &commands.name)?;
     match output {
-        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
+        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs }))?,
         Output::Text => {
             demo.farewell(&made);
             threshflow::say!(
                 "The first run's page, with every type of edit before and after: {0}/report.html, and its pictures as one: {0}/report.png",
                 folder.display()
             );
-            Ok(())
         }
     }
+    demo.stay(TURNS[TURNS.len() - 1])
 }
 
 /// Writes what is published then in ImgEdit's own layout, and looks it over.

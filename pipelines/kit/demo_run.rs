@@ -183,6 +183,19 @@ impl<'a> DemoRun<'a> {
         Ok(plan)
     }
 
+    /// Ends the demo: with a session that stays, where the user asked for one. Its dials stand as these settings say.
+    pub fn stay(&self, settings: &[&str]) -> Result<(), Failure> {
+        if !self.commands.stays {
+            return Ok(());
+        }
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut command = self.command("live", &settings);
+        command.extend(["--port", "0"].map(str::to_owned));
+        self.say(&self.typed(&command));
+        self.say("Open this page; Ctrl-C ends the session:");
+        (self.commands.live)(&command)
+    }
+
     /// Turns dials: the plan first, then the run; an error where the run asked other questions than were planned. What the plan
     /// calls undecided may be asked about further, by stages that the plan says nothing of.
     pub fn turn(&self, settings: &[&str]) -> Result<RunReport, Failure> {

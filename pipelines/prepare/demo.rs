@@ -39,10 +39,9 @@ pub(crate) fn run(folder: &Path, output: Output, commands: &Commands) -> Result<
         before = after;
     }
     match output {
-        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
-        Output::Text => {
-            demo.farewell(&made);
-            Ok(())
-        }
+        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs }))?,
+        Output::Text => demo.farewell(&made),
     }
+    let last = TURNS.last().map(|at| format!("aesthetic={at}"));
+    demo.stay(&last.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -34,14 +34,14 @@ pub(crate) fn run(folder: &Path, output: Output, commands: &Commands) -> Result<
         runs.push(demo.turn(settings)?.summary);
     }
     match output {
-        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs })),
+        Output::Json => print_json(&serde_json::json!({ "demo": folder, "runs": runs }))?,
         Output::Text => {
             demo.farewell(&made);
             threshflow::say!(
                 "The first run's page, with what was found drawn on the pictures: {0}/report.html, and as one picture: {0}/report.png",
                 folder.display()
             );
-            Ok(())
         }
     }
+    demo.stay(TURNS[TURNS.len() - 1])
 }

@@ -1,8 +1,9 @@
 //! Commands that a program calls. They have the flags of the command line, and return their results as values.
 
-use clap::{Args, FromArgMatches, Parser};
+use clap::{Args, Parser};
 
 use super::RunReport;
+use super::live::{self, LiveOptions};
 use super::plan::Plan;
 use super::subcommands::without_source;
 use super::{App, Failure, RunOptions};
@@ -15,13 +16,26 @@ struct Flags<A: Args> {
     app: A,
 }
 
+#[derive(Parser)]
+struct LiveFlags<A: Args> {
+    #[command(flatten)]
+    flags: Flags<A>,
+    #[command(flatten)]
+    live: LiveOptions,
+}
+
 fn parse<P: App>(command: &[String]) -> Result<(RunOptions, P::Args), Failure> {
+    let flags = parsed::<P, Flags<P::Args>>(command)?;
+    Ok((flags.options, flags.app))
+}
+
+fn parsed<P: App, F: Parser>(command: &[String]) -> Result<F, Failure> {
     // The first word is the subcommand, which stands where clap looks for a program's name.
-    let flags = <Flags<P::Args> as clap::CommandFactory>::command();
+    let flags = F::command();
     let flags = if P::OWN_SOURCE { without_source(flags) } else { flags };
     let matches = flags.try_get_matches_from(command);
-    let flags = matches.and_then(|matches| Flags::<P::Args>::from_arg_matches(&matches));
-    flags.map(|flags| (flags.options, flags.app)).map_err(|error| Failure::Usage(error.to_string()))
+    let flags = matches.and_then(|matches| F::from_arg_matches(&matches));
+    flags.map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// A pipeline's commands, for what is not compiled anew for every pipeline: a library that calls [`run`] itself holds that pipeline's
@@ -34,12 +48,16 @@ pub struct Commands {
     pub run: fn(&[String]) -> Result<RunReport, Failure>,
     /// See [`plan`].
     pub plan: fn(&[String]) -> Result<Plan, Failure>,
+    /// See [`live`](live()).
+    pub live: fn(&[String]) -> Result<(), Failure>,
+    /// A demo ends with a session that stays.
+    pub stays: bool,
 }
 
 impl Commands {
     /// Those of `P`, which a person calls by `name`.
     pub fn of<P: App>(name: &str) -> Self {
-        Commands { name: name.to_owned(), run: run::<P>, plan: plan::<P> }
+        Commands { name: name.to_owned(), run: run::<P>, plan: plan::<P>, live: live::<P>, stays: false }
     }
 }
 
@@ -68,6 +86,12 @@ pub fn run_logged<P: App>(command: &[String], log: crate::lane::AskLog) -> Resul
 pub fn plan<P: App>(command: &[String]) -> Result<Plan, Failure> {
     let (options, app) = parse::<P>(command)?;
     super::plan::plan::<P>(&options, &app)
+}
+
+/// `command` is `["live", "--shards", …]`. Says the URL of the page on stdout, and serves it until a signal ends it.
+pub fn live<P: App>(command: &[String]) -> Result<(), Failure> {
+    let LiveFlags { flags, live } = parsed::<P, LiveFlags<P::Args>>(command)?;
+    live::live::<P>(&flags.options, &live, &flags.app, |url| crate::say!("{url}"))
 }
 
 #[cfg(test)]

@@ -79,6 +79,9 @@ enum Common<A: Args> {
         /// The folder for the demo's data, store and output; files of an earlier demo there are replaced
         #[arg(long, default_value = "demo")]
         folder: PathBuf,
+        /// At the end, stay, and serve a page on which the demo's dials turn: as live
+        #[arg(long)]
+        live: bool,
         #[arg(long)]
         json: bool,
     },
@@ -176,8 +179,19 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             let dials = dial_specs_with::<P>(named).map_err(Failure::Usage)?;
             describe::dials(dials, output(json))
         }
-        Common::Demo { folder, json } => match P::DEMO {
-            Some(demo) => demo(&folder, output(json), &Commands::of::<P>(&call.command)),
+        Common::Demo { folder, live, json } => match P::DEMO {
+            Some(_) if live && P::OWN_SOURCE => Err(Failure::Usage(format!(
+                "the demo of {} ends with no session; leave out --live, or run `{} live` on data of your own",
+                P::NAME,
+                call.command
+            ))),
+            Some(demo) => {
+                if live {
+                    signals::stop_on_signals();
+                }
+                let commands = Commands { stays: live, ..Commands::of::<P>(&call.command) };
+                demo(&folder, output(json), &commands)
+            }
             None => absent("demo"),
         },
         Common::Clean { store, drop, json } => {

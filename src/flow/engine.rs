@@ -1,6 +1,6 @@
 //! The engine's handle: feeds epochs to the workers within the window, turns dials, waits for verdicts.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -17,8 +17,7 @@ use super::start::{end_the_process_if_a_worker_panics, start_workers};
 use super::unasked::UnaskedQuestions;
 use super::worker::{self, Command, Event};
 use super::{DialMaker, DialSpec, Epoch, Fed, Finished, Flow, Histograms, Setting, Verdicts, Wired};
-use crate::lane::Question;
-use crate::row::{ContentHash, Image, Of, RowId};
+use crate::row::{Image, Of};
 
 /// Wires a worker's dataflow.
 type Wire = dyn for<'s> Fn(Flow<'s, Image>, &mut DialMaker<'s>) -> Finished<'s> + Send + Sync;
@@ -29,14 +28,14 @@ pub struct Engine {
     workers: Vec<Thread>,
     /// Waits for the workers when it is dropped.
     guards: Option<WorkerGuards<()>>,
-    events: Receiver<Event>,
+    pub(super) events: Receiver<Event>,
     options: EngineOptions,
     next: Epoch,
-    in_flight: VecDeque<(Epoch, usize, Instant)>,
-    rows_an_epoch: usize,
+    pub(super) in_flight: VecDeque<(Epoch, usize, Instant)>,
+    pub(super) rows_an_epoch: usize,
     progress: Progress,
-    verdicts: Verdicts,
-    unasked: UnaskedQuestions,
+    pub(super) verdicts: Verdicts,
+    pub(super) unasked: UnaskedQuestions,
     leaving: Vec<u32>,
     wired: Vec<Wired>,
     score_names: Vec<&'static str>,
@@ -199,22 +198,6 @@ impl Engine {
         &self.verdicts
     }
 
-    /// Marks the rows that are published, and no others: from now on, [`Verdicts::moves`] counts against them.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::row::RowId;
-    ///
-    /// let mut engine = run(pictures([5, 20, 80]), |images, dial| images.each(side).gate(&dial.side).finish());
-    /// let published = [0, 1].map(|member| RowId { shard: 0, member });
-    /// engine.mark_published(published);
-    /// let moves = engine.verdicts().moves();
-    /// assert_eq!((moves.published, moves.enter, moves.leave), (2, 1, 1), "80 enters, 5 leaves");
-    /// ```
-    pub fn mark_published(&mut self, published: impl IntoIterator<Item = RowId>) {
-        self.verdicts.mark_published(published);
-    }
-
     /// Ends the dataflow; what it said remains.
     ///
     /// ```
@@ -237,48 +220,6 @@ impl Engine {
         self.commands.clear();
         self.workers.iter().for_each(Thread::unpark);
         drop(self.guards.take());
-    }
-
-    /// The questions that are held back, each with its stage and as often as rows ask it; and those that later stages would be asked
-    /// about the same rows.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    ///
-    /// let lab = Lab::new(Mode::Plan);
-    /// let taster = lab.stage(taster());
-    /// let engine = run(pictures([5, 20]), move |images, _| images.ask(&taster).finish());
-    /// assert_eq!(engine.unasked().map(|(stage, _)| stage).collect::<Vec<_>>(), ["taster", "taster"]);
-    /// ```
-    pub fn unasked(&self) -> impl Iterator<Item = (&'static str, &Question)> {
-        self.unasked.iter()
-    }
-
-    /// How many of them there are, by stage: of one content, there is one.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    ///
-    /// let lab = Lab::new(Mode::Plan);
-    /// let taster = lab.stage(taster());
-    /// let engine = run(pictures([5, 20, 20]), move |images, _| images.ask(&taster).finish());
-    /// assert_eq!(engine.unasked_by_stage()["taster"], 2);
-    /// assert_eq!(engine.undecided_pictures().len(), 3);
-    /// ```
-    pub fn unasked_by_stage(&self) -> BTreeMap<&'static str, usize> {
-        self.unasked.by_stage()
-    }
-
-    /// Whether a stage would be asked about this.
-    pub(crate) fn is_unasked(&self, stage: &str, content: &ContentHash) -> bool {
-        self.unasked.has(stage, content)
-    }
-
-    /// The pictures that such questions are about: about themselves, their regions or their edits.
-    pub fn undecided_pictures(&self) -> BTreeSet<RowId> {
-        self.unasked.pictures()
     }
 
     /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
@@ -350,73 +291,6 @@ impl Engine {
         }
     }
 
-    /// Lets what was held back about these pictures be asked, as far as there is room for them: how many of the first. Rows that were
-    /// refused by what may go well the next time come anew, too. Where [questions are held back](crate::lane::Lanes::hold_back), nothing
-    /// is asked, and only what is remembered by now is told.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    ///
-    /// let lab = Lab::new(Mode::Live);
-    /// let taster = lab.stage(taster());
-    /// let mut engine = run(pictures([20, 60]), {
-    ///     let taster = taster.clone();
-    ///     move |images, dial| images.ask(&taster).gate(&dial.taste).finish()
-    /// });
-    /// assert_eq!((engine.verdicts().counts().undecided, taster.memo().len()), (2, 0));
-    ///
-    /// lab.lanes().ask_now(true);
-    /// let pictures: Vec<_> = engine.undecided_pictures().into_iter().collect();
-    /// assert_eq!(engine.release(&pictures), 2);
-    /// engine.settle(&mut go_on)?;
-    /// assert_eq!(kept(&engine), [1]);
-    /// assert_eq!(taster.memo().len(), 2);
-    /// # Ok::<(), threshflow::flow::Stopped>(())
-    /// ```
-    pub fn release(&mut self, pictures: &[RowId]) -> usize {
-        self.take_in_what_is_there();
-        let mut released = 0;
-        while released < pictures.len() {
-            let batch = &pictures[released..][..self.rows_an_epoch.min(pictures.len() - released)];
-            if !self.has_room(batch.len()) {
-                break;
-            }
-            self.moved = true;
-            let epoch = self.next_epoch(batch.len());
-            self.tell(&Command::Release { epoch, pictures: Arc::new(batch.to_vec()) });
-            released += batch.len();
-        }
-        released
-    }
-
-    /// Waits for a request, but no longer than this, and meanwhile takes in what the workers say. For whoever owns the engine and is
-    /// asked by others.
-    pub fn listen<T>(&mut self, requests: &Receiver<T>, most: Duration) -> Option<T> {
-        let until = Instant::now() + most;
-        loop {
-            self.take_in_what_is_there();
-            #[expect(clippy::disallowed_methods, reason = "the engine's handle is not a worker")]
-            let heard = crossbeam::select! {
-                recv(requests) -> request => return request.ok(),
-                recv(self.events) -> event => event,
-                default(until.saturating_duration_since(Instant::now())) => return None,
-            };
-            match heard {
-                Ok(event) => self.take_in(event),
-                Err(_) => return None,
-            }
-            if Instant::now() >= until {
-                return None;
-            }
-        }
-    }
-
-    /// Whether all that was handed in is worked off.
-    pub fn is_at_rest(&self) -> bool {
-        self.in_flight.is_empty()
-    }
-
     /// Turns a dial, at an epoch of its own. A share is resolved when the engine [settles](Engine::settle): until then, rows wait at the
     /// dial's gate.
     ///
@@ -474,7 +348,7 @@ impl Engine {
         self.wait_while(tick, |engine| !engine.in_flight.is_empty())
     }
 
-    fn next_epoch(&mut self, rows: usize) -> Epoch {
+    pub(super) fn next_epoch(&mut self, rows: usize) -> Epoch {
         let epoch = self.next;
         self.next += 1;
         self.in_flight.push_back((epoch, rows, Instant::now()));
@@ -501,12 +375,12 @@ impl Engine {
         self.wait_while(tick, |engine| !engine.has_room(rows))
     }
 
-    fn has_room(&self, rows: usize) -> bool {
+    pub(super) fn has_room(&self, rows: usize) -> bool {
         let fits = self.progress.rows_in_flight + rows <= self.options.most_rows;
         self.in_flight.is_empty() || (self.in_flight.len() < self.options.window && fits)
     }
 
-    fn take_in_what_is_there(&mut self) {
+    pub(super) fn take_in_what_is_there(&mut self) {
         while let Ok(event) = self.events.try_recv() {
             self.take_in(event);
         }
@@ -532,14 +406,14 @@ impl Engine {
         tick(&self.progress, &self.verdicts).map_err(Stopped::Asked)
     }
 
-    fn tell(&self, command: &Command) {
+    pub(super) fn tell(&self, command: &Command) {
         for (sender, worker) in self.commands.iter().zip(&self.workers) {
             let _ = sender.send(command.clone());
             worker.unpark();
         }
     }
 
-    fn take_in(&mut self, event: Event) {
+    pub(super) fn take_in(&mut self, event: Event) {
         match event {
             Event::Wired { wired, score_names, piece_score_names } => {
                 (self.wired, self.score_names) = (wired, score_names);

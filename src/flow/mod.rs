@@ -17,6 +17,7 @@ mod only;
 mod progress;
 mod regions;
 mod scan;
+mod session;
 mod setting;
 mod shares;
 mod start;

@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 mod alone;
 mod ended;
+mod moves;
 mod pieces;
 mod slots;
+mod standing;
 
+pub use moves::Moves;
 pub use pieces::{PieceCounts, PieceVerdict};
 
 use super::{KeptPiece, Told};
@@ -55,17 +58,6 @@ pub struct Verdicts {
     moved: Moves,
     /// Rows and pieces that each dial holds back.
     gated: Vec<i64>,
-}
-
-/// See [`Verdicts::moves`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moves {
-    /// Rows that are marked as published.
-    pub published: usize,
-    /// Rows that are kept and not marked.
-    pub enter: usize,
-    /// Rows that are marked, and held back or refused.
-    pub leave: usize,
 }
 
 /// See [`Verdicts::counts`].
@@ -171,12 +163,6 @@ impl Verdicts {
         }
     }
 
-    /// The stage that would be asked about a piece that is undecided.
-    pub fn piece_undecided_at(&self, place: Place) -> Option<&'static str> {
-        let stage = self.table(place.of)?.open_at(place)?;
-        self.stages.get(usize::from(stage)).copied()
-    }
-
     #[cfg(test)]
     pub(crate) fn add_piece(&mut self, place: Place, verdict: PieceVerdict, diff: isize) {
         self.add_rejected_piece(place, verdict, None, diff);
@@ -200,93 +186,6 @@ impl Verdicts {
         if let Some(table) = self.table_mut(place.of) {
             table.add_open(place, stage, diff);
         }
-    }
-
-    /// How the pieces of that sort stand: how many of them.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    /// use threshflow::row::Of;
-    ///
-    /// let lab = Lab::new(Mode::Ask);
-    /// let finder = lab.stage(finder());
-    /// let engine = run(pictures([5, 30]), move |images, dial| {
-    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
-    ///     pictures.with(regions.gate(&dial.sure)).finish()
-    /// });
-    /// let counts = engine.verdicts().piece_counts(Of::Regions);
-    /// assert_eq!((counts.found, counts.kept + counts.gated), (3, 3));
-    /// ```
-    pub fn piece_counts(&self, of: Of) -> PieceCounts {
-        self.table(of).map(PieceTable::counts).unwrap_or_default()
-    }
-
-    /// How many pieces of that sort a picture has.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    /// use threshflow::row::Of;
-    ///
-    /// let lab = Lab::new(Mode::Ask);
-    /// let finder = lab.stage(finder());
-    /// let engine = run(pictures([5, 30]), move |images, dial| {
-    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
-    ///     pictures.with(regions.gate(&dial.sure)).finish()
-    /// });
-    /// let id = |member| threshflow::row::RowId { shard: 0, member };
-    /// assert_eq!(engine.verdicts().found_in(Of::Regions, id(1)), 3);
-    /// ```
-    pub fn found_in(&self, of: Of, id: RowId) -> u64 {
-        self.table(of).map_or(0, |table| table.found_in(id))
-    }
-
-    /// The pieces of a picture in the order of their numbers, and where each stands.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    /// use threshflow::flow::PieceVerdict;
-    /// use threshflow::row::Of;
-    ///
-    /// let lab = Lab::new(Mode::Ask);
-    /// let finder = lab.stage(finder());
-    /// let engine = run(pictures([5, 30]), move |images, dial| {
-    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
-    ///     pictures.with(regions.gate(&dial.sure)).finish()
-    /// });
-    /// let id = |member| threshflow::row::RowId { shard: 0, member };
-    /// let regions = engine.verdicts().pieces_of(Of::Regions, id(1));
-    /// let kept = regions.iter().filter(|(_, region)| matches!(region, PieceVerdict::Kept { .. }));
-    /// assert_eq!(kept.map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1], "the third is at 1/3");
-    /// ```
-    pub fn pieces_of(&self, of: Of, id: RowId) -> Vec<(u16, &PieceVerdict)> {
-        self.table(of).map(|table| table.of(id)).unwrap_or_default()
-    }
-
-    /// The same, each with what it had been told when it was held back or refused.
-    pub(crate) fn pieces_told(&self, of: Of, id: RowId) -> Vec<(u16, &PieceVerdict, Option<&Told>)> {
-        self.table(of).map(|table| table.told(id)).unwrap_or_default()
-    }
-
-    /// Every piece of that sort, with its picture, in no order.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    /// use threshflow::lane::Mode;
-    /// use threshflow::row::Of;
-    ///
-    /// let lab = Lab::new(Mode::Ask);
-    /// let finder = lab.stage(finder());
-    /// let engine = run(pictures([5, 30]), move |images, dial| {
-    ///     let (pictures, regions) = images.ask(&finder).regions(&finder);
-    ///     pictures.with(regions.gate(&dial.sure)).finish()
-    /// });
-    /// assert_eq!(engine.verdicts().pieces(Of::Regions).count(), 3);
-    /// ```
-    pub fn pieces(&self, of: Of) -> impl Iterator<Item = (RowId, &PieceVerdict)> {
-        self.table(of).into_iter().flat_map(PieceTable::iter)
     }
 
     fn table(&self, of: Of) -> Option<&PieceTable> {
@@ -419,99 +318,6 @@ impl Verdicts {
         Ok(())
     }
 
-    fn count_move(&mut self, slot: Slot, marked: bool, diff: isize) {
-        let count = match (slot == KEPT, marked) {
-            (true, false) => &mut self.moved.enter,
-            (false, true) if slot != NONE && slot.unasked_stage().is_none() => &mut self.moved.leave,
-            _ => return,
-        };
-        *count = count.saturating_add_signed(diff);
-    }
-
-    /// See [`Engine::mark_published`](super::Engine::mark_published).
-    pub(super) fn mark_published(&mut self, published: impl IntoIterator<Item = RowId>) {
-        for rows in self.shards.values_mut() {
-            (0..rows.len()).for_each(|member| rows.mark(member, false));
-        }
-        for id in published {
-            if let Some(rows) = self.shards.get_mut(&id.shard) {
-                rows.mark(id.member as usize, true);
-            }
-        }
-        self.moved = Moves::default();
-        let mut all = Vec::new();
-        for rows in self.shards.values() {
-            all.extend(
-                (0..rows.len()).filter_map(|member| Some((rows.get(member)?, rows.is_marked(member)))),
-            );
-        }
-        for (slot, marked) in all {
-            self.moved.published += usize::from(marked);
-            self.count_move(slot, marked, 1);
-        }
-    }
-
-    /// How many rows would enter what is published, and how many would leave it.
-    pub fn moves(&self) -> Moves {
-        self.moved
-    }
-
-    /// Whether a row is marked as published.
-    pub fn is_published(&self, id: RowId) -> bool {
-        self.shards.get(&id.shard).is_some_and(|rows| rows.is_marked(id.member as usize))
-    }
-
-    /// The rows that would enter what is published (`true`), or leave it, in the order of the shards' numbers.
-    pub fn moving(&self, enter: bool) -> impl Iterator<Item = RowId> {
-        self.shards.iter().flat_map(move |(shard, rows)| {
-            let moves = move |member: &usize| match (rows.get(*member), rows.is_marked(*member)) {
-                (Some(slot), marked) if enter => slot == KEPT && !marked,
-                (Some(slot), true) => slot != KEPT && slot != NONE && slot.unasked_stage().is_none(),
-                _ => false,
-            };
-            (0..rows.len()).filter(moves).map(|member| RowId { shard: *shard, member: member as u32 })
-        })
-    }
-
-    /// How many rows each dial holds back, by the dials' numbers: pictures, regions or edits.
-    pub fn held_back(&self) -> &[i64] {
-        &self.gated
-    }
-
-    /// How many pictures are refused, and how many of them by what may go well the next time.
-    pub(crate) fn refused(&self) -> (u64, u64) {
-        let for_now = self.refused.values().filter(|refused| !refused.refusal.is_permanent());
-        (self.refused.len() as u64, for_now.count() as u64)
-    }
-
-    /// How many pictures and pieces each stage refused.
-    pub(crate) fn refused_by_stage(&self) -> BTreeMap<&str, u64> {
-        let mut stages: BTreeMap<&str, u64> = BTreeMap::new();
-        for refused in self.refused.values() {
-            *stages.entry(&refused.stage).or_default() += 1;
-        }
-        for (_, verdict) in Of::PIECES.into_iter().flat_map(|of| self.pieces(of)) {
-            if let PieceVerdict::Refused(refused) = verdict {
-                *stages.entry(&refused.stage).or_default() += 1;
-            }
-        }
-        stages
-    }
-
-    /// How many pictures and pieces each stage would be asked about.
-    pub(crate) fn undecided_by_stage(&self) -> BTreeMap<&'static str, u64> {
-        let mut stages: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for (stage, rows) in self.stages.iter().zip(&self.undecided_at) {
-            *stages.entry(stage).or_default() += (*rows).max(0) as u64;
-        }
-        stages
-    }
-
-    /// Where a picture stands, if it has a verdict.
-    pub fn of(&self, id: RowId) -> Option<Verdict> {
-        self.verdict(id, self.shards.get(&id.shard)?)
-    }
-
     fn count_of(&mut self, slot: Slot) -> &mut usize {
         if slot.unasked_stage().is_some() { &mut self.undecided } else { &mut self.decided }
     }
@@ -524,30 +330,6 @@ impl Verdicts {
             self.undecided_at.push(0);
             self.stages.len() - 1
         }) as u16
-    }
-
-    /// The stage that would be asked about a picture that is undecided.
-    pub fn undecided_at(&self, id: RowId) -> Option<&'static str> {
-        let stage = self.shards.get(&id.shard)?.get(id.member as usize)?.unasked_stage()?;
-        self.stages.get(usize::from(stage)).copied()
-    }
-
-    /// The pictures that were refused by what may go well the next time, or a piece of which was.
-    ///
-    /// ```
-    /// use threshflow::flow::example::*;
-    ///
-    /// let engine = run(pictures([5, 20]), |images, _| images.finish());
-    /// assert!(engine.verdicts().refused_for_now().is_empty());
-    /// ```
-    pub fn refused_for_now(&self) -> BTreeSet<RowId> {
-        let pictures = self.refused.iter().filter(|(_, refused)| !refused.refusal.is_permanent());
-        let pieces = Of::PIECES.into_iter().flat_map(|of| self.pieces(of));
-        let pieces = pieces.filter(|(_, verdict)| match verdict {
-            PieceVerdict::Refused(refused) => !refused.refusal.is_permanent(),
-            _ => false,
-        });
-        pictures.map(|(id, _)| *id).chain(pieces.map(|(id, _)| id)).collect()
     }
 
     /// That every expected row stands in exactly one verdict, or is undecided.
@@ -611,13 +393,6 @@ impl Verdicts {
                 let id = RowId { shard: *shard, member: member as u32 };
                 Some((id, self.verdict(id, rows)?))
             })
-        })
-    }
-
-    /// Every row that is expected, in the order of the shards' numbers.
-    pub(crate) fn all(&self) -> impl Iterator<Item = RowId> {
-        self.shards.iter().flat_map(|(shard, rows)| {
-            (0..rows.len()).map(move |member| RowId { shard: *shard, member: member as u32 })
         })
     }
 

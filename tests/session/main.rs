@@ -1,8 +1,11 @@
 //! A session that stays, over HTTP, as a process: what it says, asks and publishes.
 
+mod api;
 mod asks;
 mod kills;
+mod labels;
 mod turns;
+mod watched;
 
 use std::path::Path;
 

@@ -134,6 +134,8 @@ pub(super) struct State {
     pub stages: Vec<StageView>,
     pub output: String,
     pub store: String,
+    /// Shards that are being written, and are not in.
+    pub waiting_shards: Vec<String>,
 }
 
 pub(super) fn state(session: &Session<'_>) -> State {
@@ -142,6 +144,7 @@ pub(super) fn state(session: &Session<'_>) -> State {
         stages: stages(session),
         output: session.options.out.display().to_string(),
         store: session.options.store.display().to_string(),
+        waiting_shards: session.waiting_shards.clone(),
     }
 }
 

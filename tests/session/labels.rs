@@ -1,0 +1,123 @@
+//! Labels: drawn around the cut, kept in the store, and what they say is what a computation by hand says.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tests::resident::Resident;
+
+use crate::desk;
+
+/// Whether a row is good: a function of its score, so that the truth is known.
+fn is_good(score: f64) -> bool {
+    score > 11.0
+}
+
+fn label_all(session: &Resident, labels: usize) -> Vec<(f64, bool)> {
+    let mut said = Vec::new();
+    while said.len() < labels {
+        let drawn = session.get("/api/labels?dial=short_side&draw=10&seed=7");
+        let next = drawn["next"].as_array().unwrap().clone();
+        if next.is_empty() {
+            break;
+        }
+        for row in next {
+            let score = row["score"].as_f64().unwrap();
+            let label = json!({ "dial": "short_side", "row": row["id"], "good": is_good(score) });
+            let answer = session.post("/api/labels", &label);
+            said.push((score, is_good(score)));
+            assert_eq!(answer["labelled"], said.len(), "{row}");
+        }
+    }
+    said
+}
+
+#[test]
+fn all_rows_labelled_tell_the_truth_and_labels_outlive_the_session() {
+    let desk = desk();
+    let session = Resident::start(&desk, "");
+    // Every content that reaches the gate.
+    let said = label_all(&session, usize::MAX);
+    assert!(said.len() > 100, "{}", said.len());
+    let precision = session.get("/api/precision?dial=short_side");
+    // By hand: of all rows that pass 10, those above 11.
+    let rows: Vec<f64> = (0..3)
+        .flat_map(|shard| (0..60).map(move |member| format!("{shard}-{member}")))
+        .filter_map(|id| {
+            let row = session.get(&format!("/api/row/{id}"));
+            let side = row["size"][0].as_f64()?.min(row["size"][1].as_f64()?);
+            (row["verdict"]["stage"] != "probe").then_some(side)
+        })
+        .collect();
+    let passing: Vec<&f64> = rows.iter().filter(|side| **side > 10.0).collect();
+    let good = passing.iter().filter(|side| is_good(***side)).count();
+    let truth = good as f64 / passing.len() as f64;
+    let at = &precision["at"];
+    assert!((at["precision"].as_f64().unwrap() - truth).abs() < 1e-9, "{at}: {truth}");
+    assert!((at["recall"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{at}");
+    // The loosest cut at which nothing bad passes.
+    let loosest = session.get("/api/loosest?dial=short_side&precision=1");
+    let value = loosest["value"].as_f64().unwrap();
+    assert!((11.0..12.0).contains(&value), "{loosest}");
+    let looser = session.turn("short_side", &(value - 0.5).to_string());
+    assert!(looser["kept"].is_u64());
+    let (status, none) = session.try_get("/api/loosest?dial=short_side&precision=1.5");
+    assert_eq!(status, 400, "{none}");
+    // As a table, and back: nothing is new.
+    let (status, table) = session.get_bytes("/api/labels.csv?dial=short_side");
+    assert_eq!(status, 200);
+    let table = String::from_utf8(table).unwrap();
+    assert_eq!(table.lines().count(), said.len() + 1, "{table}");
+    assert!(table.starts_with("dial,content,good,score,chance,stratum,labelled_at,shard,key\r\n"), "{table}");
+    assert_eq!(session.end().code, Some(0));
+    let again = Resident::start(&desk, "");
+    let kept = again.get("/api/precision?dial=short_side");
+    assert_eq!((&kept["at"], &kept["labelled"]), (&precision["at"], &precision["labelled"]));
+}
+
+#[test]
+fn one_stratum_gives_the_interval_of_clopper_and_pearson() {
+    let desk = desk();
+    // All that reach the gate pass: one side of the cut, which is one stratum where the rows are few.
+    let session = Resident::start(&desk, "--set short_side=0");
+    let drawn = session.get("/api/labels?dial=short_side&draw=20&seed=3");
+    let next = drawn["next"].as_array().unwrap();
+    assert_eq!(next.len(), 20);
+    let ids: BTreeSet<&str> = next.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 20, "each once");
+    for (place, row) in next.iter().enumerate() {
+        session.post("/api/labels", &json!({ "dial": "short_side", "row": row["id"], "good": place != 4 }));
+    }
+    let at = session.get("/api/precision?dial=short_side")["at"].clone();
+    let (low, high) = (at["low"].as_f64().unwrap(), at["high"].as_f64().unwrap());
+    // scipy.stats.beta.ppf([0.025, 0.975], [19, 20], [2, 1]): 19 of 20.
+    let simple = [0.751_270, 0.998_735];
+    let value = at["precision"].as_f64().unwrap();
+    assert!(low <= value && value <= high, "{at}");
+    // Strata and the finite population make it differ a little from a simple sample of an endless population.
+    assert!((low - simple[0]).abs() < 0.12 && (high - simple[1]).abs() < 0.02, "{at}");
+    // One is taken back.
+    let first = &next[0]["id"];
+    let answer = session.post("/api/labels", &json!({ "dial": "short_side", "row": first, "good": null }));
+    assert_eq!(answer["labelled"], 19);
+    let (status, wrong) =
+        session.try_post("/api/labels", &json!({ "dial": "sure", "row": first, "good": true }));
+    assert_eq!(status, 400, "{wrong}");
+    assert!(wrong["error"].as_str().unwrap().contains("does not reach the gate"), "{wrong}");
+}
+
+#[test]
+fn a_table_with_a_wrong_line_is_refused_whole() {
+    let desk = desk();
+    let session = Resident::start(&desk, "");
+    let post = |table: &str| -> (u16, Value) { session.try_post_text("/api/labels.csv", "text/csv", table) };
+    let head = "dial,content,good,score\n";
+    let content = "00112233445566778899aabbccddeeff";
+    let (status, wrong) =
+        post(&format!("{head}short_side,{content},true,11\nshort_side,{content},perhaps,11\n"));
+    assert_eq!(status, 400, "{wrong}");
+    assert!(wrong["error"].as_str().unwrap().contains("line 3"), "{wrong}");
+    let (status, done) = post(&format!("{head}short_side,{content},true,11\n"));
+    assert_eq!((status, &done["imported"]), (200, &json!(1)), "{done}");
+    let (_, same) = post(&format!("{head}short_side,{content},true,11\n"));
+    assert_eq!((&same["imported"], &same["same"]), (&json!(0), &json!(1)), "{same}");
+}
