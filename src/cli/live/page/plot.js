@@ -83,7 +83,18 @@ export class Plot {
 
   fit(at) {
     this.isFitted = true;
-    this.view = fit(this.histogram.buckets, this.bucketOf(at));
+    this.own = fit(this.histogram.buckets, this.bucketOf(at));
+    this.view = this.own;
+  }
+
+  // Small multiples are compared: all show one part of the scale, which is what all of them need together. Gives those that moved.
+  static align(plots) {
+    const fitted = plots.filter((plot) => plot.histogram && plot.isFitted);
+    const from = Math.min(...fitted.map((plot) => plot.own[0]));
+    const to = Math.max(...fitted.map((plot) => plot.own[1]));
+    const moved = fitted.filter((plot) => plot.view[0] !== from || plot.view[1] !== to);
+    for (const plot of moved) plot.view = [from, to];
+    return moved;
   }
 
   zoom(times, x) {

@@ -191,6 +191,7 @@ export class Strip {
   unzoom() {
     this.plot.fit(this.shownValue);
     this.redraw();
+    this.align();
   }
 
   resize(width) {
@@ -207,6 +208,14 @@ export class Strip {
     this.plot.take(histogram, this.shownValue);
     this.version = histogram.version;
     this.redraw();
+    this.align();
+  }
+
+  // `peers`: the strips of the same dial, in other groups.
+  align() {
+    const peers = this.peers ?? [];
+    const moved = Plot.align(peers.map((strip) => strip.plot));
+    for (const strip of peers) if (moved.includes(strip.plot)) strip.redraw();
   }
 
   takeCurves(curves) {
