@@ -51,7 +51,7 @@ export function startFunnel(panel) {
               {},
               element("th", {}, of),
               element("th", { class: "n" }, "come"),
-              element("th", { class: "bar" }, ""),
+              element("td", { class: "bar" }),
               element("th", { class: "n" }, "held"),
               element("th", { class: "n" }, "refused"),
               element("th", { class: "n" }, "not asked"),

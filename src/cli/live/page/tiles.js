@@ -63,7 +63,7 @@ export class Tiles {
     drawingOf(row.id, wish.signal).then(
       (drawing) => {
         stage.classList.remove("waits");
-        refill(stage, panels(drawing, row.key));
+        refill(stage, panels(drawing, ""));
         if (row.of !== "pictures") refill(said, words(drawing).slice(0, 2));
       },
       (refusal) => {
@@ -90,10 +90,6 @@ export class Tiles {
     setText(tile.why, isOther ? verdictShort(row.verdict) + score : "");
     tile.root.title = clean(
       `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`,
-    );
-    tile.root.setAttribute(
-      "aria-label",
-      `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ${number(row.score)}, ` : ""}${verdictWords(row.verdict, state.now.dials)}`,
     );
   }
 }
