@@ -36,7 +36,7 @@ export class Pointer {
 
   press(event) {
     const { strip } = this;
-    if (event.button !== 0 || !strip.plot.histogram) return;
+    if (event.button !== 0 || !strip.plot.histogram || event.target === strip.whole) return;
     const x = this.xOf(event);
     this.down.set(event.pointerId, x);
     if (this.down.size === 2) {

@@ -47,7 +47,12 @@ export class Strip {
       on: { keydown: (event) => this.key(event) },
     });
     this.readout = element("div", { class: "readout", hidden: true });
-    this.canvas = element("div", { class: "plot" }, this.plot.svg, this.handle, this.readout);
+    this.whole = element(
+      "button",
+      { class: "quiet whole", hidden: true, title: "Shows the whole again (0, double click)", on: { click: () => this.unzoom() } },
+      "whole",
+    );
+    this.canvas = element("div", { class: "plot" }, this.plot.svg, this.handle, this.readout, this.whole);
     const name = dial.group === null ? dial.name : dial.group;
     this.root = element(
       "section",
@@ -200,6 +205,7 @@ export class Strip {
   }
 
   redraw() {
+    this.whole.hidden = this.plot.isFitted;
     this.plot.drawBars(this.isLog());
     this.drawDial();
   }

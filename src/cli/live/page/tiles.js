@@ -27,6 +27,8 @@ export class Tiles {
     }
     for (const tile of before.values()) {
       tile.wish.abort();
+      // The browser would fetch pictures that nobody sees any more, and turns would wait for them.
+      for (const img of tile.root.querySelectorAll("img")) img.removeAttribute("src");
       tile.root.remove();
     }
     if (rows.length === 0) {
