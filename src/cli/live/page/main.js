@@ -132,6 +132,7 @@ function askForToken() {
     keepToken(given.match(/[?&]token=([^&#\s]+)/)?.[1] ?? given);
     location.reload();
   });
+  byId("top").hidden = true;
   refill(document.querySelector("main"), form);
   input.focus();
 }
