@@ -222,14 +222,14 @@ export class Plot {
     const key = `${standard} ${published} ${this.view} ${this.width}`;
     if (key === this.marksKey) return;
     this.marksKey = key;
-    const mark = (value, name, path) => {
+    const mark = (value, name, path, title = name) => {
       const x = value === null || value === undefined ? NaN : this.xOf(value);
       if (!(x >= SIDE - 1 && x <= this.width - SIDE + 1)) return [];
       return [
         shape(
           "g",
           { class: name, transform: `translate(${x.toFixed(1)} ${this.baseY + 1})` },
-          shape("title", {}, `${name}: ${number(value)}`),
+          shape("title", {}, `${title}: ${number(value)}`),
           shape("path", { d: path }),
         ),
       ];
@@ -238,7 +238,7 @@ export class Plot {
     const isApart = published === null || published === undefined || Math.abs(this.xOf(standard) - this.xOf(published)) > 5;
     this.marks.replaceChildren(
       ...(isApart ? mark(standard, "default", "M0 0l5 8h-10z") : []),
-      ...mark(published, "published", "M0 1l4 4l-4 4l-4 -4z"),
+      ...mark(published, "published", "M0 1l4 4l-4 4l-4 -4z", isApart ? "published" : "published, and the default"),
     );
   }
 
