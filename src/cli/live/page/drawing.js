@@ -84,7 +84,7 @@ function picture({ image, width, height, marks, caption }, alt, letters, most) {
     src: withToken(image, { most }),
     width,
     height,
-    alt: alt ? `${alt}, ${caption}` : caption,
+    alt: [alt, caption || "picture"].filter(Boolean).join(", "),
     decoding: "async",
     draggable: "false",
   });
@@ -115,7 +115,7 @@ function outlineOf(mark, width, height) {
 }
 
 function colourOf({ colour }) {
-  return COLOURS[colour % COLOURS.length];
+  return typeof colour === "string" ? colour : COLOURS[colour % COLOURS.length];
 }
 
 // The words of a mark at its box, clear of those before it where that can be.

@@ -63,9 +63,9 @@ export class Strip {
         element("h3", { class: "strip-name", title: `${dial.name}: ${dial.about} (${dial.unit})` }, name),
         element("span", { class: "strip-value" }, this.sign, this.value, this.reset),
         element("span", { class: "strip-passes" }, this.share, "% = ", this.rows, this.reach, element("span", { class: "wide" }, " pass")),
-        this.held,
+        dial.open ? element("span", { class: "why-open" }, "open: its score is absent, so it holds nothing back") : this.held,
       ),
-      dial.open ? element("p", { class: "why-open" }, "Open: its score is absent, so it holds nothing back.") : this.canvas,
+      dial.open ? null : this.canvas,
       this.error,
     );
     if (dial.open) {
@@ -250,13 +250,13 @@ export class Strip {
 
   show(input, text, isSet) {
     input.classList.toggle("set", isSet);
+    if (input.dataset.shown === text && input.value === text) return;
     input.dataset.shown = text;
-    // What somebody is writing is not written over.
-    if (document.activeElement === input || input.value === text) return;
-    input.value = text;
     // Points and thin spaces are narrower than digits.
     const digits = text.replace(/[^\w]/g, "").length;
     input.style.width = `calc(${Math.max(digits + 0.4 * (text.length - digits), 1)}ch + 10px)`;
+    // What somebody is writing is not written over.
+    if (document.activeElement !== input && input.value !== text) input.value = text;
   }
 
   drawDial() {
