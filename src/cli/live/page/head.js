@@ -148,6 +148,8 @@ function drawPlan({ asks, calls, cost, seconds, open_shares: shares }) {
 function drawProgress(progress) {
   const box = byId("progress");
   box.hidden = !progress;
+  // What is being asked is told by the progress; a plan beside it would say that nothing is left.
+  byId("plan").hidden = Boolean(progress);
   if (!progress) return;
   const {
     asked,
