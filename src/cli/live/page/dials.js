@@ -91,7 +91,7 @@ function build(dials) {
       parts.push(strip.root);
     } else {
       if (group?.dial !== dial.dial) {
-        group = { dial: dial.dial, multiples: element("div", { class: "multiples" }) };
+        group = { dial: dial.dial, strips: [], multiples: element("div", { class: "multiples" }) };
         parts.push(
           element(
             "section",
@@ -107,6 +107,8 @@ function build(dials) {
         );
       }
       group.multiples.append(strip.root);
+      group.strips.push(strip);
+      strip.peers = group.strips;
     }
   }
   refill(byId("strips"), parts);

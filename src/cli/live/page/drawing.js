@@ -59,7 +59,7 @@ async function next() {
   }
 }
 
-// The panels side by side; or the reason why there are none. `letters`: how high those of marks are on a picture of 320; `most`: how many
+// The panels side by side; or the reason why there are none. `alt` is empty where the key stands beside. `letters`: how high those of marks are on a picture of 320; `most`: how many
 // pixels wide the pictures may be.
 export function panels(drawing, alt, { letters = LETTERS, most = null } = {}) {
   if (drawing.problem || drawing.panels.length === 0) {
@@ -84,7 +84,7 @@ function picture({ image, width, height, marks, caption }, alt, letters, most) {
     src: withToken(image, { most }),
     width,
     height,
-    alt: `${alt}, ${caption}`,
+    alt: [alt, caption || "picture"].filter(Boolean).join(", "),
     decoding: "async",
     draggable: "false",
   });
@@ -115,7 +115,7 @@ function outlineOf(mark, width, height) {
 }
 
 function colourOf({ colour }) {
-  return COLOURS[colour % COLOURS.length];
+  return typeof colour === "string" ? colour : COLOURS[colour % COLOURS.length];
 }
 
 // The words of a mark at its box, clear of those before it where that can be.

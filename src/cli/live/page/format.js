@@ -18,7 +18,7 @@ export function percent(part, whole) {
 
 // The same without its sign, as it stands in a field. Small shares keep their digits: 0.02 and not 0.0.
 export function shareText(part, whole) {
-  if (!whole) return "";
+  if (!whole) return "0";
   const share = (100 * part) / whole;
   const digits = share > 0 && share < 0.1 ? 3 : share < 1 ? 2 : 1;
   return trimmed(share.toFixed(digits));
@@ -90,6 +90,7 @@ export function clock(when) {
 // by: "value", where it stands, or "published".
 export function verdictWords(verdict, dials, value = "value") {
   if (!verdict) return "not published";
+  if (verdict === true) return "published";
   if (verdict.verdict === "gated") {
     const dial = dials?.find((known) => known.name === verdict.dial);
     const at = dial?.[value] ?? null;

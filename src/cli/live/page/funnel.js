@@ -39,7 +39,7 @@ export function startFunnel(panel) {
       out,
       kinds.map((of) => {
         const those = stages.filter((stage) => stage.of === of);
-        const most = Math.max(...those.map((stage) => stage.in), 1);
+        const most = Math.max(...those.map((stage) => stage.in ?? 0), 1);
         return element(
           "table",
           { class: "funnel" },
@@ -51,7 +51,7 @@ export function startFunnel(panel) {
               {},
               element("th", {}, of),
               element("th", { class: "n" }, "come"),
-              element("th", { class: "bar" }, ""),
+              element("td", { class: "bar" }),
               element("th", { class: "n" }, "held"),
               element("th", { class: "n" }, "refused"),
               element("th", { class: "n" }, "not asked"),
@@ -70,7 +70,8 @@ export function startFunnel(panel) {
 
   function line(stage, most) {
     const { kind, name, in: come, held, refused, undecided, model } = stage;
-    const passed = come - held - refused - undecided;
+    // What comes to a question is not counted: what comes to the gates behind it is.
+    const passed = come === null ? null : come - held - refused - undecided;
     const cell = (label, value) => element("td", { class: value ? "n" : "n none", "data-label": label }, value ? count(value) : "–");
     return element(
       "tr",
@@ -83,11 +84,15 @@ export function startFunnel(panel) {
         model ? element("span", { class: "model soft" }, outside(model)) : null,
       ),
       cell("come", come),
-      element("td", { class: "bar" }, bar({ passed, held, refused, undecided }, most)),
+      element("td", { class: "bar" }, bar({ passed: passed ?? 0, held, refused, undecided }, most)),
       cell("held", held),
       cell("refused", refused),
       cell("not asked yet", undecided),
-      element("td", { class: "n passed" }, count(passed), element("span", { class: "soft share" }, ` ${percent(passed, come)}`)),
+      element(
+        "td",
+        { class: "n passed" },
+        passed === null ? "" : [count(passed), element("span", { class: "soft share" }, ` ${percent(passed, come)}`)],
+      ),
     );
   }
 

@@ -98,8 +98,8 @@ function enable(now) {
   };
   for (const [id, is] of Object.entries(able)) byId(id).disabled = !is;
   // What comes next is the button that stands out.
-  byId("apply").classList.toggle("main", now.undecided > 0);
-  byId("publish").classList.toggle("main", now.undecided === 0 && (now.enter > 0 || now.leave > 0));
+  byId("apply").classList.toggle("main", now.undecided > 0 || (now.asks?.length ?? 0) > 0);
+  byId("publish").classList.toggle("main", !byId("apply").classList.contains("main") && (now.enter > 0 || now.leave > 0));
   byId("copy-flags").disabled = byId("copy-link").disabled = false;
   byId("undo").title = now.undo ? `${counted(now.undo, "step", "steps")} (Ctrl-Z)` : "Nothing to undo";
   byId("redo").title = now.redo ? `${counted(now.redo, "step", "steps")} (Ctrl-Shift-Z)` : "Nothing to redo";
@@ -148,6 +148,8 @@ function drawPlan({ asks, calls, cost, seconds, open_shares: shares }) {
 function drawProgress(progress) {
   const box = byId("progress");
   box.hidden = !progress;
+  // What is being asked is told by the progress; a plan beside it would say that nothing is left.
+  byId("plan").hidden = Boolean(progress);
   if (!progress) return;
   const {
     asked,

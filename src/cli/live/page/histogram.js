@@ -4,6 +4,9 @@ import { digitsOf, roundStep } from "./format.js";
 
 // Bars are at least so wide, in pixels: of narrower ones, rounding makes a pattern that is not in the data.
 const LEAST_BAR = 2;
+// Of few rows, narrow bars would be a row of teeth: so many rows a bar, but at least so many bars.
+const ROWS_A_BAR = 4;
+const FEW_BARS = 48;
 // What holds one row is seen, however high the others are.
 const LEAST_HEIGHT = 1.5;
 // A dial that would leave less than this share of the drawing to the rows is not in it; as in the report (`src/report/chart.rs`).
@@ -41,7 +44,12 @@ export function zoomed([from, to], at, times, buckets) {
 // One bar a bucket where there is room, else of as many buckets as it takes. `mean` is rows a bucket, and `most` the fullest bucket.
 export function bars(buckets, [from, to], width) {
   const perBucket = width / (to - from);
-  const each = Math.max(1, Math.ceil(LEAST_BAR / perBucket));
+  let all = 0;
+  for (let bucket = Math.floor(from); bucket < to; bucket += 1) all += buckets[bucket] ?? 0;
+  const most = Math.max(FEW_BARS, all / ROWS_A_BAR);
+  // Powers of two, so that a drawing that gains a row is still the same drawing.
+  const enough = 2 ** Math.round(Math.log2(Math.max((to - from) / most, 1)));
+  const each = Math.max(enough, Math.ceil(LEAST_BAR / perBucket));
   const made = [];
   // Bars begin at multiples, so that they stand still when the drawing is moved.
   for (let start = Math.floor(from / each) * each; start < to; start += each) {

@@ -132,6 +132,7 @@ function askForToken() {
     keepToken(given.match(/[?&]token=([^&#\s]+)/)?.[1] ?? given);
     location.reload();
   });
+  byId("top").hidden = true;
   refill(document.querySelector("main"), form);
   input.focus();
 }
@@ -175,7 +176,8 @@ async function start() {
   let first = true;
   listen(hear, (connection, seconds) => {
     drawConnection(connection, seconds);
-    if (connection === "live" && !first) refresh();
+    // A stream that is refused tells no reason; a request does, as when another start of the program has another token.
+    if ((connection === "live" && !first) || (connection === "lost" && seconds >= 2)) refresh();
     first = false;
   });
 }

@@ -83,7 +83,18 @@ export class Plot {
 
   fit(at) {
     this.isFitted = true;
-    this.view = fit(this.histogram.buckets, this.bucketOf(at));
+    this.own = fit(this.histogram.buckets, this.bucketOf(at));
+    this.view = this.own;
+  }
+
+  // Small multiples are compared: all show one part of the scale, which is what all of them need together. Gives those that moved.
+  static align(plots) {
+    const fitted = plots.filter((plot) => plot.histogram && plot.isFitted);
+    const from = Math.min(...fitted.map((plot) => plot.own[0]));
+    const to = Math.max(...fitted.map((plot) => plot.own[1]));
+    const moved = fitted.filter((plot) => plot.view[0] !== from || plot.view[1] !== to);
+    for (const plot of moved) plot.view = [from, to];
+    return moved;
   }
 
   zoom(times, x) {
@@ -211,14 +222,14 @@ export class Plot {
     const key = `${standard} ${published} ${this.view} ${this.width}`;
     if (key === this.marksKey) return;
     this.marksKey = key;
-    const mark = (value, name, path) => {
+    const mark = (value, name, path, title = name) => {
       const x = value === null || value === undefined ? NaN : this.xOf(value);
       if (!(x >= SIDE - 1 && x <= this.width - SIDE + 1)) return [];
       return [
         shape(
           "g",
           { class: name, transform: `translate(${x.toFixed(1)} ${this.baseY + 1})` },
-          shape("title", {}, `${name}: ${number(value)}`),
+          shape("title", {}, `${title}: ${number(value)}`),
           shape("path", { d: path }),
         ),
       ];
@@ -227,7 +238,7 @@ export class Plot {
     const isApart = published === null || published === undefined || Math.abs(this.xOf(standard) - this.xOf(published)) > 5;
     this.marks.replaceChildren(
       ...(isApart ? mark(standard, "default", "M0 0l5 8h-10z") : []),
-      ...mark(published, "published", "M0 1l4 4l-4 4l-4 -4z"),
+      ...mark(published, "published", "M0 1l4 4l-4 4l-4 -4z", isApart ? "published" : "published, and the default"),
     );
   }
 

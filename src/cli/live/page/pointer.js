@@ -36,7 +36,9 @@ export class Pointer {
 
   press(event) {
     const { strip } = this;
-    if (event.button !== 0 || !strip.plot.histogram) return;
+    if (event.button !== 0 || event.target === strip.whole) return;
+    strip.handle.focus({ preventScroll: true });
+    if (!strip.plot.histogram) return;
     const x = this.xOf(event);
     this.down.set(event.pointerId, x);
     if (this.down.size === 2) {
@@ -44,7 +46,6 @@ export class Pointer {
       this.pinch = [...this.down.values()];
       return;
     }
-    strip.handle.focus({ preventScroll: true });
     const needle = strip.plot.xOf(strip.shownValue);
     const grabbed = Math.abs(x - needle) <= GRIP;
     // A finger beside the needle may be about to scroll the page: only a tap, or the needle itself, turns the dial.

@@ -88,10 +88,10 @@ function facts(row, among) {
     { class: "row-facts" },
     verdict("now", row.verdict),
     message,
+    row.picture && row.id.includes(".") ? verdict("its picture", row.picture) : null,
     verdict("published", row.published, "published"),
     row.caption ? element("p", { class: "caption" }, outside(row.caption)) : null,
-    element("h3", {}, "Scores"),
-    scoreTable(row.scores, dials),
+    row.scores.length ? [element("h3", {}, "Scores"), scoreTable(row.scores, dials)] : null,
     row.pieces?.length
       ? [
           element("h3", {}, "Pieces"),

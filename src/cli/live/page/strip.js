@@ -47,7 +47,12 @@ export class Strip {
       on: { keydown: (event) => this.key(event) },
     });
     this.readout = element("div", { class: "readout", hidden: true });
-    this.canvas = element("div", { class: "plot" }, this.plot.svg, this.handle, this.readout);
+    this.whole = element(
+      "button",
+      { class: "quiet whole", hidden: true, title: "Shows the whole again (0, double click)", on: { click: () => this.unzoom() } },
+      "whole",
+    );
+    this.canvas = element("div", { class: "plot" }, this.plot.svg, this.handle, this.readout, this.whole);
     const name = dial.group === null ? dial.name : dial.group;
     this.root = element(
       "section",
@@ -58,9 +63,9 @@ export class Strip {
         element("h3", { class: "strip-name", title: `${dial.name}: ${dial.about} (${dial.unit})` }, name),
         element("span", { class: "strip-value" }, this.sign, this.value, this.reset),
         element("span", { class: "strip-passes" }, this.share, "% = ", this.rows, this.reach, element("span", { class: "wide" }, " pass")),
-        this.held,
+        dial.open ? element("span", { class: "why-open" }, "open: its score is absent, so it holds nothing back") : this.held,
       ),
-      dial.open ? element("p", { class: "why-open" }, "Open: its score is absent, so it holds nothing back.") : this.canvas,
+      dial.open ? null : this.canvas,
       this.error,
     );
     if (dial.open) {
@@ -191,6 +196,7 @@ export class Strip {
   unzoom() {
     this.plot.fit(this.shownValue);
     this.redraw();
+    this.align();
   }
 
   resize(width) {
@@ -199,6 +205,7 @@ export class Strip {
   }
 
   redraw() {
+    this.whole.hidden = this.plot.isFitted;
     this.plot.drawBars(this.isLog());
     this.drawDial();
   }
@@ -207,6 +214,14 @@ export class Strip {
     this.plot.take(histogram, this.shownValue);
     this.version = histogram.version;
     this.redraw();
+    this.align();
+  }
+
+  // `peers`: the strips of the same dial, in other groups.
+  align() {
+    const peers = this.peers ?? [];
+    const moved = Plot.align(peers.map((strip) => strip.plot));
+    for (const strip of peers) if (moved.includes(strip.plot)) strip.redraw();
   }
 
   takeCurves(curves) {
@@ -235,13 +250,13 @@ export class Strip {
 
   show(input, text, isSet) {
     input.classList.toggle("set", isSet);
+    if (input.dataset.shown === text && input.value === text) return;
     input.dataset.shown = text;
-    // What somebody is writing is not written over.
-    if (document.activeElement === input || input.value === text) return;
-    input.value = text;
     // Points and thin spaces are narrower than digits.
     const digits = text.replace(/[^\w]/g, "").length;
     input.style.width = `calc(${Math.max(digits + 0.4 * (text.length - digits), 1)}ch + 10px)`;
+    // What somebody is writing is not written over.
+    if (document.activeElement !== input && input.value !== text) input.value = text;
   }
 
   drawDial() {

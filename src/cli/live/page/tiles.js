@@ -27,6 +27,8 @@ export class Tiles {
     }
     for (const tile of before.values()) {
       tile.wish.abort();
+      // The browser would fetch pictures that nobody sees any more, and turns would wait for them.
+      for (const img of tile.root.querySelectorAll("img")) img.removeAttribute("src");
       tile.root.remove();
     }
     if (rows.length === 0) {
@@ -63,7 +65,7 @@ export class Tiles {
     drawingOf(row.id, wish.signal).then(
       (drawing) => {
         stage.classList.remove("waits");
-        refill(stage, panels(drawing, row.key));
+        refill(stage, panels(drawing, ""));
         if (row.of !== "pictures") refill(said, words(drawing).slice(0, 2));
       },
       (refusal) => {
@@ -90,10 +92,6 @@ export class Tiles {
     setText(tile.why, isOther ? verdictShort(row.verdict) + score : "");
     tile.root.title = clean(
       `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`,
-    );
-    tile.root.setAttribute(
-      "aria-label",
-      `${row.key.slice(0, 80)}, ${dial ? `${dial.name} ${number(row.score)}, ` : ""}${verdictWords(row.verdict, state.now.dials)}`,
     );
   }
 }
