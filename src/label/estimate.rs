@@ -22,7 +22,8 @@
 //! **Intervals** are those of E. L. Korn and B. I. Graubard ("Confidence intervals for proportions with small expected number of positive
 //! counts estimated from survey data", Survey Methodology 24 (1998) 193-201): Clopper and Pearson's, with the effective number of labels
 //! p (1 - p) / variance times the square of t(n - 1) / t(n - cells), where n are the labels. For one cell without the correction this is the
-//! number of labels. A cell with one label counts as half a cell (collapsed strata, Cochran section 5A.12).
+//! number of labels. A cell with one label counts as half a cell (collapsed strata, Cochran section 5A.12). For a precision it is at
+//! most that of a simple random sample of as many labels: what few labels say of the gain by strata is not to be relied on.
 //!
 //! **Rows that no label speaks for** widen an interval by their share of the rows: its low end is as if all of them were bad, its high
 //! end as if all were good. The estimate itself takes the part of a cell that has no label to be halfway between the rest of its cell and the
@@ -113,6 +114,8 @@ struct Weighed {
 #[derive(Default)]
 struct Part {
     rows: f64,
+    /// Rows that the labels count.
+    labelled: f64,
     labels: usize,
     good: f64,
     /// The share of good rows for variances: see the head of this file.
@@ -144,15 +147,16 @@ impl Part {
         let rest = 1.0 - labelled / rows;
         let variance = rest * smoothed * (1.0 - smoothed) / effective;
         let plain = if number > 1 { rest * good * (1.0 - good) / (effective - 1.0) } else { 0.0 };
-        Part { rows, labels: number, good, smoothed, variance, plain }
+        Part { rows, labelled, labels: number, good, smoothed, variance, plain }
     }
 }
 
 /// What is known of the rows on one side of a threshold: sums over the parts of all cells.
 #[derive(Default)]
 struct Side {
-    /// Rows of the parts that have labels.
+    /// Rows of the parts that have labels, and of these the rows that the labels count.
     rows: f64,
+    labelled: f64,
     /// Rows of the parts that have none.
     unlabelled: f64,
     /// Of these, the rows whose cell has labels on the other side, and how many of them are good if those labels speak for them.
@@ -179,6 +183,7 @@ impl Side {
             return;
         }
         self.rows += part.rows;
+        self.labelled += part.labelled;
         self.labels += part.labels;
         self.cells += if part.labels == 1 { 0.5 } else { 1.0 };
         self.good += part.rows * part.good;
@@ -200,20 +205,22 @@ impl Side {
     fn share(&self) -> Estimate {
         let rows = self.rows;
         let variance = self.variance / (rows * rows);
-        Estimate::new(self.good / rows, self.smoothed / rows, variance, self.labels, self.cells)
+        let simple = self.labels as f64 / (1.0 - self.labelled / rows);
+        Estimate::new(self.good / rows, self.smoothed / rows, variance, (self.labels, self.cells), simple)
     }
 }
 
 impl Estimate {
-    /// By the formulas at the head of this file; `smoothed` and `variance` are of the share.
-    fn new(value: f64, smoothed: f64, variance: f64, labels: usize, cells: f64) -> Self {
+    /// By the formulas at the head of this file; `smoothed` and `variance` are of the share, `most` is the most that the effective number may
+    /// be.
+    fn new(value: f64, smoothed: f64, variance: f64, (labels, cells): (usize, f64), most: f64) -> Self {
         let number = labels as f64;
         let fewer = match number - cells.max(1.0) {
             degrees if degrees < 1.0 => 1.0,
             degrees => (student(number - 1.0) / student(degrees)).powi(2),
         };
         let effective = match smoothed * (1.0 - smoothed) / variance {
-            effective if variance > 0.0 => effective * fewer,
+            effective if variance > 0.0 => (effective * fewer).min(most),
             // All rows are labelled.
             _ => f64::INFINITY,
         };
@@ -258,7 +265,8 @@ impl Estimate {
                 Estimate { low, high: 1.0, ..passing.share() }
             }
             _ => {
-                let estimate = Estimate::new(value, smoothed, variance / (all * good), labels, cells);
+                let estimate =
+                    Estimate::new(value, smoothed, variance / (all * good), (labels, cells), f64::INFINITY);
                 let low = estimate.low * total / (total + fewer);
                 let high = (estimate.high * total + more) / (total + more);
                 Estimate { low, high, ..estimate }

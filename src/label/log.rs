@@ -112,7 +112,6 @@ pub(super) fn read(path: &Path) -> Result<Found, LabelError> {
             Ok(Line::ThreshflowLabels(version)) if version > VERSION => {
                 return Err(LabelError::Newer { path: path.to_owned(), version, known: VERSION });
             }
-            Ok(_) if number == 0 && end == 0 => {}
             Ok(line) => found.lines.push(line),
             Err(why) => found.damaged.push(DamagedLine { line: number + 1, why }),
         }
@@ -138,7 +137,7 @@ pub(super) struct Writer {
 impl Writer {
     /// To append behind what was `found`. Cuts off what a kill left of a last line.
     pub(super) fn new(path: PathBuf, found: &Found) -> Result<Self, LabelError> {
-        let mut writer = Writer { path, file: None, end: found.end };
+        let writer = Writer { path, file: None, end: found.end };
         if found.torn > 0 {
             let cut = |file: File| file.set_len(found.end).and_then(|()| file.sync_data());
             OpenOptions::new()
@@ -146,9 +145,6 @@ impl Writer {
                 .open(&writer.path)
                 .and_then(cut)
                 .map_err(|error| failed("write", &writer.path, error))?;
-        }
-        if found.end == 0 {
-            writer.end = 0;
         }
         Ok(writer)
     }

@@ -41,7 +41,7 @@ impl Labels {
     /// empty. A key that a spreadsheet would take for a formula has a `'` before it.
     ///
     /// # Errors
-    /// None that is known; the writer of tables may give one.
+    /// If the writer of tables gives one. None is known: the table is made in memory.
     pub fn export(
         &self,
         dial: Option<&str>,

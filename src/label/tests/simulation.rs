@@ -1,4 +1,8 @@
 //! The estimates against known truths: populations whose every row is known to be good or bad, drawn from again and again.
+//!
+//! `THRESHFLOW_LABEL_DRAWS=1500 cargo test --release -p threshflow --lib label::tests::simulation -- --nocapture` prints the whole table: 259
+//! worlds, draws and thresholds. No coverage in it is below 93 %: the lowest of a precision was 94.8 %, of a recall 93.5 %. With
+//! the shares of the labels themselves in the variances, in place of smoothed ones, 188 of the 518 coverages are below 93 %.
 
 use std::collections::{BTreeMap, BTreeSet};
 
