@@ -32,13 +32,14 @@ mod verdict;
 mod workflow;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use threshflow::lane::Endpoint;
 use threshflow::row::{Refusal, Stamp};
 
 use crate::editors::{Editor, Made, Means, Pass, Results};
+use crate::http::Afresh;
 use crate::plan::edit_plan::Operation;
 use client::Client;
 use endpoints::Endpoints;
@@ -110,7 +111,8 @@ pub struct Comfy {
     settings: ComfySettings,
     workflows: Vec<Workflow>,
     endpoints: Arc<Endpoints>,
-    first_word: OnceLock<Result<(), String>>,
+    /// Of the servers as they were when it was asked.
+    first_word: Afresh<Result<(), String>>,
 }
 
 impl Comfy {
@@ -123,11 +125,14 @@ impl Comfy {
 
     /// Before the first pass: whether a server is there, and has the nodes of the workflows. It is asked once a process.
     fn first_word(&self) -> Result<(), Refusal> {
+        if self.endpoints.hopeless().is_none() {
+            self.first_word.forget_if(Result::is_err);
+        }
         let said = self.first_word.get_or_init(|| {
             servers::first_word(&self.endpoints, &self.workflows)
                 .inspect_err(|why| self.endpoints.despair(why))
         });
-        said.clone().map_err(|why| Refusal::transient("unreachable", why))
+        said.map_err(|why| Refusal::transient("unreachable", why))
     }
 
     /// Reads and checks the workflows. No server is asked anything yet.
@@ -156,7 +161,7 @@ impl Comfy {
             .map_err(|error| ComfyError { wrong: vec![error.to_string()] })?;
         let endpoints =
             Endpoints::new(clients, settings.at_once_each, settings.first_aside, settings.longest_aside);
-        Ok(Comfy { settings, workflows, endpoints: Arc::new(endpoints), first_word: OnceLock::new() })
+        Ok(Comfy { settings, workflows, endpoints: Arc::new(endpoints), first_word: Afresh::default() })
     }
 
     /// On one endpoint after the other, until one has made it or all have failed for too long.

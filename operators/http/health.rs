@@ -4,13 +4,14 @@
 //! the key, is reported within seconds, and not after all retries of a paid call. An endpoint without such a list is taken to be well.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::header::CONNECTION;
 use ureq::http::{HeaderValue, Method};
 
+use super::afresh::Afresh;
 use super::attempts::Call;
 use super::gate::Went;
 use super::send::{self, Expected, Payload, shown};
@@ -31,7 +32,7 @@ pub(crate) const NEWS_AFTER: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub(super) struct Health {
     /// What came of the first word: the models that are served.
-    first_word: OnceLock<Result<Vec<String>, CallError>>,
+    first_word: Afresh<Result<Vec<String>, CallError>>,
     state: Mutex<State>,
 }
 
@@ -92,6 +93,12 @@ impl Health {
         }
     }
 
+    /// What made it hopeless may be over: it is asked for its models again.
+    pub(super) fn try_again(&self) {
+        self.first_word.forget_if(Result::is_err);
+        self.lock().hopeless = None;
+    }
+
     pub(super) fn hopeless(&self) -> Option<String> {
         self.lock().hopeless.clone()
     }
@@ -135,8 +142,7 @@ impl Host {
     /// # Errors
     /// Nobody is reached, or the key isn't taken: no question can be answered.
     pub fn first_word(&self) -> Result<(), CallError> {
-        let said = self.health.first_word.get_or_init(|| self.list_of_models());
-        said.as_ref().map(drop).map_err(Clone::clone)
+        self.health.first_word.get_or_init(|| self.list_of_models()).map(drop)
     }
 
     fn list_of_models(&self) -> Result<Vec<String>, CallError> {

@@ -7,6 +7,7 @@
 //! Connections, TLS and proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are ureq's. backon computes the growth of the
 //! pauses. The token buckets are governor's.
 
+mod afresh;
 mod attempts;
 mod call_error;
 mod error_body;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use threshflow::lane::Endpoint;
 use ureq::http::{HeaderMap, Method};
 
+pub use afresh::Afresh;
 pub use call_error::{CallClass, CallError};
 pub(crate) use error_body::shortened;
 pub use gate::Breaker;
@@ -199,6 +201,9 @@ impl Endpoint for Host {
     }
     fn hopeless(&self) -> Option<String> {
         self.health.hopeless()
+    }
+    fn try_again(&self) {
+        self.health.try_again();
     }
     fn in_vain(&self) -> usize {
         if self.health.has_ceased() { self.gate.in_flight() } else { 0 }

@@ -44,6 +44,11 @@ impl Engine {
         self.unasked.by_stage()
     }
 
+    /// Whether any question is held back.
+    pub(crate) fn is_anything_unasked(&self) -> bool {
+        self.unasked.iter().next().is_some()
+    }
+
     /// Whether a stage would be asked about this.
     pub(crate) fn is_unasked(&self, stage: &str, content: &ContentHash) -> bool {
         self.unasked.has(stage, content)
@@ -122,7 +127,6 @@ impl Engine {
         let until = Instant::now() + most;
         loop {
             self.take_in_what_is_there();
-            #[expect(clippy::disallowed_methods, reason = "the engine's handle is not a worker")]
             let heard = crossbeam::select! {
                 recv(requests) -> request => return request.ok(),
                 recv(self.events) -> event => event,

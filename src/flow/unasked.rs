@@ -9,8 +9,11 @@ use crate::row::{ContentHash, RowId};
 /// Questions by stage and content. A content is asked about once, however many rows ask.
 #[derive(Default)]
 pub(super) struct UnaskedQuestions {
-    by_stage: BTreeMap<&'static str, HashMap<ContentHash, Vec<(Question, isize)>>>,
+    by_stage: BTreeMap<&'static str, HashMap<ContentHash, Asked>>,
 }
+
+/// The rows that ask, each with its count.
+type Asked = Vec<(Question, isize)>;
 
 impl UnaskedQuestions {
     pub(super) fn count(&mut self, Unasked { stage, question }: Unasked, diff: isize) {

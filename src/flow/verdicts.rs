@@ -5,7 +5,7 @@
 //! There are two bytes for every row and the scores that a kept one has, of which a gated one uses the first: this is
 //! what a run of millions of pictures holds in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 mod alone;
 mod ended;

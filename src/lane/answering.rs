@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::line::{Ready, Waiting};
 use super::stage::panicked;
-use super::{Operator, Question, Reply, Stage, lock};
-use crate::row::Refusal;
+use super::{Mode, Operator, Question, Reply, Stage, lock};
+use crate::row::{ContentHash, Refusal};
 
 /// What an operator says to a batch, question by question.
 type Answers<O> = Vec<Result<Reply<<O as Operator>::Answer>, Refusal>>;
@@ -54,6 +54,8 @@ impl<O: Operator> Stage<O> {
                 let (mut in_flight, now) = (lock(&self.in_flight), Instant::now());
                 batch.retain(|waiting| waiting.take_up(&mut in_flight, now));
             }
+            let contents: Vec<ContentHash> =
+                batch.iter().flat_map(|waiting| waiting.contents().iter().copied()).collect();
             let (mut ready, mut asked) = (Vec::new(), Vec::new());
             for waiting in batch {
                 match waiting {
@@ -69,8 +71,20 @@ impl<O: Operator> Stage<O> {
             line.busy.fetch_sub(1, SeqCst);
             line.moves();
             if !opens {
-                return;
+                // Nobody answers these: the run ends. A session that stays asks them again, and then a session may open.
+                self.abandon(&contents);
+                if self.mode() != Mode::Live {
+                    return;
+                }
             }
+        }
+    }
+
+    /// Takes questions out of the in-flight table that get no answer.
+    pub(super) fn abandon(&self, contents: &[ContentHash]) {
+        let mut in_flight = lock(&self.in_flight);
+        for content in contents {
+            in_flight.remove(content);
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) enum Waiting<P> {
 }
 
 impl<P> Waiting<P> {
-    fn contents(&self) -> &[ContentHash] {
+    pub(super) fn contents(&self) -> &[ContentHash] {
         match self {
             Waiting::Ready(ready) => &ready.contents,
             Waiting::Asked { question, .. } => std::slice::from_ref(&question.content),

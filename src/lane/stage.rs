@@ -293,8 +293,7 @@ impl<O: Operator> Stage<O> {
             Err(error) => {
                 // An answer that is not remembered must not be seen: a retraction could not replay it.
                 self.report(format_args!("{error}"));
-                let mut in_flight = lock(&self.in_flight);
-                answers.iter().for_each(|(content, _)| drop(in_flight.remove(content)));
+                self.abandon(&answers.iter().map(|(content, _)| *content).collect::<Vec<_>>());
                 return;
             }
         };

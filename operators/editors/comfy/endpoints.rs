@@ -1,7 +1,7 @@
 //! Several endpoints behind one queue: who is free, who is set aside after a failure, and for how long.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
@@ -17,7 +17,7 @@ pub(super) struct Endpoints {
     changed: Condvar,
     stopped: AtomicBool,
     /// Why no pass can be made, where that is known.
-    hopeless: OnceLock<String>,
+    hopeless: Mutex<Option<String>>,
 }
 
 /// How an endpoint stands, and what it did.
@@ -54,7 +54,7 @@ impl Endpoints {
         longest_aside: Duration,
     ) -> Self {
         let states = Mutex::new(vec![State::default(); clients.len()]);
-        let (changed, stopped, hopeless) = (Condvar::new(), AtomicBool::new(false), OnceLock::new());
+        let (changed, stopped, hopeless) = (Condvar::new(), AtomicBool::new(false), Mutex::default());
         Endpoints { clients, at_once, first_aside, longest_aside, states, changed, stopped, hopeless }
     }
 
@@ -80,11 +80,20 @@ impl Endpoints {
 
     /// No pass can be made, for this reason.
     pub(super) fn despair(&self, why: &str) {
-        self.hopeless.get_or_init(|| why.to_owned());
+        self.why_hopeless().get_or_insert_with(|| why.to_owned());
+    }
+
+    fn why_hopeless(&self) -> MutexGuard<'_, Option<String>> {
+        self.hopeless.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What made it hopeless may be over.
+    pub(super) fn try_again(&self) {
+        *self.why_hopeless() = None;
     }
 
     pub(super) fn hopeless(&self) -> Option<String> {
-        self.hopeless.get().cloned()
+        self.why_hopeless().clone()
     }
 
     /// After a failure outside of any pass.

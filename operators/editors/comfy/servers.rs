@@ -47,6 +47,10 @@ impl Endpoint for Server {
         self.endpoints.hopeless()
     }
 
+    fn try_again(&self) {
+        self.endpoints.try_again();
+    }
+
     fn in_vain(&self) -> usize {
         let state = self.endpoints.state(self.number);
         if state.failures > 0 { state.busy } else { 0 }

@@ -30,6 +30,8 @@ pub(super) struct Apply {
     waiting: VecDeque<RowId>,
     /// Questions are held back for a moment.
     paused: Option<Instant>,
+    /// Nothing more is asked: what is under way is waited for.
+    pub(super) stopping: bool,
     told: Instant,
     pub(super) held_up: HeldUp,
     /// The pictures of this round, and of them those that were let go.
@@ -45,7 +47,6 @@ impl Session<'_> {
                 "questions are being asked; stop that first, or wait for it".into(),
             ));
         }
-        self.gathers = false;
         let stages = self.lanes().status();
         self.lanes().ask_now(true);
         let now = Instant::now();
@@ -55,6 +56,7 @@ impl Session<'_> {
             before: stages.into_iter().map(|stage| (stage.name, stage)).collect(),
             waiting: VecDeque::new(),
             paused: None,
+            stopping: false,
             told: now,
             held_up: HeldUp::default(),
             of_round: 0,
@@ -74,22 +76,21 @@ impl Session<'_> {
 
     /// Nothing more is asked. What is under way is answered and remembered.
     pub(super) fn stop_asking(&mut self) -> Result<(), Problem> {
-        if self.apply.take().is_none() {
-            return Err(Problem::not_now("nothing is being asked".into()));
+        match &mut self.apply {
+            Some(apply) if !apply.stopping => apply.stopping = true,
+            _ => return Err(Problem::not_now("nothing is being asked".into())),
         }
         self.lanes().hold_back();
         self.settle()?;
-        self.gathers = true;
-        self.note()?;
         self.tell();
-        self.events.tell("progress", &serde_json::Value::Null);
         Ok(())
     }
 
     /// Where questions are asked: holds them back, so that the dataflow stands still at once.
     pub(super) fn pause(&mut self) -> Result<(), Failure> {
         let Some(apply) = &mut self.apply else { return Ok(()) };
-        let paused = apply.paused.replace(Instant::now()).is_some();
+        let paused = apply.stopping || apply.paused.is_some();
+        apply.paused = Some(Instant::now());
         if !paused {
             self.lanes().hold_back();
             self.settle()?;
@@ -99,10 +100,10 @@ impl Session<'_> {
 
     /// What goes on by itself: called many times a second while something is under way.
     pub(super) fn go_on(&mut self) -> Result<(), Failure> {
-        if self.gathers {
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        if apply.stopping {
             return self.gather();
         }
-        let Some(apply) = &mut self.apply else { return Ok(()) };
         if let Some(since) = apply.paused {
             if since.elapsed() < REST {
                 return Ok(());
@@ -142,8 +143,8 @@ impl Session<'_> {
         if self.opened.engine.undecided_pictures().is_empty() {
             self.apply = None;
             self.note()?;
-            self.tell();
             self.events.tell("progress", &serde_json::Value::Null);
+            self.tell();
             return Ok(());
         }
         self.lanes().ask_now(false);
@@ -158,18 +159,15 @@ impl Session<'_> {
 
     /// Stops asking since something failed that would fail all: the session goes on, and says so.
     fn give_up(&mut self, why: &str) -> Result<(), Failure> {
-        let Some(apply) = self.apply.take() else { return Ok(()) };
-        crate::note!("asking stopped after {:.0} s: {why}", seconds_since(apply.begin));
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        apply.stopping = true;
+        let seconds = seconds_since(apply.begin);
+        self.tell_trouble(&format!(
+            "asking stopped after {seconds:.0} s: {why}; apply asks again what failed"
+        ));
         self.lanes().hold_back();
         self.settle()?;
-        self.gathers = true;
-        // A disk that is full refuses the notes as well: what stopped it is told first.
-        self.events.tell("trouble", &serde_json::json!({ "what": why }));
-        if let Err(failure) = self.note() {
-            self.events.tell("trouble", &serde_json::json!({ "what": failure.to_string() }));
-        }
         self.tell();
-        self.events.tell("progress", &serde_json::Value::Null);
         Ok(())
     }
 
@@ -178,7 +176,7 @@ impl Session<'_> {
         if !self.lanes().under_way().is_empty() {
             return Ok(());
         }
-        self.gathers = false;
+        self.apply = None;
         self.answers += 1;
         let undecided: Vec<RowId> = self.opened.engine.undecided_pictures().into_iter().collect();
         let mut told = 0;
@@ -188,6 +186,11 @@ impl Session<'_> {
         }
         self.settle()?;
         self.see_what_was_answered();
+        // A disk that is full refuses the notes as well; what stopped the asking was told first.
+        if let Err(failure) = self.note() {
+            self.tell_trouble(&failure.to_string());
+        }
+        self.events.tell("progress", &serde_json::Value::Null);
         self.tell();
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 impl Session<'_> {
     /// Applies, and publishes what came of it, where that is due and something changed. What fails is told, and tried again the next time.
     pub(super) fn by_the_clock(&mut self) -> Result<(), Failure> {
-        let busy = self.apply.is_some() || self.gathers;
+        let busy = self.apply.is_some();
         let changed = self.changed;
         let Some(clock) = &mut self.clock else { return Ok(()) };
         if busy || (!clock.asks && (clock.due > Instant::now() || !changed)) {

@@ -191,7 +191,7 @@ impl Session<'_> {
         let found: Arc<Mutex<Vec<Lowest>>> =
             Arc::new(Mutex::new(takes.iter().map(|_| Lowest::default()).collect()));
         let see = {
-            let (found, draw, scale) = (found.clone(), draw.clone(), population.scale().clone());
+            let (found, draw, scale) = (found.clone(), draw.clone(), *population.scale());
             // Those that are labelled stand in the way of no other.
             let takes: Vec<usize> = takes.iter().map(|take| take + labelled).collect();
             move |row: Standing| {

@@ -10,7 +10,7 @@ use crate::flow::Setting;
 impl Session<'_> {
     /// Publishes the set as it stands. Nothing may be undecided, and nothing may be refused by what an apply would ask again.
     pub(super) fn publish(&mut self) -> Result<Value, Problem> {
-        if self.apply.is_some() || self.gathers {
+        if self.apply.is_some() {
             return Err(Problem::not_now("questions are being asked; wait for that, or stop it".into()));
         }
         let undecided = self.opened.engine.undecided_pictures().len();

@@ -27,6 +27,8 @@ type Job = Box<dyn for<'s, 'a> FnOnce(&'s mut Session<'a>) + Send>;
 
 /// How long the session waits for a request while nothing is under way.
 const IDLE: Duration = Duration::from_millis(250);
+/// After a failure, the dataflow comes to rest in this time, or never.
+const STUCK: Duration = Duration::from_secs(20);
 /// And while questions are asked.
 const BUSY: Duration = Duration::from_millis(20);
 
@@ -47,9 +49,9 @@ pub(in crate::cli) struct Session<'a> {
     /// What is published.
     pub(super) before: Published,
     pub(super) published_at: Option<SystemTime>,
+    /// Where the dials stood then.
+    pub(super) published_dials: HashMap<String, f32>,
     pub(super) apply: Option<Apply>,
-    /// Questions were held back while answers were under way: what came of them is to be told.
-    pub(super) gathers: bool,
     pub(super) noted: Noted,
     pub(super) events: Arc<dyn Events>,
     /// Shards that are there, and are not in: they are being written.
@@ -122,8 +124,8 @@ impl<'a> Session<'a> {
             answers: 0,
             before: Published::default(),
             published_at: None,
+            published_dials: HashMap::new(),
             apply: None,
-            gathers: false,
             noted,
             events,
             waiting_shards: Vec::new(),
@@ -160,7 +162,7 @@ impl<'a> Session<'a> {
     /// Works off requests until the session is told to end.
     pub(super) fn serve(mut self, jobs: &Receiver<Job>) -> Result<(), Failure> {
         let ended = loop {
-            let wait = if self.apply.is_some() || self.gathers { BUSY } else { IDLE };
+            let wait = if self.apply.is_some() { BUSY } else { IDLE };
             if let Some(job) = self.opened.engine.listen(jobs, wait) {
                 job(&mut self);
             }
@@ -213,14 +215,23 @@ impl<'a> Session<'a> {
 
     /// Waits until all stands, while questions are held back: that is the dataflow's own time.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
-        self.opened.engine.settle(&mut while_nothing_is_asked()).map_err(stopped)?;
+        let (lanes, begin) = (self.lanes().clone(), Instant::now());
+        let mut goes_on = while_nothing_is_asked();
+        // With questions held back, only what failed for good keeps the dataflow from coming to rest.
+        let mut tick = |progress: &Progress, verdicts: &Verdicts| match lanes.trouble().seen() {
+            Some(why) if begin.elapsed() > STUCK => Err(why),
+            _ => goes_on(progress, verdicts),
+        };
+        self.opened.engine.settle(&mut tick).map_err(stopped)?;
         self.version += 1;
         Ok(())
     }
 
     /// Reads what is published, and counts against it.
     pub(super) fn look_at_what_is_published(&mut self) -> Result<(), Failure> {
-        let is_published = publish::dials_of(&self.options.out)?.is_some();
+        let dials = publish::dials_of(&self.options.out)?;
+        let is_published = dials.is_some();
+        self.published_dials = dials.into_iter().flatten().map(|dial| (dial.name, dial.value)).collect();
         self.before = match is_published {
             true => plan::published_rows(&self.options.out, &self.opened)?,
             false => Published::default(),

@@ -25,6 +25,8 @@ pub(super) struct Counts {
     /// Of those that are refused: by what may go well the next time.
     pub failed: u64,
     pub undecided: u64,
+    /// Nothing waits to be asked, of rows, regions and edits: it can be published.
+    pub decided: bool,
     pub enter: u64,
     pub leave: u64,
     pub published: Option<PublishedSet>,
@@ -69,6 +71,8 @@ pub(super) struct DialView {
     pub of: &'static str,
     pub about: &'static str,
     pub value: f32,
+    /// Where it stood in what is published.
+    pub published: Option<f32>,
     pub setting: String,
     pub default: f32,
     pub low: f32,
@@ -113,6 +117,8 @@ pub(super) struct Progress {
     pub cost: Option<f64>,
     pub cost_left: Option<f64>,
     pub held_up_by: Option<&'static str>,
+    /// Nothing more is asked: what is under way is waited for.
+    pub stopping: bool,
     pub stages: Vec<StageProgress>,
 }
 
@@ -178,6 +184,7 @@ pub(super) fn counts(session: &Session<'_>) -> Counts {
         refused: refused.0,
         failed: refused.1,
         undecided: standing.undecided as u64,
+        decided: !session.opened.engine.is_anything_unasked(),
         enter: enter as u64,
         leave: leave as u64 + session.before.gone,
         published: is_published.then(|| PublishedSet {
@@ -256,6 +263,7 @@ fn dials(session: &Session<'_>) -> Vec<DialView> {
             of: of.plural(),
             about: spec.about,
             value: values[number],
+            published: session.published_dials.get(spec.name).copied(),
             setting: session.settings[number].to_string(),
             default: spec.default,
             low: spec.low,
@@ -360,6 +368,7 @@ pub(super) fn progress(session: &Session<'_>) -> Option<Progress> {
         cost: spent,
         cost_left: spent.and_then(by_now),
         held_up_by: session.holds_up(),
+        stopping: apply.stopping,
         stages,
     })
 }

@@ -26,7 +26,7 @@ impl Verdicts {
     }
 
     /// See [`Engine::mark_published`](super::Engine::mark_published).
-    pub(super) fn mark_published(&mut self, published: impl IntoIterator<Item = RowId>) {
+    pub(in crate::flow) fn mark_published(&mut self, published: impl IntoIterator<Item = RowId>) {
         for rows in self.shards.values_mut() {
             (0..rows.len()).for_each(|member| rows.mark(member, false));
         }

@@ -100,7 +100,7 @@ fn a_client_that_leaves_in_the_middle_harms_nothing() {
 fn what_was_sent_is_done_also_for_a_client_that_left() {
     let (echo, request) = (Arc::new(Echo::default()), |method: Method, path: &str| {
         let path = path.to_owned();
-        Request { method, path, query: Vec::new(), media_type: None, body: Vec::new() }
+        Request { method, path, query: Vec::new(), has_token: true, media_type: None, body: Vec::new() }
     });
     let site: Arc<dyn Site> = Arc::<Echo>::clone(&echo);
     let (pool, threads) = Pool::start(1, &site).expect("starts");

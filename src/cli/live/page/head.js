@@ -94,7 +94,7 @@ function enable(now) {
     redo: now.redo > 0,
     apply: !now.applying,
     stop: Boolean(now.applying) && !now.applying.stopping,
-    publish: !now.applying && now.undecided === 0,
+    publish: !now.applying && now.decided,
   };
   for (const [id, is] of Object.entries(able)) byId(id).disabled = !is;
   // What comes next is the button that stands out.
@@ -103,8 +103,8 @@ function enable(now) {
   byId("copy-flags").disabled = byId("copy-link").disabled = false;
   byId("undo").title = now.undo ? `${counted(now.undo, "step", "steps")} (Ctrl-Z)` : "Nothing to undo";
   byId("redo").title = now.redo ? `${counted(now.redo, "step", "steps")} (Ctrl-Shift-Z)` : "Nothing to redo";
-  byId("publish").title = now.undecided
-    ? `Not possible while ${count(now.undecided)} rows are undecided: apply first`
+  byId("publish").title = !now.decided
+    ? "Not possible while questions are open: apply first"
     : "Writes what is kept to the output";
 }
 
