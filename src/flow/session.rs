@@ -154,7 +154,7 @@ impl Engine {
         self.in_flight.is_empty()
     }
 
-    /// Marks the rows that are published, and no others: from now on, [`Verdicts::moves`] counts against them.
+    /// Marks the rows that are published, and no others: from now on, [`Verdicts::moves`](super::Verdicts::moves) counts against them.
     ///
     /// ```
     /// use threshflow::flow::example::*;
