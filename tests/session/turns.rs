@@ -179,3 +179,26 @@ fn the_rows_at_the_cut_are_the_nearest_of_all() {
     let rows: u64 = histogram["buckets"].as_array().unwrap().iter().map(|rows| rows.as_u64().unwrap()).sum();
     assert_eq!(rows, sides.len() as u64);
 }
+
+#[test]
+fn turns_that_come_at_once_are_each_answered_by_what_became_of_them() {
+    let desk = desk();
+    let session = Resident::start(&desk, "");
+    std::thread::scope(|threads| {
+        for n in 0..24 {
+            let session = &session;
+            threads.spawn(move || {
+                // Several at once, of which every third cannot be meant.
+                let (dial, value) = [("short_side", "12"), ("sure", "9"), ("object_area", "0.125")][n % 3];
+                let (status, answer) = session.try_post("/api/turn", &json!({ "dials": { dial: value } }));
+                assert_eq!(status, if n % 3 == 1 { 400 } else { 200 }, "{dial}={value}: {answer}");
+                if status == 200 {
+                    let dials = answer["dials"].as_array().unwrap();
+                    let stands = dials.iter().find(|it| it["name"] == dial).unwrap();
+                    assert_eq!(stands["setting"], value, "{answer}");
+                }
+            });
+        }
+    });
+    assert!(session.get("/api/state")["undo"].as_u64() >= Some(1));
+}

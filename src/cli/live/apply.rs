@@ -98,6 +98,23 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Does what needs a dataflow that stands still. Where questions are asked, they are held back for no longer than that takes.
+    pub(super) fn standing_still<T>(
+        &mut self,
+        look: impl FnOnce(&mut Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let rests = self.apply.as_ref().is_none_or(|apply| apply.stopping || apply.paused.is_some());
+        if rests {
+            return look(self);
+        }
+        self.lanes().hold_back();
+        self.settle()?;
+        let seen = look(self);
+        self.lanes().ask_now(false);
+        self.begin_round(BTreeSet::new());
+        seen
+    }
+
     /// What goes on by itself: called many times a second while something is under way.
     pub(super) fn go_on(&mut self) -> Result<(), Failure> {
         let Some(apply) = &mut self.apply else { return Ok(()) };

@@ -138,10 +138,10 @@ impl Session<'_> {
     }
 
     fn scan(&mut self, dial: usize, see: impl Fn(Standing) + Send + Sync + 'static) -> Result<(), Problem> {
-        self.pause()?;
-        let scanned =
-            self.opened.engine.scan(dial, (0, u16::MAX), Arc::new(see), &mut while_nothing_is_asked());
-        Ok(scanned.map_err(stopped)?)
+        self.standing_still(|session| {
+            let tick = &mut while_nothing_is_asked();
+            Ok(session.opened.engine.scan(dial, (0, u16::MAX), Arc::new(see), tick).map_err(stopped)?)
+        })
     }
 
     /// Of the labelled contents of a dial those that stand at its gate; and how many rows pass.

@@ -18,6 +18,7 @@ mod rows;
 mod session;
 mod site;
 mod turn;
+mod turns;
 mod view;
 mod watch;
 

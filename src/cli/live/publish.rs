@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::session::Session;
+use crate::cli::Failure;
 use crate::cli::publishing::{Then, publish_settled};
 use crate::flow::Setting;
 
@@ -21,7 +22,9 @@ impl Session<'_> {
             )));
         }
         self.note()?;
-        let gone = self.gone()?;
+        // What keeps a run from publishing keeps a session from it, too: it is no fault of the session.
+        let not_now = |failure: Failure| Problem::not_now(failure.to_string());
+        let gone = self.gone().map_err(not_now)?;
         let wanted: Vec<Setting> = self.settings.clone();
         let stages = self.lanes().status();
         let (options, pipeline) = (self.options, self.pipeline);
@@ -31,7 +34,7 @@ impl Session<'_> {
         self.look_at_what_is_published()?;
         self.tell();
         self.events.tell("published", &json!({ "rows": self.before.kept.len() }));
-        report.check()?;
+        report.check().map_err(not_now)?;
         let committed = report.committed.as_ref();
         let parts = |count: Option<usize>| count.unwrap_or(0);
         Ok(json!({

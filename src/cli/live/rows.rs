@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,6 +14,9 @@ use crate::cli::run::stopped;
 use crate::flow::{PieceVerdict, Standing, Wired};
 use crate::row::{Of, Place, RowId, Verdict};
 use crate::shard::Sample;
+
+/// While questions are asked, the rows at a cut are looked up this often: each look holds the questions back for a moment.
+const LOOKS_WHILE_ASKING: Duration = Duration::from_secs(1);
 
 /// The most rows that are shown at once.
 pub(super) const MOST_ROWS: usize = 200;
@@ -95,16 +99,29 @@ impl Session<'_> {
 
     /// The rows nearest to a dial's cut.
     pub(super) fn cut(&mut self, dial: usize, most: usize) -> Result<Value, Problem> {
-        self.pause()?;
         let most = most.min(MOST_ROWS);
-        let nearest = self.opened.engine.nearest(dial, most, &mut while_nothing_is_asked());
-        let sides = nearest.map_err(stopped)?;
+        let asks = self.apply.is_some();
+        if asks
+            && let Some((at, seen)) = self.seen_cuts.get(&(dial, most))
+            && at.elapsed() < LOOKS_WHILE_ASKING
+        {
+            return Ok(seen.clone());
+        }
+        let sides = self.standing_still(|session| {
+            let nearest = session.opened.engine.nearest(dial, most, &mut while_nothing_is_asked());
+            Ok(nearest.map_err(stopped)?)
+        })?;
         let [above, below] = sides.map(|rows| rows.iter().map(|row| self.standing(row)).collect::<Vec<_>>());
         let (above, below) = (all(above)?, all(below)?);
-        Ok(json!({
+        let cut = json!({
             "version": self.version, "dial": self.pipeline.dials[dial].name,
             "value": self.opened.engine.values()[dial], "above": above, "below": below,
-        }))
+        });
+        self.seen_cuts.clear();
+        if asks {
+            self.seen_cuts.insert((dial, most), (Instant::now(), cut.clone()));
+        }
+        Ok(cut)
     }
 
     fn standing(&self, standing: &Standing) -> Result<RowView, Problem> {

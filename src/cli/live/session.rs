@@ -52,6 +52,8 @@ pub(in crate::cli) struct Session<'a> {
     /// Where the dials stood then.
     pub(super) published_dials: HashMap<String, f32>,
     pub(super) apply: Option<Apply>,
+    /// The rows at cuts that were looked up while questions were asked.
+    pub(super) seen_cuts: HashMap<(usize, usize), (Instant, serde_json::Value)>,
     pub(super) noted: Noted,
     pub(super) events: Arc<dyn Events>,
     /// Shards that are there, and are not in: they are being written.
@@ -126,6 +128,7 @@ impl<'a> Session<'a> {
             published_at: None,
             published_dials: HashMap::new(),
             apply: None,
+            seen_cuts: HashMap::new(),
             noted,
             events,
             waiting_shards: Vec::new(),

@@ -10,6 +10,7 @@ use super::drawing::{Drawing, Drawings};
 use super::labels::Said;
 use super::rows::Id;
 use super::session::{Desk, Ended};
+use super::turns::{Turn, Turns};
 use super::{Problem, page, view};
 use crate::label::By;
 use crate::lane::lock;
@@ -27,16 +28,10 @@ pub(super) struct LiveSite {
     has_metrics: bool,
 }
 
-#[derive(Default)]
-struct Turns {
-    dials: BTreeMap<String, String>,
-    gesture: Option<String>,
-}
-
 /// What is asked of `/api/turn`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Turn {
+struct WantedTurn {
     dials: BTreeMap<String, Value>,
     #[serde(default)]
     gesture: Option<String>,
@@ -212,7 +207,7 @@ impl LiveSite {
     }
 
     fn turn(&self, request: &Request) -> Answer {
-        let turn: Turn = body(request, r#"{"dials": {"aesthetic": "5.1"}}"#)?;
+        let turn: WantedTurn = body(request, r#"{"dials": {"aesthetic": "5.1"}}"#)?;
         let text = |(name, value): (String, Value)| match value {
             Value::String(text) => Ok((name, text)),
             Value::Number(number) => Ok((name, number.to_string())),
@@ -221,21 +216,9 @@ impl LiveSite {
             }
         };
         let dials = turn.dials.into_iter().map(text).collect::<Result<BTreeMap<_, _>, _>>()?;
-        // A wrong turn is told to who asked for it, and spoils no other.
-        let texts = texts(&dials);
-        {
-            let mut turns = lock(&self.turns);
-            turns.dials.extend(dials);
-            turns.gesture = turn.gesture;
-        }
+        let number = lock(&self.turns).add(Turn { dials, gesture: turn.gesture });
         let turns = self.turns.clone();
-        self.value(move |session| {
-            let Turns { dials, gesture } = std::mem::take(&mut *lock(&turns));
-            if !dials.is_empty() && session.turn(&self::texts(&dials), gesture.clone()).is_err() {
-                session.turn(&texts, gesture)?;
-            }
-            Ok(json!(view::counts(session)))
-        })
+        self.counts(move |session| session.work_off(&turns, number))
     }
 
     fn draw(&self, id: Id) -> Result<Arc<Drawing>, Problem> {
@@ -277,11 +260,6 @@ impl Site for LiveSite {
     fn needs_token(&self, path: &str) -> bool {
         path != "/" && path != "/healthz" && !path.starts_with("/page/")
     }
-}
-
-/// As after `--set`.
-fn texts(dials: &BTreeMap<String, String>) -> Vec<String> {
-    dials.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 fn body<T: for<'de> Deserialize<'de>>(request: &Request, example: &str) -> Result<T, Problem> {

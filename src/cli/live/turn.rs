@@ -11,14 +11,20 @@ use crate::flow::Setting;
 impl Session<'_> {
     /// Puts dials where these texts say, each as after `--set`, and settles. Turns of one gesture are one step that can be taken back.
     pub(super) fn turn(&mut self, texts: &[String], gesture: Option<String>) -> Result<(), Problem> {
+        let wanted = self.check_turn(texts)?;
+        self.history.step(wanted.clone(), gesture);
+        self.put(wanted)
+    }
+
+    /// Where the dials would stand; or why they cannot be put there.
+    pub(super) fn check_turn(&self, texts: &[String]) -> Result<Vec<Setting>, Problem> {
         let wanted = dial::settings_from(self.pipeline.dials, &self.settings, texts)
             .map_err(|error| Problem::bad(error.to_string()))?;
         let refused = |failure: Failure| Problem::bad(failure.to_string());
         refusals::refuse_open_dials(&self.opened.engine, self.pipeline.dials, &wanted).map_err(refused)?;
         refusals::refuse_unclear_shares(&self.opened.engine, self.pipeline.dials, &wanted)
             .map_err(refused)?;
-        self.history.step(wanted.clone(), gesture);
-        self.put(wanted)
+        Ok(wanted)
     }
 
     /// Takes a step back, or takes it again.
