@@ -310,16 +310,16 @@ fn may_change(
 }
 
 /// What questions take.
-pub(super) struct Price {
+struct Price {
     /// Calls to servers that are paid for.
-    pub(super) calls: u64,
+    calls: u64,
     /// What these calls cost in USD.
-    pub(super) cost: Option<f64>,
-    pub(super) seconds: Option<f64>,
+    cost: Option<f64>,
+    seconds: Option<f64>,
 }
 
 /// By the rates and the costs that this store has seen; of calls that are paid for nothing where it has seen none.
-pub(super) fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
+fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
     let record = |stage: &str| {
         let records = opened.store.record().stamps.values();
         let records = records.filter(|record| record.stage == stage && record.asked > 0);

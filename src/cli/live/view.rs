@@ -32,12 +32,8 @@ pub(super) struct Counts {
     pub published: Option<PublishedSet>,
     pub pieces: Vec<Pieces>,
     pub dials: Vec<DialView>,
+    /// What these questions ask in turn (texts, calls to chat models) is in the plan, and so is what they cost.
     pub asks: Vec<StageAsks>,
-    /// By the rates and the costs that this store has seen; absent where it has seen none.
-    pub seconds: Option<f64>,
-    /// Calls to servers that are paid for, and what they cost in USD.
-    pub calls: u64,
-    pub cost: Option<f64>,
     pub applying: Option<Progress>,
     pub undo: usize,
     pub redo: usize,
@@ -161,7 +157,6 @@ pub(super) fn counts(session: &Session<'_>) -> Counts {
     let refused = verdicts.refused();
     let decided_otherwise = (standing.decided - standing.kept) as u64;
     let asks = asks(session);
-    let price = plan::price(&asks, &session.opened);
     let is_published = session.published_at.is_some();
     let pieces = session.opened.engine.piece_score_names().iter().map(|(of, _)| {
         let counts = verdicts.piece_counts(*of);
@@ -194,9 +189,6 @@ pub(super) fn counts(session: &Session<'_>) -> Counts {
         pieces: pieces.collect(),
         dials: dials(session),
         asks: asks.iter().map(|(stage, questions)| StageAsks { stage, questions: *questions }).collect(),
-        seconds: price.seconds,
-        calls: price.calls,
-        cost: price.cost,
         applying: progress(session),
         undo,
         redo,
