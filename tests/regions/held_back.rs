@@ -1,27 +1,16 @@
 //! A session that holds its questions back: random histories in which what is held back is asked in part, and held back again in the
 //! middle, while dials turn and shards come and go. What it would ask is held against a plan that looks at the same store.
 
-use tests::ground::{Args, At, Ground, Plain, pictures, plain};
+use tests::ground::{Args, Ground};
 use tests::history::{History, play_all};
 use tests::live::{Live, Options};
-use tests::shards::Sample;
 use threshflow::lane::{AskLog, Mode};
 
+use crate::oracle::{samples, wanted};
 use crate::{Asks, DEFAULTS, learn, settle_and_compare, some_value, take};
 
 const SEQUENCES: u64 = 80;
 const STEPS: usize = 14;
-
-fn samples(seed: u64, shard: usize, version: u64) -> Vec<Sample> {
-    let start = shard as u64 * 6 + version * 2;
-    pictures(seed % 5, start..start + 9 + version % 5, (shard as u64 + version) % 2)
-}
-
-fn wanted(history: &History) -> Plain {
-    let shards: Vec<(String, Vec<Sample>)> = history.shards().collect();
-    let shards = shards.iter().map(|(name, samples)| (name.as_str(), samples.as_slice()));
-    plain(shards, At(&history.values), None)
-}
 
 fn start(history: &mut History, log: &AskLog) -> Live<Ground> {
     let options = Options {

@@ -14,12 +14,12 @@ const SEQUENCES: u64 = 160;
 const STEPS: usize = 10;
 
 /// Neighbours hold the same pictures, some with other words.
-fn samples(seed: u64, shard: usize, version: u64) -> Vec<Sample> {
+pub fn samples(seed: u64, shard: usize, version: u64) -> Vec<Sample> {
     let start = shard as u64 * 6 + version * 2;
     pictures(seed % 5, start..start + 9 + version % 5, (shard as u64 + version) % 2)
 }
 
-fn wanted(history: &History) -> Plain {
+pub fn wanted(history: &History) -> Plain {
     let shards: Vec<(String, Vec<Sample>)> = history.shards().collect();
     let shards = shards.iter().map(|(name, samples)| (name.as_str(), samples.as_slice()));
     plain(shards, At(&history.values), None)

@@ -349,3 +349,30 @@ fn estimated(at: &At) -> Value {
         "recall_high": part(&at.recall, |it| it.high),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::example::{DIALS, Side, pictures, run};
+    use crate::row::{Image, Score, With};
+
+    /// Labels lie in the buckets of the gate's histogram.
+    #[test]
+    fn the_buckets_of_labels_are_those_of_gates() {
+        let (low, high) = (DIALS[0].low, DIALS[0].high);
+        let scale = Scale::new(low, high, Passing::of_sign(">").unwrap()).unwrap();
+        let span = high - low;
+        let values =
+            [low - 1.0, low, low + span / 3.0, low + span / 4096.0, high - 1e-3, high, high + 1.0, 20.0, 0.1];
+        for value in values {
+            let engine = run(pictures([1]), move |images, dial| {
+                images
+                    .each(move |image: Image| With::new(image, Score::<Side>::of(value)))
+                    .gate(&dial.side)
+                    .finish()
+            });
+            let at = engine.histograms()[0].buckets().iter().position(|rows| *rows > 0);
+            assert_eq!(scale.bucket(value).map(usize::from), at, "{value}");
+        }
+    }
+}
