@@ -66,7 +66,9 @@ fn has_its_end(source: &ShardSource) -> bool {
     let Some(Ok(last)) = chunks.last() else { return false };
     let ends = || -> std::io::Result<bool> {
         let mut file = File::open(last)?;
-        if file.metadata()?.len() < END as u64 {
+        let length = file.metadata()?.len();
+        // A tar is made of blocks of 512 bytes.
+        if length < END as u64 || length % 512 != 0 {
             return Ok(false);
         }
         file.seek(SeekFrom::End(-END))?;
