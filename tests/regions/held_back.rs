@@ -6,8 +6,8 @@ use tests::history::{History, play_all};
 use tests::live::{Live, Options};
 use threshflow::lane::{AskLog, Mode};
 
-use crate::oracle::{samples, wanted};
-use crate::{Asks, DEFAULTS, learn, settle_and_compare, some_value, take};
+use crate::oracle::{samples, turn, wanted};
+use crate::{Asks, DEFAULTS, learn, settle_and_compare, take};
 
 const SEQUENCES: u64 = 80;
 const STEPS: usize = 14;
@@ -26,13 +26,6 @@ fn start(history: &mut History, log: &AskLog) -> Live<Ground> {
     history.insert_into(&mut live);
     live.settle();
     live
-}
-
-fn turn(history: &mut History, live: &mut Live<Ground>) {
-    let dial = history.rng.below(DEFAULTS.len());
-    let value = if history.rng.below(4) == 0 { DEFAULTS[dial] } else { some_value(dial, &mut history.rng) };
-    history.values[dial] = value;
-    live.turn(dial, value);
 }
 
 fn play(seed: u64) {

@@ -38,7 +38,7 @@ fn start(history: &mut History) -> Live<Ground> {
     live
 }
 
-fn turn(history: &mut History, live: &mut Live<Ground>) {
+pub fn turn(history: &mut History, live: &mut Live<Ground>) {
     let dial = history.rng.below(DEFAULTS.len());
     let value = if history.rng.below(4) == 0 { DEFAULTS[dial] } else { some_value(dial, &mut history.rng) };
     history.values[dial] = value;

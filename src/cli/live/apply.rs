@@ -34,9 +34,6 @@ pub(super) struct Apply {
     pub(super) stopping: bool,
     told: Instant,
     pub(super) held_up: HeldUp,
-    /// The pictures of this round, and of them those that were let go.
-    pub(super) of_round: usize,
-    pub(super) let_go: usize,
 }
 
 impl Session<'_> {
@@ -59,8 +56,6 @@ impl Session<'_> {
             stopping: false,
             told: now,
             held_up: HeldUp::default(),
-            of_round: 0,
-            let_go: 0,
         });
         let failed = self.opened.engine.verdicts().refused_for_now();
         self.begin_round(failed);
@@ -71,7 +66,6 @@ impl Session<'_> {
         pictures.append(&mut self.opened.engine.undecided_pictures());
         let Some(apply) = &mut self.apply else { return };
         apply.waiting = pictures.into_iter().collect();
-        (apply.of_round, apply.let_go) = (apply.waiting.len(), 0);
     }
 
     /// Nothing more is asked. What is under way is answered and remembered.
@@ -137,7 +131,6 @@ impl Session<'_> {
         apply.waiting.make_contiguous();
         let let_go = self.opened.engine.release(apply.waiting.as_slices().0);
         apply.waiting.drain(..let_go);
-        apply.let_go += let_go;
         let tells = apply.told.elapsed() >= TOLD;
         if tells {
             apply.told = Instant::now();

@@ -29,7 +29,7 @@ impl Session<'_> {
         let stood = self.settings.clone();
         let [a, b] = [self.side(a), self.side(b)];
         // Whatever was wrong, the dials go back.
-        self.set_aside(&stood)?;
+        self.turn_to(&stood)?;
         let (a, b) = (a?, b?);
         let only = |one: &Side, other: &Side| -> Result<Value, Problem> {
             let mut rows: Vec<RowId> = one
@@ -75,16 +75,10 @@ impl Session<'_> {
     }
 
     fn side(&mut self, settings: Vec<Setting>) -> Result<Side, Problem> {
-        self.set_aside(&settings)?;
+        self.turn_to(&settings)?;
         let verdicts = self.opened.engine.verdicts();
         let kept = verdicts.kept().collect();
         let undecided = self.opened.engine.undecided_pictures().into_iter().collect::<HashSet<_>>();
         Ok(Side { settings, kept, undecided })
-    }
-
-    /// Turns the dials without a step, and without telling anybody.
-    fn set_aside(&mut self, settings: &[Setting]) -> Result<(), Problem> {
-        self.turn_to(settings)?;
-        Ok(())
     }
 }

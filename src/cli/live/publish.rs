@@ -9,7 +9,7 @@ use crate::cli::publishing::{Then, publish_settled};
 use crate::flow::Setting;
 
 impl Session<'_> {
-    /// Publishes the set as it stands. Nothing may be undecided, and nothing may be refused by what an apply would ask again.
+    /// Publishes the set as it stands, by the rules of a run. Nothing may be undecided.
     pub(super) fn publish(&mut self) -> Result<Value, Problem> {
         if self.apply.is_some() {
             return Err(Problem::not_now("questions are being asked; wait for that, or stop it".into()));

@@ -27,10 +27,10 @@ type Job = Box<dyn for<'s, 'a> FnOnce(&'s mut Session<'a>) + Send>;
 
 /// How long the session waits for a request while nothing is under way.
 const IDLE: Duration = Duration::from_millis(250);
-/// After a failure, the dataflow comes to rest in this time, or never.
-const STUCK: Duration = Duration::from_secs(20);
 /// And while questions are asked.
 const BUSY: Duration = Duration::from_millis(20);
+/// After a failure, the dataflow comes to rest in this time, or never.
+const STUCK: Duration = Duration::from_secs(20);
 
 /// A run that stays: its shards, memos and dataflow.
 pub(in crate::cli) struct Session<'a> {
@@ -63,7 +63,6 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) labelling: Labelling,
     /// When it publishes by itself.
     pub(super) clock: Option<Clock>,
-    pub(super) ended: Option<Result<(), Failure>>,
 }
 
 /// Where a session is asked for something. Its thread does one thing after the other.
@@ -135,7 +134,6 @@ impl<'a> Session<'a> {
             changed: true,
             labelling,
             clock: live.publish_every.map(Clock::every),
-            ended: None,
         };
         session.see_what_was_answered();
         session.look_at_what_is_published()?;
@@ -177,9 +175,6 @@ impl<'a> Session<'a> {
             }
             if let Err(failure) = self.go_on().and_then(|()| self.by_the_clock()) {
                 break Err(failure);
-            }
-            if let Some(ended) = self.ended.take() {
-                break ended;
             }
         };
         self.end();
