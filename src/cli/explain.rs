@@ -124,7 +124,8 @@ fn story(explained: &Explained) -> String {
                     kept.scores.iter().find(|(column, _)| dial.is_some_and(|dial| dial.name == *column));
                 match (dial, score) {
                     (Some(dial), Some((_, score))) => {
-                        say(format!("{name}: {score} passes {} {}", dial.comparison, dial.value));
+                        let labels = dial.labels.as_ref().map_or(String::new(), |said| format!(" ({said})"));
+                        say(format!("{name}: {score} passes {} {}{labels}", dial.comparison, dial.value));
                     }
                     _ => say(format!("{name}: passed")),
                 }
@@ -239,6 +240,7 @@ mod tests {
                 comparison: ">".to_owned(),
                 value: 0.25,
                 share: None,
+                labels: None,
                 default: 0.25,
                 about: String::new(),
             }],

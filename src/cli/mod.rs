@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod input;
 pub mod invoke;
+mod labelled;
 mod live;
 mod manual;
 mod options;

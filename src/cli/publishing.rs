@@ -1,9 +1,10 @@
 //! Publishes what settled: of a run, which ends with it; and of a session, which goes on.
 
-use super::run::{Opened, Unopened, settings};
+use super::run::{Opened, Unopened, settings, until_a_signal};
 use super::summary::Summary;
-use super::{Failure, RunOptions, RunReport, errors, tell_mended};
+use super::{Failure, RunOptions, RunReport, errors, labelled, tell_mended};
 use crate::flow::{Setting, Verdicts};
+use crate::label::Labels;
 use crate::lane::StageStatus;
 use crate::publish::{self, Committed, DialSetting, Lost, Removed, Wanted, WantedPieces, WantedShard};
 use crate::report::{self, ReportError, Written};
@@ -26,7 +27,10 @@ pub(super) fn publish_settled(
     stages: &[StageStatus],
     then: Then,
 ) -> Result<RunReport, Failure> {
-    let dials = settings(pipeline.dials, wanted, &opened.engine.values());
+    let mut dials = settings(pipeline.dials, wanted, &opened.engine.values());
+    let labels = Labels::read(opened.store.folder()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let precisions = labelled::precisions(&mut opened.engine, pipeline.dials, &labels, &mut until_a_signal)?;
+    dials.iter_mut().for_each(|dial| dial.labels = precisions.get(dial.name).cloned());
     let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), stages);
     summary.tell_of(&opened.lanes.endpoints());
     summary.demonstration = opened.demonstration();

@@ -297,6 +297,11 @@ pub(super) fn stopped(stopped: Stopped) -> Failure {
     Failure::Failed(stopped.to_string())
 }
 
+/// Goes on until a signal, or a limit of the machine, says otherwise: for what takes no longer than the dataflow's own time.
+pub(super) fn until_a_signal(_: &Progress, _: &Verdicts) -> Result<(), String> {
+    if signals::stopped() { Err("stopped".to_owned()) } else { limits::stops().map_or(Ok(()), Err) }
+}
+
 /// The dials as they stand: `values` are what `wanted` was resolved to.
 pub fn settings(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<DialSetting> {
     let setting = |((spec, wanted), value): ((&DialSpec, &Setting), &f32)| DialSetting {
@@ -307,6 +312,7 @@ pub fn settings(dials: &[DialSpec], wanted: &[Setting], values: &[f32]) -> Vec<D
         value: *value,
         share: wanted.share_text(),
         default: spec.default,
+        labels: None,
         about: spec.about,
     };
     dials.iter().zip(wanted).zip(values).map(setting).collect()

@@ -413,6 +413,7 @@ mod tests {
             value: 0.25,
             share: None,
             default: 0.25,
+            labels: None,
             about: "",
         };
         Summary::of("tested", &[dial("detection"), dial("aesthetic")], verdicts, wiring, &[])

@@ -1,6 +1,9 @@
 //! The questions that would have to be asked, as they stand: of rows that wait for them, and of later stages about the same rows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::Unasked;
 use crate::lane::Question;
@@ -12,14 +15,14 @@ pub(super) struct UnaskedQuestions {
     by_stage: BTreeMap<&'static str, HashMap<ContentHash, Asked>>,
 }
 
-/// The rows that ask, each with its count.
-type Asked = Vec<(Question, isize)>;
+/// The rows that ask, each with its count. Most contents are of one row.
+type Asked = SmallVec<[(Question, isize); 1]>;
 
 impl UnaskedQuestions {
     pub(super) fn count(&mut self, Unasked { stage, question }: Unasked, diff: isize) {
         let contents = self.by_stage.entry(stage).or_default();
         let content = question.content;
-        let rows = contents.entry(content).or_insert_with(|| Vec::with_capacity(1));
+        let rows = contents.entry(content).or_default();
         match rows.iter().position(|(known, _)| *known == question) {
             Some(place) => {
                 rows[place].1 += diff;

@@ -95,15 +95,16 @@ fn dial_table(wanted: &Wanted<'_>) -> String {
         .to_owned();
     for groups in wanted.dials.chunk_by(|one, next| one.dial() == next.dial()) {
         // Groups that all stand the same are one line.
-        let stand = |dial: &DialSetting| (dial.value.to_bits(), dial.share.clone());
+        let stand = |dial: &DialSetting| (dial.value.to_bits(), dial.share.clone(), dial.labels.clone());
         let alike = groups.iter().all(|group| stand(group) == stand(&groups[0]));
         for dial in if alike { &groups[..1] } else { groups } {
             let name = if alike { dial.dial() } else { dial.name };
             let [name, unit, about] = [name, dial.unit, dial.about].map(cell);
-            let share = dial.share.as_ref().map_or_else(String::new, |share| format!(" ({share})"));
+            let said = [&dial.share, &dial.labels].into_iter().flatten();
+            let said = said.map(|said| format!(" ({said})")).collect::<String>();
             let _ = writeln!(
                 table,
-                "| `{name}` | {} {}{share} | {unit} | {} | {about} |",
+                "| `{name}` | {} {}{said} | {unit} | {} | {about} |",
                 dial.comparison, dial.value, dial.default
             );
         }

@@ -91,6 +91,9 @@ pub struct PublishedDial {
     /// The share that the value was resolved from, where it was set by share: `top:30%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<String>,
+    /// What labels said of it there, where there were some: `precision 0.97 [0.93, 0.99] by 84 labels`, with an interval of 95 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
     /// Where it stands if nobody turns it.
     pub default: f32,
     /// What it is about, in a sentence.
@@ -272,6 +275,7 @@ impl From<&DialSetting> for PublishedDial {
             comparison: dial.comparison.to_owned(),
             value: dial.value,
             share: dial.share.clone(),
+            labels: dial.labels.clone(),
             default: dial.default,
             about: dial.about.to_owned(),
         }

@@ -121,6 +121,8 @@ pub struct DialSetting {
     pub share: Option<String>,
     /// Where it stands if nobody turns it.
     pub default: f32,
+    /// What labels say of it there, where there are some: `precision 0.97 [0.93, 0.99] by 84 labels`.
+    pub labels: Option<String>,
     /// The doc comment of its declaration.
     pub about: &'static str,
 }

@@ -137,8 +137,9 @@ fn heading(spec: &DialSpec, setting: &DialSetting) -> String {
         true => share,
         false => format!("{share}, default {}", number(setting.default)),
     };
+    let labels = setting.labels.as_ref().map_or_else(String::new, |said| format!("; {}", escape(said)));
     format!(
-        "<code>{}</code> {} {} <span class=\"soft\">({}{turned})</span>",
+        "<code>{}</code> {} {} <span class=\"soft\">({}{turned}{labels})</span>",
         escape(spec.name),
         escape(setting.comparison),
         number(setting.value),

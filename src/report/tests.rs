@@ -27,6 +27,7 @@ const DIAL: DialSetting = DialSetting {
     value: 5.25,
     share: None,
     default: 4.75,
+    labels: None,
     about: SPEC.about,
 };
 const STAGES: [StageDescription; 2] =

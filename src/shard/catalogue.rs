@@ -76,6 +76,7 @@ struct Open {
     shards: HashMap<u32, (Arc<Shard>, u64)>,
     tick: u64,
     most_files: usize,
+    most_rows: usize,
     /// Rows of the shards that were closed since memory was last given back.
     closed: usize,
 }
@@ -180,6 +181,11 @@ impl Catalogue {
         open.known.insert(seq, Arc::new(known));
         open.insert(Arc::clone(&shard));
         Ok(shard)
+    }
+
+    /// Keeps shards of so many rows open, where rows of many shards are looked at by turns.
+    pub(crate) fn keep_open(&self, rows: usize) {
+        lock(&self.open).most_rows = rows;
     }
 
     /// The shard of this number, loaded before in this process; kept open for the few used last.
@@ -397,7 +403,14 @@ impl Open {
     fn new() -> Self {
         let allowed = limits::open_files().map_or(usize::MAX, |most| (most / 4) as usize);
         let most_files = MOST_OPEN_FILES.min(allowed);
-        Open { known: HashMap::new(), shards: HashMap::new(), tick: 0, most_files, closed: 0 }
+        Open {
+            known: HashMap::new(),
+            shards: HashMap::new(),
+            tick: 0,
+            most_files,
+            most_rows: MOST_OPEN_ROWS,
+            closed: 0,
+        }
     }
 
     fn get(&mut self, seq: u32) -> Option<Arc<Shard>> {
@@ -415,14 +428,14 @@ impl Open {
             let open = self.shards.len();
             let files: usize = self.shards.values().map(|(shard, _)| shard.bytes.files()).sum();
             let rows: usize = self.shards.values().map(|(shard, _)| shard.index.samples.len()).sum();
-            let many_rows = open > LEAST_OPEN && rows > MOST_OPEN_ROWS;
+            let many_rows = open > LEAST_OPEN && rows > self.most_rows;
             if open <= 1 || (open <= MOST_OPEN && files <= self.most_files && !many_rows) {
                 return;
             }
             let oldest = self.shards.iter().min_by_key(|(_, (_, used))| *used).map(|(&seq, _)| seq);
             let Some(oldest) = oldest else { return };
             self.closed += self.shards.remove(&oldest).map_or(0, |(shard, _)| shard.index.samples.len());
-            if self.closed > MOST_OPEN_ROWS {
+            if self.closed > self.most_rows {
                 self.closed = 0;
                 limits::give_memory_back();
             }

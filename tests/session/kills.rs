@@ -5,9 +5,9 @@ use tests::Rng;
 use tests::program::{asks, wait_for_asks};
 use tests::resident::Resident;
 
-use crate::{assert_published, desk};
+use crate::desk;
 
-const KILLS: u64 = 10;
+const KILLS: u64 = 30;
 const FLAGS: &str = "--cores 2 --slow 1 --log-asks asks.log";
 /// As in the tests that kill runs: what is in the hands of a pool of 2, waits for a batch, or is being answered, of every stage.
 const LOST: usize = 300;
@@ -41,7 +41,7 @@ fn a_killed_session_goes_on_where_it_was() {
         session.post("/api/publish", &json!({}));
         let twice = asks(&log).len() - all;
         assert!(twice <= LOST, "kill {n} after {first} of {all}: {twice} were asked twice");
-        assert_published(&desk, "", &format!("kill {n}"));
+        tests::trees::assert_same(&desk.path("out"), &whole.path("out"), &format!("kill {n}"));
     }
-    assert!(interrupted > 5, "the kills came too late: {interrupted}");
+    assert!(interrupted > 15, "the kills came too late: {interrupted}");
 }

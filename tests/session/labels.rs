@@ -75,6 +75,53 @@ fn all_rows_labelled_tell_the_truth_and_labels_outlive_the_session() {
 }
 
 #[test]
+fn what_labels_say_is_on_the_card_and_in_stories_and_a_run_says_the_same() {
+    let desk = desk();
+    let session = Resident::start(&desk, "");
+    let said = label_all(&session, 40);
+    session.apply();
+    session.post("/api/publish", &json!({}));
+    let at = session.get("/api/precision?dial=short_side")["at"].clone();
+    let part = |name: &str| at[name].as_f64().unwrap();
+    let passing = said.iter().filter(|(score, _)| *score > 10.0).count();
+    assert_eq!(at["labels"], passing);
+    let wanted = format!(
+        "precision {:.2} [{:.2}, {:.2}] by {passing} labels",
+        part("precision"),
+        part("low"),
+        part("high")
+    );
+    let manifest = |out: &str| -> Value {
+        let text = std::fs::read_to_string(desk.path(out).join("manifest.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let dials = manifest("out")["dials"].as_array().unwrap().clone();
+    let of = |name: &str| dials.iter().find(|dial| dial["name"] == name).unwrap()["labels"].clone();
+    assert_eq!((of("short_side"), of("sure")), (json!(wanted), Value::Null));
+    let card = std::fs::read_to_string(desk.path("out/README.md")).unwrap();
+    assert!(card.contains(&format!("| `short_side` | > 10 ({wanted}) |")), "{card}");
+    // A row that was labelled, and is kept.
+    let labels = session.get("/api/labels?dial=short_side&draw=0&seed=7");
+    let stories = labels["labels"].as_array().unwrap().iter().map(|label| {
+        let story = session.get(&format!("/api/row/{}", label["row"].as_str().unwrap()));
+        let here = json!([{ "dial": "short_side", "good": label["good"], "score": label["score"], "at": story["labels"][0]["at"] }]);
+        assert_eq!(story["labels"], here, "{label}");
+        story
+    });
+    let kept = stories.filter(|story| story["verdict"]["verdict"] == "kept").last().unwrap();
+    let line = format!("short_side: passes > 10 ({wanted})");
+    assert!(kept["story"].as_array().unwrap().contains(&json!(line)), "{kept}");
+    let key = format!("{}/{}", kept["shard"].as_str().unwrap(), kept["key"].as_str().unwrap());
+    let explained = desk.ask(&format!("explain --out out {key}")).expect(0, &[]);
+    assert!(explained.stdout.contains(&format!(" passes > 10 ({wanted})")), "{explained:#?}");
+    // What a run publishes over the same store is the same, to the byte.
+    assert_eq!(session.end().code, Some(0));
+    let again = tests::program::ended(desk.command("run", "").arg("--out").arg(desk.path("again")));
+    assert_eq!(again.code, Some(0), "{again:#?}");
+    tests::trees::assert_same(&desk.path("out"), &desk.path("again"), "a run over the same labels");
+}
+
+#[test]
 fn labels_that_all_agree_say_no_more_than_clopper_and_pearson_do() {
     let desk = desk();
     let session = Resident::start(&desk, "--set short_side=0");

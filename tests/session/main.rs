@@ -2,8 +2,10 @@
 
 mod api;
 mod asks;
+mod day;
 mod kills;
 mod labels;
+mod openapi;
 mod turns;
 mod watched;
 

@@ -11,7 +11,7 @@ use tests::shards::write;
 use crate::{assert_published, desk};
 
 /// Waits until the session has so many rows.
-fn wait_for(session: &Resident, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn wait_for(session: &Resident, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let begin = Instant::now();
     loop {
         let state = session.get("/api/state");

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Problem;
+use super::listed::{Listed, WithRows};
 use super::session::Session;
 use crate::dial;
 use crate::flow::Setting;
@@ -24,14 +25,14 @@ struct Side {
 impl Session<'_> {
     /// `a` and `b` are settings: empty for what is published, `now` for where the dials stand, else `aesthetic=5;follows[remove]=0.3`, from
     /// where they stand.
-    pub(super) fn compare(&mut self, a: &str, b: &str) -> Result<Value, Problem> {
+    pub(super) fn compare(&mut self, a: &str, b: &str) -> Result<WithRows, Problem> {
         let (a, b) = (self.meant(a)?, self.meant(b)?);
         let stood = self.settings.clone();
         let [a, b] = [self.side(a), self.side(b)];
         // Whatever was wrong, the dials go back.
         self.turn_to(&stood)?;
         let (a, b) = (a?, b?);
-        let only = |one: &Side, other: &Side| -> Result<Value, Problem> {
+        let only = |one: &Side, other: &Side| -> Result<(usize, Vec<Listed>), Problem> {
             let mut rows: Vec<RowId> = one
                 .kept
                 .iter()
@@ -40,18 +41,20 @@ impl Session<'_> {
                 .collect();
             rows.sort_unstable();
             let every = rows.len().div_ceil(SOME).max(1);
-            let shown = rows.iter().step_by(every).map(|id| self.row(Place::picture(*id), None));
-            Ok(json!({ "count": rows.len(), "rows": shown.collect::<Result<Vec<_>, _>>()? }))
+            let shown = rows.iter().step_by(every).map(|id| self.listed(Place::picture(*id), None));
+            Ok((rows.len(), shown.collect::<Result<_, _>>()?))
         };
         let view = |side: &Side| {
             let flags = super::view::flags(self.pipeline.dials, &side.settings);
             json!({ "kept": side.kept.len(), "undecided": side.undecided.len(), "flags": flags })
         };
         let undecided = a.undecided.union(&b.undecided).count();
-        Ok(json!({
-            "version": self.version, "a": view(&a), "b": view(&b),
-            "only_a": only(&a, &b)?, "only_b": only(&b, &a)?, "undecided": undecided,
-        }))
+        let ((count_a, only_a), (count_b, only_b)) = (only(&a, &b)?, only(&b, &a)?);
+        let answer = json!({
+            "version": self.version, "a": view(&a), "b": view(&b), "undecided": undecided,
+            "only_a": { "count": count_a, "rows": null }, "only_b": { "count": count_b, "rows": null },
+        });
+        Ok(self.with_rows(answer, vec![("/only_a/rows", only_a), ("/only_b/rows", only_b)]))
     }
 
     fn meant(&self, text: &str) -> Result<Vec<Setting>, Problem> {

@@ -1,20 +1,22 @@
 //! Labels over HTTP: rows are drawn around a dial's cut, people call them good or bad, and the session says what that means for every
 //! threshold. The labels lie in the store; the statistics are those of the room `label`.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use chrono::SecondsFormat;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::listed::WithRows;
 use super::rows::{Id, MOST_ROWS};
-use super::session::{Session, while_nothing_is_asked};
-use crate::cli::run::stopped;
+use super::session::Session;
+use crate::cli::labelled::{self, Seen};
+use crate::cli::run::{stopped, until_a_signal};
 use crate::flow::Standing;
 use crate::label::{
-    At, By, Candidate, Draw, Drawn, Estimate, Estimates, Label, LabelError, Labels, Passing, Population,
-    Scale, rank,
+    At, By, Candidate, Draw, Drawn, Estimate, Estimates, Label, LabelError, Labels, Population, rank,
 };
 use crate::lane::lock;
 use crate::row::{ContentHash, Of, Place, RowId};
@@ -55,14 +57,6 @@ pub(super) struct DrawnRow {
 pub(super) struct Labelling {
     labels: Labels,
     drawn: HashMap<(usize, Place), DrawnRow>,
-}
-
-/// A content that stands at a gate.
-#[derive(Clone, Copy)]
-struct Present {
-    score: f32,
-    rows: u64,
-    place: Place,
 }
 
 impl Labelling {
@@ -127,53 +121,28 @@ impl Session<'_> {
         gate.unwrap_or_default()
     }
 
-    /// The rows that reach a dial's gate, by their scores.
     fn population(&self, dial: usize) -> Result<Population, Problem> {
-        let spec = &self.pipeline.dials[dial];
-        let sign = spec.comparison.sign();
-        let passing = Passing::of_sign(sign)
-            .ok_or_else(|| Problem::failed(format!("{sign}: an unknown comparison")))?;
-        let scale = Scale::new(spec.low, spec.high, passing)?;
-        Ok(Population::new(scale, &self.opened.engine.histograms()[dial].buckets())?)
+        Ok(labelled::population(&self.opened.engine, dial, &self.pipeline.dials[dial])?)
     }
 
     fn scan(&mut self, dial: usize, see: impl Fn(Standing) + Send + Sync + 'static) -> Result<(), Problem> {
         self.standing_still(|session| {
-            let tick = &mut while_nothing_is_asked();
+            let tick = &mut until_a_signal;
             Ok(session.opened.engine.scan(dial, (0, u16::MAX), Arc::new(see), tick).map_err(stopped)?)
         })
     }
 
-    /// Of the labelled contents of a dial those that stand at its gate; and how many rows pass.
-    fn present(&mut self, dial: usize) -> Result<(HashMap<ContentHash, Present>, u64), Problem> {
-        let name = self.pipeline.dials[dial].name;
-        let labelled: HashSet<ContentHash> =
-            self.labelling.labels.labels(name).map(|label| label.content).collect();
-        let found: Arc<Mutex<(HashMap<ContentHash, Present>, u64)>> = Arc::default();
-        let see = {
-            let found = found.clone();
-            move |row: Standing| {
-                let is_labelled = labelled.contains(&row.content);
-                if !is_labelled && !row.passes {
-                    return;
-                }
-                let (present, passing) = &mut *lock(&found);
-                *passing += u64::from(row.passes);
-                if is_labelled {
-                    let known = Present { score: row.score, rows: 0, place: row.place };
-                    let known = present.entry(row.content).or_insert(known);
-                    known.rows += 1;
-                    known.place = known.place.min(row.place);
-                }
-            }
-        };
-        self.scan(dial, see)?;
-        let mut found = lock(&found);
-        Ok(std::mem::take(&mut *found))
+    /// Of the labelled contents of a dial those that stand at its gate.
+    fn seen(&mut self, dial: usize, picture: Option<RowId>) -> Result<Seen, Problem> {
+        let named = (dial, self.pipeline.dials[dial].name);
+        self.standing_still(|session| {
+            let tick = &mut until_a_signal;
+            Ok(labelled::see(&mut session.opened.engine, named, &session.labelling.labels, picture, tick)?)
+        })
     }
 
     /// The labels of a dial, and the rows that are to be labelled next.
-    pub(super) fn labels(&mut self, dial: usize, most: usize, seed: u64) -> Result<Value, Problem> {
+    pub(super) fn labels(&mut self, dial: usize, most: usize, seed: u64) -> Result<WithRows, Problem> {
         let spec = &self.pipeline.dials[dial];
         let (value, population) = (self.opened.engine.values()[dial], self.population(dial)?);
         let labelled = self.labelling.labels.labels(spec.name).count();
@@ -215,9 +184,9 @@ impl Session<'_> {
             self.labelling
                 .drawn
                 .insert((dial, place), DrawnRow { content, score, draw: number, rank, drawn });
-            rows.push(self.row(place, Some(score))?);
+            rows.push(self.listed(place, Some(score))?);
         }
-        let (present, _) = self.present(dial)?;
+        let Seen { present, .. } = self.seen(dial, None)?;
         let labels = self.labelling.labels.labels(spec.name).map(|label| {
             let place = present.get(&label.content).map(|present| Id(present.place).to_string());
             json!({
@@ -225,9 +194,10 @@ impl Session<'_> {
                 "drawn": label.drawn.is_some(),
             })
         });
-        Ok(
-            json!({ "dial": spec.name, "version": self.version, "labels": labels.collect::<Vec<_>>(), "next": rows }),
-        )
+        let answer = json!({
+            "dial": spec.name, "version": self.version, "labels": labels.collect::<Vec<_>>(), "next": null,
+        });
+        Ok(self.with_rows(answer, vec![("/next", rows)]))
     }
 
     /// A person called a row good or bad, or takes that back.
@@ -276,12 +246,34 @@ impl Session<'_> {
     }
 
     fn estimates(&mut self, dial: usize) -> Result<Estimates, Problem> {
-        let (present, passing) = self.present(dial)?;
-        let name = self.pipeline.dials[dial].name;
-        let value = self.opened.engine.values()[dial];
-        let population = self.population(dial)?.counted(value, passing);
-        let is_there = |content| present.get(&content).map(|present| (present.score, present.rows));
-        Ok(Estimates::new(population, self.labelling.labels.labelled(name, is_there)))
+        let seen = self.seen(dial, None)?;
+        let spec = (dial, &self.pipeline.dials[dial]);
+        Ok(labelled::estimates(&self.opened.engine, spec, &self.labelling.labels, &seen)?)
+    }
+
+    /// What people said of a row, at any dial; and what all labels say of each dial where it stands.
+    pub(super) fn said_of(
+        &mut self,
+        place: Place,
+    ) -> Result<(Vec<Value>, HashMap<&'static str, String>), Problem> {
+        let (mut said, mut precisions) = (Vec::new(), HashMap::new());
+        for (dial, spec) in self.pipeline.dials.iter().enumerate() {
+            if self.labelling.labels.labels(spec.name).next().is_none() {
+                continue;
+            }
+            let seen = self.seen(dial, Some(place.id))?;
+            let labels = &self.labelling.labels;
+            let of_row = seen.of_picture.iter().filter(|(labelled, _)| *labelled == place);
+            let of_row = of_row.filter_map(|(_, content)| labels.label(spec.name, *content));
+            said.extend(of_row.map(|label| {
+                json!({ "dial": spec.name, "good": label.good, "score": label.score, "at": label.at.to_rfc3339_opts(SecondsFormat::Secs, true) })
+            }));
+            let estimates = labelled::estimates(&self.opened.engine, (dial, spec), labels, &seen)?;
+            if let Some(precision) = estimates.at(self.opened.engine.values()[dial]).precision {
+                precisions.insert(spec.name, format!("precision {precision}"));
+            }
+        }
+        Ok((said, precisions))
     }
 
     /// Precision and recall of a dial at every threshold where they change.
@@ -316,7 +308,7 @@ impl Session<'_> {
         let mut places: HashMap<ContentHash, Place> = HashMap::new();
         for number in labelled.iter().filter_map(|name| names.get(name.as_str()).copied()) {
             if dial.is_none_or(|dial| dial == number) {
-                let (present, _) = self.present(number)?;
+                let Seen { present, .. } = self.seen(number, None)?;
                 places.extend(present.into_iter().map(|(content, present)| (content, present.place)));
             }
         }
@@ -352,8 +344,8 @@ fn estimated(at: &At) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::flow::example::{DIALS, Side, pictures, run};
+    use crate::label::{Passing, Scale};
     use crate::row::{Image, Score, With};
 
     /// Labels lie in the buckets of the gate's histogram.

@@ -1,17 +1,17 @@
 //! Rows as the session shows them: at a dial's cut, entering and leaving, and one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::session::{Session, while_nothing_is_asked};
-use crate::cli::run::stopped;
-use crate::flow::{PieceVerdict, Standing, Wired};
+use super::listed::{self, WithRows};
+use super::session::Session;
+use crate::cli::run::{stopped, until_a_signal};
+use crate::flow::{PieceVerdict, Wired};
 use crate::row::{Of, Place, RowId, Verdict};
 use crate::shard::Sample;
 
@@ -62,21 +62,6 @@ fn number<N: FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// A row in a list.
-#[derive(Serialize)]
-pub(super) struct RowView {
-    pub id: String,
-    pub of: &'static str,
-    pub shard: String,
-    pub key: String,
-    pub score: Option<f32>,
-    pub verdict: Value,
-    pub published: bool,
-    /// Of the picture, in pixels; absent where it could not be read.
-    pub width: Option<u16>,
-    pub height: Option<u16>,
-}
-
 impl Session<'_> {
     /// The number of the dial of this name.
     pub(super) fn dial(&self, name: &str) -> Result<usize, Problem> {
@@ -98,7 +83,7 @@ impl Session<'_> {
     }
 
     /// The rows nearest to a dial's cut.
-    pub(super) fn cut(&mut self, dial: usize, most: usize) -> Result<Value, Problem> {
+    pub(super) fn cut(&mut self, dial: usize, most: usize) -> Result<WithRows, Problem> {
         let most = most.min(MOST_ROWS);
         let asks = self.apply.is_some();
         if asks
@@ -108,15 +93,17 @@ impl Session<'_> {
             return Ok(seen.clone());
         }
         let sides = self.standing_still(|session| {
-            let nearest = session.opened.engine.nearest(dial, most, &mut while_nothing_is_asked());
+            let nearest = session.opened.engine.nearest(dial, most, &mut until_a_signal);
             Ok(nearest.map_err(stopped)?)
         })?;
-        let [above, below] = sides.map(|rows| rows.iter().map(|row| self.standing(row)).collect::<Vec<_>>());
-        let (above, below) = (all(above)?, all(below)?);
+        let [above, below] = sides.map(|rows| {
+            rows.iter().map(|row| self.listed(row.place, Some(row.score))).collect::<Result<Vec<_>, _>>()
+        });
         let cut = json!({
             "version": self.version, "dial": self.pipeline.dials[dial].name,
-            "value": self.opened.engine.values()[dial], "above": above, "below": below,
+            "value": self.opened.engine.values()[dial], "above": null, "below": null,
         });
+        let cut = self.with_rows(cut, vec![("/above", above?), ("/below", below?)]);
         self.seen_cuts.clear();
         if asks {
             self.seen_cuts.insert((dial, most), (Instant::now(), cut.clone()));
@@ -124,51 +111,33 @@ impl Session<'_> {
         Ok(cut)
     }
 
-    fn standing(&self, standing: &Standing) -> Result<RowView, Problem> {
-        self.row(standing.place, Some(standing.score))
-    }
-
     /// Rows that would enter what is published, or leave it: some of them, evenly spread.
-    pub(super) fn changes(&self, enter: bool, most: usize) -> Result<Value, Problem> {
+    pub(super) fn changes(&self, enter: bool, most: usize) -> Result<WithRows, Problem> {
         let verdicts = self.opened.engine.verdicts();
         let moves = verdicts.moves();
         let count = if enter { moves.enter } else { moves.leave };
         let most = most.clamp(1, MOST_ROWS);
         let every = count.div_ceil(most).max(1);
         let rows = verdicts.moving(enter).step_by(every).take(most);
-        let rows = all(rows.map(|id| self.row(Place::picture(id), None)).collect())?;
+        let rows = rows.map(|id| self.listed(Place::picture(id), None)).collect::<Result<_, _>>()?;
         let side = if enter { "enter" } else { "leave" };
         let gone = if enter { 0 } else { self.before.gone };
-        Ok(
-            json!({ "version": self.version, "side": side, "count": count as u64 + gone, "gone": gone, "rows": rows }),
-        )
+        let answer = json!({ "version": self.version, "side": side, "count": count as u64 + gone, "gone": gone, "rows": null });
+        Ok(self.with_rows(answer, vec![("/rows", rows)]))
     }
 
-    pub(super) fn row(&self, place: Place, score: Option<f32>) -> Result<RowView, Problem> {
-        let (name, sample) = self.sample(place.id)?;
-        let verdict = self.verdict(place)?;
-        let size = sample.picture.as_ref().ok().map(|picture| (picture.width, picture.height));
-        Ok(RowView {
-            id: Id(place).to_string(),
-            of: place.of.plural(),
-            shard: name,
-            key: sample.key,
-            score,
-            verdict,
-            published: self.opened.engine.verdicts().is_published(place.id),
-            width: size.map(|(width, _)| width),
-            height: size.map(|(_, height)| height),
-        })
+    /// The name of a row's shard.
+    pub(super) fn shard_name(&self, id: RowId) -> Result<&str, Problem> {
+        let shard = self.opened.shards.iter().find(|(_, seq)| *seq == id.shard);
+        let gone =
+            || Problem::unknown(format!("there is no row {}: its shard is not in", Id(Place::picture(id))));
+        shard.map(|(name, _)| name.as_str()).ok_or_else(gone)
     }
 
     /// The shard's name, and what its index says of the sample.
     pub(super) fn sample(&self, id: RowId) -> Result<(String, Sample), Problem> {
-        let gone =
-            || Problem::unknown(format!("there is no row {}: its shard is not in", Id(Place::picture(id))));
-        let (name, _) = self.opened.shards.iter().find(|(_, seq)| *seq == id.shard).ok_or_else(gone)?;
-        let shard = self.opened.catalogue.shard(id.shard).map_err(Failed::from)?;
-        let sample = shard.index.samples.get(id.member as usize).cloned().ok_or_else(gone)?;
-        Ok((name.clone(), sample))
+        let name = self.shard_name(id)?;
+        Ok((name.to_owned(), listed::sample(&self.opened.catalogue, Place::picture(id))?))
     }
 
     /// Where a row or a piece stands.
@@ -192,8 +161,10 @@ impl Session<'_> {
     }
 
     /// The whole story of a row: where it stands, stage by stage, and its pieces.
-    pub(super) fn story(&self, place: Place) -> Result<Value, Problem> {
+    pub(super) fn story(&mut self, place: Place) -> Result<Value, Problem> {
         let id = place.id;
+        self.verdict(place)?;
+        let (labels, precisions) = self.said_of(place)?;
         let (name, sample) = self.sample(id)?;
         let verdicts = self.opened.engine.verdicts();
         let verdict = self.verdict(place)?;
@@ -225,7 +196,7 @@ impl Session<'_> {
         };
         Ok(json!({
             "id": Id(place).to_string(), "of": place.of.plural(), "shard": name, "key": sample.key,
-            "version": self.version, "story": self.stages_of(place, &verdict),
+            "version": self.version, "story": self.stages_of(place, &verdict, &precisions), "labels": labels,
             "size": sample.picture.as_ref().ok().map(|picture| [picture.width, picture.height]),
             "verdict": verdict, "picture": picture, "published": verdicts.is_published(id),
             "scores": scores, "pieces": pieces,
@@ -239,7 +210,7 @@ impl Session<'_> {
     }
 
     /// The stages that rows of this sort meet, in order, up to where the row ended: one line each.
-    fn stages_of(&self, place: Place, verdict: &Value) -> Vec<String> {
+    fn stages_of(&self, place: Place, verdict: &Value, precisions: &HashMap<&str, String>) -> Vec<String> {
         let values: BTreeMap<&str, f32> =
             self.pipeline.dials.iter().map(|spec| spec.name).zip(self.opened.engine.values()).collect();
         let comparison = |dial: &str| {
@@ -274,7 +245,8 @@ impl Session<'_> {
                 }
                 Wired::Gate { dial, of, .. } => {
                     let value = values.get(dial).copied().unwrap_or(f32::NAN);
-                    (*dial, *of, format!("{dial}: passes {} {value}", comparison(dial)))
+                    let precision = precisions.get(dial).map_or(String::new(), |said| format!(" ({said})"));
+                    (*dial, *of, format!("{dial}: passes {} {value}{precision}", comparison(dial)))
                 }
                 Wired::Absent { columns, of } => {
                     ("", *of, format!("nobody is asked for {}", columns.join(", ")))
@@ -310,10 +282,6 @@ impl Failed {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn all<T>(rows: Vec<Result<T, Problem>>) -> Result<Vec<T>, Problem> {
-    rows.into_iter().collect()
 }
 
 /// Pairs of name and value; a value that is no number is null.

@@ -10,11 +10,12 @@ use super::apply::Apply;
 use super::clock::Clock;
 use super::history::History;
 use super::labels::Labelling;
+use super::listed::WithRows;
 use super::noted::Noted;
 use super::watch::{self, Looks};
 use super::{Events, LiveOptions, view};
 use crate::cli::plan::{self, Published};
-use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped};
+use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped, until_a_signal};
 use crate::cli::{Failure, RunOptions, removed, signals};
 use crate::flow::{Progress, Setting, Verdicts};
 use crate::lane::{Lanes, Mode};
@@ -29,6 +30,8 @@ type Job = Box<dyn for<'s, 'a> FnOnce(&'s mut Session<'a>) + Send>;
 const IDLE: Duration = Duration::from_millis(250);
 /// And while questions are asked.
 const BUSY: Duration = Duration::from_millis(20);
+/// Rows of shards that stay open: the page shows rows of many shards at once, and then draws them. Some 280 bytes a row.
+const LOOKED_AT: usize = 1 << 18;
 /// After a failure, the dataflow comes to rest in this time, or never.
 const STUCK: Duration = Duration::from_secs(20);
 
@@ -53,7 +56,7 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) published_dials: HashMap<String, f32>,
     pub(super) apply: Option<Apply>,
     /// The rows at cuts that were looked up while questions were asked.
-    pub(super) seen_cuts: HashMap<(usize, usize), (Instant, serde_json::Value)>,
+    pub(super) seen_cuts: HashMap<(usize, usize), (Instant, WithRows)>,
     pub(super) noted: Noted,
     pub(super) events: Arc<dyn Events>,
     /// Shards that are there, and are not in: they are being written.
@@ -106,11 +109,12 @@ impl<'a> Session<'a> {
         let settings = settings_wanted(pipeline.dials, options)?;
         check_places(options)?;
         let mut opened = open(options, pipeline, Mode::Live, &settings, None)?;
-        let mut tick = while_nothing_is_asked();
+        let tick = &mut until_a_signal;
         let looks = if live.watch { watch::looks(&opened.sources) } else { Looks::default() };
+        opened.catalogue.keep_open(LOOKED_AT);
         opened.rows_in = live.watch.then(HashMap::new);
-        opened.insert_all(&mut tick)?;
-        opened.engine.settle(&mut tick).map_err(stopped)?;
+        opened.insert_all(tick)?;
+        opened.engine.settle(tick).map_err(stopped)?;
         let labelling =
             Labelling::open(opened.store.folder()).map_err(|error| Failure::Failed(error.to_string()))?;
         let noted = Noted::default();
@@ -214,11 +218,10 @@ impl<'a> Session<'a> {
     /// Waits until all stands, while questions are held back: that is the dataflow's own time.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
         let (lanes, begin) = (self.lanes().clone(), Instant::now());
-        let mut goes_on = while_nothing_is_asked();
         // With questions held back, only what failed for good keeps the dataflow from coming to rest.
         let mut tick = |progress: &Progress, verdicts: &Verdicts| match lanes.trouble().seen() {
             Some(why) if begin.elapsed() > STUCK => Err(why),
-            _ => goes_on(progress, verdicts),
+            _ => until_a_signal(progress, verdicts),
         };
         self.opened.engine.settle(&mut tick).map_err(stopped)?;
         self.version += 1;
@@ -259,11 +262,6 @@ impl<'a> Session<'a> {
         removed::check(self.options, &gone)?;
         Ok(gone)
     }
-}
-
-/// A signal ends the waiting, too.
-pub(super) fn while_nothing_is_asked() -> impl FnMut(&Progress, &Verdicts) -> Result<(), String> {
-    |_, _| if signals::stopped() { Err("stopped".to_owned()) } else { limits::stops().map_or(Ok(()), Err) }
 }
 
 /// Since when something lasts.

@@ -4,7 +4,7 @@ use super::Problem;
 use super::session::Session;
 use crate::cli::Failure;
 use crate::cli::refusals;
-use crate::cli::run::stopped;
+use crate::cli::run::{stopped, until_a_signal};
 use crate::dial;
 use crate::flow::Setting;
 
@@ -47,7 +47,7 @@ impl Session<'_> {
         self.pause()?;
         for (dial, to) in wanted.iter().enumerate() {
             if self.settings[dial] != *to {
-                let mut tick = super::session::while_nothing_is_asked();
+                let mut tick = until_a_signal;
                 self.opened.engine.turn(dial, *to, &mut tick).map_err(stopped)?;
                 self.settings[dial] = *to;
             }

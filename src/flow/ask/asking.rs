@@ -1,8 +1,10 @@
 //! What the `ask` operator holds: rows that wait for an answer, and rows that ended here and may be asked about again.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
 use super::{Emit, Updates};
 use crate::flow::{Epoch, Unasked, Why};

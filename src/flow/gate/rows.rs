@@ -1,8 +1,10 @@
 //! The rows that stand in a gate of one dial, by the bucket that their score falls in.
 
-use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+use hashbrown::HashSet;
 
 use super::buckets::Buckets;
 use super::{Comparison, NAN_BUCKET, Position, Said, Scale, SharedPictures, Side, TOUCHED, Updates};
@@ -100,8 +102,7 @@ impl<R: Row, S: Scale<R>> GatedRows<R, S> {
 
     /// Takes in what came and what left, each row once.
     pub(super) fn take_in(&mut self, updates: Updates<R>, group_of: fn(&R) -> u16, said: &mut Said<'_, R>) {
-        // By bucket, so that one pass over a bucket finds all that leaves it: many rows may score the same.
-        let mut leaving: BTreeMap<(u16, u16), HashSet<R::WithoutImage>> = BTreeMap::new();
+        let mut leaving = Vec::new();
         let mut pictures = self.pictures.borrow_mut();
         for (row, _time, diff) in updates {
             let score = self.scale.score(&row);
@@ -117,20 +118,49 @@ impl<R: Row, S: Scale<R>> GatedRows<R, S> {
             let place = self.scale.bucket(score);
             group.histogram.count(place, diff);
             if diff < 0 {
-                leaving.entry((number, place)).or_default().insert(row.without_image());
+                leaving.push(((number, place), row.without_image()));
                 continue;
             }
             pictures.hold(row.image());
             group.rows.push(place.into(), row.without_image());
         }
-        for ((group, place), leaving) in leaving {
+        // By bucket, so that one pass over a bucket finds all that leaves it: many rows may score the same.
+        leaving.sort_unstable_by_key(|(place, _)| *place);
+        for leaving in leaving.chunk_by(|(one, _), (next, _)| one == next) {
+            let (group, place) = leaving[0].0;
+            let leaving = Leaving::of(leaving);
             self.groups[usize::from(group)].rows.take_out(place.into(), |row| {
-                let leaves = leaving.contains(row);
+                let leaves = leaving.has(row);
                 if leaves {
                     pictures.let_go(row.id());
                 }
                 leaves
             });
+        }
+    }
+}
+
+/// So few rows are found faster by looking at each than by their hashes.
+const FEW: usize = 16;
+
+/// The rows that leave a bucket.
+enum Leaving<'a, R> {
+    Few(&'a [((u16, u16), R)]),
+    Many(HashSet<&'a R>),
+}
+
+impl<'a, R: Eq + Hash> Leaving<'a, R> {
+    fn of(leaving: &'a [((u16, u16), R)]) -> Self {
+        match leaving.len() {
+            0..=FEW => Leaving::Few(leaving),
+            _ => Leaving::Many(leaving.iter().map(|(_, row)| row).collect()),
+        }
+    }
+
+    fn has(&self, row: &R) -> bool {
+        match self {
+            Leaving::Few(leaving) => leaving.iter().any(|(_, leaves)| leaves == row),
+            Leaving::Many(leaving) => leaving.contains(row),
         }
     }
 }

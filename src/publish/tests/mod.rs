@@ -219,6 +219,7 @@ fn dial(name: &'static str, unit: &'static str, value: f32, default: f32) -> Dia
         value,
         share: None,
         default,
+        labels: None,
         about: "What | it\nis about.",
     }
 }
