@@ -64,7 +64,7 @@ impl LiveSite {
         }
         if let Some(id) = named("/api/row/") {
             let Id(place) = id.parse()?;
-            return self.value(move |session| session.story(place));
+            return self.value(move |session| session.looking(|session| session.story(place)));
         }
         if let Some(id) = named("/api/drawing/") {
             let id: Id = id.parse()?;
@@ -223,7 +223,7 @@ impl LiveSite {
 
     fn draw(&self, id: Id) -> Result<Arc<Drawing>, Problem> {
         let (to_draw, key) = self.desk.ask(move |session| {
-            let to_draw = session.to_draw(id.0)?;
+            let to_draw = session.looking(|session| session.to_draw(id.0))?;
             let key = session.answers;
             Ok::<_, Problem>((to_draw, key))
         })??;
