@@ -66,6 +66,20 @@ fn labels_by_keys_lead_to_the_precision_and_the_recall_that_arithmetic_gives() {
         let chart =
             page.read("return document.querySelectorAll('.label-chart .curves path.precision.line').length");
         assert_eq!(chart, 1, "the curves are drawn");
+        // The story of a row tells what was said of it.
+        page.click("#tab-at-the-cut");
+        let tiles =
+            page.until("pictures at the cut", || Some(page.tiles("pass")).filter(|tiles| tiles.len() == 12));
+        let place = tiles
+            .iter()
+            .position(|tile| labels.contains(&number_of(&tile.key)))
+            .expect("one of 12 is labelled");
+        let number = number_of(&tiles[place].key);
+        let css = format!(".cut-side.pass .tile:nth-child({})", place + 1);
+        page.chrome.wait(page.find(&css).click());
+        let said = page.until("what was said of the row", || page.text("#row-dialog .row-labels"));
+        let wanted = format!("{} for short_side", if is_good(number) { "good" } else { "bad" });
+        assert!(said.contains(&wanted), "{number}: {said}");
     });
 }
 

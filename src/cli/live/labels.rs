@@ -77,6 +77,12 @@ impl Labelling {
         }
         Ok(Labelling { labels, drawn: HashMap::new() })
     }
+
+    /// What was said of this content, by dial.
+    pub(super) fn of(&self, content: ContentHash) -> Vec<Value> {
+        let said = |dial| Some(json!({ "dial": dial, "good": self.labels.label(dial, content)?.good }));
+        self.labels.dials().filter_map(said).collect()
+    }
 }
 
 /// A place as the labels know it: a shard and a member, and the piece.

@@ -220,6 +220,17 @@ impl Session<'_> {
         };
         let shard = self.opened.catalogue.shard(id.shard).map_err(Failed::from)?;
         let rows = shard.index.samples.len();
+        let content = match place.of {
+            Of::Pictures => sample.picture.as_ref().ok().map(|picture| picture.content),
+            of => verdicts.pieces_told(of, id).into_iter().find_map(|(number, verdict, told)| {
+                let content = match verdict {
+                    PieceVerdict::Kept { content, .. } => Some(*content),
+                    _ => told.map(|told| told.content),
+                };
+                content.filter(|_| number == place.number)
+            }),
+        };
+        let labels = content.map_or_else(Vec::new, |content| self.labelling.of(content));
         // What cannot be read is told by the stages.
         let caption = shard.sidecar(id.member).ok().and_then(|sidecar| sidecar.caption);
         let neighbour = |member: Option<u32>| {
@@ -231,7 +242,7 @@ impl Session<'_> {
             "version": self.version, "story": self.stages_of(place, &verdict),
             "size": sample.picture.as_ref().ok().map(|picture| [picture.width, picture.height]),
             "caption": caption, "verdict": verdict, "picture": picture, "published": verdicts.is_published(id),
-            "scores": scores, "pieces": pieces,
+            "scores": scores, "pieces": pieces, "labels": labels,
             "neighbours": [neighbour(id.member.checked_sub(1)), neighbour(id.member.checked_add(1))],
         }))
     }
