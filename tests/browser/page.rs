@@ -255,7 +255,17 @@ impl<'a> Page<'a> {
     }
 
     pub fn key(&self, key: Key) {
-        self.press(&[key.into()]);
+        self.keys(&[key]);
+    }
+
+    /// Presses one key after the other.
+    pub fn keys(&self, keys: &[Key]) {
+        let mut typed = KeyActions::new("keys".to_owned());
+        for key in keys {
+            typed = typed.then(KeyAction::Down { value: (*key).into() });
+            typed = typed.then(KeyAction::Up { value: (*key).into() });
+        }
+        self.chrome.wait(self.chrome.client().perform_actions(typed));
     }
 
     /// Whether what has the focus is, or lies in, what `css` names.
