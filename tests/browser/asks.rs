@@ -14,6 +14,17 @@ use crate::{desk, plan, visit};
 /// Without a judge, whom a refused mask keeps from being asked: what is foretold of masks is asked exactly.
 const FLAGS: &str = "--no-judge --log-asks asks.log";
 
+/// Holds the answer to an apply back for longer than this one takes.
+const LATE_ANSWER: &str = "const now = window.fetch;\
+     window.fetch = async (path, options) => {\
+       const answer = await now(path, options);\
+       if (path === '/api/apply') {\
+         await new Promise(resolve => setTimeout(resolve, 1500));\
+         setTimeout(() => { window.late = true; }, 100);\
+       }\
+       return answer;\
+     };";
+
 fn asked_before() -> Desk {
     let desk = desk();
     desk.done(&format!("{FLAGS} --set short_side=30 --set sure=0.5"));
@@ -104,7 +115,11 @@ fn what_the_page_foretells_is_asked_and_what_it_publishes_is_what_a_run_publishe
             until_foretold(page, "word that masks would be asked", |stages| stages.contains_key("mask"));
         let masks = said["mask"];
         assert!(masks > 3, "{said:?}");
+        // This time, the answer to the click comes after the events that tell the end.
+        page.read(LATE_ANSWER);
         apply(page);
+        page.until("late answer", || (page.read("return window.late") == true).then_some(()));
+        assert_eq!(page.text("#progress"), None, "nothing is asked any more");
         let last = by_stage(desk);
         let all = ["words", "find", "mask", "judge"].map(|stage| grown(&after, &last, stage));
         assert_eq!(all, [0, 0, masks, 0], "{said:?}");
