@@ -166,7 +166,7 @@ fn a_tab_that_is_closed_in_the_middle_of_a_drag_leaves_the_dial_where_it_came_to
         // A new tab shows it, and can take it back.
         page.reopen();
         page.until_true();
-        assert_eq!(page.value_of("short_side").parse::<f64>().unwrap(), value);
+        assert_eq!(page.value_of("short_side").parse::<f32>().unwrap(), value as f32);
         page.click("#undo");
         page.until("dial where it stood", || (page.value_of("short_side") == "30").then_some(()));
         assert_eq!(page.session.get("/api/state")["flags"], "--set short_side=30 --set sure=0.5");
