@@ -38,7 +38,7 @@ pub fn samples(range: Range<u64>) -> Vec<Sample> {
 
 fn words(n: u64) -> Vec<String> {
     (0..1 + n % 3)
-        .map(|place| format!("{}{}", if (n + place) % 4 == 0 { 'b' } else { 'o' }, (n + place) % 7))
+        .map(|place| format!("{}{}", if (n + place).is_multiple_of(4) { 'b' } else { 'o' }, (n + place) % 7))
         .collect()
 }
 

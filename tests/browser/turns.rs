@@ -108,7 +108,7 @@ fn steps_are_taken_back_and_again_by_buttons_and_by_keys() {
             page.kept()
         };
         let first = stands("20", 0, 0);
-        assert_eq!(page.is_enabled("#undo"), false);
+        assert!(!page.is_enabled("#undo"), "there is nothing to take back");
         page.drag("short_side", &[20.0, 40.0]);
         let turned = page.until("turned dial", || Some(page.value_of("short_side")).filter(|it| it != "20"));
         let kept = stands(&turned, 1, 0);
