@@ -1,6 +1,7 @@
 //! A pipeline for tests that finds regions: words from sidecars, boxes, masks and scores, all plain functions of bytes.
 
 mod edits;
+mod illustrator;
 mod operators;
 mod plainly;
 mod recorder;
@@ -13,6 +14,7 @@ use threshflow::flow::{EditCount, RegionCount};
 use threshflow::lane::AnswerCache;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
+use threshflow::report::Illustrator;
 use threshflow::row::{Of, Region, RegionKind, Stamp, With};
 
 pub use crate::curate::ShortSide;
@@ -160,6 +162,10 @@ impl Pipeline for Ground {
 
     fn recorder(&self) -> Option<&dyn Recorder> {
         Some(&self.recorder)
+    }
+
+    fn illustrator(&self) -> Option<&dyn Illustrator> {
+        Some(&illustrator::Show)
     }
 }
 

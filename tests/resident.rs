@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::program::{Desk, Ended, ended_within, signal};
+use crate::program::{Desk, Ended, ended, ended_within, signal};
 
 /// What a session may take to come to rest, in a test.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -157,4 +157,16 @@ impl Drop for Resident {
             let _ = child.wait();
         }
     }
+}
+
+/// Panics unless the desk's output is what a fresh run publishes with these flags: of the same shards, with a store of its own.
+pub fn assert_published(desk: &Desk, flags: &str, context: &str) {
+    let folder = crate::scratch();
+    let mut command = desk.bare("run --json --max-error-rate 1 --shards");
+    command.arg(desk.path("shards")).arg("--store").arg(folder.path().join("store"));
+    command.arg("--out").arg(folder.path().join("out")).args(flags.split_whitespace());
+    let ended = ended(&mut command);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    crate::trees::assert_same(&desk.path("out"), &folder.path().join("out"), context);
+    assert!(desk.path("out/manifest.json").exists(), "{context}: there is no manifest");
 }

@@ -68,9 +68,9 @@ pub struct RunOptions {
     /// Move a dial (a threshold): name=value, or name=top:30% for the best 30 %; `dials` lists them; may be given several times
     #[arg(long, value_name = "DIAL=VALUE")]
     pub set: Vec<String>,
-    /// Workers of the dataflow: rows are cheap, so one is nearly always enough
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: u16,
+    /// Workers of the dataflow [default: 1, since rows are cheap; of a session that stays one for each core, up to 4]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
     /// Cores for decoding and for models on the CPU; 0 means all
     #[arg(long, default_value_t = 0)]
     pub cores: usize,

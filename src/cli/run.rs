@@ -128,7 +128,7 @@ pub(super) fn open(
     let pipeline = (unopened.open)(&Workbench { lanes: lanes.clone(), cores })?;
     store.lost_of(&lanes.status()).into_iter().for_each(|lost| lanes.tell_damage(lost));
     let engine = EngineOptions {
-        workers: options.workers.into(),
+        workers: options.workers.map_or(usual_workers(mode, cores), usize::from),
         window: options.window.into(),
         ..Default::default()
     };
@@ -291,6 +291,11 @@ fn warn_of(demonstration: &[Demonstration]) {
             Demonstration::list(demonstration)
         );
     }
+}
+
+/// Of a run, rows wait for answers far longer than for the dataflow. A session's turns wait for nothing else, and past a few workers for memory.
+fn usual_workers(mode: Mode, cores: usize) -> usize {
+    if mode == Mode::Live { cores.clamp(1, 4) } else { 1 }
 }
 
 pub(super) fn stopped(stopped: Stopped) -> Failure {

@@ -139,10 +139,17 @@ fn labels_that_all_agree_say_no_more_than_clopper_and_pearson_do() {
     // says no more than that.
     assert_eq!((at["precision"].as_f64(), high), (Some(1.0), 1.0), "{at}");
     assert!((0.5..=0.8317).contains(&low), "{at}");
-    // One is taken back.
+    // One is taken back. A row's story tells what was said of it.
     let first = &next[0]["id"];
+    let story = format!("/api/row/{}", first.as_str().unwrap());
+    let said = session.get(&story)["labels"].clone();
+    assert_eq!(
+        (&said[0]["dial"], &said[0]["good"], &said[1]),
+        (&json!("short_side"), &json!(true), &Value::Null)
+    );
     let answer = session.post("/api/labels", &json!({ "dial": "short_side", "row": first, "good": null }));
     assert_eq!(answer["labelled"], 19);
+    assert_eq!(session.get(&story)["labels"], json!([]));
     let (status, wrong) =
         session.try_post("/api/labels", &json!({ "dial": "sure", "row": first, "good": true }));
     assert_eq!(status, 400, "{wrong}");

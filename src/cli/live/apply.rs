@@ -109,6 +109,18 @@ impl Session<'_> {
         seen
     }
 
+    /// Looks at one row. While a row is being asked about, it stands nowhere, as if there were none: for such a one, questions are held back
+    /// for a moment.
+    pub(super) fn looking<T>(
+        &mut self,
+        look: impl Fn(&mut Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        match look(self) {
+            Err(problem) if problem.status == 404 && self.apply.is_some() => self.standing_still(look),
+            seen => seen,
+        }
+    }
+
     /// What goes on by itself: called many times a second while something is under way.
     pub(super) fn go_on(&mut self) -> Result<(), Failure> {
         let Some(apply) = &mut self.apply else { return Ok(()) };

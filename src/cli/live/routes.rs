@@ -80,7 +80,7 @@ pub(super) static ROUTES: &[Route] = &[
     }),
     get("/api/row/{id}", &[], |site, asked| {
         let Id(place) = asked.named("id").parse()?;
-        site.value(move |session| session.story(place))
+        site.value(move |session| session.looking(|session| session.story(place)))
     }),
     get("/api/drawing/{id}", &[], |site, asked| {
         let id: Id = asked.named("id").parse()?;

@@ -189,7 +189,10 @@ impl Session<'_> {
             (Of::Pictures, _) => json!([]),
             _ => pieces.iter().find(of_this).map_or(json!([]), |piece| piece["scores"].clone()),
         };
-        let rows = self.opened.catalogue.shard(id.shard).map_err(Failed::from)?.index.samples.len();
+        let shard = self.opened.catalogue.shard(id.shard).map_err(Failed::from)?;
+        let rows = shard.index.samples.len();
+        // What cannot be read is told by the stages.
+        let caption = shard.sidecar(id.member).ok().and_then(|sidecar| sidecar.caption);
         let neighbour = |member: Option<u32>| {
             let member = member.filter(|member| (*member as usize) < rows)?;
             Some(Id(Place::picture(RowId { member, ..id })).to_string())
@@ -198,7 +201,7 @@ impl Session<'_> {
             "id": Id(place).to_string(), "of": place.of.plural(), "shard": name, "key": sample.key,
             "version": self.version, "story": self.stages_of(place, &verdict, &precisions), "labels": labels,
             "size": sample.picture.as_ref().ok().map(|picture| [picture.width, picture.height]),
-            "verdict": verdict, "picture": picture, "published": verdicts.is_published(id),
+            "caption": caption, "verdict": verdict, "picture": picture, "published": verdicts.is_published(id),
             "scores": scores, "pieces": pieces,
             "neighbours": [neighbour(id.member.checked_sub(1)), neighbour(id.member.checked_add(1))],
         }))

@@ -128,7 +128,7 @@ impl LiveSite {
 
     pub(super) fn draw(&self, id: Id) -> Result<Arc<Drawing>, Problem> {
         let (to_draw, key) = self.desk.ask(move |session| {
-            let to_draw = session.to_draw(id.0)?;
+            let to_draw = session.looking(|session| session.to_draw(id.0))?;
             let key = session.answers;
             Ok::<_, Problem>((to_draw, key))
         })??;

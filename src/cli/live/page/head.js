@@ -192,8 +192,11 @@ function drawProgress(progress) {
 
 async function apply() {
   byId("apply").disabled = true;
+  const { told } = state;
   try {
-    state.progress(await post("/api/apply"));
+    const progress = await post("/api/apply");
+    // An event that came before the answer is newer than it: it may have told the end of the asking already.
+    if (state.told === told) state.progress(progress);
   } catch (why) {
     complain(why);
     enable(state.now);

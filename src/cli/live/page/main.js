@@ -177,7 +177,7 @@ async function start() {
   listen(hear, (connection, seconds) => {
     drawConnection(connection, seconds);
     // A stream that is refused tells no reason; a request does, as when another start of the program has another token.
-    if ((connection === "live" && !first) || (connection === "lost" && seconds >= 2)) refresh();
+    if ((connection === "live" && !first) || (connection === "lost" && seconds >= 2)) refresh(true);
     first = false;
   });
 }

@@ -11,6 +11,8 @@ class State {
     this.listeners = new Map();
     this.timer = null;
     this.unsettledAt = null;
+    // How often anything was told, by events or by answers.
+    this.told = 0;
   }
 
   // "counts": each new version. "settled": once, when nothing has come for 200 ms; each second while an apply runs. "focus": another dial. "progress", "view".
@@ -28,6 +30,7 @@ class State {
   take(counts, force = false) {
     if (!force && this.now && counts.version < this.now.version) return;
     const before = this.now;
+    this.told += 1;
     this.now = { ...before, ...counts };
     this.tell("counts", this.now, before);
     this.settle(before ? SETTLED_AFTER : 0);
@@ -48,6 +51,7 @@ class State {
   progress(progress) {
     if (!this.now) return;
     const before = this.now.applying;
+    this.told += 1;
     this.now = { ...this.now, applying: progress };
     this.tell("progress", progress, before);
   }

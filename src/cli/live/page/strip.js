@@ -17,7 +17,7 @@ export class Strip {
     this.dial = dial;
     this.isLog = isLog;
     this.plot = new Plot(HIGH);
-    this.lastKey = 0;
+    this.lastKey = -Infinity;
     const field = (what, label) => this.field(what, label);
     this.value = field("value", "threshold");
     this.share = field("share", "share that passes, in percent");

@@ -79,10 +79,10 @@ export async function step(path) {
   }
 }
 
-// The whole state, as after a pause of the connection.
-export async function refresh() {
+// The whole state. `afresh`: after a pause of the connection, when it may be another server's.
+export async function refresh(afresh = false) {
   try {
-    state.take(await get("/api/state"), true);
+    state.take(await get("/api/state"), afresh);
     return true;
   } catch (why) {
     complain(why);
