@@ -22,6 +22,7 @@ def send(method, path, body=None, kind="application/json", token=TOKEN):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
     elif method == "POST":
         body = b""
+        headers["Content-Type"] = kind
     request = urllib.request.Request(BASE + path, body, headers, method=method)
     try:
         with urllib.request.urlopen(request) as answer:

@@ -20,7 +20,8 @@ struct RowView {
     id: String,
     of: &'static str,
     shard: String,
-    key: String,
+    /// Absent where the shard cannot be read any more, as when it is just being replaced: who draws the row is told why.
+    key: Option<String>,
     score: Option<f32>,
     verdict: Value,
     published: bool,
@@ -63,31 +64,30 @@ impl Session<'_> {
 
 impl WithRows {
     /// Looks into the shards, on so many threads.
-    pub(super) fn look_up(mut self, threads: usize) -> Result<Value, Problem> {
+    pub(super) fn look_up(mut self, threads: usize) -> Value {
         for (place, rows) in &self.lists {
-            let views = json!(looked_up(&self.catalogue, rows, threads)?);
+            let views = json!(looked_up(&self.catalogue, rows, threads));
             let hole = self.answer.pointer_mut(place).expect("a list has its place in the answer");
             *hole = views;
         }
-        Ok(self.answer)
+        self.answer
     }
 }
 
-fn looked_up(catalogue: &Catalogue, rows: &[Listed], threads: usize) -> Result<Vec<RowView>, Problem> {
+fn looked_up(catalogue: &Catalogue, rows: &[Listed], threads: usize) -> Vec<RowView> {
     let next = AtomicUsize::new(0);
-    let some = || -> Result<Vec<(usize, RowView)>, Problem> {
+    let some = || {
         let mut views = Vec::new();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(row) = rows.get(place) else { return Ok(views) };
-            views.push((place, row.view(&sample(catalogue, row.place)?)));
+            let Some(row) = rows.get(place) else { return views };
+            views.push((place, row.view(sample(catalogue, row.place).ok())));
         }
     };
     let parts = side_by_side(threads.min(rows.len()).max(1), some);
-    let mut views: Vec<(usize, RowView)> =
-        parts.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let mut views: Vec<(usize, RowView)> = parts.into_iter().flatten().collect();
     views.sort_by_key(|(place, _)| *place);
-    Ok(views.into_iter().map(|(_, view)| view).collect())
+    views.into_iter().map(|(_, view)| view).collect()
 }
 
 /// What the shard's index says of a row's sample.
@@ -98,13 +98,14 @@ pub(super) fn sample(catalogue: &Catalogue, place: Place) -> Result<Sample, Prob
 }
 
 impl Listed {
-    fn view(&self, sample: &Sample) -> RowView {
-        let size = sample.picture.as_ref().ok().map(|picture| (picture.width, picture.height));
+    fn view(&self, sample: Option<Sample>) -> RowView {
+        let picture = sample.as_ref().and_then(|sample| sample.picture.as_ref().ok());
+        let size = picture.map(|picture| (picture.width, picture.height));
         RowView {
             id: Id(self.place).to_string(),
             of: self.place.of.plural(),
             shard: self.shard.clone(),
-            key: sample.key.clone(),
+            key: sample.map(|sample| sample.key),
             score: self.score,
             verdict: self.verdict.clone(),
             published: self.published,

@@ -66,7 +66,7 @@ impl LiveSite {
         + Send
         + 'static,
     ) -> Answer {
-        Ok(Response::json(&self.desk.ask(work)??.look_up(self.cores)?))
+        Ok(Response::json(&self.desk.ask(work)??.look_up(self.cores)))
     }
 
     /// The counts, when `work` is done.

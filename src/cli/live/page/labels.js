@@ -163,8 +163,8 @@ class Labels {
       if (this.queue[0] !== row) return;
       refill(
         this.stage,
-        panels(drawing, row.key, { letters: 7, most: 1024 }),
-        element("p", { class: "soft" }, outside(`${row.shard}/${row.key}`)),
+        panels(drawing, row.key ?? "", { letters: 7, most: 1024 }),
+        element("p", { class: "soft" }, outside(`${row.shard}/${row.key ?? "?"}`)),
         words(drawing),
       );
     } catch (why) {

@@ -84,14 +84,14 @@ export class Tiles {
     tile.root.dataset.verdict = verdict;
     setText(tile.score, dial ? numberBeside(row.score, dial.value) : "");
     tile.dot.hidden = !row.published;
-    setText(tile.key, row.key);
+    setText(tile.key, row.key ?? "?");
     // That this dial holds it back is what the side says already.
     const isOther = verdict !== "kept" && !(verdict === "gated" && row.verdict.dial === dial?.name);
     tile.why.hidden = !isOther;
     const score = !dial && verdict === "gated" ? `: ${number(row.verdict.score)}` : "";
     setText(tile.why, isOther ? verdictShort(row.verdict) + score : "");
     tile.root.title = clean(
-      `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${row.key.slice(0, 120)}, ${row.width} × ${row.height} px`,
+      `${verdictWords(row.verdict, state.now.dials)}\n${row.shard}/${(row.key ?? "?").slice(0, 120)}, ${row.width} × ${row.height} px`,
     );
   }
 }
