@@ -49,7 +49,6 @@ fn bench(rows: u32) {
 
     for pixels in [1.0, 5.0, 20.0] {
         print(&format!("a step of a drag by {pixels} pixels"), drag(&session, pixels));
-        print(&format!("a turn by {pixels} pixels, sixty a second"), turns(&session, pixels));
     }
     let dragging = AtomicBool::new(true);
     let (steps, cuts) = std::thread::scope(|scope| {
@@ -57,6 +56,8 @@ fn bench(rows: u32) {
             let mut cuts = Vec::new();
             while dragging.load(Ordering::Relaxed) {
                 cuts.push(timed(|| drop(session.get("/api/cut?dial=taste&most=12"))));
+                // As the page does.
+                std::thread::sleep(Duration::from_millis(50));
             }
             cuts
         });
@@ -126,28 +127,6 @@ fn drag(session: &Resident, pixels: f32) -> Vec<Duration> {
         times.push(timed(|| turn(session, &at)));
     }
     times
-}
-
-/// Turns sixty times a second, whatever comes back: from when each was due to its counts.
-fn turns(session: &Resident, pixels: f32) -> Vec<Duration> {
-    let (begin, next) = (Instant::now() + APART, AtomicUsize::new(0));
-    let steps = || {
-        let mut times = Vec::new();
-        loop {
-            let step = next.fetch_add(1, Ordering::Relaxed) as u32;
-            if step >= STEPS {
-                return times;
-            }
-            let due = begin + APART * step;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            turn(session, &handle(pixels, begin).1);
-            times.push(due.elapsed());
-        }
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(steps)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("turns")).collect()
-    })
 }
 
 /// Turns to among the photos, and gets the pictures on both sides of the cut, six at a time, as a browser does.

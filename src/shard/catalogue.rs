@@ -75,6 +75,7 @@ struct Open {
     /// The open shards, each with the tick of its last use.
     shards: HashMap<u32, (Arc<Shard>, u64)>,
     tick: u64,
+    most: usize,
     most_files: usize,
     most_rows: usize,
     /// Rows of the shards that were closed since memory was last given back.
@@ -183,9 +184,10 @@ impl Catalogue {
         Ok(shard)
     }
 
-    /// Keeps shards of so many rows open, where rows of many shards are looked at by turns.
+    /// Keeps more shards open, of so many rows, where rows of many shards are looked at by turns. Their files stay within their bound.
     pub(crate) fn keep_open(&self, rows: usize) {
-        lock(&self.open).most_rows = rows;
+        let mut open = lock(&self.open);
+        (open.most, open.most_rows) = (MOST_OPEN_FILES, rows);
     }
 
     /// The shard of this number, loaded before in this process; kept open for the few used last.
@@ -407,6 +409,7 @@ impl Open {
             known: HashMap::new(),
             shards: HashMap::new(),
             tick: 0,
+            most: MOST_OPEN,
             most_files,
             most_rows: MOST_OPEN_ROWS,
             closed: 0,
@@ -429,7 +432,7 @@ impl Open {
             let files: usize = self.shards.values().map(|(shard, _)| shard.bytes.files()).sum();
             let rows: usize = self.shards.values().map(|(shard, _)| shard.index.samples.len()).sum();
             let many_rows = open > LEAST_OPEN && rows > self.most_rows;
-            if open <= 1 || (open <= MOST_OPEN && files <= self.most_files && !many_rows) {
+            if open <= 1 || (open <= self.most && files <= self.most_files && !many_rows) {
                 return;
             }
             let oldest = self.shards.iter().min_by_key(|(_, (_, used))| *used).map(|(&seq, _)| seq);

@@ -30,8 +30,8 @@ type Job = Box<dyn for<'s, 'a> FnOnce(&'s mut Session<'a>) + Send>;
 const IDLE: Duration = Duration::from_millis(250);
 /// And while questions are asked.
 const BUSY: Duration = Duration::from_millis(20);
-/// Rows of shards that stay open: the page shows rows of many shards at once, and then draws them. Some 280 bytes a row.
-const LOOKED_AT: usize = 1 << 18;
+/// Rows of shards that stay open: the pictures at the cut lie in as many shards, and others with every step of a drag. Some 280 bytes a row.
+const LOOKED_AT: usize = 1 << 20;
 /// After a failure, the dataflow comes to rest in this time, or never.
 const STUCK: Duration = Duration::from_secs(20);
 

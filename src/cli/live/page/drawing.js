@@ -59,9 +59,9 @@ async function next() {
   }
 }
 
-// The panels side by side; or the reason why there are none. `alt` is empty where the key stands beside. `letters`: how high those of marks are on a picture of 320; `most`: how many
-// pixels wide the pictures may be.
-export function panels(drawing, alt, { letters = LETTERS, most = null } = {}) {
+// The panels side by side; or the reason why there are none. `alt` is empty where the key stands beside. `letters`: how high those of marks are on a
+// picture of 320.
+export function panels(drawing, alt, { letters = LETTERS } = {}) {
   if (drawing.problem || drawing.panels.length === 0) {
     return element("div", { class: "nothing" }, `cannot be shown: ${drawing.problem ?? "it has no picture"}`);
   }
@@ -72,16 +72,16 @@ export function panels(drawing, alt, { letters = LETTERS, most = null } = {}) {
       element(
         "figure",
         { class: "drawn" },
-        picture(panel, alt, letters, most),
+        picture(panel, alt, letters),
         drawing.panels.length > 1 ? element("figcaption", {}, panel.caption) : null,
       ),
     ),
   );
 }
 
-function picture({ image, width, height, marks, caption }, alt, letters, most) {
+function picture({ image, width, height, marks, caption }, alt, letters) {
   const img = element("img", {
-    src: withToken(image, { most }),
+    src: withToken(image),
     width,
     height,
     alt: [alt, caption || "picture"].filter(Boolean).join(", "),

@@ -163,7 +163,7 @@ class Labels {
       if (this.queue[0] !== row) return;
       refill(
         this.stage,
-        panels(drawing, row.key ?? "", { letters: 7, most: 1024 }),
+        panels(drawing, row.key ?? "", { letters: 7 }),
         element("p", { class: "soft" }, outside(`${row.shard}/${row.key ?? "?"}`)),
         words(drawing),
       );

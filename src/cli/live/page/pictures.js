@@ -8,6 +8,7 @@ import { countTab, isShown } from "./tabs.js";
 import { Tiles } from "./tiles.js";
 import { complain, underWay } from "./turns.js";
 
+const APART = 50;
 const AT_CUT = 12;
 const STEP = 24;
 
@@ -36,6 +37,8 @@ export function startCut(panel) {
     } catch (why) {
       complain(why);
     }
+    // While a handle is dragged, turns come first.
+    await new Promise((resolve) => setTimeout(resolve, APART));
   });
 
   function draw() {

@@ -45,7 +45,7 @@ export async function openRow(id, among = []) {
     const drawing = await drawingOf(id);
     if (shown !== id) return;
     stage.classList.remove("waits");
-    refill(stage, panels(drawing, row.key, { letters: 7, most: 1024 }), words(drawing));
+    refill(stage, panels(drawing, row.key, { letters: 7 }), words(drawing));
   } catch (why) {
     refill(stage, element("div", { class: "nothing" }, `cannot be shown: ${why.message}`));
   }
