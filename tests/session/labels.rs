@@ -102,13 +102,14 @@ fn what_labels_say_is_on_the_card_and_in_stories_and_a_run_says_the_same() {
     assert!(card.contains(&format!("| `short_side` | > 10 ({wanted}) |")), "{card}");
     // A row that was labelled, and is kept.
     let labels = session.get("/api/labels?dial=short_side&draw=0&seed=7");
-    let stories = labels["labels"].as_array().unwrap().iter().map(|label| {
+    let tell = |label: &Value| {
         let story = session.get(&format!("/api/row/{}", label["row"].as_str().unwrap()));
         let here = json!([{ "dial": "short_side", "good": label["good"], "score": label["score"], "at": story["labels"][0]["at"] }]);
         assert_eq!(story["labels"], here, "{label}");
         story
-    });
-    let kept = stories.filter(|story| story["verdict"]["verdict"] == "kept").last().unwrap();
+    };
+    let stories: Vec<Value> = labels["labels"].as_array().unwrap().iter().map(tell).collect();
+    let kept = stories.iter().find(|story| story["verdict"]["verdict"] == "kept").unwrap();
     let line = format!("short_side: passes > 10 ({wanted})");
     assert!(kept["story"].as_array().unwrap().contains(&json!(line)), "{kept}");
     let key = format!("{}/{}", kept["shard"].as_str().unwrap(), kept["key"].as_str().unwrap());
