@@ -57,6 +57,15 @@ fn the_page_says_what_the_session_and_the_command_plan_say() {
         assert_eq!(planned["total"]["undecided"], waiting, "{planned}");
         assert!(waiting > 5 && page.kept() > 5, "{planned}");
         assert_eq!(page.number("#rows"), Some(ALL));
+        // Sides are whole numbers, and those of exactly 10 are held back: their bar is drawn so, right of the needle too.
+        page.needle("short_side");
+        let colours = "const strip = document.querySelector(`.strip[aria-label=\"${arguments[0]}\"]`);\n\
+                       const moved = (css) => Number(/translate\\(([-0-9.]+)/.exec(strip.querySelector(css).getAttribute('transform'))[1]);\n\
+                       return Number(strip.querySelector('clipPath rect').getAttribute('x')) + moved('.bars') - moved('.needle');";
+        page.until("bars of 10 pixels that are held back", || {
+            let beyond = page.read_of(colours, &["short_side"]).as_f64()?;
+            (beyond > 1.0).then_some(())
+        });
         let names: BTreeSet<&String> = planned["to"].as_object().unwrap().keys().collect();
         let strips = page.strips();
         assert_eq!((strips.len(), strips.iter().collect()), (names.len(), names));

@@ -101,6 +101,9 @@ check("/api/redo", "/api/redo", 409, "POST")
 check("/api/compare", "/api/compare?a=&b=now", 409)
 share = check("/api/turn", "/api/turn", 200, "POST", body={"dials": {"sure": "top:50%"}, "gesture": "one"})
 assert check("/api/plan", "/api/plan", 200)["open_shares"], "a share that is open is planned"
+exact = check("/api/turn", "/api/turn", 200, "POST", body={"dials": {"sure": 0.3}})
+assert [dial["value"] for dial in exact["dials"] if dial["name"] == "sure"] == [0.3], exact["dials"]
+check("/api/undo", "/api/undo", 200, "POST")
 check("/api/undo", "/api/undo", 200, "POST")
 check("/api/redo", "/api/redo", 200, "POST")
 check("/api/undo", "/api/undo", 200, "POST")

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::Problem;
 use super::session::{Session, seconds_since};
 use super::view;
+use super::{Problem, exact};
 use crate::cli::Failure;
 use crate::cli::progress::HeldUp;
 use crate::lane::{Question, StageStatus};
@@ -153,7 +153,7 @@ impl Session<'_> {
         if tells {
             (self.version, self.answers) = (self.version + 1, self.answers + 1);
             self.tell();
-            self.events.tell("progress", &serde_json::json!(view::progress(self)));
+            self.events.tell("progress", &exact(&view::progress(self)));
         }
         Ok(())
     }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Map, Value, json};
 
-use super::Problem;
 use super::rows::Id;
 use super::session::Session;
+use super::{Problem, exact};
 use crate::cli::run::settings;
 use crate::flow::Verdicts;
 use crate::lane::lock;
@@ -224,7 +224,7 @@ impl Drawing {
         };
         json!({
             "panels": self.panels.iter().enumerate().map(panel).collect::<Vec<_>>(),
-            "words": self.words, "scores": self.scores, "notes": self.notes, "problem": self.problem,
+            "words": self.words, "scores": exact(&self.scores), "notes": self.notes, "problem": self.problem,
         })
     }
 
@@ -238,7 +238,7 @@ impl Drawing {
 fn mark_view(mark: &Mark, text: &str) -> Value {
     let [red, green, blue] = mark.colour;
     json!({
-        "box": mark.bbox, "text": text, "colour": format!("#{red:02x}{green:02x}{blue:02x}"), "background": mark.kind == RegionKind::Background,
+        "box": exact(&mark.bbox), "text": text, "colour": format!("#{red:02x}{green:02x}{blue:02x}"), "background": mark.kind == RegionKind::Background,
     })
 }
 

@@ -8,10 +8,10 @@ use chrono::SecondsFormat;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Problem;
 use super::listed::WithRows;
 use super::rows::{Id, MOST_ROWS};
 use super::session::Session;
+use super::{Problem, exact};
 use crate::cli::labelled::{self, Seen};
 use crate::cli::run::{stopped, until_a_signal};
 use crate::flow::Standing;
@@ -190,7 +190,7 @@ impl Session<'_> {
         let labels = self.labelling.labels.labels(spec.name).map(|label| {
             let place = present.get(&label.content).map(|present| Id(present.place).to_string());
             json!({
-                "row": place, "content": label.content.to_string(), "score": label.score, "good": label.good,
+                "row": place, "content": label.content.to_string(), "score": exact(&label.score), "good": label.good,
                 "drawn": label.drawn.is_some(),
             })
         });
@@ -266,7 +266,7 @@ impl Session<'_> {
             let of_row = seen.of_picture.iter().filter(|(labelled, _)| *labelled == place);
             let of_row = of_row.filter_map(|(_, content)| labels.label(spec.name, *content));
             said.extend(of_row.map(|label| {
-                json!({ "dial": spec.name, "good": label.good, "score": label.score, "at": label.at.to_rfc3339_opts(SecondsFormat::Secs, true) })
+                json!({ "dial": spec.name, "good": label.good, "score": exact(&label.score), "at": label.at.to_rfc3339_opts(SecondsFormat::Secs, true) })
             }));
             let estimates = labelled::estimates(&self.opened.engine, (dial, spec), labels, &seen)?;
             if let Some(precision) = estimates.at(self.opened.engine.values()[dial]).precision {
@@ -334,7 +334,7 @@ impl Session<'_> {
 fn estimated(at: &At) -> Value {
     let part = |estimate: &Option<Estimate>, part: fn(&Estimate) -> f64| estimate.as_ref().map(part);
     json!({
-        "value": at.at,
+        "value": exact(&at.at),
         "precision": part(&at.precision, |it| it.value), "low": part(&at.precision, |it| it.low),
         "high": part(&at.precision, |it| it.high), "labels": at.precision.as_ref().map(|it| it.labels),
         "recall": part(&at.recall, |it| it.value), "recall_low": part(&at.recall, |it| it.low),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Problem;
 use super::rows::{Failed, Id};
 use super::session::Session;
+use super::{Problem, exact};
 use crate::limits::side_by_side;
 use crate::row::Place;
 use crate::shard::{Catalogue, Sample};
@@ -66,7 +66,7 @@ impl WithRows {
     /// Looks into the shards, on so many threads.
     pub(super) fn look_up(mut self, threads: usize) -> Value {
         for (place, rows) in &self.lists {
-            let views = json!(looked_up(&self.catalogue, rows, threads));
+            let views = exact(&looked_up(&self.catalogue, rows, threads));
             let hole = self.answer.pointer_mut(place).expect("a list has its place in the answer");
             *hole = views;
         }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::run::with_unopened;
@@ -170,6 +171,13 @@ impl From<Failure> for Problem {
             Failure::Failed(text) => Problem::failed(text),
         }
     }
+}
+
+/// As JSON, with every number as short as its type lets it be: `json!` makes 27.299999237060547 of 27.3 as a float of 32 bits, and a notebook would
+/// find that it is not 27.3.
+pub(super) fn exact(value: &(impl Serialize + ?Sized)) -> Value {
+    let text = serde_json::to_vec(value).expect("what is shown can be written as JSON");
+    serde_json::from_slice(&text).expect("and be read again")
 }
 
 /// As RFC 3339 writes it, in UTC.

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::json;
 
 use super::labels::Said;
 use super::rows::Id;
 use super::site::{Answer, LiveSite};
-use super::{Problem, page, view};
+use super::{Problem, exact, page, view};
 use crate::label::By;
 use crate::web::{Method, Request, Response};
 
@@ -58,8 +57,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/api/openapi.json", &[], |_, _| {
         Ok(Response::bytes("application/json", include_bytes!("openapi.json").to_vec()))
     }),
-    get("/api/state", &[], |site, _| site.value(|session| Ok(json!(view::state(session))))),
-    get("/api/plan", &[], |site, _| site.value(|session| Ok(json!(view::plan(session))))),
+    get("/api/state", &[], |site, _| site.value(|session| Ok(exact(&view::state(session))))),
+    get("/api/plan", &[], |site, _| site.value(|session| Ok(exact(&view::plan(session))))),
     get("/api/lanes", &[], |site, _| site.value(|session| Ok(session.lanes_view()))),
     get("/api/histogram/{dial}", &[], |site, asked| {
         let name = asked.named("dial").to_owned();
@@ -128,7 +127,7 @@ pub(super) static ROUTES: &[Route] = &[
     post("/api/apply", |site, _| {
         let answer = site.value(|session| {
             session.apply()?;
-            Ok(json!(view::progress(session)))
+            Ok(exact(&view::progress(session)))
         });
         answer.map(|response| response.with_status(202))
     }),

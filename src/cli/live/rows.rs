@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Problem;
 use super::listed::{self, WithRows};
 use super::session::Session;
+use super::{Problem, exact};
 use crate::cli::run::{stopped, until_a_signal};
 use crate::flow::{PieceVerdict, Wired};
 use crate::row::{Of, Place, RowId, Verdict};
@@ -76,8 +76,8 @@ impl Session<'_> {
         let spec = &self.pipeline.dials[dial];
         let histogram = &self.opened.engine.histograms()[dial];
         json!({
-            "version": self.version, "dial": spec.name, "low": spec.low, "high": spec.high,
-            "comparison": spec.comparison.sign(), "value": self.opened.engine.values()[dial],
+            "version": self.version, "dial": spec.name, "low": exact(&spec.low), "high": exact(&spec.high),
+            "comparison": spec.comparison.sign(), "value": exact(&self.opened.engine.values()[dial]),
             "buckets": histogram.buckets(), "not_numbers": histogram.not_numbers(),
         })
     }
@@ -101,7 +101,7 @@ impl Session<'_> {
         });
         let cut = json!({
             "version": self.version, "dial": self.pipeline.dials[dial].name,
-            "value": self.opened.engine.values()[dial], "above": null, "below": null,
+            "value": exact(&self.opened.engine.values()[dial]), "above": null, "below": null,
         });
         let cut = self.with_rows(cut, vec![("/above", above?), ("/below", below?)]);
         self.seen_cuts.clear();
@@ -289,13 +289,13 @@ fn text(value: &Value) -> String {
 
 /// Pairs of name and value; a value that is no number is null.
 pub(super) fn named(names: &[&str], scores: &[f32]) -> Value {
-    names.iter().zip(scores).map(|(name, score)| json!([name, score])).collect()
+    names.iter().zip(scores).map(|(name, score)| json!([name, exact(score)])).collect()
 }
 
 fn of_picture(verdict: &Verdict) -> Value {
     match verdict {
         Verdict::Kept(_) => json!({ "verdict": "kept" }),
-        Verdict::Gated { dial, score } => json!({ "verdict": "gated", "dial": dial, "score": score }),
+        Verdict::Gated { dial, score } => json!({ "verdict": "gated", "dial": dial, "score": exact(score) }),
         Verdict::Refused(refused) => of_refused(refused),
     }
 }
@@ -303,7 +303,9 @@ fn of_picture(verdict: &Verdict) -> Value {
 fn of_piece(verdict: &PieceVerdict) -> Value {
     match verdict {
         PieceVerdict::Kept { .. } => json!({ "verdict": "kept" }),
-        PieceVerdict::Gated { dial, score } => json!({ "verdict": "gated", "dial": dial, "score": score }),
+        PieceVerdict::Gated { dial, score } => {
+            json!({ "verdict": "gated", "dial": dial, "score": exact(score) })
+        }
         PieceVerdict::Refused(refused) => of_refused(refused),
     }
 }

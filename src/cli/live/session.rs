@@ -13,7 +13,7 @@ use super::labels::Labelling;
 use super::listed::WithRows;
 use super::noted::Noted;
 use super::watch::{self, Looks};
-use super::{Events, LiveOptions, view};
+use super::{Events, LiveOptions, exact, view};
 use crate::cli::plan::{self, Published};
 use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped, until_a_signal};
 use crate::cli::{Failure, RunOptions, removed, signals};
@@ -247,7 +247,7 @@ impl<'a> Session<'a> {
 
     /// Tells everybody who looks at the session how things stand.
     pub(super) fn tell(&self) {
-        self.events.tell("counts", &serde_json::json!(view::counts(self)));
+        self.events.tell("counts", &exact(&view::counts(self)));
     }
 
     /// Tells everybody, and stderr, of what failed and does not end the session.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::arrow::Which;
 use super::drawing::{Drawing, Drawings};
@@ -12,7 +12,7 @@ use super::listed::WithRows;
 use super::rows::Id;
 use super::session::{Desk, Ended};
 use super::turns::{Turn, Turns};
-use super::{Problem, page, routes, view};
+use super::{Problem, exact, page, routes, view};
 use crate::lane::lock;
 use crate::web::{Request, Response, Site};
 
@@ -76,7 +76,7 @@ impl LiveSite {
     ) -> Answer {
         self.value(|session| {
             work(session)?;
-            Ok(json!(view::counts(session)))
+            Ok(exact(&view::counts(session)))
         })
     }
 

@@ -185,13 +185,11 @@ export class Plot {
   }
 
   // The needle and both sides. Called for every turn, so it changes attributes and makes nothing.
-  drawDial({ value, comparison, default: standard, published }) {
+  drawDial({ value, stands = value, comparison, pass, default: standard, published }) {
     if (!this.histogram || this.width === 0) return;
     const x = this.xOf(value);
-    // A score at the dial passes some dials; then the bucket that it is in does.
-    const bucket = this.bucketOf(value);
-    const cutBucket = comparison === ">=" ? Math.floor(bucket + 1e-6) : comparison === "<=" ? Math.floor(bucket + 1e-6) + 1 : bucket;
-    const cut = Math.min(Math.max(((cutBucket - this.view[0]) / (this.view[1] - this.view[0])) * this.field, 0), this.field);
+    const at = value === stands ? this.cutOf(value, comparison, pass) : x - SIDE;
+    const cut = Math.min(Math.max(at, 0), this.field);
     const [left, right] = [
       { x: 0, width: cut },
       { x: cut, width: this.field - cut },
@@ -202,6 +200,19 @@ export class Plot {
     this.drawNeedle(x, `${comparison} ${number(value)}`);
     this.drawMarks(standard, published);
     return x;
+  }
+
+  // Where the bars change sides, in pixels: within the bar that the dial is in, by how many of its rows pass. All of them may score the same.
+  cutOf(value, comparison, pass) {
+    const bucket = Math.min(Math.max(Math.floor(this.bucketOf(value) + 1e-6), 0), BUCKETS - 1);
+    const bar = this.drawn?.find(({ start, end }) => start <= bucket && bucket < end);
+    if (!bar?.rows) return this.xOf(value) - SIDE;
+    const { buckets } = this.histogram;
+    const abovePasses = comparison.startsWith(">");
+    const beyond = abovePasses ? buckets.slice(bar.end) : buckets.slice(0, Math.max(bar.start, 0));
+    const share = (pass - beyond.reduce((sum, rows) => sum + rows, 0)) / bar.rows;
+    const passing = Math.min(Math.max(share, 0), 1) * (bar.right - bar.left);
+    return abovePasses ? bar.right - passing : bar.left + passing;
   }
 
   drawNeedle(x, words) {

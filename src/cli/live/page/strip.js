@@ -266,7 +266,7 @@ export class Strip {
       "aria-valuenow": value,
       "aria-valuetext": `${this.dial.comparison} ${number(value)}: ${count(this.dial.pass)} of ${count(this.dial.reach)} pass, ${percent(this.dial.pass, this.dial.reach)}`,
     });
-    const x = this.plot.drawDial({ ...this.dial, value });
+    const x = this.plot.drawDial({ ...this.dial, value, stands: this.dial.value });
     if (x === undefined) return;
     this.handle.style.transform = `translateX(${Math.min(Math.max(x, 0), this.plot.width)}px)`;
   }
