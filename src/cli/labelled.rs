@@ -30,6 +30,17 @@ pub(super) struct Seen {
     pub(super) of_picture: Vec<(Place, ContentHash)>,
 }
 
+/// Says which lines of the labels are damaged, and passed over.
+pub(super) fn tell_damage(labels: &Labels) {
+    for damaged in labels.damaged() {
+        crate::note!(
+            "warning: line {} of the labels is damaged, and passed over: {}",
+            damaged.line,
+            damaged.why
+        );
+    }
+}
+
 /// The rows that reach a dial's gate, by their scores.
 pub(super) fn population(engine: &Engine, dial: usize, spec: &DialSpec) -> Result<Population, LabelError> {
     let sign = spec.comparison.sign();

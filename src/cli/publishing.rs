@@ -29,6 +29,9 @@ pub(super) fn publish_settled(
 ) -> Result<RunReport, Failure> {
     let mut dials = settings(pipeline.dials, wanted, &opened.engine.values());
     let labels = Labels::read(opened.store.folder()).map_err(|error| Failure::Failed(error.to_string()))?;
+    if then == Then::End {
+        labelled::tell_damage(&labels);
+    }
     let precisions = labelled::precisions(&mut opened.engine, pipeline.dials, &labels, &mut until_a_signal)?;
     dials.iter_mut().for_each(|dial| dial.labels = precisions.get(dial.name).cloned());
     let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), stages);

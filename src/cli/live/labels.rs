@@ -62,13 +62,7 @@ pub(super) struct Labelling {
 impl Labelling {
     pub(super) fn open(store: &std::path::Path) -> Result<Self, LabelError> {
         let labels = Labels::open(store)?;
-        for damaged in labels.damaged() {
-            crate::note!(
-                "warning: line {} of the labels is damaged, and passed over: {}",
-                damaged.line,
-                damaged.why
-            );
-        }
+        labelled::tell_damage(&labels);
         Ok(Labelling { labels, drawn: HashMap::new() })
     }
 }
