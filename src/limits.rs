@@ -242,3 +242,34 @@ pub fn side_by_side<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec
         std::iter::once(mine).chain(theirs).collect()
     })
 }
+
+/// A file that this process has locked, and that is unlocked when this is dropped. A child that another thread is just starting has the file, too,
+/// until its own program runs: closing alone would leave the lock to it for that long.
+#[derive(Debug)]
+pub(crate) struct Locked(pub(crate) std::fs::File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Where that fails, closing does it.
+        let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_let_go_though_a_child_still_has_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = || std::fs::File::open(file.path()).unwrap();
+        let locked = Locked(open());
+        locked.0.try_lock().unwrap();
+        // As after a fork: the same open file.
+        let of_child = locked.0.try_clone().unwrap();
+        assert!(open().try_lock().is_err());
+        drop(locked);
+        open().try_lock().unwrap();
+        drop(of_child);
+    }
+}

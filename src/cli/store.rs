@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use crate::lane::StageStatus;
+use crate::limits::Locked;
 use crate::publish::seal_holds;
 use crate::row::Stamp;
 
@@ -49,7 +50,7 @@ pub(crate) struct Store {
     record: StoreRecord,
     /// Memos that are shorter than they were when the last run ended: stamp, bytes then and now.
     shrunk: Vec<(String, u64, u64)>,
-    _lock: Option<File>,
+    _lock: Option<Locked>,
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error, next: &str) -> Failure {
@@ -77,7 +78,8 @@ impl Store {
             }
         }
         let record = told_record(folder)?;
-        let mut store = Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: Some(lock) };
+        let mut store =
+            Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: Some(Locked(lock)) };
         store.shrunk = store.shrunk_now();
         Ok(store)
     }

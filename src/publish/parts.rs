@@ -24,6 +24,7 @@ use super::seen::{Mended, Named, Seen};
 use super::steps::step;
 use super::writable::writable;
 use super::{Committed, PublishError, manifest};
+use crate::limits::Locked;
 use crate::row::ContentHash;
 
 const LOCK: &str = ".lock";
@@ -86,7 +87,7 @@ pub(super) struct Folder {
     notes_before: Vec<Note>,
     /// The version of the format that these are of.
     version: u32,
-    _lock: File,
+    _lock: Locked,
 }
 
 impl Folder {
@@ -100,7 +101,8 @@ impl Folder {
         let NamedParts { version, parts, notes } = read_named(root, layout)?;
         let before = parts.into_iter().map(|part| (part.file.clone(), part)).collect();
         let notes_before = notes;
-        let folder = Folder { root: root.to_owned(), layout, before, notes_before, version, _lock: lock };
+        let folder =
+            Folder { root: root.to_owned(), layout, before, notes_before, version, _lock: Locked(lock) };
         folder.remove_writing()?;
         Ok(folder)
     }
@@ -364,10 +366,10 @@ impl Folder {
 }
 
 /// Keeps committers away while `root` is read, where that can be had; a copy without `.lock` has no committer.
-pub(super) fn lock_for_reading(root: &Path) -> Result<Option<File>, PublishError> {
+pub(super) fn lock_for_reading(root: &Path) -> Result<Option<Locked>, PublishError> {
     let Ok(file) = File::open(root.join(LOCK)) else { return Ok(None) };
     match file.try_lock_shared() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Locked(file))),
         Err(TryLockError::WouldBlock) => Err(PublishError::Busy { path: root.to_owned() }),
         Err(TryLockError::Error(error)) => Err(PublishError::io("lock", &root.join(LOCK))(error)),
     }
