@@ -30,6 +30,13 @@ pub(super) struct Seen {
     pub(super) of_picture: Vec<(Place, ContentHash)>,
 }
 
+impl Seen {
+    /// Of a content, its score now and how many rows have it.
+    fn is_there(&self) -> impl Fn(ContentHash) -> Option<(f32, u64)> {
+        |content| self.present.get(&content).map(|present| (present.score, present.rows))
+    }
+}
+
 /// Says which lines of the labels are damaged, and passed over.
 pub(super) fn tell_damage(labels: &Labels) {
     for damaged in labels.damaged() {
@@ -92,8 +99,19 @@ pub(super) fn estimates(
     seen: &Seen,
 ) -> Result<Estimates, LabelError> {
     let population = population(engine, dial, spec)?.counted(engine.values()[dial], seen.passing);
-    let is_there = |content| seen.present.get(&content).map(|present| (present.score, present.rows));
-    Ok(Estimates::new(population, labels.labelled(spec.name, is_there)))
+    Ok(Estimates::new(population, labels.labelled(spec.name, seen.is_there())))
+}
+
+/// What the labels say of a dial where it stands, as [`Labels::summary`] writes it.
+pub(super) fn summary(
+    engine: &Engine,
+    (dial, spec): (usize, &DialSpec),
+    labels: &Labels,
+    seen: &Seen,
+) -> Result<Option<String>, LabelError> {
+    let at = engine.values()[dial];
+    let population = population(engine, dial, spec)?.counted(at, seen.passing);
+    Ok(labels.summary(spec.name, at, population, seen.is_there()))
 }
 
 /// What the labels say of each dial where it stands, as cards and reports write it: `precision 0.97 [0.93, 0.99] by 84 labels`. Nothing of those
@@ -110,11 +128,10 @@ pub(super) fn precisions(
             continue;
         }
         let seen = see(engine, (number, spec.name), labels, None, tick)?;
-        let estimates = estimates(engine, (number, spec), labels, &seen);
-        let estimates = estimates.map_err(|error| Failure::Failed(error.to_string()))?;
-        if let Some(precision) = estimates.at(engine.values()[number]).precision {
-            said.insert(spec.name, format!("precision {precision}"));
-        }
+        let summary = summary(engine, (number, spec), labels, &seen);
+        said.extend(
+            summary.map_err(|error| Failure::Failed(error.to_string()))?.map(|said| (spec.name, said)),
+        );
     }
     Ok(said)
 }

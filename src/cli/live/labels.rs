@@ -262,10 +262,8 @@ impl Session<'_> {
             said.extend(of_row.map(|label| {
                 json!({ "dial": spec.name, "good": label.good, "score": exact(&label.score), "at": label.at.to_rfc3339_opts(SecondsFormat::Secs, true) })
             }));
-            let estimates = labelled::estimates(&self.opened.engine, (dial, spec), labels, &seen)?;
-            if let Some(precision) = estimates.at(self.opened.engine.values()[dial]).precision {
-                precisions.insert(spec.name, format!("precision {precision}"));
-            }
+            let summary = labelled::summary(&self.opened.engine, (dial, spec), labels, &seen)?;
+            precisions.extend(summary.map(|said| (spec.name, said)));
         }
         Ok((said, precisions))
     }
