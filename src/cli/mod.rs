@@ -60,13 +60,16 @@ pub enum Failure {
     /// Exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// Exit code 1, too: not as things stand, and perhaps a moment later.
+    #[error("{0}")]
+    NotNow(String),
 }
 
 impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::Failed(_) => 1,
+            Failure::Failed(_) | Failure::NotNow(_) => 1,
         }
     }
 }
@@ -82,7 +85,10 @@ impl From<crate::shard::ShardError> for Failure {
 
 impl From<crate::publish::PublishError> for Failure {
     fn from(error: crate::publish::PublishError) -> Self {
-        Failure::Failed(error.to_string())
+        match error.is_of_a_changed_shard() {
+            true => Failure::NotNow(error.to_string()),
+            false => Failure::Failed(error.to_string()),
+        }
     }
 }
 

@@ -147,6 +147,16 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether a shard was written over, moved or removed while it was read: then the same may well be possible a moment later.
+    pub fn is_of_a_changed_shard(&self) -> bool {
+        matches!(
+            self,
+            PublishError::Sidecar { .. }
+                | PublishError::Changed { .. }
+                | PublishError::Shard(ShardError::Io { .. })
+        )
+    }
+
     /// For `map_err`: that `path` could not be read, written, renamed.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();

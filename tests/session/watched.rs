@@ -43,6 +43,31 @@ fn a_shard_that_is_being_written_is_left_alone_until_its_end_is_there() {
     wait_for(&session, "its end", |state| state["rows"] == 180);
 }
 
+/// A shard is written over in place in the moment before a set is published. A session that does not look at changes cannot see it come, so that the
+/// moment is as long as the test needs.
+#[test]
+fn a_set_of_a_shard_that_was_just_written_over_is_not_published_and_nothing_is_lost() {
+    let desk = desk();
+    let session = Resident::start(&desk, "");
+    session.apply();
+    let before = session.post("/api/publish", &json!({}))["published"]["rows"].clone();
+    let shard = desk.path("shards/b.tar");
+    let was = std::fs::read(&shard).unwrap();
+    let beside = desk.path("beside.tar");
+    write(&beside, &pictures(9, 0..30, 0));
+    std::fs::copy(&beside, &shard).unwrap();
+    session.turn("short_side", "14");
+    session.apply();
+    let (status, refused) = session.try_post("/api/publish", &json!({}));
+    let why = refused["error"].as_str().unwrap();
+    assert!(status == 409 && why.contains("changed while it was read"), "{status} {refused}");
+    assert!(why.contains("nothing was published") && why.contains("--watch"), "{refused}");
+    assert_eq!(session.get("/api/state")["published"]["rows"], before);
+    std::fs::write(&shard, was).unwrap();
+    session.end();
+    assert_published(&desk, "", "what was published before");
+}
+
 #[test]
 fn shards_come_and_go_between_turns_and_what_is_published_is_a_fresh_run() {
     let desk = desk();

@@ -169,6 +169,7 @@ impl From<Failure> for Problem {
         match failure {
             Failure::Usage(text) => Problem::bad(text),
             Failure::Failed(text) => Problem::failed(text),
+            Failure::NotNow(text) => Problem::not_now(text),
         }
     }
 }

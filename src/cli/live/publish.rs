@@ -28,8 +28,8 @@ impl Session<'_> {
         let wanted: Vec<Setting> = self.settings.clone();
         let stages = self.lanes().status();
         let (options, pipeline) = (self.options, self.pipeline);
-        let report =
-            publish_settled(options, pipeline, &mut self.opened, (&wanted, gone), &stages, Then::GoOn)?;
+        let done = publish_settled(options, pipeline, &mut self.opened, (&wanted, gone), &stages, Then::GoOn);
+        let report = done.map_err(|failure| self.of_a_changed_shard(failure))?;
         // What was published stands, whatever failed behind it.
         self.look_at_what_is_published()?;
         self.tell();
@@ -44,5 +44,18 @@ impl Session<'_> {
             "kept_parts": parts(committed.map(|done| done.parts_unchanged)),
             "summary": report.summary.to_string(),
         }))
+    }
+
+    /// A shard may change at any time while a session runs: it says what comes of that here.
+    fn of_a_changed_shard(&self, failure: Failure) -> Problem {
+        let Failure::NotNow(text) = failure else { return failure.into() };
+        Problem::not_now(match self.opened.rows_in.is_some() {
+            true => format!(
+                "{text} (the session looks at a shard that changed by itself: publish again in a moment)"
+            ),
+            false => format!(
+                "{text} (this session does not look at changes: end it, and start it again; --watch would have)"
+            ),
+        })
     }
 }
