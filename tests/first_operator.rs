@@ -94,7 +94,8 @@ fn copy_workspace(to: &Path) {
         .replace("threshflow = { path = \".\" }", &engine);
     assert!(head.contains(&engine), "{head}");
     let lints = &manifest[at("[workspace.lints")..at("# Full debug information")];
-    let text = format!("[workspace]\nmembers = {members:?}\nresolver = \"3\"\n\n{head}{lints}");
+    let members_and = [members.as_slice(), &["same-features"]].concat();
+    let text = format!("[workspace]\nmembers = {members_and:?}\nresolver = \"3\"\n\n{head}{lints}");
     fs::write(to.join("Cargo.toml"), text).expect("is written");
     fs::copy(root().join("Cargo.lock"), to.join("Cargo.lock")).expect("is copied");
     for member in members {
