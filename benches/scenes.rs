@@ -81,8 +81,7 @@ impl Scenes {
             pool_queue: 64.max(self.cores * 16),
             decoded_bytes: 1 << 30,
             deadline: Duration::from_secs(300),
-            generation: 0,
-            memos: self.folder.path().join(memos),
+            memos: threshflow::memo::Places::alone(&self.folder.path().join(memos), 0),
             log: None,
         };
         Lanes::open(options, self.catalogue.clone())

@@ -90,8 +90,7 @@ impl<P: App> Live<P> {
             pool_queue: options.pool_queue,
             decoded_bytes: options.decoded_bytes,
             deadline: Duration::from_secs(60),
-            generation: 0,
-            memos: store.join("memo"),
+            memos: threshflow::memo::Places::alone(&store.join("memo"), 0),
             log,
         };
         let lanes = Lanes::open(lanes, catalogue.clone());

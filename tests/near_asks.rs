@@ -84,8 +84,7 @@ impl Run {
             pool_queue: 32,
             decoded_bytes: 1 << 20,
             deadline: Duration::from_secs(60),
-            generation: 0,
-            memos: store.join("memo"),
+            memos: threshflow::memo::Places::alone(&store.join("memo"), 0),
             log: None,
         };
         let lanes = Lanes::open(lanes, catalogue.clone());

@@ -65,8 +65,7 @@ pub fn lanes(folder: &Path) -> (Arc<Lanes>, Arc<Stage<Empty>>) {
         pool_queue: 4096,
         decoded_bytes: 1 << 20,
         deadline: Duration::from_secs(60),
-        generation: 0,
-        memos: folder.join("memo"),
+        memos: threshflow::memo::Places::alone(&folder.join("memo"), 0),
         log: None,
     };
     let lanes = Lanes::open(options, Arc::new(catalogue));

@@ -25,7 +25,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no store at {}; --store names one", folder.display())));
     }
-    let mut store = if drop.is_some() { Store::open(folder)? } else { Store::look(folder)? };
+    let mut store = if drop.is_some() { Store::open_whole(folder)? } else { Store::look(folder)? };
     let held = held(&store);
     let stale = stale_lists(folder).map_err(|error| {
         Failure::Failed(format!("the store {} cannot be read: {error}; check its disk", folder.display()))
@@ -41,7 +41,7 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     };
     // Where the names were lost, what never finished a run can't be told from what others use.
     let is_known =
-        |held: &StoredStamp| !store.record().names_lost || store.record().stamps.contains_key(&held.stamp);
+        |held: &StoredStamp| !store.record().names_lost || store.all_stamps().contains_key(&held.stamp);
     let (known, unknown): (Vec<&StoredStamp>, Vec<&StoredStamp>) =
         held.iter().partition(|held| is_known(held));
     if which == "dead" && !unknown.is_empty() {
@@ -99,12 +99,14 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
 
 fn held(store: &Store) -> Vec<StoredStamp> {
     let mut stamps: BTreeMap<String, (u64, StampRecord)> =
-        store.record().stamps.iter().map(|(stamp, record)| (stamp.clone(), (0, record.clone()))).collect();
-    for entry in std::fs::read_dir(store.memos()).into_iter().flatten().flatten() {
+        store.all_stamps().into_iter().map(|(stamp, record)| (stamp, (0, record))).collect();
+    for entry in
+        store.segments().memos().filter_map(|memos| std::fs::read_dir(memos).ok()).flatten().flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some(stamp) = name.strip_suffix(".memo") {
             let bytes = entry.metadata().map_or(0, |meta| meta.len());
-            stamps.entry(stamp.to_owned()).or_default().0 = bytes;
+            stamps.entry(stamp.to_owned()).or_default().0 += bytes;
         }
     }
     let held = |(stamp, (bytes, record)): (String, (u64, StampRecord))| StoredStamp {

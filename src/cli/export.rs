@@ -5,7 +5,6 @@ use std::path::Path;
 use super::store::Store;
 use super::{Failure, Output, apart, print_json};
 use crate::publish::{self, Committed, Mended};
-use crate::shard::Catalogue;
 
 /// `export`: tars with the original bytes of what `out` publishes.
 pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
@@ -18,7 +17,7 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
         max_bytes: u64::MAX,
         exif_orientation: true,
     };
-    let catalogue = Catalogue::open(store.folder(), options, true)?;
+    let catalogue = super::run::catalogue_of(&store, options, true)?;
     let done = publish::export(out, to, &catalogue)?;
     tell_mended(to, &done.mended);
     match output {

@@ -85,7 +85,7 @@ pub fn run_logged<P: App>(command: &[String], log: crate::lane::AskLog) -> Resul
 /// `command` is `["plan", "--shards", …]`.
 pub fn plan<P: App>(command: &[String]) -> Result<Plan, Failure> {
     let (options, app) = parse::<P>(command)?;
-    super::plan::plan::<P>(&options, &app)
+    super::plan::plan::<P>(&options, None, &app)
 }
 
 /// `command` is `["live", "--shards", …]`. Says the URL of the page on stdout, and serves it until a signal ends it.

@@ -2,7 +2,9 @@
 //! pipeline's own subcommands. A program has one pipeline ([`main`]), or several as subcommands ([`main_of`]).
 
 mod apart;
+mod ask_list;
 mod clean;
+mod compact;
 mod describe;
 mod errors;
 mod explain;
@@ -13,6 +15,7 @@ mod labelled;
 mod live;
 mod manual;
 mod options;
+mod part;
 mod plan;
 mod program;
 mod progress;
@@ -22,6 +25,7 @@ mod refusals;
 mod removed;
 mod run;
 mod run_report;
+mod segments;
 mod signals;
 mod store;
 mod subcommands;
@@ -39,7 +43,8 @@ pub use export::tell_mended;
 pub use invoke::Commands;
 pub use live::LiveOptions;
 pub use options::{RunOptions, SourceOptions};
-pub use plan::{Effect, OpenShare, PieceEffect, Plan};
+pub use part::{Part, PartOptions, PartSummary, run_part};
+pub use plan::{Effect, Listed, OpenShare, PieceEffect, Plan};
 pub use program::{Entry, Program, main, main_of};
 pub use run::{rows_of, run, settings};
 pub use run_report::RunReport;

@@ -5,12 +5,12 @@ mod shares;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::run::{Opened, Unopened, open, settings_wanted, stopped, with_unopened};
-use super::{App, Failure, Output, RunOptions, print_json, removed};
+use super::{App, Failure, Output, RunOptions, ask_list, print_json, removed};
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Verdicts};
 use crate::lane::{Mode, Question};
 use crate::publish::{self, PublishedPlace, Removed};
@@ -82,6 +82,18 @@ pub struct Plan {
     /// Why a run would publish nothing all the same, where it would not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stops: Option<String>,
+    /// Where the pictures that would be asked about were written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
+}
+
+/// The table of what would be asked about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    pub list: PathBuf,
+    pub pictures: usize,
+    /// Shards that these are in.
+    pub shards: usize,
 }
 
 /// The dataflow at one setting of its dials.
@@ -93,11 +105,20 @@ pub(super) struct Settled {
     pieces: OpenPieces,
 }
 
-pub(super) fn plan<P: App>(options: &RunOptions, app: &P::Args) -> Result<Plan, Failure> {
-    with_unopened::<P, _>(options, app, plan_unopened)
+/// With `list`, also writes there what would be asked about.
+pub(super) fn plan<P: App>(
+    options: &RunOptions,
+    list: Option<&Path>,
+    app: &P::Args,
+) -> Result<Plan, Failure> {
+    with_unopened::<P, _>(options, app, |options, pipeline| plan_unopened(options, pipeline, list))
 }
 
-fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, Failure> {
+fn plan_unopened(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    list: Option<&Path>,
+) -> Result<Plan, Failure> {
     let specs = pipeline.dials;
     let wanted = settings_wanted(specs, options)?;
     let published = publish::dials_of(&options.out)?;
@@ -144,13 +165,16 @@ fn plan_unopened(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<Plan, 
     let values = opened.engine.values();
     let total = effect(&before, &standing(&opened, specs, &values), &opened);
     let total = Effect { open_shares: shares(&opened, &wanted), ..total };
+    let listed = list.map(|path| ask_list::write(path, &opened, options, specs)).transpose()?;
+    let listed =
+        list.zip(listed).map(|(path, (pictures, shards))| Listed { list: path.to_owned(), pictures, shards });
     let rows = opened.engine.verdicts().counts().expected;
     let named = |values: &[f32]| specs.iter().zip(values).map(|(spec, value)| (spec.name, *value)).collect();
     let (from, to) = (named(&from), named(&values));
     let removed = removed::of(options, &opened)?;
     let stops = removed::check(options, &removed).err().map(|failure| failure.to_string());
     let removed = (removed.rows > 0).then_some(removed);
-    Ok(Plan { pipeline: pipeline.name, rows: rows as u64, from, to, moved, total, removed, stops })
+    Ok(Plan { pipeline: pipeline.name, rows: rows as u64, from, to, moved, total, removed, stops, listed })
 }
 
 /// The dials that are turned, those that move together in one list. What a share comes to is another value for each group.
@@ -321,7 +345,7 @@ struct Price {
 /// By the rates and the costs that this store has seen; of calls that are paid for nothing where it has seen none.
 fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
     let record = |stage: &str| {
-        let records = opened.store.record().stamps.values();
+        let records = opened.store.stamps();
         let records = records.filter(|record| record.stage == stage && record.asked > 0);
         records.max_by_key(|record| !record.used_by.is_empty())
     };
@@ -441,7 +465,15 @@ impl Plan {
         if let Some(why) = &self.stops {
             crate::say!("a run would stop: {why}");
         }
-        crate::say!("nothing was asked and nothing was written");
+        match &self.listed {
+            None => crate::say!("nothing was asked and nothing was written"),
+            Some(Listed { list, pictures, shards }) => {
+                let list = list.display();
+                crate::say!(
+                    "{list}: {pictures} pictures to ask about, in {shards} shards; nothing was asked and nothing else was written"
+                );
+            }
+        }
         Ok(())
     }
 }

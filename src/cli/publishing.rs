@@ -43,6 +43,7 @@ pub(super) fn publish_settled(
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
     let mut report = RunReport {
         summary,
+        part: None,
         committed: None,
         exported: None,
         page: None,

@@ -6,19 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::input::InputRemarks;
+use super::part::PartRun;
 use super::progress::Display;
 use super::publishing::{Then, publish_settled};
 use super::store::Store;
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, refusals, removed, signals};
 use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Tick, Verdicts, Wired};
-use crate::lane::{AskLog, LaneOptions, Lanes, Mode};
+use crate::lane::{AskLog, LaneOptions, Lanes, Mode, StageStatus};
 use crate::limits::{self, no_thread};
 use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
 use crate::publish::{self, Demonstration, DialSetting, Removed, StageDescription};
 use crate::report;
 use crate::row::{Image, Refused, RowId};
-use crate::shard::{Catalogue, FoundPictures, Shard, ShardSource, sorted_by_name};
+use crate::shard::{Catalogue, FoundPictures, ReadOptions, Shard, ShardSource, sorted_by_name};
 
 /// For answers that may have been paid for, when a run is stopped.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -30,6 +31,9 @@ pub(super) struct Opened {
     pub(super) engine: Engine,
     pub(super) pipeline: Arc<dyn OpenedPipeline>,
     pub(super) sources: Vec<ShardSource>,
+    /// How many shards there are, also where only a part is asked about.
+    pub(super) of_shards: usize,
+    part: Option<PartRun>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
     /// Where shards may leave: the rows of each, by number.
@@ -44,9 +48,17 @@ pub(super) struct Opened {
 }
 
 /// Opens a pipeline's stages.
-type Open<'a> = dyn Fn(&Workbench) -> Result<Arc<dyn OpenedPipeline>, Failure> + 'a;
+pub(super) type Open<'a> = dyn Fn(&Workbench) -> Result<Arc<dyn OpenedPipeline>, Failure> + 'a;
+
+/// A run that has asked all that was to be asked, or all of its part.
+pub(super) struct Asked {
+    pub(super) opened: Opened,
+    pub(super) gone: Removed,
+    pub(super) stages: Vec<StageStatus>,
+}
 
 /// A pipeline that is yet to be opened, of whatever type it is. What a command does is compiled once, not anew for every pipeline.
+#[derive(Clone)]
 pub(super) struct Unopened<'a> {
     pub(super) name: &'static str,
     /// The pipeline's own, and behind them those of scorers that flags name.
@@ -54,8 +66,10 @@ pub(super) struct Unopened<'a> {
     /// How many of them are the pipeline's own.
     pub(super) own: usize,
     /// The shards that it found itself, if it does.
-    sources: Option<Vec<ShardSource>>,
-    open: &'a Open<'a>,
+    pub(super) sources: Option<Vec<ShardSource>>,
+    /// Where only a part of the shards is asked about.
+    pub(super) part: Option<PartRun>,
+    pub(super) open: &'a Open<'a>,
 }
 
 /// Calls `work` with `P`, which will be opened as `app` says, and with the options as `P` wants them.
@@ -71,7 +85,10 @@ pub(super) fn with_unopened<P: App, T>(
     let sources = P::source(app, &mut options)?;
     let dials = dial_specs_with::<P>(P::named_dials(app)?).map_err(Failure::Usage)?;
     let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
-    work(&options, &Unopened { name: P::NAME, dials, own: dial_specs::<P>().len(), sources, open: &open })
+    work(
+        &options,
+        &Unopened { name: P::NAME, dials, own: dial_specs::<P>().len(), sources, part: None, open: &open },
+    )
 }
 
 /// An error where a pipeline that finds its pictures itself is told where they are.
@@ -97,21 +114,28 @@ pub(super) fn open(
         Some(shards) => FoundPictures { shards: sorted_by_name(shards.clone())?, ..FoundPictures::default() },
         None => options.source.find()?,
     };
-    if mode != Mode::Plan {
+    if mode != Mode::Plan && unopened.part.is_none() {
         // Before the first question: shards that are not even there.
         removed::check(options, &removed::before(options, &sources)?)?;
     }
-    let mut store = match mode {
-        Mode::Ask | Mode::Live => Store::open(&options.store)?,
-        Mode::Plan => Store::look(&options.store)?,
+    let of_shards = sources.len();
+    let part = unopened.part.clone();
+    let sources = part.iter().fold(sources, |sources, part| part.shards(sources));
+    let mut store = match (mode, &part) {
+        (Mode::Plan, _) => Store::look(&options.store)?,
+        (Mode::Ask | Mode::Live, None) => Store::open(&options.store)?,
+        (Mode::Ask | Mode::Live, Some(part)) => {
+            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+            Store::open_part(&options.store, part.part.index, &names)?
+        }
     };
+    store.tell_of_parts(unopened.name);
     let generation = match (options.retry, mode) {
         (true, Mode::Ask | Mode::Live) => store.next_generation()?,
         (true, Mode::Plan) => store.generation() + 1,
         (false, _) => store.generation(),
     };
-    let catalogue = Catalogue::open(store.folder(), options.source.read_options(), mode == Mode::Plan)?;
-    let catalogue = Arc::new(catalogue);
+    let catalogue = Arc::new(catalogue_of(&store, options.source.read_options(), mode == Mode::Plan)?);
     let cores = options.cores();
     let lanes = LaneOptions {
         mode,
@@ -119,8 +143,7 @@ pub(super) fn open(
         pool_queue: 64.max(cores * 16),
         decoded_bytes: options.decoded_bytes,
         deadline: Duration::from_secs_f64(options.deadline),
-        generation,
-        memos: store.memos(),
+        memos: store.places(generation),
         log,
     };
     let lanes = Lanes::open(lanes, catalogue.clone());
@@ -149,12 +172,25 @@ pub(super) fn open(
         engine,
         pipeline,
         sources,
+        of_shards,
+        part,
         shards,
         rows_in: None,
         demonstration,
         is_foreign,
         remarks,
     })
+}
+
+/// The shards of a store.
+pub(super) fn catalogue_of(
+    store: &Store,
+    options: ReadOptions,
+    read_only: bool,
+) -> Result<Catalogue, Failure> {
+    let segments = store.segments();
+    let segment = (segments.own.number, &*segments.folders_of_others());
+    Ok(Catalogue::open_segment(&segments.own.folder, segment, options, read_only)?)
 }
 
 /// Where `--set` puts the dials.
@@ -254,7 +290,18 @@ impl Opened {
         if let Some(rows) = &mut self.rows_in {
             rows.insert(shard.seq, rows_of(shard).collect());
         }
-        self.engine.insert(shard.seq, rows_of(shard), tick).map_err(stopped)?;
+        match self.part.as_ref().and_then(|part| part.only.as_ref()) {
+            None => self.engine.insert(shard.seq, rows_of(shard), tick).map_err(stopped)?,
+            Some(only) => {
+                let keys = only.keys(name);
+                let is_meant = |key: &str| keys.is_some_and(|keys| keys.contains(key));
+                let rows = rows_of(shard).zip(&shard.index.samples);
+                let rows: Vec<Fed> =
+                    rows.filter(|(_, sample)| is_meant(&sample.key)).map(|(row, _)| row).collect();
+                let all = shard.index.samples.len();
+                self.engine.insert_some(shard.seq, all, rows.into_iter(), tick).map_err(stopped)?;
+            }
+        }
         self.shards.push((name.to_owned(), shard.seq));
         Ok(())
     }
@@ -338,7 +385,20 @@ fn run_unopened(
     let begin = Instant::now();
     let wanted = settings_wanted(pipeline.dials, options)?;
     check_places(options)?;
-    let mut opened = open(options, pipeline, Mode::Ask, &wanted, log)?;
+    let Asked { mut opened, gone, stages } = asked(options, pipeline, &wanted, log)?;
+    let mut report = publish_settled(options, pipeline, &mut opened, (&wanted, gone), &stages, Then::End)?;
+    report.summary.measure(begin.elapsed());
+    Ok(report)
+}
+
+/// Opens a run, and asks all that is to be asked. What was answered is kept, however it ends.
+pub(super) fn asked(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    wanted: &[Setting],
+    log: Option<AskLog>,
+) -> Result<Asked, Failure> {
+    let mut opened = open(options, pipeline, Mode::Ask, wanted, log)?;
     let mut gone = Removed::default();
     let fed = feed(options, &mut opened, &mut gone);
     // Whatever happened, what was answered stays answered.
@@ -358,9 +418,7 @@ fn run_unopened(
     }
     synced?;
     noted?;
-    let mut report = publish_settled(options, pipeline, &mut opened, (&wanted, gone), &stages, Then::End)?;
-    report.summary.measure(begin.elapsed());
-    Ok(report)
+    Ok(Asked { opened, gone, stages })
 }
 
 /// That what is published has places of its own, which can be written to: before the first question, not after the last.
@@ -390,13 +448,15 @@ fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result
         }
         lanes.trouble().seen().map_or(Ok(()), Err)
     };
-    let fed = opened
-        .insert_all(&mut tick)
-        .and_then(|()| {
+    let fed = opened.insert_all(&mut tick).and_then(|()| match opened.part {
+        // It publishes nothing, and has not all the rows that shares are of.
+        Some(_) => opened.engine.settle_but_shares(&mut tick).map_err(stopped),
+        None => {
             *gone = removed::of(options, opened)?;
-            removed::check(options, gone)
-        })
-        .and_then(|()| opened.engine.settle(&mut tick).map_err(stopped));
+            removed::check(options, gone)?;
+            opened.engine.settle(&mut tick).map_err(stopped)
+        }
+    });
     display.finish();
     lanes.stop();
     if fed.is_err() {

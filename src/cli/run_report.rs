@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::export::{print_exported, tell_mended};
+use super::part::PartSummary;
 use super::summary::Summary;
 use super::{Failure, Output, RunOptions, print_json, removed};
 use crate::publish::{self, Committed, Lost};
@@ -12,6 +15,8 @@ use crate::shard::Catalogue;
 /// What a run did.
 pub struct RunReport {
     pub summary: Summary,
+    /// Where it was one part of an array.
+    pub part: Option<PartSummary>,
     pub committed: Option<Committed>,
     /// Where to, and what was done there.
     pub exported: Option<(PathBuf, Committed)>,
@@ -23,12 +28,24 @@ pub struct RunReport {
     pub(super) out: PathBuf,
 }
 
+/// As JSON.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    part: Option<&'a PartSummary>,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
 impl RunReport {
     /// The summary for people, or as JSON.
     pub fn print(&self, output: Output) {
         match output {
-            Output::Json => drop(print_json(&self.summary)),
+            Output::Json => drop(print_json(&Printed { part: self.part.as_ref(), summary: &self.summary })),
             Output::Text => {
+                if let Some(part) = &self.part {
+                    part.print();
+                }
                 crate::say!("{}", self.summary);
                 if let Some(done) = &self.committed {
                     crate::say!(

@@ -1,6 +1,7 @@
-//! The store: one folder that holds the catalogue, the indexes, the memos, and a small record of earlier runs.
+//! The store: one folder that holds the catalogue, the indexes, the memos, and a small record of earlier runs. The parts of a job array write
+//! segments of their own in it, each of which has the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
+use super::segments::Segments;
 use crate::lane::StageStatus;
 use crate::limits::Locked;
+use crate::memo::{Places, Segment};
 use crate::publish::seal_holds;
 use crate::row::Stamp;
 
@@ -42,14 +45,35 @@ pub(crate) struct StoreRecord {
     /// Raised by `--retry`: refusals of an earlier generation are asked again.
     pub generation: u32,
     pub stamps: BTreeMap<String, StampRecord>,
+    /// The other segments that its answers may rest on, since they were read when it was written.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reads: BTreeSet<u16>,
+    /// What the part of an array that writes this segment did last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartRecord>,
+}
+
+/// How the part of an array stands that writes a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartRecord {
+    pub pipeline: String,
+    pub index: u16,
+    pub of: u16,
+    /// Its shards.
+    pub shards: usize,
+    /// Whether it asked all that was to be asked.
+    pub ended: bool,
 }
 
 /// An open store. Holds the lock where it may be written.
 pub(crate) struct Store {
     folder: PathBuf,
+    segments: Segments,
     record: StoreRecord,
     /// Memos that are shorter than they were when the last run ended: stamp, bytes then and now.
     shrunk: Vec<(String, u64, u64)>,
+    /// The locks of the other segments, where they may be written.
+    _others: Vec<Locked>,
     _lock: Option<Locked>,
 }
 
@@ -60,40 +84,50 @@ fn failed(what: &str, path: &Path, error: &io::Error, next: &str) -> Failure {
 impl Store {
     /// Opens a store for a run, making the folder if need be. One process at a time.
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
-        let next = "choose another --store, or check that this one may be written";
-        fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
-        let path = folder.join(".lock");
-        let lock = File::create(&path).map_err(|error| failed("the store's lock", &path, &error, next))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(Failure::Failed(format!(
-                    "the store {} is in use by another run; wait for it to end, or use another --store",
-                    folder.display()
-                )));
-            }
-            Err(std::fs::TryLockError::Error(error)) => {
-                let next = "its file system may know no locks: put the --store on a local disk";
-                return Err(failed("the store's lock", &path, &error, next));
-            }
-        }
-        let record = told_record(folder)?;
-        let mut store =
-            Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: Some(Locked(lock)) };
-        store.shrunk = store.shrunk_now();
+        let lock = locked(&Segment::of(folder, 0))?;
+        Store::of(folder, Segments::all(folder)?, Some(lock))
+    }
+
+    /// Opens a segment of a store for one part of an array, which asks about these shards. One process at a time.
+    pub(crate) fn open_part(folder: &Path, number: u16, shards: &[&str]) -> Result<Self, Failure> {
+        let own = Segment::of(folder, number);
+        let lock = locked(&own)?;
+        let mut store = Store::of(folder, Segments::of_shards(folder, number, shards)?, Some(lock))?;
+        let reads = store.segments.others.iter().map(|other| other.segment.number);
+        store.record.reads.extend(reads);
+        store.record.part = None;
+        // Before the first answer that may rest on them.
+        store.save()?;
         Ok(store)
     }
 
     /// Opens a store to look at: nothing is written, and a run may go on beside it.
     pub(crate) fn look(folder: &Path) -> Result<Self, Failure> {
-        let record = told_record(folder)?;
-        Ok(Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: None })
+        Store::of(folder, Segments::all(folder)?, None)
     }
 
-    /// The same without a word; with it, whether its record is damaged.
+    fn of(folder: &Path, segments: Segments, lock: Option<Locked>) -> Result<Self, Failure> {
+        let record = told_record(&segments.own.folder)?;
+        let (folder, shrunk, _others) = (folder.to_owned(), Vec::new(), Vec::new());
+        let mut store = Store { record, segments, shrunk, folder, _others, _lock: lock };
+        if store._lock.is_some() {
+            store.shrunk = store.shrunk_now();
+        }
+        Ok(store)
+    }
+
+    /// The same without a word, of one segment alone; with it, whether its record is damaged.
     pub(crate) fn peek(folder: &Path) -> Result<(Self, bool), Failure> {
         let (record, damaged) = read_record(folder)?;
-        Ok((Store { record, shrunk: Vec::new(), folder: folder.to_owned(), _lock: None }, damaged))
+        let (segments, shrunk, _others) = (Segments::alone(folder), Vec::new(), Vec::new());
+        Ok((Store { record, segments, shrunk, folder: folder.to_owned(), _others, _lock: None }, damaged))
+    }
+
+    /// Takes every segment for this process alone: no run and no part of an array writes or begins meanwhile.
+    pub(crate) fn open_whole(folder: &Path) -> Result<Self, Failure> {
+        let store = Store::open(folder)?;
+        let others = store.segments.others.iter().map(|other| locked(&other.segment));
+        Ok(Store { _others: others.collect::<Result<_, _>>()?, ..store })
     }
 
     fn shrunk_now(&self) -> Vec<(String, u64, u64)> {
@@ -119,20 +153,61 @@ impl Store {
         lost
     }
 
+    /// The folder of all of it.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// Where memos are written.
     pub(crate) fn memos(&self) -> PathBuf {
-        self.folder.join("memo")
+        self.segments.own.memos()
+    }
+
+    /// Where memos lie, its own and those of the other segments.
+    pub(crate) fn places(&self, generation: u32) -> Places {
+        self.segments.places(generation)
     }
 
     pub(crate) fn record(&self) -> &StoreRecord {
         &self.record
     }
 
+    /// What is known of memos in all segments that are read: one of a stamp may come several times.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = &StampRecord> {
+        let others = self.segments.others.iter().map(|other| &other.record);
+        std::iter::once(&self.record).chain(others).flat_map(|record| record.stamps.values())
+    }
+
+    /// What is known of the memos of all segments, added up. Who uses one, the first segment says where it knows.
+    pub(crate) fn all_stamps(&self) -> BTreeMap<String, StampRecord> {
+        let mut all = self.record.stamps.clone();
+        for (stamp, record) in self.segments.others.iter().flat_map(|other| &other.record.stamps) {
+            let known = all.entry(stamp.clone()).or_default();
+            if known.stage.is_empty() {
+                (known.stage, known.model) = (record.stage.clone(), record.model.clone());
+            }
+            if !self.record.stamps.contains_key(stamp) {
+                let users = record.used_by.iter().filter(|user| !known.used_by.contains(user));
+                known.used_by.extend(users.cloned().collect::<Vec<_>>());
+            }
+            known.asked += record.asked;
+            known.seconds += record.seconds;
+            known.bytes += record.bytes;
+            if let Some(cost) = record.cost {
+                *known.cost.get_or_insert(0.0) += cost;
+            }
+        }
+        all
+    }
+
+    /// Refusals of an earlier one are asked again: of this segment, or of the first.
     pub(crate) fn generation(&self) -> u32 {
-        self.record.generation
+        let first = self.segments.others.iter().filter(|other| other.segment.number == 0);
+        first.map(|other| other.record.generation).max().unwrap_or(0).max(self.record.generation)
     }
 
     /// From now on, refusals remembered so far are asked again.
@@ -140,9 +215,38 @@ impl Store {
         // By the clock, so that it rises even where this record was lost.
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = clock.map_or(0, |since| since.as_secs() as u32);
-        self.record.generation = (self.record.generation + 1).max(seconds);
+        self.record.generation = (self.generation() + 1).max(seconds);
         self.save()?;
         Ok(self.record.generation)
+    }
+
+    /// Says on stderr how the parts stand that this run reads: which are asked at this moment, which ended short, and which never ran. What they
+    /// have not asked, a run without `--part` asks itself.
+    pub(crate) fn tell_of_parts(&self, pipeline: &str) {
+        if self.segments.own.number == 0 {
+            self.segments.parts(pipeline).into_iter().for_each(|told| crate::note!("{told}"));
+        }
+    }
+
+    /// The memos of the others lie in the first segment now: what is known of them is noted there.
+    pub(crate) fn take_over_records(&mut self) -> Result<(), Failure> {
+        self.record.stamps = self.all_stamps();
+        for (stamp, record) in &mut self.record.stamps {
+            let path = self.segments.own.memos().join(format!("{stamp}.memo"));
+            record.bytes = fs::metadata(path).map_or(0, |meta| meta.len());
+        }
+        self.save()?;
+        for other in &mut self.segments.others {
+            other.record.stamps.clear();
+            save(&other.segment.folder, &other.record)?;
+        }
+        Ok(())
+    }
+
+    /// Notes how the part of an array ended.
+    pub(crate) fn note_part(&mut self, part: PartRecord) -> Result<(), Failure> {
+        self.record.part = Some(part);
+        self.save()
     }
 
     /// Notes what a run of `pipeline` used and how long its questions took.
@@ -152,6 +256,12 @@ impl Store {
         stages: &[StageStatus],
         lengths: &[(Stamp, u64)],
     ) -> Result<(), Failure> {
+        // What parts of an array used that are of another day, this one may use no more.
+        let of_others = self.segments.others.iter().flat_map(|other| &other.record.stamps);
+        for (stamp, known) in of_others.filter(|_| self.segments.own.number == 0) {
+            let known = StampRecord { asked: 0, seconds: 0.0, cost: None, bytes: 0, ..known.clone() };
+            self.record.stamps.entry(stamp.clone()).or_insert(known);
+        }
         for record in self.record.stamps.values_mut() {
             record.used_by.retain(|user| user != pipeline);
         }
@@ -179,12 +289,19 @@ impl Store {
 
     /// Forgets the memo of a stamp.
     pub(crate) fn drop_stamp(&mut self, stamp: &str) -> Result<(), Failure> {
-        let path = self.memos().join(format!("{stamp}.memo"));
-        match fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(failed("the memo", &path, &error, "check that the store may be written"));
+        for memos in self.segments.memos() {
+            let path = memos.join(format!("{stamp}.memo"));
+            match fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(failed("the memo", &path, &error, "check that the store may be written"));
+                }
+            }
+        }
+        for other in &mut self.segments.others {
+            if other.record.stamps.remove(stamp).is_some() {
+                save(&other.segment.folder, &other.record)?;
             }
         }
         self.record.stamps.remove(stamp);
@@ -192,19 +309,49 @@ impl Store {
     }
 
     fn save(&self) -> Result<(), Failure> {
-        let path = record_path(&self.folder);
-        let write = || -> io::Result<()> {
-            // A store may be shared: as open as the user's umask says, not private as temporary files are.
-            let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-            let mut file =
-                tempfile::Builder::new().prefix(".store-").permissions(shared).tempfile_in(&self.folder)?;
-            let record = StoreRecord { sealed: true, ..self.record.clone() };
-            file.write_all(&crate::publish::sealed(&record)?)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| failed("the store's record", &path, &error, "check that the disk has room"))
+        save(&self.segments.own.folder, &self.record)
+    }
+}
+
+/// Writes the record of a segment.
+fn save(folder: &Path, record: &StoreRecord) -> Result<(), Failure> {
+    let path = record_path(folder);
+    let write = || -> io::Result<()> {
+        // A store may be shared: as open as the user's umask says, not private as temporary files are.
+        let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        let mut file = tempfile::Builder::new().prefix(".store-").permissions(shared).tempfile_in(folder)?;
+        let record = StoreRecord { sealed: true, ..record.clone() };
+        file.write_all(&crate::publish::sealed(&record)?)?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|error| failed("the store's record", &path, &error, "check that the disk has room"))
+}
+
+/// Takes the lock of a segment, making its folder if need be.
+fn locked(segment: &Segment) -> Result<Locked, Failure> {
+    let next = "choose another --store, or check that this one may be written";
+    let folder = &segment.folder;
+    fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
+    let path = folder.join(".lock");
+    let lock = File::create(&path).map_err(|error| failed("the store's lock", &path, &error, next))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Locked(lock)),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::Failed(match segment.number {
+            0 => format!(
+                "the store {} is in use by another run; wait for it to end, or use another --store",
+                folder.display()
+            ),
+            part => format!(
+                "{} is in use: part {part} is being asked by another process; wait for it to end",
+                folder.display()
+            ),
+        })),
+        Err(std::fs::TryLockError::Error(error)) => {
+            let next = "its file system may know no locks: mount it with locks (Lustre: -o flock), or put the --store on another";
+            Err(failed("the store's lock", &path, &error, next))
+        }
     }
 }
 
@@ -226,7 +373,7 @@ fn told_record(folder: &Path) -> Result<StoreRecord, Failure> {
 }
 
 /// The record; with it, whether it is damaged, and nothing is known of what it said.
-fn read_record(folder: &Path) -> Result<(StoreRecord, bool), Failure> {
+pub(super) fn read_record(folder: &Path) -> Result<(StoreRecord, bool), Failure> {
     let path = record_path(folder);
     match fs::read(&path) {
         Ok(bytes) => {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
+use super::compact::StoreCommand;
 use super::invoke::Commands;
 use super::live::LiveOptions;
 use super::options::SOURCE;
+use super::part::{PartOptions, run_part};
 use super::program::{Call, end};
 use super::{
-    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, live, plan, run,
-    signals, verify,
+    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, live, plan, signals,
+    verify,
 };
 use crate::pipeline::dial_specs_with;
 
@@ -20,6 +22,8 @@ enum Common<A: Args> {
     Run {
         #[command(flatten)]
         options: RunOptions,
+        #[command(flatten)]
+        part: PartOptions,
         #[command(flatten)]
         app: A,
     },
@@ -37,6 +41,9 @@ enum Common<A: Args> {
     Plan {
         #[command(flatten)]
         options: RunOptions,
+        /// Also write the pictures that would be asked about to this table, for the parts of an array: `run --part K/N --only` reads it
+        #[arg(long, value_name = "FILE.parquet")]
+        list: Option<PathBuf>,
         #[command(flatten)]
         app: A,
     },
@@ -94,6 +101,11 @@ enum Common<A: Args> {
         drop: Option<String>,
         #[arg(long)]
         json: bool,
+    },
+    /// Work on a store as a whole
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Read everything that was published, exported or remembered, and say what is damaged; exit code 1 if something is. It writes
     /// nothing
@@ -157,10 +169,10 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
     let output = |json: bool| if json { Output::Json } else { Output::Text };
     let absent = |subcommand: &str| Err(Failure::Usage(format!("{} has no {subcommand}", P::NAME)));
     match subcommand {
-        Common::Run { options, app } => {
+        Common::Run { options, part, app } => {
             signals::stop_on_signals();
             let json = output(options.json);
-            let report = run::run::<P>(&options, &app, None)?;
+            let report = run_part::<P>(&options, &part, &app, None)?;
             report.print(json);
             report.check()
         }
@@ -168,7 +180,9 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             signals::stop_on_signals();
             live::live::<P>(&options, &live, &app, |url| crate::say!("{url}"))
         }
-        Common::Plan { options, app } => plan::plan::<P>(&options, &app)?.print(output(options.json)),
+        Common::Plan { options, list, app } => {
+            plan::plan::<P>(&options, list.as_deref(), &app)?.print(output(options.json))
+        }
         Common::Explain { out, json, shard, key, .. } => {
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
@@ -197,6 +211,7 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
         Common::Clean { store, drop, json } => {
             clean::clean(&store, drop.as_deref(), output(json), &call.command)
         }
+        Common::Store { command } => command.work(),
         Common::Verify { folders, store, json } => {
             verify::verify(&folders, store.as_deref(), output(json), (P::NAME, P::verify))
         }

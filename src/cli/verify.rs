@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::segments::found;
 use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
 use crate::memo::{Memo, MemoError};
@@ -126,9 +127,33 @@ fn verify_store(folder: &Path) -> Result<StoreVerified, Failure> {
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no store at {}; --store names one", folder.display())));
     }
+    let mut verified = StoreVerified { store: folder.to_owned(), ..StoreVerified::default() };
+    for segment in found(folder)? {
+        let below = segment.folder.strip_prefix(folder).unwrap_or(&segment.folder);
+        let mut of_it = verify_segment(&segment.folder)?;
+        for file in of_it.damaged.iter_mut().map(|found| &mut found.file).chain(&mut of_it.foreign) {
+            *file = below.join(&*file).to_string_lossy().into_owned();
+        }
+        verified.add(of_it);
+    }
+    Ok(verified)
+}
+
+impl StoreVerified {
+    fn add(&mut self, other: StoreVerified) {
+        self.memos += other.memos;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.marked += other.marked;
+        self.damaged.extend(other.damaged);
+        self.foreign.extend(other.foreign);
+    }
+}
+
+fn verify_segment(folder: &Path) -> Result<StoreVerified, Failure> {
     let _no_run = no_run(folder)?;
     let (store, record_is_damaged) = Store::peek(folder)?;
-    let mut verified = StoreVerified { store: folder.to_owned(), ..StoreVerified::default() };
+    let mut verified = StoreVerified::default();
     if record_is_damaged {
         verified.damaged.push(damaged(
             "store.json",
@@ -250,6 +275,12 @@ fn names(folder: &Path) -> Result<Vec<String>, Failure> {
     }
     names.sort();
     Ok(names)
+}
+
+/// The stamps of the memos that lie in a folder.
+pub(super) fn stamps_in(memos: &Path) -> Result<Vec<Stamp>, Failure> {
+    let stamp = |name: String| name.strip_suffix(".memo").and_then(hash_of_hex).map(Stamp);
+    Ok(names(memos)?.into_iter().filter_map(stamp).collect())
 }
 
 fn hash_of_hex(text: &str) -> Option<ContentHash> {

@@ -272,7 +272,7 @@ impl Engine {
         self.feed(rows, -1, tick)
     }
 
-    fn feed(
+    pub(super) fn feed(
         &mut self,
         mut rows: impl Iterator<Item = Fed>,
         diff: isize,

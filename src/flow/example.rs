@@ -196,8 +196,7 @@ impl Lab {
             pool_queue: 64,
             decoded_bytes: 1 << 20,
             deadline: Duration::from_secs(60),
-            generation: 0,
-            memos: folder.path().join("memo"),
+            memos: crate::memo::Places::alone(&folder.path().join("memo"), 0),
             log: None,
         };
         let lanes = Lanes::open(options, Arc::new(catalogue.expect("a catalogue opens")));

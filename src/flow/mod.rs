@@ -14,6 +14,7 @@ mod histogram;
 mod named;
 mod near;
 mod only;
+mod part;
 mod progress;
 mod regions;
 mod scan;

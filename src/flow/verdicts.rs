@@ -58,6 +58,8 @@ pub struct Verdicts {
     moved: Moves,
     /// Rows and pieces that each dial holds back.
     gated: Vec<i64>,
+    /// Rows of the shards that will not come.
+    left_out: usize,
 }
 
 /// See [`Verdicts::counts`].
@@ -106,6 +108,11 @@ impl Verdicts {
     /// ```
     pub fn expect(&mut self, shard: u32, rows: usize) {
         self.shards.insert(shard, Slots::new(rows));
+    }
+
+    /// So many of the rows that are expected will not come: a process that publishes nothing may feed some of a shard's rows.
+    pub(super) fn leave_out(&mut self, rows: usize) {
+        self.left_out += rows;
     }
 
     /// All rows of this shard have left.
@@ -444,7 +451,7 @@ impl Verdicts {
     /// assert_eq!((counts.shards, counts.expected, counts.decided, counts.kept), (1, 3, 3, 2));
     /// ```
     pub fn counts(&self) -> Counts {
-        let expected = self.shards.values().map(Slots::len).sum();
+        let expected = self.shards.values().map(Slots::len).sum::<usize>() - self.left_out;
         let ended = (self.decided + self.undecided + self.coming.len())
             .saturating_sub(self.leaving.len())
             .min(expected);

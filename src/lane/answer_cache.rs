@@ -292,8 +292,7 @@ mod tests {
             pool_queue: 1,
             decoded_bytes: 1 << 20,
             deadline: std::time::Duration::from_secs(60),
-            generation: 0,
-            memos: folder.join("memo"),
+            memos: crate::memo::Places::alone(&folder.join("memo"), 0),
             log: None,
         };
         Lanes::open(options, Arc::new(catalogue))

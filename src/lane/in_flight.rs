@@ -95,6 +95,8 @@ impl<L> Mailbox<L> {
 pub(super) struct Flight {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) state: State,
+    /// The number of the shard that it came from first.
+    pub(super) shard: u32,
 }
 
 /// How far a question in flight has come.

@@ -41,7 +41,7 @@ pub use stage::Stage;
 pub(crate) use stage::decode_answer;
 pub use status::{Asked, LineStatus, PoolStatus, StageStatus};
 
-use crate::memo::{Access, Memo, MemoError};
+use crate::memo::{Access, Damage, Memo, MemoError, Places};
 use crate::row::{ContentHash, Stamp};
 use crate::shard::{Catalogue, ShardNames};
 
@@ -77,10 +77,8 @@ pub struct LaneOptions {
     pub decoded_bytes: u64,
     /// How long an answer may take from when its question is taken up.
     pub deadline: Duration,
-    /// Refusals of earlier generations are asked again.
-    pub generation: u32,
-    /// Where memos lie.
-    pub memos: std::path::PathBuf,
+    /// Where memos lie. Refusals of earlier generations are asked again.
+    pub memos: Places,
     pub log: Option<AskLog>,
 }
 
@@ -91,8 +89,7 @@ pub struct Lanes {
     pub(crate) budget: Arc<Budget>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) deadline: Duration,
-    pub(crate) generation: u32,
-    pub(crate) memos: std::path::PathBuf,
+    pub(crate) memos: Places,
     pub(crate) log: Option<AskLog>,
     pub(crate) trouble: Arc<Trouble>,
     pub(crate) asking: Arc<Asking>,
@@ -133,7 +130,6 @@ impl Lanes {
             budget: Budget::new(options.decoded_bytes),
             catalogue,
             deadline: options.deadline,
-            generation: options.generation,
             memos: options.memos,
             log: options.log,
             trouble,
@@ -174,14 +170,18 @@ impl Lanes {
         if let Some(known) = open.get(&stamp.0) {
             return Ok(known.clone());
         }
-        let memo = Arc::new(Memo::open(&self.memos, stamp, self.generation, self.access())?);
+        let memo = Arc::new(Memo::open_among(&self.memos, stamp, self.access())?);
         open.insert(stamp.0, memo.clone());
         let damage = memo.damage();
         // The tail that a reader sees beside a run may be one that is being written.
-        if damage.is_new() && (self.mode != Mode::Plan || damage.header || damage.places > 0) {
+        let is_worse = |damage: &Damage| damage.header || damage.places > 0;
+        let path = Memo::path(&self.memos.own.folder, stamp);
+        let own =
+            (damage.is_new() && (self.mode != Mode::Plan || is_worse(damage))).then_some((&*path, damage));
+        for (path, damage) in own.into_iter().chain(memo.damage_of_others().filter(|(_, it)| is_worse(it))) {
             self.tell_damage(format!(
                 "the memo {}: {damage}; all other answers hold, and what is lost is asked again",
-                Memo::path(&self.memos, stamp).display()
+                path.display()
             ));
         }
         Ok(memo)

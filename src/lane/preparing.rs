@@ -309,8 +309,7 @@ mod tests {
             pool_queue: 4,
             decoded_bytes: 1 << 20,
             deadline: Duration::from_secs(60),
-            generation: 0,
-            memos: folder.join("memo"),
+            memos: crate::memo::Places::alone(&folder.join("memo"), 0),
             log: None,
         };
         let lanes = Lanes::open(options, catalogue);

@@ -1,6 +1,6 @@
 //! A stage: an operator, its memo, and the path of a question through the lane.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{
     AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
@@ -13,7 +13,7 @@ use super::line::{self, Line};
 use super::pool::Job;
 use super::status::{Asked, StageStatus};
 use super::{Answer, Asking, Lanes, Limits, Mode, Operator, Prepares, Together, Wake, Watched, lock};
-use crate::memo::{Memo, MemoError, Remembered, Written};
+use crate::memo::{FromShard, Memo, MemoError, Remembered, Written};
 use crate::row::{ContentHash, Lasts, Refusal, RowId, Score, Stamp, Unit};
 use crate::shard::SidecarNumbers;
 
@@ -229,7 +229,11 @@ impl<O: Operator> Stage<O> {
                     }
                     in_flight.insert(
                         question.content,
-                        Flight { mailboxes: vec![mailbox.clone()], state: State::Asked },
+                        Flight {
+                            mailboxes: vec![mailbox.clone()],
+                            state: State::Asked,
+                            shard: question.id.shard,
+                        },
                     );
                     fresh.push(question);
                 }
@@ -288,7 +292,7 @@ impl<O: Operator> Stage<O> {
                 self.refuse_for_now(content, refusal);
             }
         }
-        let remembered = match self.memo.put(&answers) {
+        let remembered = match self.memo.put_from(&answers, self.shards_of(&answers)) {
             Ok(remembered) => remembered,
             Err(error) => {
                 // An answer that is not remembered must not be seen: a retraction could not replay it.
@@ -300,6 +304,19 @@ impl<O: Operator> Stage<O> {
         self.counters.answered.fetch_add(answers.len() as u64, Relaxed);
         let said = answers.into_iter().zip(remembered);
         self.tell(said.map(|((content, _), said)| Completion::of(content, said)).collect());
+    }
+
+    /// Which shard the question about a content came from: the first of those that asked.
+    fn shards_of<T>(&self, answers: &[(ContentHash, T)]) -> impl Fn(&ContentHash) -> FromShard + use<T, O> {
+        let mut shards: HashMap<ContentHash, u32> = HashMap::new();
+        let in_flight = lock(&self.in_flight);
+        let of = |(content, _): &(ContentHash, T)| Some((*content, in_flight.get(content)?.shard));
+        shards.extend(answers.iter().filter_map(of));
+        let names = self.lanes.upgrade().map(|lanes| lanes.shard_names());
+        move |content| match (&names, shards.get(content)) {
+            (Some(names), Some(shard)) => FromShard::named(&names.name(*shard)),
+            _ => FromShard::default(),
+        }
     }
 
     /// Refuses a question for as long as this process runs.

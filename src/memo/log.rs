@@ -4,7 +4,9 @@
 //! header  "TFMEMO1\n"  stamp:16  crc32:4                              (28 bytes)
 //! record  length:4  kind:1  generation:4  content:16  payload  crc32:4 (29 bytes and the payload)
 //! ```
-//! Integers are little-endian. The CRC covers everything of the record before it. The payload of an answer with a blob is the length of the
+//! Integers are little-endian. The CRC covers everything of the record before it. The payload of a mark is
+//! a time in milliseconds (8 bytes) and the hash of a shard's name (8 bytes): what follows was written then, and its questions came from there.
+//! The payload of an answer with a blob is the length of the
 //! inline part (1 byte), the inline part, whether the blob is compressed (1 byte), and the blob.
 //!
 //! Damage on the disk costs the records that it touches, and is repaired once. A header is written anew if the records after it are sound,
@@ -18,7 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::scan::{Scanned, parse, scan};
-use super::{Access, COMPRESS_FROM, Damage, INLINE, MemoError, Written};
+use super::{Access, COMPRESS_FROM, Damage, FromShard, INLINE, MemoError, Written};
 use crate::row::{ContentHash, Refusal, Stamp};
 
 const MAGIC: &[u8; 8] = b"TFMEMO1\n";
@@ -40,11 +42,13 @@ pub(super) enum Kind {
     Rotten = 3,
     /// What was answered before this counts no more; without a payload.
     Forgotten = 4,
+    /// No answer: when what follows was written, and which shard its questions came from.
+    Mark = 5,
 }
 
 impl Kind {
     pub(super) fn of(byte: u8) -> Option<Self> {
-        [Kind::Inline, Kind::InlineAndBlob, Kind::Refusal, Kind::Rotten, Kind::Forgotten]
+        [Kind::Inline, Kind::InlineAndBlob, Kind::Refusal, Kind::Rotten, Kind::Forgotten, Kind::Mark]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -55,6 +59,14 @@ pub(super) struct Record<'a> {
     pub generation: u32,
     pub content: ContentHash,
     pub payload: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Of a mark: when what follows was written, in milliseconds since 1970, and which shard its questions came from.
+    pub(super) fn mark(&self) -> Option<(u64, FromShard)> {
+        let (at, from) = self.payload.split_first_chunk().filter(|_| self.kind == Kind::Mark)?;
+        Some((u64::from_le_bytes(*at), FromShard(u64::from_le_bytes(*from.first_chunk()?))))
+    }
 }
 
 fn header(stamp: Stamp) -> Vec<u8> {
@@ -75,6 +87,8 @@ pub(super) struct Log {
     /// Where the next record will lie.
     end: u64,
     staged: Vec<u8>,
+    /// What the last mark says.
+    marked: Option<(u64, FromShard)>,
 }
 
 /// Shows every sound record to `admit`, in order, mends what is damaged and opens the log for appending, where `access` allows it.
@@ -102,15 +116,17 @@ pub(super) fn replay(
         if !read.has_header || read.header_is_damaged {
             file.write_all_at(&header(stamp), 0)?;
         }
-        for rotten in &read.scanned.rotten {
+        let sound = read.scanned.sound.max(HEADER);
+        let tail =
+            (read.has_header && read.length > sound).then(|| sound..read.length.max(sound + HEAD + CRC));
+        for rotten in read.scanned.rotten.iter().chain(&tail) {
             mark(&file, rotten.clone())?;
         }
-        let end = (read.scanned.sound as u64).max(HEADER as u64);
-        file.set_len(end)?;
+        let end = tail.map_or(sound, |tail| tail.end) as u64;
         if damage != Damage::default() {
             file.sync_data()?;
         }
-        Ok(Log { file, path: path.to_owned(), end, staged: Vec::new() })
+        Ok(Log { file, path: path.to_owned(), end, staged: Vec::new(), marked: None })
     };
     open().map(|log| (Some(log), damage)).map_err(|error| failed(path, error, next))
 }
@@ -191,7 +207,8 @@ fn is_of_another(found: &[u8], stamp: Stamp) -> bool {
     differing.len() > other.len() / 2 && differing.iter().any(|byte| *byte != differing[0])
 }
 
-/// Makes one record, or several, of what lies there and is none: the next opening passes over it.
+/// Makes one record, or several, of what lies there and is none: the next opening passes over it. A torn tail is marked too, and not cut off:
+/// a process that reads the log has it mapped, and may not find it shorter.
 fn mark(file: &File, rotten: Range<usize>) -> io::Result<()> {
     const LEAST: usize = HEAD + CRC;
     let mut at = rotten.start;
@@ -201,12 +218,14 @@ fn mark(file: &File, rotten: Range<usize>) -> io::Result<()> {
         // Not so long that too little for a mark would be left.
         let length = if left <= most { left } else { most - LEAST };
         let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, at as u64)?;
+        let there = (file.metadata()?.len().saturating_sub(at as u64) as usize).min(length);
+        file.read_exact_at(&mut bytes[..there], at as u64)?;
         bytes[..4].copy_from_slice(&((length - LEAST) as u32).to_le_bytes());
         bytes[4] = Kind::Rotten as u8;
         bytes[5..HEAD].fill(0);
         let crc = crc32fast::hash(&bytes[..length - CRC]).to_le_bytes();
         file.write_all_at(&crc, (at + length - CRC) as u64)?;
+        // Between them is what was there; where nothing was, zeros are, as the CRC has it.
         file.write_all_at(&bytes[..HEAD], at as u64)?;
         at += length;
     }
@@ -293,7 +312,8 @@ impl Log {
         self.push(kind, generation, content, &payload)
     }
 
-    fn push(&mut self, kind: Kind, generation: u32, content: ContentHash, payload: &[u8]) -> u64 {
+    /// Lays a record up; returns the offset that it will have.
+    pub(super) fn push(&mut self, kind: Kind, generation: u32, content: ContentHash, payload: &[u8]) -> u64 {
         let start = self.staged.len();
         self.staged.extend((payload.len() as u32).to_le_bytes());
         self.staged.push(kind as u8);
@@ -303,6 +323,23 @@ impl Log {
         let crc = crc32fast::hash(&self.staged[start..]);
         self.staged.extend(crc.to_le_bytes());
         self.end + start as u64
+    }
+
+    /// Lays up when what follows is written, once a second, and which shard its questions came from, where that is another.
+    pub(super) fn mark(&mut self, from: FromShard) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_millis() as u64);
+        if self.marked.is_some_and(|(at, known)| known == from && at / 1000 == now / 1000) {
+            return;
+        }
+        self.mark_of(now, from);
+    }
+
+    /// Lays up when what follows was written, and which shard its questions came from.
+    pub(super) fn mark_of(&mut self, now: u64, from: FromShard) {
+        self.marked = Some((now, from));
+        let payload = [now.to_le_bytes(), from.0.to_le_bytes()].concat();
+        self.push(Kind::Mark, 0, ContentHash::of(&payload), &payload);
     }
 
     /// Lays up that nothing counts that was remembered of `content`.
@@ -322,6 +359,7 @@ impl Log {
             Err(error) => {
                 // What was half written is a torn tail; the next write goes over it.
                 self.staged.clear();
+                self.marked = None;
                 Err(failed(
                     &self.path,
                     error,
@@ -329,6 +367,11 @@ impl Log {
                 ))
             }
         }
+    }
+
+    /// Bytes that are laid up.
+    pub(super) fn staged(&self) -> usize {
+        self.staged.len()
     }
 
     pub(super) fn length(&self) -> u64 {

@@ -9,9 +9,12 @@
 //!
 //! Damaged answers are forgotten, and so are asked again. [`Damage`] describes them.
 
+mod admit;
+mod compact;
 mod damage;
 mod log;
 mod passing;
+mod places;
 mod scan;
 
 use std::cell::Cell;
@@ -21,10 +24,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard};
 
+pub use compact::compact;
 pub use damage::Damage;
+pub use places::{FromShard, MOST_SEGMENTS, Place, Places, Segment};
 
 use crate::row::{ContentHash, Refusal, Stamp};
-use log::{Kind, Log, Record};
+use admit::Admission;
+use log::Log;
 
 /// The most bytes of the inline part of an answer: sixteen scores of two bytes.
 pub(crate) const INLINE: usize = 32;
@@ -234,10 +240,13 @@ pub struct Memo {
     log: Mutex<Option<Log>>,
     /// Set when answers were appended and not yet synced to the disk.
     unsynced: AtomicBool,
-    path: PathBuf,
+    /// Its own log's, and the others'.
+    paths: Vec<PathBuf>,
     damage: Damage,
-    /// For reading blobs; opened with the first.
-    reading: OnceLock<File>,
+    /// What was found damaged of the others.
+    others: Vec<Damage>,
+    /// For reading blobs; opened with the first of each log.
+    reading: Vec<OnceLock<File>>,
 }
 
 impl Memo {
@@ -247,53 +256,44 @@ impl Memo {
     }
 
     /// Opens (or starts) the memo of `stamp` in `folder`. Refusals of a generation below `generation` are forgotten.
-    /// What is damaged is passed over, and where the memo may be written it is mended: a torn tail is cut off, what rotted
-    /// between sound answers is marked, the header is written anew. [`Memo::damage`] tells of it; what was lost is asked again.
+    /// What is damaged is passed over, and where the memo may be written it is mended: a torn tail and what rotted between sound answers
+    /// are marked, the header is written anew. [`Memo::damage`] tells of it; what was lost is asked again.
     pub fn open(folder: &Path, stamp: Stamp, generation: u32, access: Access) -> Result<Self, MemoError> {
-        let path = Memo::path(folder, stamp);
+        Memo::open_among(&Places::alone(folder, generation), stamp, access)
+    }
+
+    /// The same of a store of several segments. What others write is read as far as it is whole, and nothing of it is mended.
+    pub fn open_among(places: &Places, stamp: Stamp, access: Access) -> Result<Self, MemoError> {
+        let paths = std::iter::once(&places.own).chain(&places.others);
+        let paths: Vec<PathBuf> = paths.map(|place| Memo::path(&place.folder, stamp)).collect();
         let mut index = Index::default();
-        if let Ok(meta) = fs::metadata(&path) {
-            // As many as there would be of scores; a memo of blobs has fewer.
-            index.reserve(((meta.len() / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
+        // As many as there would be of scores; a memo of blobs has fewer.
+        let reserved = paths.iter().take(if places.only_from.is_some() { 1 } else { paths.len() });
+        let bytes: u64 = reserved.filter_map(|path| fs::metadata(path).ok()).map(|meta| meta.len()).sum();
+        index.reserve(((bytes / log::SMALL_RECORD) as usize).min(MOST_RESERVED));
+        let mut admission = Admission::of(&mut index, places.only_from.as_deref());
+        let mut others = Vec::new();
+        for (place, path) in (1..).zip(&paths[1..]) {
+            let generation = places.others[place - 1].generation.max(places.own.generation);
+            admission.begin(place as u64, generation);
+            let read =
+                log::replay(path, stamp, Access::ReadOnly, &mut |at, record| admission.take_in(at, &record));
+            others.push(read?.1);
         }
-        let mut refused_in = HashMap::new();
-        let mut admit = |offset: u64, record: Record<'_>| {
-            let known = index.slot(&record.content).map(Slot::tag);
-            if record.kind == Kind::Forgotten {
-                refused_in.remove(&record.content);
-                index.forget(&record.content);
-            } else if record.kind == Kind::Refusal {
-                let newer = refused_in.get(&record.content).is_none_or(|known| *known < record.generation);
-                let answered = known.is_some_and(|tag| tag != REFUSED);
-                if record.generation < generation || answered || !newer {
-                    return;
-                }
-                let Ok(refusal) = postcard::from_bytes::<Refusal>(record.payload) else { return };
-                refused_in.insert(record.content, record.generation);
-                index.refusals.insert(record.content, Arc::new(refusal));
-                index.insert(record.content, Slot::REFUSED, NO_BLOB);
-            } else if known.is_none_or(|tag| tag == REFUSED) {
-                // An answer that came after its question was given up on counts from the next run on.
-                index.refusals.remove(&record.content);
-                let split = match record.kind {
-                    Kind::InlineAndBlob => log::split_inline(record.payload).map(|(head, _)| (head, offset)),
-                    _ => (record.payload.len() <= INLINE).then_some((record.payload, NO_BLOB)),
-                };
-                if let Some((head, blob)) = split {
-                    index.insert_answer(record.content, head, blob);
-                }
-            }
-        };
-        let (log, damage) = log::replay(&path, stamp, access, &mut admit)?;
+        admission.begin(0, places.own.generation);
+        let (log, damage) =
+            log::replay(&paths[0], stamp, access, &mut |at, record| admission.take_in(at, &record))?;
+        admission.end();
         Ok(Memo {
             stamp,
-            generation,
+            generation: places.own.generation,
             index: RwLock::new(index),
             log: Mutex::new(log),
             unsynced: AtomicBool::new(false),
-            path,
             damage,
-            reading: OnceLock::new(),
+            others,
+            reading: paths.iter().map(|_| OnceLock::new()).collect(),
+            paths,
         })
     }
 
@@ -306,6 +306,11 @@ impl Memo {
     /// What was found damaged when it was opened.
     pub fn damage(&self) -> &Damage {
         &self.damage
+    }
+
+    /// What was found damaged of the logs that others write, each with its path: this process mends nothing of it.
+    pub fn damage_of_others(&self) -> impl Iterator<Item = (&Path, &Damage)> {
+        self.paths[1..].iter().map(PathBuf::as_path).zip(&self.others)
     }
 
     pub fn stamp(&self) -> Stamp {
@@ -354,6 +359,7 @@ impl Memo {
 
     fn write_forgotten(&self, content: &ContentHash) -> Result<(), MemoError> {
         if let Some(log) = self.lock_log().as_mut() {
+            log.mark(FromShard::default());
             log.stage_forgotten(*content, self.generation);
             log.write_staged()?;
             self.unsynced.store(true, Ordering::Release);
@@ -376,18 +382,20 @@ impl Memo {
         if offset == NO_BLOB {
             return Ok(Some(Ok(Vec::new())));
         }
-        let file = match self.reading.get() {
+        let (log, offset) = admit::parted(offset);
+        let path = &self.paths[log];
+        let file = match self.reading[log].get() {
             Some(file) => file,
             None => {
-                let opened = File::open(&self.path).map_err(|source| MemoError::Io {
-                    path: self.path.clone(),
+                let opened = File::open(path).map_err(|source| MemoError::Io {
+                    path: path.clone(),
                     source,
                     next: "check that the store can be read",
                 })?;
-                self.reading.get_or_init(|| opened)
+                self.reading[log].get_or_init(|| opened)
             }
         };
-        let blob = log::blob_at(file, &self.path, offset);
+        let blob = log::blob_at(file, path, offset);
         if matches!(blob, Err(MemoError::Damaged { .. })) {
             // This process keeps what it has seen of it; the next one asks again.
             self.write_forgotten(content)?;
@@ -409,6 +417,15 @@ impl Memo {
         &self,
         batch: &[(ContentHash, Result<Written, Refusal>)],
     ) -> Result<Vec<Remembered>, MemoError> {
+        self.put_from(batch, |_| FromShard::default())
+    }
+
+    /// The same; the question about a content came `from` that shard.
+    pub fn put_from(
+        &self,
+        batch: &[(ContentHash, Result<Written, Refusal>)],
+        from: impl Fn(&ContentHash) -> FromShard,
+    ) -> Result<Vec<Remembered>, MemoError> {
         let mut log = self.lock_log();
         let mut fresh = Vec::with_capacity(batch.len());
         if let Some(log) = log.as_mut() {
@@ -417,7 +434,10 @@ impl Memo {
                 let known = index.slot(content).map(Slot::tag);
                 // A late answer to a refused question is worth keeping for the next run; see `open`.
                 let wanted = known.is_none() || (known == Some(REFUSED) && answer.is_ok());
-                fresh.push(wanted.then(|| log.stage(*content, self.generation, answer)));
+                fresh.push(wanted.then(|| {
+                    log.mark(from(content));
+                    log.stage(*content, self.generation, answer)
+                }));
             }
             drop(index);
             log.write_staged()?;
@@ -486,5 +506,7 @@ impl Reader<'_> {
     }
 }
 
+#[cfg(test)]
+mod among_tests;
 #[cfg(test)]
 mod tests;

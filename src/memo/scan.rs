@@ -77,6 +77,7 @@ pub(super) fn scan(bytes: &[u8], start: usize, admit: &mut dyn FnMut(u64, Record
                 }
                 match kind {
                     Kind::Rotten => scanned.marked += (end - at) as u64,
+                    Kind::Mark => admit(at as u64, record(bytes, at, kind, end)),
                     _ => {
                         scanned.records += 1;
                         admit(at as u64, record(bytes, at, kind, end));

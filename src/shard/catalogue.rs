@@ -16,7 +16,7 @@ use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
 use super::loose::Holds;
 use super::loose_bytes::LooseBytes;
-use super::numbers::{Numbers, line_of};
+use super::numbers::{self, Numbers, line_of};
 use super::sidecar_numbers::SidecarNumbers;
 use super::sources::Sources;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
@@ -57,7 +57,10 @@ const LEAST_OPEN: usize = 8;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Catalogue {
+    /// The segment of the store that it writes.
     store: PathBuf,
+    /// The others.
+    others: Vec<PathBuf>,
     options: ReadOptions,
     read_only: bool,
     walks: AtomicU64,
@@ -96,6 +99,17 @@ impl Catalogue {
     /// Opens (or starts) the catalogue under `store`. With `read_only`, nothing is ever written: new
     /// shards get numbers for this process only (what `plan` needs).
     pub fn open(store: &Path, options: ReadOptions, read_only: bool) -> Result<Self, ShardError> {
+        Catalogue::open_segment(store, (0, &[]), options, read_only)
+    }
+
+    /// The same of one segment of a store: its folder, its number, and the folders of the other segments. A number that one of them gave to
+    /// a shard holds in all, and a shard that was walked for one of them is not walked again.
+    pub fn open_segment(
+        store: &Path,
+        (number, others): (u16, &[PathBuf]),
+        options: ReadOptions,
+        read_only: bool,
+    ) -> Result<Self, ShardError> {
         let path = store.join("shards.log");
         let refused = |source| ShardError::Io {
             path: path.clone(),
@@ -105,12 +119,11 @@ impl Catalogue {
         if !read_only {
             std::fs::create_dir_all(store).map_err(refused)?;
         }
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(refused(error)),
-        };
-        let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
+        let text = numbers::read_log(store).map_err(refused)?;
+        let mut numbers = Numbers::of(number);
+        for other in others {
+            numbers.read_other(&numbers::read_log(other).map_err(refused)?);
+        }
         let (whole, broken) = numbers.read(&text);
         let sources = Sources::open(store, read_only).map_err(refused)?;
         let lost = numbers.renew(broken, sources.shards());
@@ -133,6 +146,7 @@ impl Catalogue {
         });
         Ok(Catalogue {
             store: store.to_path_buf(),
+            others: others.to_vec(),
             options,
             read_only,
             walks: AtomicU64::new(0),
@@ -157,7 +171,7 @@ impl Catalogue {
     pub fn load(&self, source: &ShardSource) -> Result<Arc<Shard>, ShardError> {
         let bytes = self.open_bytes(source)?;
         let index_path = index_file::path_of(&self.store, source);
-        let (index, kept) = match self.read_index(&index_path, &bytes) {
+        let (index, kept) = match self.read_index(source, &bytes) {
             Some(index) => (index, None),
             None => {
                 Bytes::let_age(bytes.stamps());
@@ -252,10 +266,10 @@ impl Catalogue {
         // Made with the options of the run that published: limits and orientation are part of a fingerprint, and
         // whoever exports need not know them.
         let bytes = self.open_bytes(&source)?;
-        let file = std::fs::read(index_file::path_of(&self.store, &source)).ok();
-        let index = file.and_then(|file| index_file::decode_of_any_options(&file, bytes.stamps()));
-        let index = index.and_then(|dated| still_so(dated, &bytes));
-        if let Some(index) = index.filter(|index| index.fingerprint == fingerprint) {
+        let read = |(_, file): (PathBuf, Vec<u8>)| index_file::decode_of_any_options(&file, bytes.stamps());
+        let mut indexes =
+            self.index_files(&source).filter_map(read).filter_map(|dated| still_so(dated, &bytes));
+        if let Some(index) = indexes.find(|index| index.fingerprint == fingerprint) {
             let seq = self.number_of(name, fingerprint)?;
             return Ok(Arc::new(self.shard_of(seq, name, index, bytes)));
         }
@@ -292,12 +306,11 @@ impl Catalogue {
             return Ok(shard);
         }
         let bytes = self.open_bytes(&known.source)?;
-        let index_path = index_file::path_of(&self.store, &known.source);
         let kept = known.kept.as_deref();
         let index = kept
             .and_then(|kept| index_file::decode(kept, &self.origin(&bytes, bytes.missing().as_deref())))
             .and_then(|dated| still_so(dated, &bytes))
-            .or_else(|| self.read_index(&index_path, &bytes))
+            .or_else(|| self.read_index(&known.source, &bytes))
             .unwrap_or_else(|| self.walk_only(&bytes));
         if index.fingerprint != known.fingerprint {
             return Err(ShardError::Io {
@@ -315,12 +328,13 @@ impl Catalogue {
     /// A shard of loose files as it was listed: what became of single files since, their readers are told.
     fn reopen_loose(&self, seq: u32, known: &Known) -> Option<Shard> {
         let Holds::Files(files) = &known.source.holds else { return None };
-        let of_file = || std::fs::read(index_file::path_of(&self.store, &known.source)).ok();
-        let file = known.kept.clone().or_else(of_file)?;
-        let (index, stamps) = index_file::decode_with_stamps(&file)?;
-        if index.fingerprint != known.fingerprint || stamps.len() != files.members.len() {
-            return None;
-        }
+        let kept = self.index_files(&known.source).map(|(_, file)| file);
+        let mut indexes = known.kept.clone().into_iter().chain(kept);
+        let (index, stamps) = indexes.find_map(|file| {
+            index_file::decode_with_stamps(&file).filter(|(index, stamps)| {
+                index.fingerprint == known.fingerprint && stamps.len() == files.members.len()
+            })
+        })?;
         let bytes = LooseBytes::known(Arc::clone(files), stamps, self.options.max_bytes);
         Some(self.shard_of(seq, &known.source.name, index, Bytes::Loose(bytes)))
     }
@@ -337,10 +351,26 @@ impl Catalogue {
         Origin { options: &self.options, missing, stamps: bytes.stamps() }
     }
 
-    fn read_index(&self, path: &Path, bytes: &Bytes) -> Option<ShardIndex> {
-        let file = std::fs::read(path).ok()?;
-        let dated = index_file::decode(&file, &self.origin(bytes, bytes.missing().as_deref()))?;
-        still_so(dated, bytes)
+    /// The index files of a shard, as they lie in this segment and in the others.
+    fn index_files(&self, source: &ShardSource) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+        let folders = std::iter::once(&self.store).chain(&self.others);
+        let paths: Vec<PathBuf> = folders.map(|folder| index_file::path_of(folder, source)).collect();
+        paths.into_iter().filter_map(|path| std::fs::read(&path).ok().map(|file| (path, file)))
+    }
+
+    fn read_index(&self, source: &ShardSource, bytes: &Bytes) -> Option<ShardIndex> {
+        let missing = bytes.missing();
+        let origin = self.origin(bytes, missing.as_deref());
+        let own = index_file::path_of(&self.store, source);
+        let mut files = self.index_files(source);
+        files.find_map(|(path, file)| {
+            let index = still_so(index_file::decode(&file, &origin)?, bytes)?;
+            if path != own && !self.read_only {
+                // Each segment has its own: who reads one of them needs no other. One that cannot be kept is read there again.
+                let _ = index_file::write(&own, &file);
+            }
+            Some(index)
+        })
     }
 
     fn walk_only(&self, bytes: &Bytes) -> ShardIndex {
@@ -374,17 +404,17 @@ impl Catalogue {
     /// The number of (name, fingerprint): the one it has, or the next, written down before it is given out.
     fn number_of(&self, name: &str, fingerprint: ContentHash) -> Result<u32, ShardError> {
         let mut numbers = lock(&self.numbers);
-        if let Some(&seq) = numbers.by_shard.get(&(name.to_owned(), fingerprint)) {
+        let shard = (name.to_owned(), fingerprint);
+        if let Some(&seq) = numbers.by_shard.get(&shard) {
             return Ok(seq);
         }
-        let seq = numbers.next;
         let refused = |source| ShardError::Io {
             path: self.store.join("shards.log"),
             source,
             next: "check that the store's disk has room and may be written to",
         };
-        let next =
-            seq.checked_add(1).ok_or_else(|| refused(std::io::Error::other("no shard numbers are left")))?;
+        let fresh = numbers.fresh(&shard);
+        let (seq, next) = fresh.ok_or_else(|| refused(std::io::Error::other("no shard numbers are left")))?;
         if let Some(log) = &mut numbers.log {
             let before = log.metadata().map_err(refused)?.len();
             let written =
@@ -396,7 +426,7 @@ impl Catalogue {
             }
         }
         numbers.next = next;
-        numbers.by_shard.insert((name.to_owned(), fingerprint), seq);
+        numbers.by_shard.insert(shard, seq);
         Ok(seq)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use super::sources::Sources;
@@ -11,12 +12,53 @@ use crate::row::ContentHash;
 /// Which number each shard has, and the next that is free.
 pub(super) struct Numbers {
     pub(super) by_shard: HashMap<(String, ContentHash), u32>,
+    /// Numbers that other segments of the store gave, which hold here as well.
+    of_others: HashMap<(String, ContentHash), u32>,
+    /// Those that are given here.
+    range: Range<u32>,
     pub(super) next: u32,
     /// `None` in a read-only catalogue.
     pub(super) log: Option<File>,
 }
 
+/// The numbers that the first segment of a store gives, and those that a later one gives: no two give one number.
+pub(super) fn range_of(segment: u16) -> Range<u32> {
+    const FIRST: u32 = 1 << 31;
+    const EACH: u32 = 1 << 20;
+    match segment {
+        0 => 0..FIRST,
+        // The last ends where no number follows.
+        segment => {
+            let start = FIRST + u32::from(segment - 1) * EACH;
+            start..start.saturating_add(EACH)
+        }
+    }
+}
+
 impl Numbers {
+    /// Of a segment without a log.
+    pub(super) fn of(segment: u16) -> Self {
+        let range = range_of(segment);
+        let (by_shard, of_others) = (HashMap::new(), HashMap::new());
+        Numbers { by_shard, of_others, next: range.start, range, log: None }
+    }
+
+    /// Takes in the lines of another segment's log. Where several give a shard a number, the lowest counts.
+    pub(super) fn read_other(&mut self, text: &[u8]) {
+        for (seq, fingerprint, name) in text.split_inclusive(|&byte| byte == b'\n').filter_map(read_line) {
+            let known = self.of_others.entry((name, fingerprint)).or_insert(seq);
+            *known = seq.min(*known);
+        }
+    }
+
+    /// The number that a shard is to have which has none here, and the next that is free then; none where no number is left.
+    pub(super) fn fresh(&self, shard: &(String, ContentHash)) -> Option<(u32, u32)> {
+        match self.of_others.get(shard) {
+            Some(seq) => Some((*seq, self.next)),
+            None => self.range.contains(&self.next).then_some((self.next, self.next.saturating_add(1))),
+        }
+    }
+
     /// Takes in the lines of the log and says how many bytes of it are whole, and how many lines are damaged: a last one without its
     /// end is only torn, and its number was never given out.
     pub(super) fn read(&mut self, text: &[u8]) -> (usize, usize) {
@@ -32,7 +74,9 @@ impl Numbers {
             if given.insert(seq) {
                 self.by_shard.entry((name, fingerprint)).or_insert(seq);
             }
-            self.next = self.next.max(seq.saturating_add(1));
+            if self.range.contains(&seq) {
+                self.next = self.next.max(seq.saturating_add(1));
+            }
             whole = at;
         }
         (whole, broken)
@@ -49,15 +93,24 @@ impl Numbers {
         if lost == 0 {
             return 0;
         }
-        // Numbers count from 0, one a shard: the clock's seconds lie above all that were given, and rise by themselves.
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        self.next = self.next.max(clock.map_or(0, |since| since.as_secs() as u32));
+        self.next = self.next.max(self.above_all_that_were_given());
         without.sort();
         for shard in without {
-            self.by_shard.insert(shard, self.next);
-            self.next = self.next.saturating_add(1);
+            let Some((seq, next)) = self.fresh(&shard) else { break };
+            self.by_shard.insert(shard, seq);
+            self.next = next;
         }
         lost
+    }
+
+    /// In the first segment numbers count from 0, one a shard: the clock's seconds lie above all that were given, and rise by themselves. A later
+    /// one has fewer: so many as it never gives at once are left out.
+    fn above_all_that_were_given(&self) -> u32 {
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        match self.range.start {
+            0 => clock.map_or(0, |since| since.as_secs() as u32),
+            _ => self.next.saturating_add((self.range.end - self.range.start) / 4),
+        }
     }
 
     /// Puts a log of what is known in the place of a damaged one.
@@ -87,15 +140,24 @@ pub(super) fn line_of(seq: u32, fingerprint: ContentHash, name: &str) -> String 
     format!("{:08x}\t{rest}\n", crc32fast::hash(rest.as_bytes()))
 }
 
+/// The names of the shards that a segment of a store has numbers of.
+pub(crate) fn named_in(store: &Path) -> std::io::Result<HashSet<String>> {
+    let text = read_log(store)?;
+    Ok(text.split_inclusive(|&byte| byte == b'\n').filter_map(read_line).map(|(_, _, name)| name).collect())
+}
+
+/// The lines of a segment's log, as far as it has one.
+pub(super) fn read_log(store: &Path) -> std::io::Result<Vec<u8>> {
+    match std::fs::read(store.join("shards.log")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
+}
+
 /// How many shards of a store were seen and have no number: their lines are lost.
 pub(super) fn without_number(store: &Path) -> std::io::Result<usize> {
-    let text = match std::fs::read(store.join("shards.log")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let mut numbers = Numbers { by_shard: HashMap::new(), next: 0, log: None };
-    numbers.read(&text);
+    let mut numbers = Numbers::of(0);
+    numbers.read(&read_log(store)?);
     let sources = Sources::open(store, true)?;
     Ok(sources.shards().filter(|shard| !numbers.by_shard.contains_key(*shard)).count())
 }

@@ -22,8 +22,7 @@ pub(crate) fn lanes(folder: &Path) -> Arc<Lanes> {
         pool_queue: 1,
         decoded_bytes: 1 << 20,
         deadline: std::time::Duration::from_secs(60),
-        generation: 0,
-        memos: folder.join("memo"),
+        memos: threshflow::memo::Places::alone(&folder.join("memo"), 0),
         log: None,
     };
     Lanes::open(options, Arc::new(catalogue))

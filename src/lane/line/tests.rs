@@ -175,8 +175,7 @@ impl Lane {
             // Room for a few: what waits may hold none of it.
             decoded_bytes: 4 * BYTES,
             deadline: Duration::from_secs(1),
-            generation: 0,
-            memos: folder.path().join("memo"),
+            memos: crate::memo::Places::alone(&folder.path().join("memo"), 0),
             log: Some(log.clone()),
         };
         let lanes = Lanes::open(options, catalogue);
@@ -369,7 +368,7 @@ fn a_clock_runs_while_somebody_works_or_while_a_line_stands_still() {
         State::InLine { line: QUICK, since: after(3), open: false },
     ];
     let content = |number: usize| ContentHash::of(&[number as u8]);
-    let flight = |state| Flight { mailboxes: Vec::new(), state };
+    let flight = |state| Flight { mailboxes: Vec::new(), state, shard: 0 };
     let in_flight: InFlight =
         states.into_iter().enumerate().map(|(number, state)| (content(number), flight(state))).collect();
     let late_at = |seconds| {

@@ -18,7 +18,7 @@ use operators::editors::made::without_metadata;
 use operators::plan::edit_plan::EditType;
 use operators::plan::edit_plan::passes::Shown;
 use serde::Deserialize;
-use threshflow::memo::{Access, Memo};
+use threshflow::memo::{Access, Memo, Places};
 use threshflow::publish::{
     Demonstration, Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
 };
@@ -44,6 +44,8 @@ const MOST_MEMOS: usize = 16;
 pub enum OpenError {
     #[error("there is no store at {path}; --store names the one that was published with", path = .0.display())]
     NoStore(PathBuf),
+    #[error("the store {path} cannot be read: {1}; check its disk", path = .0.display())]
+    Store(PathBuf, std::io::Error),
     #[error("{path} holds no published set; run the pipeline first, or name its folder with --out", path = .0.display())]
     NothingPublished(PathBuf),
     #[error("what {path} holds was published by {pipeline}, which makes no edits; name another folder with --out", path = out.display())]
@@ -67,7 +69,7 @@ pub enum OpenError {
 /// The edits that a folder publishes, as they are to be released.
 pub struct PublishedEdits {
     out: PathBuf,
-    memos: PathBuf,
+    memos: Places,
     catalogue: Catalogue,
     remark: Option<String>,
     listed: Vec<ReleasedShard>,
@@ -110,7 +112,7 @@ impl PublishedEdits {
         let (listed, sources) = list(out, &manifest)?;
         Ok(PublishedEdits {
             out: out.to_owned(),
-            memos: store.join("memo"),
+            memos: Places::of_store(store).map_err(|error| OpenError::Store(store.to_owned(), error))?,
             catalogue,
             remark: Demonstration::sentence(&manifest.demonstration),
             listed,
@@ -211,7 +213,11 @@ impl PublishedEdits {
             Some(bytes) => {
                 let clean = without_metadata(&bytes).map(|clean| clean.into_owned());
                 clean.and_then(picture_file).map_err(|why| {
-                    format!("what {} made of pass {number} in {}: {why}", pass.editor, self.memos.display())
+                    format!(
+                        "what {} made of pass {number} in {}: {why}",
+                        pass.editor,
+                        self.memos.own.folder.display()
+                    )
                 })
             }
             None => Err(format!(
@@ -221,7 +227,7 @@ impl PublishedEdits {
                 pass.editor,
                 pass.stamp,
                 pass.key,
-                self.memos.display()
+                self.memos.own.folder.display()
             )),
         }
     }
@@ -235,7 +241,7 @@ impl PublishedEdits {
                  lost it, run the pipeline again with its --references, then release",
                 kept.key,
                 kept.stamp,
-                self.memos.display()
+                self.memos.own.folder.display()
             )
         })?;
         picture_file(bytes).map_err(|why| format!("the reference picture {}: {why}", kept.key))
@@ -253,7 +259,8 @@ impl PublishedEdits {
 
     fn memo(&self, stamp: Stamp) -> Result<Arc<Memo>, String> {
         // Answers are of every generation.
-        let open = || Memo::open(&self.memos, stamp, 0, Access::ReadOnly).map_err(|error| error.to_string());
+        let open =
+            || Memo::open_among(&self.memos, stamp, Access::ReadOnly).map_err(|error| error.to_string());
         self.opened.get(stamp, open)
     }
 }

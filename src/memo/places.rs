@@ -1,0 +1,100 @@
+//! Where the memos of a store lie. A store is a set of segments: each has one writer, and any number of readers. A process writes one of them,
+//! and reads what is whole of the others.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::row::ContentHash;
+
+/// The most segments of a store beside its first.
+pub const MOST_SEGMENTS: u16 = 2047;
+
+/// A segment of a store. The first is the store's folder itself, so that a store from before there were segments is one segment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Segment {
+    /// 0 is the first.
+    pub number: u16,
+    pub folder: PathBuf,
+}
+
+impl Segment {
+    /// The segment of this number of a store; it need not be there yet.
+    pub fn of(store: &Path, number: u16) -> Self {
+        let folder = match number {
+            0 => store.to_owned(),
+            number => store.join("segments").join(format!("{number:04}")),
+        };
+        Segment { number, folder }
+    }
+
+    /// All that are there, the first before the others.
+    pub fn all(store: &Path) -> std::io::Result<Vec<Self>> {
+        let mut numbers = vec![0];
+        match std::fs::read_dir(store.join("segments")) {
+            Ok(entries) => {
+                for entry in entries {
+                    let name = entry?.file_name();
+                    let number =
+                        name.to_str().filter(|name| name.len() == 4).and_then(|name| name.parse().ok());
+                    numbers.extend(number.filter(|number| (1..=MOST_SEGMENTS).contains(number)));
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        numbers.sort_unstable();
+        Ok(numbers.into_iter().map(|number| Segment::of(store, number)).collect())
+    }
+
+    /// Where its memos lie.
+    pub fn memos(&self) -> PathBuf {
+        self.folder.join("memo")
+    }
+}
+
+/// The folder of a segment's memos, and the lowest generation of refusals in it that count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub folder: PathBuf,
+    pub generation: u32,
+}
+
+/// The shard that a question came from, as memos note it: the start of the hash of its name. 0 stands for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FromShard(pub(super) u64);
+
+impl FromShard {
+    /// Of a shard of this name.
+    pub fn named(name: &str) -> Self {
+        let hash = ContentHash::of(name.as_bytes());
+        FromShard(hash.0.first_chunk().map_or(1, |first| u64::from_le_bytes(*first)).max(1))
+    }
+}
+
+/// Where memos are read and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The one that is written, where any is. Refusals of an earlier generation are forgotten in all of them.
+    pub own: Place,
+    /// What others wrote, in the order of the segments.
+    pub others: Vec<Place>,
+    /// Of the others, only answers to questions that came from these shards, or from nobody knows where.
+    pub only_from: Option<Arc<HashSet<FromShard>>>,
+}
+
+impl Places {
+    /// All segments of a store, to be read: refusals of every generation count.
+    pub fn of_store(store: &Path) -> std::io::Result<Self> {
+        let mut all = Segment::all(store)?.into_iter().map(|it| Place { folder: it.memos(), generation: 0 });
+        let own =
+            all.next().unwrap_or_else(|| Place { folder: Segment::of(store, 0).memos(), generation: 0 });
+        Ok(Places { own, others: all.collect(), only_from: None })
+    }
+
+    /// One folder, and no other.
+    pub fn alone(folder: &Path, generation: u32) -> Self {
+        let own = Place { folder: folder.to_owned(), generation };
+        Places { own, others: Vec::new(), only_from: None }
+    }
+}

@@ -1,0 +1,95 @@
+//! `store compact`, and what else reads all segments: verify, clean, plan, explain.
+
+use std::fs;
+
+use serde_json::json;
+use tests::resident::assert_published;
+use threshflow::memo::Segment;
+
+use crate::{array, asked, desk, publish};
+
+fn memo_files(desk: &tests::program::Desk) -> Vec<(u16, usize)> {
+    let of = |segment: Segment| {
+        let files = fs::read_dir(segment.memos()).map_or(0, |entries| entries.count());
+        (segment.number, files)
+    };
+    Segment::all(&desk.path("store")).expect("is read").into_iter().map(of).collect()
+}
+
+#[test]
+fn merged_segments_hold_the_same_answers() {
+    let desk = desk(6, true);
+    array(&desk, 5, "");
+    assert!(memo_files(&desk).iter().filter(|(_, files)| *files > 0).count() > 3, "{:?}", memo_files(&desk));
+    let verified = desk.ask("verify --json --store store").expect(0, &[]).json();
+    let merged = desk.ask("store compact --json --store store").expect(0, &[]).json();
+    assert!(merged["segments"].as_u64() > Some(2), "{merged}");
+    assert!(
+        memo_files(&desk).iter().all(|(segment, files)| (*files > 0) == (*segment == 0)),
+        "{:?}",
+        memo_files(&desk)
+    );
+    let after = desk.ask("verify --json --store store").expect(0, &[]).json();
+    // Pictures that lie in two parts were answered twice.
+    assert!(after["store"]["records"].as_u64() <= verified["store"]["records"].as_u64(), "{after}");
+    assert_eq!(after["store"]["foreign"], json!([]));
+    assert_eq!(
+        desk.ask("store compact --json --store store").expect(0, &[]).json()["segments"],
+        0,
+        "there is nothing more to merge"
+    );
+    assert_eq!(asked(&publish(&desk, "")), 0);
+    assert_published(&desk, "", "merged");
+    // The parts go on beside what was merged.
+    assert_eq!(array(&desk, 5, "").iter().map(asked).sum::<u64>(), 0);
+    assert!(array(&desk, 5, "--set short_side=3").iter().map(asked).sum::<u64>() > 0);
+    assert_eq!(asked(&publish(&desk, "--set short_side=3")), 0);
+    assert_published(&desk, "--set short_side=3", "merged, and gone on");
+}
+
+#[test]
+fn a_store_is_listed_and_cleaned_with_all_its_segments() {
+    let desk = desk(4, false);
+    array(&desk, 3, "");
+    let listed = desk.ask("clean --json --store store").expect(0, &[]).json();
+    let stamps = listed.as_array().expect("a list");
+    assert!(stamps.len() > 3 && stamps.iter().all(|stamp| stamp["bytes"].as_u64() > Some(0)), "{listed}");
+    assert!(stamps.iter().all(|stamp| stamp["dead"] == false), "{listed}");
+    let planned = desk
+        .ask("plan --json --shards shards --store store --out out --max-error-rate 1")
+        .expect(0, &[])
+        .json();
+    assert_eq!(
+        (&planned["total"]["undecided"], &planned["total"]["asks"]),
+        (&json!(0), &json!({})),
+        "{planned}"
+    );
+    let stamp = stamps[0]["stamp"].as_str().expect("a text");
+    desk.ask(&format!("clean --drop {stamp} --store store")).expect(0, &[]);
+    let left = desk.ask("clean --json --store store").expect(0, &[]).json();
+    assert_eq!(left.as_array().map(Vec::len), Some(stamps.len() - 1));
+    desk.ask("verify --store store").expect(0, &[]);
+    assert!(asked(&publish(&desk, "")) > 0, "what was dropped is asked again");
+    assert_published(&desk, "", "after a drop");
+}
+
+#[test]
+fn damage_in_a_segment_is_told_of_and_asked_again_by_who_needs_it() {
+    let desk = desk(3, false);
+    array(&desk, 1, "");
+    let segment = Segment::of(&desk.path("store"), 1);
+    let memo = fs::read_dir(segment.memos()).expect("memos").map(|entry| entry.expect("a file").path());
+    let memo = memo.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo");
+    let mut bytes = fs::read(&memo).expect("is read");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 40].fill(0);
+    fs::write(&memo, &bytes).expect("is written");
+    desk.ask("verify --store store").expect(1, &["1 file is damaged"]);
+    let run = desk.run("--json --log-asks asks.log").expect(0, &["segments/0001/memo", "asked again"]).json();
+    assert!((1..20).contains(&asked(&run)), "{}", asked(&run));
+    assert_eq!(fs::read(&memo).expect("is read"), bytes, "nobody but the part writes there");
+    assert_published(&desk, "", "with damage in a segment");
+    // The part mends its own.
+    array(&desk, 1, "");
+    desk.ask("verify --store store").expect(0, &[]);
+}
