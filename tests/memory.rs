@@ -94,3 +94,87 @@ fn anonymous_peak(shards: u64) -> u64 {
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     peak
 }
+
+/// Segments of a store, and answers in each of them.
+const SEGMENTS: [u64; 3] = [1, 4, 16];
+const ANSWERS: u64 = 100_000;
+/// What a process that reads all segments takes for every answer: the index, and its table.
+const AN_ANSWER: std::ops::RangeInclusive<u64> = 20..=80;
+/// What a part takes for every answer about another part's shards: nothing but what the allocator leaves unused.
+const ANOTHERS_ANSWER: u64 = 1;
+
+/// Bytes an answer of a process at 1, 4 and 16 segments: one that publishes holds them all, a part only those of its own shards.
+#[test]
+fn a_part_takes_no_memory_for_what_other_parts_answered() {
+    if let Ok(told) = std::env::var(TOLD) {
+        return open_segments(&told);
+    }
+    let folder = tests::scratch();
+    for segment in 0..SEGMENTS[2] {
+        fill(&folder.path().join(segment.to_string()), segment);
+    }
+    let of = |segments: u64, who: &str| {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        let this = ["--exact", "a_part_takes_no_memory_for_what_other_parts_answered", "--nocapture"];
+        let told = format!("{who} {segments} {}", folder.path().display());
+        let ran = program.args(this).env(TOLD, told).output().unwrap();
+        let text = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{text}{}", String::from_utf8_lossy(&ran.stderr));
+        let bytes = text.lines().find_map(|line| line.split_once("opened with: ")).expect("it says").1;
+        bytes.trim().parse::<u64>().expect("a number of bytes")
+    };
+    for who in ["part", "all"] {
+        let [one, four, sixteen] = SEGMENTS.map(|segments| of(segments, who));
+        let more = (sixteen.saturating_sub(one)) / ((SEGMENTS[2] - 1) * ANSWERS);
+        println!(
+            "{who}: {one}, {four}, {sixteen} bytes at 1, 4 and 16 segments; {more} for every answer more"
+        );
+        match who {
+            "part" => assert!(more <= ANOTHERS_ANSWER, "{more}: {one}, {four}, {sixteen}"),
+            _ => assert!(AN_ANSWER.contains(&more), "{more}: {one}, {four}, {sixteen}"),
+        }
+    }
+}
+
+fn stamp() -> threshflow::row::Stamp {
+    threshflow::row::Stamp::of(&[("operator", b"memory")])
+}
+
+fn fill(folder: &std::path::Path, segment: u64) {
+    use threshflow::memo::{Access, FromShard, Inline, Memo, Written};
+    let memo = Memo::open(folder, stamp(), 0, Access::ReadWrite).unwrap();
+    let from = FromShard::named(&segment.to_string());
+    let answers: Vec<_> = (0..ANSWERS)
+        .map(|n| {
+            let content = threshflow::row::ContentHash::of(&(segment * ANSWERS + n).to_le_bytes());
+            (content, Ok(Written { inline: Inline::of([1, 2, 3, 4]), blob: None }))
+        })
+        .collect();
+    memo.put_from(&answers, |_| from).unwrap();
+}
+
+/// `part 4 FOLDER`: as a part that asks about the shards of the first of 4 segments, or as one process that reads all.
+fn open_segments(told: &str) {
+    use threshflow::memo::{Access, FromShard, Memo, Place, Places};
+    let [who, segments, folder] = told.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let place = |n: u64| Place { folder: std::path::Path::new(folder).join(n.to_string()), generation: 0 };
+    let only = std::sync::Arc::new(std::collections::HashSet::from([FromShard::named("0")]));
+    let segments: u64 = segments.parse().unwrap();
+    let places = Places {
+        own: place(0),
+        others: (1..segments).map(place).collect(),
+        only_from: (who == "part").then_some(only),
+    };
+    let before = anonymous_now();
+    let memo = Memo::open_among(&places, stamp(), Access::ReadOnly).unwrap();
+    let answers = if who == "part" { ANSWERS } else { segments * ANSWERS };
+    assert_eq!(memo.len() as u64, answers);
+    println!("opened with: {}", anonymous_now().saturating_sub(before));
+}
+
+/// The anonymous bytes of this process: what it has mapped of files is not among them.
+fn anonymous_now() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux says");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}

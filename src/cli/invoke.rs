@@ -4,6 +4,7 @@ use clap::{Args, Parser};
 
 use super::RunReport;
 use super::live::{self, LiveOptions};
+use super::part::PartOptions;
 use super::plan::Plan;
 use super::subcommands::without_source;
 use super::{App, Failure, RunOptions};
@@ -14,6 +15,14 @@ struct Flags<A: Args> {
     options: RunOptions,
     #[command(flatten)]
     app: A,
+}
+
+#[derive(Parser)]
+struct RunFlags<A: Args> {
+    #[command(flatten)]
+    _flags: Flags<A>,
+    #[command(flatten)]
+    _part: PartOptions,
 }
 
 #[derive(Parser)]
@@ -68,6 +77,11 @@ pub fn shell_word(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
+}
+
+/// Whether these are the words of a run.
+pub(super) fn checked_run<P: App>(command: &[String]) -> Result<(), Failure> {
+    parsed::<P, RunFlags<P::Args>>(command).map(drop)
 }
 
 /// `command` is `["run", "--shards", …]`.

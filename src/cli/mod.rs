@@ -25,6 +25,7 @@ mod refusals;
 mod removed;
 mod run;
 mod run_report;
+mod script;
 mod segments;
 mod signals;
 mod store;

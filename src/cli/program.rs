@@ -48,6 +48,8 @@ pub(super) struct Call {
     pub(super) args: Vec<OsString>,
     /// What a person types before a subcommand of the pipeline: `threshflow prepare`.
     pub(super) command: String,
+    /// The pipeline's word, where the program has several.
+    pub(super) pipeline: Option<&'static str>,
 }
 
 /// The whole program of one pipeline: `fn main() -> ExitCode { threshflow::cli::main::<Mine>() }`.
@@ -62,7 +64,7 @@ fn program_of_one(entry: Entry) -> ExitCode {
         let matches = matches(whole(), &args);
         let told = Told { name, command: &whole, pages: &whole };
         let done = manual::work(&matches, &args, &told);
-        done.unwrap_or_else(|| (entry.work)(&matches, &Call { args, command }))
+        done.unwrap_or_else(|| (entry.work)(&matches, &Call { args, command, pipeline: None }))
     })
 }
 
@@ -78,7 +80,7 @@ pub fn main_of(program: &Program) -> ExitCode {
         let named = matches.subcommand().and_then(|(name, of_it)| Some((program.pipeline(name)?, of_it)));
         let (entry, of_it) = named.unwrap_or((program.default(), &matches));
         let command = format!("{} {}", typed(&args, program.name), entry.name);
-        (entry.work)(of_it, &Call { args, command })
+        (entry.work)(of_it, &Call { args, command, pipeline: Some(entry.name) })
     })
 }
 

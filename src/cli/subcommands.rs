@@ -10,6 +10,7 @@ use super::live::LiveOptions;
 use super::options::SOURCE;
 use super::part::{PartOptions, run_part};
 use super::program::{Call, end};
+use super::script::{ScriptOptions, script};
 use super::{
     App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, live, plan, signals,
     verify,
@@ -102,6 +103,8 @@ enum Common<A: Args> {
         #[arg(long)]
         json: bool,
     },
+    /// Print a job file: an array of tasks asks about all parts of the shards, on many machines, and then one run publishes
+    Script(ScriptOptions),
     /// Work on a store as a whole
     Store {
         #[command(subcommand)]
@@ -211,6 +214,7 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
         Common::Clean { store, drop, json } => {
             clean::clean(&store, drop.as_deref(), output(json), &call.command)
         }
+        Common::Script(options) => script::<P>(&options, call),
         Common::Store { command } => command.work(),
         Common::Verify { folders, store, json } => {
             verify::verify(&folders, store.as_deref(), output(json), (P::NAME, P::verify))
