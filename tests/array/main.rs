@@ -5,6 +5,7 @@ mod kills;
 mod lists;
 mod merging;
 mod refused;
+mod scripts;
 
 use std::collections::BTreeMap;
 use std::process::Child;
