@@ -50,6 +50,7 @@ fn said(memo: &Memo, n: u64) -> Option<String> {
 
 /// So that no two processes write in one millisecond.
 fn later() {
+    #[expect(clippy::disallowed_methods, reason = "a test may wait")]
     std::thread::sleep(Duration::from_millis(2));
 }
 
