@@ -48,3 +48,58 @@ fn copies_leave_and_come_back_with_the_dial() {
     assert_eq!(published(folder.path(), "-1"), (13, 0), "all of them, and nothing asked");
     assert_eq!(published(folder.path(), "3"), (6, 0));
 }
+
+#[test]
+fn copies_in_two_parts_of_an_array_are_found_by_the_run_that_publishes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shards = folder.path().join("shards");
+    std::fs::create_dir(&shards).expect("a folder");
+    // Each scene once in every shard, encoded anew, and two byte for byte in all.
+    for shard in 0..6 {
+        let mut members: Vec<_> = (0..4).map(|n| file(format!("{n}.jpg"), jpeg(n, 90 - 5 * shard))).collect();
+        members.extend((4..6).map(|n| file(format!("same{n}.jpg"), jpeg(n, 90))));
+        std::fs::write(shards.join(format!("s{shard}.tar")), tar_of(&members)).expect("writes");
+    }
+    let run = |store: &str, out: &str, part: Option<usize>| -> serde_json::Value {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_threshflow"));
+        command.args([
+            "distinct",
+            "run",
+            "--json",
+            "--backend=embedded",
+            "--aesthetic",
+            MODEL,
+            "--shards",
+            "shards",
+        ]);
+        command.args(["--set=short_side=0", "--set=aesthetic=0", "--set=duplicate_distance=3"]);
+        command.args(["--store", store, "--out", out]).current_dir(folder.path());
+        command.args(part.map(|part| format!("--part={part}/3")));
+        tests::program::ended(&mut command).expect(0, &[]).json()
+    };
+    let asked = |said: &serde_json::Value| -> u64 {
+        said["asks"]
+            .as_object()
+            .expect("stages")
+            .values()
+            .map(|stage| stage["asked"].as_u64().expect("a number"))
+            .sum()
+    };
+    let whole = run("store", "out", None);
+    let parts: Vec<_> = (1..=3).map(|part| run("array", "by_array", Some(part))).collect();
+    assert!(parts.iter().filter(|part| part["shards"].as_u64() > Some(0)).count() > 1, "{parts:?}");
+    let by_parts: u64 = parts.iter().map(asked).sum();
+    // Two pictures that are in all shards are asked about by every part, and scored and hashed there.
+    assert!(
+        (asked(&whole)..=asked(&whole) + 2 * 2 * 2).contains(&by_parts),
+        "{by_parts} of {}",
+        asked(&whole)
+    );
+    assert_eq!(asked(&run("array", "by_array", None)), 0);
+    tests::trees::assert_same(
+        &folder.path().join("by_array"),
+        &folder.path().join("out"),
+        "copies in an array",
+    );
+    assert_eq!(published_keys(&folder.path().join("out")).expect("reads").len(), 6);
+}

@@ -99,6 +99,14 @@ impl Desk {
         invoke::plan::<ImgEdit>(&self.command("plan", &models.url(), more)).expect("plans")
     }
 
+    /// A subcommand over what was published, by the program itself.
+    pub(crate) fn bare(&self, subcommand: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_threshflow"));
+        command.args(["imgedit", subcommand, "--out=out", "--store=store"]).args(more);
+        command.current_dir(self.folder()).stdin(Stdio::null());
+        command
+    }
+
     /// The program itself.
     pub(crate) fn program(&self, models: &Models, more: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_threshflow"));

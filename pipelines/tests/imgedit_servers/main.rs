@@ -1,5 +1,6 @@
 //! `imgedit` against servers: every call is paid for once, whatever fails, is turned, is killed or runs out.
 
+mod array;
 mod campaign;
 mod captions;
 mod comfyui;
