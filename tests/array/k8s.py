@@ -8,7 +8,16 @@ import yaml
 
 manifest = yaml.safe_load(open(sys.argv[1]))
 kubernetes_validate.validate(manifest, "1.29", strict=True)
-[container] = manifest["spec"]["template"]["spec"]["containers"]
+pod = manifest["spec"]["template"]["spec"]
+[container] = pod["containers"]
+# What a schema does not know: names of modes and actions.
+assert pod["restartPolicy"] == "Never", pod["restartPolicy"]
+assert manifest["spec"].get("completionMode") == ("Indexed" if "completions" in manifest["spec"] else None)
+for rule in manifest["spec"]["podFailurePolicy"]["rules"]:
+    assert rule["action"] in ("FailIndex", "FailJob", "Ignore"), rule
+    assert rule.get("onExitCodes", {}).get("operator", "In") == "In", rule
+    assert rule.get("onExitCodes", {}).get("containerName", container["name"]) == container["name"], rule
+assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
 print(json.dumps({
     "name": manifest["metadata"]["name"],
     "completions": manifest["spec"].get("completions"),

@@ -6,6 +6,7 @@ mod lists;
 mod merging;
 mod refused;
 mod scripts;
+mod slurm;
 
 use std::collections::BTreeMap;
 use std::process::Child;
