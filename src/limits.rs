@@ -246,7 +246,7 @@ pub fn side_by_side<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec
 /// A file that this process has locked, and that is unlocked when this is dropped. A child that another thread is just starting has the file, too,
 /// until its own program runs: closing alone would leave the lock to it for that long.
 #[derive(Debug)]
-pub(crate) struct Locked(pub(crate) std::fs::File);
+pub struct Locked(pub(crate) std::fs::File);
 
 impl Drop for Locked {
     fn drop(&mut self) {

@@ -117,6 +117,11 @@ impl AskList {
         Ok(list)
     }
 
+    /// The shards that it names pictures of, with their keys.
+    pub(super) fn shards(&self) -> impl Iterator<Item = (&String, &HashSet<String>)> {
+        self.pictures.iter()
+    }
+
     /// Whether it names a picture of this shard.
     pub(super) fn names(&self, shard: &str) -> bool {
         self.pictures.contains_key(shard)
@@ -153,6 +158,19 @@ impl AskList {
                 }
             )));
         }
-        read(&self.dials)
+        // Not as flags are read: a share may come to a value beyond the ends of the scale.
+        let value = |spec: &DialSpec| {
+            let of_it = self.dials.iter().filter_map(|dial| dial.split_once('='));
+            let value =
+                of_it.filter(|(name, _)| *name == spec.name).find_map(|(_, value)| value.parse().ok());
+            value.map(Setting::At).ok_or_else(|| {
+                Failure::Usage(format!(
+                    "--only {}: it does not say where {} stands; write it anew by `plan --list` with the same flags",
+                    self.path.display(),
+                    spec.name
+                ))
+            })
+        };
+        specs.iter().map(value).collect()
     }
 }

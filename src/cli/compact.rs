@@ -9,6 +9,7 @@ use super::store::Store;
 use super::{Failure, Output, print_json};
 use crate::memo::compact;
 use crate::row::Stamp;
+use crate::shard::take_over;
 
 /// What is done with a store as a whole.
 #[derive(Subcommand)]
@@ -47,13 +48,34 @@ fn compact_store(folder: &Path, output: Output) -> Result<(), Failure> {
         stamps.extend(found);
     }
     let mut answers = 0;
+    let mut damaged = Vec::new();
+    if !stamps.is_empty() {
+        store.forget_lengths()?;
+    }
+    let segment_folders = store.segments().folders_of_others();
+    take_over(folder, &segment_folders).map_err(|error| {
+        Failure::Failed(format!(
+            "the numbers of the shards in {} cannot be merged: {error}; check its disk",
+            folder.display()
+        ))
+    })?;
     for stamp in &stamps {
-        answers += compact(&places, *stamp)?;
+        let merged = compact(&places, *stamp)?;
+        answers += merged.answers;
+        damaged.extend(merged.damaged);
     }
     store.take_over_records()?;
+    for (path, damage) in &damaged {
+        crate::note!(
+            "warning: {}: {damage}; all other answers hold, and what is lost is asked again",
+            path.display()
+        );
+    }
+    let damaged: Vec<String> =
+        damaged.iter().map(|(path, damage)| format!("{}: {damage}", path.display())).collect();
     match output {
         Output::Json => print_json(
-            &serde_json::json!({ "segments": segments, "memos": stamps.len(), "answers": answers }),
+            &serde_json::json!({ "segments": segments, "memos": stamps.len(), "answers": answers, "damaged": damaged }),
         ),
         Output::Text => {
             crate::say!(

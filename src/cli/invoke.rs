@@ -4,7 +4,6 @@ use clap::{Args, Parser};
 
 use super::RunReport;
 use super::live::{self, LiveOptions};
-use super::part::PartOptions;
 use super::plan::Plan;
 use super::subcommands::without_source;
 use super::{App, Failure, RunOptions};
@@ -15,14 +14,6 @@ struct Flags<A: Args> {
     options: RunOptions,
     #[command(flatten)]
     app: A,
-}
-
-#[derive(Parser)]
-struct RunFlags<A: Args> {
-    #[command(flatten)]
-    _flags: Flags<A>,
-    #[command(flatten)]
-    _part: PartOptions,
 }
 
 #[derive(Parser)]
@@ -44,7 +35,8 @@ fn parsed<P: App, F: Parser>(command: &[String]) -> Result<F, Failure> {
     let flags = if P::OWN_SOURCE { without_source(flags) } else { flags };
     let matches = flags.try_get_matches_from(command);
     let flags = matches.and_then(|matches| F::from_arg_matches(&matches));
-    flags.map_err(|error| Failure::Usage(error.to_string()))
+    // What is said of it begins so, too.
+    flags.map_err(|error| Failure::Usage(error.to_string().trim_start_matches("error: ").to_owned()))
 }
 
 /// A pipeline's commands, for what is not compiled anew for every pipeline: a library that calls [`run`] itself holds that pipeline's
@@ -79,9 +71,10 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
-/// Whether these are the words of a run.
+/// Whether these are the words of a run, as far as that is known before anything is opened.
 pub(super) fn checked_run<P: App>(command: &[String]) -> Result<(), Failure> {
-    parsed::<P, RunFlags<P::Args>>(command).map(drop)
+    let (options, app) = parse::<P>(command)?;
+    super::run::check_words::<P>(&options, &app)
 }
 
 /// `command` is `["run", "--shards", …]`.

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::ask_list::AskList;
-use super::run::{Asked, Opened, Unopened, asked, settings, settings_wanted, with_unopened};
+use super::run::{Asked, Opened, Unopened, asked, check_places, settings, settings_wanted, with_unopened};
 use super::store::PartRecord;
 use super::summary::Summary;
 use super::{App, Failure, RunOptions, RunReport, errors};
@@ -78,7 +78,7 @@ impl Part {
                      larger array again, say which: --part \"$SLURM_ARRAY_TASK_ID/N\""
                 ));
             }
-            return part((task + 1).checked_sub(first), count);
+            return part(task.checked_add(1).and_then(|next| next.checked_sub(first)), count);
         }
         let Some(index) = number("JOB_COMPLETION_INDEX")? else {
             return Err(
@@ -151,6 +151,32 @@ impl PartRun {
     }
 }
 
+impl PartRun {
+    /// What of the list is not in the shards of this part, if anything.
+    fn missing(&self, opened: &Opened) -> Option<String> {
+        let only = self.only.as_ref()?;
+        let mut missing: Vec<String> = Vec::new();
+        let mut count = 0;
+        for (name, keys) in only.shards().filter(|(name, _)| self.part.has(name)) {
+            let seq = opened.shards.iter().find(|(known, _)| known == name).map(|(_, seq)| *seq);
+            let shard = seq.and_then(|seq| opened.catalogue.shard(seq).ok());
+            let held = shard.map_or(0, |shard| {
+                let samples = shard.index.samples.iter().filter(|sample| sample.picture.is_ok());
+                samples.filter(|sample| keys.contains(&sample.key)).count()
+            });
+            if held < keys.len() {
+                count += keys.len() - held;
+                missing.push(name.clone());
+            }
+        }
+        missing.sort();
+        let (pictures, shards) = (if count == 1 { "picture" } else { "pictures" }, missing.join(", "));
+        (count > 0).then(|| {
+            format!("warning: {count} {pictures} of the list are not there any more, of {shards}: write the list anew by `plan --list`")
+        })
+    }
+}
+
 /// What a part did, beside its summary.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartSummary {
@@ -202,6 +228,8 @@ fn ask_part(
 ) -> Result<RunReport, Failure> {
     let begin = Instant::now();
     let given = settings_wanted(pipeline.dials, options)?;
+    // The run that publishes would find it out after all the asking.
+    check_places(options)?;
     let only = pipeline.part.as_ref().and_then(|part| part.only.as_ref());
     let wanted = only.map_or(Ok(given.clone()), |only| only.settings(pipeline.dials, options, &given))?;
     let Asked { mut opened, stages, .. } = asked(options, pipeline, &wanted, log)?;
@@ -213,6 +241,9 @@ fn ask_part(
     summary.remark(opened.remarks.clone(), &opened.catalogue.sidecar_fields());
     summary.measure(begin.elapsed());
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
+    if let Some(told) = pipeline.part.as_ref().and_then(|part| part.missing(&opened)) {
+        crate::note!("{told}");
+    }
     let part = part_summary(pipeline, &opened, &wanted, &summary);
     if let Some(part) = &part {
         let (index, of, shards) = (part.index, part.of, part.shards);

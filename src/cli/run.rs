@@ -9,7 +9,7 @@ use super::input::InputRemarks;
 use super::part::PartRun;
 use super::progress::Display;
 use super::publishing::{Then, publish_settled};
-use super::store::Store;
+use super::store::{PartRecord, Store};
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, refusals, removed, signals};
 use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Tick, Verdicts, Wired};
@@ -126,13 +126,19 @@ pub(super) fn open(
         (Mode::Ask | Mode::Live, None) => Store::open(&options.store)?,
         (Mode::Ask | Mode::Live, Some(part)) => {
             let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-            Store::open_part(&options.store, part.part.index, &names)?
+            let (index, of, shards) = (part.part.index, part.part.of, sources.len());
+            let pipeline = unopened.name.to_owned();
+            Store::open_part(
+                &options.store,
+                PartRecord { pipeline, index, of, shards, ended: false },
+                &names,
+            )?
         }
     };
     store.tell_of_parts(unopened.name);
     let generation = match (options.retry, mode) {
         (true, Mode::Ask | Mode::Live) => store.next_generation()?,
-        (true, Mode::Plan) => store.generation() + 1,
+        (true, Mode::Plan) => u32::MAX,
         (false, _) => store.generation(),
     };
     let catalogue = Arc::new(catalogue_of(&store, options.source.read_options(), mode == Mode::Plan)?);
@@ -421,11 +427,23 @@ pub(super) fn asked(
     Ok(Asked { opened, gone, stages })
 }
 
-/// That what is published has places of its own, which can be written to: before the first question, not after the last.
-pub(super) fn check_places(options: &RunOptions) -> Result<(), Failure> {
+/// Whether the flags of a run can be meant like this.
+pub(super) fn check_words<P: App>(options: &RunOptions, app: &P::Args) -> Result<(), Failure> {
+    check(options)?;
+    check_apart(options)?;
+    let dials = dial_specs_with::<P>(P::named_dials(app)?).map_err(Failure::Usage)?;
+    settings_wanted(dials, options).map(drop)
+}
+
+fn check_apart(options: &RunOptions) -> Result<(), Failure> {
     let export = options.export.iter().map(|export| ("--export", export.as_path()));
     let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
-    apart(&folders.into_iter().chain(export).collect::<Vec<_>>())?;
+    apart(&folders.into_iter().chain(export).collect::<Vec<_>>())
+}
+
+/// That what is published has places of its own, which can be written to: before the first question, not after the last.
+pub(super) fn check_places(options: &RunOptions) -> Result<(), Failure> {
+    check_apart(options)?;
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;

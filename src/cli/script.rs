@@ -1,5 +1,7 @@
 //! `script`: prints a job file for a scheduler, by which an array of tasks asks about all parts of the shards and a last one publishes.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 
 use super::invoke::{checked_run, shell_word};
@@ -38,6 +40,9 @@ pub(super) struct ScriptOptions {
     /// Where it is mounted (k8s); paths in the flags are paths there
     #[arg(long, default_value = "/data")]
     mount: String,
+    /// A list that `plan --list` wrote: the tasks ask about its pictures only
+    #[arg(long, value_name = "FILE.parquet")]
+    only: Option<String>,
     /// The flags of the run, as `run` takes them, behind `--`
     #[arg(last = true, required = true, value_name = "FLAGS OF RUN")]
     run: Vec<String>,
@@ -45,13 +50,15 @@ pub(super) struct ScriptOptions {
 
 /// Prints the file, when the flags of the run were found to be such.
 pub(super) fn script<P: App>(options: &ScriptOptions, call: &Call) -> Result<(), Failure> {
-    let command: Vec<String> = std::iter::once("run".to_owned()).chain(options.run.iter().cloned()).collect();
-    checked_run::<P>(&command)?;
-    if let Some(part) =
-        options.run.iter().find(|word| ["--part", "--json"].iter().any(|flag| word.starts_with(flag)))
-    {
-        return Err(Failure::Usage(format!("{part}: leave it out; the script says it where it belongs")));
+    let flags = &options.run;
+    let ours = |word: &&String| ["--part", "--only", "--json"].iter().any(|flag| word.starts_with(flag));
+    if let Some(word) = flags.iter().find(ours) {
+        return Err(Failure::Usage(format!(
+            "{word}: leave it out behind --; the script says it where it belongs (--only stands before --)"
+        )));
     }
+    let command: Vec<String> = std::iter::once("run".to_owned()).chain(flags.iter().cloned()).collect();
+    checked_run::<P>(&command)?;
     let job = Job { name: P::NAME, pipeline: call.pipeline, options };
     crate::say!("{}", job.print()?.trim_end());
     Ok(())
@@ -74,10 +81,18 @@ impl Job<'_> {
         }
     }
 
-    /// The words of the run, the program as `program`.
+    /// The words of the run that publishes, the program as `program`.
     fn words(&self, program: &str) -> Vec<String> {
         let start = [program].into_iter().chain(self.pipeline).chain(["run"]).map(str::to_owned);
-        start.chain(self.options.run.iter().cloned()).collect()
+        // What the tasks asked again is not asked once more.
+        start.chain(self.options.run.iter().filter(|word| *word != "--retry").cloned()).collect()
+    }
+
+    /// What a task says beside that.
+    fn of_tasks(&self) -> Vec<String> {
+        let retry = self.options.run.iter().filter(|word| *word == "--retry").take(1).cloned();
+        let only = self.options.only.iter().flat_map(|list| ["--only".to_owned(), list.clone()]);
+        retry.chain(only).collect()
     }
 
     /// The lines that every shell script begins its work with: from this folder, by this program.
@@ -89,7 +104,9 @@ impl Job<'_> {
         let words: Vec<String> =
             self.words(&program.to_string_lossy()).iter().map(|word| shell_word(word)).collect();
         let folder = shell_word(&folder.to_string_lossy());
-        Ok(format!("set -u\ncd -- {folder} || exit 1\nrun=({})\n", words.join(" ")))
+        let of_tasks: Vec<String> = self.of_tasks().iter().map(|word| shell_word(word)).collect();
+        let (words, of_tasks) = (words.join(" "), of_tasks.join(" "));
+        Ok(format!("set -u\ncd -- {folder} || exit 1\nrun=({words})\nof_tasks=({of_tasks})\n"))
     }
 
     fn slurm(&self) -> Result<String, Failure> {
@@ -113,7 +130,7 @@ impl Job<'_> {
 if [ "$SLURM_ARRAY_TASK_ID" -eq 0 ]; then
     exec "${{run[@]}}"
 fi
-"${{run[@]}}" --part "$SLURM_ARRAY_TASK_ID/{parts}"
+"${{run[@]}}" "${{of_tasks[@]}}" --part "$SLURM_ARRAY_TASK_ID/{parts}"
 status=$?
 # 2: the command line is wrong, which another try does not mend.
 if [ "$status" -ne 0 ] && [ "$status" -ne 2 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt 3 ]; then
@@ -133,8 +150,9 @@ exit "$status"
 # {parts} tasks, {at_once} at once, ask about all parts of the shards; then one run publishes. A task that failed goes on where it was when this
 # script is run again. To share the cores of one machine, give --cores behind the flags below.
 {start}
-task='exec "$@" >"threshflow-{name}-$0.log" 2>&1'
-if ! seq 1 {parts} | xargs -P {at_once} -I %PART% bash -c "$task" %PART% "${{run[@]}}" --part %PART%/{parts}; then
+# The number of the part comes last.
+task='part="${{@: -1}}"; "${{@:1:$#-1}}" --part "$part/{parts}" >"threshflow-{name}-$part.log" 2>&1 || exit 1'
+if ! seq 1 {parts} | xargs -P {at_once} -n 1 bash -c "$task" task "${{run[@]}}" "${{of_tasks[@]}}"; then
     echo "some parts failed: see threshflow-{name}-PART.log, then run this script again; nothing was published" >&2
     exit 1
 fi
@@ -147,9 +165,15 @@ exec "${{run[@]}}"
         let ScriptOptions { parts, image, claim, mount, at_once, .. } = self.options;
         let (name, text) =
             (self.name.replace('_', "-"), |text: &str| serde_json::Value::from(text).to_string());
-        let mut words = self.words("threshflow");
+        let program = std::env::current_exe().ok();
+        let program = program
+            .as_deref()
+            .and_then(Path::file_name)
+            .map_or("threshflow".into(), |name| name.to_string_lossy());
+        let mut words = self.words(&program);
         let (job, spec, env) = match asks {
             true => {
+                words.extend(self.of_tasks());
                 words.extend(["--part".to_owned(), "auto".to_owned()]);
                 let spec = format!(
                     "  completionMode: Indexed\n  completions: {parts}\n  parallelism: {}\n  backoffLimitPerIndex: 3\n",
@@ -164,7 +188,9 @@ exec "${{run[@]}}"
         };
         // Of a task that cannot go well, another try costs the same again.
         let give_up = if asks { "FailIndex" } else { "FailJob" };
-        let command: String = words.iter().map(|word| format!("            - {}\n", text(word))).collect();
+        // Kubernetes would take `$(NAME)` for a variable.
+        let command = words.iter().map(|word| format!("            - {}\n", text(&word.replace('$', "$$"))));
+        let command: String = command.collect();
         let what = match asks {
             true => format!(
                 "# {parts} tasks ask, each about its part of the shards. When the Job has completed: `script k8s-publish`."

@@ -23,6 +23,8 @@ pub(crate) struct Segments {
 pub(super) struct Other {
     pub(super) segment: Segment,
     pub(super) record: StoreRecord,
+    /// Whether its record is damaged.
+    pub(super) damaged: bool,
 }
 
 impl Segments {
@@ -87,36 +89,56 @@ impl Segments {
         let mut told = Vec::new();
         let mut of: BTreeMap<u16, (BTreeSet<u16>, BTreeSet<u16>)> = BTreeMap::new();
         for other in &self.others {
-            let number = other.segment.number;
+            let Some(part) = other.record.part.as_ref().filter(|part| part.pipeline == pipeline) else {
+                continue;
+            };
             if is_in_use(&other.segment) {
+                let number = other.segment.number;
                 told.push(format!(
-                    "part {number} is being asked by another process: what it has answered so far is read"
+                    "another process asks about part {number}: what it has answered so far is read"
                 ));
-            } else if let Some(part) = other.record.part.as_ref().filter(|part| part.pipeline == pipeline) {
-                let (ran, short) = of.entry(part.of).or_default();
-                ran.insert(part.index);
-                short.extend((!part.ended).then_some(part.index));
-            } else if other.record.part.is_none() {
-                told.push(format!("part {number} did not end: what it has not asked is asked here, unless you run it again first"));
+                continue;
             }
+            let (ended, short) = of.entry(part.of).or_default();
+            if part.ended {
+                ended.insert(part.index)
+            } else {
+                short.insert(part.index)
+            };
+        }
+        let listed = |parts: &BTreeSet<u16>| parts.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        let is_whole =
+            |(of, (ended, _)): (&u16, &(BTreeSet<u16>, BTreeSet<u16>))| ended.len() == usize::from(*of);
+        if told.is_empty() && of.iter().any(is_whole) {
+            return told;
         }
         // Of arrays of several sizes, that which has most of its parts.
-        let Some((of, (ran, short))) = of.into_iter().max_by_key(|(_, (ran, _))| ran.len()) else {
+        let Some((of, (ended, short))) =
+            of.into_iter().max_by_key(|(_, (ended, short))| ended.len() + short.len())
+        else {
             return told;
         };
-        let missing: Vec<String> =
-            (1..=of).filter(|part| !ran.contains(part)).map(|part| part.to_string()).collect();
         if !short.is_empty() {
-            let short: Vec<String> = short.iter().map(u16::to_string).collect();
-            told.push(format!("parts that failed, of {of}: {}", short.join(", ")));
+            told.push(format!("parts that failed or did not end, of {of}: {}", listed(&short)));
         }
-        if !missing.is_empty() {
-            told.push(format!(
-                "parts that never ended, of {of}: {}; what they have not asked is asked here",
-                missing.join(", ")
-            ));
+        let never: BTreeSet<u16> =
+            (1..=of).filter(|part| !ended.contains(part) && !short.contains(part)).collect();
+        if told.is_empty() && !never.is_empty() {
+            told.push(format!("parts that never ran, of {of}: {}", listed(&never)));
+        }
+        if !told.is_empty() {
+            told.push(
+                "what they have not asked is asked here, unless you stop, and run them again first"
+                    .to_owned(),
+            );
         }
         told
+    }
+
+    /// The sizes of the arrays that asked for this pipeline.
+    pub(super) fn sizes(&self, pipeline: &str) -> Option<u16> {
+        let parts = self.others.iter().filter_map(|other| other.record.part.as_ref());
+        parts.filter(|part| part.pipeline == pipeline).map(|part| part.of).max()
     }
 
     /// The folders of all memos that are read.
@@ -131,8 +153,8 @@ impl Segments {
 
 impl Other {
     fn read(segment: Segment) -> Result<Self, Failure> {
-        let record = read_record(&segment.folder)?.0;
-        Ok(Other { segment, record })
+        let (record, damaged) = read_record(&segment.folder)?;
+        Ok(Other { segment, record, damaged })
     }
 }
 

@@ -65,15 +65,54 @@ pub(crate) struct PartRecord {
     pub ended: bool,
 }
 
+/// A memo that is shorter than it was when the last run that wrote it ended.
+struct Shrunk {
+    stamp: String,
+    path: PathBuf,
+    before: u64,
+    now: u64,
+}
+
+const LOCK_NEXT: &str = "check that the store may be written";
+
+/// Keeps the segments of a store as they are; see [`Segment::keep_all`].
+fn kept(folder: &Path) -> Result<Option<Locked>, Failure> {
+    patiently(|| Segment::keep_all(folder)).map_err(|error| {
+        failed("the store", folder, &error, "it is being merged or cleaned: wait for that to end")
+    })
+}
+
+/// Tries for a moment: who only looks whether somebody holds a lock holds it, too.
+fn patiently<T>(mut take: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let begin = std::time::Instant::now();
+    loop {
+        match take() {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && begin.elapsed() < std::time::Duration::from_secs(1) =>
+            {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the thread that opens the store, which may wait"
+                )]
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            taken => return taken,
+        }
+    }
+}
+
 /// An open store. Holds the lock where it may be written.
 pub(crate) struct Store {
     folder: PathBuf,
     segments: Segments,
     record: StoreRecord,
-    /// Memos that are shorter than they were when the last run ended: stamp, bytes then and now.
-    shrunk: Vec<(String, u64, u64)>,
-    /// The locks of the other segments, where they may be written.
+    /// Memos that are shorter than they were when the last run ended.
+    shrunk: Vec<Shrunk>,
+    /// The locks of the other segments, where they may be written, and the one that keeps all as they are.
     _others: Vec<Locked>,
+    /// Which segments its answers rested on before this process opened it.
+    rested_on: BTreeSet<u16>,
     _lock: Option<Locked>,
 }
 
@@ -84,34 +123,63 @@ fn failed(what: &str, path: &Path, error: &io::Error, next: &str) -> Failure {
 impl Store {
     /// Opens a store for a run, making the folder if need be. One process at a time.
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
+        let mut store = Store::open_first(folder)?;
+        store._others.extend(kept(folder)?);
+        store.note_reads()?;
+        Ok(store)
+    }
+
+    fn open_first(folder: &Path) -> Result<Self, Failure> {
         let lock = locked(&Segment::of(folder, 0))?;
+        Segment::make_lock(folder).map_err(|error| failed("the store's lock", folder, &error, LOCK_NEXT))?;
         Store::of(folder, Segments::all(folder)?, Some(lock))
     }
 
+    /// Notes which segments are read, before the first answer that may rest on them.
+    fn note_reads(&mut self) -> Result<(), Failure> {
+        let reads = self.segments.others.iter().map(|other| other.segment.number);
+        self.record.reads.extend(reads);
+        if self.record.reads == self.rested_on { Ok(()) } else { self.save() }
+    }
+
     /// Opens a segment of a store for one part of an array, which asks about these shards. One process at a time.
-    pub(crate) fn open_part(folder: &Path, number: u16, shards: &[&str]) -> Result<Self, Failure> {
-        let own = Segment::of(folder, number);
-        let lock = locked(&own)?;
+    pub(crate) fn open_part(folder: &Path, part: PartRecord, shards: &[&str]) -> Result<Self, Failure> {
+        let number = part.index;
+        fs::create_dir_all(folder)
+            .and_then(|()| Segment::make_lock(folder))
+            .map_err(|error| failed("the store's lock", folder, &error, LOCK_NEXT))?;
+        // First of all: what is merged at this moment is not to be looked at.
+        let kept = kept(folder)?;
+        let lock = locked(&Segment::of(folder, number))?;
         let mut store = Store::of(folder, Segments::of_shards(folder, number, shards)?, Some(lock))?;
-        let reads = store.segments.others.iter().map(|other| other.segment.number);
-        store.record.reads.extend(reads);
-        store.record.part = None;
-        // Before the first answer that may rest on them.
+        store._others.extend(kept);
+        store.record.part = Some(part);
+        store.note_reads()?;
         store.save()?;
         Ok(store)
     }
 
     /// Opens a store to look at: nothing is written, and a run may go on beside it.
     pub(crate) fn look(folder: &Path) -> Result<Self, Failure> {
-        Store::of(folder, Segments::all(folder)?, None)
+        let kept = kept(folder)?;
+        let mut store = Store::of(folder, Segments::all(folder)?, None)?;
+        store._others.extend(kept);
+        Ok(store)
     }
 
     fn of(folder: &Path, segments: Segments, lock: Option<Locked>) -> Result<Self, Failure> {
         let record = told_record(&segments.own.folder)?;
-        let (folder, shrunk, _others) = (folder.to_owned(), Vec::new(), Vec::new());
-        let mut store = Store { record, segments, shrunk, folder, _others, _lock: lock };
+        let (folder, _others, rested_on) = (folder.to_owned(), Vec::new(), record.reads.clone());
+        let mut store =
+            Store { record, segments, shrunk: Vec::new(), folder, _others, rested_on, _lock: lock };
         if store._lock.is_some() {
             store.shrunk = store.shrunk_now();
+        }
+        for damaged in store.segments.others.iter().filter(|other| other.damaged) {
+            crate::note!(
+                "warning: {} is damaged: what it said of that segment is lost; no answer is",
+                record_path(&damaged.segment.folder).display()
+            );
         }
         Ok(store)
     }
@@ -120,34 +188,45 @@ impl Store {
     pub(crate) fn peek(folder: &Path) -> Result<(Self, bool), Failure> {
         let (record, damaged) = read_record(folder)?;
         let (segments, shrunk, _others) = (Segments::alone(folder), Vec::new(), Vec::new());
-        Ok((Store { record, segments, shrunk, folder: folder.to_owned(), _others, _lock: None }, damaged))
+        let (folder, rested_on) = (folder.to_owned(), BTreeSet::new());
+        Ok((Store { record, segments, shrunk, folder, _others, rested_on, _lock: None }, damaged))
     }
 
     /// Takes every segment for this process alone: no run and no part of an array writes or begins meanwhile.
     pub(crate) fn open_whole(folder: &Path) -> Result<Self, Failure> {
-        let store = Store::open(folder)?;
-        let others = store.segments.others.iter().map(|other| locked(&other.segment));
-        Ok(Store { _others: others.collect::<Result<_, _>>()?, ..store })
+        let mut store = Store::open_first(folder)?;
+        for other in &store.segments.others {
+            store._others.push(locked(&other.segment)?);
+        }
+        store._others.extend(Segment::change_all(folder).map_err(|error| {
+            let next = "a plan, a release or a part reads it: wait for that to end";
+            failed("the store", folder, &error, next)
+        })?);
+        Ok(store)
     }
 
-    fn shrunk_now(&self) -> Vec<(String, u64, u64)> {
-        let now = |stamp: &str| {
-            fs::metadata(self.memos().join(format!("{stamp}.memo"))).map_or(0, |meta| meta.len())
-        };
-        let stamps =
-            self.record.stamps.iter().map(|(stamp, record)| (stamp.clone(), record.bytes, now(stamp)));
-        stamps.filter(|(_, before, now)| now < before).collect()
+    fn shrunk_now(&self) -> Vec<Shrunk> {
+        let own = std::iter::once((&self.segments.own, &self.record));
+        let others = self.segments.others.iter().map(|other| (&other.segment, &other.record));
+        let shrunk = own.chain(others).flat_map(|(segment, record)| {
+            record.stamps.iter().map(|(stamp, record)| {
+                let path = segment.memos().join(format!("{stamp}.memo"));
+                let now = fs::metadata(&path).map_or(0, |meta| meta.len());
+                Shrunk { stamp: stamp.clone(), path, before: record.bytes, now }
+            })
+        });
+        shrunk.filter(|memo| memo.now < memo.before).collect()
     }
 
     /// What a run that uses these stages is told of memos that lost answers since the last run ended.
     pub(crate) fn lost_of(&self, stages: &[StageStatus]) -> Vec<String> {
         let mut lost = Vec::new();
-        for (stamp, before, now) in &self.shrunk {
+        for Shrunk { stamp, path, before, now } in &self.shrunk {
             let Some(stage) = stages.iter().find(|stage| stage.stamp.to_string() == *stamp) else { continue };
             lost.push(format!(
                 "the memo of {} ({}) is {now} bytes long, and was {before} when the last run ended: what it lost is asked again",
                 stage.name,
-                self.memos().join(format!("{stamp}.memo")).display()
+                path.display()
             ));
         }
         lost
@@ -182,7 +261,7 @@ impl Store {
         std::iter::once(&self.record).chain(others).flat_map(|record| record.stamps.values())
     }
 
-    /// What is known of the memos of all segments, added up. Who uses one, the first segment says where it knows.
+    /// What is known of the memos of all segments, added up.
     pub(crate) fn all_stamps(&self) -> BTreeMap<String, StampRecord> {
         let mut all = self.record.stamps.clone();
         for (stamp, record) in self.segments.others.iter().flat_map(|other| &other.record.stamps) {
@@ -190,10 +269,8 @@ impl Store {
             if known.stage.is_empty() {
                 (known.stage, known.model) = (record.stage.clone(), record.model.clone());
             }
-            if !self.record.stamps.contains_key(stamp) {
-                let users = record.used_by.iter().filter(|user| !known.used_by.contains(user));
-                known.used_by.extend(users.cloned().collect::<Vec<_>>());
-            }
+            let users = record.used_by.iter().filter(|user| !known.used_by.contains(user));
+            known.used_by.extend(users.cloned().collect::<Vec<_>>());
             known.asked += record.asked;
             known.seconds += record.seconds;
             known.bytes += record.bytes;
@@ -215,7 +292,9 @@ impl Store {
         // By the clock, so that it rises even where this record was lost.
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = clock.map_or(0, |since| since.as_secs() as u32);
-        self.record.generation = (self.generation() + 1).max(seconds);
+        // Above those of all segments: what a part refused when it was last told to ask again counts as refused then.
+        let others = self.segments.others.iter().map(|other| other.record.generation);
+        self.record.generation = (others.fold(self.record.generation, u32::max) + 1).max(seconds);
         self.save()?;
         Ok(self.record.generation)
     }
@@ -225,7 +304,22 @@ impl Store {
     pub(crate) fn tell_of_parts(&self, pipeline: &str) {
         if self.segments.own.number == 0 {
             self.segments.parts(pipeline).into_iter().for_each(|told| crate::note!("{told}"));
+        } else if let (Some(part), Some(of)) = (&self.record.part, self.segments.sizes(pipeline))
+            && of > part.of
+        {
+            crate::note!("this is part {} of {}; an earlier array had {of} parts", part.index, part.of);
         }
+    }
+
+    /// Before memos are merged: a file that is then shorter, or gone, has lost nothing.
+    pub(crate) fn forget_lengths(&mut self) -> Result<(), Failure> {
+        self.record.stamps.values_mut().for_each(|record| record.bytes = 0);
+        self.save()?;
+        for other in &mut self.segments.others {
+            other.record.stamps.values_mut().for_each(|record| record.bytes = 0);
+            save(&other.segment.folder, &other.record)?;
+        }
+        Ok(())
     }
 
     /// The memos of the others lie in the first segment now: what is known of them is noted there.
@@ -256,11 +350,9 @@ impl Store {
         stages: &[StageStatus],
         lengths: &[(Stamp, u64)],
     ) -> Result<(), Failure> {
-        // What parts of an array used that are of another day, this one may use no more.
-        let of_others = self.segments.others.iter().flat_map(|other| &other.record.stamps);
-        for (stamp, known) in of_others.filter(|_| self.segments.own.number == 0) {
-            let known = StampRecord { asked: 0, seconds: 0.0, cost: None, bytes: 0, ..known.clone() };
-            self.record.stamps.entry(stamp.clone()).or_insert(known);
+        // What asked nothing rests on nothing more than before.
+        if stages.iter().all(|stage| stage.asked.asked == 0) {
+            self.record.reads.clone_from(&self.rested_on);
         }
         for record in self.record.stamps.values_mut() {
             record.used_by.retain(|user| user != pipeline);
@@ -336,19 +428,26 @@ fn locked(segment: &Segment) -> Result<Locked, Failure> {
     fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
     let path = folder.join(".lock");
     let lock = File::create(&path).map_err(|error| failed("the store's lock", &path, &error, next))?;
-    match lock.try_lock() {
+    let taken = patiently(|| match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    });
+    match taken {
         Ok(()) => Ok(Locked(lock)),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::Failed(match segment.number {
-            0 => format!(
-                "the store {} is in use by another run; wait for it to end, or use another --store",
-                folder.display()
-            ),
-            part => format!(
-                "{} is in use: part {part} is being asked by another process; wait for it to end",
-                folder.display()
-            ),
-        })),
-        Err(std::fs::TryLockError::Error(error)) => {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Failure::Failed(match segment.number {
+                0 => format!(
+                    "the store {} is in use by another run; wait for it to end, or use another --store",
+                    folder.display()
+                ),
+                part => format!(
+                    "{} is in use: another process asks about part {part}, or verifies it; wait for it to end",
+                    folder.display()
+                ),
+            }))
+        }
+        Err(error) => {
             let next = "its file system may know no locks: mount it with locks (Lustre: -o flock), or put the --store on another";
             Err(failed("the store's lock", &path, &error, next))
         }

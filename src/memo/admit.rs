@@ -2,7 +2,8 @@
 //!
 //! What counts is what one log would say, in which all records stood in the order in which they were written: the first answer wins; an answer
 //! counts more than a refusal, whichever was first; what was forgotten counts no more. Between segments the order is by the clocks of the machines
-//! that wrote them, which a log notes once a second ([`Kind::Mark`]), and where these say the same by the order in which the logs are read.
+//! that wrote them, which a log notes once a second ([`Kind::Mark`]), and where these say the same by the order in which the logs are read. Whoever
+//! writes notes no earlier time than the latest that it has read.
 //!
 //! Nearly every content has one record. So the first is taken in at once, and only where another follows are all of them kept, and put in order at
 //! the end.
@@ -54,6 +55,7 @@ pub(super) struct Admission<'a> {
     generation: u32,
     now: Written,
     from: FromShard,
+    latest: u64,
     /// Which number this log has in [places](place_of).
     log: u64,
     /// The generation of each refusal that stands.
@@ -86,6 +88,7 @@ impl<'a> Admission<'a> {
             generation: 0,
             now: (0, 0),
             from: FromShard::default(),
+            latest: 0,
             log: 0,
             refused_in: HashMap::new(),
             written: Vec::new(),
@@ -106,9 +109,15 @@ impl<'a> Admission<'a> {
         self.from = FromShard::default();
     }
 
+    /// When the last of all that was read was written.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest
+    }
+
     pub(super) fn take_in(&mut self, offset: u64, record: &Record<'_>) {
         if let Some((at, from)) = record.mark() {
             (self.now.0, self.from) = (at, from);
+            self.latest = self.latest.max(at);
             return;
         }
         let is_wanted =

@@ -110,7 +110,7 @@ fn several_segments_say_what_one_log_would_say() {
             .map(|folder| Memo::path(folder, stamp()))
             .filter_map(|path| fs::read(&path).ok().map(|bytes| (path, bytes)))
             .collect();
-        assert_eq!(compact(&places(&folders, 0), stamp()).unwrap(), model.len() as u64);
+        assert_eq!(compact(&places(&folders, 0), stamp()).unwrap().answers, model.len() as u64);
         for killed in [false, true] {
             if killed {
                 kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
@@ -200,4 +200,43 @@ fn a_log_that_others_have_mapped_never_becomes_shorter() {
         assert!(!again.damage().is_new(), "cut by {cut}: {}", again.damage());
         assert_eq!(said(&again, 100).as_deref(), Some("after"), "cut by {cut}");
     }
+}
+
+/// A record that was written by a clock far ahead: whoever saw it writes later ones.
+#[test]
+fn clocks_that_go_back_change_no_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = folders(folder.path(), 2);
+    let ahead = open(&places(&folders, 0));
+    ahead.lock_log().as_mut().unwrap().mark_of(u64::MAX / 2, FromShard::default());
+    ahead.put(&[(content(1), answer("by a clock that is ahead"))]).unwrap();
+    drop(ahead);
+    for own in [0, 1] {
+        let memo = open(&places(&folders, own));
+        assert!(memo.get(&content(1)).is_some(), "{own}");
+        memo.forget(&content(1)).unwrap();
+        memo.put(&[(content(1), answer("anew"))]).unwrap();
+        drop(memo);
+        for reader in [0, 1] {
+            assert_eq!(
+                said(&open(&places(&folders, reader)), 1).as_deref(),
+                Some("anew"),
+                "{own} read by {reader}"
+            );
+        }
+    }
+}
+
+/// A log that was put in the place of the one that was read: its records lie where others lay.
+#[test]
+fn a_body_of_another_content_is_damage_and_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = folders(folder.path(), 2);
+    for (n, folder) in folders.iter().enumerate() {
+        let memo = Memo::open(folder, stamp(), 0, Access::ReadWrite).unwrap();
+        memo.put(&[(content(n as u64), answer(&"as long as the other ".repeat(5)))]).unwrap();
+    }
+    let memo = Memo::open(&folders[0], stamp(), 0, Access::ReadOnly).unwrap();
+    fs::copy(Memo::path(&folders[1], stamp()), Memo::path(&folders[0], stamp())).unwrap();
+    assert!(matches!(memo.read(&content(0)), Err(MemoError::Damaged { .. })));
 }

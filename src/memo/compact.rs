@@ -3,19 +3,28 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::admit::{Admission, Counting, place_of};
 use super::log::{self, Log, Record};
-use super::{Access, FromShard, Index, Memo, MemoError, Places};
+use super::{Access, Damage, FromShard, Index, Memo, MemoError, Places};
 use crate::row::{ContentHash, Stamp};
 
 /// So many bytes are laid up before they are written.
 const AT_ONCE: usize = 8 << 20;
 
+/// What was merged.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// Answers and refusals of the new log.
+    pub answers: u64,
+    /// What was damaged of the old ones, and is not in it.
+    pub damaged: Vec<(PathBuf, Damage)>,
+}
+
 /// Puts one log in the place of those of all `places`, and gives how many answers and refusals it has. What others wrote is removed when the
 /// new log is safe on the disk: a process that is killed in between leaves answers that stand twice, and say the same.
-pub fn compact(places: &Places, stamp: Stamp) -> Result<u64, MemoError> {
+pub fn compact(places: &Places, stamp: Stamp) -> Result<Merged, MemoError> {
     let paths: Vec<_> = std::iter::once(&places.own)
         .chain(&places.others)
         .map(|place| Memo::path(&place.folder, stamp))
@@ -31,11 +40,15 @@ pub fn compact(places: &Places, stamp: Stamp) -> Result<u64, MemoError> {
     };
     // In the order in which an opening reads them: the others, then its own.
     let order: Vec<usize> = (1..paths.len()).chain([0]).collect();
-    let mut index = Index::default();
+    let (mut index, mut damaged) = (Index::default(), Vec::new());
     let mut admission = Admission::of(&mut index, None).noting_winners();
     for &log in &order {
         admission.begin(log as u64, generation(log));
-        log::replay(&paths[log], stamp, Access::ReadOnly, &mut |at, record| admission.take_in(at, &record))?;
+        let read = |at: u64, record: Record<'_>| admission.take_in(at, &record);
+        let (_, damage) = log::replay(&paths[log], stamp, Access::ReadOnly, &mut { read })?;
+        if damage.is_new() {
+            damaged.push((paths[log].clone(), damage));
+        }
     }
     let counting = admission.end();
     let own = &paths[0];
@@ -45,7 +58,7 @@ pub fn compact(places: &Places, stamp: Stamp) -> Result<u64, MemoError> {
         _ => {}
     }
     let (written, _) = log::replay(&new, stamp, Access::ReadWrite, &mut |_, _| ())?;
-    let Some(mut written) = written else { return Ok(0) };
+    let Some(mut written) = written else { return Ok(Merged::default()) };
     let mut failed = None;
     for &log in &order {
         // What was written before there were marks has none.
@@ -84,7 +97,7 @@ pub fn compact(places: &Places, stamp: Stamp) -> Result<u64, MemoError> {
             _ => {}
         }
     }
-    Ok(counting.winners.len() as u64)
+    Ok(Merged { answers: counting.winners.len() as u64, damaged })
 }
 
 impl Counting {

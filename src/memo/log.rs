@@ -89,6 +89,8 @@ pub(super) struct Log {
     staged: Vec<u8>,
     /// What the last mark says.
     marked: Option<(u64, FromShard)>,
+    /// Nothing is written earlier than this.
+    not_before: u64,
 }
 
 /// Shows every sound record to `admit`, in order, mends what is damaged and opens the log for appending, where `access` allows it.
@@ -126,7 +128,7 @@ pub(super) fn replay(
         if damage != Damage::default() {
             file.sync_data()?;
         }
-        Ok(Log { file, path: path.to_owned(), end, staged: Vec::new(), marked: None })
+        Ok(Log { file, path: path.to_owned(), end, staged: Vec::new(), marked: None, not_before: 0 })
     };
     open().map(|log| (Some(log), damage)).map_err(|error| failed(path, error, next))
 }
@@ -261,7 +263,11 @@ fn unpacked(rest: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The blob of the answer whose record lies at `offset`.
-pub(super) fn blob_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, MemoError> {
+pub(super) fn blob_at(
+    file: &File,
+    path: &Path,
+    (content, offset): (&ContentHash, u64),
+) -> Result<Vec<u8>, MemoError> {
     let unread = |error| failed(path, error, "check the store's disk");
     let mut head = [0; 4];
     file.read_exact_at(&mut head, offset).map_err(unread)?;
@@ -273,7 +279,7 @@ pub(super) fn blob_at(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, 
     }
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, offset).map_err(unread)?;
-    let record = parse(&bytes).ok_or_else(damaged)?;
+    let record = parse(&bytes).filter(|record| record.content == *content).ok_or_else(damaged)?;
     let (_, rest) = split_inline(record.payload).ok_or_else(damaged)?;
     unpacked(rest).map_err(|_| damaged())
 }
@@ -325,10 +331,16 @@ impl Log {
         self.end + start as u64
     }
 
+    /// What is written from here on is later than all that was read, whatever the clock says: a clock may go back, and another machine's may be
+    /// ahead.
+    pub(super) fn not_before(&mut self, at: u64) {
+        self.not_before = self.not_before.max(at);
+    }
+
     /// Lays up when what follows is written, once a second, and which shard its questions came from, where that is another.
     pub(super) fn mark(&mut self, from: FromShard) {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.map_or(0, |since| since.as_millis() as u64);
+        let now = now.map_or(0, |since| since.as_millis() as u64).max(self.not_before);
         if self.marked.is_some_and(|(at, known)| known == from && at / 1000 == now / 1000) {
             return;
         }

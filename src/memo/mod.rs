@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard};
 
-pub use compact::compact;
+pub use compact::{Merged, compact};
 pub use damage::Damage;
 pub use places::{FromShard, MOST_SEGMENTS, Place, Places, Segment};
 
@@ -160,9 +160,11 @@ impl Memo {
             others.push(read?.1);
         }
         admission.begin(0, places.own.generation);
-        let (log, damage) =
+        let (mut log, damage) =
             log::replay(&paths[0], stamp, access, &mut |at, record| admission.take_in(at, &record))?;
+        let latest = admission.latest();
         admission.end();
+        log.iter_mut().for_each(|log| log.not_before(latest));
         Ok(Memo {
             stamp,
             generation: places.own.generation,
@@ -274,7 +276,7 @@ impl Memo {
                 self.reading[log].get_or_init(|| opened)
             }
         };
-        let blob = log::blob_at(file, path, offset);
+        let blob = log::blob_at(file, path, (content, offset));
         if matches!(blob, Err(MemoError::Damaged { .. })) {
             // This process keeps what it has seen of it; the next one asks again.
             self.write_forgotten(content)?;

@@ -2,9 +2,11 @@
 //! and reads what is whole of the others.
 
 use std::collections::HashSet;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::limits::Locked;
 use crate::row::ContentHash;
 
 /// The most segments of a store beside its first.
@@ -34,10 +36,13 @@ impl Segment {
         match std::fs::read_dir(store.join("segments")) {
             Ok(entries) => {
                 for entry in entries {
-                    let name = entry?.file_name();
-                    let number =
-                        name.to_str().filter(|name| name.len() == 4).and_then(|name| name.parse().ok());
-                    numbers.extend(number.filter(|number| (1..=MOST_SEGMENTS).contains(number)));
+                    let entry = entry?;
+                    let name = entry.file_name();
+                    let digits =
+                        |name: &&str| name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+                    let number = name.to_str().filter(digits).and_then(|name| name.parse().ok());
+                    let is_one = |number: &u16| (1..=MOST_SEGMENTS).contains(number) && entry.path().is_dir();
+                    numbers.extend(number.filter(is_one));
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -47,9 +52,47 @@ impl Segment {
         Ok(numbers.into_iter().map(|number| Segment::of(store, number)).collect())
     }
 
+    /// Keeps the segments of a store as they are for as long as this is held: none is merged or cleaned meanwhile. `None` where nobody has written to
+    /// the store yet, or where its file system knows no locks.
+    ///
+    /// # Errors
+    /// Of the kind `WouldBlock` where they are being merged or cleaned.
+    pub fn keep_all(store: &Path) -> std::io::Result<Option<Locked>> {
+        lock(store, File::try_lock_shared)
+    }
+
+    /// The same for who merges or cleans them.
+    ///
+    /// # Errors
+    /// Of the kind `WouldBlock` where somebody reads them.
+    pub fn change_all(store: &Path) -> std::io::Result<Option<Locked>> {
+        lock(store, File::try_lock)
+    }
+
+    /// Makes the file of this lock, where a store is written.
+    pub fn make_lock(store: &Path) -> std::io::Result<()> {
+        File::options().create(true).append(true).open(store.join(READERS)).map(drop)
+    }
+
     /// Where its memos lie.
     pub fn memos(&self) -> PathBuf {
         self.folder.join("memo")
+    }
+}
+
+/// Held by who reads the segments of a store, or changes them all.
+const READERS: &str = ".readers";
+
+fn lock(store: &Path, take: fn(&File) -> Result<(), TryLockError>) -> std::io::Result<Option<Locked>> {
+    let file = match File::open(store.join(READERS)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match take(&file) {
+        Ok(()) => Ok(Some(Locked(file))),
+        Err(TryLockError::WouldBlock) => Err(std::io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

@@ -50,7 +50,7 @@ pub use index::content_of;
 pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
 pub use look::EndFrame;
 pub use loose::{FileBytes, FileMember, Holds, LooseFiles, undivided};
-pub(crate) use numbers::named_in;
+pub(crate) use numbers::{named_in, take_over};
 pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };

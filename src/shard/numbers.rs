@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::sources::Sources;
 use crate::row::ContentHash;
@@ -46,6 +46,10 @@ impl Numbers {
     /// Takes in the lines of another segment's log. Where several give a shard a number, the lowest counts.
     pub(super) fn read_other(&mut self, text: &[u8]) {
         for (seq, fingerprint, name) in text.split_inclusive(|&byte| byte == b'\n').filter_map(read_line) {
+            // Also what this segment gave and has lost: no number is given twice.
+            if self.range.contains(&seq) {
+                self.next = self.next.max(seq.saturating_add(1));
+            }
             let known = self.of_others.entry((name, fingerprint)).or_insert(seq);
             *known = seq.min(*known);
         }
@@ -138,6 +142,22 @@ pub(super) fn line_of(seq: u32, fingerprint: ContentHash, name: &str) -> String 
     let name = serde_json::Value::from(name);
     let rest = format!("{seq}\t{fingerprint}\t{name}");
     format!("{:08x}\t{rest}\n", crc32fast::hash(rest.as_bytes()))
+}
+
+/// Adds to a segment's log the numbers that others gave to shards which have none in it: what is remembered under them may come to lie in this one.
+pub(crate) fn take_over(store: &Path, others: &[PathBuf]) -> std::io::Result<()> {
+    let mut numbers = Numbers::of(0);
+    numbers.read(&read_log(store)?);
+    for other in others {
+        numbers.read_other(&read_log(other)?);
+    }
+    let (own, others) = (&mut numbers.by_shard, &numbers.of_others);
+    let news: Vec<_> = others.iter().filter(|(shard, _)| !own.contains_key(*shard)).collect();
+    if news.is_empty() {
+        return Ok(());
+    }
+    own.extend(news.into_iter().map(|(shard, seq)| (shard.clone(), *seq)));
+    numbers.write_anew(store, &store.join("shards.log"))
 }
 
 /// The names of the shards that a segment of a store has numbers of.

@@ -42,9 +42,11 @@ fn an_array_with_a_third_of_its_tasks_killed_once_is_done_when_they_were_run_aga
     assert_eq!(killed, 3, "they ended before the kill");
     // Whoever publishes now is told which parts did not end, and would ask itself.
     let plan = desk.ask("plan --shards shards --store store --out out --max-error-rate 1");
-    let told = unlucky.iter().map(|part| format!("part {part} did not end"));
-    let told: Vec<String> = told.collect();
-    plan.expect(0, &told.iter().map(String::as_str).collect::<Vec<_>>());
+    let told = format!(
+        "did not end, of {OF}: {}",
+        unlucky.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+    );
+    plan.expect(0, &[&told, "run them again first"]);
     for part in unlucky {
         done(begin(&desk, part, OF, "--cores 2"));
     }

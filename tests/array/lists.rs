@@ -67,3 +67,23 @@ fn a_list_is_of_one_plan() {
         .expect(1, &["nowhere/asks.parquet", "cannot be written"]);
     assert!(!Path::new(&desk.path("nowhere")).exists());
 }
+
+#[test]
+fn a_list_whose_share_takes_in_all_rows_is_one_that_parts_take() {
+    let desk = desk(3, false);
+    array(&desk, 1, "");
+    // The least score of all is the end of the scale: what lets it pass lies beyond that.
+    let plan = "plan --json --shards shards --store store --out out --max-error-rate 1 --set sure=top:100000 --set object_area=top:100000";
+    desk.ask(&format!("{plan} --set short_side=1 --list asks.parquet")).expect(0, &[]);
+    desk.run("--part 1/1 --only asks.parquet").expect(0, &[]);
+}
+
+#[test]
+fn what_a_list_names_and_nobody_has_is_told_of() {
+    let desk = desk(3, false);
+    let plan = "plan --json --shards shards --store store --out out --max-error-rate 1 --list asks.parquet";
+    desk.ask(plan).expect(0, &[]);
+    std::fs::remove_file(desk.path("shards/s1.tar")).expect("is removed");
+    desk.run("--part 1/1 --only asks.parquet")
+        .expect(0, &["of the list are not there any more, of s1", "plan --list"]);
+}

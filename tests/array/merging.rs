@@ -6,6 +6,8 @@ use serde_json::json;
 use tests::resident::assert_published;
 use threshflow::memo::Segment;
 
+use tests::ground::pictures;
+
 use crate::{array, asked, desk, publish};
 
 fn memo_files(desk: &tests::program::Desk) -> Vec<(u16, usize)> {
@@ -92,4 +94,71 @@ fn damage_in_a_segment_is_told_of_and_asked_again_by_who_needs_it() {
     // The part mends its own.
     array(&desk, 1, "");
     desk.ask("verify --store store").expect(0, &[]);
+}
+
+/// The same pictures with other sidecars: what was said of the old ones is nobody's answer, whatever became of the segments.
+#[test]
+fn no_number_of_a_shard_is_given_twice_though_segments_are_deleted() {
+    for merged in [false, true] {
+        let desk = desk(4, false);
+        array(&desk, 1, "");
+        publish(&desk, "");
+        if merged {
+            desk.ask("store compact --store store").expect(0, &[]);
+        }
+        fs::remove_dir_all(desk.path("store/segments")).expect("is removed");
+        for n in 0..4 {
+            desk.shard(&format!("s{n}"), &pictures(7, n * 24..n * 24 + 24, 9));
+        }
+        array(&desk, 1, "--max-lost 1 --max-removed 1");
+        publish(&desk, "--max-lost 1 --max-removed 1");
+        assert_published(&desk, "", &format!("other sidecars, merged: {merged}"));
+    }
+}
+
+#[test]
+fn nothing_is_merged_while_somebody_reads_it() {
+    let desk = desk(3, false);
+    array(&desk, 2, "");
+    let reading = std::fs::File::open(desk.path("store/.readers")).expect("is there");
+    reading.try_lock_shared().expect("as a plan holds it");
+    desk.ask("store compact --store store").expect(1, &["a plan, a release or a part reads it"]);
+    desk.ask("clean --drop dead --store store").expect(1, &["reads it"]);
+    drop(reading);
+    desk.ask("store compact --store store").expect(0, &[]);
+    let merging = std::fs::File::open(desk.path("store/.readers")).expect("is there");
+    merging.try_lock().expect("as a merging holds it");
+    desk.ask("plan --shards shards --store store --out out").expect(1, &["merged or cleaned"]);
+    desk.run("--part 1/2").expect(1, &["merged or cleaned"]);
+}
+
+#[test]
+fn damage_is_told_of_when_segments_are_merged() {
+    let desk = desk(3, false);
+    array(&desk, 1, "");
+    let memos = Segment::of(&desk.path("store"), 1).memos();
+    let memo = fs::read_dir(memos).expect("memos").map(|entry| entry.expect("a file").path());
+    let memo = memo.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo");
+    let mut bytes = fs::read(&memo).expect("is read");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 40].fill(0);
+    fs::write(&memo, &bytes).expect("is written");
+    let said =
+        desk.ask("store compact --json --store store").expect(0, &["segments/0001/memo", "no sound answer"]);
+    assert_eq!(said.json()["damaged"].as_array().map(Vec::len), Some(1));
+    assert!((1..20).contains(&asked(&publish(&desk, ""))));
+    assert_published(&desk, "", "merged with damage");
+}
+
+#[test]
+fn a_segment_that_became_shorter_is_told_of() {
+    let desk = desk(3, false);
+    array(&desk, 1, "");
+    let memos = Segment::of(&desk.path("store"), 1).memos();
+    let memo = fs::read_dir(memos).expect("memos").map(|entry| entry.expect("a file").path());
+    let memo = memo.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo");
+    fs::File::options().write(true).open(&memo).and_then(|file| file.set_len(700)).expect("is cut");
+    let run = desk.run("--json").expect(0, &["is 700 bytes long", "asked again"]).json();
+    assert!(asked(&run) > 0);
+    assert_published(&desk, "", "a segment that was cut");
 }

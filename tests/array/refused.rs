@@ -1,6 +1,6 @@
 //! What an array is told when something is wrong.
 
-use crate::{begin, desk, done};
+use crate::{array, asked, begin, desk, done, publish};
 
 #[test]
 fn a_part_that_there_is_not_is_refused_with_the_reason() {
@@ -36,10 +36,10 @@ fn a_scheduler_says_which_part_it_is() {
 #[test]
 fn one_process_asks_about_a_part_and_others_are_told_so() {
     let desk = desk(3, false);
-    let task = begin(&desk, 2, 2, "--slow 20");
+    let task = begin(&desk, 2, 2, "--slow 150");
     tests::program::wait_for_asks(&desk.path("asks.log"), 5);
-    desk.run("--part 2/2").expect(1, &["part 2 is being asked by another process"]);
-    desk.ask("store compact --store store").expect(1, &["part 2 is being asked by another process"]);
+    desk.run("--part 2/2").expect(1, &["another process asks about part 2"]);
+    desk.ask("store compact --store store").expect(1, &["another process asks about part 2"]);
     done(begin(&desk, 1, 2, ""));
     done(task);
     desk.ask("store compact --store store").expect(0, &[]);
@@ -59,4 +59,42 @@ fn a_part_publishes_nothing_and_says_so() {
     for part in 1..=8 {
         done(begin(&desk, part, 8, ""));
     }
+}
+
+#[test]
+fn a_store_that_is_also_the_output_is_refused_by_every_part() {
+    let desk = desk(1, false);
+    let part = "run --part 1/2 --shards shards --store same --out same";
+    desk.ask(part).expect(2, &["same"]);
+    desk.ask("script slurm --parts 2 -- --shards shards --store same --out same").expect(2, &["same"]);
+    desk.ask("script slurm --parts 2 -- --shards shards --set sharp=5").expect(2, &["sharp"]);
+}
+
+#[test]
+fn what_was_refused_is_asked_again_in_all_segments() {
+    let desk = desk(4, false);
+    array(&desk, 2, "");
+    let refused = asked(&publish(&desk, "--retry"));
+    assert!(refused > 0, "some are refused");
+    assert_eq!(asked(&publish(&desk, "--retry")), refused, "as often as it is said");
+    // A part that asks again asks its own, and whoever publishes takes what it was told then.
+    let again: u64 = array(&desk, 2, "--retry").iter().map(asked).sum();
+    assert_eq!(again, refused);
+    assert_eq!(asked(&publish(&desk, "")), 0);
+    assert_eq!(asked(&publish(&desk, "--retry")), refused);
+}
+
+#[test]
+fn foreign_names_among_segments_are_left_alone_and_whole_arrays_are_not_complained_of() {
+    let desk = desk(4, false);
+    array(&desk, 4, "");
+    let segments = desk.path("store/segments");
+    for folder in ["abc", "+001", "0000", "9999"] {
+        std::fs::create_dir(segments.join(folder)).expect("is made");
+    }
+    std::fs::write(segments.join("0099"), "no folder").expect("is written");
+    array(&desk, 2, "");
+    let said = desk.run("");
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said:#?}");
+    desk.ask("verify --store store").expect(0, &[]);
 }

@@ -58,7 +58,7 @@ fn the_script_for_this_machine_ends_where_a_part_fails_and_goes_on_when_it_is_ru
     );
     assert!(!desk.path("out/manifest.json").exists());
     let log = fs::read_to_string(desk.path("threshflow-ground-2.log")).expect("a log for each part");
-    assert!(log.contains("part 2 is being asked by another process"), "{log}");
+    assert!(log.contains("another process asks about part 2"), "{log}");
     other.kill().expect("is killed");
     other.wait().expect("is reaped");
     bash(&file).expect(0, &[]);
@@ -70,6 +70,8 @@ fn flags_that_a_run_does_not_take_are_refused_when_the_script_is_made() {
     let desk = desk(1, false);
     desk.ask("script slurm --parts 4 -- --shards x --sett sure=1").expect(2, &["--sett"]);
     desk.ask("script slurm --parts 4 -- --shards x --part 1/4").expect(2, &["--part: leave it out"]);
+    desk.ask("script slurm --parts 4 -- --shards x --only y")
+        .expect(2, &["--only: leave it out", "before --"]);
     desk.ask("script slurm --parts 4 -- --store x").expect(2, &["--shards"]);
     desk.ask("script slurm --parts 0 -- --shards x").expect(2, &["1..=2047"]);
     desk.ask("script pbs --parts 4 -- --shards x").expect(2, &["slurm, k8s"]);
@@ -90,7 +92,7 @@ fn the_manifests_for_kubernetes_are_valid_and_their_containers_do_the_work() {
     let container = |manifest: &Value| {
         let words: Vec<&str> =
             manifest["command"].as_array().expect("words").iter().filter_map(Value::as_str).collect();
-        assert_eq!(words[0], "threshflow");
+        assert_eq!(words[0], "ground");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ground"));
         command.args(&words[1..]).current_dir(desk.folder.path());
         for (name, value) in manifest["env"].as_object().expect("variables") {
@@ -103,5 +105,43 @@ fn the_manifests_for_kubernetes_are_valid_and_their_containers_do_the_work() {
     }
     assert!(!desk.path("out/manifest.json").exists());
     ended(&mut container(&publishing)).expect(0, &[]);
+    assert_done(&desk);
+}
+
+/// Words that a shell, xargs or Kubernetes would make something of.
+#[test]
+fn odd_words_reach_the_tasks_as_they_are() {
+    let desk = desk(2, false);
+    let store = "st %PART% o're $(x) $HOME \u{e9}";
+    let said = {
+        let mut command = desk.bare("script local --parts 2 --at-once 2 --");
+        command.args(["--shards", "shards/*.tar", "--max-error-rate=1", "--retry", "--store", store]);
+        ended(&mut command).expect(0, &[])
+    };
+    fs::write(desk.path("odd.sh"), said.stdout).expect("is written");
+    bash(&desk.path("odd.sh")).expect(0, &[]);
+    assert!(desk.path(store).join("segments/0002").is_dir(), "the tasks asked into it");
+    let made = fs::read_dir(desk.folder.path()).expect("is listed").count();
+    assert_eq!(
+        made,
+        6,
+        "shards, script, two logs, store and out: {:?}",
+        fs::read_dir(desk.folder.path()).unwrap().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_script_asks_about_a_list() {
+    let desk = desk(4, false);
+    desk.ask(&format!("plan {} --list asks.parquet", FLAGS.replace("--log-asks asks.log", "")))
+        .expect(0, &[]);
+    let said = desk.ask(&format!("script local --parts 2 --only asks.parquet -- {FLAGS}")).expect(0, &[]);
+    assert_eq!(
+        said.stdout.matches("asks.parquet").count(),
+        1,
+        "the run that publishes is not told of it: {said:#?}"
+    );
+    fs::write(desk.path("list.sh"), said.stdout).expect("is written");
+    bash(&desk.path("list.sh")).expect(0, &[]);
     assert_done(&desk);
 }

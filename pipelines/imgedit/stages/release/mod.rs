@@ -18,7 +18,7 @@ use operators::editors::made::without_metadata;
 use operators::plan::edit_plan::EditType;
 use operators::plan::edit_plan::passes::Shown;
 use serde::Deserialize;
-use threshflow::memo::{Access, Memo, Places};
+use threshflow::memo::{Access, Memo, Places, Segment};
 use threshflow::publish::{
     Demonstration, Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
 };
@@ -79,6 +79,8 @@ pub struct PublishedEdits {
     opened: Recent<Stamp, Memo>,
     /// No run publishes into the folder as long as this lives.
     _lock: Option<File>,
+    /// The store is not merged or cleaned meanwhile.
+    _kept: Option<threshflow::limits::Locked>,
 }
 
 /// Where the edits of a shard are published, and which shard it is.
@@ -101,6 +103,7 @@ impl PublishedEdits {
         if !store.is_dir() {
             return Err(OpenError::NoStore(store.to_owned()));
         }
+        let kept = Segment::keep_all(store).map_err(|error| OpenError::Store(store.to_owned(), error))?;
         let lock = lock(out)?;
         let manifest = read_manifest(out)?.ok_or_else(|| OpenError::NothingPublished(out.to_owned()))?;
         if manifest.edits.is_none() {
@@ -121,6 +124,7 @@ impl PublishedEdits {
             shards: Recent::new(MOST_PARTS),
             opened: Recent::new(MOST_MEMOS),
             _lock: lock,
+            _kept: kept,
         })
     }
 
