@@ -36,12 +36,20 @@ fn a_scheduler_says_which_part_it_is() {
 #[test]
 fn one_process_asks_about_a_part_and_others_are_told_so() {
     let desk = desk(3, false);
-    let task = begin(&desk, 2, 2, "--slow 150");
-    tests::program::wait_for_asks(&desk.path("asks.log"), 5);
+    array(&desk, 2, "");
+    let lock = std::fs::File::open(desk.path("store/segments/0002/.lock")).expect("is there");
+    lock.try_lock().expect("as a process holds it that asks");
     desk.run("--part 2/2").expect(1, &["another process asks about part 2"]);
     desk.ask("store compact --store store").expect(1, &["another process asks about part 2"]);
+    desk.run("").expect(0, &["another process asks about part 2: what it has answered so far is read"]);
     done(begin(&desk, 1, 2, ""));
-    done(task);
+    // Whoever only looks whether somebody holds it lets go of it at once.
+    let looks = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(lock);
+    });
+    done(begin(&desk, 2, 2, ""));
+    looks.join().expect("ends");
     desk.ask("store compact --store store").expect(0, &[]);
     desk.ask("store compact --store nothing").expect(2, &["there is no store at nothing"]);
 }
