@@ -1,21 +1,39 @@
 //! `store compact`, and what else reads all segments: verify, clean, plan, explain.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tests::resident::assert_published;
 use threshflow::memo::Segment;
 
 use tests::ground::pictures;
+use tests::program::Desk;
 
 use crate::{array, asked, desk, publish};
 
-fn memo_files(desk: &tests::program::Desk) -> Vec<(u16, usize)> {
+fn memo_files(desk: &Desk) -> Vec<(u16, usize)> {
     let of = |segment: Segment| {
         let files = fs::read_dir(segment.memos()).map_or(0, |entries| entries.count());
         (segment.number, files)
     };
     Segment::all(&desk.path("store")).expect("is read").into_iter().map(of).collect()
+}
+
+/// Of the first part's segment.
+fn largest_memo(desk: &Desk) -> PathBuf {
+    let memos = fs::read_dir(Segment::of(&desk.path("store"), 1).memos()).expect("memos");
+    let memos = memos.map(|entry| entry.expect("a file").path());
+    memos.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo")
+}
+
+/// Zeroes some bytes in the middle of a file, and gives what it holds then.
+fn damaged(path: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(path).expect("is read");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 40].fill(0);
+    fs::write(path, &bytes).expect("is written");
+    bytes
 }
 
 #[test]
@@ -79,13 +97,8 @@ fn a_store_is_listed_and_cleaned_with_all_its_segments() {
 fn damage_in_a_segment_is_told_of_and_asked_again_by_who_needs_it() {
     let desk = desk(3, false);
     array(&desk, 1, "");
-    let segment = Segment::of(&desk.path("store"), 1);
-    let memo = fs::read_dir(segment.memos()).expect("memos").map(|entry| entry.expect("a file").path());
-    let memo = memo.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo");
-    let mut bytes = fs::read(&memo).expect("is read");
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 40].fill(0);
-    fs::write(&memo, &bytes).expect("is written");
+    let memo = largest_memo(&desk);
+    let bytes = damaged(&memo);
     desk.ask("verify --store store").expect(1, &["1 file is damaged"]);
     let run = desk.run("--json --log-asks asks.log").expect(0, &["segments/0001/memo", "asked again"]).json();
     assert!((1..20).contains(&asked(&run)), "{}", asked(&run));
@@ -136,13 +149,8 @@ fn nothing_is_merged_while_somebody_reads_it() {
 fn damage_is_told_of_when_segments_are_merged() {
     let desk = desk(3, false);
     array(&desk, 1, "");
-    let memos = Segment::of(&desk.path("store"), 1).memos();
-    let memo = fs::read_dir(memos).expect("memos").map(|entry| entry.expect("a file").path());
-    let memo = memo.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo");
-    let mut bytes = fs::read(&memo).expect("is read");
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 40].fill(0);
-    fs::write(&memo, &bytes).expect("is written");
+    let memo = largest_memo(&desk);
+    damaged(&memo);
     let said =
         desk.ask("store compact --json --store store").expect(0, &["segments/0001/memo", "no sound answer"]);
     assert_eq!(said.json()["damaged"].as_array().map(Vec::len), Some(1));
@@ -154,9 +162,7 @@ fn damage_is_told_of_when_segments_are_merged() {
 fn a_segment_that_became_shorter_is_told_of() {
     let desk = desk(3, false);
     array(&desk, 1, "");
-    let memos = Segment::of(&desk.path("store"), 1).memos();
-    let memo = fs::read_dir(memos).expect("memos").map(|entry| entry.expect("a file").path());
-    let memo = memo.max_by_key(|path| fs::metadata(path).map_or(0, |meta| meta.len())).expect("a memo");
+    let memo = largest_memo(&desk);
     fs::File::options().write(true).open(&memo).and_then(|file| file.set_len(700)).expect("is cut");
     let run = desk.run("--json").expect(0, &["is 700 bytes long", "asked again"]).json();
     assert!(asked(&run) > 0);
