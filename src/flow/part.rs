@@ -36,7 +36,7 @@ impl Engine {
     /// use threshflow::flow::example::*;
     /// use threshflow::flow::{Setting, Share};
     ///
-    /// let mut engine = run([], |images, dial| images.each(side).gate(&dial.side).finish());
+    /// let mut engine = run(vec![], |images, dial| images.each(side).gate(&dial.side).finish());
     /// engine.turn(0, Setting::Top(Share::rows(1).expect("is above 0")), &mut go_on)?;
     /// engine.insert(0, pictures([5, 20, 80]).into_iter().map(threshflow::flow::Fed::Image), &mut go_on)?;
     /// engine.settle_but_shares(&mut go_on)?;
