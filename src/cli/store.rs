@@ -428,11 +428,13 @@ fn locked(segment: &Segment) -> Result<Locked, Failure> {
     fs::create_dir_all(folder).map_err(|error| failed("the store", folder, &error, next))?;
     let path = folder.join(".lock");
     let lock = File::create(&path).map_err(|error| failed("the store's lock", &path, &error, next))?;
-    let taken = patiently(|| match lock.try_lock() {
+    let take = || match lock.try_lock() {
         Ok(()) => Ok(()),
         Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
         Err(std::fs::TryLockError::Error(error)) => Err(error),
-    });
+    };
+    // Whoever runs looks whether parts are at work; nobody looks so at the first.
+    let taken = if segment.number == 0 { take() } else { patiently(take) };
     match taken {
         Ok(()) => Ok(Locked(lock)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
