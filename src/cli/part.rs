@@ -149,9 +149,7 @@ impl PartRun {
         });
         sources
     }
-}
 
-impl PartRun {
     /// What of the list is not in the shards of this part, if anything.
     fn missing(&self, opened: &Opened) -> Option<String> {
         let only = self.only.as_ref()?;
@@ -234,11 +232,7 @@ fn ask_part(
     let wanted = only.map_or(Ok(given.clone()), |only| only.settings(pipeline.dials, options, &given))?;
     let Asked { mut opened, stages, .. } = asked(options, pipeline, &wanted, log)?;
     let dials = settings(pipeline.dials, &wanted, &opened.engine.values());
-    let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), &stages);
-    summary.tell_of(&opened.lanes.endpoints());
-    summary.demonstration = opened.demonstration();
-    summary.store_damage = opened.lanes.damages();
-    summary.remark(opened.remarks.clone(), &opened.catalogue.sidecar_fields());
+    let mut summary = opened.summary(pipeline.name, &dials, &stages);
     summary.measure(begin.elapsed());
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
     if let Some(told) = pipeline.part.as_ref().and_then(|part| part.missing(&opened)) {

@@ -34,12 +34,8 @@ pub(super) fn publish_settled(
     }
     let precisions = labelled::precisions(&mut opened.engine, pipeline.dials, &labels, &mut until_a_signal)?;
     dials.iter_mut().for_each(|dial| dial.labels = precisions.get(dial.name).cloned());
-    let mut summary = Summary::of(pipeline.name, &dials, opened.engine.verdicts(), &opened.stages(), stages);
-    summary.tell_of(&opened.lanes.endpoints());
-    summary.demonstration = opened.demonstration();
-    summary.store_damage = opened.lanes.damages();
+    let mut summary = opened.summary(pipeline.name, &dials, stages);
     summary.removed = (gone.rows > 0).then_some(gone);
-    summary.remark(opened.remarks.clone(), &opened.catalogue.sidecar_fields());
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
     let mut report = RunReport {
         summary,
@@ -68,6 +64,23 @@ pub(super) fn publish_settled(
         }
     }
     Ok(report)
+}
+
+impl Opened {
+    /// What there is to say of it, with the dials as they stand; `stages` say what was asked.
+    pub(super) fn summary(
+        &self,
+        name: &'static str,
+        dials: &[DialSetting],
+        stages: &[StageStatus],
+    ) -> Summary {
+        let mut summary = Summary::of(name, dials, self.engine.verdicts(), &self.stages(), stages);
+        summary.tell_of(&self.lanes.endpoints());
+        summary.demonstration = self.demonstration();
+        summary.store_damage = self.lanes.damages();
+        summary.remark(self.remarks.clone(), &self.catalogue.sidecar_fields());
+        summary
+    }
 }
 
 /// What was published, and how the page about it went.

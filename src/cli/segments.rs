@@ -135,8 +135,8 @@ impl Segments {
         told
     }
 
-    /// The sizes of the arrays that asked for this pipeline.
-    pub(super) fn sizes(&self, pipeline: &str) -> Option<u16> {
+    /// The size of the largest array that asked for this pipeline.
+    pub(super) fn largest_array(&self, pipeline: &str) -> Option<u16> {
         let parts = self.others.iter().filter_map(|other| other.record.part.as_ref());
         parts.filter(|part| part.pipeline == pipeline).map(|part| part.of).max()
     }

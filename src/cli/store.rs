@@ -77,9 +77,14 @@ const LOCK_NEXT: &str = "check that the store may be written";
 
 /// Keeps the segments of a store as they are; see [`Segment::keep_all`].
 fn kept(folder: &Path) -> Result<Option<Locked>, Failure> {
-    patiently(|| Segment::keep_all(folder)).map_err(|error| {
-        failed("the store", folder, &error, "it is being merged or cleaned: wait for that to end")
-    })
+    patiently(|| Segment::keep_all(folder)).map_err(|error| not_held(folder, &error))
+}
+
+fn not_held(folder: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Failure::Failed(format!("the store {}: {error}", folder.display())),
+        _ => failed("the store's lock", folder, error, "check that this user may read it"),
+    }
 }
 
 /// Tries for a moment: who only looks whether somebody holds a lock holds it, too.
@@ -125,7 +130,10 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let mut store = Store::open_first(folder)?;
         store._others.extend(kept(folder)?);
-        store.note_reads()?;
+        store.take_reads();
+        if store.record.reads != store.rested_on {
+            store.save()?;
+        }
         Ok(store)
     }
 
@@ -135,11 +143,10 @@ impl Store {
         Store::of(folder, Segments::all(folder)?, Some(lock))
     }
 
-    /// Notes which segments are read, before the first answer that may rest on them.
-    fn note_reads(&mut self) -> Result<(), Failure> {
+    /// Which segments are read: to be saved before the first answer that may rest on them.
+    fn take_reads(&mut self) {
         let reads = self.segments.others.iter().map(|other| other.segment.number);
         self.record.reads.extend(reads);
-        if self.record.reads == self.rested_on { Ok(()) } else { self.save() }
     }
 
     /// Opens a segment of a store for one part of an array, which asks about these shards. One process at a time.
@@ -154,7 +161,7 @@ impl Store {
         let mut store = Store::of(folder, Segments::of_shards(folder, number, shards)?, Some(lock))?;
         store._others.extend(kept);
         store.record.part = Some(part);
-        store.note_reads()?;
+        store.take_reads();
         store.save()?;
         Ok(store)
     }
@@ -198,10 +205,8 @@ impl Store {
         for other in &store.segments.others {
             store._others.push(locked(&other.segment)?);
         }
-        store._others.extend(Segment::change_all(folder).map_err(|error| {
-            let next = "a plan, a release or a part reads it: wait for that to end";
-            failed("the store", folder, &error, next)
-        })?);
+        let changing = Segment::change_all(folder).map_err(|error| not_held(folder, &error))?;
+        store._others.extend(changing);
         Ok(store)
     }
 
@@ -304,7 +309,7 @@ impl Store {
     pub(crate) fn tell_of_parts(&self, pipeline: &str) {
         if self.segments.own.number == 0 {
             self.segments.parts(pipeline).into_iter().for_each(|told| crate::note!("{told}"));
-        } else if let (Some(part), Some(of)) = (&self.record.part, self.segments.sizes(pipeline))
+        } else if let (Some(part), Some(of)) = (&self.record.part, self.segments.largest_array(pipeline))
             && of > part.of
         {
             crate::note!("this is part {} of {}; an earlier array had {of} parts", part.index, part.of);

@@ -171,8 +171,8 @@ fn read(
     if length < HEADER {
         return Ok(Read { length, ..Read::default() });
     }
-    // SAFETY: the store's lock keeps other writers away, and a sound record is never changed; what a reader beside a run
-    // sees of the tail being written, or of a place that is being marked, is parsed by its CRC.
+    // SAFETY: a log has one writer, which its lock sees to, never becomes shorter, and a sound record in it is never changed. What a reader beside
+    // that writer sees of the tail being written, or of a place that is being marked, is parsed by its CRC.
     let map = unsafe { memmap2::Mmap::map(file) }
         .map_err(|error| failed(path, error, "check that the store lies on a disk that can be mapped"))?;
     let _ = map.advise(memmap2::Advice::Sequential);

@@ -58,7 +58,7 @@ impl Segment {
     /// # Errors
     /// Of the kind `WouldBlock` where they are being merged or cleaned.
     pub fn keep_all(store: &Path) -> std::io::Result<Option<Locked>> {
-        lock(store, File::try_lock_shared)
+        lock(store, File::try_lock_shared, "it is being merged or cleaned: wait for that to end")
     }
 
     /// The same for who merges or cleans them.
@@ -66,7 +66,7 @@ impl Segment {
     /// # Errors
     /// Of the kind `WouldBlock` where somebody reads them.
     pub fn change_all(store: &Path) -> std::io::Result<Option<Locked>> {
-        lock(store, File::try_lock)
+        lock(store, File::try_lock, "a plan, a release or a part reads it: wait for that to end")
     }
 
     /// Makes the file of this lock, where a store is written.
@@ -83,7 +83,12 @@ impl Segment {
 /// Held by who reads the segments of a store, or changes them all.
 const READERS: &str = ".readers";
 
-fn lock(store: &Path, take: fn(&File) -> Result<(), TryLockError>) -> std::io::Result<Option<Locked>> {
+/// `held` is what there is to say where another process holds it.
+fn lock(
+    store: &Path,
+    take: fn(&File) -> Result<(), TryLockError>,
+    held: &'static str,
+) -> std::io::Result<Option<Locked>> {
     let file = match File::open(store.join(READERS)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -91,7 +96,7 @@ fn lock(store: &Path, take: fn(&File) -> Result<(), TryLockError>) -> std::io::R
     };
     match take(&file) {
         Ok(()) => Ok(Some(Locked(file))),
-        Err(TryLockError::WouldBlock) => Err(std::io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::WouldBlock) => Err(std::io::Error::new(std::io::ErrorKind::WouldBlock, held)),
         Err(TryLockError::Error(_)) => Ok(None),
     }
 }

@@ -2,10 +2,10 @@
 //! and what was answered is not asked again.
 
 use tests::Rng;
-use tests::program::{asks, killed_when, start};
+use tests::program::asks;
 use tests::resident::assert_published;
 
-use crate::{array, asked, begin, counted, desk, done, publish};
+use crate::{LOST, array, asked, begin, counted, desk, done, publish};
 
 const HISTORIES: u64 = 24;
 const FLAGS: [&str; 5] = [
@@ -15,8 +15,6 @@ const FLAGS: [&str; 5] = [
     "--set object_area=0.125 --set regions=0",
     "--set short_side=top:60%",
 ];
-/// As in the tests that kill runs: what is in the hands of a pool of 2, waits for a batch, or is being answered, of every stage.
-const LOST: usize = 300;
 
 #[test]
 fn whatever_the_arrays_what_is_published_is_one_runs() {
@@ -32,10 +30,9 @@ fn whatever_the_arrays_what_is_published_is_one_runs() {
             if rng.below(2) == 0 {
                 // A task is killed, and run again with the others.
                 let before = asks(&desk.path("asks.log")).len();
-                let child = begin(&desk, 1 + rng.below(of), of, &format!("{flags} --slow 2"));
+                let mut child = begin(&desk, 1 + rng.below(of), of, &format!("{flags} --slow 2"));
                 let enough = before + rng.below(60);
                 let log = desk.path("asks.log");
-                let mut child = child;
                 while child.try_wait().expect("can be waited for").is_none() && asks(&log).len() <= enough {
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 }
@@ -120,5 +117,4 @@ fn a_run_reads_what_a_part_has_answered_so_far() {
     let again = publish(&desk, "");
     assert_eq!(asked(&again), 0);
     assert_published(&desk, "", "after it");
-    killed_when(start(&mut desk.command("run", "--part 1/1 --slow 20 --set short_side=3")), || true);
 }

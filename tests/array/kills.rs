@@ -7,10 +7,7 @@ use tests::program::asks;
 use tests::resident::assert_published;
 use threshflow::cli::Part;
 
-use crate::{begin, counted, desk, done, publish};
-
-/// What a kill loses: what is in the hands of a pool of 2, waits for a batch, or is being answered, of every stage.
-const LOST: usize = 300;
+use crate::{LOST, begin, counted, desk, done, publish};
 
 #[test]
 fn an_array_with_a_third_of_its_tasks_killed_once_is_done_when_they_were_run_again() {

@@ -15,6 +15,8 @@ use serde_json::Value;
 use tests::ground::pictures;
 use tests::program::{Desk, Ended, asks, ended_within, start};
 
+/// What a kill loses, as in the tests that kill runs: what is in the hands of a pool of 2, waits for a batch, or is being answered, of every stage.
+const LOST: usize = 300;
 /// What one task may take in a test.
 const PATIENCE: u64 = 120;
 
