@@ -215,6 +215,9 @@ fn clocks_that_go_back_change_no_order() {
         let memo = open(&places(&folders, own));
         assert!(memo.get(&content(1)).is_some(), "{own}");
         memo.forget(&content(1)).unwrap();
+        drop(memo);
+        let memo = open(&places(&folders, own));
+        assert_eq!(memo.get(&content(1)), None, "{own}: what is forgotten is gone, whatever the clock says");
         memo.put(&[(content(1), answer("anew"))]).unwrap();
         drop(memo);
         for reader in [0, 1] {
