@@ -208,8 +208,13 @@ fn clocks_that_go_back_change_no_order() {
     let folder = tempfile::tempdir().unwrap();
     let folders = folders(folder.path(), 2);
     let ahead = open(&places(&folders, 0));
-    ahead.lock_log().as_mut().unwrap().mark_of(u64::MAX / 2, FromShard::default());
-    ahead.put(&[(content(1), answer("by a clock that is ahead"))]).unwrap();
+    {
+        let mut log = ahead.lock_log();
+        let log = log.as_mut().unwrap();
+        log.mark_of(u64::MAX / 2, FromShard::default());
+        log.stage(content(1), 0, &answer("by a clock that is ahead"));
+        log.write_staged().unwrap();
+    }
     drop(ahead);
     for own in [0, 1] {
         let memo = open(&places(&folders, own));
