@@ -33,6 +33,34 @@ pub struct Chrome {
 /// A process that is ended.
 struct Driver(Child);
 
+impl Driver {
+    /// A chromedriver, and the port where it listens. It takes a free port for IPv4 and then the same one for IPv6, and ends where that one is
+    /// taken, as it can be by a test beside this one: so it is started again.
+    fn start(program: &Path) -> (Self, String) {
+        let mut said = Vec::new();
+        for _ in 0..5 {
+            let mut command = Command::new(program);
+            command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut driver = Driver(command.spawn().expect("chromedriver starts"));
+            let mut lines = BufReader::new(driver.0.stdout.take().expect("is piped")).lines();
+            // "ChromeDriver was started successfully on port 41233."
+            let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+                let port = line
+                    .split_once("successfully on port ")
+                    .map(|(_, port)| port.trim_end_matches('.').to_owned());
+                said.push(line);
+                port
+            });
+            if let Some(port) = port {
+                // Nobody reads on: a full pipe would stop it.
+                std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+                return (driver, port);
+            }
+        }
+        panic!("chromedriver ended five times without a port; it said:\n{}", said.join("\n"))
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -70,18 +98,7 @@ impl Chrome {
     }
 
     fn of(chromium: &Path, driver: &Path) -> Self {
-        let mut command = Command::new(driver);
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = Driver(command.spawn().expect("chromedriver starts"));
-        let mut lines = BufReader::new(driver.0.stdout.take().expect("is piped")).lines();
-        // "ChromeDriver was started successfully on port 41233."
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
-        });
-        let port = port.expect("chromedriver says its port");
-        // Nobody reads on: a full pipe would stop it.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-
+        let (driver, port) = Driver::start(driver);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let mut arguments = vec![
