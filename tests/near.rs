@@ -116,6 +116,7 @@ impl Run {
             window: 1 + rng.below(5),
             most_rows_an_epoch: 1 + rng.below(40),
             most_rows: 1 + rng.below(200),
+            peers: None,
         };
         let engine = Engine::start(options, Dials::specs(), values, move |images, maker| {
             let dials = Dials::make(maker);

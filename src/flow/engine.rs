@@ -11,6 +11,7 @@ use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
 use super::gate::{DialEvent, Position};
+use super::peers::communication;
 use super::progress::{EngineOptions, Progress, Stopped, Tick};
 use super::shares::Stands;
 use super::start::{end_the_process_if_a_worker_panics, start_workers};
@@ -29,8 +30,8 @@ pub struct Engine {
     /// Waits for the workers when it is dropped.
     guards: Option<WorkerGuards<()>>,
     pub(super) events: Receiver<Event>,
-    options: EngineOptions,
-    next: Epoch,
+    pub(super) options: EngineOptions,
+    pub(super) next: Epoch,
     pub(super) in_flight: VecDeque<(Epoch, usize, Instant)>,
     pub(super) rows_an_epoch: usize,
     progress: Progress,
@@ -47,6 +48,8 @@ pub struct Engine {
     pub(super) moved: bool,
     /// How often gates were asked to show rows.
     pub(super) scans: u32,
+    /// Whether it came to its end, and was not just dropped.
+    ended: bool,
 }
 
 impl Engine {
@@ -82,23 +85,27 @@ impl Engine {
         wire: Box<Wire>,
     ) -> Result<Self, String> {
         end_the_process_if_a_worker_panics();
-        let peers = options.workers.max(1);
+        let workers = options.workers.max(1);
+        let first = options.peers.as_ref().map_or(0, |peers| peers.place().0 * workers);
         let (event_sender, events) = unbounded();
-        let (commands, receivers): (Vec<_>, Vec<_>) = (0..peers).map(|_| unbounded::<Command>()).unzip();
+        let (commands, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded::<Command>()).unzip();
+        if let Some(peers) = &options.peers {
+            let events = event_sender.clone();
+            peers.wake_by(Box::new(move || drop(events.send(Event::News))));
+        }
         let stands = Stands::first(dials, settings);
         let positions: Vec<Position> = stands.iter().map(|stands| stands.position).collect();
         let histograms: Histograms = dials.iter().map(|_| Arc::default()).collect();
         let shared = histograms.clone();
         // An idle worker would else spin for a while before it parks, on cores that pictures are decoded on.
         let config = WorkerConfig::default().idle_spin(Duration::ZERO);
-        let communication = timely::CommunicationConfig::Process(peers);
-        let config = timely::Config { communication, worker: config };
         let run = move |timely_worker: &mut Worker| {
-            let index = timely_worker.index();
+            let commands = &receivers[timely_worker.index() - first];
             let standing = (positions.as_slice(), &shared);
-            worker::run(timely_worker, standing, &receivers[index], &event_sender, &*wire);
+            worker::run(timely_worker, first..first + workers, standing, commands, &event_sender, &*wire);
         };
-        let guards = start_workers(config, peers, run)?;
+        let communication = communication(workers, options.peers.as_ref())?;
+        let guards = start_workers(communication, config, workers, run)?;
         let mut engine = Engine {
             commands,
             workers: guards.guards().iter().map(|worker| worker.thread().clone()).collect(),
@@ -120,6 +127,7 @@ impl Engine {
             stands,
             moved: true,
             scans: 0,
+            ended: false,
         };
         let mut wired = false;
         while !wired {
@@ -212,6 +220,7 @@ impl Engine {
 
     /// As [`Engine::into_verdicts`], but what is known of the wiring remains.
     pub(crate) fn end(&mut self) -> Verdicts {
+        self.ended = true;
         self.stop();
         std::mem::take(&mut self.verdicts)
     }
@@ -219,7 +228,11 @@ impl Engine {
     fn stop(&mut self) {
         self.commands.clear();
         self.workers.iter().for_each(Thread::unpark);
-        drop(self.guards.take());
+        let guards = self.guards.take();
+        if self.options.peers.is_some() && !self.ended {
+            // Workers of several processes end together. Where one does not come to its end, the others would be waited for: its process ends.
+            std::mem::forget(guards);
+        }
     }
 
     /// Hands in the rows of a shard, an epoch at a time, waiting while the window is full.
@@ -351,6 +364,9 @@ impl Engine {
     pub(super) fn next_epoch(&mut self, rows: usize) -> Epoch {
         let epoch = self.next;
         self.next += 1;
+        if let Some(peers) = &self.options.peers {
+            peers.reach(self.next);
+        }
         self.in_flight.push_back((epoch, rows, Instant::now()));
         self.count_in_flight();
         epoch
@@ -387,9 +403,19 @@ impl Engine {
     }
 
     fn wait_while(&mut self, tick: Tick<'_>, busy: impl Fn(&Self) -> bool) -> Result<(), Stopped> {
+        self.wait_until(tick, |engine| !busy(engine))
+    }
+
+    pub(super) fn wait_until(
+        &mut self,
+        tick: Tick<'_>,
+        mut is_so: impl FnMut(&Self) -> bool,
+    ) -> Result<(), Stopped> {
         let mut ticked = Instant::now();
         self.take_in_what_is_there();
-        while busy(self) {
+        // Also where no news comes: another one may have been there before this one could be told.
+        self.follow_the_furthest();
+        while !is_so(self) {
             match self.events.recv_timeout(TICK) {
                 Ok(event) => {
                     self.take_in(event);
@@ -420,6 +446,7 @@ impl Engine {
                 self.piece_score_names = piece_score_names;
             }
             Event::Frontier(frontier) => self.advance(frontier),
+            Event::News => self.follow_the_furthest(),
             Event::Kept { rows, scores } => {
                 let columns = scores.len() / rows.len().max(1);
                 for (place, (id, diff)) in rows.into_iter().enumerate() {

@@ -101,7 +101,7 @@ pub struct Dials<'s> {
 }
 
 impl<'s> Dials<'s> {
-    fn make(maker: &mut DialMaker<'s>) -> Self {
+    pub fn make(maker: &mut DialMaker<'s>) -> Self {
         Dials {
             side: maker.dial(&DIALS[0]),
             taste: maker.dial(&DIALS[1]),

@@ -26,11 +26,10 @@ use std::collections::{BTreeMap, HashMap};
 use differential_dataflow::AsCollection;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Exchange;
-use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::vec::{Broadcast, Map};
 
 use super::complete::{Changes, at_complete_epochs};
-use super::worker::home;
-use super::{Collection, Flow};
+use super::{Collection, Epoch, Flow};
 use crate::row::{AnyUnit, ContentHash, Has, PerceptualHash, Place, Row, Score, Scored, Unit, With};
 use crate::shard::ShardNames;
 use bands::Bands;
@@ -105,7 +104,14 @@ impl<'s, R: Row> Flow<'s, R> {
 struct Candidate {
     score: Score<AnyUnit>,
     content: ContentHash,
+    at: At,
+}
+
+/// A row, and the worker that it lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct At {
     place: Place,
+    worker: u32,
 }
 
 fn nearest_better<'s, R: Row>(
@@ -118,18 +124,22 @@ fn nearest_better<'s, R: Row>(
 
     let candidates = rows.clone().map(move |row| {
         let (hash, score) = ranked(&row);
-        (hash.bits(), Candidate { score, content: row.content(), place: row.place() })
+        let at = At { place: row.place(), worker: worker as u32 };
+        (hash.bits(), Candidate { score, content: row.content(), at })
     });
     let candidates = candidates.inner.exchange(|((hash, _), ..)| spread(*hash)).as_collection();
-    let mut groups = Groups::new(names.clone());
-    let said =
-        at_complete_epochs("Near: groups", candidates, move |changes, say| groups.work_off(changes, say));
+    let of_groups = candidates.map(|(hash, candidate)| OfGroups::Row(hash, candidate));
+    let of_groups = of_groups.concat(names_of_shards(rows.clone(), names));
+    let (mut groups, groups_names) = (Groups::new(names.clone()), names.clone());
+    let said = at_complete_epochs("Near: groups", of_groups, move |changes, say| {
+        groups.work_off(known(changes, &groups_names), say);
+    });
     let best = said.clone().flat_map(|said| match said {
         Said::Best(hash, candidate) => Some((hash, candidate)),
         Said::SameAsBetter(_) => None,
     });
     let same = said.flat_map(|said| match said {
-        Said::SameAsBetter(place) => Some((place, 0)),
+        Said::SameAsBetter(at) => Some((at, 0)),
         Said::Best(..) => None,
     });
 
@@ -138,7 +148,7 @@ fn nearest_better<'s, R: Row>(
     let near =
         at_complete_epochs("Near: bands", everywhere, move |changes, say| bands.work_off(changes, say));
     let near = near.inner.exchange(|((hash, _), ..)| spread(*hash)).as_collection();
-    let of_hashes = best.map(|(hash, candidate)| OfHash::Best(hash, candidate.place));
+    let of_hashes = best.map(|(hash, candidate)| OfHash::Best(hash, candidate.at));
     let of_hashes = of_hashes.concat(near.map(|(hash, distance)| OfHash::Near(hash, distance)));
     let mut distances = Distances::default();
     let distances = at_complete_epochs("Near: distances", of_hashes, move |changes, say| {
@@ -146,12 +156,50 @@ fn nearest_better<'s, R: Row>(
     });
 
     let distances = same.concat(distances);
-    let route = move |place: &Place| home(place.id, workers) as u64;
-    let distances = distances.inner.exchange(move |((place, _), ..)| route(place)).as_collection();
-    let at_home = distances.map(|(place, distance)| AtHome::Distance(place, distance));
+    let distances =
+        distances.inner.exchange(|((at, _), ..): &((At, u8), _, _)| u64::from(at.worker)).as_collection();
+    let at_home = distances.map(|(at, distance)| AtHome::Distance(at.place, distance));
     let at_home = rows.map(AtHome::Row).concat(at_home);
     let mut standing = RowsAtHome::default();
     at_complete_epochs("Near: home", at_home, move |changes, say| standing.work_off(changes, say))
+}
+
+/// What the first step is told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum OfGroups {
+    /// What a shard of this number is called.
+    Name(u32, String),
+    /// A row of this hash.
+    Row(u64, Candidate),
+}
+
+/// The names of the shards that rows come from, to all workers: another process knows only those that it has loaded. Rows come in any order of
+/// their epochs, since answers do; so a name is told at the epoch of every row that is earlier than all before it, and is there when that epoch
+/// is worked off.
+fn names_of_shards<'s, R: Row>(rows: Collection<'s, R>, names: &ShardNames) -> Collection<'s, OfGroups> {
+    let (names, mut told) = (names.clone(), HashMap::<u32, Epoch>::new());
+    let first = rows.inner.flat_map(move |(row, epoch, _)| {
+        let shard = row.place().id.shard;
+        let is_news = told.get(&shard).is_none_or(|known| epoch < *known);
+        is_news.then(|| {
+            told.insert(shard, epoch);
+            (OfGroups::Name(shard, names.name(shard).to_string()), epoch, 1)
+        })
+    });
+    first.broadcast().as_collection()
+}
+
+/// The rows among what the first step is told; the names go to `names`.
+fn known(changes: Changes<OfGroups>, names: &ShardNames) -> Changes<(u64, Candidate)> {
+    let row = |(what, diff)| match what {
+        OfGroups::Row(hash, candidate) => Some(((hash, candidate), diff)),
+        OfGroups::Name(shard, name) => {
+            names.insert(shard, &name);
+            None
+        }
+    };
+    // Names sort before rows: all are there when the first row is ranked.
+    changes.into_iter().filter_map(row).collect()
 }
 
 /// Spreads hashes over workers: pictures that look alike share the low bits of theirs.
@@ -163,7 +211,7 @@ fn spread(hash: u64) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum OfHash {
     /// The place of its best row.
-    Best(u64, Place),
+    Best(u64, At),
     /// A better hash at this distance.
     Near(u64, u8),
 }
@@ -175,28 +223,28 @@ struct Distances(HashMap<u64, Neighbours>);
 /// A hash's best row, and how many better hashes there are at 1, 2 ... bits from it.
 #[derive(Clone, Default)]
 struct Neighbours {
-    best: Option<Place>,
+    best: Option<At>,
     near: [i32; NearestBetter::REACH as usize],
 }
 
 impl Neighbours {
-    fn said(&self) -> Option<(Place, u8)> {
+    fn said(&self) -> Option<(At, u8)> {
         let nearest = self.near.iter().position(|count| *count > 0).unwrap_or(self.near.len());
-        self.best.map(|place| (place, nearest as u8 + 1))
+        self.best.map(|at| (at, nearest as u8 + 1))
     }
 }
 
 impl Distances {
-    fn work_off(&mut self, mut changes: Changes<OfHash>, say: &mut Changes<(Place, u8)>) {
+    fn work_off(&mut self, mut changes: Changes<OfHash>, say: &mut Changes<(At, u8)>) {
         // What leaves first: a hash's best row may be another one after the epoch.
         changes.sort_by_key(|(_, diff)| *diff);
-        let mut before: BTreeMap<u64, Option<(Place, u8)>> = BTreeMap::new();
+        let mut before: BTreeMap<u64, Option<(At, u8)>> = BTreeMap::new();
         for (what, diff) in changes {
             let (OfHash::Best(hash, _) | OfHash::Near(hash, _)) = what;
             let neighbours = self.0.entry(hash).or_default();
             before.entry(hash).or_insert_with(|| neighbours.said());
             match what {
-                OfHash::Best(_, place) => neighbours.best = (diff > 0).then_some(place),
+                OfHash::Best(_, at) => neighbours.best = (diff > 0).then_some(at),
                 OfHash::Near(_, distance) => neighbours.near[usize::from(distance) - 1] += diff as i32,
             }
         }

@@ -1,6 +1,8 @@
 //! What the engine is told when it starts, and what it tells while it runs.
 
-use super::{Verdicts, VerdictsError};
+use std::sync::Arc;
+
+use super::{Peers, Verdicts, VerdictsError};
 
 pub struct EngineOptions {
     pub workers: usize,
@@ -10,13 +12,15 @@ pub struct EngineOptions {
     pub most_rows_an_epoch: usize,
     /// The most rows in the dataflow at once; an epoch that is larger goes alone.
     pub most_rows: usize,
+    /// The other processes, where several run one dataflow. All have as many workers.
+    pub peers: Option<Arc<dyn Peers>>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         // While servers are asked, epochs are small, and each waits for its slowest answers: many must be under way for the
         // models that run here to be kept busy. While a memo replays, epochs are large, and the rows are the bound.
-        EngineOptions { workers: 1, window: 64, most_rows_an_epoch: 4_096, most_rows: 32_768 }
+        EngineOptions { workers: 1, window: 64, most_rows_an_epoch: 4_096, most_rows: 32_768, peers: None }
     }
 }
 

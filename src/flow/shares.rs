@@ -83,10 +83,10 @@ impl Engine {
         self.tell_dials(vec![(dial, DialEvent::Turn(position))], tick)
     }
 
-    /// Waits until all that was handed in is worked off, and resolves the dials that are by share, gate after gate.
+    /// Waits until all that was handed in is worked off, in all processes, and resolves the dials that are by share, gate after gate.
     pub(super) fn resolve_shares(&mut self, tick: Tick<'_>) -> Result<(), Stopped> {
-        self.wait_for_all(tick)?;
-        if !self.moved {
+        self.wait_for_everybody(tick)?;
+        if self.sum(vec![u64::from(self.moved)], tick)? == [0] {
             return Ok(());
         }
         let mut gates: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
@@ -105,7 +105,12 @@ impl Engine {
 
     /// Resolves the dials of one gate, which all its rows have reached.
     fn resolve(&mut self, dials: &[usize], tick: Tick<'_>) -> Result<(), Stopped> {
-        let boundaries: Vec<Option<Boundary>> = dials.iter().map(|dial| self.boundary(*dial)).collect();
+        let buckets: Vec<u64> = dials.iter().flat_map(|dial| self.histograms()[*dial].buckets()).collect();
+        let each = buckets.len() / dials.len();
+        let buckets = self.sum(buckets, tick)?;
+        let boundaries = dials.iter().zip(buckets.chunks(each.max(1)));
+        let boundaries: Vec<Option<Boundary>> =
+            boundaries.map(|(dial, buckets)| self.boundary(*dial, buckets.to_vec())).collect();
         let found = dials.iter().zip(&boundaries).filter_map(|(dial, boundary)| Some((*dial, (*boundary)?)));
         let (mut scans, mut scores) = (Vec::new(), BTreeMap::new());
         for (dial, Boundary { bucket, .. }) in found {
@@ -117,15 +122,15 @@ impl Engine {
         if !scans.is_empty() {
             self.scan_all(scans, tick)?;
         }
+        let mut scores = self.scores_of_all(scores, tick)?;
         let (mut turns, mut moves) = (Vec::new(), false);
         for (&dial, boundary) in dials.iter().zip(boundaries) {
             let spec = &self.dials[dial];
             let stood = self.stands[dial].position;
-            let at = boundary.and_then(|boundary| {
-                let scores = scores.get(&dial).map(|seen| std::mem::take(&mut *lock(seen)));
-                boundary.at(spec.comparison, scores.unwrap_or_default())
-            });
-            moves |= at != stood.at || self.histograms()[dial].is_waited_at();
+            let at = boundary
+                .and_then(|boundary| boundary.at(spec.comparison, scores.remove(&dial).unwrap_or_default()));
+            // Where several processes resolve a share, rows may wait at the others.
+            moves |= at != stood.at || self.histograms()[dial].is_waited_at() || self.peers().is_some();
             let resolved = Some(stood.resolved.map_or(0, |times| times + 1));
             turns.push((dial, Position { at, resolved }));
         }
@@ -134,13 +139,32 @@ impl Engine {
         }
         turns.iter().for_each(|(dial, position)| self.stands[*dial].position = *position);
         self.tell_dials(turns.into_iter().map(|(dial, to)| (dial, DialEvent::Turn(to))).collect(), tick)?;
-        self.wait_for_all(tick)
+        self.wait_for_everybody(tick)
+    }
+
+    /// The scores that were seen in the bucket of each dial's boundary, in all processes.
+    fn scores_of_all(
+        &mut self,
+        seen: BTreeMap<usize, Arc<Mutex<Vec<f32>>>>,
+        tick: Tick<'_>,
+    ) -> Result<BTreeMap<usize, Vec<f32>>, Stopped> {
+        let mut scores: BTreeMap<usize, Vec<f32>> =
+            seen.into_iter().map(|(dial, seen)| (dial, std::mem::take(&mut *lock(&seen)))).collect();
+        if self.peers().is_none() {
+            return Ok(scores);
+        }
+        for of_dial in scores.values_mut() {
+            let said = of_dial.iter().flat_map(|score| score.to_le_bytes()).collect();
+            let heard = self.meet(said, tick)?.concat();
+            let score = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, f32::from_le_bytes);
+            *of_dial = heard.chunks_exact(4).map(score).collect();
+        }
+        Ok(scores)
     }
 
     /// Where the last row that passes lies; `None` where no row has reached the gate.
-    fn boundary(&self, dial: usize) -> Option<Boundary> {
+    fn boundary(&self, dial: usize, buckets: Vec<u64>) -> Option<Boundary> {
         let share = self.stands[dial].share()?;
-        let buckets = self.histograms()[dial].buckets();
         let mut left = share.of(buckets.iter().sum());
         let mut buckets: Vec<(usize, u64)> = buckets.into_iter().enumerate().collect();
         if is_from_above(self.dials[dial].comparison) {

@@ -3,9 +3,11 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use timely::WorkerConfig;
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
+use super::peers::Communication;
 use crate::limits;
 
 /// Set while timely starts the workers' threads.
@@ -14,7 +16,8 @@ static STARTING: AtomicBool = AtomicBool::new(false);
 /// Starts the workers. Where one thread can't be started, timely leaves those that it could start waiting for it: so as many as it
 /// needs are started beforehand, and ended again.
 pub(super) fn start_workers(
-    config: timely::Config,
+    (builders, guard): Communication,
+    config: WorkerConfig,
     peers: usize,
     run: impl Fn(&mut Worker) + Send + Sync + 'static,
 ) -> Result<WorkerGuards<()>, String> {
@@ -28,7 +31,7 @@ pub(super) fn start_workers(
         (0..peers).try_for_each(start)
     })?;
     STARTING.store(true, Ordering::SeqCst);
-    let guards = timely::execute(config, run);
+    let guards = timely::execute::execute_from(builders, guard, config, run);
     // Where it failed, those that did start find it out only now.
     STARTING.store(guards.is_err(), Ordering::SeqCst);
     guards

@@ -1,6 +1,7 @@
 //! One worker: builds the dataflow, takes commands, steps.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -58,6 +59,8 @@ pub(super) enum Event {
     Ended(Vec<(Ended, isize)>),
     /// Everything before this epoch is complete, on all workers.
     Frontier(Epoch),
+    /// Another process reached or said something.
+    News,
 }
 
 /// Makes the dials of a dataflow, in the order of their declaration.
@@ -178,14 +181,15 @@ impl<'s> DialMaker<'s> {
 /// So many rows of a shard live on one worker, one behind the other: neighbours share a shard's pages.
 pub(super) const NEIGHBOURS: usize = 64;
 
-/// Which worker a row lives on, for as long as it lives.
+/// Which worker of its process a row lives on, for as long as it lives.
 pub(super) fn home(id: RowId, workers: usize) -> usize {
     (id.shard as usize).wrapping_add(id.member as usize / NEIGHBOURS) % workers
 }
 
-/// Runs a worker until the engine hangs up.
+/// Runs a worker until the engine hangs up. `of_process` are the workers of this process, among all.
 pub(super) fn run(
     worker: &mut Worker,
+    of_process: Range<usize>,
     (stand, histograms): (&[Position], &Histograms),
     commands: &Receiver<Command>,
     events: &Sender<Event>,
@@ -202,20 +206,20 @@ pub(super) fn run(
         let released = released.to_collection(scope);
         let source = Flow::source(images.to_collection(scope), refused.to_collection(scope), released);
         let finished = wire(source, &mut maker);
-        if scope.index() == 0 {
+        if scope.index() == of_process.start {
             let _ = events.send(finished.as_wired());
         }
         finished.collect(events, &probe);
         maker.inputs
     });
-    let (index, peers) = (worker.index(), worker.peers());
+    let (index, workers) = (worker.index() - of_process.start, of_process.len());
     let mut frontier = 0;
     loop {
         match commands.try_recv() {
             Ok(command) => {
                 let epoch = match command {
                     Command::Feed { epoch, rows, diff } => {
-                        for row in rows.iter().filter(|row| home(row.id(), peers) == index) {
+                        for row in rows.iter().filter(|row| home(row.id(), workers) == index) {
                             match row.clone() {
                                 Fed::Image(image) => images.update(image, diff),
                                 Fed::Refused(id, why) => {
@@ -230,7 +234,7 @@ pub(super) fn run(
                         epoch
                     }
                     Command::Release { epoch, pictures } => {
-                        let own = pictures.iter().filter(|id| home(**id, peers) == index);
+                        let own = pictures.iter().filter(|id| home(**id, workers) == index);
                         own.for_each(|id| released.update(*id, 1));
                         epoch
                     }

@@ -127,12 +127,13 @@ fn first_near_band(differing: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::At;
     use super::*;
     use crate::row::{ContentHash, Place, RowId, Score};
 
     fn candidate(n: u32) -> Candidate {
         let place = Place::picture(RowId { shard: 0, member: n });
-        Candidate { score: Score::of(n as f32), content: ContentHash::default(), place }
+        Candidate { score: Score::of(n as f32), content: ContentHash::default(), at: At { place, worker: 0 } }
     }
 
     /// Feeds two hashes to so many workers and adds up what they say of them.

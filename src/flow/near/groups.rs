@@ -4,16 +4,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::Candidate;
+use super::{At, Candidate};
 use crate::flow::complete::Changes;
-use crate::row::{AnyUnit, ContentHash, Place, Score};
+use crate::row::{AnyUnit, ContentHash, Score};
 use crate::shard::ShardNames;
 
 /// What is said of a row: it is the best of its hash, or another one of that hash is better.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Said {
     Best(u64, Candidate),
-    SameAsBetter(Place),
+    SameAsBetter(At),
 }
 
 /// The rows of every hash that this worker looks after.
@@ -35,20 +35,20 @@ struct Ranked {
     score: Reverse<Score<AnyUnit>>,
     content: ContentHash,
     shard: Arc<str>,
-    place: Place,
+    at: At,
 }
 
 impl Ranked {
     fn candidate(&self) -> Candidate {
-        Candidate { score: self.score.0, content: self.content, place: self.place }
+        Candidate { score: self.score.0, content: self.content, at: self.at }
     }
 }
 
 /// Whether `one` is better than `other`: the order of the [`Groups`], between rows of two hashes.
 pub(super) fn better(one: &Candidate, other: &Candidate, names: &ShardNames) -> bool {
     let order = other.score.cmp(&one.score).then(one.content.cmp(&other.content));
-    let name = |candidate: &Candidate| names.name(candidate.place.id.shard);
-    order.then_with(|| name(one).cmp(&name(other))).then(one.place.cmp(&other.place)).is_lt()
+    let name = |candidate: &Candidate| names.name(candidate.at.place.id.shard);
+    order.then_with(|| name(one).cmp(&name(other))).then(one.at.cmp(&other.at)).is_lt()
 }
 
 impl Groups {
@@ -62,15 +62,15 @@ impl Groups {
         let mut before: BTreeMap<u64, Option<Ranked>> = BTreeMap::new();
         for ((hash, candidate), diff) in changes {
             let was_best = before.entry(hash).or_insert_with(|| self.groups.get(&hash).and_then(Group::best));
-            let Candidate { score, content, place } = candidate;
+            let Candidate { score, content, at } = candidate;
             let ranked =
-                Ranked { score: Reverse(score), content, shard: self.names.name(place.id.shard), place };
+                Ranked { score: Reverse(score), content, shard: self.names.name(at.place.id.shard), at };
             if diff > 0 {
-                say.push((Said::SameAsBetter(place), 1));
+                say.push((Said::SameAsBetter(at), 1));
                 self.put_in(hash, ranked);
             } else {
                 if was_best.as_ref() != Some(&ranked) {
-                    say.push((Said::SameAsBetter(place), -1));
+                    say.push((Said::SameAsBetter(at), -1));
                 }
                 self.take_out(hash, &ranked);
             }
@@ -84,12 +84,12 @@ impl Groups {
             if let Some(was) = was {
                 say.push((Said::Best(hash, was.candidate()), -1));
                 if group.is_some_and(|group| group.contains(&was)) {
-                    say.push((Said::SameAsBetter(was.place), 1));
+                    say.push((Said::SameAsBetter(was.at), 1));
                 }
             }
             if let Some(is) = is {
                 say.push((Said::Best(hash, is.candidate()), 1));
-                say.push((Said::SameAsBetter(is.place), -1));
+                say.push((Said::SameAsBetter(is.at), -1));
             }
         }
     }
@@ -139,11 +139,11 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::RowId;
+    use crate::row::{Place, RowId};
 
     fn row(member: u32, score: f32) -> (u64, Candidate) {
         let place = Place::picture(RowId { shard: 0, member });
-        (7, Candidate { score: Score::of(score), content: ContentHash([1; 16]), place })
+        (7, Candidate { score: Score::of(score), content: ContentHash([1; 16]), at: At { place, worker: 0 } })
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let of = |score, content, shard, member| Candidate {
             score: Score::of(score),
             content: ContentHash([content; 16]),
-            place: Place::picture(RowId { shard, member }),
+            at: At { place: Place::picture(RowId { shard, member }), worker: 0 },
         };
         let best_first = [
             of(2.0, 9, 0, 9),
