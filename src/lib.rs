@@ -4,6 +4,7 @@
 //! rooms.
 
 pub mod cli;
+pub mod cluster;
 pub mod dial;
 pub mod flow;
 pub mod label;

@@ -12,7 +12,7 @@ mod source;
 
 /// What runs on worker threads, or is as pure as what does; and what lies there but has a thread of its own.
 const NEVER_WAITS: [&str; 4] = ["src/row", "src/dial.rs", "src/flow/", "operators/plan/"];
-const OWN_THREAD: [&str; 1] = ["src/flow/engine.rs"];
+const OWN_THREAD: [&str; 2] = ["src/flow/engine.rs", "src/flow/peers/link.rs"];
 /// Libraries that have a room: nobody else knows them.
 const LIBRARIES: [(&[&str], &[&str]); 8] = [
     (&["timely", "differential_dataflow"], &["src/flow/"]),

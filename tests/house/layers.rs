@@ -20,8 +20,8 @@ struct Tower {
 }
 
 const ENGINE: &[&str] = &[
-    "say", "limits", "web", "row", "label", "shard", "memo", "lane", "flow", "dial", "publish", "report",
-    "pipeline", "cli",
+    "say", "limits", "web", "row", "label", "shard", "memo", "lane", "flow", "cluster", "dial", "publish",
+    "report", "pipeline", "cli",
 ];
 
 /// A crate of or around pipelines. It has no rooms.
