@@ -44,6 +44,40 @@ impl Summary {
             Of::Edits => self.edits.as_ref(),
         }
     }
+
+    /// Adds the counts of other rows of the same set.
+    pub(super) fn add(&mut self, other: &Summary) {
+        self.rows += other.rows;
+        self.kept += other.kept;
+        add_counts(&mut self.gated, &other.gated);
+        add_classes(&mut self.refused, &other.refused);
+        add_pieces(&mut self.regions, other.regions.as_ref());
+        add_pieces(&mut self.edits, other.edits.as_ref());
+    }
+}
+
+/// Counts by name.
+fn add_counts<K: Clone + Ord>(to: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    more.iter().for_each(|(name, count)| *to.entry(name.clone()).or_default() += count);
+}
+
+/// Counts by stage and by class.
+pub(crate) fn add_classes(
+    to: &mut BTreeMap<String, BTreeMap<String, u64>>,
+    more: &BTreeMap<String, BTreeMap<String, u64>>,
+) {
+    more.iter().for_each(|(stage, classes)| add_counts(to.entry(stage.clone()).or_default(), classes));
+}
+
+/// Counts of pieces, where there are some.
+pub(crate) fn add_pieces(to: &mut Option<PieceSummary>, more: Option<&PieceSummary>) {
+    let Some(more) = more else { return };
+    let to = to.get_or_insert_default();
+    to.found += more.found;
+    to.kept += more.kept;
+    to.published += more.published;
+    add_counts(&mut to.gated, &more.gated);
+    add_classes(&mut to.refused, &more.refused);
 }
 
 /// The regions, or the edits, of all pictures: found = kept + gated + refused.

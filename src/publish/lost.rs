@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::explain::with_manifest;
 use super::manifest::{Manifest, Part, PartKind, read_manifest};
@@ -19,19 +19,19 @@ use crate::row::{Of, Refused, RowId, Verdict};
 use crate::shard::{Catalogue, undivided};
 
 /// Published rows that are lost to failures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// Published pictures that failed, or that would be published with fewer regions.
     pub pictures: LostRows,
     /// Published edits.
     pub edits: LostRows,
     /// What the first of the failures said.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "String::is_empty", default)]
     pub example: String,
 }
 
 /// Of pictures, or of edits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostRows {
     /// How many there are, ...
     pub rows: u64,
@@ -46,6 +46,22 @@ impl LostRows {
 }
 
 impl Lost {
+    /// Of several processes, each of which has looked at its own shards.
+    pub(crate) fn of_all(all: impl IntoIterator<Item = Lost>) -> Lost {
+        let mut sum = Lost::default();
+        for Lost { pictures, edits, example } in all {
+            for (sum, one) in [(&mut sum.pictures, pictures), (&mut sum.edits, edits)] {
+                sum.rows += one.rows;
+                // Those who lost nothing have not counted what is published.
+                sum.of = sum.of.max(one.of);
+            }
+            if sum.example.is_empty() {
+                sum.example = example;
+            }
+        }
+        sum
+    }
+
     /// The larger of their shares of what is published, 0 to 1.
     pub fn share(&self) -> f64 {
         self.pictures.share().max(self.edits.share())

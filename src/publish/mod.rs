@@ -43,11 +43,11 @@ mod split;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod together;
 mod verify;
 mod wanted;
 mod writable;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -57,8 +57,8 @@ pub use explain::{Ended, Explained, ExplainedPiece, Kept, PieceEnded, RowKey, fi
 pub(crate) use explain::{find_verdict_in, near_keys};
 pub(crate) use export::check_export;
 pub use export::export;
-pub(crate) use funnel::piece_funnel;
 pub use funnel::{FunnelStep, PieceSummary, Summary, entered, funnel, summarise};
+pub(crate) use funnel::{add_classes, add_pieces, piece_funnel};
 pub(crate) use lost::lost_rows;
 pub use lost::{Lost, LostRows};
 pub(crate) use manifest::dials_of;
@@ -78,14 +78,16 @@ pub use removed::{Present, Removed, RemovedOfShard};
 pub use seal::{seal_holds, sealed};
 pub use seen::{Mended, Named, Seen};
 pub use split::{Chunk, HashedFile, SplitFile, hash_of_file};
+pub use together::{Commit, StagedShare};
 pub use verify::{Damaged, Verified, check_part, verify, verify_files};
 pub use writable::writable;
 
 use crate::flow::{Verdicts, dial_name};
 use crate::row::{Of, RowId, Stamp, Verdict};
-use crate::shard::{Catalogue, undivided};
-use parts::{Folder, Layout, Notes};
-use source::{OpenShard, Shards};
+use crate::shard::Catalogue;
+use parts::{Folder, Layout};
+use source::Shards;
+use together::{Counted, put};
 
 /// The version of the files' layout and bytes. Raise it when either changes, be it by an encoder's upgrade: all
 /// parts are then written anew.
@@ -315,48 +317,7 @@ pub fn check_columns(wanted: &Wanted<'_>) -> Result<(), PublishError> {
 }
 
 fn commit_from(out: &Path, wanted: &Wanted<'_>, shards: &impl Shards) -> Result<Committed, PublishError> {
-    let summary = summarise(wanted)?;
-    let pictures = funnel(wanted, &summary)?;
-    let [regions, edits] = [Of::Regions, Of::Edits].map(|of| piece_funnel(wanted, &summary, of));
-    let (regions, edits) = (regions?, edits?);
-    wanted::all_data_columns(wanted)?;
-    let order = shards_by_name(wanted)?;
+    let counted = Counted::of(wanted)?;
     let folder = Folder::open(out, &PUBLISHED)?;
-    let mut planned = Vec::new();
-    let mut folders = BTreeSet::new();
-    for place in order {
-        let open = shards.numbered(wanted.shards[place].seq)?;
-        folders.extend(open.folder().map(|folder| PicturesFolder {
-            shard: undivided(wanted.shards[place].name).to_owned(),
-            folder: folder.display().to_string(),
-        }));
-        planned.extend(wanted::plan(wanted, place, open.index())?);
-    }
-    folder.commit(
-        planned,
-        |recipe, file| {
-            let open = shards.numbered(wanted.shards[recipe.shard].seq)?;
-            wanted::write_part(wanted, recipe, &*open, file)
-        },
-        |parts| {
-            let folders: Vec<PicturesFolder> = folders.iter().cloned().collect();
-            let card = card::card(wanted, &summary, [&pictures, &regions, &edits], (&folders, parts));
-            let others =
-                vec![("summary.json", manifest::json_file(&summary)?), ("README.md", card.into_bytes())];
-            let notes = others.iter().map(Note::of).collect();
-            Ok(Notes { manifest: manifest::json_file(&Manifest::of(wanted, folders, parts, notes))?, others })
-        },
-    )
-}
-
-/// The places of the shards in the order of their names; an error where two have one name.
-fn shards_by_name(wanted: &Wanted<'_>) -> Result<Vec<usize>, PublishError> {
-    let mut order: Vec<usize> = (0..wanted.shards.len()).collect();
-    order.sort_by_key(|&place| wanted.shards[place].name);
-    match order.windows(2).find(|pair| wanted.shards[pair[0]].name == wanted.shards[pair[1]].name) {
-        Some(pair) => {
-            Err(PublishError::Verdicts(format!("two shards are named {}", wanted.shards[pair[0]].name)))
-        }
-        None => Ok(order),
-    }
+    folder.or_clean(|| put(&folder, wanted, StagedShare::stage(counted, &folder, wanted, shards)?))
 }

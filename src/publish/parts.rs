@@ -10,6 +10,8 @@
 //! text marks the folder as ours before the first manifest is there. It says nothing about the set, and so it does not count for "the same
 //! bytes"; neither does any other dot-file. A part that stays is checked as [`super::seen`] says, and is written again if it is damaged.
 
+mod staged;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde::Deserialize;
+
+pub(super) use staged::Staged;
 
 use super::manifest::{MANIFEST, Note, Part, PartKind};
 use super::names::is_part_name;
@@ -87,10 +91,17 @@ pub(super) struct Folder {
     notes_before: Vec<Note>,
     /// The version of the format that these are of.
     version: u32,
-    _lock: Locked,
+    _lock: Option<Locked>,
 }
 
 impl Folder {
+    /// The folder as another process has it open, which holds its lock: to stage parts for it.
+    pub(super) fn beside(root: &Path, layout: &'static Layout) -> Result<Self, PublishError> {
+        let NamedParts { version, parts, notes } = read_named(root, layout)?;
+        let before = parts.into_iter().map(|part| (part.file.clone(), part)).collect();
+        Ok(Folder { root: root.to_owned(), layout, before, notes_before: notes, version, _lock: None })
+    }
+
     /// Makes the folder if need be, refuses one that holds anything else, and locks it.
     pub(super) fn open(root: &Path, layout: &'static Layout) -> Result<Self, PublishError> {
         step("make the folder").map_err(PublishError::io("make", root))?;
@@ -101,8 +112,8 @@ impl Folder {
         let NamedParts { version, parts, notes } = read_named(root, layout)?;
         let before = parts.into_iter().map(|part| (part.file.clone(), part)).collect();
         let notes_before = notes;
-        let folder =
-            Folder { root: root.to_owned(), layout, before, notes_before, version, _lock: Locked(lock) };
+        let _lock = Some(Locked(lock));
+        let folder = Folder { root: root.to_owned(), layout, before, notes_before, version, _lock };
         folder.remove_writing()?;
         Ok(folder)
     }
@@ -126,7 +137,15 @@ impl Folder {
         write: impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync,
         notes: impl FnOnce(&[Part]) -> Result<Notes, PublishError>,
     ) -> Result<Committed, PublishError> {
-        let done = self.commit_steps(planned, write, notes);
+        self.or_clean(|| self.put(self.stage_changed(planned, write)?, notes))
+    }
+
+    /// Does this, and leaves nothing behind where it fails.
+    pub(super) fn or_clean<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, PublishError>,
+    ) -> Result<T, PublishError> {
+        let done = work();
         if done.is_err() {
             // Half a part on a full disk is in the way, and whole parts that no manifest names mislead a glob.
             // A crash leaves them; the next commit sweeps them then.
@@ -136,32 +155,42 @@ impl Folder {
         done
     }
 
-    fn commit_steps<P: Sync>(
+    /// Writes what differs of `planned` into `.writing/`.
+    pub(super) fn stage_changed<P: Sync>(
         &self,
         mut planned: Vec<Planned<P>>,
         write: impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync,
-        notes: impl FnOnce(&[Part]) -> Result<Notes, PublishError>,
-    ) -> Result<Committed, PublishError> {
+    ) -> Result<Staged, PublishError> {
         let mut seen = Seen::read(&self.root);
         let (changed, mended) = self.changed(&mut planned, &mut seen);
         self.make_folders(&planned)?;
         let written = self.stage(&planned, &changed, &write)?;
-        let mut committed = Committed { parts_written: changed.len(), mended, ..Committed::default() };
-        committed.parts_unchanged = planned.len() - changed.len();
         for (&place, (bytes, hash)) in changed.iter().zip(written) {
             planned[place].part.bytes = bytes;
             planned[place].part.hash = Some(hash);
-            committed.bytes_written += bytes;
         }
+        let parts: Vec<Part> = planned.into_iter().map(|planned| planned.part).collect();
+        seen.retain(parts.iter().map(|part| part.file.as_str()));
+        Ok(Staged { parts, changed, mended, seen })
+    }
+
+    /// Makes the folder hold exactly what was staged.
+    pub(super) fn put(
+        &self,
+        Staged { parts, changed, mended, mut seen }: Staged,
+        notes: impl FnOnce(&[Part]) -> Result<Notes, PublishError>,
+    ) -> Result<Committed, PublishError> {
+        let mut committed = Committed { parts_written: changed.len(), mended, ..Committed::default() };
+        committed.parts_unchanged = parts.len() - changed.len();
+        committed.bytes_written = changed.iter().map(|place| parts[*place].bytes).sum();
         for &place in &changed {
-            self.put_in_place(&planned[place].part.file)?;
+            self.put_in_place(&parts[place].file)?;
         }
         if !changed.is_empty() {
             for (_, folder) in self.folders_there() {
                 sync_folder(&folder)?;
             }
         }
-        let parts: Vec<Part> = planned.into_iter().map(|planned| planned.part).collect();
         let notes = notes(&parts)?;
         self.replace(MANIFEST, &notes.manifest)?;
         for (name, bytes) in &notes.others {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::explain::with_manifest;
 use super::manifest::{Part, PartKind, read_manifest};
@@ -29,7 +29,7 @@ pub enum Present {
 }
 
 /// Published rows that the shards do not hold any more.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// How many there are, ...
     pub rows: u64,
@@ -40,7 +40,7 @@ pub struct Removed {
 }
 
 /// Of one shard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedOfShard {
     /// The shard's name.
     pub shard: String,
@@ -49,11 +49,27 @@ pub struct RemovedOfShard {
     /// Whether it is not there at all.
     pub gone: bool,
     /// The published part is damaged, so that nobody knows which of its rows the shard still holds: all of them count.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub unreadable: bool,
 }
 
 impl Removed {
+    /// Of several processes, each of which has looked at its own shards.
+    pub(crate) fn of_all(all: impl IntoIterator<Item = Removed>) -> Removed {
+        let mut sum = Removed::default();
+        for removed in all {
+            sum.rows += removed.rows;
+            sum.of = sum.of.max(removed.of);
+            sum.shards.extend(removed.shards);
+        }
+        sum.sort();
+        sum
+    }
+
+    fn sort(&mut self) {
+        self.shards.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.shard.cmp(&b.shard)));
+    }
+
     /// Their share of what is published, 0 to 1.
     pub fn share(&self) -> f64 {
         self.rows as f64 / (self.of as f64).max(1.0)
@@ -116,7 +132,7 @@ pub(crate) fn removed_rows(
                 removed.shards.push(RemovedOfShard { shard: part.shard.clone(), rows, gone, unreadable });
             }
         }
-        removed.shards.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.shard.cmp(&b.shard)));
+        removed.sort();
         Ok(removed)
     })
 }

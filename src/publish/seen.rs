@@ -41,7 +41,7 @@ const MOST_READ: u64 = 1 << 30;
 const MOST_READERS: usize = 8;
 
 /// A published file that was not as it was written, and was written again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mended {
     /// Below the folder of the manifest.
     pub file: String,
@@ -81,7 +81,7 @@ struct Known {
 
 /// What the files of a folder looked like when they were last known to be as they were written. Where that can't be read, nothing is
 /// known, and all of them are read.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Seen {
     commits: u64,
     files: BTreeMap<String, Known>,
@@ -163,10 +163,30 @@ impl Seen {
         self.files.insert(part.file.clone(), Known { hash, look, read: self.commits });
     }
 
-    /// Writes it down, for the files that are `named`. Where that fails, the next commit reads more, and no harm is done.
-    pub fn write<'a>(mut self, root: &Path, named: impl IntoIterator<Item = &'a str>) {
+    /// What several processes know, each of parts of its own.
+    pub(super) fn of_all(all: impl IntoIterator<Item = Seen>) -> Seen {
+        let mut one = Seen::default();
+        for seen in all {
+            one.commits = one.commits.max(seen.commits);
+            for (file, known) in seen.files {
+                let is_news = one.files.get(&file).is_none_or(|there| there.read < known.read);
+                if is_news {
+                    one.files.insert(file, known);
+                }
+            }
+        }
+        one
+    }
+
+    /// Forgets all files but these.
+    pub(super) fn retain<'a>(&mut self, named: impl IntoIterator<Item = &'a str>) {
         let named: HashSet<&str> = named.into_iter().collect();
         self.files.retain(|file, _| named.contains(file.as_str()));
+    }
+
+    /// Writes it down, for the files that are `named`. Where that fails, the next commit reads more, and no harm is done.
+    pub fn write<'a>(mut self, root: &Path, named: impl IntoIterator<Item = &'a str>) {
+        self.retain(named);
         let new = root.join(format!("{SEEN}.new"));
         let text = serde_json::to_vec(&self).unwrap_or_default();
         let _ = fs::write(&new, text).and_then(|()| fs::rename(&new, root.join(SEEN)));
