@@ -5,12 +5,14 @@
 //! lines are damaged or lost (`sources.log` shows it), the log is written anew from the sound lines, and further numbers count from the
 //! clock. So no number that was given out is ever given out again.
 
+mod by_name;
+
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
@@ -67,6 +69,8 @@ pub struct Catalogue {
     numbers: Mutex<Numbers>,
     names: ShardNames,
     sources: Mutex<Sources>,
+    /// Of the other segments, when they are first needed.
+    sources_of_others: OnceLock<Vec<Sources>>,
     open: Mutex<Open>,
     /// Of each field that somebody asked for.
     sidecar_numbers: Mutex<Vec<Arc<SidecarNumbers>>>,
@@ -153,6 +157,7 @@ impl Catalogue {
             numbers: Mutex::new(numbers),
             names: ShardNames::default(),
             sources: Mutex::new(sources),
+            sources_of_others: OnceLock::new(),
             open: Mutex::new(Open::new()),
             sidecar_numbers: Mutex::default(),
             damage,
@@ -251,39 +256,6 @@ impl Catalogue {
     /// The fingerprint of the shard of this number, if it was loaded in this process.
     pub fn fingerprint(&self, seq: u32) -> Option<ContentHash> {
         lock(&self.open).known.get(&seq).map(|known| known.fingerprint)
-    }
-
-    /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
-    /// An error that names the paths where its files have changed since, or are gone.
-    pub fn by_name(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
-        let Some(source) = lock(&self.sources).find(&self.store, name, fingerprint) else {
-            return Err(ShardError::Usage(format!(
-                "the store {} knows no shard {name:?} of that content; name the store that it was published with, \
-                 or run again with its shards first",
-                self.store.display()
-            )));
-        };
-        // Made with the options of the run that published: limits and orientation are part of a fingerprint, and
-        // whoever exports need not know them.
-        let bytes = self.open_bytes(&source)?;
-        let read = |(_, file): (PathBuf, Vec<u8>)| index_file::decode_of_any_options(&file, bytes.stamps());
-        let mut indexes =
-            self.index_files(&source).filter_map(read).filter_map(|dated| still_so(dated, &bytes));
-        if let Some(index) = indexes.find(|index| index.fingerprint == fingerprint) {
-            let seq = self.number_of(name, fingerprint)?;
-            return Ok(Arc::new(self.shard_of(seq, name, index, bytes)));
-        }
-        let shard = self.load(&source)?;
-        if shard.index.fingerprint == fingerprint {
-            return Ok(shard);
-        }
-        Err(ShardError::Io {
-            path: source.place().to_owned(),
-            source: std::io::Error::other(format!(
-                "the shard {name:?} is not what was published from it any more"
-            )),
-            next: "run again to publish what it holds now",
-        })
     }
 
     /// The names of the shards that were loaded in this process, by number; those to come will be in it.

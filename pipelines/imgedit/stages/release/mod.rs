@@ -111,7 +111,13 @@ impl PublishedEdits {
         }
         // What a fingerprint was made with, limits and orientation, the store's index knows.
         let options = ReadOptions { max_pixels: u64::MAX, max_bytes: u64::MAX, ..ReadOptions::default() };
-        let catalogue = Catalogue::open(store, options, true)?;
+        let segments = Segment::all(store).map_err(|error| OpenError::Store(store.to_owned(), error))?;
+        let others: Vec<PathBuf> = segments
+            .into_iter()
+            .filter(|segment| segment.number != 0)
+            .map(|segment| segment.folder)
+            .collect();
+        let catalogue = Catalogue::open_segment(store, (0, &others), options, true)?;
         let (listed, sources) = list(out, &manifest)?;
         Ok(PublishedEdits {
             out: out.to_owned(),
