@@ -97,13 +97,16 @@ fn parsed(line: &[u8]) -> Result<Line, String> {
     serde_json::from_str(json).map_err(|error| format!("this program does not know what it says: {error}"))
 }
 
-/// Reads the log of a folder; one that is not there holds nothing.
-pub(super) fn read(path: &Path) -> Result<Found, LabelError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
-        Err(error) => return Err(failed("read", path, error)),
-    };
+/// The bytes of a log; one that is not there holds nothing.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, LabelError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|error| failed("read", path, error)),
+    }
+}
+
+/// What the bytes of the log say that lies there.
+pub(super) fn found_in(bytes: &[u8], path: &Path) -> Result<Found, LabelError> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let mut found =
         Found { end: end as u64, torn: (bytes.len() - end) as u64, lines: Vec::new(), damaged: Vec::new() };
@@ -117,7 +120,7 @@ pub(super) fn read(path: &Path) -> Result<Found, LabelError> {
         }
     }
     let first = written(&Line::ThreshflowLabels(VERSION))?;
-    let begins_as_ours = first.as_bytes().starts_with(&bytes);
+    let begins_as_ours = first.as_bytes().starts_with(bytes);
     if found.lines.is_empty() && !bytes.is_empty() && !begins_as_ours {
         return Err(LabelError::NotLabels(path.to_owned()));
     }

@@ -143,7 +143,7 @@ impl Labels {
     /// # Errors
     /// If the file cannot be read or mended, if it is no file of labels, or if a newer program wrote it.
     pub fn open(folder: &Path) -> Result<Self, LabelError> {
-        Labels::of(folder, true)
+        Labels::of(folder, &Labels::bytes(folder)?, true)
     }
 
     /// Reads the labels of the store in `folder`, as they are on the disk now.
@@ -151,12 +151,28 @@ impl Labels {
     /// # Errors
     /// As [`open`](Labels::open).
     pub fn read(folder: &Path) -> Result<Self, LabelError> {
-        Labels::of(folder, false)
+        Labels::of(folder, &Labels::bytes(folder)?, false)
     }
 
-    fn of(folder: &Path, writes: bool) -> Result<Self, LabelError> {
+    /// The bytes of a folder's log, for [`Labels::parse`] in another process.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) fn bytes(folder: &Path) -> Result<Vec<u8>, LabelError> {
+        log::bytes(&folder.join(log::FILE))
+    }
+
+    /// As [`Labels::read`], of bytes that were read there.
+    ///
+    /// # Errors
+    /// Where they are no labels, or are of a later version.
+    pub(crate) fn parse(folder: &Path, bytes: &[u8]) -> Result<Self, LabelError> {
+        Labels::of(folder, bytes, false)
+    }
+
+    fn of(folder: &Path, bytes: &[u8], writes: bool) -> Result<Self, LabelError> {
         let path = folder.join(log::FILE);
-        let mut found = log::read(&path)?;
+        let mut found = log::found_in(bytes, &path)?;
         let lines = std::mem::take(&mut found.lines);
         let writer = if writes { Some(Writer::new(path, &found)?) } else { None };
         let mut labels =
