@@ -94,13 +94,18 @@ impl<P: App> Live<P> {
             log,
         };
         let lanes = Lanes::open(lanes, catalogue.clone());
-        let workbench = Workbench { lanes: lanes.clone(), cores: options.pool_threads };
+        let workbench = Workbench {
+            lanes: lanes.clone(),
+            cores: options.pool_threads,
+            place: threshflow::cluster::Place::ALONE,
+        };
         let pipeline = Arc::new(P::open(args, &workbench).expect("the pipeline opens"));
         let engine = EngineOptions {
             workers: options.workers,
             window: options.window,
             most_rows_an_epoch: options.rows_an_epoch,
             most_rows: options.rows,
+            peers: None,
         };
         let settings: Vec<Setting> = settings.iter().map(|setting| (*setting).into()).collect();
         let named = P::named_dials(args).expect("the scorers have dials");

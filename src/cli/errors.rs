@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Summary;
 use crate::publish::{StageDescription, entered};
@@ -38,7 +38,7 @@ pub struct StageErrors {
 pub type Errors = BTreeMap<&'static str, BTreeMap<String, StageErrors>>;
 
 /// Refusals of one sort of rows at one stage.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Tally {
     /// That last as long as the process.
     process: u64,
@@ -48,12 +48,40 @@ struct Tally {
 }
 
 /// Counts refusals as the verdicts are looked at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Counted", into = "Counted")]
 pub(super) struct Counting {
     seen: BTreeMap<(Of, String), Tally>,
 }
 
+/// As a list, which JSON has, too.
+type Counted = Vec<((Of, String), Tally)>;
+
+impl From<Counted> for Counting {
+    fn from(all: Counted) -> Self {
+        Counting { seen: all.into_iter().collect() }
+    }
+}
+
+impl From<Counting> for Counted {
+    fn from(counting: Counting) -> Self {
+        counting.seen.into_iter().collect()
+    }
+}
+
 impl Counting {
+    /// What was counted elsewhere, too.
+    pub(super) fn add(&mut self, other: Counting) {
+        for (at, more) in other.seen {
+            let tally = self.seen.entry(at).or_default();
+            tally.process += more.process;
+            tally.content += more.content;
+            for (first, other) in tally.first.iter_mut().zip(more.first) {
+                *first = first.take().or(other);
+            }
+        }
+    }
+
     pub(super) fn count(&mut self, of: Of, refused: &Refused) {
         let lasts = refused.refusal.lasts;
         if refused.refusal.class == Refusal::NO_END_FRAME {

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::shard::{Sample, Shard};
 
 /// Counts over the shards of a run, each with its first example as `SHARD/KEY: what`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRemarks {
     /// Files in folders of pictures that are neither pictures nor beside one of the same key.
     pub left_aside: u64,

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
+
 use super::Failure;
 use super::run::stopped;
 use crate::flow::{DialSpec, Engine, Standing, Tick};
@@ -11,7 +13,7 @@ use crate::lane::lock;
 use crate::row::{ContentHash, Place};
 
 /// A labelled content that stands at a gate.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Present {
     /// Of its rows, which have the same.
     pub(super) score: f32,
@@ -49,11 +51,16 @@ pub(super) fn tell_damage(labels: &Labels) {
 }
 
 /// The rows that reach a dial's gate, by their scores.
-pub(super) fn population(engine: &Engine, dial: usize, spec: &DialSpec) -> Result<Population, LabelError> {
+pub(super) fn population(spec: &DialSpec, buckets: &[u64]) -> Result<Population, LabelError> {
     let sign = spec.comparison.sign();
     let passing = Passing::of_sign(sign).expect("every comparison has its passing");
     let scale = Scale::new(spec.low, spec.high, passing)?;
-    Population::new(scale, &engine.histograms()[dial].buckets())
+    Population::new(scale, buckets)
+}
+
+/// The rows of this process that reach a dial's gate.
+pub(super) fn here(engine: &Engine, dial: usize, spec: &DialSpec) -> Result<Population, LabelError> {
+    population(spec, &engine.histograms()[dial].buckets())
 }
 
 /// Scans the gate of a dial for what is labelled there; and for the labelled places of one picture, if one is named.
@@ -98,7 +105,7 @@ pub(super) fn estimates(
     labels: &Labels,
     seen: &Seen,
 ) -> Result<Estimates, LabelError> {
-    let population = population(engine, dial, spec)?.counted(engine.values()[dial], seen.passing);
+    let population = here(engine, dial, spec)?.counted(engine.values()[dial], seen.passing);
     Ok(Estimates::new(population, labels.labelled(spec.name, seen.is_there())))
 }
 
@@ -110,8 +117,28 @@ pub(super) fn summary(
     seen: &Seen,
 ) -> Result<Option<String>, LabelError> {
     let at = engine.values()[dial];
-    let population = population(engine, dial, spec)?.counted(at, seen.passing);
+    let population = here(engine, dial, spec)?.counted(at, seen.passing);
     Ok(labels.summary(spec.name, at, population, seen.is_there()))
+}
+
+/// What stands at the gate in all processes. All of them see it at the same point of their work.
+fn seen_by_all(engine: &mut Engine, own: Seen, tick: Tick<'_>) -> Result<Seen, Failure> {
+    let failed = |error: postcard::Error| Failure::Failed(error.to_string());
+    let there: Vec<(ContentHash, Present)> = own.present.into_iter().collect();
+    let said = postcard::to_stdvec(&(there, own.passing)).map_err(failed)?;
+    let mut all = Seen::default();
+    for said in engine.meet(said, tick).map_err(stopped)? {
+        let (there, passing): (Vec<(ContentHash, Present)>, u64) =
+            postcard::from_bytes(&said).map_err(failed)?;
+        all.passing += passing;
+        for (content, present) in there {
+            match all.present.get_mut(&content) {
+                Some(known) => known.rows += present.rows,
+                None => drop(all.present.insert(content, present)),
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What the labels say of each dial where it stands, as cards and reports write it: `precision 0.97 [0.93, 0.99] by 84 labels`. Nothing of those
@@ -128,7 +155,11 @@ pub(super) fn precisions(
             continue;
         }
         let seen = see(engine, (number, spec.name), labels, None, tick)?;
-        let summary = summary(engine, (number, spec), labels, &seen);
+        let seen = seen_by_all(engine, seen, tick)?;
+        let buckets = engine.sum(engine.histograms()[number].buckets(), tick).map_err(stopped)?;
+        let at = engine.values()[number];
+        let population = population(spec, &buckets).map(|all| all.counted(at, seen.passing));
+        let summary = population.map(|all| labels.summary(spec.name, at, all, seen.is_there()));
         said.extend(
             summary.map_err(|error| Failure::Failed(error.to_string()))?.map(|said| (spec.name, said)),
         );

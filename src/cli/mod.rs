@@ -4,12 +4,14 @@
 mod apart;
 mod ask_list;
 mod clean;
+mod cluster;
 mod compact;
 mod describe;
 mod errors;
 mod explain;
 mod export;
 mod input;
+mod inserting;
 pub mod invoke;
 mod labelled;
 mod live;
@@ -41,16 +43,18 @@ use clap::{ArgMatches, Args, Command};
 pub use apart::apart;
 pub use errors::{Errors, StageErrors};
 pub use export::tell_mended;
+pub use inserting::rows_of;
 pub use invoke::Commands;
 pub use live::LiveOptions;
 pub use options::{RunOptions, SourceOptions};
 pub use part::{Part, PartOptions, PartSummary, run_part};
 pub use plan::{Effect, Listed, OpenShare, PieceEffect, Plan};
 pub use program::{Entry, Program, main, main_of};
-pub use run::{rows_of, run, settings};
+pub use run::{run, settings};
 pub use run_report::RunReport;
 pub use summary::{Summary, peak_rss_bytes};
 
+use crate::cluster::Place;
 use crate::flow::DialSpec;
 use crate::lane::{Lanes, Operator, Stage};
 use crate::pipeline::Pipeline;
@@ -69,6 +73,9 @@ pub enum Failure {
     /// Exit code 1, too: not as things stand, and perhaps a moment later.
     #[error("{0}")]
     NotNow(String),
+    /// Exit code 75: another process of the run was lost. Started again, all of them go on.
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl Failure {
@@ -76,6 +83,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::Failed(_) | Failure::NotNow(_) => 1,
+            Failure::Lost(_) => crate::cluster::LOST_EXIT_CODE,
         }
     }
 }
@@ -118,6 +126,8 @@ pub struct Workbench {
     pub lanes: Arc<Lanes>,
     /// Cores that may be used: decode threads, and the threads of models on the CPU.
     pub cores: usize,
+    /// Which of the run's processes opens them: what a run may spend, and what a server may be sent, they share.
+    pub place: Place,
 }
 
 impl Workbench {

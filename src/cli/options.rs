@@ -131,7 +131,11 @@ fn share(text: &str) -> Result<f64, String> {
 
 impl RunOptions {
     pub fn cores(&self) -> usize {
-        match self.cores {
+        RunOptions::cores_of(self.cores)
+    }
+
+    pub(super) fn cores_of(cores: usize) -> usize {
+        match cores {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             cores => cores,
         }

@@ -244,8 +244,7 @@ fn ask_part(
         let pipeline = pipeline.name.to_owned();
         opened.store.note_part(PartRecord { pipeline, index, of, shards, ended: failure.is_none() })?;
     }
-    let out = options.out.clone();
-    Ok(RunReport { summary, part, committed: None, exported: None, page: None, told: None, failure, out })
+    Ok(RunReport { part, ..RunReport::of(summary, failure, &options.out) })
 }
 
 fn part_summary(

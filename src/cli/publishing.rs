@@ -1,13 +1,19 @@
 //! Publishes what settled: of a run, which ends with it; and of a session, which goes on.
 
+use std::collections::BTreeMap;
+
 use super::run::{Opened, Unopened, settings, until_a_signal};
 use super::summary::Summary;
 use super::{Failure, RunOptions, RunReport, errors, labelled, tell_mended};
 use crate::flow::{Setting, Verdicts};
 use crate::label::Labels;
 use crate::lane::StageStatus;
-use crate::publish::{self, Committed, DialSetting, Lost, Removed, Wanted, WantedPieces, WantedShard};
+use crate::publish::{
+    self, Committed, Demonstration, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces,
+    WantedShard,
+};
 use crate::report::{self, ReportError, Written};
+use crate::row::{Of, Verdict};
 
 /// What becomes of the dataflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +43,7 @@ pub(super) fn publish_settled(
     let mut summary = opened.summary(pipeline.name, &dials, stages);
     summary.removed = (gone.rows > 0).then_some(gone);
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
-    let mut report = RunReport {
-        summary,
-        part: None,
-        committed: None,
-        exported: None,
-        page: None,
-        told: None,
-        failure,
-        out: options.out.clone(),
-    };
+    let mut report = RunReport::of(summary, failure, &options.out);
     if report.failure.is_none() {
         let settled = match then {
             Then::End => opened.engine.end(),
@@ -74,12 +71,67 @@ impl Opened {
         dials: &[DialSetting],
         stages: &[StageStatus],
     ) -> Summary {
-        let mut summary = Summary::of(name, dials, self.engine.verdicts(), &self.stages(), stages);
+        let mut summary = self.summary_of(name, dials, self.engine.verdicts(), stages);
+        summary.remark(self.remarks.clone(), &self.catalogue.sidecar_fields());
+        summary
+    }
+
+    /// The same of these verdicts, without what there is to remark of the shards.
+    pub(super) fn summary_of(
+        &self,
+        name: &'static str,
+        dials: &[DialSetting],
+        verdicts: &Verdicts,
+        stages: &[StageStatus],
+    ) -> Summary {
+        let mut summary = Summary::of(name, dials, verdicts, &self.stages(), stages);
         summary.tell_of(&self.lanes.endpoints());
         summary.demonstration = self.demonstration();
         summary.store_damage = self.lanes.damages();
-        summary.remark(self.remarks.clone(), &self.catalogue.sidecar_fields());
         summary
+    }
+
+    /// What is published of it beside its rows.
+    pub(super) fn about(&self) -> About {
+        About {
+            stages: self.stages(),
+            demonstration: self.demonstration(),
+            score_columns: self.engine.score_names().to_vec(),
+            sorts: self.engine.piece_score_names().to_vec(),
+        }
+    }
+}
+
+/// What is published beside rows: the stages and the columns.
+pub(super) struct About {
+    stages: Vec<StageDescription>,
+    demonstration: Vec<Demonstration>,
+    score_columns: Vec<&'static str>,
+    sorts: Vec<(Of, Vec<&'static str>)>,
+}
+
+/// What is wanted of the shards that are in. `settled` has the pieces, and `verdicts` those of the rows.
+pub(super) fn wanted_of<'a>(
+    pipeline: &Unopened<'_>,
+    opened: &'a Opened,
+    about: &'a About,
+    dials: &'a [DialSetting],
+    (settled, verdicts): (&'a Verdicts, &'a BTreeMap<u32, Vec<Verdict>>),
+) -> Wanted<'a> {
+    let pieces = opened.pipeline.its_recorder();
+    let pieces = pieces.map(|recorder| WantedPieces { verdicts: settled, sorts: &about.sorts, recorder });
+    let shards = opened
+        .shards
+        .iter()
+        .filter_map(|(name, seq)| Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? }));
+    Wanted {
+        pipeline: pipeline.name,
+        stages: &about.stages,
+        dials,
+        score_columns: &about.score_columns,
+        shards: shards.collect(),
+        pieces,
+        demonstration: &about.demonstration,
     }
 }
 
@@ -94,26 +146,10 @@ fn commit(
     mut settled: Verdicts,
     dials: &[DialSetting],
 ) -> Result<(Lost, Option<Done>), Failure> {
-    let (stages, demonstration) = (opened.stages(), opened.demonstration());
+    let about = opened.about();
     let histograms = opened.engine.histograms().clone();
-    let score_columns = opened.engine.score_names().to_vec();
-    let sorts = opened.engine.piece_score_names().to_vec();
     let verdicts = settled.take_shards();
-    let pieces = opened.pipeline.its_recorder();
-    let pieces = pieces.map(|recorder| WantedPieces { verdicts: &settled, sorts: &sorts, recorder });
-    let shards = opened
-        .shards
-        .iter()
-        .filter_map(|(name, seq)| Some(WantedShard { seq: *seq, name, verdicts: verdicts.get(seq)? }));
-    let wanted = Wanted {
-        pipeline: pipeline.name,
-        stages: &stages,
-        dials,
-        score_columns: &score_columns,
-        shards: shards.collect(),
-        pieces,
-        demonstration: &demonstration,
-    };
+    let wanted = wanted_of(pipeline, opened, &about, dials, (&settled, &verdicts));
     let lost = publish::lost_rows(&options.out, &wanted, &opened.catalogue)?;
     if lost.share() > options.max_lost {
         return Ok((lost, None));

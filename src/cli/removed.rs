@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::run::Opened;
+use super::run::{Opened, stopped};
 use super::{Failure, RunOptions};
+use crate::flow::Tick;
 use crate::publish::{Lost, Present, Removed, removed_rows};
 use crate::shard::{Holds, ShardError, ShardSource, undivided};
 
@@ -18,19 +19,39 @@ pub(super) fn before(options: &RunOptions, sources: &[ShardSource]) -> Result<Re
     Ok(removed_rows(&options.out, present, |name| Err(ShardError::Usage(format!("{name:?} is not open"))))?)
 }
 
+/// As [`of`], in all processes, each of which looks at its own shards.
+pub(super) fn of_all(options: &RunOptions, opened: &mut Opened, tick: Tick<'_>) -> Result<Removed, Failure> {
+    let own = of(options, opened)?;
+    if opened.cluster.is_none() {
+        return Ok(own);
+    }
+    let failed = |error: serde_json::Error| Failure::Failed(error.to_string());
+    let all = opened.engine.meet(serde_json::to_vec(&own).map_err(failed)?, tick).map_err(stopped)?;
+    let all: Result<Vec<Removed>, _> = all.iter().map(|said| serde_json::from_slice(said)).collect();
+    Ok(Removed::of_all(all.map_err(failed)?))
+}
+
 /// By what the shards hold, when all of them are in.
 pub(super) fn of(options: &RunOptions, opened: &Opened) -> Result<Removed, Failure> {
     let shards: HashMap<&str, u32> = opened.shards.iter().map(|(name, seq)| (name.as_str(), *seq)).collect();
     let seq = |name: &str| shards.get(name).copied();
     let folders = folders(&opened.sources);
+    // Of several processes, one looks at what is none of theirs.
+    let follows = opened.cluster.as_ref().is_some_and(|cluster| !cluster.leads());
+    let elsewhere: HashSet<&str> = match opened.cluster {
+        Some(_) => opened.sources.iter().map(|source| source.name.as_str()).collect(),
+        None => HashSet::new(),
+    };
     let present = |name: &str| match (seq(name), folders.get(undivided(name))) {
         (Some(seq), _) => opened.catalogue.fingerprint(seq).map_or(Present::Unopened, Present::Loaded),
+        (None, _) if follows || elsewhere.contains(name) => Present::Unopened,
         (None, Some(parts)) => Present::In(parts.iter().map(|part| (*part).to_owned()).collect()),
         (None, None) => Present::Gone,
     };
-    let open = |name: &str| match seq(name) {
-        Some(seq) => opened.catalogue.shard(seq),
-        None => Err(ShardError::Usage(format!("there is no shard {name:?}"))),
+    let open = |name: &str| match (seq(name), opened.sources.iter().find(|source| source.name == name)) {
+        (Some(seq), _) => opened.catalogue.shard(seq),
+        (None, Some(source)) => opened.catalogue.load(source),
+        (None, None) => Err(ShardError::Usage(format!("there is no shard {name:?}"))),
     };
     Ok(removed_rows(&options.out, present, open)?)
 }

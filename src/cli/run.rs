@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::cluster::ClusterRun;
 use super::input::InputRemarks;
-use super::part::PartRun;
+use super::part::{Part, PartRun};
 use super::progress::Display;
 use super::publishing::{Then, publish_settled};
 use super::store::{PartRecord, Store};
 use super::{App, Failure, RunOptions, RunReport, Workbench, apart, refusals, removed, signals};
+use crate::cluster::{Cluster, Place};
 use crate::dial;
-use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Progress, Setting, Stopped, Tick, Verdicts, Wired};
+use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Peers, Progress, Setting, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode, StageStatus};
-use crate::limits::{self, no_thread};
+use crate::limits;
 use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
 use crate::publish::{self, Demonstration, DialSetting, Removed, StageDescription};
 use crate::report;
-use crate::row::{Image, Refused, RowId};
-use crate::shard::{Catalogue, FoundPictures, ReadOptions, Shard, ShardSource, sorted_by_name};
+use crate::shard::{Catalogue, FoundPictures, ReadOptions, ShardSource, sorted_by_name};
 
 /// For answers that may have been paid for, when a run is stopped.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -33,14 +33,16 @@ pub(super) struct Opened {
     pub(super) sources: Vec<ShardSource>,
     /// How many shards there are, also where only a part is asked about.
     pub(super) of_shards: usize,
-    part: Option<PartRun>,
+    pub(super) part: Option<PartRun>,
+    /// The other processes, where several run one dataflow.
+    pub(super) cluster: Option<Arc<Cluster>>,
     /// The shards that are in, by name.
     pub(super) shards: Vec<(String, u32)>,
     /// Where shards may leave: the rows of each, by number.
     pub(super) rows_in: Option<HashMap<u32, Vec<Fed>>>,
     /// The stages that are there to demonstrate, and whether pictures that are not a demo's came.
-    demonstration: Vec<Demonstration>,
-    is_foreign: bool,
+    pub(super) demonstration: Vec<Demonstration>,
+    pub(super) is_foreign: bool,
     /// What is to be said of them.
     pub(super) remarks: InputRemarks,
     /// Last: its lock is let go when nothing writes any more.
@@ -69,7 +71,37 @@ pub(super) struct Unopened<'a> {
     pub(super) sources: Option<Vec<ShardSource>>,
     /// Where only a part of the shards is asked about.
     pub(super) part: Option<PartRun>,
+    /// Where several processes run one dataflow.
+    pub(super) cluster: Option<ClusterRun>,
     pub(super) open: &'a Open<'a>,
+}
+
+impl Unopened<'_> {
+    /// Which of the run's processes this is.
+    fn place(&self) -> Place {
+        self.cluster.as_ref().map_or(Place::ALONE, |run| run.place)
+    }
+
+    /// The segment of a process that asks about some of the shards alone.
+    fn segment<'s>(&self, sources: &'s [ShardSource]) -> Option<SegmentOf<'s>> {
+        let all = || sources.iter().map(|source| source.name.as_str());
+        if let Some(cluster) = &self.cluster {
+            let shards = all().filter(|name| cluster.may_get(name)).collect();
+            // By number as the part of an array.
+            return Some(SegmentOf { number: cluster.place.index as u16 + 1, part: None, shards });
+        }
+        let Part { index, of } = self.part.as_ref()?.part;
+        let (pipeline, shards) = (self.name.to_owned(), sources.len());
+        let part = PartRecord { pipeline, index, of, shards, ended: false };
+        Some(SegmentOf { number: index, part: Some(part), shards: all().collect() })
+    }
+}
+
+/// The segment that a process writes, what is noted of the part of an array that it is, and the shards that it may ask about.
+struct SegmentOf<'s> {
+    number: u16,
+    part: Option<PartRecord>,
+    shards: Vec<&'s str>,
 }
 
 /// Calls `work` with `P`, which will be opened as `app` says, and with the options as `P` wants them.
@@ -87,7 +119,15 @@ pub(super) fn with_unopened<P: App, T>(
     let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
     work(
         &options,
-        &Unopened { name: P::NAME, dials, own: dial_specs::<P>().len(), sources, part: None, open: &open },
+        &Unopened {
+            name: P::NAME,
+            dials,
+            own: dial_specs::<P>().len(),
+            sources,
+            part: None,
+            cluster: None,
+            open: &open,
+        },
     )
 }
 
@@ -121,21 +161,17 @@ pub(super) fn open(
     let of_shards = sources.len();
     let part = unopened.part.clone();
     let sources = part.iter().fold(sources, |sources, part| part.shards(sources));
-    let mut store = match (mode, &part) {
+    let segment = unopened.segment(&sources);
+    let mut store = match (mode, segment) {
         (Mode::Plan, _) => Store::look(&options.store)?,
         (Mode::Ask | Mode::Live, None) => Store::open(&options.store)?,
-        (Mode::Ask | Mode::Live, Some(part)) => {
-            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-            let (index, of, shards) = (part.part.index, part.part.of, sources.len());
-            let pipeline = unopened.name.to_owned();
-            Store::open_part(
-                &options.store,
-                PartRecord { pipeline, index, of, shards, ended: false },
-                &names,
-            )?
+        (Mode::Ask | Mode::Live, Some(SegmentOf { number, part, shards })) => {
+            Store::open_segment(&options.store, number, part, &shards)?
         }
     };
-    store.tell_of_parts(unopened.name);
+    if unopened.cluster.is_none() {
+        store.tell_of_parts(unopened.name);
+    }
     let generation = match (options.retry, mode) {
         (true, Mode::Ask | Mode::Live) => store.next_generation()?,
         (true, Mode::Plan) => u32::MAX,
@@ -154,13 +190,16 @@ pub(super) fn open(
     };
     let lanes = Lanes::open(lanes, catalogue.clone());
     catalogue.damage().into_iter().for_each(|damage| lanes.tell_damage(damage.to_owned()));
-    let pipeline = (unopened.open)(&Workbench { lanes: lanes.clone(), cores })?;
+    let pipeline = (unopened.open)(&Workbench { lanes: lanes.clone(), cores, place: unopened.place() })?;
     store.lost_of(&lanes.status()).into_iter().for_each(|lost| lanes.tell_damage(lost));
-    let engine = EngineOptions {
-        workers: options.workers.map_or(usual_workers(mode, cores), usize::from),
-        window: options.window.into(),
-        ..Default::default()
+    let workers = options.workers.map_or(usual_workers(mode, cores), usize::from);
+    let joins = |run: &ClusterRun| {
+        let all = (sources.as_slice(), workers, pipeline.its_recorder());
+        run.join(options, unopened, all, first, &lanes.status())
     };
+    let cluster = unopened.cluster.as_ref().map(joins).transpose()?;
+    let peers = cluster.clone().map(|cluster| cluster as Arc<dyn Peers>);
+    let engine = EngineOptions { workers, window: options.window.into(), peers, ..Default::default() };
     let engine = start_opened(pipeline.clone(), unopened.dials, engine, first).map_err(Failure::Failed)?;
     // A plan starts from what is published: what counts is where the dials are to stand.
     let wanted = settings_wanted(unopened.dials, options)?;
@@ -170,7 +209,11 @@ pub(super) fn open(
     let of = |(stage, what): (&str, String)| Demonstration { stage: stage.to_owned(), what };
     let demonstration = lanes.demonstrations().into_iter().map(of).collect();
     let (shards, is_foreign) = (Vec::new(), false);
-    let remarks = InputRemarks { left_aside, passed_over, ..InputRemarks::default() };
+    // All processes find the same files, and one of them tells of them.
+    let remarks = match cluster.as_ref().is_none_or(|cluster| cluster.leads()) {
+        true => InputRemarks { left_aside, passed_over, ..InputRemarks::default() },
+        false => InputRemarks::default(),
+    };
     Ok(Opened {
         store,
         catalogue,
@@ -180,6 +223,7 @@ pub(super) fn open(
         sources,
         of_shards,
         part,
+        cluster,
         shards,
         rows_in: None,
         demonstration,
@@ -218,100 +262,7 @@ fn check(options: &RunOptions) -> Result<(), Failure> {
     if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n"))) }
 }
 
-/// The rows that a shard brings, in the order of its samples.
-pub fn rows_of(shard: &Shard) -> impl ExactSizeIterator<Item = Fed> + '_ {
-    let seq = shard.seq;
-    shard.index.samples.iter().enumerate().map(move |(member, sample)| {
-        let id = RowId { shard: seq, member: member as u32 };
-        match &sample.picture {
-            Ok(picture) => Fed::Image(Image {
-                id,
-                content: picture.content,
-                width: picture.width,
-                height: picture.height,
-            }),
-            Err(refusal) => {
-                Fed::Refused(id, Box::new(Refused { stage: "probe".into(), refusal: refusal.clone() }))
-            }
-        }
-    })
-}
-
 impl Opened {
-    /// Indexes the shards on threads of their own and hands in their rows as they come.
-    pub(super) fn insert_all(
-        &mut self,
-        tick: &mut dyn FnMut(&Progress, &Verdicts) -> Result<(), String>,
-    ) -> Result<(), Failure> {
-        let (sender, receiver) = crossbeam::channel::bounded::<Result<(String, Arc<Shard>), Failure>>(2);
-        let next = AtomicUsize::new(0);
-        let (sources, catalogue) = (self.sources.clone(), self.catalogue.clone());
-        let (sources, catalogue) = (&sources, &catalogue);
-        std::thread::scope(|threads| {
-            let mut started = 0;
-            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(4) {
-                let (sender, next) = (sender.clone(), &next);
-                let index = move || {
-                    while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let loaded = catalogue.load(source).map(|shard| (source.name.clone(), shard));
-                        if sender.send(loaded.map_err(Failure::from)).is_err() {
-                            return;
-                        }
-                    }
-                };
-                match std::thread::Builder::new().name("index".into()).spawn_scoped(threads, index) {
-                    Ok(_) => started += 1,
-                    // One that could be started does the work of all.
-                    Err(_) if started > 0 => break,
-                    Err(error) => return Err(Failure::Failed(no_thread("to index shards", &error))),
-                }
-            }
-            drop(sender);
-            // Moved in here, so that leaving early drops it and lets the threads go.
-            let receiver = receiver;
-            loop {
-                let loaded: Result<_, Failure> = match receiver.recv_timeout(Duration::from_millis(100)) {
-                    Ok(loaded) => loaded,
-                    Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok::<(), Failure>(()),
-                    Err(crossbeam::channel::RecvTimeoutError::Timeout) => {
-                        tick(&self.engine.progress(), self.engine.verdicts()).map_err(Failure::Failed)?;
-                        continue;
-                    }
-                };
-                let (name, shard) = loaded?;
-                self.take_in(&name, &shard, tick)?;
-            }
-        })?;
-        self.shards.sort();
-        Ok(())
-    }
-
-    /// Hands in the rows of a shard.
-    pub(super) fn take_in(&mut self, name: &str, shard: &Arc<Shard>, tick: Tick<'_>) -> Result<(), Failure> {
-        self.remarks.see(shard, &self.catalogue.sidecar_fields());
-        if !self.is_foreign && is_foreign(shard) {
-            self.is_foreign = true;
-            warn_of(&self.demonstration);
-        }
-        if let Some(rows) = &mut self.rows_in {
-            rows.insert(shard.seq, rows_of(shard).collect());
-        }
-        match self.part.as_ref().and_then(|part| part.only.as_ref()) {
-            None => self.engine.insert(shard.seq, rows_of(shard), tick).map_err(stopped)?,
-            Some(only) => {
-                let keys = only.keys(name);
-                let is_meant = |key: &str| keys.is_some_and(|keys| keys.contains(key));
-                let rows = rows_of(shard).zip(&shard.index.samples);
-                let rows: Vec<Fed> =
-                    rows.filter(|(_, sample)| is_meant(&sample.key)).map(|(row, _)| row).collect();
-                let all = shard.index.samples.len();
-                self.engine.insert_some(shard.seq, all, rows.into_iter(), tick).map_err(stopped)?;
-            }
-        }
-        self.shards.push((name.to_owned(), shard.seq));
-        Ok(())
-    }
-
     /// The stages that are there to demonstrate, if pictures came that are not a demo's.
     pub(super) fn demonstration(&self) -> Vec<Demonstration> {
         if self.is_foreign { self.demonstration.clone() } else { Vec::new() }
@@ -327,22 +278,6 @@ impl Opened {
             Wired::Absent { columns, of } => StageDescription::Absent { columns: columns.clone(), of: *of },
         };
         std::iter::once(StageDescription::Probe).chain(self.engine.wired().iter().map(describe)).collect()
-    }
-}
-
-/// Whether a picture of the shard is none of a demo's.
-fn is_foreign(shard: &Shard) -> bool {
-    shard.index.samples.iter().any(|sample| sample.picture.is_ok() && !sample.is_demonstration())
-}
-
-/// Models that were made for a demo know nothing of other pictures, and answer all the same.
-fn warn_of(demonstration: &[Demonstration]) {
-    if !demonstration.is_empty() {
-        crate::note!(
-            "warning: demonstration models answer here, and not all pictures are the demo's: what they make is not for training. \
-             They are {}. Name your own by their flags; card, report and manifest say it, too",
-            Demonstration::list(demonstration)
-        );
     }
 }
 
@@ -451,10 +386,13 @@ pub(super) fn check_places(options: &RunOptions) -> Result<(), Failure> {
 }
 
 fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result<(), Failure> {
-    let lanes = opened.lanes.clone();
+    let (lanes, cluster) = (opened.lanes.clone(), opened.cluster.clone());
     let mut display = Display::start(lanes.clone(), opened.sources.len(), options.verbose);
     let mut tick = |progress: &Progress, verdicts: &Verdicts| {
         display.update(progress, verdicts);
+        if let Some(why) = lost(&cluster) {
+            return Err(why);
+        }
         if signals::stopped() {
             return Err("stopped".to_owned());
         }
@@ -470,14 +408,16 @@ fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result
         // It publishes nothing, and has not all the rows that shares are of.
         Some(_) => opened.engine.settle_but_shares(&mut tick).map_err(stopped),
         None => {
-            *gone = removed::of(options, opened)?;
+            *gone = removed::of_all(options, opened, &mut tick)?;
             removed::check(options, gone)?;
             opened.engine.settle(&mut tick).map_err(stopped)
         }
     });
     display.finish();
     lanes.stop();
-    if fed.is_err() {
+    if let Err(failure) = &fed {
+        // The others are told before this process waits for anything.
+        opened.cluster.iter().for_each(|cluster| cluster.fail(&failure.to_string()));
         // What is under way may have been paid for.
         let waits = lanes.under_way();
         if !waits.is_empty() {
@@ -490,4 +430,9 @@ fn feed(options: &RunOptions, opened: &mut Opened, gone: &mut Removed) -> Result
         lanes.wait_for_answers(LONGEST_WAIT);
     }
     fed
+}
+
+/// Why the run ended in another process, if it did.
+fn lost(cluster: &Option<Arc<Cluster>>) -> Option<String> {
+    cluster.as_ref()?.lost().map(|lost| lost.to_string())
 }

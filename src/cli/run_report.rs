@@ -26,6 +26,8 @@ pub struct RunReport {
     pub told: Option<String>,
     pub(super) failure: Option<String>,
     pub(super) out: PathBuf,
+    /// Another process of the run tells the user.
+    pub(super) is_told_by_another: bool,
 }
 
 /// As JSON.
@@ -38,8 +40,26 @@ struct Printed<'a> {
 }
 
 impl RunReport {
+    /// Of a run that has published nothing yet; `failure` says why it will not.
+    pub(super) fn of(summary: Summary, failure: Option<String>, out: &Path) -> Self {
+        RunReport {
+            summary,
+            part: None,
+            committed: None,
+            exported: None,
+            page: None,
+            told: None,
+            failure,
+            out: out.to_owned(),
+            is_told_by_another: false,
+        }
+    }
+
     /// The summary for people, or as JSON.
     pub fn print(&self, output: Output) {
+        if self.is_told_by_another {
+            return;
+        }
         match output {
             Output::Json => drop(print_json(&Printed { part: self.part.as_ref(), summary: &self.summary })),
             Output::Text => {

@@ -90,6 +90,12 @@ impl Segments {
         let mut of: BTreeMap<u16, (BTreeSet<u16>, BTreeSet<u16>)> = BTreeMap::new();
         for other in &self.others {
             let Some(part) = other.record.part.as_ref().filter(|part| part.pipeline == pipeline) else {
+                if other.record.part.is_none() && is_in_use(&other.segment) {
+                    told.push(format!(
+                        "another process is at work in segment {}: what it has answered so far is read",
+                        other.segment.number
+                    ));
+                }
                 continue;
             };
             if is_in_use(&other.segment) {

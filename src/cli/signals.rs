@@ -1,6 +1,8 @@
 //! Ctrl-C, SIGTERM and SIGHUP. The first signal ends a run so that the next run can continue it. The second ends the process.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Set by the first signal: runs of this process stop at the next tick.
 static STOPPED: AtomicBool = AtomicBool::new(false);
@@ -37,9 +39,20 @@ fn is_ignored(signal: libc::c_int) -> bool {
     read == 0 && now.sa_sigaction == libc::SIG_IGN
 }
 
+/// Set in the environment of processes that another one has started and stops: a system that ends a run signals all of them, and so does who
+/// started them, so that two signals at once are one.
+pub(super) const SUPERVISED: &str = "THRESHFLOW_SUPERVISED";
+const AT_ONCE: Duration = Duration::from_secs(2);
+
 /// On a thread of its own.
 fn on_signal() {
-    if STOPPED.swap(true, Ordering::SeqCst) {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let is_again = STOPPED.swap(true, Ordering::SeqCst);
+    let since = FIRST.get_or_init(Instant::now).elapsed();
+    if is_again && since < AT_ONCE && std::env::var_os(SUPERVISED).is_some() {
+        return;
+    }
+    if is_again {
         // SAFETY: ends the process without running anything of it; a model that hangs could hold up an `exit`.
         unsafe { libc::_exit(1) };
     }

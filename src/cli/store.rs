@@ -1,69 +1,22 @@
 //! The store: one folder that holds the catalogue, the indexes, the memos, and a small record of earlier runs. The parts of a job array write
 //! segments of their own in it, each of which has the same.
 
+mod record;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::segments::Segments;
 use crate::lane::StageStatus;
 use crate::limits::Locked;
 use crate::memo::{Places, Segment};
-use crate::publish::seal_holds;
 use crate::row::Stamp;
-
-/// What is known of a memo beside its answers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StampRecord {
-    pub stage: String,
-    pub model: String,
-    /// The pipelines that used it in their latest run.
-    pub used_by: Vec<String>,
-    /// Questions asked so far by runs of this store, and the seconds that they took.
-    pub asked: u64,
-    pub seconds: f64,
-    /// In USD, of stages that are paid for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<f64>,
-    /// Of the memo's file, when the last run that used it ended: a shorter one has lost answers.
-    #[serde(default)]
-    pub bytes: u64,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoreRecord {
-    /// The file ends in a hash of all the rest of it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub sealed: bool,
-    /// An earlier record was damaged: of stamps that are not in this one nobody knows who uses them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub names_lost: bool,
-    /// Raised by `--retry`: refusals of an earlier generation are asked again.
-    pub generation: u32,
-    pub stamps: BTreeMap<String, StampRecord>,
-    /// The other segments that its answers may rest on, since they were read when it was written.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub reads: BTreeSet<u16>,
-    /// What the part of an array that writes this segment did last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<PartRecord>,
-}
-
-/// How the part of an array stands that writes a segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PartRecord {
-    pub pipeline: String,
-    pub index: u16,
-    pub of: u16,
-    /// Its shards.
-    pub shards: usize,
-    /// Whether it asked all that was to be asked.
-    pub ended: bool,
-}
+pub(super) use record::read_record;
+pub(crate) use record::{PartRecord, StampRecord, StoreRecord};
+use record::{record_path, save, told_record};
 
 /// A memo that is shorter than it was when the last run that wrote it ended.
 struct Shrunk {
@@ -149,9 +102,14 @@ impl Store {
         self.record.reads.extend(reads);
     }
 
-    /// Opens a segment of a store for one part of an array, which asks about these shards. One process at a time.
-    pub(crate) fn open_part(folder: &Path, part: PartRecord, shards: &[&str]) -> Result<Self, Failure> {
-        let number = part.index;
+    /// Opens a segment of a store for a process that asks about these shards alone: a part of an array, or one of the processes of a run. One
+    /// process at a time.
+    pub(crate) fn open_segment(
+        folder: &Path,
+        number: u16,
+        part: Option<PartRecord>,
+        shards: &[&str],
+    ) -> Result<Self, Failure> {
         fs::create_dir_all(folder)
             .and_then(|()| Segment::make_lock(folder))
             .map_err(|error| failed("the store's lock", folder, &error, LOCK_NEXT))?;
@@ -160,7 +118,8 @@ impl Store {
         let lock = locked(&Segment::of(folder, number))?;
         let mut store = Store::of(folder, Segments::of_shards(folder, number, shards)?, Some(lock))?;
         store._others.extend(kept);
-        store.record.part = Some(part);
+        // What is known of a part of an array stays, where one of a run's processes takes its segment.
+        store.record.part = part.or(store.record.part.take());
         store.take_reads();
         store.save()?;
         Ok(store)
@@ -410,22 +369,6 @@ impl Store {
     }
 }
 
-/// Writes the record of a segment.
-fn save(folder: &Path, record: &StoreRecord) -> Result<(), Failure> {
-    let path = record_path(folder);
-    let write = || -> io::Result<()> {
-        // A store may be shared: as open as the user's umask says, not private as temporary files are.
-        let shared = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let mut file = tempfile::Builder::new().prefix(".store-").permissions(shared).tempfile_in(folder)?;
-        let record = StoreRecord { sealed: true, ..record.clone() };
-        file.write_all(&crate::publish::sealed(&record)?)?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    write().map_err(|error| failed("the store's record", &path, &error, "check that the disk has room"))
-}
-
 /// Takes the lock of a segment, making its folder if need be.
 fn locked(segment: &Segment) -> Result<Locked, Failure> {
     let next = "choose another --store, or check that this one may be written";
@@ -449,8 +392,9 @@ fn locked(segment: &Segment) -> Result<Locked, Failure> {
                     folder.display()
                 ),
                 part => format!(
-                    "{} is in use: another process asks about part {part}, or verifies it; wait for it to end",
-                    folder.display()
+                    "{} is in use: another process asks about part {part}, or is process {} of a run, or verifies it; wait for it to end",
+                    folder.display(),
+                    part - 1
                 ),
             }))
         }
@@ -458,39 +402,5 @@ fn locked(segment: &Segment) -> Result<Locked, Failure> {
             let next = "its file system may know no locks: mount it with locks (Lustre: -o flock), or put the --store on another";
             Err(failed("the store's lock", &path, &error, next))
         }
-    }
-}
-
-fn record_path(folder: &Path) -> PathBuf {
-    folder.join("store.json")
-}
-
-/// The record, and a word where it is damaged: a run does without it.
-fn told_record(folder: &Path) -> Result<StoreRecord, Failure> {
-    let (record, damaged) = read_record(folder)?;
-    if damaged {
-        crate::note!(
-            "warning: {} is damaged: names and rates of stages are lost, and what --retry gave up is remembered again; no answer is \
-             lost",
-            record_path(folder).display()
-        );
-    }
-    Ok(record)
-}
-
-/// The record; with it, whether it is damaged, and nothing is known of what it said.
-pub(super) fn read_record(folder: &Path) -> Result<(StoreRecord, bool), Failure> {
-    let path = record_path(folder);
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let record = serde_json::from_slice(&bytes).ok().filter(|_| seal_holds(&bytes));
-            let damaged = record.is_none();
-            Ok((
-                record.unwrap_or_else(|| StoreRecord { names_lost: true, ..StoreRecord::default() }),
-                damaged,
-            ))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((StoreRecord::default(), false)),
-        Err(error) => Err(failed("the store's record", &path, &error, "check that it can be read")),
     }
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
+use super::cluster::{self, ClusterOptions};
 use super::compact::StoreCommand;
 use super::invoke::Commands;
 use super::live::LiveOptions;
 use super::options::SOURCE;
-use super::part::{PartOptions, run_part};
+use super::part::PartOptions;
 use super::program::{Call, end};
 use super::script::{ScriptOptions, script};
 use super::{
@@ -25,6 +26,8 @@ enum Common<A: Args> {
         options: RunOptions,
         #[command(flatten)]
         part: PartOptions,
+        #[command(flatten)]
+        cluster: ClusterOptions,
         #[command(flatten)]
         app: A,
     },
@@ -172,10 +175,13 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
     let output = |json: bool| if json { Output::Json } else { Output::Text };
     let absent = |subcommand: &str| Err(Failure::Usage(format!("{} has no {subcommand}", P::NAME)));
     match subcommand {
-        Common::Run { options, part, app } => {
+        Common::Run { options, part, cluster, app } => {
             signals::stop_on_signals();
             let json = output(options.json);
-            let report = run_part::<P>(&options, &part, &app, None)?;
+            // Where other processes were started, they have said all.
+            let Some(report) = cluster::run::<P>(&options, &part, &cluster, &app, call)? else {
+                return Ok(());
+            };
             report.print(json);
             report.check()
         }

@@ -1,11 +1,14 @@
 //! The summary of a run, for people and as the JSON object that `--json` prints.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::errors::{Counting, Errors};
 use super::input::InputRemarks;
@@ -16,12 +19,20 @@ use crate::publish::{Demonstration, DialSetting, Lost, Mended, PieceSummary, Rem
 use crate::row::{Of, Refused, Verdict};
 
 /// How the questions of a stage were answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asks {
     pub asked: u64,
     pub remembered: u64,
     /// Answered by the sidecar.
     pub given: u64,
+}
+
+/// How many processes ran the dataflow, and what crossed the wire between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Processes {
+    pub count: usize,
+    /// By the dataflow.
+    pub bytes_sent: u64,
 }
 
 /// `rows` = `kept` + all of `gated` + all of `refused`.
@@ -82,6 +93,12 @@ pub struct Summary {
     pub seconds: f64,
     pub images_per_second: f64,
     pub peak_rss_bytes: u64,
+    /// Where several processes ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<Processes>,
+    /// What failed, as it was counted.
+    #[serde(skip)]
+    pub(super) failures: Counting,
     /// Dials that rows meet, in the order of their declaration, for people.
     #[serde(skip)]
     pub dial_order: Vec<&'static str>,
@@ -166,6 +183,8 @@ impl Summary {
             seconds: 0.0,
             images_per_second: 0.0,
             peak_rss_bytes: 0,
+            processes: None,
+            failures: Counting::default(),
             dial_order: of_rows().map(|dial| dial.name).collect(),
             input_lines: Vec::new(),
             endpoint_lines: Vec::new(),
@@ -197,6 +216,7 @@ impl Summary {
             }
         }
         summary.errors = failures.errors(&summary, wiring);
+        summary.failures = failures;
         for stage in stages {
             let asked = stage.asked;
             let asks = Asks { asked: asked.asked, remembered: asked.remembered, given: asked.given };
@@ -258,7 +278,7 @@ impl Summary {
     pub fn measure(&mut self, elapsed: Duration) {
         self.seconds = elapsed.as_secs_f64();
         self.images_per_second = self.rows as f64 / self.seconds.max(1e-9);
-        self.peak_rss_bytes = peak_rss_bytes();
+        self.peak_rss_bytes = self.peak_rss_bytes.max(peak_rss_bytes());
     }
 }
 
@@ -389,6 +409,10 @@ impl fmt::Display for Summary {
         for line in &self.endpoint_lines {
             writeln!(f, "{:>10} {line}", "")?;
         }
+        if let Some(Processes { count, bytes_sent }) = self.processes {
+            let a_row = bytes_sent as f64 / (self.rows as f64).max(1.0);
+            writeln!(f, "{count:>10} processes; {bytes_sent} bytes crossed between them ({a_row:.1} a row)")?;
+        }
         write!(
             f,
             "{:>10.1} s, {}, at most {:.0} MB of memory",
@@ -396,103 +420,5 @@ impl fmt::Display for Summary {
             rate(self.rows, self.seconds, "pictures"),
             self.peak_rss_bytes as f64 / 1e6
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::row::{Place, Refusal, RowId};
-
-    fn summary(wiring: &[StageDescription], verdicts: &Verdicts) -> Summary {
-        let dial = |name| DialSetting {
-            name,
-            group: None,
-            unit: "",
-            comparison: ">",
-            value: 0.25,
-            share: None,
-            default: 0.25,
-            labels: None,
-            about: "",
-        };
-        Summary::of("tested", &[dial("detection"), dial("aesthetic")], verdicts, wiring, &[])
-    }
-
-    fn gate(dial: &'static str, of: Of) -> StageDescription {
-        StageDescription::Gate { dial, of, open: false }
-    }
-
-    #[test]
-    fn regions_are_counted_apart() {
-        let id = RowId { shard: 0, member: 0 };
-        let mut verdicts = Verdicts::default();
-        verdicts.expect(0, 1);
-        let refused = Refused {
-            stage: "segment".into(),
-            refusal: Refusal::permanent("no_mask", "nothing is in the box"),
-        };
-        let regions =
-            [PieceVerdict::Gated { dial: "detection", score: 0.1 }, PieceVerdict::Refused(Box::new(refused))];
-        verdicts.add_found(id, (Of::Regions, 2), 1);
-        for (number, region) in regions.into_iter().enumerate() {
-            verdicts.add_piece(Place::region(id, number as u16), region, 1);
-        }
-        verdicts.add_kept(id, &[], 1);
-        verdicts.complete();
-        let wiring = [gate("detection", Of::Regions), gate("aesthetic", Of::Pictures)];
-        let summary = summary(&wiring, &verdicts);
-        let text = summary.to_string();
-        for line in [
-            "         1 kept (100.0 %)\n         2 regions found\n",
-            "         1 regions held back by detection at 0.25 (50.0 %)\n",
-            "         1 regions refused by segment: no_mask (50.0 %)\n           for example: nothing is in the box\n",
-            "         0 regions kept (0.0 %), 0 of them in kept pictures\n",
-        ] {
-            assert!(text.contains(line), "{line}\nis not in\n{text}");
-        }
-        assert_eq!(summary.gated.keys().collect::<Vec<_>>(), [&"aesthetic"]);
-        assert_eq!(serde_json::to_value(&summary).unwrap()["regions"]["found"], 2);
-    }
-
-    #[test]
-    fn what_is_none_of_is_told_to_machines_alone() {
-        let mut verdicts = Verdicts::default();
-        verdicts.expect(0, 1);
-        verdicts.add_kept(RowId { shard: 0, member: 0 }, &[], 1);
-        verdicts.complete();
-        let wiring = [gate("detection", Of::Regions), gate("aesthetic", Of::Pictures)];
-        let mut summary = summary(&wiring, &verdicts);
-        let asks = |asked, remembered| Asks { asked, remembered, given: 0 };
-        summary.asks = [("aesthetic", asks(0, 1)), ("caption", asks(1, 0)), ("detect", asks(0, 0))].into();
-        summary.models = summary.asks.keys().map(|stage| (*stage, format!("the model of {stage}"))).collect();
-        summary.measure(Duration::from_secs(40));
-        let text = summary.to_string();
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let (last, lines) = lines.split_last().unwrap();
-        assert_eq!(
-            lines,
-            [
-                "1 rows",
-                "1 kept (100.0 %)",
-                "0 regions found",
-                "0 asked of aesthetic, 1 remembered",
-                "1 asked of caption",
-                "by the model of caption",
-            ]
-        );
-        assert!(last.starts_with("40.0 s, 90 pictures an hour, at most "), "{last}");
-        let told = serde_json::to_value(&summary).unwrap();
-        assert_eq!((&told["gated"]["aesthetic"], &told["asks"]["detect"]["asked"]), (&0.into(), &0.into()));
-        assert_eq!(told["regions"]["gated"]["detection"], 0);
-    }
-
-    #[test]
-    fn a_pipeline_without_regions_says_nothing_of_them() {
-        let wiring = [gate("detection", Of::Pictures), gate("aesthetic", Of::Pictures)];
-        let summary = summary(&wiring, &Verdicts::default());
-        assert!(!summary.to_string().contains("region"));
-        assert_eq!(serde_json::to_value(&summary).unwrap().get("regions"), None);
-        assert_eq!(summary.gated.len(), 2);
     }
 }

@@ -1,5 +1,6 @@
 //! Opens endpoints, each once, and chat models at them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,10 @@ impl<'a> Endpoints<'a> {
             workbench,
             own_url,
             key,
-            spending: Spending::new(spending.max_calls, spending.max_cost),
+            spending: Spending::new(
+                spending.max_calls.map(|calls| workbench.place.share_of(calls)),
+                spending.max_cost.map(|cost| cost / workbench.place.of as f64),
+            ),
             prices: Arc::new(prices),
             open: Vec::new(),
         })
@@ -63,12 +67,17 @@ impl<'a> Endpoints<'a> {
         let is_own = url.trim_end_matches('/') == self.own_url.trim_end_matches('/');
         let key = if is_own { self.key.clone() } else { key_in(variable)? };
         let azure = self.args.azure.is_some();
+        // What an endpoint may be sent is said of the whole run.
+        let place = self.workbench.place;
+        let share = |all: NonZeroU32| {
+            NonZeroU32::new(place.share_of(all.get().into()) as u32).unwrap_or(NonZeroU32::MIN)
+        };
         let settings = HostSettings {
             key,
             key_header: if azure { KeyHeader::Named("api-key".into()) } else { KeyHeader::default() },
-            most_in_flight: self.args.in_flight,
-            requests_a_minute: self.args.requests_a_minute,
-            tokens_a_minute: self.args.tokens_a_minute,
+            most_in_flight: (place.share_of(self.args.in_flight as u64) as usize).max(1),
+            requests_a_minute: self.args.requests_a_minute.map(share),
+            tokens_a_minute: self.args.tokens_a_minute.map(share),
             call_timeout: seconds(self.args.call_timeout, "--call-timeout")?,
             deadline: seconds(self.args.call_deadline, "--call-deadline")?,
             // The deadline is the bound that the user sets: a server that turns every second request away loses no row.

@@ -116,7 +116,7 @@ impl Session<'_> {
     }
 
     fn population(&self, dial: usize) -> Result<Population, Problem> {
-        Ok(labelled::population(&self.opened.engine, dial, &self.pipeline.dials[dial])?)
+        Ok(labelled::here(&self.opened.engine, dial, &self.pipeline.dials[dial])?)
     }
 
     fn scan(&mut self, dial: usize, see: impl Fn(Standing) + Send + Sync + 'static) -> Result<(), Problem> {

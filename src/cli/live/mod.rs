@@ -168,7 +168,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Usage(text) => Problem::bad(text),
-            Failure::Failed(text) => Problem::failed(text),
+            Failure::Failed(text) | Failure::Lost(text) => Problem::failed(text),
             Failure::NotNow(text) => Problem::not_now(text),
         }
     }

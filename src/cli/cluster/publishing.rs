@@ -1,0 +1,175 @@
+//! Publishes what several processes settled: each stages the parts of its shards, and process 0 puts all of them in place.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Counts;
+use crate::cli::publishing::wanted_of;
+use crate::cli::run::{Opened, Unopened, catalogue_of, settings};
+use crate::cli::store::Store;
+use crate::cli::summary::Summary;
+use crate::cli::{Failure, RunOptions, RunReport, errors, labelled, run, tell_mended};
+use crate::cluster::{Cluster, Lost as LostProcess};
+use crate::flow::Setting;
+use crate::label::{LabelError, Labels};
+use crate::lane::StageStatus;
+use crate::publish::{self, Commit, Lost, Removed, StagedShare};
+
+/// What process 0 says when all is well.
+const GO_ON: &str = "";
+
+/// Publishes where the dataflow of all processes stands, unless more failed, or would be lost, than may be.
+pub(super) fn publish_together(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    mut opened: Opened,
+    (wanted, gone): (&[Setting], Removed),
+    stages: &[StageStatus],
+) -> Result<RunReport, Failure> {
+    let cluster = opened.cluster.clone().expect("several processes run");
+    let mut dials = settings(pipeline.dials, wanted, &opened.engine.values());
+    let labels = labels_of_all(&cluster, &mut opened)?;
+    let mut tick = until_it_ends(&cluster);
+    let precisions = labelled::precisions(&mut opened.engine, pipeline.dials, &labels, &mut tick)?;
+    dials.iter_mut().for_each(|dial| dial.labels = precisions.get(dial.name).cloned());
+    let settled = opened.engine.end();
+    let is_foreign = cluster.meet(vec![opened.is_foreign.into()]).map_err(lost)?;
+    opened.is_foreign = is_foreign.iter().any(|said| *said == [1]);
+
+    let (mut summary, failure) = count(options, pipeline, &cluster, &mut opened, (&dials, &settled), stages)?;
+    summary.removed = (gone.rows > 0).then_some(gone);
+    let mut report = RunReport::of(summary, failure, &options.out);
+    if report.failure.is_none() {
+        publish(options, pipeline, &cluster, &opened, (settled, &dials), &mut report)?;
+    }
+    cluster.finish().map_err(lost)?;
+    report.is_told_by_another = !cluster.leads();
+    Ok(report)
+}
+
+fn lost(lost: LostProcess) -> Failure {
+    Failure::Failed(lost.to_string())
+}
+
+/// The labels, as process 0 reads them: somebody may label meanwhile, and all have to speak of the same dials.
+fn labels_of_all(cluster: &Arc<Cluster>, opened: &mut Opened) -> Result<Labels, Failure> {
+    let failed = |error: LabelError| Failure::Failed(error.to_string());
+    let folder = opened.store.folder().to_owned();
+    let own = if cluster.leads() { Labels::bytes(&folder).map_err(failed)? } else { Vec::new() };
+    let all = opened.engine.meet(own, &mut until_it_ends(cluster)).map_err(run::stopped)?;
+    let labels = Labels::parse(&folder, &all[0]).map_err(failed)?;
+    if cluster.leads() {
+        labelled::tell_damage(&labels);
+    }
+    Ok(labels)
+}
+
+/// As [`run::until_a_signal`], and until the run ended elsewhere.
+fn until_it_ends(
+    cluster: &Arc<Cluster>,
+) -> impl FnMut(&crate::flow::Progress, &crate::flow::Verdicts) -> Result<(), String> + use<> {
+    let cluster = cluster.clone();
+    move |progress, verdicts| match cluster.lost() {
+        Some(lost) => Err(lost.to_string()),
+        None => run::until_a_signal(progress, verdicts),
+    }
+}
+
+/// What is said to another process: JSON, which holds whatever is written to files, too.
+fn said(what: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(what).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+fn heard<T: DeserializeOwned>(all: &[Vec<u8>]) -> Result<Vec<T>, Failure> {
+    let one = |said: &Vec<u8>| serde_json::from_slice(said);
+    all.iter().map(one).collect::<Result<_, _>>().map_err(|error| {
+        Failure::Failed(format!(
+            "another process said what this one does not understand: {error}; run one version everywhere"
+        ))
+    })
+}
+
+/// What process 0 says, for all.
+fn of_the_first(cluster: &Cluster, words: &str) -> Result<String, Failure> {
+    let all = cluster.meet(words.as_bytes().to_vec()).map_err(lost)?;
+    Ok(String::from_utf8_lossy(&all[0]).into_owned())
+}
+
+/// The summary: in process 0 of all, elsewhere of its own; and, everywhere, why nothing is published, if too much failed.
+fn count(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    cluster: &Cluster,
+    opened: &mut Opened,
+    (dials, settled): (&[publish::DialSetting], &crate::flow::Verdicts),
+    stages: &[StageStatus],
+) -> Result<(Summary, Option<String>), Failure> {
+    let mut summary = opened.summary_of(pipeline.name, dials, settled, stages);
+    let counts = Counts::of(&summary, &opened.remarks, cluster.bytes_sent());
+    let all = cluster.tell_the_first(said(&counts)?).map_err(lost)?;
+    let mut words = GO_ON.to_owned();
+    if cluster.leads() {
+        let all: Vec<Counts> = heard(&all)?;
+        let bytes: u64 = all.iter().map(|counts| counts.bytes_sent).sum();
+        let others = all.into_iter().enumerate().skip(1);
+        let wiring = opened.stages();
+        for (process, counts) in others {
+            opened.remarks.add(&counts.remarks);
+            counts.add_to(&mut summary, process, &wiring);
+        }
+        summary.demonstration = opened.demonstration();
+        summary.processes =
+            Some(crate::cli::summary::Processes { count: cluster.place().of, bytes_sent: bytes });
+        words = errors::too_many(&summary.errors, summary.rows, options.max_error_rate).unwrap_or_default();
+    }
+    summary.remark(opened.remarks.clone(), &opened.catalogue.sidecar_fields());
+    let words = of_the_first(cluster, &words)?;
+    Ok((summary, (words != GO_ON).then_some(words)))
+}
+
+fn publish(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    cluster: &Cluster,
+    opened: &Opened,
+    (mut settled, dials): (crate::flow::Verdicts, &[publish::DialSetting]),
+    report: &mut RunReport,
+) -> Result<(), Failure> {
+    let about = opened.about();
+    let verdicts = settled.take_shards();
+    let wanted = wanted_of(pipeline, opened, &about, dials, (&settled, &verdicts));
+    let lost_here = publish::lost_rows(&options.out, &wanted, &opened.catalogue)?;
+    let all = cluster.meet(said(&lost_here)?).map_err(lost)?;
+    let lost_all = Lost::of_all(heard(&all)?);
+    let is_too_much = lost_all.share() > options.max_lost;
+    report.take_lost(lost_all, options);
+    if is_too_much {
+        return Ok(());
+    }
+    if !cluster.leads() {
+        // Process 0 has locked the folder.
+        let mark = of_the_first(cluster, GO_ON)?;
+        let share = StagedShare::beside(&options.out, &mark, &wanted, &opened.catalogue)?;
+        cluster.tell_the_first(said(&share)?).map_err(lost)?;
+        return Ok(());
+    }
+    let commit = Commit::open(&options.out)?;
+    of_the_first(cluster, &commit.mark()?)?;
+    let committed = commit.put(&wanted, |commit| -> Result<Vec<StagedShare>, Failure> {
+        let own = commit.stage(&wanted, &opened.catalogue)?;
+        heard(&cluster.tell_the_first(said(&own)?).map_err(lost)?)
+    })?;
+    tell_mended(&options.out, &committed.mended);
+    report.summary.mended.clone_from(&committed.mended);
+    report.committed = Some(committed);
+    if options.export.is_some() {
+        // This process knows its own shards alone.
+        let store = Store::look(&options.store)?;
+        let all = catalogue_of(&store, options.source.read_options(), true)?;
+        report.export(options.export.as_deref(), &all);
+    }
+    report.take_told(opened.pipeline.is_published(&options.out));
+    Ok(())
+}
