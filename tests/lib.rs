@@ -52,6 +52,11 @@ pub fn demo_models() -> [(&'static str, String); 5] {
     .map(|(flag, model)| (flag, format!("{}/../models/demo/{model}", env!("CARGO_MANIFEST_DIR"))))
 }
 
+/// Whether tests of random histories and of many moments take all of them: `THRESHFLOW_LONG=1`. Otherwise they take some.
+pub fn is_long() -> bool {
+    std::env::var_os("THRESHFLOW_LONG").is_some_and(|it| it == "1")
+}
+
 /// A folder for one test: in memory where the system has such a place, since thousands of synced files are made.
 pub fn scratch() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");

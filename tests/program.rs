@@ -1,5 +1,6 @@
 //! The `curate` program, run as a user runs it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -163,6 +164,34 @@ pub fn wait_for_asks(log: &Path, count: usize) {
         assert!(begin.elapsed() < Duration::from_secs(60), "{count} questions were never asked");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// The processes that a run has started, by their numbers.
+pub fn processes_of(run: u32) -> BTreeMap<usize, u32> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").expect("is there").map_while(Result::ok) {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        let stat = read("stat");
+        let parent =
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        if parent != Some(run) {
+            continue;
+        }
+        let line = read("cmdline");
+        let mut words = line.split('\0').skip_while(|word| *word != "--process").skip(1);
+        let number = words.next().and_then(|word| word.split_once('/')?.0.parse().ok());
+        found.extend(number.map(|number| (number, pid)));
+    }
+    found
+}
+
+/// Sends a signal to a process that a run has started.
+pub fn kill(pid: u32, signal: i32) {
+    // SAFETY: a plain system call. Who started the process has not waited for it yet, or its number is nobody's.
+    unsafe { libc::kill(pid as libc::pid_t, signal) };
 }
 
 /// Sends a signal to a child that has not been waited for.

@@ -50,7 +50,7 @@ fn copies_leave_and_come_back_with_the_dial() {
 }
 
 #[test]
-fn copies_in_two_parts_of_an_array_are_found_by_the_run_that_publishes() {
+fn copies_in_several_parts_or_processes_are_found() {
     let folder = tempfile::tempdir().expect("a folder");
     let shards = folder.path().join("shards");
     std::fs::create_dir(&shards).expect("a folder");
@@ -60,7 +60,7 @@ fn copies_in_two_parts_of_an_array_are_found_by_the_run_that_publishes() {
         members.extend((4..6).map(|n| file(format!("same{n}.jpg"), jpeg(n, 90))));
         std::fs::write(shards.join(format!("s{shard}.tar")), tar_of(&members)).expect("writes");
     }
-    let run = |store: &str, out: &str, part: Option<usize>| -> serde_json::Value {
+    let run = |store: &str, out: &str, more: &str| -> serde_json::Value {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_threshflow"));
         command.args([
             "distinct",
@@ -74,7 +74,7 @@ fn copies_in_two_parts_of_an_array_are_found_by_the_run_that_publishes() {
         ]);
         command.args(["--set=short_side=0", "--set=aesthetic=0", "--set=duplicate_distance=3"]);
         command.args(["--store", store, "--out", out]).current_dir(folder.path());
-        command.args(part.map(|part| format!("--part={part}/3")));
+        command.args(more.split_whitespace());
         tests::program::ended(&mut command).expect(0, &[]).json()
     };
     let asked = |said: &serde_json::Value| -> u64 {
@@ -85,8 +85,8 @@ fn copies_in_two_parts_of_an_array_are_found_by_the_run_that_publishes() {
             .map(|stage| stage["asked"].as_u64().expect("a number"))
             .sum()
     };
-    let whole = run("store", "out", None);
-    let parts: Vec<_> = (1..=3).map(|part| run("array", "by_array", Some(part))).collect();
+    let whole = run("store", "out", "");
+    let parts: Vec<_> = (1..=3).map(|part| run("array", "by_array", &format!("--part={part}/3"))).collect();
     assert!(parts.iter().filter(|part| part["shards"].as_u64() > Some(0)).count() > 1, "{parts:?}");
     let by_parts: u64 = parts.iter().map(asked).sum();
     // Two pictures that are in all shards are asked about by every part, and scored and hashed there.
@@ -95,11 +95,20 @@ fn copies_in_two_parts_of_an_array_are_found_by_the_run_that_publishes() {
         "{by_parts} of {}",
         asked(&whole)
     );
-    assert_eq!(asked(&run("array", "by_array", None)), 0);
+    assert_eq!(asked(&run("array", "by_array", "")), 0);
     tests::trees::assert_same(
         &folder.path().join("by_array"),
         &folder.path().join("out"),
         "copies in an array",
     );
     assert_eq!(published_keys(&folder.path().join("out")).expect("reads").len(), 6);
+    // Several processes find them as they run: of two that look alike and are in two processes, the same one stays as in one.
+    for (processes, workers) in [(2, 1), (3, 2)] {
+        let (store, out) = (format!("store{processes}"), format!("out{processes}"));
+        let said = run(&store, &out, &format!("--processes={processes} --workers={workers}"));
+        let most = asked(&whole) + 2 * 2 * (processes - 1);
+        assert!((asked(&whole)..=most).contains(&asked(&said)), "{said}");
+        let context = format!("copies in {processes} processes");
+        tests::trees::assert_same(&folder.path().join(out), &folder.path().join("out"), &context);
+    }
 }

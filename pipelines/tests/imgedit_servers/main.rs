@@ -3,6 +3,7 @@
 mod array;
 mod campaign;
 mod captions;
+mod cluster;
 mod comfyui;
 mod dead;
 mod demonstration;

@@ -1,0 +1,56 @@
+//! Several processes that run one dataflow: their engines, the programs, machines.
+
+mod dataflow;
+mod deaths;
+mod doors;
+mod histories;
+mod machines;
+mod sets;
+mod together;
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command};
+
+use serde_json::Value;
+use tests::ground::pictures;
+use tests::program::{Desk, Ended, asks, ended_within, start};
+
+/// What a kill loses of one process of one core: what waits for a batch, or is being answered, of every stage.
+const IN_HAND: usize = 40;
+/// What a run may take in a test.
+const PATIENCE: u64 = 120;
+
+/// A desk with so many shards of 24 pictures. With `doubled`, four of each shard are in the next one, too.
+fn desk(shards: u64, doubled: bool) -> Desk {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_ground"));
+    let step = if doubled { 20 } else { 24 };
+    for n in 0..shards {
+        desk.shard(&format!("s{n}"), &pictures(7, n * step..n * step + 24, 0));
+    }
+    desk
+}
+
+fn command(desk: &Desk, flags: &str) -> Command {
+    desk.command("run", &format!("--json --log-asks asks.log {flags}"))
+}
+
+fn begin(desk: &Desk, flags: &str) -> Child {
+    start(&mut command(desk, flags))
+}
+
+fn done(run: Child) -> Ended {
+    ended_within(run, PATIENCE).expect(0, &[])
+}
+
+/// How many questions a run asked.
+fn asked(summary: &Value) -> u64 {
+    let stages = summary["asks"].as_object().expect("stages").values();
+    stages.map(|stage| stage["asked"].as_u64().expect("a number")).sum()
+}
+
+/// How often each question was asked.
+fn counted(desk: &Desk) -> BTreeMap<String, usize> {
+    let mut counted = BTreeMap::new();
+    asks(&desk.path("asks.log")).into_iter().for_each(|line| *counted.entry(line).or_default() += 1);
+    counted
+}
