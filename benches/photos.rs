@@ -59,6 +59,11 @@ pub fn jpeg(seed: u32) -> Vec<u8> {
 /// Writes a WebDataset shard of at least so many bytes; gives the number of its pictures. A few pictures are drawn and come again,
 /// each time with another comment in it, so that no two contents are the same.
 pub fn write_shard(path: &Path, least_bytes: u64) -> u64 {
+    write_shard_from(path, least_bytes, 0)
+}
+
+/// The same of pictures that count from `first` on: shards of other numbers have other contents.
+pub fn write_shard_from(path: &Path, least_bytes: u64, first: u64) -> u64 {
     let drawn: Vec<Vec<u8>> = (0..6).map(jpeg).collect();
     let mut tar = PlainTar::new(std::fs::File::create(path).expect("a file in the temporary folder"));
     let mut add = |name: String, bytes: &[u8]| {
@@ -71,7 +76,7 @@ pub fn write_shard(path: &Path, least_bytes: u64) -> u64 {
         // Start of image, a comment segment of eight bytes, and the rest as it was.
         let mut bytes = jpeg[..2].to_vec();
         bytes.extend([0xff, 0xfe, 0, 10]);
-        bytes.extend(pictures.to_be_bytes());
+        bytes.extend((first + pictures).to_be_bytes());
         bytes.extend(&jpeg[2..]);
         written += add(format!("{pictures:09}.jpg"), &bytes);
         let sidecar = format!("{{\"aes\": {}, \"caption\": \"picture {pictures}\"}}", pictures % 10);
