@@ -36,7 +36,8 @@ pub fn out(line: fmt::Arguments<'_>) {
 
 /// See [`note!`](crate::note!).
 pub fn err(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{}", harmless(&line.to_string()));
+    // In one piece: several processes may write to one place.
+    let _ = io::stderr().lock().write_all(format!("{}\n", harmless(&line.to_string())).as_bytes());
 }
 
 /// Without what commands a terminal: keys, captions and the words of servers come from anywhere. Line breaks and tabs stay; other

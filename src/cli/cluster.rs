@@ -119,7 +119,9 @@ pub(super) fn run<P: App>(
     }
     match (cluster.processes, place) {
         (Some(processes), _) => supervise::processes(processes, cluster.restarts, options.cores, &call.args),
-        (None, _) if cluster.restarts > 0 => supervise::one(cluster.restarts, &call.args),
+        (None, Some((place, _))) if cluster.restarts > 0 => {
+            supervise::one(place.index, cluster.restarts, &call.args)
+        }
         (None, place) => {
             let flags = supervise::flags_of_all(&call.args);
             let run = place.map(|(place, hosts)| ClusterRun::new(place, hosts, cluster.bind.clone(), flags));

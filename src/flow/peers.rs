@@ -107,16 +107,20 @@ impl Engine {
         Ok(heard.unwrap_or_default())
     }
 
-    /// The sum of what all processes say, number by number.
+    /// The sum of what all processes say, number by number. What is 0 is not said: most buckets of a histogram are empty.
     pub(crate) fn sum(&mut self, numbers: Vec<u64>, tick: Tick<'_>) -> Result<Vec<u64>, Stopped> {
         if self.peers().is_none() {
             return Ok(numbers);
         }
-        let said = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let failed =
+            |error: postcard::Error| Stopped::Asked(format!("another process was not understood: {error}"));
+        let there: Vec<(usize, u64)> =
+            numbers.iter().copied().enumerate().filter(|(_, number)| *number > 0).collect();
         let mut sum = vec![0; numbers.len()];
-        for heard in self.meet(said, tick)? {
-            for (sum, number) in sum.iter_mut().zip(heard.chunks_exact(8)) {
-                *sum += number.try_into().map_or(0, u64::from_le_bytes);
+        for heard in self.meet(postcard::to_stdvec(&there).map_err(failed)?, tick)? {
+            let there: Vec<(usize, u64)> = postcard::from_bytes(&heard).map_err(failed)?;
+            for (place, number) in there {
+                *sum.get_mut(place).ok_or_else(|| failed(postcard::Error::DeserializeBadEncoding))? += number;
             }
         }
         Ok(sum)

@@ -95,6 +95,24 @@ fn one_that_hangs_ends_all_and_a_run_that_may_be_started_again_is_done() {
 }
 
 #[test]
+fn each_process_starts_itself_again_where_nobody_else_does() {
+    let desk = desk(6, false);
+    let start = |index: usize| {
+        begin(&desk, &format!("--process {index}/2 --bind 127.0.0.1 --cores 1 --slow 4 --restarts 2"))
+    };
+    let (first, second) = (start(0), start(1));
+    tests::program::wait_for_asks(&desk.path("asks.log"), 60);
+    kill(processes_of(second.id())[&1], libc::SIGKILL);
+    let first = ended_within(first, 60)
+        .expect(0, &["process 0 ended because another one was lost", "starts again (1 of 2)"]);
+    let second =
+        ended_within(second, 60).expect(0, &["process 1 was ended by signal 9", "starts again (1 of 2)"]);
+    assert_eq!(first.json()["processes"]["count"], 2);
+    assert_eq!(second.stdout, "");
+    assert_published(&desk, "", "two that started themselves again");
+}
+
+#[test]
 fn a_signal_ends_all_in_order_and_nothing_is_started_again() {
     let desk = desk(8, false);
     let log = desk.path("asks.log");

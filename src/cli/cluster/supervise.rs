@@ -18,6 +18,14 @@ const SOON: Duration = Duration::from_secs(1);
 /// When one was lost, the others have so long to end by themselves.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
+/// A process to be started.
+struct Wanted {
+    number: usize,
+    /// It speaks for itself; what others say is said with their numbers, on stderr.
+    speaks: bool,
+    args: Vec<OsString>,
+}
+
 /// A process that was started, and who reads what it says.
 struct Started {
     number: usize,
@@ -34,24 +42,24 @@ pub(super) fn processes(count: u16, restarts: u16, cores: usize, args: &[OsStrin
         if cores == 0 { &["--processes", "--restarts", "--cores"] } else { &["--processes", "--restarts"] };
     let args = without(args, left_out);
     let all = RunOptions::cores_of(cores);
-    let start = |number: u16| {
+    let wanted = |number: u16| {
         let mut own = args.clone();
         own.extend(["--process".into(), format!("{number}/{count}").into()]);
         own.extend(["--bind".into(), "127.0.0.1".into()]);
         if cores == 0 {
             own.extend(["--cores".into(), (all / usize::from(count)).max(1).to_string().into()]);
         }
-        own
+        Wanted { number: number.into(), speaks: number == 0, args: own }
     };
-    again_and_again(restarts, (0..count).map(start).collect())
+    again_and_again(restarts, (0..count).map(wanted).collect())
 }
 
-/// This process of a run alone: the others are started, and started again, elsewhere.
-pub(super) fn one(restarts: u16, args: &[OsString]) -> Result<(), Failure> {
-    again_and_again(restarts, vec![without(args, &["--restarts"])])
+/// The process of this number alone: the others are started, and started again, elsewhere.
+pub(super) fn one(number: usize, restarts: u16, args: &[OsString]) -> Result<(), Failure> {
+    again_and_again(restarts, vec![Wanted { number, speaks: true, args: without(args, &["--restarts"]) }])
 }
 
-fn again_and_again(restarts: u16, mut all: Vec<Vec<OsString>>) -> Result<(), Failure> {
+fn again_and_again(restarts: u16, mut all: Vec<Wanted>) -> Result<(), Failure> {
     let mut begun = 0;
     loop {
         let ended = together(&all)?;
@@ -70,7 +78,7 @@ fn again_and_again(restarts: u16, mut all: Vec<Vec<OsString>>) -> Result<(), Fai
         begun += 1;
         crate::note!("{words}; starts again ({begun} of {restarts})");
         // What was refused in the run that goes on is not asked again.
-        all.iter_mut().for_each(|args| args.retain(|arg| arg != "--retry"));
+        all.iter_mut().for_each(|one| one.args.retain(|arg| arg != "--retry"));
     }
 }
 
@@ -93,7 +101,7 @@ fn told((number, status): &(usize, ExitStatus)) -> String {
 /// Flags that may differ from process to process: each with a value, and without.
 const OWN_FLAGS: [&str; 8] =
     ["--process", "--hosts", "--bind", "--restarts", "--cores", "--device", "--key-file", "--decoded-bytes"];
-const OWN_SWITCHES: [&str; 2] = ["--json", "--verbose"];
+const OWN_SWITCHES: [&str; 3] = ["--json", "--verbose", "--retry"];
 
 /// What all processes of a run have on their command lines.
 pub(super) fn flags_of_all(args: &[OsString]) -> String {
@@ -120,15 +128,15 @@ fn without(args: &[OsString], flags: &[&str]) -> Vec<OsString> {
 }
 
 /// Runs them to their ends: how each ended, by its number.
-fn together(all: &[Vec<OsString>]) -> Result<Vec<(usize, ExitStatus)>, Failure> {
+fn together(all: &[Wanted]) -> Result<Vec<(usize, ExitStatus)>, Failure> {
     let mut started = Vec::new();
-    for (number, args) in all.iter().enumerate() {
-        match Started::start(number, args) {
+    for wanted in all {
+        match Started::start(wanted) {
             Ok(one) => started.push(one),
             Err(why) => {
                 started.iter_mut().for_each(|one| drop(one.child.kill()));
                 started.iter_mut().for_each(|one| drop(one.child.wait()));
-                return Err(Failure::Failed(format!("process {number} cannot be started: {why}")));
+                return Err(Failure::Failed(format!("process {} cannot be started: {why}", wanted.number)));
             }
         }
     }
@@ -147,7 +155,11 @@ fn together(all: &[Vec<OsString>]) -> Result<Vec<(usize, ExitStatus)>, Failure> 
             let since = *stopped.get_or_insert_with(Instant::now);
             // Process 0 tells the others, and all end in order; those that have not joined yet are told by nobody else.
             let all = since.elapsed() > SOON;
-            started.iter_mut().filter(|one| all || one.number == 0).for_each(Started::stop);
+            started
+                .iter_mut()
+                .enumerate()
+                .filter(|(place, _)| all || *place == 0)
+                .for_each(|(_, one)| one.stop());
         }
         if lost.is_none() && failed.is_some_and(|since| since.elapsed() > SOON) {
             started.iter_mut().for_each(Started::stop);
@@ -166,11 +178,12 @@ fn together(all: &[Vec<OsString>]) -> Result<Vec<(usize, ExitStatus)>, Failure> 
 }
 
 impl Started {
-    fn start(number: usize, args: &[OsString]) -> Result<Self, String> {
+    fn start(Wanted { number, speaks, args }: &Wanted) -> Result<Self, String> {
+        let number = *number;
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::null()).process_group(0).env(signals::SUPERVISED, "1");
-        if number > 0 {
+        if !speaks {
             command.stdout(Stdio::null()).stderr(Stdio::piped());
         }
         let parent = std::process::id();
