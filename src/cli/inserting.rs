@@ -80,7 +80,7 @@ impl Opened {
             let receiver = receiver;
             let _ends = next.ends();
             loop {
-                next.look(self.engine.verdicts().counts(), &self.lanes);
+                next.look(self.engine.verdicts(), &self.lanes);
                 let loaded: Result<_, Failure> = match receiver.recv_timeout(look_every) {
                     Ok(loaded) => loaded,
                     Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok::<(), Failure>(()),

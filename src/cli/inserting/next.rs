@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Failure;
 use crate::cluster::Cluster;
-use crate::flow::Counts;
+use crate::flow::Verdicts;
 use crate::lane::{Lanes, lock};
 use crate::shard::ShardSource;
 
@@ -105,12 +105,14 @@ impl Next {
     }
 
     /// Allows one more to be taken, if what there is will not take long any more.
-    pub(super) fn look(&self, counts: Counts, lanes: &Lanes) {
+    pub(super) fn look(&self, verdicts: &Verdicts, lanes: &Lanes) {
         let Next::Shared { begin, appetite, changed, .. } = self else { return };
         let mut now = lock(appetite);
         if now.allowed || now.taken >= MOST_TAKEN {
             return;
         }
+        // Counting looks at every shard: not for who shares none.
+        let counts = verdicts.counts();
         let left = counts.expected.saturating_sub(counts.ended);
         let arrived = now.handed_in.is_none_or(|at| at.elapsed() > ARRIVES);
         let lanes = lanes.status();
