@@ -191,6 +191,25 @@ impl App for Ground {
     }
 }
 
+/// A desk with so many shards of 24 pictures. With `doubled`, four of each shard are in the next one, too.
+pub fn desk(program: &'static str, shards: u64, doubled: bool) -> crate::program::Desk {
+    let desk = crate::program::Desk::new(program);
+    let step = if doubled { 20 } else { 24 };
+    for n in 0..shards {
+        desk.shard(&format!("s{n}"), &pictures(7, n * step..n * step + 24, 0));
+    }
+    desk
+}
+
+/// Where dials stand in random histories, as flags.
+pub const HISTORY_FLAGS: [&str; 5] = [
+    "",
+    "--set sure=0.5",
+    "--set short_side=8 --set quality=0.375",
+    "--set object_area=0.125 --set regions=0",
+    "--set short_side=top:60%",
+];
+
 /// Samples `from..to` of the corpus of `seed`, with words beside most of the pictures. `sidecars` seeds the words: the
 /// same pictures may bear others.
 pub fn pictures(seed: u64, range: std::ops::Range<u64>, sidecars: u64) -> Vec<Sample> {

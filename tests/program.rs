@@ -157,6 +157,12 @@ pub fn ended_within(mut child: Child, seconds: u64) -> Ended {
     Ended::of(child.wait_with_output().expect("ends"))
 }
 
+/// How many questions a run, or a task, asked, as its summary says.
+pub fn asked(summary: &Value) -> u64 {
+    let stages = summary["asks"].as_object().expect("stages").values();
+    stages.map(|stage| stage["asked"].as_u64().expect("a number")).sum()
+}
+
 /// Waits until the log of asks has so many lines.
 pub fn wait_for_asks(log: &Path, count: usize) {
     let begin = Instant::now();

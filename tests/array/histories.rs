@@ -2,19 +2,13 @@
 //! and what was answered is not asked again.
 
 use tests::Rng;
+use tests::ground::HISTORY_FLAGS as FLAGS;
 use tests::program::asks;
 use tests::resident::assert_published;
 
 use crate::{LOST, array, asked, begin, counted, desk, done, publish};
 
 const HISTORIES: u64 = 24;
-const FLAGS: [&str; 5] = [
-    "",
-    "--set sure=0.5",
-    "--set short_side=8 --set quality=0.375",
-    "--set object_area=0.125 --set regions=0",
-    "--set short_side=top:60%",
-];
 
 #[test]
 fn whatever_the_arrays_what_is_published_is_one_runs() {

@@ -12,22 +12,16 @@ use std::collections::BTreeMap;
 use std::process::Child;
 
 use serde_json::Value;
-use tests::ground::pictures;
-use tests::program::{Desk, Ended, asks, ended_within, start};
+use tests::ground;
+use tests::program::{Desk, Ended, asked, asks, ended_within, start};
 
 /// What a kill loses, as in the tests that kill runs: what is in the hands of a pool of 2, waits for a batch, or is being answered, of every stage.
 const LOST: usize = 300;
 /// What one task may take in a test.
 const PATIENCE: u64 = 120;
 
-/// A desk with so many shards of 24 pictures. With `doubled`, four of each shard are in the next one, too.
 fn desk(shards: u64, doubled: bool) -> Desk {
-    let desk = Desk::new(env!("CARGO_BIN_EXE_ground"));
-    let step = if doubled { 20 } else { 24 };
-    for n in 0..shards {
-        desk.shard(&format!("s{n}"), &pictures(7, n * step..n * step + 24, 0));
-    }
-    desk
+    ground::desk(env!("CARGO_BIN_EXE_ground"), shards, doubled)
 }
 
 fn begin(desk: &Desk, part: usize, of: usize, flags: &str) -> Child {
@@ -47,12 +41,6 @@ fn array(desk: &Desk, of: usize, flags: &str) -> Vec<Value> {
 
 fn done(task: Child) -> Ended {
     ended_within(task, PATIENCE).expect(0, &[])
-}
-
-/// How many questions a run, or a task, asked.
-fn asked(summary: &Value) -> u64 {
-    let stages = summary["asks"].as_object().expect("stages").values();
-    stages.map(|stage| stage["asked"].as_u64().expect("a number")).sum()
 }
 
 /// The run that publishes.

@@ -2,18 +2,11 @@
 //! published is what one process publishes, and what was answered is not asked again.
 
 use tests::Rng;
+use tests::ground::HISTORY_FLAGS as FLAGS;
 use tests::program::{asks, kill, processes_of};
 use tests::resident::assert_published;
 
 use crate::{IN_HAND, asked, begin, counted, desk, done};
-
-const FLAGS: [&str; 5] = [
-    "",
-    "--set sure=0.5",
-    "--set short_side=8 --set quality=0.375",
-    "--set object_area=0.125 --set regions=0",
-    "--set short_side=top:60%",
-];
 
 #[test]
 fn however_many_processes_what_is_published_is_what_one_publishes() {

@@ -11,23 +11,16 @@ mod together;
 use std::collections::BTreeMap;
 use std::process::{Child, Command};
 
-use serde_json::Value;
-use tests::ground::pictures;
-use tests::program::{Desk, Ended, asks, ended_within, start};
+use tests::ground;
+use tests::program::{Desk, Ended, asked, asks, ended_within, start};
 
 /// What a kill loses of one process of one core: what waits for a batch, or is being answered, of every stage.
 const IN_HAND: usize = 40;
 /// What a run may take in a test.
 const PATIENCE: u64 = 120;
 
-/// A desk with so many shards of 24 pictures. With `doubled`, four of each shard are in the next one, too.
 fn desk(shards: u64, doubled: bool) -> Desk {
-    let desk = Desk::new(env!("CARGO_BIN_EXE_ground"));
-    let step = if doubled { 20 } else { 24 };
-    for n in 0..shards {
-        desk.shard(&format!("s{n}"), &pictures(7, n * step..n * step + 24, 0));
-    }
-    desk
+    ground::desk(env!("CARGO_BIN_EXE_ground"), shards, doubled)
 }
 
 fn command(desk: &Desk, flags: &str) -> Command {
@@ -40,12 +33,6 @@ fn begin(desk: &Desk, flags: &str) -> Child {
 
 fn done(run: Child) -> Ended {
     ended_within(run, PATIENCE).expect(0, &[])
-}
-
-/// How many questions a run asked.
-fn asked(summary: &Value) -> u64 {
-    let stages = summary["asks"].as_object().expect("stages").values();
-    stages.map(|stage| stage["asked"].as_u64().expect("a number")).sum()
 }
 
 /// How often each question was asked.
