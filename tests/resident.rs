@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub struct Resident {
     pub token: String,
     agent: ureq::Agent,
     stderr: Arc<Mutex<String>>,
+    /// Hears what it says on stderr, up to its last word.
+    listener: JoinHandle<()>,
 }
 
 impl Resident {
@@ -32,7 +35,7 @@ impl Resident {
         BufReader::new(child.stdout.take().expect("is piped")).read_line(&mut url).expect("says its URL");
         let said: Arc<Mutex<String>> = Arc::default();
         let (stderr, heard) = (child.stderr.take().expect("is piped"), said.clone());
-        std::thread::spawn(move || {
+        let listener = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 heard.lock().unwrap().push_str(&(line + "\n"));
             }
@@ -48,6 +51,7 @@ impl Resident {
             token: token.to_owned(),
             agent: config.build().into(),
             stderr: said,
+            listener,
         }
     }
 
@@ -135,10 +139,18 @@ impl Resident {
     }
 
     /// Ends it as Ctrl-C does.
-    pub fn end(mut self) -> Ended {
-        let child = self.child.take().expect("runs");
-        signal(&child, libc::SIGINT);
-        let ended = ended_within(child, 60);
+    pub fn end(self) -> Ended {
+        signal(self.child.as_ref().expect("runs"), libc::SIGINT);
+        self.ended(60)
+    }
+
+    /// Waits for its end, whatever brings it about, and for its last words; panics where it takes longer than `seconds`.
+    pub fn ended(mut self, seconds: u64) -> Ended {
+        let ended = ended_within(self.child.take().expect("runs"), seconds);
+        let begin = Instant::now();
+        while !self.listener.is_finished() && begin.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         Ended { stderr: self.said(), ..ended }
     }
 

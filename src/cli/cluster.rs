@@ -1,4 +1,4 @@
-//! `run` by several processes: one dataflow over several machines, or several processes of this one.
+//! `run` and `live` by several processes: one dataflow over several machines, or several processes of this one.
 
 mod counts;
 mod publishing;
@@ -12,26 +12,40 @@ use clap::Args;
 
 use super::part::{PartOptions, run_part};
 use super::program::Call;
-use super::run::{Asked, Unopened, asked, check_places, check_words, settings_wanted, with_unopened};
-use super::{App, Failure, RunOptions, RunReport, signals};
+use super::publishing::Then;
+use super::run::{
+    Asked, Unopened, asked, check_places, check_words, settings_wanted, until_a_signal, with_unopened,
+};
+use super::{App, Failure, LiveOptions, RunOptions, RunReport, signals};
 use crate::cluster::{Cluster, Hosts, Joining, Place, Same, choices};
-use crate::flow::Setting;
+use crate::flow::{Progress, Setting, Verdicts};
 use crate::lane::StageStatus;
 use crate::limits;
 use crate::publish::Recorder;
 use crate::shard::ShardSource;
 pub(super) use counts::Counts;
+pub(super) use publishing::publish_together;
+
+/// The processes that run one dataflow, and how often they are started again.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ClusterOptions {
+    #[command(flatten)]
+    pub(super) processes: ProcessOptions,
+    /// Start again up to N times when a process was killed or cannot be reached: nothing that was answered is asked again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) restarts: u16,
+}
 
 /// The processes that run one dataflow.
 #[derive(Args, Clone, Debug, Default)]
-pub(super) struct ClusterOptions {
+pub(super) struct ProcessOptions {
     /// Run as N processes on this machine, which share its cores. Each asks about shards of its own; duplicates and shares are of all rows, and
     /// what is published is what one process publishes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), conflicts_with_all = ["part", "only", "process"])]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), conflicts_with = "process")]
     pub(super) processes: Option<u16>,
     /// Run as one of N processes on machines that see the same --store, --out and shards: this is process I, and they count from 0. Process 0
     /// publishes, and tells of all. `auto` reads I and N from the variables of a Slurm step (srun --ntasks=N) or of an Indexed Job of Kubernetes
-    #[arg(long, value_name = "I/N", conflicts_with_all = ["part", "only"])]
+    #[arg(long, value_name = "I/N")]
     pub(super) process: Option<String>,
     /// Where the processes listen: a file with a line for each, HOST or HOST:PORT (2101 unless it says so), process 0 first. Without it, each
     /// listens at the address of its host's name, at a free port, and they find each other by the store
@@ -40,12 +54,9 @@ pub(super) struct ClusterOptions {
     /// Where this process listens, if that is not the address of its host's name: HOST or HOST:PORT
     #[arg(long, value_name = "HOST", requires = "process", conflicts_with = "hosts")]
     pub(super) bind: Option<String>,
-    /// Start again up to N times when a process was killed or cannot be reached: nothing that was answered is asked again
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) restarts: u16,
 }
 
-impl ClusterOptions {
+impl ProcessOptions {
     fn place(&self) -> Result<Option<(Place, Option<Hosts>)>, Failure> {
         let Some(process) = &self.process else { return Ok(None) };
         let usage = |why: String| Failure::Usage(format!("--process {process}: {why}"));
@@ -83,33 +94,76 @@ impl ClusterOptions {
 pub(super) fn run<P: App>(
     options: &RunOptions,
     part: &PartOptions,
-    cluster: &ClusterOptions,
+    ClusterOptions { processes, restarts }: &ClusterOptions,
     app: &P::Args,
     call: &Call,
 ) -> Result<Option<RunReport>, Failure> {
-    if cluster.restarts > 0 && cluster.processes.is_none() && cluster.process.is_none() {
+    let restarts = *restarts;
+    if restarts > 0 && processes.processes.is_none() && processes.process.is_none() {
         return Err(Failure::Usage("--restarts is for --processes and --process".to_owned()));
     }
-    let place = cluster.place()?;
-    if cluster.processes.is_none() && place.is_none() {
+    let place = processes.place()?;
+    if processes.processes.is_none() && place.is_none() {
         return run_part::<P>(options, part, app, None).map(Some);
     }
     check_words::<P>(options, app)?;
-    if P::OWN_SOURCE {
-        return Err(Failure::Usage(format!(
-            "{} runs as one process; leave out --processes and --process",
-            P::NAME
-        )));
-    }
+    refuse_alone::<P>(options)?;
     let bounds = ["--max-calls", "--max-cost"];
     let bound = call
         .args
         .iter()
         .map(|arg| arg.to_string_lossy())
         .find(|arg| bounds.iter().any(|bound| arg.starts_with(bound)));
-    if let Some(bound) = bound.filter(|_| cluster.restarts > 0) {
+    if let Some(bound) = bound.filter(|_| restarts > 0) {
         return Err(Failure::Usage(format!(
             "--restarts beside {bound}: each start would spend that much anew; leave one of them out"
+        )));
+    }
+    match (processes.processes, place) {
+        (Some(processes), _) => supervise::processes(processes, restarts, options.cores, &call.args),
+        (None, Some((place, _))) if restarts > 0 => supervise::one(place.index, restarts, &call.args),
+        (None, place) => {
+            let run = place.map(|place| ClusterRun::new(place, processes, call));
+            return with_unopened::<P, _>(options, app, |options, pipeline| {
+                let pipeline = Unopened { cluster: run, ..pipeline.clone() };
+                ending(pipeline.cluster.as_ref(), work(options, &pipeline)).map(Some)
+            });
+        }
+    }?;
+    Ok(None)
+}
+
+/// `live`, by whatever number of processes. `ready` is told the URL of the page.
+pub(super) fn live<P: App>(
+    options: &RunOptions,
+    live: &LiveOptions,
+    processes: &ProcessOptions,
+    app: &P::Args,
+    call: &Call,
+) -> Result<(), Failure> {
+    let ready = |url: &str| crate::say!("{url}");
+    let place = processes.place()?;
+    if processes.processes.is_none() && place.is_none() {
+        return super::live::live::<P>(options, live, app, ready);
+    }
+    check_words::<P>(options, app)?;
+    refuse_alone::<P>(options)?;
+    if let Some(processes) = processes.processes {
+        return supervise::processes(processes, 0, options.cores, &call.args);
+    }
+    let run = place.map(|place| ClusterRun::new(place, processes, call));
+    with_unopened::<P, _>(options, app, |options, pipeline| {
+        let pipeline = Unopened { cluster: run, ..pipeline.clone() };
+        ending(pipeline.cluster.as_ref(), super::live::session(options, &pipeline, live, ready))
+    })
+}
+
+/// What several processes cannot do.
+fn refuse_alone<P: App>(options: &RunOptions) -> Result<(), Failure> {
+    if P::OWN_SOURCE {
+        return Err(Failure::Usage(format!(
+            "{} runs as one process; leave out --processes and --process",
+            P::NAME
         )));
     }
     if options.report.is_some() {
@@ -117,20 +171,7 @@ pub(super) fn run<P: App>(
             "--report: several processes write no page; leave it out, and run once more in one process with it: that asks nothing".to_owned(),
         ));
     }
-    match (cluster.processes, place) {
-        (Some(processes), _) => supervise::processes(processes, cluster.restarts, options.cores, &call.args),
-        (None, Some((place, _))) if cluster.restarts > 0 => {
-            supervise::one(place.index, cluster.restarts, &call.args)
-        }
-        (None, place) => {
-            let flags = supervise::flags_of_all(&call.args);
-            let run = place.map(|(place, hosts)| ClusterRun::new(place, hosts, cluster.bind.clone(), flags));
-            return with_unopened::<P, _>(options, app, |options, pipeline| {
-                run_together(options, &Unopened { cluster: run, ..pipeline.clone() }).map(Some)
-            });
-        }
-    }?;
-    Ok(None)
+    Ok(())
 }
 
 /// One process of several, which is yet to join the others.
@@ -145,8 +186,9 @@ pub(super) struct ClusterRun {
 }
 
 impl ClusterRun {
-    fn new(place: Place, hosts: Option<Hosts>, bind: Option<String>, flags: String) -> Self {
-        ClusterRun { place, hosts, bind, flags, joined: Arc::default() }
+    fn new((place, hosts): (Place, Option<Hosts>), options: &ProcessOptions, call: &Call) -> Self {
+        let flags = supervise::flags_of_all(&call.args);
+        ClusterRun { place, hosts, bind: options.bind.clone(), flags, joined: Arc::default() }
     }
 
     /// Whether it may be given the shard of that name, and so has to know what was answered about it.
@@ -200,9 +242,31 @@ fn ended_elsewhere(words: String, again: bool) -> Failure {
     if again { Failure::Lost(words) } else { Failure::Failed(words) }
 }
 
-fn run_together(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<RunReport, Failure> {
-    let done = work(options, pipeline);
-    let Some(cluster) = pipeline.cluster.as_ref().and_then(|run| run.joined.get()) else { return done };
+/// As [`until_a_signal`], and, of several processes, until the run ended elsewhere.
+pub(super) fn until_it_ends(
+    cluster: Option<&Arc<Cluster>>,
+) -> impl FnMut(&Progress, &Verdicts) -> Result<(), String> + use<> {
+    let mut until_lost = cluster.map(until_it_is_lost);
+    move |progress, verdicts| {
+        until_lost.as_mut().map_or(Ok(()), |lost| lost(progress, verdicts))?;
+        until_a_signal(progress, verdicts)
+    }
+}
+
+/// Until the run ended elsewhere, or the machine has no room.
+pub(super) fn until_it_is_lost(
+    cluster: &Arc<Cluster>,
+) -> impl FnMut(&Progress, &Verdicts) -> Result<(), String> + use<> {
+    let cluster = cluster.clone();
+    move |_, _| match cluster.lost() {
+        Some(lost) => Err(lost.to_string()),
+        None => limits::stops().map_or(Ok(()), Err),
+    }
+}
+
+/// How it ended, as all are to know it.
+fn ending<T>(run: Option<&ClusterRun>, done: Result<T, Failure>) -> Result<T, Failure> {
+    let Some(cluster) = run.and_then(|run| run.joined.get()) else { return done };
     let Err(failure) = done else { return done };
     match cluster.lost() {
         // Others may have lost this one.
@@ -223,8 +287,10 @@ fn work(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<RunReport, Fail
     let begin = Instant::now();
     let wanted = settings_wanted(pipeline.dials, options)?;
     check_places(options)?;
-    let Asked { opened, gone, stages } = asked(options, pipeline, &wanted, None)?;
-    let mut report = publishing::publish_together(options, pipeline, opened, (&wanted, gone), &stages)?;
+    let Asked { mut opened, gone, stages } = asked(options, pipeline, &wanted, None)?;
+    let what = (wanted.as_slice(), gone);
+    let mut report = publish_together(options, pipeline, &mut opened, what, &stages, Then::End)?;
+    opened.cluster.iter().try_for_each(|cluster| cluster.finish()).map_err(publishing::lost)?;
     report.summary.measure(begin.elapsed());
     Ok(report)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::run::stopped;
-use crate::flow::{DialSpec, Engine, Standing, Tick};
+use crate::flow::{DialSpec, Engine, Standing, Stopped, Tick};
 use crate::label::{Estimates, LabelError, Labels, Passing, Population, Scale};
 use crate::lane::lock;
 use crate::row::{ContentHash, Place};
@@ -23,7 +23,7 @@ pub(super) struct Present {
 }
 
 /// What stands at a dial's gate of what is labelled there.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Seen {
     pub(super) present: HashMap<ContentHash, Present>,
     /// All rows that pass.
@@ -33,6 +33,21 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What stands there in all processes, each of which has seen its own rows.
+    pub(super) fn of_all(seen: impl IntoIterator<Item = Seen>) -> Self {
+        let mut all = Seen::default();
+        for Seen { present, passing, of_picture } in seen {
+            all.passing += passing;
+            all.of_picture.extend(of_picture);
+            for (content, present) in present {
+                let known = all.present.entry(content).or_insert(Present { rows: 0, ..present });
+                known.rows += present.rows;
+                known.place = known.place.min(present.place);
+            }
+        }
+        all
+    }
+
     /// Of a content, its score now and how many rows have it.
     fn is_there(&self) -> impl Fn(ContentHash) -> Option<(f32, u64)> {
         |content| self.present.get(&content).map(|present| (present.score, present.rows))
@@ -58,20 +73,14 @@ pub(super) fn population(spec: &DialSpec, buckets: &[u64]) -> Result<Population,
     Population::new(scale, buckets)
 }
 
-/// The rows of this process that reach a dial's gate.
-pub(super) fn here(engine: &Engine, dial: usize, spec: &DialSpec) -> Result<Population, LabelError> {
-    population(spec, &engine.histograms()[dial].buckets())
-}
-
 /// Scans the gate of a dial for what is labelled there; and for the labelled places of one picture, if one is named.
 pub(super) fn see(
     engine: &mut Engine,
-    (dial, name): (usize, &str),
-    labels: &Labels,
+    dial: usize,
+    labelled: HashSet<ContentHash>,
     picture: Option<crate::row::RowId>,
     tick: Tick<'_>,
-) -> Result<Seen, Failure> {
-    let labelled: HashSet<ContentHash> = labels.labels(name).map(|label| label.content).collect();
+) -> Result<Seen, Stopped> {
     let found: Arc<Mutex<Seen>> = Arc::default();
     let look = {
         let found = found.clone();
@@ -93,52 +102,29 @@ pub(super) fn see(
             }
         }
     };
-    engine.scan(dial, (0, u16::MAX), Arc::new(look), tick).map_err(stopped)?;
+    engine.scan(dial, (0, u16::MAX), Arc::new(look), tick)?;
     let mut found = lock(&found);
     Ok(std::mem::take(&mut *found))
 }
 
-/// What the labels of a dial say of its thresholds.
+/// What the labels of a dial say of its thresholds. `population` are the rows that reach its gate, and `at` is where it stands.
 pub(super) fn estimates(
-    engine: &Engine,
-    (dial, spec): (usize, &DialSpec),
+    population: Population,
+    (name, at): (&str, f32),
     labels: &Labels,
     seen: &Seen,
-) -> Result<Estimates, LabelError> {
-    let population = here(engine, dial, spec)?.counted(engine.values()[dial], seen.passing);
-    Ok(Estimates::new(population, labels.labelled(spec.name, seen.is_there())))
+) -> Estimates {
+    Estimates::new(population.counted(at, seen.passing), labels.labelled(name, seen.is_there()))
 }
 
 /// What the labels say of a dial where it stands, as [`Labels::summary`] writes it.
 pub(super) fn summary(
-    engine: &Engine,
-    (dial, spec): (usize, &DialSpec),
+    population: Population,
+    (name, at): (&str, f32),
     labels: &Labels,
     seen: &Seen,
-) -> Result<Option<String>, LabelError> {
-    let at = engine.values()[dial];
-    let population = here(engine, dial, spec)?.counted(at, seen.passing);
-    Ok(labels.summary(spec.name, at, population, seen.is_there()))
-}
-
-/// What stands at the gate in all processes. All of them see it at the same point of their work.
-fn seen_by_all(engine: &mut Engine, own: Seen, tick: Tick<'_>) -> Result<Seen, Failure> {
-    let failed = |error: postcard::Error| Failure::Failed(error.to_string());
-    let there: Vec<(ContentHash, Present)> = own.present.into_iter().collect();
-    let said = postcard::to_stdvec(&(there, own.passing)).map_err(failed)?;
-    let mut all = Seen::default();
-    for said in engine.meet(said, tick).map_err(stopped)? {
-        let (there, passing): (Vec<(ContentHash, Present)>, u64) =
-            postcard::from_bytes(&said).map_err(failed)?;
-        all.passing += passing;
-        for (content, present) in there {
-            match all.present.get_mut(&content) {
-                Some(known) => known.rows += present.rows,
-                None => drop(all.present.insert(content, present)),
-            }
-        }
-    }
-    Ok(all)
+) -> Option<String> {
+    labels.summary(name, at, population.counted(at, seen.passing), seen.is_there())
 }
 
 /// What the labels say of each dial where it stands, as cards and reports write it: `precision 0.97 [0.93, 0.99] by 84 labels`. Nothing of those
@@ -149,20 +135,21 @@ pub(super) fn precisions(
     labels: &Labels,
     tick: Tick<'_>,
 ) -> Result<HashMap<&'static str, String>, Failure> {
+    let failed = |error: postcard::Error| Failure::Failed(error.to_string());
     let mut said = HashMap::new();
     for (number, spec) in dials.iter().enumerate() {
-        if labels.labels(spec.name).next().is_none() {
+        let labelled: HashSet<ContentHash> = labels.labels(spec.name).map(|label| label.content).collect();
+        if labelled.is_empty() {
             continue;
         }
-        let seen = see(engine, (number, spec.name), labels, None, tick)?;
-        let seen = seen_by_all(engine, seen, tick)?;
+        let seen = see(engine, number, labelled, None, tick).map_err(stopped)?;
+        let seen = engine.meet(postcard::to_stdvec(&seen).map_err(failed)?, tick).map_err(stopped)?;
+        let seen = seen.iter().map(|said| postcard::from_bytes::<Seen>(said)).collect::<Result<Vec<_>, _>>();
+        let seen = Seen::of_all(seen.map_err(failed)?);
         let buckets = engine.sum(engine.histograms()[number].buckets(), tick).map_err(stopped)?;
         let at = engine.values()[number];
-        let population = population(spec, &buckets).map(|all| all.counted(at, seen.passing));
-        let summary = population.map(|all| labels.summary(spec.name, at, all, seen.is_there()));
-        said.extend(
-            summary.map_err(|error| Failure::Failed(error.to_string()))?.map(|said| (spec.name, said)),
-        );
+        let population = population(spec, &buckets).map_err(|error| Failure::Failed(error.to_string()))?;
+        said.extend(summary(population, (spec.name, at), labels, &seen).map(|said| (spec.name, said)));
     }
     Ok(said)
 }

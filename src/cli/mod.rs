@@ -39,6 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command};
+use serde::{Deserialize, Serialize};
 
 pub use apart::apart;
 pub use errors::{Errors, StageErrors};
@@ -62,7 +63,7 @@ use crate::row::{Score, Unit};
 use crate::shard::ShardSource;
 
 /// How a command ends when it does not end well. The message says what to do next.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum Failure {
     /// Exit code 2: the command line cannot be meant like this.
     #[error("{0}")]

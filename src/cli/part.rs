@@ -26,7 +26,7 @@ pub struct PartOptions {
     /// Ask about the K-th of N parts of the shards, and publish nothing: for job arrays. K counts from 1. `auto` reads K and N from the variables
     /// of a Slurm array (0-N or 1-N), or of a Kubernetes Job (JOB_COMPLETION_INDEX, and its completions in JOB_COMPLETIONS). A part keeps its
     /// answers in a segment of the store that it alone writes; a run without --part reads all of them, and publishes
-    #[arg(long, value_parser = Part::parse, value_name = "K/N")]
+    #[arg(long, value_parser = Part::parse, value_name = "K/N", conflicts_with_all = ["processes", "process"])]
     pub part: Option<Part>,
     /// Ask only about the pictures of this list, with the dials where it says; `plan --list` writes it
     #[arg(long, value_name = "FILE.parquet", requires = "part")]

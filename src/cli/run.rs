@@ -78,7 +78,7 @@ pub(super) struct Unopened<'a> {
 
 impl Unopened<'_> {
     /// Which of the run's processes this is.
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         self.cluster.as_ref().map_or(Place::ALONE, |run| run.place)
     }
 

@@ -158,6 +158,12 @@ impl Store {
         Ok((Store { record, segments, shrunk, folder, _others, rested_on, _lock: None }, damaged))
     }
 
+    /// Takes the first segment, too, for what has one writer of the whole store.
+    pub(crate) fn hold_the_first(&mut self) -> Result<(), Failure> {
+        self._others.push(locked(&Segment::of(&self.folder, 0))?);
+        Ok(())
+    }
+
     /// Takes every segment for this process alone: no run and no part of an array writes or begins meanwhile.
     pub(crate) fn open_whole(folder: &Path) -> Result<Self, Failure> {
         let mut store = Store::open_first(folder)?;

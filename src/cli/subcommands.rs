@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use super::cluster::{self, ClusterOptions};
+use super::cluster::{self, ClusterOptions, ProcessOptions};
 use super::compact::StoreCommand;
 use super::invoke::Commands;
 use super::live::LiveOptions;
@@ -13,8 +13,7 @@ use super::part::PartOptions;
 use super::program::{Call, end};
 use super::script::{ScriptOptions, script};
 use super::{
-    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, live, plan, signals,
-    verify,
+    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, signals, verify,
 };
 use crate::pipeline::dial_specs_with;
 
@@ -38,6 +37,8 @@ enum Common<A: Args> {
         options: RunOptions,
         #[command(flatten)]
         live: LiveOptions,
+        #[command(flatten)]
+        processes: ProcessOptions,
         #[command(flatten)]
         app: A,
     },
@@ -185,9 +186,9 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
             report.print(json);
             report.check()
         }
-        Common::Live { options, live, app } => {
+        Common::Live { options, live, processes, app } => {
             signals::stop_on_signals();
-            live::live::<P>(&options, &live, &app, |url| crate::say!("{url}"))
+            cluster::live::<P>(&options, &live, &processes, &app, call)
         }
         Common::Plan { options, list, app } => {
             plan::plan::<P>(&options, list.as_deref(), &app)?.print(output(options.json))

@@ -4,7 +4,7 @@
 //! done, has lost the other end: then the run ends everywhere. Each writer says that it is there once in [`BEAT`], from a thread of its own:
 //! a process that works long is not taken for one that hangs.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, BufReader};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -28,6 +28,10 @@ pub(super) struct State {
     /// What all said, and this process has not taken yet.
     pub(super) heard: VecDeque<Vec<Vec<u8>>>,
     given: VecDeque<Option<u32>>,
+    /// In process 0: what others said beside all else, by their numbers and its own.
+    pub(super) beside: HashMap<(usize, u64), Vec<u8>>,
+    /// The numbers that somebody waits for.
+    pub(super) expected: HashSet<u64>,
     pub(super) table: Option<Vec<Host>>,
     pub(super) lost: Option<Lost>,
     pub(super) done: bool,
@@ -125,6 +129,11 @@ impl Shared {
             }
             None => state.tell_all(&Message::Said { said, to_all }),
         }
+    }
+
+    /// Says something to process 0 that nobody else waits for.
+    pub(super) fn say_beside(&self, number: u64, said: Vec<u8>) {
+        self.state().tell_all(&Message::Beside { number, said });
     }
 
     pub(super) fn say_done(&self) {
@@ -232,13 +241,16 @@ impl Shared {
                 state.tell(from, Message::Given(next));
             }
             Message::Given(shard) => state.given.push_back(shard),
+            Message::Beside { number, said } if state.expected.contains(&number) => {
+                state.beside.insert((from, number), said);
+            }
             Message::Table(table) => state.table = Some(table),
             Message::Failed(lost) if state.lost.is_none() && !state.done => {
                 state.tell_all_but(from, &Message::Failed(lost.clone()));
                 state.lost = Some(lost);
             }
             Message::Done => state.done = true,
-            Message::Hello(_) | Message::Reached(_) | Message::Failed(_) => return,
+            Message::Hello(_) | Message::Reached(_) | Message::Failed(_) | Message::Beside { .. } => return,
         }
         state.wake();
         drop(state);

@@ -134,6 +134,30 @@ impl Cluster {
         self.shared.wait(|state| state.heard.pop_front())
     }
 
+    /// Says something to process 0 under a number, beside all else: from any thread, in any order.
+    pub fn say_beside(&self, number: u64, said: Vec<u8>) {
+        self.shared.say_beside(number, said);
+    }
+
+    /// In process 0: whether what others say under this number is waited for, from before they know of it. What is not is let go of.
+    pub fn expect_beside(&self, number: u64, is_expected: bool) {
+        let mut state = self.shared.state();
+        if is_expected {
+            state.expected.insert(number);
+        } else {
+            state.expected.remove(&number);
+            state.beside.retain(|(_, known), _| *known != number);
+        }
+    }
+
+    /// In process 0: what another one said under this number. Waits for it; it is heard once.
+    ///
+    /// # Errors
+    /// Where the run ended elsewhere.
+    pub fn beside(&self, process: usize, number: u64) -> Result<Vec<u8>, Lost> {
+        self.shared.wait(|state| state.beside.remove(&(process, number)))
+    }
+
     /// Ends the run everywhere, since it cannot go on here; the others are told the first line of why. Where it ended already, nothing is told.
     pub fn fail(&self, why: &str) {
         let why = why.lines().next().unwrap_or_default().to_owned();

@@ -4,6 +4,7 @@ mod dataflow;
 mod deaths;
 mod doors;
 mod histories;
+mod live;
 mod machines;
 mod sets;
 mod together;

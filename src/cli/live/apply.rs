@@ -4,16 +4,22 @@
 //! are held back again and the dataflow settles: shares are resolved then, and rows that pass may have more to be asked. When nothing is
 //! held back any more, all is asked. A turn in the middle holds questions back at once, so that it shows at the cost of a turn; the round
 //! goes on when the dials have rested for a moment.
+//!
+//! Of several processes, each lets go what its own rows wait for, and process 0 says when a round is over.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+use super::order::Order;
 use super::session::{Session, seconds_since};
+use super::share::{Share, StageShare};
 use super::view;
 use super::{Problem, exact};
 use crate::cli::Failure;
 use crate::cli::progress::HeldUp;
-use crate::lane::{Question, StageStatus};
+use crate::lane::Question;
 use crate::row::{ContentHash, RowId};
 
 /// After a turn, questions rest for so long.
@@ -24,8 +30,8 @@ const TOLD: Duration = Duration::from_millis(200);
 /// What is being asked.
 pub(super) struct Apply {
     pub(super) begin: Instant,
-    /// How the stages stood when it began.
-    pub(super) before: BTreeMap<&'static str, StageStatus>,
+    /// How all stood when it began.
+    pub(super) before: Share,
     /// Let go next: pictures that something was held back about.
     waiting: VecDeque<RowId>,
     /// Questions are held back for a moment.
@@ -36,6 +42,29 @@ pub(super) struct Apply {
     pub(super) held_up: HeldUp,
 }
 
+/// How far the asking is, in one process.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Look {
+    /// Nothing more can be let go before all is settled.
+    is_done: bool,
+    /// Something is being answered.
+    is_at_work: bool,
+    /// Why nothing more should be asked.
+    trouble: Option<String>,
+}
+
+impl Apply {
+    /// How a stage stood when it began.
+    pub(super) fn before_of(&self, stage: &str) -> Option<&StageShare> {
+        self.before.stages.iter().find(|known| known.name == stage)
+    }
+
+    /// Questions are held back, for a moment or for good.
+    fn rests(&self) -> bool {
+        self.stopping || self.paused.is_some()
+    }
+}
+
 impl Session<'_> {
     /// Begins to ask what is held back, and again what failed.
     pub(super) fn apply(&mut self) -> Result<(), Problem> {
@@ -44,13 +73,17 @@ impl Session<'_> {
                 "questions are being asked; stop that first, or wait for it".into(),
             ));
         }
-        let stages = self.lanes().status();
+        self.together(&Order::Apply, |session| session.apply_here())
+    }
+
+    pub(super) fn apply_here(&mut self) -> Result<(), Problem> {
+        let before = self.all();
         self.lanes().ask_now(true);
         let now = Instant::now();
         self.answered_since.clear();
         self.apply = Some(Apply {
             begin: now,
-            before: stages.into_iter().map(|stage| (stage.name, stage)).collect(),
+            before,
             waiting: VecDeque::new(),
             paused: None,
             stopping: false,
@@ -70,20 +103,23 @@ impl Session<'_> {
 
     /// Nothing more is asked. What is under way is answered and remembered.
     pub(super) fn stop_asking(&mut self) -> Result<(), Problem> {
-        match &mut self.apply {
-            Some(apply) if !apply.stopping => apply.stopping = true,
-            _ => return Err(Problem::not_now("nothing is being asked".into())),
+        if self.apply.as_ref().is_none_or(|apply| apply.stopping) {
+            return Err(Problem::not_now("nothing is being asked".into()));
         }
+        self.together(&Order::Stop, |session| session.stop_here())
+    }
+
+    pub(super) fn stop_here(&mut self) -> Result<(), Problem> {
+        self.apply.iter_mut().for_each(|apply| apply.stopping = true);
         self.lanes().hold_back();
         self.settle()?;
-        self.tell();
-        Ok(())
+        Ok(self.tell()?)
     }
 
     /// Where questions are asked: holds them back, so that the dataflow stands still at once.
     pub(super) fn pause(&mut self) -> Result<(), Failure> {
         let Some(apply) = &mut self.apply else { return Ok(()) };
-        let paused = apply.stopping || apply.paused.is_some();
+        let paused = apply.rests();
         apply.paused = Some(Instant::now());
         if !paused {
             self.lanes().hold_back();
@@ -97,8 +133,7 @@ impl Session<'_> {
         &mut self,
         look: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let rests = self.apply.as_ref().is_none_or(|apply| apply.stopping || apply.paused.is_some());
-        if rests {
+        if self.apply.as_ref().is_none_or(Apply::rests) {
             return look(self);
         }
         self.lanes().hold_back();
@@ -109,69 +144,127 @@ impl Session<'_> {
         seen
     }
 
-    /// Looks at one row. While a row is being asked about, it stands nowhere, as if there were none: for such a one, questions are held back
-    /// for a moment.
+    /// Looks at one row, in the process that has it. While a row is being asked about, it stands nowhere, as if there were none: for such a
+    /// one, questions are held back for a moment. With it, which process has it: in the others there is nothing.
     pub(super) fn looking<T>(
         &mut self,
         look: impl Fn(&mut Self) -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
-        match look(self) {
-            Err(problem) if problem.status == 404 && self.apply.is_some() => self.standing_still(look),
+    ) -> Result<(usize, Option<T>), Problem> {
+        let seen = look(self);
+        match self.of_one(seen) {
+            Err(problem) if problem.status == 404 && self.apply.is_some() => self.standing_still(|session| {
+                let seen = look(session);
+                session.of_one(seen)
+            }),
             seen => seen,
         }
     }
 
-    /// What goes on by itself: called many times a second while something is under way.
-    pub(super) fn go_on(&mut self) -> Result<(), Failure> {
-        let Some(apply) = &mut self.apply else { return Ok(()) };
-        if apply.stopping {
-            return self.gather();
+    /// What one process says, of which the others say that there is no such thing.
+    fn of_one<T>(&mut self, own: Result<T, Problem>) -> Result<(usize, Option<T>), Problem> {
+        let (own, problem) = match own {
+            Ok(own) => (Some(own), None),
+            Err(problem) => (None, Some((problem.status, problem.text))),
+        };
+        let problems = self.gather(problem)?;
+        if let Some(process) = problems.iter().position(Option::is_none) {
+            return Ok((process, own));
         }
-        if let Some(since) = apply.paused {
-            if since.elapsed() < REST {
-                return Ok(());
-            }
-            apply.paused = None;
-            self.lanes().ask_now(false);
-            self.begin_round(BTreeSet::new());
-        }
-        if let Some(why) = self.why_it_stops() {
-            return self.give_up(&why);
-        }
-        let Some(apply) = &mut self.apply else { return Ok(()) };
+        let mut problems: Vec<(u16, String)> = problems.into_iter().flatten().collect();
+        // What is worse than that it is not there says more.
+        let place = problems.iter().position(|(status, _)| *status != 404).unwrap_or(0);
+        let (status, text) = problems.swap_remove(place);
+        Err(Problem { status, text })
+    }
+
+    /// Lets go what there is room for.
+    pub(super) fn let_go(&mut self) {
+        let Some(apply) = self.apply.as_mut().filter(|apply| !apply.rests()) else { return };
         apply.held_up.see(&self.opened.lanes.status(), self.opened.lanes.pool_status());
         apply.waiting.make_contiguous();
         let let_go = self.opened.engine.release(apply.waiting.as_slices().0);
         apply.waiting.drain(..let_go);
-        let tells = apply.told.elapsed() >= TOLD;
-        if tells {
+    }
+
+    /// Goes on, and says how far the asking is: what all say.
+    pub(super) fn look_here(&mut self) -> Result<Vec<Look>, Problem> {
+        self.let_go();
+        let nothing_waits = self.apply.as_ref().is_none_or(|apply| apply.waiting.is_empty());
+        let look = Look {
+            is_done: nothing_waits && self.opened.engine.is_at_rest(),
+            is_at_work: !self.lanes().under_way().is_empty(),
+            trouble: self.why_it_stops(),
+        };
+        self.gather(look)
+    }
+
+    /// What goes on by itself: called many times a second while something is under way.
+    pub(super) fn go_on(&mut self) -> Result<(), Failure> {
+        if self.apply.is_none() {
+            return Ok(());
+        }
+        self.go_on_asking().map_err(Problem::as_failure)
+    }
+
+    fn go_on_asking(&mut self) -> Result<(), Problem> {
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        if let Some(since) = apply.paused.filter(|_| !apply.stopping) {
+            if since.elapsed() < REST {
+                return Ok(());
+            }
+            self.together(&Order::Resume, |session| session.resume_here())?;
+        }
+        let all = self.together(&Order::Look, |session| session.look_here())?;
+        let Some(apply) = &mut self.apply else { return Ok(()) };
+        if apply.stopping {
+            return match all.iter().any(|look| look.is_at_work) {
+                true => Ok(()),
+                false => self.together(&Order::Gather, |session| session.gather_here()),
+            };
+        }
+        if let Some(why) = all.iter().find_map(|look| look.trouble.clone()) {
+            let order = Order::GiveUp(why.clone());
+            return self.together(&order, |session| session.give_up_here(&why));
+        }
+        if all.iter().all(|look| look.is_done) {
+            return self.together(&Order::EndRound, |session| session.end_round_here());
+        }
+        if apply.told.elapsed() >= TOLD {
             apply.told = Instant::now();
-        }
-        if apply.waiting.is_empty() && self.opened.engine.is_at_rest() {
-            return self.end_round();
-        }
-        if tells {
             (self.version, self.answers) = (self.version + 1, self.answers + 1);
-            self.tell();
-            self.events.tell("progress", &exact(&view::progress(self)));
+            self.together(&Order::Tell, |session| Ok(session.tell()?))?;
+            self.events.tell("progress", &exact(&view::progress(self, &self.all())));
         }
         Ok(())
     }
 
-    fn end_round(&mut self) -> Result<(), Failure> {
+    /// Goes on asking, after a pause.
+    pub(super) fn resume_here(&mut self) -> Result<(), Problem> {
+        self.apply.iter_mut().for_each(|apply| apply.paused = None);
+        self.lanes().ask_now(false);
+        self.begin_round(BTreeSet::new());
+        Ok(())
+    }
+
+    pub(super) fn end_round_here(&mut self) -> Result<(), Problem> {
         self.answers += 1;
         self.lanes().hold_back();
         self.settle()?;
-        if self.opened.engine.undecided_pictures().is_empty() {
+        if !self.is_anything_undecided()? {
             self.apply = None;
             self.note()?;
             self.events.tell("progress", &serde_json::Value::Null);
-            self.tell();
-            return Ok(());
+            return Ok(self.tell()?);
         }
         self.lanes().ask_now(false);
         self.begin_round(BTreeSet::new());
         Ok(())
+    }
+
+    /// Whether a question is held back, in any process.
+    fn is_anything_undecided(&mut self) -> Result<bool, Problem> {
+        let own = self.opened.engine.is_anything_unasked();
+        Ok(self.gather(own)?.contains(&true))
     }
 
     fn why_it_stops(&self) -> Option<String> {
@@ -180,7 +273,7 @@ impl Session<'_> {
     }
 
     /// Stops asking since something failed that would fail all: the session goes on, and says so.
-    fn give_up(&mut self, why: &str) -> Result<(), Failure> {
+    pub(super) fn give_up_here(&mut self, why: &str) -> Result<(), Problem> {
         let Some(apply) = &mut self.apply else { return Ok(()) };
         apply.stopping = true;
         let seconds = seconds_since(apply.begin);
@@ -189,15 +282,11 @@ impl Session<'_> {
         ));
         self.lanes().hold_back();
         self.settle()?;
-        self.tell();
-        Ok(())
+        Ok(self.tell()?)
     }
 
     /// When what was under way has been answered: tells what came of it.
-    fn gather(&mut self) -> Result<(), Failure> {
-        if !self.lanes().under_way().is_empty() {
-            return Ok(());
-        }
+    pub(super) fn gather_here(&mut self) -> Result<(), Problem> {
         self.apply = None;
         self.answers += 1;
         let undecided: Vec<RowId> = self.opened.engine.undecided_pictures().into_iter().collect();
@@ -213,8 +302,7 @@ impl Session<'_> {
             self.tell_trouble(&failure.to_string());
         }
         self.events.tell("progress", &serde_json::Value::Null);
-        self.tell();
-        Ok(())
+        Ok(self.tell()?)
     }
 
     /// Finds the questions that are still held back though they were answered meanwhile.
@@ -232,8 +320,22 @@ impl Session<'_> {
         }
     }
 
-    /// Which stage holds the others up, of late.
-    pub(super) fn holds_up(&self) -> Option<&'static str> {
+    /// Which stage holds the others up here, of late.
+    pub(super) fn held_up_by(&self) -> Option<&'static str> {
         self.apply.as_ref().and_then(|apply| apply.held_up.holder_name())
+    }
+
+    /// What would be asked here, by stage. What was answered since a question was held back is not asked again.
+    pub(super) fn unasked(&self) -> BTreeMap<&'static str, u64> {
+        let mut asks = self.opened.engine.unasked_by_stage();
+        for (stage, content) in &self.answered_since {
+            if self.opened.engine.is_unasked(stage, content)
+                && let Some(questions) = asks.get_mut(stage)
+            {
+                *questions -= 1;
+            }
+        }
+        let left = asks.into_iter().filter(|(_, questions)| *questions > 0);
+        left.map(|(stage, questions)| (stage, questions as u64)).collect()
     }
 }

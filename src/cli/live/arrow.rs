@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Problem;
+use super::order::Order;
 use super::rows::Id;
 use super::session::Session;
+use super::together::Beside;
 use crate::publish::{StreamColumn, arrow_stream};
 use crate::row::{Place, RowId, Verdict};
 use crate::shard::Catalogue;
 
 /// Which rows are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Which {
     All,
     Kept,
@@ -58,14 +62,22 @@ pub(super) struct Rows {
     names: BTreeMap<u32, String>,
     score_names: Vec<&'static str>,
     rows: Vec<Row>,
+    /// Those of the other processes.
+    others: Option<Beside>,
 }
+
+/// Columns by name, of one length.
+pub(super) type Columns = Vec<(String, StreamColumn)>;
 
 impl Session<'_> {
     /// The pictures that stand so; of those that are held back, where `dial` is given, those that this one holds back.
-    pub(super) fn rows(&self, which: Which, dial: Option<&str>) -> Result<Rows, Problem> {
-        if let Some(dial) = dial {
-            self.dial(dial)?;
-        }
+    pub(super) fn rows(&mut self, which: Which, dial: Option<String>) -> Result<Rows, Problem> {
+        dial.as_ref().map(|dial| self.dial(dial)).transpose()?;
+        let order = Order::Rows { which, dial: dial.clone() };
+        self.together(&order, |session| session.rows_here(which, dial.as_deref()))
+    }
+
+    pub(super) fn rows_here(&mut self, which: Which, dial: Option<&str>) -> Result<Rows, Problem> {
         let verdicts = self.opened.engine.verdicts();
         let names: BTreeMap<u32, String> =
             self.opened.shards.iter().map(|(name, seq)| (*seq, name.clone())).collect();
@@ -93,13 +105,26 @@ impl Session<'_> {
             }
         }
         let score_names = self.opened.engine.score_names().to_vec();
-        Ok(Rows { catalogue: self.opened.catalogue.clone(), names, score_names, rows })
+        let others = self.beside();
+        Ok(Rows { catalogue: self.opened.catalogue.clone(), names, score_names, rows, others })
     }
 }
 
 impl Rows {
-    /// As an Arrow stream. Shards that are closed are opened.
-    pub(super) fn write(self) -> Result<Vec<u8>, String> {
+    /// As an Arrow stream.
+    pub(super) fn write(mut self) -> Result<Vec<u8>, Problem> {
+        let others = self.others.take().map_or(Ok(Vec::new()), |others| others.all::<Columns>())?;
+        let mut columns = self.columns().map_err(Problem::failed)?;
+        for other in others {
+            for ((_, column), (_, more)) in columns.iter_mut().zip(other) {
+                column.append(more).map_err(Problem::failed)?;
+            }
+        }
+        arrow_stream(columns).map_err(Problem::failed)
+    }
+
+    /// Shards that are closed are opened.
+    pub(super) fn columns(self) -> Result<Columns, String> {
         let (mut ids, mut shards, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         let mut texts: [Vec<Option<String>>; 4] = Default::default();
         let (mut held_back_at, mut published) = (Vec::new(), Vec::new());
@@ -152,6 +177,6 @@ impl Rows {
         ];
         let scores = self.score_names.iter().zip(scores);
         columns.extend(scores.map(|(name, values)| ((*name).to_owned(), StreamColumn::Float(values))));
-        arrow_stream(columns)
+        Ok(columns)
     }
 }

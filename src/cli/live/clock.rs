@@ -43,13 +43,14 @@ impl Session<'_> {
     pub(super) fn by_the_clock(&mut self) -> Result<(), Failure> {
         let busy = self.apply.is_some();
         let changed = self.changed;
+        let decided = self.all().decided;
         let Some(clock) = &mut self.clock else { return Ok(()) };
         if busy || (!clock.asks && (clock.due > Instant::now() || !changed)) {
             return Ok(());
         }
         if !std::mem::take(&mut clock.asks) {
             clock.due = Instant::now() + clock.every;
-            if !self.opened.engine.undecided_pictures().is_empty() {
+            if !decided {
                 clock.asks = true;
                 if let Err(problem) = self.apply() {
                     self.tell_trouble(&problem.text);

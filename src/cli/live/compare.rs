@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::Problem;
-use super::listed::{Listed, WithRows};
+use super::listed::{List, WithRows};
+use super::order::{Dials, Order};
 use super::session::Session;
 use crate::dial;
 use crate::flow::Setting;
@@ -27,34 +28,39 @@ impl Session<'_> {
     /// where they stand.
     pub(super) fn compare(&mut self, a: &str, b: &str) -> Result<WithRows, Problem> {
         let (a, b) = (self.meant(a)?, self.meant(b)?);
+        let order = Order::Compare { a: Dials::of(&a), b: Dials::of(&b) };
+        self.together(&order, |session| session.compare_here(a, b))
+    }
+
+    pub(super) fn compare_here(&mut self, a: Vec<Setting>, b: Vec<Setting>) -> Result<WithRows, Problem> {
         let stood = self.settings.clone();
         let [a, b] = [self.side(a), self.side(b)];
         // Whatever was wrong, the dials go back.
         self.turn_to(&stood)?;
         let (a, b) = (a?, b?);
-        let only = |one: &Side, other: &Side| -> Result<(usize, Vec<Listed>), Problem> {
-            let mut rows: Vec<RowId> = one
-                .kept
-                .iter()
-                .filter(|id| !other.kept.contains(id) && !other.undecided.contains(id))
-                .copied()
-                .collect();
+        let only = |one: &Side, other: &Side| {
+            let is_other = |id: &&RowId| !other.kept.contains(id) && !other.undecided.contains(id);
+            let mut rows: Vec<RowId> = one.kept.iter().filter(is_other).copied().collect();
             rows.sort_unstable();
             let every = rows.len().div_ceil(SOME).max(1);
-            let shown = rows.iter().step_by(every).map(|id| self.listed(Place::picture(*id), None));
-            Ok((rows.len(), shown.collect::<Result<_, _>>()?))
+            let shown =
+                rows.iter().step_by(every).map(|id| Ok((0.0, self.listed(Place::picture(*id), None)?)));
+            (rows.len(), shown.collect::<Result<Vec<_>, Problem>>())
         };
-        let view = |side: &Side| {
-            let flags = super::view::flags(self.pipeline.dials, &side.settings);
-            json!({ "kept": side.kept.len(), "undecided": side.undecided.len(), "flags": flags })
-        };
+        let ((count_a, only_a), (count_b, only_b)) = (only(&a, &b), only(&b, &a));
         let undecided = a.undecided.union(&b.undecided).count();
-        let ((count_a, only_a), (count_b, only_b)) = (only(&a, &b)?, only(&b, &a)?);
+        let counts =
+            [a.kept.len(), a.undecided.len(), b.kept.len(), b.undecided.len(), undecided, count_a, count_b];
+        let counts = self.sum(counts.map(|count| count as u64).to_vec())?;
+        let flags = |side: &Side| super::view::flags(self.pipeline.dials, &side.settings);
         let answer = json!({
-            "version": self.version, "a": view(&a), "b": view(&b), "undecided": undecided,
-            "only_a": { "count": count_a, "rows": null }, "only_b": { "count": count_b, "rows": null },
+            "version": self.version, "undecided": counts[4],
+            "a": { "kept": counts[0], "undecided": counts[1], "flags": flags(&a) },
+            "b": { "kept": counts[2], "undecided": counts[3], "flags": flags(&b) },
+            "only_a": { "count": counts[5], "rows": null }, "only_b": { "count": counts[6], "rows": null },
         });
-        Ok(self.with_rows(answer, vec![("/only_a/rows", only_a), ("/only_b/rows", only_b)]))
+        let list = |at, rows| List { at, rows, most: SOME, is_spread: true };
+        Ok(self.with_rows(answer, vec![list("/only_a/rows", only_a?), list("/only_b/rows", only_b?)]))
     }
 
     fn meant(&self, text: &str) -> Result<Vec<Setting>, Problem> {

@@ -5,10 +5,13 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::order::Order;
 use super::rows::Id;
 use super::session::Session;
+use super::together::Beside;
 use super::{Problem, exact};
 use crate::cli::run::settings;
 use crate::flow::Verdicts;
@@ -25,12 +28,36 @@ use crate::shard::{Catalogue, EndFrame, Shard};
 const MOST_KEPT: usize = 128;
 
 /// A row, drawn.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Drawing {
-    panels: Vec<Panel>,
+    panels: Vec<DrawnPanel>,
     words: Vec<(String, String)>,
     scores: Vec<(String, f32)>,
     notes: Vec<String>,
     problem: Option<String>,
+}
+
+/// One of its pictures.
+#[derive(Serialize, Deserialize)]
+struct DrawnPanel {
+    caption: String,
+    media_type: String,
+    bytes: Vec<u8>,
+    /// In pixels.
+    width: u32,
+    height: u32,
+    /// What is marked in it, as JSON.
+    marks: String,
+}
+
+impl From<Panel> for DrawnPanel {
+    fn from(panel: Panel) -> Self {
+        let Panel { caption, illustration: Illustration { media_type, bytes, width, height, marks } } = panel;
+        let texts = label_texts(&marks, |_| true);
+        let marks: Value = marks.iter().zip(texts).map(|(mark, text)| mark_view(mark, &text)).collect();
+        let (media_type, marks) = (media_type.to_owned(), marks.to_string());
+        DrawnPanel { caption, media_type, bytes, width, height, marks }
+    }
 }
 
 /// All that is needed to draw a row.
@@ -49,9 +76,47 @@ pub(super) struct ToDraw {
     scores: Vec<(String, f32)>,
 }
 
+/// Where a row is drawn.
+pub(super) enum ToBeDrawn {
+    Here(Box<ToDraw>),
+    /// By the process of this number, unless the drawing that is there already is the same.
+    There(usize, Beside),
+}
+
 impl Session<'_> {
+    /// Who draws a row; and the key of what is drawn. `have` is that of the drawing that is there already.
+    pub(super) fn draw(&mut self, place: Place, have: Option<u64>) -> Result<(ToBeDrawn, u64), Problem> {
+        let answers = self.answers;
+        let order = Order::Draw { place, answers, have };
+        let (process, to_draw) =
+            self.together(&order, |session| session.looking(|session| session.to_draw(place)))?;
+        let key = to_draw.as_ref().map_or(0, |to_draw| answers ^ to_draw.fingerprint());
+        let key = self.gather(key)?.get(process).copied().unwrap_or(key);
+        match (to_draw, self.beside()) {
+            (Some(to_draw), _) => Ok((ToBeDrawn::Here(Box::new(to_draw)), key)),
+            (None, Some(beside)) => Ok((ToBeDrawn::There(process, beside), key)),
+            (None, None) => Err(Problem::failed("nobody has the row".to_owned())),
+        }
+    }
+
+    /// The same in another process: where it has the row, it draws it for the first.
+    pub(super) fn draw_for_the_first(
+        &mut self,
+        place: Place,
+        answers: u64,
+        have: Option<u64>,
+    ) -> Result<(), Problem> {
+        let (_, to_draw) = self.looking(|session| session.to_draw(place))?;
+        let key = to_draw.as_ref().map(|to_draw| answers ^ to_draw.fingerprint());
+        self.gather(key.unwrap_or(0))?;
+        if let (Some(to_draw), true) = (to_draw, key != have) {
+            self.look_up_beside(move || to_draw.draw());
+        }
+        Ok(())
+    }
+
     /// What is needed to draw a row.
-    pub(super) fn to_draw(&self, place: Place) -> Result<ToDraw, Problem> {
+    fn to_draw(&self, place: Place) -> Result<ToDraw, Problem> {
         let engine = &self.opened.engine;
         let (shard, _) = self.sample(place.id)?;
         self.verdict(place)?;
@@ -122,7 +187,7 @@ impl ToDraw {
         hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
-    fn draw(&self) -> Result<Drawing, Problem> {
+    pub(super) fn draw(&self) -> Result<Drawing, Problem> {
         let failed = |error: &dyn std::fmt::Display| Problem::failed(error.to_string());
         let open = self.catalogue.shard(self.place.id.shard).map_err(|error| failed(&error))?;
         let Some(illustrator) = self.pipeline.its_illustrator() else {
@@ -171,7 +236,7 @@ impl ToDraw {
         };
         let drawn = catch_unwind(AssertUnwindSafe(draw)).ok()?.ok()?;
         Some(Ok(Drawing {
-            panels: drawn.panels,
+            panels: drawn.panels.into_iter().map(DrawnPanel::from).collect(),
             words: drawn.words,
             scores: drawn.scores,
             notes: drawn.notes,
@@ -199,7 +264,7 @@ impl ToDraw {
             drawn.unwrap_or_else(gave_up)
         };
         let illustration = draw(record.as_deref()).or_else(|_| draw(None))?;
-        let panels = vec![Panel { caption: String::new(), illustration }];
+        let panels = vec![DrawnPanel::from(Panel { caption: String::new(), illustration })];
         let scores = self.scores.clone();
         Ok(Drawing { panels, words: Vec::new(), scores, notes: Vec::new(), problem: None })
     }
@@ -213,13 +278,11 @@ impl Drawing {
 
     /// What is drawn, without the pictures themselves.
     pub(super) fn view(&self, place: Place) -> Value {
-        let panel = |(number, panel): (usize, &Panel)| {
-            let Illustration { width, height, marks, .. } = &panel.illustration;
-            let texts = label_texts(marks, |_| true);
-            let marks = marks.iter().zip(texts).map(|(mark, text)| mark_view(mark, &text));
+        let panel = |(number, panel): (usize, &DrawnPanel)| {
+            let marks: Value = serde_json::from_str(&panel.marks).unwrap_or_default();
             json!({
                 "caption": panel.caption, "image": format!("/api/image/{}/{number}", Id(place)),
-                "width": width, "height": height, "marks": marks.collect::<Vec<_>>(),
+                "width": panel.width, "height": panel.height, "marks": marks,
             })
         };
         json!({
@@ -229,9 +292,9 @@ impl Drawing {
     }
 
     /// One of its pictures: its media type and its bytes.
-    pub(super) fn image(&self, panel: usize) -> Option<(&'static str, Vec<u8>)> {
-        let illustration = &self.panels.get(panel)?.illustration;
-        Some((illustration.media_type, illustration.bytes.clone()))
+    pub(super) fn image(&self, panel: usize) -> Option<(String, Vec<u8>)> {
+        let panel = self.panels.get(panel)?;
+        Some((panel.media_type.clone(), panel.bytes.clone()))
     }
 }
 
@@ -262,15 +325,25 @@ impl Drawings {
         kept.iter().find(is_it).map(|(.., drawing)| drawing.clone())
     }
 
+    /// The key of what was drawn of the row.
+    pub(super) fn key_of(&self, id: Id) -> Option<u64> {
+        lock(&self.kept).iter().find(|(known, ..)| *known == id).map(|(_, key, _)| *key)
+    }
+
     /// Draws it. Waits while as many as may are being drawn.
-    pub(super) fn draw(&self, id: Id, key: u64, to_draw: &ToDraw) -> Result<Arc<Drawing>, Problem> {
+    pub(super) fn draw(
+        &self,
+        id: Id,
+        key: u64,
+        draw: impl FnOnce() -> Result<Drawing, Problem>,
+    ) -> Result<Arc<Drawing>, Problem> {
         let mut free = lock(&self.free);
         while *free == 0 {
             free = self.freed.wait(free).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         *free -= 1;
         drop(free);
-        let drawn = to_draw.draw();
+        let drawn = draw();
         *lock(&self.free) += 1;
         self.freed.notify_one();
         let drawing = Arc::new(drawn?);

@@ -1,19 +1,21 @@
 //! Labels over HTTP: rows are drawn around a dial's cut, people call them good or bad, and the session says what that means for every
 //! threshold. The labels lie in the store; the statistics are those of the room `label`.
+//!
+//! Of several processes, the first has the labels, and all say what stands at the gates.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use chrono::SecondsFormat;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::listed::WithRows;
+use super::listed::{List, WithRows};
+use super::order::Order;
 use super::rows::{Id, MOST_ROWS};
 use super::session::Session;
 use super::{Problem, exact};
 use crate::cli::labelled::{self, Seen};
-use crate::cli::run::{stopped, until_a_signal};
 use crate::flow::Standing;
 use crate::label::{
     At, By, Candidate, Draw, Drawn, Estimate, Estimates, Label, LabelError, Labels, Population, rank,
@@ -76,32 +78,40 @@ fn as_place(of: Of, (row, number): (u64, u16)) -> Place {
     Place { id: RowId { shard: (row >> 32) as u32, member: row as u32 }, of, number }
 }
 
+/// A row that may be drawn: its rank, its content, its place, and the bits of its score.
+type Ranked = (u64, ContentHash, (u64, u16), u32);
+
 /// The candidates of the lowest ranks of one stratum.
 #[derive(Default)]
 struct Lowest {
-    heap: BinaryHeap<(u64, ContentHash, (u64, u16), u32)>,
+    heap: BinaryHeap<Ranked>,
 }
 
 impl Lowest {
-    fn see(&mut self, most: usize, rank: u64, row: &Standing) {
-        if self.heap.len() < most || self.heap.peek().is_some_and(|(highest, ..)| rank < *highest) {
-            self.heap.push((rank, row.content, as_opaque(row.place), row.score.to_bits()));
+    fn see(&mut self, most: usize, row: Ranked) {
+        if self.heap.len() < most || self.heap.peek().is_some_and(|(highest, ..)| row.0 < *highest) {
+            self.heap.push(row);
         }
         if self.heap.len() > most {
             self.heap.pop();
         }
     }
 
-    fn take(&mut self) -> Vec<Candidate> {
-        let rows = std::mem::take(&mut self.heap).into_iter();
-        rows.map(|(rank, content, place, score)| Candidate {
-            content,
-            place,
-            score: f32::from_bits(score),
-            rank,
-        })
-        .collect()
+    fn take(&mut self) -> Vec<Ranked> {
+        std::mem::take(&mut self.heap).into_vec()
     }
+}
+
+fn candidate((rank, content, place, score): Ranked) -> Candidate {
+    Candidate { content, place, score: f32::from_bits(score), rank }
+}
+
+/// A draw, and what is wanted of each of its strata.
+#[derive(Serialize, Deserialize)]
+struct Planned {
+    number: usize,
+    draw: Draw,
+    takes: Vec<usize>,
 }
 
 impl Session<'_> {
@@ -115,83 +125,157 @@ impl Session<'_> {
         gate.unwrap_or_default()
     }
 
-    fn population(&self, dial: usize) -> Result<Population, Problem> {
-        Ok(labelled::here(&self.opened.engine, dial, &self.pipeline.dials[dial])?)
+    /// The rows that reach the gate of a dial.
+    fn population(&mut self, dial: usize) -> Result<Population, Problem> {
+        let buckets = self.opened.engine.histograms()[dial].buckets();
+        let buckets = self.sum(buckets)?;
+        Ok(labelled::population(&self.pipeline.dials[dial], &buckets)?)
     }
 
     fn scan(&mut self, dial: usize, see: impl Fn(Standing) + Send + Sync + 'static) -> Result<(), Problem> {
         self.standing_still(|session| {
-            let tick = &mut until_a_signal;
-            Ok(session.opened.engine.scan(dial, (0, u16::MAX), Arc::new(see), tick).map_err(stopped)?)
+            let mut tick = session.ticking();
+            let scanned = session.opened.engine.scan(dial, (0, u16::MAX), Arc::new(see), &mut tick);
+            Ok(session.waited(scanned)?)
         })
+    }
+
+    /// What the first process says of its labels.
+    fn of_labels<T: Serialize + serde::de::DeserializeOwned + Default>(
+        &mut self,
+        say: impl FnOnce(&Labels) -> T,
+    ) -> Result<T, Problem> {
+        let said = self.labelling.as_ref().map(|labelling| say(&labelling.labels));
+        self.of_the_first(said.unwrap_or_default())
     }
 
     /// Of the labelled contents of a dial those that stand at its gate.
     fn seen(&mut self, dial: usize, picture: Option<RowId>) -> Result<Seen, Problem> {
-        let named = (dial, self.pipeline.dials[dial].name);
+        let name = self.pipeline.dials[dial].name;
+        let contents = |labels: &Labels| -> Vec<ContentHash> {
+            labels.labels(name).map(|label| label.content).collect()
+        };
+        let labelled: HashSet<ContentHash> = self.of_labels(contents)?.into_iter().collect();
         self.standing_still(|session| {
-            let tick = &mut until_a_signal;
-            Ok(labelled::see(&mut session.opened.engine, named, &session.labelling.labels, picture, tick)?)
+            let mut tick = session.ticking();
+            let seen = labelled::see(&mut session.opened.engine, dial, labelled, picture, &mut tick);
+            let seen = session.waited(seen)?;
+            Ok(Seen::of_all(session.gather(seen)?))
         })
     }
 
     /// The labels of a dial, and the rows that are to be labelled next.
     pub(super) fn labels(&mut self, dial: usize, most: usize, seed: u64) -> Result<WithRows, Problem> {
-        let spec = &self.pipeline.dials[dial];
-        let (value, population) = (self.opened.engine.values()[dial], self.population(dial)?);
-        let labelled = self.labelling.labels.labels(spec.name).count();
-        let same = |draw: &Draw| draw.seed == seed && draw.at == value;
-        let known = self.labelling.labels.draws(spec.name).filter(|(_, draw)| same(draw)).last();
-        let (number, draw) = match known {
-            Some((number, draw)) => (number, draw.clone()),
-            None => {
-                let draw = Draw::new(spec.name, &population, value, seed, PLANNED);
-                (self.labelling.labels.add_draw(draw.clone())?, draw)
-            }
-        };
         let most = most.min(MOST_ROWS);
-        let takes = draw.takes(labelled + most);
-        let found: Arc<Mutex<Vec<Lowest>>> =
-            Arc::new(Mutex::new(takes.iter().map(|_| Lowest::default()).collect()));
-        let see = {
-            let (found, draw, scale) = (found.clone(), draw.clone(), *population.scale());
-            // Those that are labelled stand in the way of no other.
-            let takes: Vec<usize> = takes.iter().map(|take| take + labelled).collect();
-            move |row: Standing| {
-                let Some(bucket) = scale.bucket(row.score) else { return };
-                let stratum = draw.strata.iter().position(|stratum| stratum.buckets.contains(&bucket));
-                let Some(stratum) = stratum else { return };
-                let rank = rank(seed, &draw.dial, row.content);
-                lock(&found)[stratum].see(takes[stratum], rank, &row);
-            }
+        self.together(&Order::Labels { dial, most, seed }, |session| session.labels_here(dial, most, seed))
+    }
+
+    pub(super) fn labels_here(&mut self, dial: usize, most: usize, seed: u64) -> Result<WithRows, Problem> {
+        let population = self.population(dial)?;
+        let planned = self.planned(dial, &population, (most, seed));
+        let Some(planned) = self.agree_on(planned)?.swap_remove(0) else {
+            return Err(Problem::failed("process 0 has no labels".to_owned()));
         };
-        self.scan(dial, see)?;
-        let found = lock(&found).iter_mut().map(Lowest::take).collect();
-        let is_labelled = |content| self.labelling.labels.label(spec.name, content).is_some();
-        let next = draw.order(found, is_labelled);
-        let of = self.of_dial(dial);
-        let mut rows = Vec::new();
-        for candidate in next.into_iter().take(most) {
-            let Candidate { content, place, score, rank } = candidate;
-            let place = as_place(of, place);
-            let drawn = draw.drawn(&population, score);
-            self.labelling
-                .drawn
-                .insert((dial, place), DrawnRow { content, score, draw: number, rank, drawn });
-            rows.push(self.listed(place, Some(score))?);
-        }
+        let found = self.found(dial, &planned, *population.scale())?;
+        let next = self.next(dial, &population, (planned, found), most);
+        let next: Vec<(Place, f32)> = self.of_the_first(next)?;
+        let has = |(_, (place, _)): &(usize, &(Place, f32))| self.has(*place);
+        let rows = next
+            .iter()
+            .enumerate()
+            .filter(has)
+            .map(|(number, (place, score))| Ok((number as f32, self.listed(*place, Some(*score))?)));
+        let rows = rows.collect::<Result<Vec<_>, Problem>>();
         let Seen { present, .. } = self.seen(dial, None)?;
-        let labels = self.labelling.labels.labels(spec.name).map(|label| {
+        let name = self.pipeline.dials[dial].name;
+        let labelled = |label: &Label| {
             let place = present.get(&label.content).map(|present| Id(present.place).to_string());
             json!({
                 "row": place, "content": label.content.to_string(), "score": exact(&label.score), "good": label.good,
                 "drawn": label.drawn.is_some(),
             })
-        });
+        };
+        let labels = self.labelling.iter().flat_map(|labelling| labelling.labels.labels(name));
         let answer = json!({
-            "dial": spec.name, "version": self.version, "labels": labels.collect::<Vec<_>>(), "next": null,
+            "dial": name, "version": self.version, "labels": labels.map(labelled).collect::<Vec<_>>(), "next": null,
         });
-        Ok(self.with_rows(answer, vec![("/next", rows)]))
+        Ok(self.with_rows(answer, vec![List { at: "/next", rows: rows?, most, is_spread: false }]))
+    }
+
+    /// The draw of this seed where the dial stands, new if need be. Nothing in another process than the first.
+    fn planned(
+        &mut self,
+        dial: usize,
+        population: &Population,
+        (most, seed): (usize, u64),
+    ) -> Result<Option<Planned>, Problem> {
+        let (name, value) = (self.pipeline.dials[dial].name, self.opened.engine.values()[dial]);
+        let Some(Labelling { labels, .. }) = &mut self.labelling else { return Ok(None) };
+        let labelled = labels.labels(name).count();
+        let same = |draw: &Draw| draw.seed == seed && draw.at == value;
+        let known = labels.draws(name).filter(|(_, draw)| same(draw)).last();
+        let (number, draw) = match known {
+            Some((number, draw)) => (number, draw.clone()),
+            None => {
+                let draw = Draw::new(name, population, value, seed, PLANNED);
+                (labels.add_draw(draw.clone())?, draw)
+            }
+        };
+        // Those that are labelled stand in the way of no other.
+        let takes = draw.takes(labelled + most).iter().map(|take| take + labelled).collect();
+        Ok(Some(Planned { number, draw, takes }))
+    }
+
+    /// The rows of the lowest ranks of each stratum, of all processes.
+    fn found(
+        &mut self,
+        dial: usize,
+        planned: &Planned,
+        scale: crate::label::Scale,
+    ) -> Result<Vec<Vec<Candidate>>, Problem> {
+        let none = || planned.takes.iter().map(|_| Lowest::default()).collect::<Vec<_>>();
+        let found: Arc<Mutex<Vec<Lowest>>> = Arc::new(Mutex::new(none()));
+        let see = {
+            let (found, draw, takes) = (found.clone(), planned.draw.clone(), planned.takes.clone());
+            move |row: Standing| {
+                let Some(bucket) = scale.bucket(row.score) else { return };
+                let stratum = draw.strata.iter().position(|stratum| stratum.buckets.contains(&bucket));
+                let Some(stratum) = stratum else { return };
+                let rank = rank(draw.seed, &draw.dial, row.content);
+                let row = (rank, row.content, as_opaque(row.place), row.score.to_bits());
+                lock(&found)[stratum].see(takes[stratum], row);
+            }
+        };
+        self.scan(dial, see)?;
+        let own: Vec<Vec<Ranked>> = lock(&found).iter_mut().map(Lowest::take).collect();
+        let mut all = none();
+        for rows in self.gather(own)? {
+            for ((all, rows), most) in all.iter_mut().zip(rows).zip(&planned.takes) {
+                rows.into_iter().for_each(|row| all.see(*most, row));
+            }
+        }
+        Ok(all.iter_mut().map(|rows| rows.take().into_iter().map(candidate).collect()).collect())
+    }
+
+    /// The rows that are to be labelled next, in the order of the draw. Nothing in another process than the first.
+    fn next(
+        &mut self,
+        dial: usize,
+        population: &Population,
+        (planned, found): (Planned, Vec<Vec<Candidate>>),
+        most: usize,
+    ) -> Vec<(Place, f32)> {
+        let (name, of) = (self.pipeline.dials[dial].name, self.of_dial(dial));
+        let Some(Labelling { labels, drawn: known }) = &mut self.labelling else { return Vec::new() };
+        let Planned { number, draw, .. } = planned;
+        let next = draw.order(found, |content| labels.label(name, content).is_some());
+        let mut rows = Vec::new();
+        for Candidate { content, place, score, rank } in next.into_iter().take(most) {
+            let (place, drawn) = (as_place(of, place), draw.drawn(population, score));
+            known.insert((dial, place), DrawnRow { content, score, draw: number, rank, drawn });
+            rows.push((place, score));
+        }
+        rows
     }
 
     /// A person called a row good or bad, or takes that back.
@@ -199,33 +283,24 @@ impl Session<'_> {
         let dial = self.dial(&said.dial)?;
         let Id(place) = said.row.parse()?;
         let name = self.pipeline.dials[dial].name;
-        let row = match self.labelling.drawn.get(&(dial, place)) {
-            Some(row) => (row.content, row.score, Some(row.clone())),
+        let drawn = self.labelling.as_ref().and_then(|it| it.drawn.get(&(dial, place)).cloned());
+        let (content, score) = match &drawn {
+            Some(row) => (row.content, row.score),
             None => {
-                let found: Arc<Mutex<Option<Standing>>> = Arc::default();
-                let see = {
-                    let found = found.clone();
-                    move |row: Standing| {
-                        if row.place == place {
-                            *lock(&found) = Some(row)
-                        }
-                    }
-                };
-                self.scan(dial, see)?;
-                let found = *lock(&found);
-                let found = found.ok_or_else(|| {
+                let found =
+                    self.together(&Order::Find { dial, place }, |session| session.find_here(dial, place))?;
+                found.ok_or_else(|| {
                     Problem::bad(format!(
                         "{} does not reach the gate of {name}; label a row that does",
                         said.row
                     ))
-                })?;
-                (found.content, found.score, None)
+                })?
             }
         };
-        let (content, score, drawn) = row;
+        let labels = self.first_labels()?;
         match said.good {
-            None => drop(self.labelling.labels.take_back(name, content, Label::now())?),
-            Some(good) => self.labelling.labels.put(Label {
+            None => drop(labels.take_back(name, content, Label::now())?),
+            Some(good) => labels.put(Label {
                 dial: name.to_owned(),
                 content,
                 good,
@@ -236,13 +311,40 @@ impl Session<'_> {
                 at: Label::now(),
             })?,
         }
-        Ok(json!({ "dial": name, "labelled": self.labelling.labels.labels(name).count() }))
+        Ok(json!({ "dial": name, "labelled": labels.labels(name).count() }))
+    }
+
+    /// The content and the score of a row at a dial's gate.
+    pub(super) fn find_here(
+        &mut self,
+        dial: usize,
+        place: Place,
+    ) -> Result<Option<(ContentHash, f32)>, Problem> {
+        let found: Arc<Mutex<Option<(ContentHash, f32)>>> = Arc::default();
+        let see = {
+            let found = found.clone();
+            move |row: Standing| {
+                if row.place == place {
+                    *lock(&found) = Some((row.content, row.score));
+                }
+            }
+        };
+        self.scan(dial, see)?;
+        let own = *lock(&found);
+        Ok(self.gather(own)?.into_iter().flatten().next())
     }
 
     fn estimates(&mut self, dial: usize) -> Result<Estimates, Problem> {
-        let seen = self.seen(dial, None)?;
-        let spec = (dial, &self.pipeline.dials[dial]);
-        Ok(labelled::estimates(&self.opened.engine, spec, &self.labelling.labels, &seen)?)
+        let estimates = self.together(&Order::Estimates(dial), |session| session.estimates_here(dial))?;
+        estimates.ok_or_else(|| Problem::failed("process 0 has the labels".to_owned()))
+    }
+
+    /// Nothing in another process than the first.
+    pub(super) fn estimates_here(&mut self, dial: usize) -> Result<Option<Estimates>, Problem> {
+        let (population, seen) = (self.population(dial)?, self.seen(dial, None)?);
+        let (name, at) = (self.pipeline.dials[dial].name, self.opened.engine.values()[dial]);
+        let labels = self.labelling.as_ref().map(|labelling| &labelling.labels);
+        Ok(labels.map(|labels| labelled::estimates(population, (name, at), labels, &seen)))
     }
 
     /// What people said of a row, at any dial; and what all labels say of each dial where it stands.
@@ -250,22 +352,27 @@ impl Session<'_> {
         &mut self,
         place: Place,
     ) -> Result<(Vec<Value>, HashMap<&'static str, String>), Problem> {
-        let (mut said, mut precisions) = (Vec::new(), HashMap::new());
-        for (dial, spec) in self.pipeline.dials.iter().enumerate() {
-            if self.labelling.labels.labels(spec.name).next().is_none() {
-                continue;
-            }
-            let seen = self.seen(dial, Some(place.id))?;
-            let labels = &self.labelling.labels;
+        let names: Vec<&'static str> = self.pipeline.dials.iter().map(|spec| spec.name).collect();
+        let has_labels = |labels: &Labels| -> Vec<usize> {
+            (0..names.len()).filter(|dial| labels.labels(names[*dial]).next().is_some()).collect()
+        };
+        let (mut said, mut precisions) = (Vec::new(), Vec::new());
+        for dial in self.of_labels(has_labels)? {
+            let (population, seen) = (self.population(dial)?, self.seen(dial, Some(place.id))?);
+            let (name, at) = (names[dial], self.opened.engine.values()[dial]);
+            let Some(Labelling { labels, .. }) = &self.labelling else { continue };
             let of_row = seen.of_picture.iter().filter(|(labelled, _)| *labelled == place);
-            let of_row = of_row.filter_map(|(_, content)| labels.label(spec.name, *content));
+            let of_row = of_row.filter_map(|(_, content)| labels.label(name, *content));
             said.extend(of_row.map(|label| {
-                json!({ "dial": spec.name, "good": label.good, "score": exact(&label.score), "at": label.at.to_rfc3339_opts(SecondsFormat::Secs, true) })
+                json!({ "dial": name, "good": label.good, "score": exact(&label.score), "at": label.at.to_rfc3339_opts(SecondsFormat::Secs, true) }).to_string()
             }));
-            let summary = labelled::summary(&self.opened.engine, (dial, spec), labels, &seen)?;
-            precisions.extend(summary.map(|said| (spec.name, said)));
+            let summary = labelled::summary(population, (name, at), labels, &seen);
+            precisions.extend(summary.map(|said| (dial, said)));
         }
-        Ok((said, precisions))
+        let (said, precisions) = self.of_the_first((said, precisions))?;
+        let said = said.iter().map(|said| serde_json::from_str(said).map_err(super::rows::Failed::from));
+        let named = precisions.into_iter().filter_map(|(dial, said)| Some((*names.get(dial)?, said)));
+        Ok((said.collect::<Result<_, _>>()?, named.collect()))
     }
 
     /// Precision and recall of a dial at every threshold where they change.
@@ -294,28 +401,46 @@ impl Session<'_> {
 
     /// The labels as a table: of one dial, or of all.
     pub(super) fn labels_table(&mut self, dial: Option<usize>) -> Result<String, Problem> {
+        let there = self.together(&Order::Labelled(dial), |session| session.labelled_here(dial))?;
+        let name = dial.map(|dial| self.pipeline.dials[dial].name);
+        Ok(self.first_labels()?.export(name, |content| there.get(&content).cloned())?)
+    }
+
+    /// The shards and the keys of the labelled contents that are there: of one dial, or of all.
+    pub(super) fn labelled_here(
+        &mut self,
+        dial: Option<usize>,
+    ) -> Result<HashMap<ContentHash, (String, String)>, Problem> {
         let names: BTreeMap<&str, usize> =
             self.pipeline.dials.iter().enumerate().map(|(number, spec)| (spec.name, number)).collect();
-        let labelled: Vec<String> = self.labelling.labels.dials().map(str::to_owned).collect();
+        let numbers = |labels: &Labels| -> Vec<usize> {
+            labels.dials().filter_map(|name| names.get(name).copied()).collect()
+        };
         let mut places: HashMap<ContentHash, Place> = HashMap::new();
-        for number in labelled.iter().filter_map(|name| names.get(name.as_str()).copied()) {
+        for number in self.of_labels(numbers)? {
             if dial.is_none_or(|dial| dial == number) {
                 let Seen { present, .. } = self.seen(number, None)?;
                 places.extend(present.into_iter().map(|(content, present)| (content, present.place)));
             }
         }
-        let where_is = |content| {
-            let (shard, sample) = self.sample(places.get(&content)?.id).ok()?;
-            Some((shard, sample.key))
-        };
-        let name = dial.map(|dial| self.pipeline.dials[dial].name);
-        Ok(self.labelling.labels.export(name, where_is)?)
+        let own = places.into_iter().filter_map(|(content, place)| {
+            let (shard, sample) = self.sample(place.id).ok()?;
+            Some((content, (shard, sample.key)))
+        });
+        let own: Vec<(ContentHash, (String, String))> = own.collect();
+        Ok(self.gather(own)?.into_iter().flatten().collect())
+    }
+
+    /// The labels, in the first process.
+    fn first_labels(&mut self) -> Result<&mut Labels, Problem> {
+        let labelling = self.labelling.as_mut().map(|labelling| &mut labelling.labels);
+        labelling.ok_or_else(|| Problem::failed("process 0 has the labels".to_owned()))
     }
 
     /// Takes in a table of labels.
     pub(super) fn import_labels(&mut self, table: &str) -> Result<Value, Problem> {
         let dials: Vec<&str> = self.pipeline.dials.iter().map(|spec| spec.name).collect();
-        let imported = self.labelling.labels.import(table, &dials)?;
+        let imported = self.first_labels()?.import(table, &dials)?;
         Ok(json!({
             "imported": imported.changed, "same": imported.same, "older": imported.older,
         }))

@@ -1,5 +1,7 @@
 //! Lists of rows: the session says which and how they stand, and the thread that serves the request looks into their shards for the rest. A shard that is
 //! opened again takes longer than all else, and the session has other work.
+//!
+//! Of several processes each looks into its own shards, and the lists are put together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 use super::rows::{Failed, Id};
 use super::session::Session;
+use super::together::Beside;
 use super::{Problem, exact};
 use crate::limits::side_by_side;
 use crate::row::Place;
@@ -40,13 +43,33 @@ pub(super) struct Listed {
     published: bool,
 }
 
-/// An answer in which lists of rows are still to be put, each at its place (RFC 6901).
+/// Rows that are to be listed, with where each stands in the list: by its order, and of one order by its place.
+#[derive(Clone)]
+pub(super) struct List {
+    /// Where it is put in the answer (RFC 6901); null stands there.
+    pub(super) at: &'static str,
+    pub(super) rows: Vec<(f32, Listed)>,
+    /// Rows that are shown, of those of all processes.
+    pub(super) most: usize,
+    /// Where there are more, they are evenly spread; else the first ones are shown.
+    pub(super) is_spread: bool,
+}
+
+/// An answer in which lists of rows are still to be put.
 #[derive(Clone)]
 pub(super) struct WithRows {
     catalogue: Arc<Catalogue>,
     answer: Value,
-    lists: Vec<(&'static str, Vec<Listed>)>,
+    lists: Vec<List>,
+    /// What the other processes list.
+    others: Option<Beside>,
 }
+
+/// A row of a list as another process says it: its order, its place, and the row as JSON.
+pub(super) type Told = (f32, Place, String);
+
+/// What a process lists: in the order of the lists.
+pub(super) type Part = Vec<Vec<Told>>;
 
 impl Session<'_> {
     pub(super) fn listed(&self, place: Place, score: Option<f32>) -> Result<Listed, Problem> {
@@ -56,31 +79,61 @@ impl Session<'_> {
         Ok(Listed { place, shard, score, verdict, published })
     }
 
-    /// The answer with these lists in it, each at a place where null stands.
-    pub(super) fn with_rows(&self, answer: Value, lists: Vec<(&'static str, Vec<Listed>)>) -> WithRows {
-        WithRows { catalogue: self.opened.catalogue.clone(), answer, lists }
+    /// The answer with these lists in it; and with those of the other processes, which do the same.
+    pub(super) fn with_rows(&self, answer: Value, lists: Vec<List>) -> WithRows {
+        WithRows { catalogue: self.opened.catalogue.clone(), answer, lists, others: self.beside() }
+    }
+
+    /// Whether the shard of the row is this process's.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.opened.shards.iter().any(|(_, seq)| *seq == place.id.shard)
     }
 }
 
 impl WithRows {
     /// Looks into the shards, on so many threads.
-    pub(super) fn look_up(mut self, threads: usize) -> Value {
-        for (place, rows) in &self.lists {
-            let views = exact(&looked_up(&self.catalogue, rows, threads));
-            let hole = self.answer.pointer_mut(place).expect("a list has its place in the answer");
-            *hole = views;
+    pub(super) fn look_up(mut self, threads: usize) -> Result<Value, Problem> {
+        let parts: Vec<Part> = self.others.as_ref().map_or(Ok(Vec::new()), Beside::all)?;
+        for (number, list) in self.lists.iter().enumerate() {
+            let views = looked_up(&self.catalogue, &list.rows, threads);
+            let own = list.rows.iter().zip(views);
+            let mut rows: Vec<(f32, Place, Value)> =
+                own.map(|((order, row), view)| (*order, row.place, exact(&view))).collect();
+            for (order, place, row) in parts.iter().flat_map(|part| part.get(number)).flatten() {
+                rows.push((*order, *place, serde_json::from_str(row).map_err(Failed::from)?));
+            }
+            if !parts.is_empty() {
+                rows.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+            }
+            let every = if list.is_spread { rows.len().div_ceil(list.most.max(1)).max(1) } else { 1 };
+            let shown = rows.into_iter().step_by(every).take(list.most).map(|(.., row)| row);
+            let hole = self.answer.pointer_mut(list.at).expect("a list has its place in the answer");
+            *hole = shown.collect();
         }
-        self.answer
+        Ok(self.answer)
+    }
+
+    /// What this process lists, for the one that puts the lists together.
+    pub(super) fn part(&self) -> Result<Part, Problem> {
+        let told = |list: &List| {
+            let views = looked_up(&self.catalogue, &list.rows, 1);
+            let rows = list.rows.iter().zip(views);
+            rows.map(|((order, row), view)| {
+                Ok((*order, row.place, serde_json::to_string(&view).map_err(Failed::from)?))
+            })
+            .collect()
+        };
+        self.lists.iter().map(told).collect()
     }
 }
 
-fn looked_up(catalogue: &Catalogue, rows: &[Listed], threads: usize) -> Vec<RowView> {
+fn looked_up(catalogue: &Catalogue, rows: &[(f32, Listed)], threads: usize) -> Vec<RowView> {
     let next = AtomicUsize::new(0);
     let some = || {
         let mut views = Vec::new();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(row) = rows.get(place) else { return views };
+            let Some((_, row)) = rows.get(place) else { return views };
             views.push((place, row.view(sample(catalogue, row.place).ok())));
         }
     };

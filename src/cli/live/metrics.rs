@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::session::Session;
+use super::share::StageShare;
 use super::view;
 
 /// A family of metrics: its name, its type, what it says, and its samples, each with its labels.
@@ -35,12 +36,11 @@ fn write_family(text: &mut String, family: &Family<'_>) {
 /// All of them.
 pub(super) fn text(session: &Session<'_>) -> String {
     let counts = view::counts(session);
-    let stages = session.lanes().status();
+    let all = session.all();
     let no_labels = |value: f64| vec![(Vec::new(), value)];
-    let of_stages = |value: &dyn Fn(&crate::lane::StageStatus) -> Option<f64>| {
-        let sample =
-            |stage: &crate::lane::StageStatus| Some((vec![("stage", stage.name.to_owned())], value(stage)?));
-        stages.iter().filter_map(sample).collect::<Vec<_>>()
+    let of_stages = |value: &dyn Fn(&StageShare) -> Option<f64>| {
+        let sample = |stage: &StageShare| Some((vec![("stage", stage.name.clone())], value(stage)?));
+        all.stages.iter().filter_map(sample).collect::<Vec<_>>()
     };
     let verdicts = [
         ("kept", counts.kept),
@@ -54,9 +54,8 @@ pub(super) fn text(session: &Session<'_>) -> String {
         let sample = |dial: &view::DialView| (vec![("dial", dial.name.to_owned())], value(dial));
         counts.dials.iter().map(sample).collect::<Vec<_>>()
     };
-    let budget = session.lanes().budget();
     let questions =
-        counts.asks.iter().map(|asks| (vec![("stage", asks.stage.to_owned())], asks.questions as f64));
+        counts.asks.iter().map(|asks| (vec![("stage", asks.stage.clone())], asks.questions as f64));
     let families = [
         ("threshflow_rows", "gauge", "Rows by where they stand.", verdicts),
         (
@@ -99,20 +98,20 @@ pub(super) fn text(session: &Session<'_>) -> String {
         (
             "threshflow_questions_total",
             "counter",
-            "Questions that were asked, by this process.",
-            of_stages(&|stage| Some(stage.asked.asked as f64)),
+            "Questions that were asked, by this session.",
+            of_stages(&|stage| Some(stage.asked as f64)),
         ),
         (
             "threshflow_answers_total",
             "counter",
             "Questions that were answered, refused or given up on.",
-            of_stages(&|stage| Some(stage.asked.answered as f64)),
+            of_stages(&|stage| Some(stage.answered as f64)),
         ),
         (
             "threshflow_failures_total",
             "counter",
             "Questions that a server, a device or a disk failed.",
-            of_stages(&|stage| Some(stage.asked.failed as f64)),
+            of_stages(&|stage| Some(stage.failed as f64)),
         ),
         (
             "threshflow_questions_in_flight",
@@ -124,7 +123,7 @@ pub(super) fn text(session: &Session<'_>) -> String {
             "threshflow_stage_seconds_total",
             "counter",
             "Seconds that a stage was at work, at most.",
-            of_stages(&|stage| Some(stage.wall_seconds)),
+            of_stages(&|stage| Some(stage.seconds)),
         ),
         (
             "threshflow_cost_usd_total",
@@ -136,15 +135,15 @@ pub(super) fn text(session: &Session<'_>) -> String {
             "threshflow_decoded_bytes",
             "gauge",
             "Bytes of decoded pictures that are held.",
-            no_labels(budget.used() as f64),
+            no_labels(all.decoded_held as f64),
         ),
         (
             "threshflow_decoded_bytes_limit",
             "gauge",
             "Bytes of decoded pictures that may be held.",
-            no_labels(budget.capacity() as f64),
+            no_labels(all.decoded_of as f64),
         ),
-        ("threshflow_shards", "gauge", "Shards that are in.", no_labels(session.opened.shards.len() as f64)),
+        ("threshflow_shards", "gauge", "Shards that are in.", no_labels(all.shards as f64)),
         (
             "threshflow_waiting_shards",
             "gauge",

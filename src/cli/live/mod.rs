@@ -13,12 +13,15 @@ mod labels;
 mod listed;
 mod metrics;
 mod noted;
+mod order;
 mod page;
 mod publish;
 mod routes;
 mod rows;
 mod session;
+mod share;
 mod site;
+mod together;
 mod turn;
 mod turns;
 mod view;
@@ -33,7 +36,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::run::with_unopened;
+use super::run::{Unopened, with_unopened};
 use super::{App, Failure, RunOptions};
 use crate::web::{self, Hub, Token};
 use session::{Desk, Session};
@@ -77,27 +80,45 @@ pub(super) fn live<P: App>(
     app: &P::Args,
     ready: impl FnOnce(&str),
 ) -> Result<(), Failure> {
-    with_unopened::<P, _>(options, app, |options, pipeline| {
-        let begin = Instant::now();
-        let hub = Arc::new(Hub::new(&["published", "shards", "trouble"]));
-        // A port that is taken is told before the shards are read.
-        let (desk, jobs) = Desk::new();
-        let site = Arc::new(LiveSite::new(desk.clone(), options.cores(), !live.no_metrics));
-        let server = serve(live, site, hub.clone())?;
-        let (session, looks) = Session::open(options, pipeline, live, Arc::new(Told(hub)))?;
-        session.say(begin.elapsed());
-        let catalogue = session.opened.catalogue.clone();
-        let source = || options.source.clone();
-        let watch = live.watch.then(|| Watch::start(source(), catalogue, looks, desk));
-        let watch = watch.transpose()?;
-        ready(&server.url());
-        let ended = session.serve(&jobs);
-        // Nobody is answered any more, so that who waits for an answer is told.
-        drop(jobs);
-        server.stop();
-        drop(watch);
-        ended
-    })
+    with_unopened::<P, _>(options, app, |options, pipeline| session(options, pipeline, live, ready))
+}
+
+/// A session that is served by this process; or by process 0, where several are in it.
+pub(super) fn session(
+    options: &RunOptions,
+    pipeline: &Unopened<'_>,
+    live: &LiveOptions,
+    ready: impl FnOnce(&str),
+) -> Result<(), Failure> {
+    if pipeline.place().index > 0 {
+        return Session::open(options, pipeline, live, Arc::new(Nobody))?.0.follow();
+    }
+    let begin = Instant::now();
+    let hub = Arc::new(Hub::new(&["published", "shards", "trouble"]));
+    // A port that is taken is told before the shards are read.
+    let (desk, jobs) = Desk::new();
+    let site = Arc::new(LiveSite::new(desk.clone(), options.cores(), !live.no_metrics));
+    let server = serve(live, site, hub.clone())?;
+    let (session, looks) = Session::open(options, pipeline, live, Arc::new(Told(hub)))?;
+    session.say(begin.elapsed());
+    let catalogue = session.opened.catalogue.clone();
+    let source = || options.source.clone();
+    let watch = live.watch.then(|| Watch::start(source(), catalogue, looks, desk));
+    let watch = watch.transpose()?;
+    ready(&server.url());
+    let ended = session.serve(&jobs);
+    // Nobody is answered any more, so that who waits for an answer is told.
+    drop(jobs);
+    server.stop();
+    drop(watch);
+    ended
+}
+
+/// What process 0 tells, no other need tell.
+struct Nobody;
+
+impl Events for Nobody {
+    fn tell(&self, _: &'static str, _: &Value) {}
 }
 
 fn serve(live: &LiveOptions, site: Arc<LiveSite>, hub: Arc<Hub>) -> Result<web::Server, Failure> {
@@ -161,6 +182,19 @@ impl Problem {
 
     pub(super) fn failed(text: String) -> Self {
         Problem { status: 500, text }
+    }
+
+    /// The session ended meanwhile.
+    pub(super) fn ended(text: String) -> Self {
+        Problem { status: 503, text }
+    }
+
+    pub(super) fn as_failure(self) -> Failure {
+        match self.status {
+            409 => Failure::NotNow(self.text),
+            400 | 404 => Failure::Usage(self.text),
+            _ => Failure::Failed(self.text),
+        }
     }
 }
 

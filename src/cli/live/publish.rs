@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::order::Order;
 use super::session::Session;
 use crate::cli::Failure;
+use crate::cli::cluster::publish_together;
 use crate::cli::publishing::{Then, publish_settled};
 use crate::flow::Setting;
 
@@ -14,7 +16,12 @@ impl Session<'_> {
         if self.apply.is_some() {
             return Err(Problem::not_now("questions are being asked; wait for that, or stop it".into()));
         }
-        let undecided = self.opened.engine.undecided_pictures().len();
+        self.together(&Order::Publish, |session| session.publish_here())
+    }
+
+    pub(super) fn publish_here(&mut self) -> Result<Value, Problem> {
+        let undecided = self.opened.engine.undecided_pictures().len() as u64;
+        let undecided: u64 = self.gather(undecided)?.into_iter().sum();
         if undecided > 0 {
             return Err(Problem::not_now(format!(
                 "{undecided} pictures are undecided: questions about them, their regions or their edits were not asked; apply first, or move the \
@@ -27,12 +34,19 @@ impl Session<'_> {
         let gone = self.gone().map_err(not_now)?;
         let wanted: Vec<Setting> = self.settings.clone();
         let stages = self.lanes().status();
-        let (options, pipeline) = (self.options, self.pipeline);
-        let done = publish_settled(options, pipeline, &mut self.opened, (&wanted, gone), &stages, Then::GoOn);
+        let (options, pipeline, what) = (self.options, self.pipeline, (wanted.as_slice(), gone));
+        let done = match self.cluster() {
+            None => publish_settled(options, pipeline, &mut self.opened, what, &stages, Then::GoOn),
+            Some(_) => {
+                let done = publish_together(options, pipeline, &mut self.opened, what, &stages, Then::GoOn);
+                self.agree(done.as_ref().map(|_| ()).map_err(Failure::clone))?;
+                done
+            }
+        };
         let report = done.map_err(|failure| self.of_a_changed_shard(failure))?;
         // What was published stands, whatever failed behind it.
         self.look_at_what_is_published()?;
-        self.tell();
+        self.tell()?;
         self.events.tell("published", &json!({ "rows": self.before.kept.len() }));
         report.check().map_err(not_now)?;
         let committed = report.committed.as_ref();

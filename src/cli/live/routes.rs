@@ -58,11 +58,11 @@ pub(super) static ROUTES: &[Route] = &[
         Ok(Response::bytes("application/json", include_bytes!("openapi.json").to_vec()))
     }),
     get("/api/state", &[], |site, _| site.value(|session| Ok(exact(&view::state(session))))),
-    get("/api/plan", &[], |site, _| site.value(|session| Ok(exact(&view::plan(session))))),
+    get("/api/plan", &[], |site, _| site.value(|session| Ok(exact(&session.plan()?)))),
     get("/api/lanes", &[], |site, _| site.value(|session| Ok(session.lanes_view()))),
     get("/api/histogram/{dial}", &[], |site, asked| {
         let name = asked.named("dial").to_owned();
-        site.value(move |session| Ok(session.histogram(session.dial(&name)?)))
+        site.value(move |session| session.histogram(session.dial(&name)?))
     }),
     get("/api/cut", &["dial", "most"], |site, asked| {
         let (dial, most) = (asked.required("dial")?, asked.number("most", SOME_ROWS)?);
@@ -79,7 +79,7 @@ pub(super) static ROUTES: &[Route] = &[
     }),
     get("/api/row/{id}", &[], |site, asked| {
         let Id(place) = asked.named("id").parse()?;
-        site.value(move |session| session.looking(|session| session.story(place)))
+        site.value(move |session| session.story(place))
     }),
     get("/api/drawing/{id}", &[], |site, asked| {
         let id: Id = asked.named("id").parse()?;
@@ -127,7 +127,7 @@ pub(super) static ROUTES: &[Route] = &[
     post("/api/apply", |site, _| {
         let answer = site.value(|session| {
             session.apply()?;
-            Ok(exact(&view::progress(session)))
+            Ok(exact(&view::progress(session, &session.all())))
         });
         answer.map(|response| response.with_status(202))
     }),

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::listed::{self, WithRows};
+use super::listed::{self, List, WithRows};
+use super::order::Order;
 use super::session::Session;
 use super::{Problem, exact};
-use crate::cli::run::{stopped, until_a_signal};
 use crate::flow::{PieceVerdict, Wired};
 use crate::row::{Of, Place, RowId, Verdict};
 use crate::shard::Sample;
@@ -72,14 +72,22 @@ impl Session<'_> {
         })
     }
 
-    pub(super) fn histogram(&self, dial: usize) -> Value {
+    pub(super) fn histogram(&mut self, dial: usize) -> Result<Value, Problem> {
+        self.together(&Order::Histogram(dial), |session| session.histogram_here(dial))
+    }
+
+    pub(super) fn histogram_here(&mut self, dial: usize) -> Result<Value, Problem> {
         let spec = &self.pipeline.dials[dial];
         let histogram = &self.opened.engine.histograms()[dial];
-        json!({
+        let mut buckets = histogram.buckets();
+        buckets.push(histogram.not_numbers());
+        let mut buckets = self.sum(buckets)?;
+        let not_numbers = buckets.pop();
+        Ok(json!({
             "version": self.version, "dial": spec.name, "low": exact(&spec.low), "high": exact(&spec.high),
             "comparison": spec.comparison.sign(), "value": exact(&self.opened.engine.values()[dial]),
-            "buckets": histogram.buckets(), "not_numbers": histogram.not_numbers(),
-        })
+            "buckets": buckets, "not_numbers": not_numbers,
+        }))
     }
 
     /// The rows nearest to a dial's cut.
@@ -92,18 +100,7 @@ impl Session<'_> {
         {
             return Ok(seen.clone());
         }
-        let sides = self.standing_still(|session| {
-            let nearest = session.opened.engine.nearest(dial, most, &mut until_a_signal);
-            Ok(nearest.map_err(stopped)?)
-        })?;
-        let [above, below] = sides.map(|rows| {
-            rows.iter().map(|row| self.listed(row.place, Some(row.score))).collect::<Result<Vec<_>, _>>()
-        });
-        let cut = json!({
-            "version": self.version, "dial": self.pipeline.dials[dial].name,
-            "value": exact(&self.opened.engine.values()[dial]), "above": null, "below": null,
-        });
-        let cut = self.with_rows(cut, vec![("/above", above?), ("/below", below?)]);
+        let cut = self.together(&Order::Cut { dial, most }, |session| session.cut_here(dial, most))?;
         self.seen_cuts.clear();
         if asks {
             self.seen_cuts.insert((dial, most), (Instant::now(), cut.clone()));
@@ -111,19 +108,47 @@ impl Session<'_> {
         Ok(cut)
     }
 
+    pub(super) fn cut_here(&mut self, dial: usize, most: usize) -> Result<WithRows, Problem> {
+        let sides = self.standing_still(|session| {
+            let mut tick = session.ticking();
+            let nearest = session.opened.engine.nearest(dial, most, &mut tick);
+            Ok(session.waited(nearest)?)
+        })?;
+        let value = self.opened.engine.values()[dial];
+        let [above, below] = sides.map(|rows| {
+            let listed = rows
+                .iter()
+                .map(|row| Ok(((row.score - value).abs(), self.listed(row.place, Some(row.score))?)));
+            listed.collect::<Result<Vec<_>, Problem>>()
+        });
+        let cut = json!({
+            "version": self.version, "dial": self.pipeline.dials[dial].name,
+            "value": exact(&value), "above": null, "below": null,
+        });
+        let list = |at, rows| List { at, rows, most, is_spread: false };
+        Ok(self.with_rows(cut, vec![list("/above", above?), list("/below", below?)]))
+    }
+
     /// Rows that would enter what is published, or leave it: some of them, evenly spread.
-    pub(super) fn changes(&self, enter: bool, most: usize) -> Result<WithRows, Problem> {
+    pub(super) fn changes(&mut self, enter: bool, most: usize) -> Result<WithRows, Problem> {
+        let most = most.clamp(1, MOST_ROWS);
+        self.together(&Order::Changes { enter, most }, |session| session.changes_here(enter, most))
+    }
+
+    pub(super) fn changes_here(&mut self, enter: bool, most: usize) -> Result<WithRows, Problem> {
         let verdicts = self.opened.engine.verdicts();
         let moves = verdicts.moves();
         let count = if enter { moves.enter } else { moves.leave };
-        let most = most.clamp(1, MOST_ROWS);
         let every = count.div_ceil(most).max(1);
         let rows = verdicts.moving(enter).step_by(every).take(most);
-        let rows = rows.map(|id| self.listed(Place::picture(id), None)).collect::<Result<_, _>>()?;
+        let rows = rows.map(|id| Ok((0.0, self.listed(Place::picture(id), None)?)));
+        let rows = rows.collect::<Result<Vec<_>, Problem>>();
+        let all: u64 = self.gather(count as u64)?.into_iter().sum();
         let side = if enter { "enter" } else { "leave" };
         let gone = if enter { 0 } else { self.before.gone };
-        let answer = json!({ "version": self.version, "side": side, "count": count as u64 + gone, "gone": gone, "rows": null });
-        Ok(self.with_rows(answer, vec![("/rows", rows)]))
+        let answer =
+            json!({ "version": self.version, "side": side, "count": all + gone, "gone": gone, "rows": null });
+        Ok(self.with_rows(answer, vec![List { at: "/rows", rows: rows?, most, is_spread: true }]))
     }
 
     /// The name of a row's shard.
@@ -162,9 +187,25 @@ impl Session<'_> {
 
     /// The whole story of a row: where it stands, stage by stage, and its pieces.
     pub(super) fn story(&mut self, place: Place) -> Result<Value, Problem> {
-        let id = place.id;
-        self.verdict(place)?;
+        self.together(&Order::Row(place), |session| session.story_here(place))
+    }
+
+    pub(super) fn story_here(&mut self, place: Place) -> Result<Value, Problem> {
+        let (process, _) = self.looking(|session| session.verdict(place))?;
         let (labels, precisions) = self.said_of(place)?;
+        let has_it = self.cluster().is_none_or(|cluster| cluster.place().index == process);
+        let own = if has_it { self.story_of(place, &labels, &precisions) } else { Ok(Value::Null) };
+        let mut all = self.agree_on(own.map(|story| story.to_string()))?;
+        serde_json::from_str(&all.swap_remove(process)).map_err(Failed::from)
+    }
+
+    fn story_of(
+        &self,
+        place: Place,
+        labels: &[Value],
+        precisions: &HashMap<&'static str, String>,
+    ) -> Result<Value, Problem> {
+        let id = place.id;
         let (name, sample) = self.sample(id)?;
         let verdicts = self.opened.engine.verdicts();
         let verdict = self.verdict(place)?;
@@ -199,7 +240,7 @@ impl Session<'_> {
         };
         Ok(json!({
             "id": Id(place).to_string(), "of": place.of.plural(), "shard": name, "key": sample.key,
-            "version": self.version, "story": self.stages_of(place, &verdict, &precisions), "labels": labels,
+            "version": self.version, "story": self.stages_of(place, &verdict, precisions), "labels": labels,
             "size": sample.picture.as_ref().ok().map(|picture| [picture.width, picture.height]),
             "caption": caption, "verdict": verdict, "picture": picture, "published": verdicts.is_published(id),
             "scores": scores, "pieces": pieces,

@@ -12,11 +12,13 @@ use super::history::History;
 use super::labels::Labelling;
 use super::listed::WithRows;
 use super::noted::Noted;
+use super::order::Order;
+use super::together::Together;
 use super::watch::{self, Looks};
-use super::{Events, LiveOptions, exact, view};
+use super::{Events, LiveOptions, Problem, exact, view};
 use crate::cli::plan::{self, Published};
-use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped, until_a_signal};
-use crate::cli::{Failure, RunOptions, removed, signals};
+use crate::cli::run::{Opened, Unopened, check_places, open, settings_wanted, stopped};
+use crate::cli::{Failure, RunOptions, cluster, removed, signals};
 use crate::flow::{Progress, Setting, Verdicts};
 use crate::lane::{Lanes, Mode};
 use crate::limits;
@@ -63,9 +65,11 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) waiting_shards: Vec<String>,
     /// Something changed since the last publishing by the clock.
     pub(super) changed: bool,
-    pub(super) labelling: Labelling,
+    /// Of process 0.
+    pub(super) labelling: Option<Labelling>,
     /// When it publishes by itself.
     pub(super) clock: Option<Clock>,
+    pub(super) together: Together,
 }
 
 /// Where a session is asked for something. Its thread does one thing after the other.
@@ -109,14 +113,19 @@ impl<'a> Session<'a> {
         let settings = settings_wanted(pipeline.dials, options)?;
         check_places(options)?;
         let mut opened = open(options, pipeline, Mode::Live, &settings, None)?;
-        let tick = &mut until_a_signal;
+        let tick = &mut cluster::until_it_ends(opened.cluster.as_ref());
         let looks = if live.watch { watch::looks(&opened.sources) } else { Looks::default() };
         opened.catalogue.keep_open(LOOKED_AT);
         opened.rows_in = live.watch.then(HashMap::new);
         opened.insert_all(tick)?;
         opened.engine.settle(tick).map_err(stopped)?;
-        let labelling =
-            Labelling::open(opened.store.folder()).map_err(|error| Failure::Failed(error.to_string()))?;
+        let leads = opened.cluster.as_ref().is_none_or(|cluster| cluster.leads());
+        if leads && opened.cluster.is_some() {
+            // Labels have one writer.
+            opened.store.hold_the_first()?;
+        }
+        let labelling = leads.then(|| Labelling::open(opened.store.folder())).transpose();
+        let labelling = labelling.map_err(|error| Failure::Failed(error.to_string()))?;
         let noted = Noted::default();
         let mut session = Session {
             options,
@@ -137,19 +146,20 @@ impl<'a> Session<'a> {
             waiting_shards: Vec::new(),
             changed: true,
             labelling,
-            clock: live.publish_every.map(Clock::every),
+            clock: live.publish_every.filter(|_| leads).map(Clock::every),
+            together: Together::default(),
         };
         session.see_what_was_answered();
         session.look_at_what_is_published()?;
+        session.see_the_others()?;
         Ok((session, looks))
     }
 
     /// Says how things stand when all shards are in.
     pub(super) fn say(&self, took: Duration) {
-        let counts = self.opened.engine.verdicts().counts();
-        let asks = self.opened.engine.unasked_by_stage();
+        let all = self.all();
         let asks: Vec<String> =
-            asks.iter().map(|(stage, questions)| format!("{questions} of {stage}")).collect();
+            all.asks.iter().map(|(stage, questions)| format!("{questions} of {stage}")).collect();
         let asks = if asks.is_empty() {
             "nothing is to be asked".to_owned()
         } else {
@@ -157,36 +167,46 @@ impl<'a> Session<'a> {
         };
         crate::note!(
             "{} rows in {:.1} s: {} kept, {} undecided; {asks}",
-            counts.expected,
+            all.rows,
             took.as_secs_f64(),
-            counts.kept,
-            counts.undecided
+            all.kept,
+            all.undecided
         );
     }
 
     /// Works off requests until the session is told to end.
     pub(super) fn serve(mut self, jobs: &Receiver<Job>) -> Result<(), Failure> {
         let ended = loop {
-            let wait = if self.apply.is_some() { BUSY } else { IDLE };
-            if let Some(job) = self.opened.engine.listen(jobs, wait) {
+            if let Some(job) = self.opened.engine.listen(jobs, self.pause_between()) {
                 job(&mut self);
             }
+            if let Err(failure) = self.is_broken() {
+                break Err(failure);
+            }
             if signals::stopped() {
-                break Ok(());
+                break self.together(&Order::End, |_| Ok(())).map_err(Problem::as_failure);
             }
             if let Some(why) = limits::stops() {
                 break Err(Failure::Failed(why));
+            }
+            if let Some(lost) = self.cluster().and_then(|cluster| cluster.lost()) {
+                break Err(Failure::Failed(lost.to_string()));
             }
             if let Err(failure) = self.go_on().and_then(|()| self.by_the_clock()) {
                 break Err(failure);
             }
         };
-        self.end();
+        self.end(ended.is_ok());
         ended
     }
 
-    /// What was answered stays answered.
-    fn end(&mut self) {
+    /// How long it may listen before it looks at what is going on.
+    pub(super) fn pause_between(&self) -> Duration {
+        if self.apply.is_some() { BUSY } else { IDLE }
+    }
+
+    /// What was answered stays answered. Several processes end together, where it went well in all.
+    pub(super) fn end(&mut self, in_order: bool) {
         let lanes = self.opened.lanes.clone();
         lanes.hold_back();
         lanes.stop();
@@ -195,14 +215,25 @@ impl<'a> Session<'a> {
             crate::note!("waits for what is under way, up to 60 s: {}", waits.join(", "));
             lanes.wait_for_answers(Duration::from_secs(60));
         }
-        if let Err(failure) = self.note() {
+        if let Err(failure) = self.note_here() {
             crate::note!("error: {failure}");
         }
         lanes.close();
+        if let (Some(cluster), true) = (self.cluster().cloned(), in_order) {
+            drop(self.opened.engine.end());
+            // Whoever is not there any more has nothing left to do.
+            let _ = cluster.finish();
+        }
+    }
+
+    /// As [`note_here`](Session::note_here), in all processes.
+    pub(super) fn note(&mut self) -> Result<(), Failure> {
+        let noted = self.note_here();
+        self.agree(noted).map(drop)
     }
 
     /// Makes answers survive a power cut, and notes what they took.
-    pub(super) fn note(&mut self) -> Result<(), Failure> {
+    fn note_here(&mut self) -> Result<(), Failure> {
         let lanes = &self.opened.lanes;
         lanes.sync()?;
         let stages = self.noted.since(lanes.status());
@@ -219,24 +250,34 @@ impl<'a> Session<'a> {
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
         let (lanes, begin) = (self.lanes().clone(), Instant::now());
         // With questions held back, only what failed for good keeps the dataflow from coming to rest.
+        let mut ticking = self.ticking();
         let mut tick = |progress: &Progress, verdicts: &Verdicts| match lanes.trouble().seen() {
             Some(why) if begin.elapsed() > STUCK => Err(why),
-            _ => until_a_signal(progress, verdicts),
+            _ => ticking(progress, verdicts),
         };
-        self.opened.engine.settle(&mut tick).map_err(stopped)?;
+        let settled = self.opened.engine.settle(&mut tick);
+        self.waited(settled)?;
         self.version += 1;
         Ok(())
     }
 
     /// Reads what is published, and counts against it.
     pub(super) fn look_at_what_is_published(&mut self) -> Result<(), Failure> {
-        let dials = publish::dials_of(&self.options.out)?;
-        let is_published = dials.is_some();
-        self.published_dials = dials.into_iter().flatten().map(|dial| (dial.name, dial.value)).collect();
-        self.before = match is_published {
-            true => plan::published_rows(&self.options.out, &self.opened)?,
-            false => Published::default(),
+        let read = || {
+            let dials = publish::dials_of(&self.options.out)?;
+            let before = dials.is_some().then(|| plan::published_rows(&self.options.out, &self.opened));
+            Ok((dials, before.transpose()?.unwrap_or_default()))
         };
+        let read: Result<(_, Published), Failure> = read();
+        let (read, found) = match read {
+            Ok(read) => (Some(read), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let found = found.map_or_else(|| Ok(read.as_ref().map(|(_, before)| before.found())), Err);
+        let found: Vec<_> = self.agree(found)?.into_iter().flatten().collect();
+        let Some((dials, before)) = read else { return Ok(()) };
+        self.published_dials = dials.into_iter().flatten().map(|dial| (dial.name, dial.value)).collect();
+        self.before = before.beside(&found, self.cluster().map(|cluster| cluster.place().index));
         let manifest = self.options.out.join("manifest.json");
         self.published_at = std::fs::metadata(manifest).and_then(|meta| meta.modified()).ok();
         let published: Vec<_> = self.before.kept.iter().copied().collect();
@@ -245,20 +286,26 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Tells everybody who looks at the session how things stand.
-    pub(super) fn tell(&self) {
+    /// Tells everybody who looks at the session how things stand, in all processes.
+    pub(super) fn tell(&mut self) -> Result<(), Failure> {
+        self.see_the_others()?;
         self.events.tell("counts", &exact(&view::counts(self)));
+        Ok(())
     }
 
     /// Tells everybody, and stderr, of what failed and does not end the session.
     pub(super) fn tell_trouble(&self, what: &str) {
+        if !self.leads() {
+            return;
+        }
         crate::note!("warning: {what}");
         self.events.tell("trouble", &serde_json::json!({ "what": what }));
     }
 
     /// What the shards do not hold any more of what is published.
-    pub(super) fn gone(&self) -> Result<publish::Removed, Failure> {
-        let gone = removed::of(self.options, &self.opened)?;
+    pub(super) fn gone(&mut self) -> Result<publish::Removed, Failure> {
+        let gone = removed::of(self.options, &self.opened);
+        let gone = publish::Removed::of_all(self.agree(gone)?);
         removed::check(self.options, &gone)?;
         Ok(gone)
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::arrow::Which;
-use super::drawing::{Drawing, Drawings};
+use super::drawing::{Drawing, Drawings, ToBeDrawn};
 use super::listed::WithRows;
 use super::rows::Id;
 use super::session::{Desk, Ended};
@@ -66,7 +66,7 @@ impl LiveSite {
         + Send
         + 'static,
     ) -> Answer {
-        Ok(Response::json(&self.desk.ask(work)??.look_up(self.cores)))
+        Ok(Response::json(&self.desk.ask(work)??.look_up(self.cores)?))
     }
 
     /// The counts, when `work` is done.
@@ -105,9 +105,8 @@ impl LiveSite {
 
     /// Rows as an Arrow stream.
     pub(super) fn rows(&self, which: Which, dial: Option<String>) -> Answer {
-        let rows = self.desk.ask(move |session| session.rows(which, dial.as_deref()))??;
-        let bytes = rows.write().map_err(|error| Problem::failed(error.to_string()))?;
-        Ok(Response::bytes("application/vnd.apache.arrow.stream", bytes))
+        let rows = self.desk.ask(move |session| session.rows(which, dial))??;
+        Ok(Response::bytes("application/vnd.apache.arrow.stream", rows.write()?))
     }
 
     pub(super) fn labels_table(&self, dial: Option<String>) -> Answer {
@@ -127,15 +126,18 @@ impl LiveSite {
     }
 
     pub(super) fn draw(&self, id: Id) -> Result<Arc<Drawing>, Problem> {
-        let (to_draw, key) = self.desk.ask(move |session| {
-            let to_draw = session.looking(|session| session.to_draw(id.0))?;
-            let key = session.answers;
-            Ok::<_, Problem>((to_draw, key))
-        })??;
-        let key = key ^ to_draw.fingerprint();
-        match self.drawings.kept(id, Some(key)) {
-            Some(drawing) => Ok(drawing),
-            None => self.drawings.draw(id, key, &to_draw),
+        let have = self.drawings.key_of(id);
+        let (to_draw, key) = self.desk.ask(move |session| session.draw(id.0, have))??;
+        if let Some(drawing) = self.drawings.kept(id, Some(key)) {
+            return Ok(drawing);
+        }
+        match to_draw {
+            ToBeDrawn::Here(to_draw) => self.drawings.draw(id, key, || to_draw.draw()),
+            ToBeDrawn::There(process, beside) if have != Some(key) => {
+                self.drawings.draw(id, key, || beside.of(process))
+            }
+            // It was let go of meanwhile.
+            ToBeDrawn::There(..) => self.draw(id),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Turns of the dials: they show at once, and nothing is asked for them.
 
 use super::Problem;
+use super::order::{Dials, Order};
 use super::session::Session;
 use crate::cli::Failure;
 use crate::cli::refusals;
-use crate::cli::run::{stopped, until_a_signal};
 use crate::dial;
 use crate::flow::Setting;
 
@@ -35,11 +35,14 @@ impl Session<'_> {
     }
 
     /// Turns the dials that stand elsewhere. Where questions are asked, they are held back meanwhile.
-    pub(super) fn put(&mut self, wanted: Vec<Setting>) -> Result<(), Problem> {
+    fn put(&mut self, wanted: Vec<Setting>) -> Result<(), Problem> {
+        self.together(&Order::Put(Dials::of(&wanted)), |session| session.put_here(wanted))
+    }
+
+    pub(super) fn put_here(&mut self, wanted: Vec<Setting>) -> Result<(), Problem> {
         self.turn_to(&wanted)?;
         self.changed = true;
-        self.tell();
-        Ok(())
+        Ok(self.tell()?)
     }
 
     /// The same, and nobody is told.
@@ -47,8 +50,9 @@ impl Session<'_> {
         self.pause()?;
         for (dial, to) in wanted.iter().enumerate() {
             if self.settings[dial] != *to {
-                let mut tick = until_a_signal;
-                self.opened.engine.turn(dial, *to, &mut tick).map_err(stopped)?;
+                let mut tick = self.ticking();
+                let turned = self.opened.engine.turn(dial, *to, &mut tick);
+                self.waited(turned)?;
                 self.settings[dial] = *to;
             }
         }

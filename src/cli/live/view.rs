@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Problem;
+use super::order::Order;
 use super::page::{DialAtStart, Start};
 use super::session::{Session, seconds_since};
+use super::share::{DialShare, Share, StageShare};
 use crate::cli::plan::{self, Effect};
-use crate::cli::progress::cost;
-use crate::flow::{DialSpec, Moves, Setting, Wired};
-use crate::lane::StageStatus;
+use crate::flow::{DialSpec, Setting, Wired};
 use crate::row::Of;
 
 /// How many rows stand where. Rows are kept + gated + refused + undecided.
@@ -82,7 +83,7 @@ pub(super) struct DialView {
 
 #[derive(Serialize)]
 pub(super) struct StageAsks {
-    pub stage: &'static str,
+    pub stage: String,
     pub questions: u64,
 }
 
@@ -112,7 +113,7 @@ pub(super) struct Progress {
     pub seconds_left: Option<f64>,
     pub cost: Option<f64>,
     pub cost_left: Option<f64>,
-    pub held_up_by: Option<&'static str>,
+    pub held_up_by: Option<String>,
     /// Nothing more is asked: what is under way is waited for.
     pub stopping: bool,
     pub stages: Vec<StageProgress>,
@@ -120,9 +121,9 @@ pub(super) struct Progress {
 
 #[derive(Serialize)]
 pub(super) struct StageProgress {
-    pub name: &'static str,
-    pub queue: usize,
-    pub at_work: usize,
+    pub name: String,
+    pub queue: u64,
+    pub at_work: u64,
     pub answered: u64,
     pub failed: u64,
     pub per_second: f64,
@@ -138,6 +139,8 @@ pub(super) struct State {
     pub store: String,
     /// Shards that are being written, and are not in.
     pub waiting_shards: Vec<String>,
+    /// That run the session's dataflow together.
+    pub processes: usize,
 }
 
 pub(super) fn state(session: &Session<'_>) -> State {
@@ -147,72 +150,55 @@ pub(super) fn state(session: &Session<'_>) -> State {
         output: session.options.out.display().to_string(),
         store: session.options.store.display().to_string(),
         waiting_shards: session.waiting_shards.clone(),
+        processes: session.opened.cluster.as_ref().map_or(1, |cluster| cluster.place().of),
     }
 }
 
 pub(super) fn counts(session: &Session<'_>) -> Counts {
-    let verdicts = session.opened.engine.verdicts();
-    let standing = verdicts.counts();
-    let Moves { published, enter, leave } = verdicts.moves();
-    let refused = verdicts.refused();
-    let decided_otherwise = (standing.decided - standing.kept) as u64;
-    let asks = asks(session);
+    let all = session.all();
     let is_published = session.published_at.is_some();
-    let pieces = session.opened.engine.piece_score_names().iter().map(|(of, _)| {
-        let counts = verdicts.piece_counts(*of);
-        Pieces {
-            of: of.plural(),
-            found: counts.found,
-            kept: counts.kept,
-            gated: counts.gated,
-            refused: counts.refused,
-            undecided: counts.undecided,
-        }
+    let sorts = session.opened.engine.piece_score_names().iter();
+    let pieces = sorts.zip(&all.pieces).map(|((of, _), counts)| Pieces {
+        of: of.plural(),
+        found: counts.found,
+        kept: counts.kept,
+        gated: counts.gated,
+        refused: counts.refused,
+        undecided: counts.undecided,
     });
     let (undo, redo) = session.history.steps();
+    let asks = all.asks.iter();
     Counts {
         pipeline: session.pipeline.name,
         version: session.version,
-        rows: standing.expected as u64,
-        kept: standing.kept as u64,
-        gated: decided_otherwise.saturating_sub(refused.0),
-        refused: refused.0,
-        failed: refused.1,
-        undecided: standing.undecided as u64,
-        decided: !session.opened.engine.is_anything_unasked(),
-        enter: enter as u64,
-        leave: leave as u64 + session.before.gone,
+        rows: all.rows,
+        kept: all.kept,
+        gated: all.gated,
+        refused: all.refused,
+        failed: all.failed,
+        undecided: all.undecided,
+        decided: all.decided,
+        enter: all.enter,
+        leave: all.leave + session.before.gone,
         published: is_published.then(|| PublishedSet {
-            rows: published as u64 + session.before.gone,
+            rows: all.published + session.before.gone,
             at: session.published_at.map(super::rfc3339),
         }),
         pieces: pieces.collect(),
-        dials: dials(session),
-        asks: asks.iter().map(|(stage, questions)| StageAsks { stage, questions: *questions }).collect(),
-        applying: progress(session),
+        dials: dials(session, &all),
+        asks: asks
+            .map(|(stage, questions)| StageAsks { stage: stage.clone(), questions: *questions })
+            .collect(),
+        applying: progress(session, &all),
         undo,
         redo,
         flags: flags(session.pipeline.dials, &session.settings),
     }
 }
 
-/// What would be asked, by stage. What was answered since a question was held back is not asked again.
-pub(super) fn asks(session: &Session<'_>) -> BTreeMap<&'static str, u64> {
-    let mut asks = session.opened.engine.unasked_by_stage();
-    for (stage, content) in &session.answered_since {
-        if session.opened.engine.is_unasked(stage, content)
-            && let Some(questions) = asks.get_mut(stage)
-        {
-            *questions -= 1;
-        }
-    }
-    let left = asks.into_iter().filter(|(_, questions)| *questions > 0);
-    left.map(|(stage, questions)| (stage, questions as u64)).collect()
-}
-
 /// What the page says before its scripts run.
 pub(super) fn start<'a>(session: &'a Session<'_>) -> Start<'a> {
-    let counts = session.opened.engine.verdicts().counts();
+    let all = session.all();
     let dial = |(spec, dial): (&'a DialSpec, DialView)| DialAtStart {
         name: spec.name,
         comparison: spec.comparison,
@@ -222,15 +208,15 @@ pub(super) fn start<'a>(session: &'a Session<'_>) -> Start<'a> {
     };
     Start {
         pipeline: session.pipeline.name,
-        rows: counts.expected as u64,
-        kept: counts.kept as u64,
-        dials: session.pipeline.dials.iter().zip(dials(session)).map(dial).collect(),
+        rows: all.rows,
+        kept: all.kept,
+        dials: session.pipeline.dials.iter().zip(dials(session, &all)).map(dial).collect(),
     }
 }
 
-fn dials(session: &Session<'_>) -> Vec<DialView> {
+fn dials(session: &Session<'_>, all: &Share) -> Vec<DialView> {
     let engine = &session.opened.engine;
-    let (values, held) = (engine.values(), engine.verdicts().held_back());
+    let values = engine.values();
     let gates = |name: &str| -> Vec<(Of, bool)> {
         let gate = |step: &Wired| match step {
             Wired::Gate { dial, of, open, .. } if *dial == name => Some((*of, *open)),
@@ -242,10 +228,8 @@ fn dials(session: &Session<'_>) -> Vec<DialView> {
         let gates = gates(spec.name);
         let of = gates.first().map(|(of, _)| *of).unwrap_or_default();
         let open = gates.iter().all(|(_, open)| *open);
-        let histogram = &engine.histograms()[number];
-        let not_numbers = histogram.not_numbers();
-        let reach = histogram.buckets().iter().sum::<u64>() + not_numbers;
-        let held = held[number].max(0) as u64;
+        let DialShare { reach, held, not_numbers } = all.dials[number];
+        let held = held.max(0) as u64;
         DialView {
             name: spec.name,
             dial: spec.dial(),
@@ -272,17 +256,15 @@ fn dials(session: &Session<'_>) -> Vec<DialView> {
 
 /// The funnel, in the order of the wiring.
 fn stages(session: &Session<'_>) -> Vec<StageView> {
-    let engine = &session.opened.engine;
-    let verdicts = engine.verdicts();
-    let refused = verdicts.refused_by_stage();
-    let undecided = verdicts.undecided_by_stage();
-    let dials: BTreeMap<&str, DialView> = dials(session).into_iter().map(|dial| (dial.name, dial)).collect();
-    let refused_at = |name: &str| refused.get(name).copied().unwrap_or(0);
+    let (engine, all) = (&session.opened.engine, session.all());
+    let dials: BTreeMap<&str, DialView> =
+        dials(session, &all).into_iter().map(|dial| (dial.name, dial)).collect();
+    let refused_at = |name: &str| all.refused_by_stage.get(name).copied().unwrap_or(0);
     let mut views = vec![StageView {
         kind: "probe",
         name: "probe".to_owned(),
         of: Of::Pictures.plural(),
-        reach: Some(verdicts.counts().expected as u64),
+        reach: Some(all.rows),
         held: 0,
         refused: refused_at("probe"),
         undecided: 0,
@@ -303,7 +285,7 @@ fn stages(session: &Session<'_>) -> Vec<StageView> {
             reach: dial.map(|dial| dial.reach),
             held: dial.map_or(0, |dial| dial.held),
             refused: refused_at(stage),
-            undecided: undecided.get(stage).copied().unwrap_or(0),
+            undecided: all.undecided_by_stage.get(stage).copied().unwrap_or(0),
             model: if let Wired::Ask { model, .. } = step { Some(model.clone()) } else { None },
             name,
         });
@@ -322,32 +304,28 @@ pub(super) fn flags(specs: &[DialSpec], settings: &[Setting]) -> String {
 }
 
 /// What is being asked; nothing where nothing is.
-pub(super) fn progress(session: &Session<'_>) -> Option<Progress> {
+pub(super) fn progress(session: &Session<'_>, all: &Share) -> Option<Progress> {
     let apply = session.apply.as_ref()?;
     let seconds = seconds_since(apply.begin);
-    let now = session.lanes().status();
-    let before = |stage: &StageStatus| apply.before.get(stage.name);
     let mut stages = Vec::new();
     let (mut asked, mut answered, mut failed) = (0, 0, 0);
-    for stage in &now {
-        let since = |of: fn(&StageStatus) -> u64| of(stage).saturating_sub(before(stage).map_or(0, of));
+    for stage in &all.stages {
+        let since =
+            |of: fn(&StageShare) -> u64| of(stage).saturating_sub(apply.before_of(&stage.name).map_or(0, of));
         let view = StageProgress {
-            name: stage.name,
+            name: stage.name.clone(),
             queue: stage.in_flight.saturating_sub(stage.at_work),
             at_work: stage.at_work,
-            answered: since(|stage| stage.asked.answered),
-            failed: since(|stage| stage.asked.failed),
-            per_second: since(|stage| stage.asked.answered) as f64 / seconds.max(1e-3),
+            answered: since(|stage| stage.answered),
+            failed: since(|stage| stage.failed),
+            per_second: since(|stage| stage.answered) as f64 / seconds.max(1e-3),
         };
-        asked += since(|stage| stage.asked.asked);
+        asked += since(|stage| stage.asked);
         (answered, failed) = (answered + view.answered, failed + view.failed);
         stages.push(view);
     }
-    let to_go: u64 = asks(session).values().sum();
-    let in_flight: u64 = now.iter().map(|stage| stage.in_flight as u64).sum();
-    let to_go = to_go + in_flight;
-    let spent =
-        cost(&now).map(|now| now - cost(&apply.before.values().cloned().collect::<Vec<_>>()).unwrap_or(0.0));
+    let to_go = all.asks.values().sum::<u64>() + all.in_flight();
+    let spent = all.cost().map(|now| now - apply.before.cost().unwrap_or(0.0));
     let times = to_go as f64 / answered.max(1) as f64;
     let by_now = |value: f64| (answered > 0).then_some(value * times);
     Some(Progress {
@@ -359,50 +337,50 @@ pub(super) fn progress(session: &Session<'_>) -> Option<Progress> {
         seconds_left: by_now(seconds),
         cost: spent,
         cost_left: spent.and_then(by_now),
-        held_up_by: session.holds_up(),
+        held_up_by: all.holds_up.clone(),
         stopping: apply.stopping,
         stages,
     })
 }
 
-/// What an apply would do, exactly: the plan that the command `plan` makes. It looks at every row.
-pub(super) fn plan(session: &Session<'_>) -> Effect {
-    let values = session.opened.engine.values();
-    let standing = plan::standing(&session.opened, session.pipeline.dials, &values);
-    let shares = plan::open_shares(&session.opened, session.pipeline.dials, &session.settings);
-    Effect { open_shares: shares, ..plan::effect(&session.before, &standing, &session.opened) }
-}
-
 impl Session<'_> {
-    /// The lanes: what waits, what is at work, what failed; endpoints, budgets, and what all of it cost so far.
+    /// What an apply would do, exactly: the plan that the command `plan` makes. It looks at every row.
+    pub(super) fn plan(&mut self) -> Result<Effect, Problem> {
+        self.together(&Order::Plan, |session| session.plan_here())
+    }
+
+    pub(super) fn plan_here(&mut self) -> Result<Effect, Problem> {
+        let settings = self.settings.clone();
+        let dials = (self.pipeline.dials, settings.as_slice());
+        let own = plan::effect_share(&self.before, &self.opened, dials);
+        let all = self.gather(own)?;
+        Ok(plan::effect_of_all(all, &self.opened, dials))
+    }
+
+    /// The lanes of all processes: what waits, what is at work, what failed; endpoints, budgets, and what all of it cost so far.
     pub(super) fn lanes_view(&self) -> serde_json::Value {
-        let lanes = self.lanes();
-        let all = lanes.status();
-        let began = self.apply.as_ref();
-        let stages = all.iter().map(|stage| {
-            let since = began.map(|apply| {
-                let before = apply.before.get(stage.name).map_or(0, |before| before.asked.answered);
-                (stage.asked.answered - before) as f64 / seconds_since(apply.begin).max(1e-3)
+        let all = self.all();
+        let stages = all.stages.iter().map(|stage| {
+            let since = self.apply.as_ref().map(|apply| {
+                let before = apply.before_of(&stage.name).map_or(0, |before| before.answered);
+                stage.answered.saturating_sub(before) as f64 / seconds_since(apply.begin).max(1e-3)
             });
             serde_json::json!({
                 "name": stage.name, "model": stage.model, "queue": stage.in_flight.saturating_sub(stage.at_work),
-                "at_work": stage.at_work, "asked": stage.asked.asked, "answered": stage.asked.answered,
-                "failed": stage.asked.failed, "remembered": stage.asked.remembered, "per_second": since,
-                "seconds": stage.wall_seconds, "cost": stage.cost,
+                "at_work": stage.at_work, "asked": stage.asked, "answered": stage.answered,
+                "failed": stage.failed, "remembered": stage.remembered, "per_second": since,
+                "seconds": stage.seconds, "cost": stage.cost,
             })
         });
-        let endpoints = lanes.endpoints();
-        let endpoints = endpoints.iter().map(|endpoint| {
-            serde_json::json!({ "name": endpoint.name(), "state": endpoint.line(), "trouble": endpoint.trouble() })
-        });
-        let (pool, budget) = (lanes.pool_status(), lanes.budget());
-        let window = self.opened.engine.progress();
+        let endpoints = all.endpoints.iter().map(
+            |(name, state, trouble)| serde_json::json!({ "name": name, "state": state, "trouble": trouble }),
+        );
         serde_json::json!({
             "stages": stages.collect::<Vec<_>>(), "endpoints": endpoints.collect::<Vec<_>>(),
-            "pool": { "threads": pool.threads, "queued": pool.queued },
-            "decoded_bytes": { "held": budget.used(), "of": budget.capacity() },
-            "window": { "epochs": window.epochs_in_flight, "rows": window.rows_in_flight },
-            "holds_up": self.holds_up(), "cost": cost(&all),
+            "pool": { "threads": all.pool_threads, "queued": all.pool_queued },
+            "decoded_bytes": { "held": all.decoded_held, "of": all.decoded_of },
+            "window": { "epochs": all.window_epochs, "rows": all.window_rows },
+            "holds_up": all.holds_up, "cost": all.cost(),
         })
     }
 }

@@ -17,7 +17,7 @@ use notify::{RecursiveMode, Watcher as _};
 use serde_json::json;
 
 use super::session::{Desk, Ended, Session};
-use crate::cli::run::{stopped, until_a_signal};
+use crate::cli::run::stopped;
 use crate::cli::{Failure, SourceOptions};
 use crate::limits::no_thread;
 use crate::row::ContentHash;
@@ -264,7 +264,7 @@ impl Session<'_> {
             return Ok(());
         }
         self.pause()?;
-        let mut tick = until_a_signal;
+        let mut tick = self.ticking();
         let seq_of = |shards: &[(String, u32)], name: &str| {
             shards.iter().find(|(known, _)| known == name).map(|(_, seq)| *seq)
         };
@@ -296,7 +296,7 @@ impl Session<'_> {
         if !came.is_empty() || !left.is_empty() {
             self.changed = true;
             self.events.tell("shards", &json!({ "come": came, "left": left }));
-            self.tell();
+            self.tell()?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Settled;
 use crate::flow::{PieceVerdict, Verdicts, Wired};
@@ -15,7 +15,7 @@ use crate::row::{ContentHash, Of, Place, RowId};
 
 /// What would become of the regions, or of the edits. A run brings at least `enter` and at most `may_enter` more; of those that are
 /// published it takes at least `leave` and at most `may_leave` more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceEffect {
     /// Those that would be published and are not now.
     pub enter: u64,
@@ -49,6 +49,20 @@ impl PublishedPieces {
         for (count, of) in self.gone.iter_mut().zip(Of::PIECES) {
             *count += pieces.iter().filter(|piece| piece.0 == of).count() as u64;
         }
+    }
+
+    /// Regions and edits, of pictures that are not in the shards any more.
+    pub(super) fn gone_by_sort(&self) -> [u64; 2] {
+        self.gone
+    }
+
+    pub(super) fn set_gone(&mut self, gone: [u64; 2]) {
+        self.gone = gone;
+    }
+
+    /// Regions and edits, of pictures that are in the shards.
+    pub(super) fn found_by_sort(&self) -> [u64; 2] {
+        Of::PIECES.map(|of| self.pieces.iter().filter(|piece| piece.1 == of).count() as u64)
     }
 
     /// After the last was added.
@@ -133,6 +147,20 @@ pub(super) fn effect(of: Of, before: &PublishedPieces, after: &Settled, verdicts
 }
 
 impl PieceEffect {
+    /// Adds what becomes of other pictures' pieces.
+    pub(super) fn add_to(sum: &mut Option<PieceEffect>, other: Option<PieceEffect>) {
+        let (Some(sum), Some(other)) = (sum.as_mut(), other.as_ref()) else {
+            *sum = sum.take().or(other);
+            return;
+        };
+        sum.enter += other.enter;
+        sum.may_enter = sum.may_enter.zip(other.may_enter).map(|(one, more)| one + more);
+        sum.leave += other.leave;
+        sum.may_leave += other.may_leave;
+        sum.undecided += other.undecided;
+        sum.unseen += other.unseen;
+    }
+
     /// Adds the pieces of a picture that is published, or may be.
     fn add(&mut self, of: Of, id: RowId, before: &PublishedPieces, after: &Settled, verdicts: &Verdicts) {
         let published = before.of(of, id);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Opened;
 use crate::flow::{DialSpec, Setting, Wired};
@@ -36,26 +36,61 @@ impl fmt::Display for OpenShare {
     }
 }
 
-/// The dials of `settings` that are by share and not decided yet.
-pub(super) fn open(opened: &Opened, specs: &[DialSpec], settings: &[Setting]) -> Vec<OpenShare> {
-    let values = opened.engine.values();
-    let open = |(dial, spec): (usize, &DialSpec)| {
-        let Setting::Top(share) = settings[dial] else { return None };
-        let unasked = unasked_before(opened, spec.name);
-        let known: u64 = opened.engine.histograms()[dial].buckets().iter().sum();
+/// What is known of the rows before the gate of a dial by share.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct BeforeGate {
+    dial: usize,
+    known: u64,
+    unasked: u64,
+}
+
+/// Of the dials of `settings` that are by share.
+pub(super) fn before_gates(opened: &Opened, specs: &[DialSpec], settings: &[Setting]) -> Vec<BeforeGate> {
+    let before = |(dial, spec): (usize, &DialSpec)| {
+        let Setting::Top(_) = settings[dial] else { return None };
+        let known = opened.engine.histograms()[dial].buckets().iter().sum();
+        Some(BeforeGate { dial, known, unasked: unasked_before(opened, spec.name) })
+    };
+    specs.iter().enumerate().filter_map(before).collect()
+}
+
+/// Adds the rows of another process.
+pub(super) fn add(sum: &mut Vec<BeforeGate>, other: Vec<BeforeGate>) {
+    for BeforeGate { dial, known, unasked } in other {
+        match sum.iter_mut().find(|before| before.dial == dial) {
+            Some(before) => (before.known, before.unasked) = (before.known + known, before.unasked + unasked),
+            None => sum.push(BeforeGate { dial, known, unasked }),
+        }
+    }
+}
+
+/// Those of them that are not decided yet.
+pub(super) fn open_of(
+    before: &[BeforeGate],
+    values: &[f32],
+    specs: &[DialSpec],
+    settings: &[Setting],
+) -> Vec<OpenShare> {
+    let open = |BeforeGate { dial, known, unasked }: &BeforeGate| {
+        let Setting::Top(share) = settings[*dial] else { return None };
         // If all that are unasked come, and are the best; and if none of them passes.
         let most = share.of(known + unasked);
-        let (surely, maybe) = (most.saturating_sub(unasked), most.min(known));
-        (unasked > 0).then(|| OpenShare {
-            dial: spec.name,
-            share: settings[dial].to_string(),
-            at: values[dial],
-            known,
-            unasked,
+        let (surely, maybe) = (most.saturating_sub(*unasked), most.min(*known));
+        (*unasked > 0).then(|| OpenShare {
+            dial: specs[*dial].name,
+            share: settings[*dial].to_string(),
+            at: values[*dial],
+            known: *known,
+            unasked: *unasked,
             undecided: maybe.saturating_sub(surely),
         })
     };
-    specs.iter().enumerate().filter_map(open).collect()
+    before.iter().filter_map(open).collect()
+}
+
+/// The dials of `settings` that are by share and not decided yet.
+pub(super) fn open(opened: &Opened, specs: &[DialSpec], settings: &[Setting]) -> Vec<OpenShare> {
+    open_of(&before_gates(opened, specs, settings), &opened.engine.values(), specs, settings)
 }
 
 /// How many rows wait for an answer of a stage that stands before the gate of this dial. A row that waits for several counts once.

@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::flow::{KeptPiece, Told};
 use crate::row::{ContentHash, Place, Refused, RowId};
 #[cfg(doc)]
@@ -57,7 +59,7 @@ struct OfPicture {
 }
 
 /// See [`Verdicts::piece_counts`](super::Verdicts::piece_counts).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceCounts {
     /// All of them.
     pub found: i64,
@@ -69,6 +71,17 @@ pub struct PieceCounts {
     pub refused: i64,
     /// About which a question is held back.
     pub undecided: i64,
+}
+
+impl PieceCounts {
+    /// Those of other pictures, too.
+    pub(crate) fn add(&mut self, other: PieceCounts) {
+        self.found += other.found;
+        self.kept += other.kept;
+        self.gated += other.gated;
+        self.refused += other.refused;
+        self.undecided += other.undecided;
+    }
 }
 
 /// The pieces of one sort of all pictures.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
+use serde::{Deserialize, Serialize};
 
 /// A column and its values, one a row; a missing value is null.
+#[derive(Serialize, Deserialize)]
 pub(crate) enum StreamColumn {
     Text(Vec<Option<String>>),
     Float(Vec<Option<f32>>),
@@ -15,6 +17,17 @@ pub(crate) enum StreamColumn {
 }
 
 impl StreamColumn {
+    /// Takes in the values of another one of the same kind.
+    pub(crate) fn append(&mut self, other: StreamColumn) -> Result<(), String> {
+        match (self, other) {
+            (StreamColumn::Text(values), StreamColumn::Text(more)) => values.extend(more),
+            (StreamColumn::Float(values), StreamColumn::Float(more)) => values.extend(more),
+            (StreamColumn::Bool(values), StreamColumn::Bool(more)) => values.extend(more),
+            _ => return Err("two processes have other columns; run one version everywhere".to_owned()),
+        }
+        Ok(())
+    }
+
     fn array(self) -> (DataType, ArrayRef) {
         match self {
             StreamColumn::Text(values) => (DataType::Utf8, Arc::new(StringArray::from(values))),
