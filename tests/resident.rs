@@ -133,6 +133,19 @@ impl Resident {
         }
     }
 
+    /// Waits until the state is so.
+    pub fn wait_for(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let state = self.get("/api/state");
+            if is_so(&state) {
+                return state;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{what} never came: {state}; {}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What it said on stderr so far.
     pub fn said(&self) -> String {
         self.stderr.lock().unwrap().clone()

@@ -151,7 +151,8 @@ pub(super) fn live<P: App>(
     if let Some(processes) = processes.processes {
         return supervise::processes(processes, 0, options.cores, &call.args);
     }
-    let run = place.map(|place| ClusterRun::new(place, processes, call));
+    let run =
+        place.map(|place| ClusterRun { gets_more: live.watch, ..ClusterRun::new(place, processes, call) });
     with_unopened::<P, _>(options, app, |options, pipeline| {
         let pipeline = Unopened { cluster: run, ..pipeline.clone() };
         ending(pipeline.cluster.as_ref(), super::live::session(options, &pipeline, live, ready))
@@ -182,13 +183,22 @@ pub(super) struct ClusterRun {
     bind: Option<String>,
     /// What all have on their command lines.
     flags: String,
+    /// Shards come while it runs.
+    pub(super) gets_more: bool,
     joined: Arc<OnceLock<Arc<Cluster>>>,
 }
 
 impl ClusterRun {
     fn new((place, hosts): (Place, Option<Hosts>), options: &ProcessOptions, call: &Call) -> Self {
         let flags = supervise::flags_of_all(&call.args);
-        ClusterRun { place, hosts, bind: options.bind.clone(), flags, joined: Arc::default() }
+        ClusterRun {
+            place,
+            hosts,
+            bind: options.bind.clone(),
+            flags,
+            gets_more: false,
+            joined: Arc::default(),
+        }
     }
 
     /// Whether it may be given the shard of that name, and so has to know what was answered about it.

@@ -86,22 +86,24 @@ impl Unopened<'_> {
     fn segment<'s>(&self, sources: &'s [ShardSource]) -> Option<SegmentOf<'s>> {
         let all = || sources.iter().map(|source| source.name.as_str());
         if let Some(cluster) = &self.cluster {
-            let shards = all().filter(|name| cluster.may_get(name)).collect();
+            let some = || all().filter(|name| cluster.may_get(name)).collect();
+            let shards = (!cluster.gets_more).then(some);
             // By number as the part of an array.
             return Some(SegmentOf { number: cluster.place.index as u16 + 1, part: None, shards });
         }
         let Part { index, of } = self.part.as_ref()?.part;
         let (pipeline, shards) = (self.name.to_owned(), sources.len());
         let part = PartRecord { pipeline, index, of, shards, ended: false };
-        Some(SegmentOf { number: index, part: Some(part), shards: all().collect() })
+        Some(SegmentOf { number: index, part: Some(part), shards: Some(all().collect()) })
     }
 }
 
-/// The segment that a process writes, what is noted of the part of an array that it is, and the shards that it may ask about.
+/// The segment that a process writes, what is noted of the part of an array that it is, and the shards that it may ask about: any where they are
+/// not known beforehand.
 struct SegmentOf<'s> {
     number: u16,
     part: Option<PartRecord>,
-    shards: Vec<&'s str>,
+    shards: Option<Vec<&'s str>>,
 }
 
 /// Calls `work` with `P`, which will be opened as `app` says, and with the options as `P` wants them.
@@ -166,7 +168,7 @@ pub(super) fn open(
         (Mode::Plan, _) => Store::look(&options.store)?,
         (Mode::Ask | Mode::Live, None) => Store::open(&options.store)?,
         (Mode::Ask | Mode::Live, Some(SegmentOf { number, part, shards })) => {
-            Store::open_segment(&options.store, number, part, &shards)?
+            Store::open_segment(&options.store, number, part, shards.as_deref())?
         }
     };
     if unopened.cluster.is_none() {

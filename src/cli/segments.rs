@@ -43,8 +43,8 @@ impl Segments {
 
     /// Those that a process needs that writes the segment `number` and asks about these shards: the first, those that know one of the shards,
     /// and those that the answers of these rest on. So memory does not grow with the number of segments: answers about other shards are
-    /// passed over.
-    pub(super) fn of_shards(store: &Path, number: u16, shards: &[&str]) -> Result<Self, Failure> {
+    /// passed over. Where it cannot know the shards beforehand, it needs all.
+    pub(super) fn of_shards(store: &Path, number: u16, shards: Option<&[&str]>) -> Result<Self, Failure> {
         let own = Segment::of(store, number);
         let mut others: Vec<Other> = Vec::new();
         for segment in found(store)? {
@@ -52,6 +52,7 @@ impl Segments {
                 others.push(Other::read(segment)?);
             }
         }
+        let Some(shards) = shards else { return Ok(Segments { own, others, only_from: None }) };
         let shards: HashSet<&str> = shards.iter().copied().collect();
         let mut needed = BTreeSet::from([0]);
         needed.extend(read_record(&own.folder)?.0.reads);

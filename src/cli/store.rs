@@ -108,7 +108,7 @@ impl Store {
         folder: &Path,
         number: u16,
         part: Option<PartRecord>,
-        shards: &[&str],
+        shards: Option<&[&str]>,
     ) -> Result<Self, Failure> {
         fs::create_dir_all(folder)
             .and_then(|()| Segment::make_lock(folder))

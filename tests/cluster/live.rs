@@ -1,6 +1,7 @@
 //! A session of several processes, over HTTP: it answers as a session of one process does.
 
 mod asking;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

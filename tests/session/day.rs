@@ -11,7 +11,6 @@ use tests::program::Desk;
 use tests::resident::Resident;
 use tests::shards::write;
 
-use crate::watched::wait_for;
 use crate::{assert_published, desk};
 
 const CHANGES: usize = 200;
@@ -139,9 +138,7 @@ fn after_a_day_what_is_published_is_a_fresh_run() {
         looks.join().expect("looks");
         rows
     });
-    wait_for(&session, "the last shard", |state| {
-        state["rows"] == rows && state["waiting_shards"] == json!([])
-    });
+    session.wait_for("the last shard", |state| state["rows"] == rows && state["waiting_shards"] == json!([]));
     let flags = session.apply()["flags"].as_str().expect("a text").replace('\'', "");
     session.post("/api/publish", &json!({}));
     assert_published(&desk, &flags, "after a day");

@@ -1,27 +1,14 @@
 //! `--watch`: shards come, change and vanish while the session runs; what is published in the end is what a fresh run publishes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::Rng;
 use tests::ground::pictures;
 use tests::resident::Resident;
 use tests::shards::write;
 
 use crate::{assert_published, desk};
-
-/// Waits until the session has so many rows.
-pub(crate) fn wait_for(session: &Resident, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let begin = Instant::now();
-    loop {
-        let state = session.get("/api/state");
-        if is_so(&state) {
-            return state;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what} never came: {state}; {}", session.said());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 #[test]
 fn a_shard_that_is_being_written_is_left_alone_until_its_end_is_there() {
@@ -32,15 +19,15 @@ fn a_shard_that_is_being_written_is_left_alone_until_its_end_is_there() {
     let bytes = std::fs::read(&whole).unwrap();
     let there = desk.path("shards/d.tar");
     std::fs::write(&there, &bytes[..bytes.len() / 2]).unwrap();
-    wait_for(&session, "the shard that waits", |state| state["waiting_shards"] == json!(["d"]));
+    session.wait_for("the shard that waits", |state| state["waiting_shards"] == json!(["d"]));
     // It rests, and has no end.
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(session.get("/api/state")["rows"], 180);
     std::fs::write(&there, &bytes).unwrap();
-    let state = wait_for(&session, "the whole shard", |state| state["rows"] == 210);
+    let state = session.wait_for("the whole shard", |state| state["rows"] == 210);
     assert_eq!(state["waiting_shards"], json!([]));
     std::fs::remove_file(&there).unwrap();
-    wait_for(&session, "its end", |state| state["rows"] == 180);
+    session.wait_for("its end", |state| state["rows"] == 180);
 }
 
 /// A shard is written over in place in the moment before a set is published. A session that does not look at changes cannot see it come, so that the
@@ -91,7 +78,7 @@ fn shards_come_and_go_between_turns_and_what_is_published_is_a_fresh_run() {
             in_shards[shard] = rows;
         }
         let rows: usize = in_shards.iter().sum();
-        wait_for(&session, &format!("step {step}: {rows} rows"), |state| state["rows"] == rows);
+        session.wait_for(&format!("step {step}: {rows} rows"), |state| state["rows"] == rows);
         session.turn("short_side", ["8", "10", "13", "top:70%"][rng.below(4)]);
         if rng.below(3) == 0 || step == 11 {
             let flags = session.apply()["flags"].as_str().unwrap().replace('\'', "");
@@ -105,11 +92,11 @@ fn shards_come_and_go_between_turns_and_what_is_published_is_a_fresh_run() {
 fn a_session_publishes_by_the_clock_what_came() {
     let desk = desk();
     let session = Resident::start(&desk, "--watch --publish-every 1s");
-    wait_for(&session, "the first publishing", |state| state["published"]["rows"].as_u64() > Some(0));
+    session.wait_for("the first publishing", |state| state["published"]["rows"].as_u64() > Some(0));
     assert_published(&desk, "", "by the clock");
     desk.shard("d", &pictures(9, 0..30, 0));
-    let kept = wait_for(&session, "the new shard", |state| state["rows"] == 210)["published"].clone();
-    wait_for(&session, "the next publishing", |state| {
+    let kept = session.wait_for("the new shard", |state| state["rows"] == 210)["published"].clone();
+    session.wait_for("the next publishing", |state| {
         state["published"] != kept && state["enter"] == 0 && state["undecided"] == 0
     });
     assert_published(&desk, "", "by the clock, with one shard more");

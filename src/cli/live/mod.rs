@@ -101,9 +101,8 @@ pub(super) fn session(
     let server = serve(live, site, hub.clone())?;
     let (session, looks) = Session::open(options, pipeline, live, Arc::new(Told(hub)))?;
     session.say(begin.elapsed());
-    let catalogue = session.opened.catalogue.clone();
     let source = || options.source.clone();
-    let watch = live.watch.then(|| Watch::start(source(), catalogue, looks, desk));
+    let watch = live.watch.then(|| Watch::start(source(), looks, desk));
     let watch = watch.transpose()?;
     ready(&server.url());
     let ended = session.serve(&jobs);

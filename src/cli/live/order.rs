@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::arrow::Which;
 use super::session::Session;
+use super::watch::Reshard;
 use crate::flow::Setting;
 use crate::row::Place;
 
@@ -67,6 +68,10 @@ pub(super) enum Order {
     Estimates(usize),
     /// Say which labelled rows are there: of one dial, or of all.
     Labelled(Option<usize>),
+    /// Load these shards, each in the process that has it or is to have it.
+    Load(Vec<String>),
+    /// Let rows come and leave with their shards.
+    Reshard(Reshard),
     Publish,
     /// End, and remember what is under way.
     End,
@@ -132,6 +137,12 @@ impl Session<'_> {
             Order::Find { dial, place } => self.find_here(dial, place).map(drop),
             Order::Estimates(dial) => self.estimates_here(dial).map(drop),
             Order::Labelled(dial) => self.labelled_here(dial).map(drop),
+            Order::Load(names) => {
+                let loading = self.load_here(names);
+                self.look_up_beside(move || loading?.load(None));
+                Ok(())
+            }
+            Order::Reshard(change) => Ok(self.reshard_here(change)?),
             Order::Publish => self.publish_here().map(drop),
             Order::End => Ok(()),
         }

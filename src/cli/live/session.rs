@@ -304,8 +304,11 @@ impl<'a> Session<'a> {
 
     /// What the shards do not hold any more of what is published.
     pub(super) fn gone(&mut self) -> Result<publish::Removed, Failure> {
-        let gone = removed::of(self.options, &self.opened);
-        let gone = publish::Removed::of_all(self.agree(gone)?);
+        let failed = |error: serde_json::Error| Failure::Failed(error.to_string());
+        let own = removed::of(self.options, &self.opened);
+        let own = own.and_then(|gone| serde_json::to_string(&gone).map_err(failed));
+        let all = self.agree(own)?.into_iter().map(|gone| serde_json::from_str(&gone).map_err(failed));
+        let gone = publish::Removed::of_all(all.collect::<Result<Vec<_>, _>>()?);
         removed::check(self.options, &gone)?;
         Ok(gone)
     }

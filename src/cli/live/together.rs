@@ -16,6 +16,7 @@ use super::Problem;
 use super::order::Order;
 use super::session::Session;
 use super::share::Share;
+use super::watch::Homes;
 use crate::cli::cluster::until_it_is_lost;
 use crate::cli::run::{stopped, until_a_signal};
 use crate::cli::{Failure, signals};
@@ -39,6 +40,7 @@ pub(super) struct Together {
     others: Vec<Share>,
     /// In process 0: what the others say beside of the order that was given last.
     beside: Option<Beside>,
+    pub(super) shards: Homes,
     /// Why the dataflow cannot go on.
     broken: Option<String>,
 }
@@ -154,7 +156,11 @@ impl Session<'_> {
 
     /// What came of waiting for the dataflow. Where several processes wait for each other, one that does not must not go on.
     pub(super) fn waited<T>(&mut self, done: Result<T, Stopped>) -> Result<T, Failure> {
-        let done = done.map_err(stopped);
+        self.must(done.map_err(stopped))
+    }
+
+    /// The same of what waited for it.
+    pub(super) fn must<T>(&mut self, done: Result<T, Failure>) -> Result<T, Failure> {
         if let (Err(failure), true) = (&done, self.cluster().is_some()) {
             self.together.broken.get_or_insert_with(|| failure.to_string());
         }
@@ -178,6 +184,10 @@ impl Session<'_> {
             return Ok(vec![own]);
         }
         let said = written(&own)?;
+        // Nothing that leaves fields out can be said like this.
+        debug_assert!(
+            read::<T>(&said).and_then(|read| written(&read)).is_ok_and(|again| again.len() == said.len())
+        );
         self.meet(said)?.iter().map(|said| read(said)).collect()
     }
 

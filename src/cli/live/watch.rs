@@ -2,23 +2,29 @@
 //!
 //! A thread looks at the files, when the system says that something changed there, and every few seconds in any case: not every file system
 //! says so. A shard that is being written is left alone until its files look the same at two looks in a row and, of a tar, its end is there.
-//! The thread loads what is new; the session only hands in the rows.
+//! The thread loads what is new; the session only hands in the rows. Of several processes, that of process 0 looks, and each loads its own:
+//! a shard stays with the process that had it, and a new one goes to the first choice by its name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use notify::{RecursiveMode, Watcher as _};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::Problem;
+use super::order::Order;
 use super::session::{Desk, Ended, Session};
-use crate::cli::run::stopped;
+use super::together::Beside;
 use crate::cli::{Failure, SourceOptions};
+use crate::cluster::{Place, choices};
+use crate::lane::lock;
 use crate::limits::no_thread;
 use crate::row::ContentHash;
 use crate::shard::{Catalogue, Holds, Shard, ShardSource, sorted_by_name};
@@ -87,14 +93,9 @@ pub(super) struct Watch {
 
 impl Watch {
     /// `looks` are those of before the shards were loaded.
-    pub(super) fn start(
-        source: SourceOptions,
-        catalogue: Arc<Catalogue>,
-        looks: Looks,
-        desk: Desk,
-    ) -> Result<Self, Failure> {
+    pub(super) fn start(source: SourceOptions, looks: Looks, desk: Desk) -> Result<Self, Failure> {
         let (stop, stopped) = bounded(0);
-        let mut watcher = Watcher { source, catalogue, looks, desk, seen: HashMap::new(), told: None };
+        let mut watcher = Watcher { source, looks, desk, seen: HashMap::new(), told: None };
         let watch = move || watcher.run(&stopped);
         let thread = std::thread::Builder::new().name("watch".into()).spawn(watch);
         let thread = thread.map_err(|error| Failure::Failed(no_thread("to watch shards", &error)))?;
@@ -113,7 +114,6 @@ impl Drop for Watch {
 
 struct Watcher {
     source: SourceOptions,
-    catalogue: Arc<Catalogue>,
     /// Of the shards that are in.
     looks: Looks,
     desk: Desk,
@@ -123,13 +123,61 @@ struct Watcher {
     told: Option<String>,
 }
 
-/// What changed.
-#[derive(Default)]
+/// What changed, by the names of the shards.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reshard {
-    pub(super) gone: Vec<String>,
-    pub(super) come: Vec<(ShardSource, Arc<Shard>)>,
-    /// All shards that are there now, as they were found.
-    pub(super) sources: Vec<ShardSource>,
+    gone: Vec<String>,
+    /// New, or other ones than before; all were loaded.
+    come: Vec<String>,
+}
+
+/// Which process has which shard, and what was loaded and is not in yet.
+#[derive(Default)]
+pub(super) struct Homes {
+    /// Those that left, too: what was asked about them is remembered there.
+    of: HashMap<String, usize>,
+    loaded: Arc<Mutex<HashMap<String, Loaded>>>,
+}
+
+/// A shard as it was found; loaded, where it is this process's.
+type Loaded = (ShardSource, Option<Arc<Shard>>);
+
+/// Shards that are to be loaded, beside the session.
+pub(super) struct Loading {
+    names: Vec<String>,
+    own: HashSet<String>,
+    source: SourceOptions,
+    catalogue: Arc<Catalogue>,
+    loaded: Arc<Mutex<HashMap<String, Loaded>>>,
+    others: Option<Beside>,
+}
+
+impl Loading {
+    /// Loads this process's shards of these that were found, or of what it finds itself: those that cannot be read, and why.
+    pub(super) fn load(&self, found: Option<&[ShardSource]>) -> Result<Vec<(String, String)>, Problem> {
+        let found = found.map_or_else(|| self.source.find_for_a_session(), |found| Ok(found.to_vec()))?;
+        let mut failed = Vec::new();
+        for name in &self.names {
+            let Some(source) = found.iter().find(|source| source.name == *name) else {
+                failed.push((name.clone(), "it is not there in every process".to_owned()));
+                continue;
+            };
+            let shard = self.own.contains(name).then(|| self.catalogue.load(source)).transpose();
+            match shard {
+                Ok(shard) => drop(lock(&self.loaded).insert(name.clone(), (source.clone(), shard))),
+                Err(error) => failed.push((name.clone(), error.to_string())),
+            }
+        }
+        Ok(failed)
+    }
+
+    /// The same in all processes.
+    fn load_all(&self, found: &[ShardSource]) -> Result<Vec<(String, String)>, Problem> {
+        let mut failed = self.load(Some(found))?;
+        let others = self.others.as_ref().map_or(Ok(Vec::new()), Beside::all::<Vec<(String, String)>>)?;
+        failed.extend(others.into_iter().flatten());
+        Ok(failed)
+    }
 }
 
 impl Watcher {
@@ -189,11 +237,10 @@ impl Watcher {
             }
         };
         let now = Instant::now();
-        let there: BTreeMap<&str, &ShardSource> =
-            found.iter().map(|source| (source.name.as_str(), source)).collect();
-        let mut change = Reshard { sources: found.clone(), ..Reshard::default() };
-        change.gone.extend(self.looks.keys().filter(|name| !there.contains_key(name.as_str())).cloned());
-        let mut waiting = Vec::new();
+        let there: HashSet<&str> = found.iter().map(|source| source.name.as_str()).collect();
+        let gone = self.looks.keys().filter(|name| !there.contains(name.as_str())).cloned().collect();
+        let mut change = Reshard { gone, come: Vec::new() };
+        let (mut waiting, mut ready) = (Vec::new(), Vec::new());
         for source in &found {
             let is = look(source);
             if self.looks.get(&source.name) == Some(&is) {
@@ -209,14 +256,13 @@ impl Watcher {
                 waiting.push(source.name.clone());
                 continue;
             }
-            match self.catalogue.load(source) {
-                Ok(shard) => {
-                    // What changed while it was read is looked at again.
-                    self.looks.insert(source.name.clone(), is);
-                    change.come.push((source.clone(), shard));
-                }
-                Err(error) => self.tell(format!("the shard {:?} cannot be read: {error}", source.name))?,
-            }
+            ready.push((source.name.clone(), is));
+        }
+        let failed = self.load(&found, &ready)?;
+        for (name, is) in ready.into_iter().filter(|(name, _)| !failed.contains(name)) {
+            // What changed while it was read is looked at again.
+            self.looks.insert(name.clone(), is);
+            change.come.push(name);
         }
         self.looks.retain(|name, _| !change.gone.contains(name));
         let waits = !waiting.is_empty();
@@ -227,6 +273,34 @@ impl Watcher {
             }
         }
         Ok(waits)
+    }
+
+    /// Loads shards, and tells of those that cannot be read: their names.
+    fn load(
+        &mut self,
+        found: &[ShardSource],
+        ready: &[(String, Option<ContentHash>)],
+    ) -> Result<HashSet<String>, Ended> {
+        if ready.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let names: Vec<String> = ready.iter().map(|(name, _)| name.clone()).collect();
+        let loading = self.desk.ask({
+            let names = names.clone();
+            move |session| session.load(names)
+        })?;
+        match loading.and_then(|loading| loading.load_all(found)) {
+            Ok(failed) => {
+                for (name, why) in &failed {
+                    self.tell(format!("the shard {name:?} cannot be read: {why}"))?;
+                }
+                Ok(failed.into_iter().map(|(name, _)| name).collect())
+            }
+            Err(problem) => {
+                self.tell(format!("shards cannot be read: {}", problem.text))?;
+                Ok(names.into_iter().collect())
+            }
+        }
     }
 
     fn tell(&mut self, what: String) -> Result<(), Ended> {
@@ -256,43 +330,82 @@ impl SourceOptions {
 }
 
 impl Session<'_> {
+    /// Shards that are to be loaded, in whichever processes.
+    fn load(&mut self, names: Vec<String>) -> Result<Loading, Problem> {
+        self.together(&Order::Load(names.clone()), |session| session.load_here(names))
+    }
+
+    pub(super) fn load_here(&mut self, names: Vec<String>) -> Result<Loading, Problem> {
+        let place = self.cluster().map_or(Place::ALONE, |cluster| cluster.place());
+        let own: Vec<String> = self.opened.shards.iter().map(|(name, _)| name.clone()).collect();
+        for (process, names) in self.gather(own)?.into_iter().enumerate() {
+            self.together.shards.of.extend(names.into_iter().map(|name| (name, process)));
+        }
+        let home = |name: &String| {
+            let known = self.together.shards.of.get(name).copied();
+            known.unwrap_or_else(|| choices(name, place.of)[0])
+        };
+        let own = names.iter().filter(|name| home(name) == place.index).cloned().collect();
+        let (source, catalogue) = (self.options.source.clone(), self.opened.catalogue.clone());
+        let (loaded, others) = (self.together.shards.loaded.clone(), self.beside());
+        Ok(Loading { names, own, source, catalogue, loaded, others })
+    }
+
     /// Lets rows come and leave with their shards. Where questions are asked, they are held back meanwhile.
     fn reshard(&mut self, change: Reshard, waiting: Vec<String>) -> Result<(), Failure> {
-        let Reshard { gone, come, sources } = change;
         self.waiting_shards = waiting;
-        if gone.is_empty() && come.is_empty() {
+        if change.gone.is_empty() && change.come.is_empty() {
             return Ok(());
         }
+        let order = Order::Reshard(change.clone());
+        self.together(&order, |session| Ok(session.reshard_here(change)?)).map_err(Problem::as_failure)
+    }
+
+    pub(super) fn reshard_here(&mut self, Reshard { gone, come }: Reshard) -> Result<(), Failure> {
+        let loaded = std::mem::take(&mut *lock(&self.together.shards.loaded));
+        let come: Vec<Loaded> = come.iter().filter_map(|name| loaded.get(name).cloned()).collect();
         self.pause()?;
         let mut tick = self.ticking();
         let seq_of = |shards: &[(String, u32)], name: &str| {
             shards.iter().find(|(known, _)| known == name).map(|(_, seq)| *seq)
         };
         let (mut came, mut left) = (Vec::new(), Vec::new());
-        let replaced = come.iter().map(|(source, shard)| (source.name.clone(), Some(shard.seq)));
+        let replaced =
+            come.iter().filter_map(|(source, shard)| Some((source.name.clone(), Some(shard.as_ref()?.seq))));
         for (name, next) in gone.iter().map(|name| (name.clone(), None)).chain(replaced) {
             let Some(seq) = seq_of(&self.opened.shards, &name).filter(|seq| Some(*seq) != next) else {
                 continue;
             };
             let rows = self.opened.rows_in.as_mut().and_then(|rows| rows.remove(&seq)).unwrap_or_default();
-            self.opened.engine.retract(seq, rows.into_iter(), &mut tick).map_err(stopped)?;
+            let retracted = self.opened.engine.retract(seq, rows.into_iter(), &mut tick);
+            self.waited(retracted)?;
             self.opened.shards.retain(|(known, _)| *known != name);
             left.push(name);
         }
-        self.opened.engine.settle(&mut tick).map_err(stopped)?;
-        for (source, shard) in come {
-            if seq_of(&self.opened.shards, &source.name).is_some() {
-                continue;
+        let settled = self.opened.engine.settle(&mut tick);
+        self.waited(settled)?;
+        for (source, shard) in &come {
+            if let Some(shard) =
+                shard.as_ref().filter(|_| seq_of(&self.opened.shards, &source.name).is_none())
+            {
+                let taken = self.opened.take_in(&source.name, shard, &mut tick);
+                self.must(taken)?;
+                came.push(source.name.clone());
             }
-            self.opened.take_in(&source.name, &shard, &mut tick)?;
-            came.push(source.name);
         }
         self.opened.shards.sort();
-        let is_in = |name: &str| self.opened.shards.iter().any(|(known, _)| known == name);
-        self.opened.sources = sources.into_iter().filter(|source| is_in(&source.name)).collect();
+        let is_other = |source: &ShardSource| {
+            !gone.contains(&source.name) && !come.iter().any(|(other, _)| other.name == source.name)
+        };
+        self.opened.sources.retain(is_other);
+        self.opened.sources.extend(come.into_iter().map(|(source, _)| source));
+        self.opened.sources.sort();
         self.settle()?;
         self.see_what_was_answered();
         self.look_at_what_is_published()?;
+        let (came, left): (Vec<_>, Vec<_>) =
+            self.gather((came, left)).map_err(Problem::as_failure)?.into_iter().unzip();
+        let [came, left] = [came, left].map(|names: Vec<Vec<String>>| names.concat());
         if !came.is_empty() || !left.is_empty() {
             self.changed = true;
             self.events.tell("shards", &json!({ "come": came, "left": left }));
