@@ -1,24 +1,26 @@
 //! `plan`: what moved dials would cost and change. The dataflow itself computes this; nothing is asked.
 
+mod of_all;
 mod pieces;
+mod published;
 mod shares;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::run::{Opened, Unopened, open, settings_wanted, stopped, with_unopened};
 use super::{App, Failure, Output, RunOptions, ask_list, print_json, removed};
 use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Verdicts};
 use crate::lane::{Mode, Question};
-use crate::publish::{self, PublishedPlace, Removed};
+use crate::publish::{self, Removed};
 use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
-use crate::shard::undivided;
+pub(super) use of_all::{effect_of_all, effect_share};
+use pieces::OpenPieces;
 pub use pieces::PieceEffect;
-use pieces::{OpenPieces, PublishedPieces};
-use shares::BeforeGate;
+pub(super) use published::{Published, published_rows};
 pub use shares::OpenShare;
 
 /// What one change of the dials would do.
@@ -197,80 +199,6 @@ fn together(specs: &[DialSpec], turned: &[usize], first: &[Setting], wanted: &[S
     all
 }
 
-/// The rows that are published now.
-#[derive(Default)]
-pub(super) struct Published {
-    pub(super) kept: HashSet<RowId>,
-    pieces: PublishedPieces,
-    /// Of pictures that are not in the shards any more.
-    pub(super) gone: u64,
-}
-
-/// How many of what is published a process found in its shards, and did not: rows, regions, edits.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct FoundOfPublished {
-    here: [u64; 3],
-    not_here: [u64; 3],
-}
-
-impl Published {
-    pub(super) fn found(&self) -> FoundOfPublished {
-        let [regions, edits] = self.pieces.gone_by_sort();
-        let [found_regions, found_edits] = self.pieces.found_by_sort();
-        FoundOfPublished {
-            here: [self.kept.len() as u64, found_regions, found_edits],
-            not_here: [self.gone, regions, edits],
-        }
-    }
-
-    /// Of several processes, what none of them has found is gone, and process 0 counts it; `found` is of all.
-    pub(super) fn beside(mut self, found: &[FoundOfPublished], process: Option<usize>) -> Self {
-        let Some(process) = process else { return self };
-        let first = found[0];
-        let gone = [0, 1, 2].map(|sort| {
-            let elsewhere: u64 = found[1..].iter().map(|other| other.here[sort]).sum();
-            if process == 0 { first.not_here[sort].saturating_sub(elsewhere) } else { 0 }
-        });
-        self.gone = gone[0];
-        self.pieces.set_gone([gone[1], gone[2]]);
-        self
-    }
-}
-
-pub(super) fn published_rows(out: &Path, opened: &Opened) -> Result<Published, Failure> {
-    let mut rows: HashMap<String, HashMap<String, Vec<PublishedPlace>>> = HashMap::new();
-    let folders = removed::folders(&opened.sources);
-    // A picture of a folder may have been in another part of it when it was published.
-    let named = |shard: &str| match undivided(shard) {
-        folder if folders.contains_key(folder) => folder.to_owned(),
-        _ => shard.to_owned(),
-    };
-    for row in publish::published_rows(out)? {
-        rows.entry(named(&row.row.shard)).or_default().insert(row.row.key, row.pieces);
-    }
-    let mut published = Published::default();
-    for (name, seq) in &opened.shards {
-        let Some(rows) = rows.get_mut(&named(name)) else { continue };
-        let shard = opened.catalogue.shard(*seq)?;
-        for (member, sample) in shard.index.samples.iter().enumerate() {
-            // A refused row may bear a picture's key; it was never published.
-            if sample.picture.is_ok()
-                && let Some(pieces) = rows.remove(&sample.key)
-            {
-                let id = RowId { shard: *seq, member: member as u32 };
-                published.kept.insert(id);
-                published.pieces.add(id, pieces);
-            }
-        }
-    }
-    for pieces in rows.into_values().flat_map(HashMap::into_values) {
-        published.gone += 1;
-        published.pieces.add_gone(&pieces);
-    }
-    published.pieces.sort();
-    Ok(published)
-}
-
 /// `values` are where the dials stand.
 pub(super) fn standing(opened: &Opened, specs: &[DialSpec], values: &[f32]) -> Settled {
     let mut standing = Settled { kept: opened.engine.verdicts().kept().collect(), ..Settled::default() };
@@ -394,56 +322,6 @@ fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
     });
     let (calls, cost) = (calls.clone().map(|(_, asks)| asks).sum(), cost.sum());
     Price { calls, cost: if paid.is_empty() { None } else { cost }, seconds }
-}
-
-/// What several processes of a session would do, each with its own rows.
-#[derive(Serialize, Deserialize)]
-pub(super) struct EffectShare {
-    enter: u64,
-    leave: u64,
-    undecided: u64,
-    pieces: [Option<PieceEffect>; 2],
-    asks: BTreeMap<String, u64>,
-    before_shares: Vec<BeforeGate>,
-}
-
-/// What a session's apply would do, in one process.
-pub(super) fn effect_share(
-    before: &Published,
-    opened: &Opened,
-    (specs, settings): (&[DialSpec], &[Setting]),
-) -> EffectShare {
-    let standing = standing(opened, specs, &opened.engine.values());
-    let Effect { enter, leave, undecided, regions, edits, asks, .. } = effect(before, &standing, opened);
-    let asks = asks.into_iter().map(|(stage, asks)| (stage.to_owned(), asks)).collect();
-    let before_shares = shares::before_gates(opened, specs, settings);
-    EffectShare { enter, leave, undecided, pieces: [regions, edits], asks, before_shares }
-}
-
-/// The same of all processes: this one, and others.
-pub(super) fn effect_of_all(
-    all: Vec<EffectShare>,
-    opened: &Opened,
-    (specs, settings): (&[DialSpec], &[Setting]),
-) -> Effect {
-    let mut sum = Effect::default();
-    let mut before: Vec<BeforeGate> = Vec::new();
-    let mut asked: BTreeMap<String, u64> = BTreeMap::new();
-    for EffectShare { enter, leave, undecided, pieces: [regions, edits], asks, before_shares } in all {
-        sum.enter += enter;
-        sum.leave += leave;
-        sum.undecided += undecided;
-        PieceEffect::add_to(&mut sum.regions, regions);
-        PieceEffect::add_to(&mut sum.edits, edits);
-        asks.into_iter().for_each(|(stage, asks)| *asked.entry(stage).or_default() += asks);
-        shares::add(&mut before, before_shares);
-    }
-    let stages = opened.lanes.status();
-    let named = stages.iter().map(|stage| stage.name);
-    sum.asks = named.filter_map(|stage| Some((stage, asked.remove(stage)?))).collect();
-    let Price { calls, cost, seconds } = price(&sum.asks, opened);
-    let open_shares = shares::open_of(&before, &opened.engine.values(), specs, settings);
-    Effect { calls, cost, seconds, open_shares, ..sum }
 }
 
 pub(super) fn effect(before: &Published, after: &Settled, opened: &Opened) -> Effect {

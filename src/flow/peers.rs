@@ -8,7 +8,6 @@
 mod link;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use timely::CommunicationConfig;
 use timely::communication::Hooks;
@@ -106,24 +105,6 @@ impl Engine {
             heard.is_some()
         })?;
         Ok(heard.unwrap_or_default())
-    }
-
-    /// What all processes said by now, after this one [said](Peers::say) its part; waits for it, but no longer than this.
-    pub(crate) fn hear(&mut self, most: Duration) -> Option<Vec<Vec<u8>>> {
-        let (until, peers) = (Instant::now() + most, self.peers().cloned()?);
-        loop {
-            self.keep_up();
-            if let Some(heard) = peers.heard() {
-                return Some(heard);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            if let Ok(event) = self.events.recv_timeout(left) {
-                self.take_in(event);
-            }
-        }
     }
 
     /// The sum of what all processes say, number by number. What is 0 is not said: most buckets of a histogram are empty.

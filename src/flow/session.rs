@@ -142,6 +142,22 @@ impl Engine {
         }
     }
 
+    /// What all processes said by now, after this one [said](super::Peers::say) its part; waits for it, but no longer than this.
+    pub(crate) fn hear(&mut self, most: Duration) -> Option<Vec<Vec<u8>>> {
+        let (until, peers) = (Instant::now() + most, self.peers().cloned()?);
+        loop {
+            self.keep_up();
+            if let Some(heard) = peers.heard() {
+                return Some(heard);
+            }
+            let heard = crossbeam::select! {
+                recv(self.events) -> event => event,
+                default(until.saturating_duration_since(Instant::now())) => return None,
+            };
+            self.take_in(heard.ok()?);
+        }
+    }
+
     /// Whether all that was handed in is worked off.
     ///
     /// ```

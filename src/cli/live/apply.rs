@@ -203,7 +203,7 @@ impl Session<'_> {
         if self.apply.is_none() {
             return Ok(());
         }
-        self.go_on_asking().map_err(Problem::as_failure)
+        self.go_on_asking().map_err(Problem::into_failure)
     }
 
     fn go_on_asking(&mut self) -> Result<(), Problem> {

@@ -43,15 +43,15 @@ impl Session<'_> {
     pub(super) fn by_the_clock(&mut self) -> Result<(), Failure> {
         let busy = self.apply.is_some();
         let changed = self.changed;
-        let decided = self.all().decided;
         let Some(clock) = &mut self.clock else { return Ok(()) };
         if busy || (!clock.asks && (clock.due > Instant::now() || !changed)) {
             return Ok(());
         }
-        if !std::mem::take(&mut clock.asks) {
+        let begins = !std::mem::take(&mut clock.asks);
+        if begins {
             clock.due = Instant::now() + clock.every;
-            if !decided {
-                clock.asks = true;
+            if !self.all().decided {
+                self.clock.iter_mut().for_each(|clock| clock.asks = true);
                 if let Err(problem) = self.apply() {
                     self.tell_trouble(&problem.text);
                 }

@@ -188,7 +188,8 @@ impl Problem {
         Problem { status: 503, text }
     }
 
-    pub(super) fn as_failure(self) -> Failure {
+    /// As a reason for the session to end.
+    pub(super) fn into_failure(self) -> Failure {
         match self.status {
             409 => Failure::NotNow(self.text),
             400 | 404 => Failure::Usage(self.text),

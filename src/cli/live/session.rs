@@ -184,7 +184,7 @@ impl<'a> Session<'a> {
                 break Err(failure);
             }
             if signals::stopped() {
-                break self.together(&Order::End, |_| Ok(())).map_err(Problem::as_failure);
+                break self.together(&Order::End, |_| Ok(())).map_err(Problem::into_failure);
             }
             if let Some(why) = limits::stops() {
                 break Err(Failure::Failed(why));

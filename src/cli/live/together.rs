@@ -204,7 +204,7 @@ impl Session<'_> {
         if self.cluster().is_none() {
             return Ok(vec![own?]);
         }
-        self.gather(own).map_err(Problem::as_failure)?.into_iter().collect()
+        self.gather(own).map_err(Problem::into_failure)?.into_iter().collect()
     }
 
     /// The same of what is a problem for who asked.
@@ -230,7 +230,7 @@ impl Session<'_> {
             return Ok(());
         }
         let own = Share::of(self);
-        let mut all = self.gather(own).map_err(Problem::as_failure)?;
+        let mut all = self.gather(own).map_err(Problem::into_failure)?;
         self.together.others = if self.leads() { all.split_off(1) } else { Vec::new() };
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Session<'_> {
             crate::flow::Peers::say(&*cluster, Vec::new());
             let order = loop {
                 if let Some(said) = self.opened.engine.hear(self.pause_between()) {
-                    break read::<Order>(&said[0]).map_err(Problem::as_failure)?;
+                    break read::<Order>(&said[0]).map_err(Problem::into_failure)?;
                 }
                 if let Some(lost) = cluster.lost() {
                     return Err(Failure::Failed(lost.to_string()));

@@ -358,7 +358,7 @@ impl Session<'_> {
             return Ok(());
         }
         let order = Order::Reshard(change.clone());
-        self.together(&order, |session| Ok(session.reshard_here(change)?)).map_err(Problem::as_failure)
+        self.together(&order, |session| Ok(session.reshard_here(change)?)).map_err(Problem::into_failure)
     }
 
     pub(super) fn reshard_here(&mut self, Reshard { gone, come }: Reshard) -> Result<(), Failure> {
@@ -404,7 +404,7 @@ impl Session<'_> {
         self.see_what_was_answered();
         self.look_at_what_is_published()?;
         let (came, left): (Vec<_>, Vec<_>) =
-            self.gather((came, left)).map_err(Problem::as_failure)?.into_iter().unzip();
+            self.gather((came, left)).map_err(Problem::into_failure)?.into_iter().unzip();
         let [came, left] = [came, left].map(|names: Vec<Vec<String>>| names.concat());
         if !came.is_empty() || !left.is_empty() {
             self.changed = true;
