@@ -44,7 +44,7 @@ pub(super) struct ProcessOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), conflicts_with = "process")]
     pub(super) processes: Option<u16>,
     /// Run as one of N processes on machines that see the same --store, --out and shards: this is process I, and they count from 0. Process 0
-    /// publishes, and tells of all. `auto` reads I and N from the variables of a Slurm step (srun --ntasks=N) or of an Indexed Job of Kubernetes
+    /// publishes, tells of all, and serves the page of a session. `auto` reads I and N from the variables of a Slurm step (srun --ntasks=N) or of an Indexed Job of Kubernetes
     #[arg(long, value_name = "I/N")]
     pub(super) process: Option<String>,
     /// Where the processes listen: a file with a line for each, HOST or HOST:PORT (2101 unless it says so), process 0 first. Without it, each

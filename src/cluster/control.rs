@@ -259,6 +259,11 @@ impl Shared {
 }
 
 impl State {
+    /// Nothing more is said, or heard.
+    pub(super) fn is_over(&self) -> bool {
+        self.hung_up || self.done
+    }
+
     fn wake(&self) {
         if let Some(wake) = &self.wake {
             wake();

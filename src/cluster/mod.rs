@@ -150,12 +150,15 @@ impl Cluster {
         }
     }
 
-    /// In process 0: what another one said under this number. Waits for it; it is heard once.
+    /// In process 0: what another one said under this number. Waits for it; it is heard once. Nothing where the run was done before.
     ///
     /// # Errors
     /// Where the run ended elsewhere.
-    pub fn beside(&self, process: usize, number: u64) -> Result<Vec<u8>, Lost> {
-        self.shared.wait(|state| state.beside.remove(&(process, number)))
+    pub fn beside(&self, process: usize, number: u64) -> Result<Option<Vec<u8>>, Lost> {
+        self.shared.wait(|state| match state.beside.remove(&(process, number)) {
+            None if state.is_over() => Some(None),
+            said => said.map(Some),
+        })
     }
 
     /// Ends the run everywhere, since it cannot go on here; the others are told the first line of why. Where it ended already, nothing is told.

@@ -155,6 +155,9 @@ impl Engine {
                 default(until.saturating_duration_since(Instant::now())) => return None,
             };
             self.take_in(heard.ok()?);
+            if Instant::now() >= until {
+                return None;
+            }
         }
     }
 

@@ -99,9 +99,23 @@ fn told((number, status): &(usize, ExitStatus)) -> String {
 }
 
 /// Flags that may differ from process to process: each with a value, and without.
-const OWN_FLAGS: [&str; 8] =
-    ["--process", "--hosts", "--bind", "--restarts", "--cores", "--device", "--key-file", "--decoded-bytes"];
-const OWN_SWITCHES: [&str; 3] = ["--json", "--verbose", "--retry"];
+const OWN_FLAGS: [&str; 13] = [
+    "--process",
+    "--hosts",
+    "--bind",
+    "--restarts",
+    "--cores",
+    "--device",
+    "--key-file",
+    "--decoded-bytes",
+    // Of process 0, which serves a session.
+    "--port",
+    "--listen",
+    "--token-file",
+    "--host-name",
+    "--publish-every",
+];
+const OWN_SWITCHES: [&str; 4] = ["--json", "--verbose", "--retry", "--no-metrics"];
 
 /// What all processes of a run have on their command lines.
 pub(super) fn flags_of_all(args: &[OsString]) -> String {

@@ -188,12 +188,15 @@ impl Session<'_> {
 
     /// Goes on, and says how far the asking is: what all say.
     pub(super) fn look_here(&mut self) -> Result<Vec<Look>, Problem> {
-        self.let_go();
+        let trouble = self.why_it_stops();
+        if trouble.is_none() {
+            self.let_go();
+        }
         let nothing_waits = self.apply.as_ref().is_none_or(|apply| apply.waiting.is_empty());
         let look = Look {
             is_done: nothing_waits && self.opened.engine.is_at_rest(),
             is_at_work: !self.lanes().under_way().is_empty(),
-            trouble: self.why_it_stops(),
+            trouble,
         };
         self.gather(look)
     }
@@ -218,7 +221,7 @@ impl Session<'_> {
         let Some(apply) = &mut self.apply else { return Ok(()) };
         if apply.stopping {
             return match all.iter().any(|look| look.is_at_work) {
-                true => Ok(()),
+                true => self.tell_now_and_then(),
                 false => self.together(&Order::Gather, |session| session.gather_here()),
             };
         }
@@ -229,12 +232,18 @@ impl Session<'_> {
         if all.iter().all(|look| look.is_done) {
             return self.together(&Order::EndRound, |session| session.end_round_here());
         }
-        if apply.told.elapsed() >= TOLD {
-            apply.told = Instant::now();
-            (self.version, self.answers) = (self.version + 1, self.answers + 1);
-            self.together(&Order::Tell, |session| Ok(session.tell()?))?;
-            self.events.tell("progress", &exact(&view::progress(self, &self.all())));
-        }
+        self.tell_now_and_then()
+    }
+
+    /// Tells how far the asking is, where that was not told just now.
+    fn tell_now_and_then(&mut self) -> Result<(), Problem> {
+        let Some(apply) = self.apply.as_mut().filter(|apply| apply.told.elapsed() >= TOLD) else {
+            return Ok(());
+        };
+        apply.told = Instant::now();
+        (self.version, self.answers) = (self.version + 1, self.answers + 1);
+        self.together(&Order::Tell, |session| Ok(session.tell()?))?;
+        self.events.tell("progress", &exact(&view::progress(self, &self.all())));
         Ok(())
     }
 
@@ -294,6 +303,8 @@ impl Session<'_> {
         while told < undecided.len() {
             told += self.opened.engine.release(&undecided[told..]);
             self.opened.engine.listen::<()>(&crossbeam::channel::never(), Duration::from_millis(1));
+            let goes_on = (self.ticking())(&self.opened.engine.progress(), self.opened.engine.verdicts());
+            self.must(goes_on.map_err(Failure::Failed))?;
         }
         self.settle()?;
         self.see_what_was_answered();

@@ -341,7 +341,8 @@ impl Session<'_> {
 
     /// Nothing in another process than the first.
     pub(super) fn estimates_here(&mut self, dial: usize) -> Result<Option<Estimates>, Problem> {
-        let (population, seen) = (self.population(dial)?, self.seen(dial, None)?);
+        let seen = self.seen(dial, None)?;
+        let population = self.population(dial)?;
         let (name, at) = (self.pipeline.dials[dial].name, self.opened.engine.values()[dial]);
         let labels = self.labelling.as_ref().map(|labelling| &labelling.labels);
         Ok(labels.map(|labels| labelled::estimates(population, (name, at), labels, &seen)))
@@ -358,7 +359,8 @@ impl Session<'_> {
         };
         let (mut said, mut precisions) = (Vec::new(), Vec::new());
         for dial in self.of_labels(has_labels)? {
-            let (population, seen) = (self.population(dial)?, self.seen(dial, Some(place.id))?);
+            let seen = self.seen(dial, Some(place.id))?;
+            let population = self.population(dial)?;
             let (name, at) = (names[dial], self.opened.engine.values()[dial]);
             let Some(Labelling { labels, .. }) = &self.labelling else { continue };
             let of_row = seen.of_picture.iter().filter(|(labelled, _)| *labelled == place);

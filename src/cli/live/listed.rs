@@ -113,10 +113,10 @@ impl WithRows {
         Ok(self.answer)
     }
 
-    /// What this process lists, for the one that puts the lists together.
-    pub(super) fn part(&self) -> Result<Part, Problem> {
+    /// What this process lists, for the one that puts the lists together. It looks into the shards on so many threads.
+    pub(super) fn part(&self, threads: usize) -> Result<Part, Problem> {
         let told = |list: &List| {
-            let views = looked_up(&self.catalogue, &list.rows, 1);
+            let views = looked_up(&self.catalogue, &list.rows, threads);
             let rows = list.rows.iter().zip(views);
             rows.map(|((order, row), view)| {
                 Ok((*order, row.place, serde_json::to_string(&view).map_err(Failed::from)?))

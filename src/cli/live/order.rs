@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::arrow::Which;
 use super::session::Session;
-use super::watch::Reshard;
+use super::watch::{Ready, Reshard};
 use crate::flow::Setting;
 use crate::row::Place;
 
@@ -30,6 +30,8 @@ pub(super) enum Order {
     Look,
     /// Say how all stands.
     Tell,
+    /// Say what ended at which stage.
+    EndedAt,
     Plan,
     Histogram(usize),
     Cut {
@@ -69,7 +71,7 @@ pub(super) enum Order {
     /// Say which labelled rows are there: of one dial, or of all.
     Labelled(Option<usize>),
     /// Load these shards, each in the process that has it or is to have it.
-    Load(Vec<String>),
+    Load(Vec<Ready>),
     /// Let rows come and leave with their shards.
     Reshard(Reshard),
     Publish,
@@ -94,6 +96,7 @@ impl Dials {
 impl Session<'_> {
     /// Does what process 0 says and does, in another process.
     pub(super) fn perform(&mut self, order: Order) -> Result<(), Problem> {
+        let cores = self.options.cores();
         match order {
             Order::Put(dials) => self.put_here(dials.settings()?),
             Order::Apply => self.apply_here(),
@@ -104,22 +107,23 @@ impl Session<'_> {
             Order::Gather => self.gather_here(),
             Order::Look => self.look_here().map(drop),
             Order::Tell => Ok(self.tell()?),
+            Order::EndedAt => self.ended_at_here().map(drop),
             Order::Plan => self.plan_here().map(drop),
             Order::Histogram(dial) => self.histogram_here(dial).map(drop),
             Order::Cut { dial, most } => {
                 let rows = self.cut_here(dial, most);
-                self.look_up_beside(move || rows?.part());
+                self.look_up_beside(move || rows?.part(cores));
                 Ok(())
             }
             Order::Changes { enter, most } => {
                 let rows = self.changes_here(enter, most);
-                self.look_up_beside(move || rows?.part());
+                self.look_up_beside(move || rows?.part(cores));
                 Ok(())
             }
             Order::Compare { a, b } => {
                 let both = a.settings().and_then(|a| Ok((a, b.settings()?)));
                 let rows = both.and_then(|(a, b)| self.compare_here(a, b));
-                self.look_up_beside(move || rows?.part());
+                self.look_up_beside(move || rows?.part(cores));
                 Ok(())
             }
             Order::Row(place) => self.story_here(place).map(drop),
@@ -131,7 +135,7 @@ impl Session<'_> {
             }
             Order::Labels { dial, most, seed } => {
                 let rows = self.labels_here(dial, most, seed);
-                self.look_up_beside(move || rows?.part());
+                self.look_up_beside(move || rows?.part(cores));
                 Ok(())
             }
             Order::Find { dial, place } => self.find_here(dial, place).map(drop),

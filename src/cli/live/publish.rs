@@ -39,15 +39,15 @@ impl Session<'_> {
             None => publish_settled(options, pipeline, &mut self.opened, what, &stages, Then::GoOn),
             Some(_) => {
                 let done = publish_together(options, pipeline, &mut self.opened, what, &stages, Then::GoOn);
-                self.agree(done.as_ref().map(|_| ()).map_err(Failure::clone))?;
-                done
+                let agreed = self.agree(done.as_ref().map(|_| ()).map_err(Failure::clone));
+                agreed.and(done)
             }
         };
         let report = done.map_err(|failure| self.of_a_changed_shard(failure))?;
         // What was published stands, whatever failed behind it.
         self.look_at_what_is_published()?;
         self.tell()?;
-        self.events.tell("published", &json!({ "rows": self.before.kept.len() }));
+        self.events.tell("published", &json!({ "rows": self.all().published }));
         report.check().map_err(not_now)?;
         let committed = report.committed.as_ref();
         let parts = |count: Option<usize>| count.unwrap_or(0);

@@ -57,7 +57,7 @@ pub(super) static ROUTES: &[Route] = &[
     get("/api/openapi.json", &[], |_, _| {
         Ok(Response::bytes("application/json", include_bytes!("openapi.json").to_vec()))
     }),
-    get("/api/state", &[], |site, _| site.value(|session| Ok(exact(&view::state(session))))),
+    get("/api/state", &[], |site, _| site.value(|session| Ok(exact(&session.state()?)))),
     get("/api/plan", &[], |site, _| site.value(|session| Ok(exact(&session.plan()?)))),
     get("/api/lanes", &[], |site, _| site.value(|session| Ok(session.lanes_view()))),
     get("/api/histogram/{dial}", &[], |site, asked| {

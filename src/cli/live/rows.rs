@@ -194,7 +194,18 @@ impl Session<'_> {
         let (process, _) = self.looking(|session| session.verdict(place))?;
         let (labels, precisions) = self.said_of(place)?;
         let has_it = self.cluster().is_none_or(|cluster| cluster.place().index == process);
-        let own = if has_it { self.story_of(place, &labels, &precisions) } else { Ok(Value::Null) };
+        let story = |session: &mut Self| match has_it {
+            true => session.story_of(place, &labels, &precisions),
+            false => Ok(Value::Null),
+        };
+        let own = story(self);
+        // It may be asked about again since it was seen.
+        let left = own.as_ref().is_err_and(|problem| problem.status == 404) && self.apply.is_some();
+        let own = if self.gather(left)?.contains(&true) {
+            self.standing_still(|session| Ok(story(session)))?
+        } else {
+            own
+        };
         let mut all = self.agree_on(own.map(|story| story.to_string()))?;
         serde_json::from_str(&all.swap_remove(process)).map_err(Failed::from)
     }

@@ -196,6 +196,7 @@ impl<'a> Session<'a> {
                 break Err(failure);
             }
         };
+        self.tell_of_a_failure(&ended);
         self.end(ended.is_ok());
         ended
     }
@@ -248,6 +249,8 @@ impl<'a> Session<'a> {
 
     /// Waits until all stands, while questions are held back: that is the dataflow's own time.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        // Of several processes, one may have handed in much more than another.
+        self.gather(()).map_err(Problem::into_failure)?;
         let (lanes, begin) = (self.lanes().clone(), Instant::now());
         // With questions held back, only what failed for good keeps the dataflow from coming to rest.
         let mut ticking = self.ticking();
@@ -289,7 +292,9 @@ impl<'a> Session<'a> {
     /// Tells everybody who looks at the session how things stand, in all processes.
     pub(super) fn tell(&mut self) -> Result<(), Failure> {
         self.see_the_others()?;
-        self.events.tell("counts", &exact(&view::counts(self)));
+        if self.leads() {
+            self.events.tell("counts", &exact(&view::counts(self)));
+        }
         Ok(())
     }
 

@@ -29,8 +29,6 @@ pub(super) struct Share {
     pub dials: Vec<DialShare>,
     /// Questions that would be asked, by stage.
     pub asks: BTreeMap<String, u64>,
-    pub refused_by_stage: BTreeMap<String, u64>,
-    pub undecided_by_stage: BTreeMap<String, u64>,
     /// In the order in which they were opened.
     pub stages: Vec<StageShare>,
     /// Each with its state, and what ails it.
@@ -51,6 +49,41 @@ pub(super) struct DialShare {
     pub reach: u64,
     pub held: i64,
     pub not_numbers: u64,
+}
+
+/// Rows and pieces that ended at each stage, for good or for now.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct EndedAt {
+    pub refused: BTreeMap<String, u64>,
+    pub undecided: BTreeMap<String, u64>,
+}
+
+impl EndedAt {
+    /// In this process. It looks at everything that is refused.
+    pub(super) fn of(session: &Session<'_>) -> Self {
+        let verdicts = session.opened.engine.verdicts();
+        EndedAt {
+            refused: named(verdicts.refused_by_stage()),
+            undecided: named(verdicts.undecided_by_stage()),
+        }
+    }
+
+    pub(super) fn of_all(all: Vec<EndedAt>) -> Self {
+        let mut sum = EndedAt::default();
+        for EndedAt { refused, undecided } in &all {
+            add(&mut sum.refused, refused);
+            add(&mut sum.undecided, undecided);
+        }
+        sum
+    }
+}
+
+fn named(stages: BTreeMap<&str, u64>) -> BTreeMap<String, u64> {
+    stages.into_iter().map(|(stage, count)| (stage.to_owned(), count)).collect()
+}
+
+fn add(sum: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    more.iter().for_each(|(stage, count)| *sum.entry(stage.clone()).or_default() += count);
 }
 
 /// What a stage did.
@@ -107,9 +140,6 @@ impl Share {
         let (engine, lanes) = (&session.opened.engine, session.lanes());
         let verdicts = engine.verdicts();
         let (counts, moves, refused) = (verdicts.counts(), verdicts.moves(), verdicts.refused());
-        let named = |stages: BTreeMap<&str, u64>| -> BTreeMap<String, u64> {
-            stages.into_iter().map(|(stage, count)| (stage.to_owned(), count)).collect()
-        };
         let dial = |(histogram, held): (&std::sync::Arc<crate::flow::Histogram>, &i64)| {
             let not_numbers = histogram.not_numbers();
             let reach = histogram.buckets().iter().sum::<u64>() + not_numbers;
@@ -134,8 +164,6 @@ impl Share {
             pieces: engine.piece_score_names().iter().map(|(of, _)| verdicts.piece_counts(*of)).collect(),
             dials: engine.histograms().iter().zip(verdicts.held_back()).map(dial).collect(),
             asks: named(session.unasked()),
-            refused_by_stage: named(verdicts.refused_by_stage()),
-            undecided_by_stage: named(verdicts.undecided_by_stage()),
             stages: lanes.status().iter().map(StageShare::of).collect(),
             endpoints: endpoints.collect(),
             pool_threads: pool.threads,
@@ -182,13 +210,7 @@ impl Share {
             sum.held += more.held;
             sum.not_numbers += more.not_numbers;
         }
-        for (sum, more) in [
-            (&mut self.asks, &other.asks),
-            (&mut self.refused_by_stage, &other.refused_by_stage),
-            (&mut self.undecided_by_stage, &other.undecided_by_stage),
-        ] {
-            more.iter().for_each(|(stage, count)| *sum.entry(stage.clone()).or_default() += count);
-        }
+        add(&mut self.asks, &other.asks);
         self.stages.iter_mut().zip(&other.stages).for_each(|(sum, more)| sum.add(more));
         let named = |(name, state, trouble): &(String, String, Option<String>)| {
             (format!("process {process}: {name}"), state.clone(), trouble.clone())

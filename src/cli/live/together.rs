@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::Problem;
 use super::order::Order;
-use super::session::Session;
+use super::session::{Ended, Session};
 use super::share::Share;
 use super::watch::Homes;
 use crate::cli::cluster::until_it_is_lost;
@@ -24,6 +24,9 @@ use crate::cluster::Cluster;
 use crate::flow::{Progress, Stopped, Verdicts};
 use crate::lane::lock;
 use crate::limits;
+
+/// The most that a process says at once of what it looks up: all that it says waits behind it.
+const MOST_BESIDE: usize = 256 << 20;
 
 /// How long a process that is told to end waits for process 0 to be told so, too.
 const ALL_ARE_TOLD: Duration = Duration::from_secs(5);
@@ -70,8 +73,9 @@ impl Beside {
         let said = match heard.entry(process) {
             Entry::Occupied(said) => said.into_mut(),
             Entry::Vacant(new) => {
-                let said = cluster.beside(process, *number);
-                new.insert(said.map_err(|lost| Problem::ended(lost.to_string()))?)
+                let said =
+                    cluster.beside(process, *number).map_err(|lost| Problem::ended(lost.to_string()))?;
+                new.insert(said.ok_or_else(|| Problem::ended(Ended.to_string()))?)
             }
         };
         read::<Result<T, (u16, String)>>(said)?.map_err(|(status, text)| Problem { status, text })
@@ -79,7 +83,10 @@ impl Beside {
 
     /// What each of the others says.
     pub(super) fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, Problem> {
-        (1..self.0.cluster.place().of).map(|process| self.of(process)).collect()
+        // Of all, before the first failure is told: nobody is at work on it any more.
+        let all: Vec<Result<T, Problem>> =
+            (1..self.0.cluster.place().of).map(|process| self.of(process)).collect();
+        all.into_iter().collect()
     }
 }
 
@@ -91,6 +98,13 @@ fn read<T: DeserializeOwned>(said: &[u8]) -> Result<T, Problem> {
     postcard::from_bytes(said).map_err(|error| {
         Problem::failed(format!("another process said what this one does not understand: {error}"))
     })
+}
+
+fn too_large(bytes: usize) -> String {
+    format!(
+        "a process found {bytes} bytes of rows, and {MOST_BESIDE} are the most of one answer; ask for rows of one verdict or of one dial, \
+         or in a session of one process"
+    )
 }
 
 impl Session<'_> {
@@ -120,6 +134,11 @@ impl Session<'_> {
         work(self)
     }
 
+    /// The number of the order that was given last.
+    pub(super) fn order(&self) -> u64 {
+        self.together.orders
+    }
+
     /// What the others are yet to say of the order that was given last.
     pub(super) fn beside(&self) -> Option<Beside> {
         self.together.beside.clone()
@@ -137,8 +156,17 @@ impl Session<'_> {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             let done = done
                 .unwrap_or_else(|_| Err(Problem::failed("what was looked up made the program panic".into())));
-            let said = written(&done.map_err(|Problem { status, text }| (status, text)));
-            told.say_beside(number, said.unwrap_or_default());
+            let refused =
+                |status: u16, text: String| written(&Err::<T, _>((status, text))).unwrap_or_default();
+            let said = match done {
+                Ok(done) => written(&Ok::<_, (u16, String)>(done)).unwrap_or_default(),
+                Err(Problem { status, text }) => refused(status, text),
+            };
+            let said = match said.len() {
+                length if length > MOST_BESIDE => refused(413, too_large(length)),
+                _ => said,
+            };
+            told.say_beside(number, said);
         };
         if std::thread::Builder::new().name("beside".into()).spawn(look_up).is_err() {
             let said = written(&Err::<T, _>((503_u16, "there is no thread left to look it up".to_owned())));
@@ -242,9 +270,17 @@ impl Session<'_> {
         all
     }
 
+    /// All others are told of it before this process waits for anything.
+    pub(super) fn tell_of_a_failure(&self, ended: &Result<(), Failure>) {
+        if let (Err(failure), Some(cluster)) = (ended, self.cluster()) {
+            cluster.fail(&failure.to_string());
+        }
+    }
+
     /// Another process than the first: does what that one says, until it says that the session ends.
     pub(super) fn follow(mut self) -> Result<(), Failure> {
         let ended = self.follow_orders();
+        self.tell_of_a_failure(&ended);
         self.end(ended.is_ok());
         ended
     }
@@ -255,6 +291,10 @@ impl Session<'_> {
         loop {
             crate::flow::Peers::say(&*cluster, Vec::new());
             let order = loop {
+                if signals::stopped() && signalled.get_or_insert_with(Instant::now).elapsed() > ALL_ARE_TOLD {
+                    let why = "stopped; the session ends in order when process 0 is told to stop";
+                    return Err(Failure::Failed(why.to_owned()));
+                }
                 if let Some(said) = self.opened.engine.hear(self.pause_between()) {
                     break read::<Order>(&said[0]).map_err(Problem::into_failure)?;
                 }
@@ -263,11 +303,6 @@ impl Session<'_> {
                 }
                 if let Some(why) = limits::stops() {
                     return Err(Failure::Failed(why));
-                }
-                if signals::stopped() && signalled.get_or_insert_with(Instant::now).elapsed() > ALL_ARE_TOLD {
-                    return Err(Failure::Failed(
-                        "stopped; the session ends when process 0 is stopped".to_owned(),
-                    ));
                 }
                 self.let_go();
             };

@@ -9,7 +9,7 @@ use super::Problem;
 use super::order::Order;
 use super::page::{DialAtStart, Start};
 use super::session::{Session, seconds_since};
-use super::share::{DialShare, Share, StageShare};
+use super::share::{DialShare, EndedAt, Share, StageShare};
 use crate::cli::plan::{self, Effect};
 use crate::flow::{DialSpec, Setting, Wired};
 use crate::row::Of;
@@ -143,10 +143,10 @@ pub(super) struct State {
     pub processes: usize,
 }
 
-pub(super) fn state(session: &Session<'_>) -> State {
+fn state(session: &Session<'_>, ended_at: &EndedAt) -> State {
     State {
         counts: counts(session),
-        stages: stages(session),
+        stages: stages(session, ended_at),
         output: session.options.out.display().to_string(),
         store: session.options.store.display().to_string(),
         waiting_shards: session.waiting_shards.clone(),
@@ -255,11 +255,11 @@ fn dials(session: &Session<'_>, all: &Share) -> Vec<DialView> {
 }
 
 /// The funnel, in the order of the wiring.
-fn stages(session: &Session<'_>) -> Vec<StageView> {
+fn stages(session: &Session<'_>, ended_at: &EndedAt) -> Vec<StageView> {
     let (engine, all) = (&session.opened.engine, session.all());
     let dials: BTreeMap<&str, DialView> =
         dials(session, &all).into_iter().map(|dial| (dial.name, dial)).collect();
-    let refused_at = |name: &str| all.refused_by_stage.get(name).copied().unwrap_or(0);
+    let refused_at = |name: &str| ended_at.refused.get(name).copied().unwrap_or(0);
     let mut views = vec![StageView {
         kind: "probe",
         name: "probe".to_owned(),
@@ -285,7 +285,7 @@ fn stages(session: &Session<'_>) -> Vec<StageView> {
             reach: dial.map(|dial| dial.reach),
             held: dial.map_or(0, |dial| dial.held),
             refused: refused_at(stage),
-            undecided: all.undecided_by_stage.get(stage).copied().unwrap_or(0),
+            undecided: ended_at.undecided.get(stage).copied().unwrap_or(0),
             model: if let Wired::Ask { model, .. } = step { Some(model.clone()) } else { None },
             name,
         });
@@ -344,6 +344,17 @@ pub(super) fn progress(session: &Session<'_>, all: &Share) -> Option<Progress> {
 }
 
 impl Session<'_> {
+    /// How everything stands.
+    pub(super) fn state(&mut self) -> Result<State, Problem> {
+        let ended_at = self.together(&Order::EndedAt, |session| session.ended_at_here())?;
+        Ok(state(self, &ended_at))
+    }
+
+    pub(super) fn ended_at_here(&mut self) -> Result<EndedAt, Problem> {
+        let own = EndedAt::of(self);
+        Ok(EndedAt::of_all(self.gather(own)?))
+    }
+
     /// What an apply would do, exactly: the plan that the command `plan` makes. It looks at every row.
     pub(super) fn plan(&mut self) -> Result<Effect, Problem> {
         self.together(&Order::Plan, |session| session.plan_here())

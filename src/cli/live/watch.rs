@@ -6,7 +6,7 @@
 //! a shard stays with the process that had it, and a new one goes to the first choice by its name.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,11 +39,20 @@ pub(super) type Looks = HashMap<String, Option<ContentHash>>;
 
 /// The files of a shard, by what the system says of them; `None` where one of them is not there.
 fn look(source: &ShardSource) -> Option<ContentHash> {
+    look_at(source, |meta| meta.ino())
+}
+
+/// The same as it is seen from every machine.
+fn look_from_anywhere(source: &ShardSource) -> Option<ContentHash> {
+    look_at(source, |_| 0)
+}
+
+fn look_at(source: &ShardSource, inode: impl Fn(&Metadata) -> u64) -> Option<ContentHash> {
     let mut hasher = blake3::Hasher::new();
     let mut see = |path: &Path| -> Option<()> {
         let meta = std::fs::metadata(path).ok()?;
         hasher.update(path.as_os_str().as_encoded_bytes());
-        for number in [meta.len(), meta.ino(), meta.mtime() as u64, meta.mtime_nsec() as u64] {
+        for number in [meta.len(), inode(&meta), meta.mtime() as u64, meta.mtime_nsec() as u64] {
             hasher.update(&number.to_le_bytes());
         }
         Some(())
@@ -140,11 +149,21 @@ pub(super) struct Homes {
 }
 
 /// A shard as it was found; loaded, where it is this process's.
-type Loaded = (ShardSource, Option<Arc<Shard>>);
+#[derive(Clone)]
+struct Loaded {
+    /// Of the order that it was loaded for: an earlier one may end later.
+    order: u64,
+    source: ShardSource,
+    shard: Option<Arc<Shard>>,
+}
+
+/// A shard that is to be loaded, and how its files look to process 0.
+pub(super) type Ready = (String, Option<ContentHash>);
 
 /// Shards that are to be loaded, beside the session.
 pub(super) struct Loading {
-    names: Vec<String>,
+    order: u64,
+    ready: Vec<Ready>,
     own: HashSet<String>,
     source: SourceOptions,
     catalogue: Arc<Catalogue>,
@@ -152,23 +171,46 @@ pub(super) struct Loading {
     others: Option<Beside>,
 }
 
+impl Homes {
+    /// The shards that each process has, or had.
+    fn see(&mut self, names: Vec<Vec<String>>) {
+        for (process, names) in names.into_iter().enumerate() {
+            self.of.extend(names.into_iter().map(|name| (name, process)));
+        }
+    }
+}
+
 impl Loading {
     /// Loads this process's shards of these that were found, or of what it finds itself: those that cannot be read, and why.
     pub(super) fn load(&self, found: Option<&[ShardSource]>) -> Result<Vec<(String, String)>, Problem> {
+        let is_here = found.is_some();
         let found = found.map_or_else(|| self.source.find_for_a_session(), |found| Ok(found.to_vec()))?;
         let mut failed = Vec::new();
-        for name in &self.names {
-            let Some(source) = found.iter().find(|source| source.name == *name) else {
-                failed.push((name.clone(), "it is not there in every process".to_owned()));
+        for (name, looks) in &self.ready {
+            let there = found.iter().find(|source| source.name == *name);
+            // What one machine sees, another one may see later.
+            let is_it = |source: &ShardSource| is_here || look_from_anywhere(source) == *looks;
+            let Some(source) = there.filter(|source| is_it(source)) else {
+                failed.push((name.clone(), "another process does not see it like this yet".to_owned()));
                 continue;
             };
             let shard = self.own.contains(name).then(|| self.catalogue.load(source)).transpose();
             match shard {
-                Ok(shard) => drop(lock(&self.loaded).insert(name.clone(), (source.clone(), shard))),
+                Ok(_) if !is_it(source) => {
+                    failed.push((name.clone(), "it changed while it was read".to_owned()));
+                }
+                Ok(shard) => self.keep(Loaded { order: self.order, source: source.clone(), shard }),
                 Err(error) => failed.push((name.clone(), error.to_string())),
             }
         }
         Ok(failed)
+    }
+
+    fn keep(&self, now: Loaded) {
+        let mut loaded = lock(&self.loaded);
+        if loaded.get(&now.source.name).is_none_or(|known| known.order <= now.order) {
+            loaded.insert(now.source.name.clone(), now);
+        }
     }
 
     /// The same in all processes.
@@ -284,11 +326,14 @@ impl Watcher {
         if ready.is_empty() {
             return Ok(HashSet::new());
         }
-        let names: Vec<String> = ready.iter().map(|(name, _)| name.clone()).collect();
-        let loading = self.desk.ask({
-            let names = names.clone();
-            move |session| session.load(names)
-        })?;
+        let looks: Vec<Ready> = ready
+            .iter()
+            .filter_map(|(name, _)| {
+                let source = found.iter().find(|source| source.name == *name)?;
+                Some((name.clone(), look_from_anywhere(source)))
+            })
+            .collect();
+        let loading = self.desk.ask(move |session| session.load(looks))?;
         match loading.and_then(|loading| loading.load_all(found)) {
             Ok(failed) => {
                 for (name, why) in &failed {
@@ -298,7 +343,7 @@ impl Watcher {
             }
             Err(problem) => {
                 self.tell(format!("shards cannot be read: {}", problem.text))?;
-                Ok(names.into_iter().collect())
+                Ok(ready.iter().map(|(name, _)| name.clone()).collect())
             }
         }
     }
@@ -331,24 +376,29 @@ impl SourceOptions {
 
 impl Session<'_> {
     /// Shards that are to be loaded, in whichever processes.
-    fn load(&mut self, names: Vec<String>) -> Result<Loading, Problem> {
-        self.together(&Order::Load(names.clone()), |session| session.load_here(names))
+    fn load(&mut self, ready: Vec<Ready>) -> Result<Loading, Problem> {
+        self.together(&Order::Load(ready.clone()), |session| session.load_here(ready))
     }
 
-    pub(super) fn load_here(&mut self, names: Vec<String>) -> Result<Loading, Problem> {
+    pub(super) fn load_here(&mut self, ready: Vec<Ready>) -> Result<Loading, Problem> {
         let place = self.cluster().map_or(Place::ALONE, |cluster| cluster.place());
         let own: Vec<String> = self.opened.shards.iter().map(|(name, _)| name.clone()).collect();
-        for (process, names) in self.gather(own)?.into_iter().enumerate() {
-            self.together.shards.of.extend(names.into_iter().map(|name| (name, process)));
-        }
+        let all = self.gather(own)?;
+        self.together.shards.see(all);
         let home = |name: &String| {
             let known = self.together.shards.of.get(name).copied();
             known.unwrap_or_else(|| choices(name, place.of)[0])
         };
-        let own = names.iter().filter(|name| home(name) == place.index).cloned().collect();
-        let (source, catalogue) = (self.options.source.clone(), self.opened.catalogue.clone());
-        let (loaded, others) = (self.together.shards.loaded.clone(), self.beside());
-        Ok(Loading { names, own, source, catalogue, loaded, others })
+        let own = ready.iter().map(|(name, _)| name).filter(|name| home(name) == place.index);
+        Ok(Loading {
+            order: self.order(),
+            own: own.cloned().collect(),
+            ready,
+            source: self.options.source.clone(),
+            catalogue: self.opened.catalogue.clone(),
+            loaded: self.together.shards.loaded.clone(),
+            others: self.beside(),
+        })
     }
 
     /// Lets rows come and leave with their shards. Where questions are asked, they are held back meanwhile.
@@ -364,6 +414,7 @@ impl Session<'_> {
     pub(super) fn reshard_here(&mut self, Reshard { gone, come }: Reshard) -> Result<(), Failure> {
         let loaded = std::mem::take(&mut *lock(&self.together.shards.loaded));
         let come: Vec<Loaded> = come.iter().filter_map(|name| loaded.get(name).cloned()).collect();
+        drop(loaded);
         self.pause()?;
         let mut tick = self.ticking();
         let seq_of = |shards: &[(String, u32)], name: &str| {
@@ -371,7 +422,7 @@ impl Session<'_> {
         };
         let (mut came, mut left) = (Vec::new(), Vec::new());
         let replaced =
-            come.iter().filter_map(|(source, shard)| Some((source.name.clone(), Some(shard.as_ref()?.seq))));
+            come.iter().filter_map(|come| Some((come.source.name.clone(), Some(come.shard.as_ref()?.seq))));
         for (name, next) in gone.iter().map(|name| (name.clone(), None)).chain(replaced) {
             let Some(seq) = seq_of(&self.opened.shards, &name).filter(|seq| Some(*seq) != next) else {
                 continue;
@@ -384,7 +435,7 @@ impl Session<'_> {
         }
         let settled = self.opened.engine.settle(&mut tick);
         self.waited(settled)?;
-        for (source, shard) in &come {
+        for Loaded { source, shard, .. } in &come {
             if let Some(shard) =
                 shard.as_ref().filter(|_| seq_of(&self.opened.shards, &source.name).is_none())
             {
@@ -395,23 +446,25 @@ impl Session<'_> {
         }
         self.opened.shards.sort();
         let is_other = |source: &ShardSource| {
-            !gone.contains(&source.name) && !come.iter().any(|(other, _)| other.name == source.name)
+            !gone.contains(&source.name) && !come.iter().any(|come| come.source.name == source.name)
         };
         self.opened.sources.retain(is_other);
-        self.opened.sources.extend(come.into_iter().map(|(source, _)| source));
+        self.opened.sources.extend(come.into_iter().map(|come| come.source));
         self.opened.sources.sort();
         self.settle()?;
         self.see_what_was_answered();
-        self.look_at_what_is_published()?;
+        let looked = self.look_at_what_is_published();
         let (came, left): (Vec<_>, Vec<_>) =
             self.gather((came, left)).map_err(Problem::into_failure)?.into_iter().unzip();
+        // Where they were, if they come again.
+        self.together.shards.see(left.clone());
         let [came, left] = [came, left].map(|names: Vec<Vec<String>>| names.concat());
         if !came.is_empty() || !left.is_empty() {
             self.changed = true;
             self.events.tell("shards", &json!({ "come": came, "left": left }));
             self.tell()?;
         }
-        Ok(())
+        looked
     }
 }
 

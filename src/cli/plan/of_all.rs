@@ -42,19 +42,25 @@ pub(in crate::cli) fn effect_of_all(
     let mut sum = Effect::default();
     let mut before: Vec<BeforeGate> = Vec::new();
     let mut asked: BTreeMap<String, u64> = BTreeMap::new();
+    let mut longest = Some(0.0_f64);
+    let stages = opened.lanes.status();
+    let named = |mut asked: BTreeMap<String, u64>| -> BTreeMap<&'static str, u64> {
+        stages.iter().filter_map(|stage| Some((stage.name, asked.remove(stage.name)?))).collect()
+    };
     for EffectShare { enter, leave, undecided, pieces: [regions, edits], asks, before_shares } in all {
         sum.enter += enter;
         sum.leave += leave;
         sum.undecided += undecided;
         PieceEffect::add_to(&mut sum.regions, regions);
         PieceEffect::add_to(&mut sum.edits, edits);
-        asks.into_iter().for_each(|(stage, asks)| *asked.entry(stage).or_default() += asks);
+        asks.iter().for_each(|(stage, asks)| *asked.entry(stage.clone()).or_default() += asks);
+        // They ask side by side.
+        let seconds = price(&named(asks), opened).seconds;
+        longest = longest.zip(seconds).map(|(longest, seconds)| longest.max(seconds));
         shares::add(&mut before, before_shares);
     }
-    let stages = opened.lanes.status();
-    let named = stages.iter().map(|stage| stage.name);
-    sum.asks = named.filter_map(|stage| Some((stage, asked.remove(stage)?))).collect();
-    let Price { calls, cost, seconds } = price(&sum.asks, opened);
+    sum.asks = named(asked);
+    let Price { calls, cost, .. } = price(&sum.asks, opened);
     let open_shares = shares::open_of(&before, &opened.engine.values(), specs, settings);
-    Effect { calls, cost, seconds, open_shares, ..sum }
+    Effect { calls, cost, seconds: longest, open_shares, ..sum }
 }

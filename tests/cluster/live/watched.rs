@@ -1,6 +1,9 @@
 //! Shards come, change and leave while several processes run a session; and what fails in one of them fails the request, not the session.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use serde_json::json;
 use tests::Rng;
@@ -8,6 +11,8 @@ use tests::ground::pictures;
 use tests::program::Desk;
 use tests::resident::{Resident, assert_published};
 use tests::shards::write;
+use threshflow::cluster::choices;
+use threshflow::publish::PlainTar;
 
 use super::text;
 use crate::{counted, desk};
@@ -144,4 +149,24 @@ fn several_processes_publish_by_the_clock_what_came() {
         state["published"] != published && state["enter"] == 0 && state["undecided"] == 0
     });
     assert_published(&desk, "", "by the clock, with one shard more");
+}
+
+#[test]
+fn ctrl_c_while_another_process_reads_a_shard_ends_all() {
+    let desk = desk(2, false);
+    let session = Resident::start(&desk, "--processes 2 --cores 1 --watch");
+    // Long to read, and the second process's.
+    let name = (0..).map(|n| format!("long{n}")).find(|name| choices(name, 2)[0] == 1).expect("some name is");
+    let path = desk.path("beside.tar");
+    let mut tar = PlainTar::new(BufWriter::new(File::create(&path).unwrap()));
+    for n in 0..100_000 {
+        tar.append(&format!("{n:06}.txt"), b"a").unwrap();
+    }
+    tar.finish().and_then(|mut tar| tar.flush()).unwrap();
+    std::fs::rename(&path, desk.path("shards").join(format!("{name}.tar"))).unwrap();
+    session.wait_for("the shard that rests", |state| state["waiting_shards"] == json!([name]));
+    std::thread::sleep(Duration::from_millis(1500));
+    let rows = session.get("/api/state")["rows"].clone();
+    session.end().expect(0, &[]);
+    assert_eq!(rows, 48, "it was read before the end came: a longer one is needed");
 }
