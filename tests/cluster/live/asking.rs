@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::program::{asks, kill, processes_of, wait_for_asks};
+use tests::program::{Desk, asks, kill, processes_of, wait_for_asks};
 use tests::resident::{Resident, assert_published};
+use tests::shards::corpus;
 
 use super::{list, text};
 use crate::{IN_HAND, counted, desk};
@@ -120,4 +121,28 @@ fn a_turn_in_the_middle_of_asking_shows_at_once_on_all() {
     let counted = counted(&desk);
     assert!(counted.values().all(|count| *count == 1), "something was asked twice: {counted:?}");
     assert_published(&desk, "", "turned and stopped in the middle");
+}
+
+#[test]
+fn what_stops_the_asking_stops_it_in_all_and_the_session_stays() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_curate"));
+    (0..6).for_each(|n| drop(desk.shard(&format!("s{n}"), &corpus(5, n * 40..n * 40 + 40))));
+    for trouble in ["--trouble no-session:", "--trouble panic-opening:"] {
+        let session = Resident::start(&desk, &format!("--processes 2 --cores 1 {trouble}"));
+        let before = session.get("/api/state");
+        let state = session.apply();
+        assert_eq!(state["undecided"], before["undecided"], "{trouble}: {state}");
+        let told = session.said().matches("asking stopped after").count();
+        assert_eq!(told, 1, "{trouble}: {}", session.said());
+        // It can be tried again, and does not ask for ever.
+        session.apply();
+        assert!(session.turn("short_side", "12")["rows"] == before["rows"]);
+        assert_eq!(session.try_post("/api/publish", &json!({})).0, 409, "{trouble}");
+        session.end().expect(0, &[]);
+    }
+    let session = Resident::start(&desk, "--processes 2 --cores 1 --log-asks asks.log");
+    session.apply();
+    session.post("/api/publish", &json!({}));
+    assert!(counted(&desk).values().all(|count| *count == 1));
+    assert_published(&desk, "", "when the stage was well again");
 }
