@@ -8,7 +8,7 @@ use tests::program::{Desk, asks, kill, processes_of, wait_for_asks};
 use tests::resident::{Resident, assert_published};
 use tests::shards::corpus;
 
-use super::{list, text};
+use super::{list, rows_of, text};
 use crate::{IN_HAND, counted, desk};
 
 /// With questions that take long enough for something to happen meanwhile.
@@ -145,4 +145,28 @@ fn what_stops_the_asking_stops_it_in_all_and_the_session_stays() {
     session.post("/api/publish", &json!({}));
     assert!(counted(&desk).values().all(|count| *count == 1));
     assert_published(&desk, "", "when the stage was well again");
+}
+
+#[test]
+fn rows_of_all_processes_can_be_looked_at_while_they_are_asked_about() {
+    let desk = desk(4, false);
+    let session = Resident::start(&desk, "--processes 2 --cores 1 --slow 100 --log-asks asks.log");
+    let ids: Vec<String> = rows_of(&session).into_values().collect();
+    // What is said of one is looked up for all.
+    session.post("/api/labels", &json!({ "dial": "short_side", "row": ids[0], "good": true }));
+    session.post("/api/apply", &json!({}));
+    let mut looks = 0;
+    for id in ids.iter().cycle() {
+        for path in [format!("/api/row/{id}"), format!("/api/drawing/{id}")] {
+            let (status, answer) = session.try_get(&path);
+            assert_eq!(status, 200, "look {looks}, {path}: {answer}");
+        }
+        looks += 1;
+        if looks % 10 == 0 && session.get("/api/state")["applying"].is_null() {
+            break;
+        }
+    }
+    assert!(looks > 40, "it asked for too short a time: {looks} looks");
+    let counted = counted(&desk);
+    assert!(counted.values().all(|count| *count == 1), "something was asked twice: {counted:?}");
 }
