@@ -149,8 +149,8 @@ fn what_stops_the_asking_stops_it_in_all_and_the_session_stays() {
 
 #[test]
 fn rows_of_all_processes_can_be_looked_at_while_they_are_asked_about() {
-    let desk = desk(4, false);
-    let session = Resident::start(&desk, "--processes 2 --cores 1 --slow 100 --log-asks asks.log");
+    let desk = desk(6, false);
+    let session = Resident::start(&desk, "--processes 2 --cores 1 --slow 250 --log-asks asks.log");
     let ids: Vec<String> = rows_of(&session).into_values().collect();
     // What is said of one is looked up for all.
     session.post("/api/labels", &json!({ "dial": "short_side", "row": ids[0], "good": true }));
@@ -166,7 +166,7 @@ fn rows_of_all_processes_can_be_looked_at_while_they_are_asked_about() {
             break;
         }
     }
-    assert!(looks > 40, "it asked for too short a time: {looks} looks");
+    assert!(looks >= 20, "it asked for too short a time: {looks} looks");
     let counted = counted(&desk);
     assert!(counted.values().all(|count| *count == 1), "something was asked twice: {counted:?}");
 }
