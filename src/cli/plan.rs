@@ -302,6 +302,11 @@ struct Price {
     seconds: Option<f64>,
 }
 
+/// Where all are known. (That of the standard library is -0 where there are none.)
+fn sum(numbers: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    numbers.into_iter().try_fold(0.0, |sum, number| Some(sum + number?))
+}
+
 /// By the rates and the costs that this store has seen; of calls that are paid for nothing where it has seen none.
 fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
     let record = |stage: &str| {
@@ -312,7 +317,7 @@ fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
     let seconds = asks
         .iter()
         .map(|(stage, asks)| record(stage).map(|record| record.seconds / record.asked as f64 * *asks as f64));
-    let seconds = seconds.sum();
+    let seconds = sum(seconds);
     let paid: Vec<&str> =
         opened.lanes.status().iter().filter(|stage| stage.cost.is_some()).map(|stage| stage.name).collect();
     let calls = asks.iter().filter(|(stage, _)| paid.contains(stage));
@@ -320,7 +325,7 @@ fn price(asks: &BTreeMap<&'static str, u64>, opened: &Opened) -> Price {
         let record = record(stage)?;
         Some(record.cost? / record.asked as f64 * *asks as f64)
     });
-    let (calls, cost) = (calls.clone().map(|(_, asks)| asks).sum(), cost.sum());
+    let (calls, cost) = (calls.clone().map(|(_, asks)| asks).sum(), sum(cost));
     Price { calls, cost: if paid.is_empty() { None } else { cost }, seconds }
 }
 
