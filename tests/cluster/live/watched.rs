@@ -1,5 +1,6 @@
 //! Shards come, change and leave while several processes run a session; and what fails in one of them fails the request, not the session.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +15,7 @@ use tests::shards::write;
 use threshflow::cluster::choices;
 use threshflow::publish::PlainTar;
 
-use super::text;
+use super::{rows_of, text};
 use crate::{counted, desk};
 
 /// Writes a shard beside its place and puts it there by a rename, as careful writers do.
@@ -77,6 +78,37 @@ fn shards_come_and_go_and_what_was_asked_stays_asked() {
     let twice: Vec<String> =
         counted(&desk).into_iter().filter(|(_, count)| *count > 1).map(|(asked, _)| asked).collect();
     assert!(twice.is_empty(), "asked twice: {twice:?}");
+}
+
+/// The shards of the rows at the first gate, each with the number that its process gave it.
+fn shards(session: &Resident) -> BTreeMap<String, u32> {
+    let number = |id: &str| id.split_once('-').and_then(|(shard, _)| shard.parse().ok()).expect("a row's id");
+    let name = |row: &str| row.split_once('/').expect("a shard and a key").0.to_owned();
+    rows_of(session).iter().map(|(row, id)| (name(row), number(id))).collect()
+}
+
+#[test]
+fn a_shard_that_comes_again_goes_where_it_was_asked_about() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_ground"));
+    // All are the second process's by their names: the first one helps.
+    let names = (0..).map(|n| format!("s{n}")).filter(|name| choices(name, 2)[0] == 1).take(20);
+    names
+        .enumerate()
+        .for_each(|(n, name)| drop(desk.shard(&name, &pictures(7, n as u64 * 6..n as u64 * 6 + 6, 0))));
+    let session = Resident::start(&desk, "--processes 2 --cores 1 --watch");
+    session.apply();
+    let there = shards(&session);
+    assert_eq!(there.len(), 20, "{there:?}");
+    // Each process numbers its shards in a range of its own.
+    let (helped, number) = there.iter().min_by_key(|(_, number)| **number).expect("shards");
+    let highest = there.values().max().expect("shards");
+    assert!(highest - number > 1_000, "nobody helped: {there:?}");
+    let (path, away) = (desk.path("shards").join(format!("{helped}.tar")), desk.path("away.tar"));
+    std::fs::rename(&path, &away).unwrap();
+    session.wait_for("that it is gone", |state| state["rows"] == 114);
+    std::fs::rename(&away, &path).unwrap();
+    let state = session.wait_for("that it comes again", |state| state["rows"] == 120);
+    assert_eq!(state["asks"], json!([]), "{helped}: {state}");
 }
 
 #[test]
