@@ -201,6 +201,16 @@ pub fn desk(program: &'static str, shards: u64, doubled: bool) -> crate::program
     desk
 }
 
+/// Dials that are turned by hand, and values at which scores tie.
+pub const TURNED: [(&str, &[&str]); 6] = [
+    ("short_side", &["6", "10", "14", "19"]),
+    ("sure", &["0.25", "0.5", "0.75"]),
+    ("object_area", &["0.0625", "0.125", "0.5"]),
+    ("quality", &["0.25", "0.375", "0.625"]),
+    ("regions", &["0", "1", "2"]),
+    ("short_side", &["top:60%", "top:100"]),
+];
+
 /// Where dials stand in random histories, as flags.
 pub const HISTORY_FLAGS: [&str; 5] = [
     "",

@@ -146,6 +146,22 @@ impl Resident {
         }
     }
 
+    /// Looks at these rows in turn for as long as it asks, and panics where one is not there: how often it looked.
+    pub fn look_while_it_asks<'a>(&self, ids: impl Iterator<Item = &'a str>) -> usize {
+        let mut looks = 0;
+        for id in ids {
+            for path in [format!("/api/row/{id}"), format!("/api/drawing/{id}")] {
+                let (status, answer) = self.try_get(&path);
+                assert_eq!(status, 200, "look {looks}, {path}: {answer}");
+            }
+            looks += 1;
+            if looks % 10 == 0 && self.get("/api/state")["applying"].is_null() {
+                break;
+            }
+        }
+        looks
+    }
+
     /// What it said on stderr so far.
     pub fn said(&self) -> String {
         self.stderr.lock().unwrap().clone()

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use tests::Rng;
+use tests::ground::TURNED;
 use tests::program::Desk;
 use tests::python::python_with;
 use tests::resident::{Resident, assert_published};
@@ -15,15 +16,6 @@ use tests::trees;
 
 use crate::desk;
 
-/// Dials of the pipeline, and values at which scores tie.
-const DIALS: [(&str, &[&str]); 6] = [
-    ("short_side", &["6", "10", "14", "19"]),
-    ("sure", &["0.25", "0.5", "0.75"]),
-    ("object_area", &["0.0625", "0.125", "0.5"]),
-    ("quality", &["0.25", "0.375", "0.625"]),
-    ("regions", &["0", "1", "2"]),
-    ("short_side", &["top:60%", "top:100"]),
-];
 /// What is compared with where the dials stand: what is published, and settings, as they are written in a URL.
 const COMPARED: [&str; 4] =
     ["", "short_side%3D14", "sure%3D0.5%3Bquality%3D0.25", "short_side%3Dtop%3A60%25"];
@@ -124,7 +116,7 @@ fn text(value: &Value) -> &str {
 
 /// Takes a step in both sessions: which, and the status of the answer.
 fn step(both: &Beside, rng: &mut Rng, context: &str) -> (&'static str, u16) {
-    let (dial, values) = DIALS[rng.below(DIALS.len())];
+    let (dial, values) = TURNED[rng.below(TURNED.len())];
     let turn = json!({ "dials": { dial: values[rng.below(values.len())] } });
     let (path, body) = match rng.below(12) {
         0 | 1 => ("/api/undo", json!({})),

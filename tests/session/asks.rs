@@ -109,18 +109,8 @@ fn rows_can_be_looked_at_while_they_are_asked_about() {
     let desk = desk();
     let session = Resident::start(&desk, "--cores 2 --slow 20 --log-asks asks.log");
     session.post("/api/apply", &json!({}));
-    let mut looks = 0;
-    for n in 0.. {
-        let row = format!("{}-{}", n % 3, n / 3 % 60);
-        for path in [format!("/api/row/{row}"), format!("/api/drawing/{row}")] {
-            let (status, answer) = session.try_get(&path);
-            assert_eq!(status, 200, "look {looks}, {path}: {answer}");
-        }
-        looks += 1;
-        if looks % 10 == 0 && session.get("/api/state")["applying"].is_null() {
-            break;
-        }
-    }
+    let ids: Vec<String> = (0..180).map(|n| format!("{}-{}", n % 3, n / 3)).collect();
+    let looks = session.look_while_it_asks(ids.iter().map(String::as_str).cycle());
     assert!(looks > 60, "it asked for too short a time: {looks} looks");
     let asked = asks(&desk.path("asks.log"));
     assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), asked.len(), "something was asked twice");

@@ -1,20 +1,11 @@
 //! Turns: their counts are the plan's and the plain functions', and what is published with them is what a run publishes.
 
 use serde_json::{Value, json};
+use tests::ground::TURNED;
 use tests::resident::Resident;
 use tests::{Rng, program};
 
 use crate::{assert_published, desk};
-
-/// Dials of the pipeline, and values at which scores tie.
-const DIALS: [(&str, &[&str]); 6] = [
-    ("short_side", &["6", "10", "14", "19"]),
-    ("sure", &["0.25", "0.5", "0.75"]),
-    ("object_area", &["0.0625", "0.125", "0.5"]),
-    ("quality", &["0.25", "0.375", "0.625"]),
-    ("regions", &["0", "1", "2"]),
-    ("short_side", &["top:60%", "top:100"]),
-];
 
 fn number(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or_else(|| panic!("{name} of {value}"))
@@ -49,7 +40,7 @@ fn a_turn_says_what_a_plan_says_and_publishing_is_a_run() {
     let mut rng = Rng(3);
     let (mut published, mut undecided) = (0, 0);
     for step in 0..24 {
-        let (dial, values) = DIALS[rng.below(DIALS.len())];
+        let (dial, values) = TURNED[rng.below(TURNED.len())];
         let counts = session.turn(dial, values[rng.below(values.len())]);
         let context = format!("step {step}: {}", counts["flags"]);
         let rows = ["kept", "gated", "refused", "undecided"].map(|name| number(&counts, name));

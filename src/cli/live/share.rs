@@ -33,12 +33,12 @@ pub(super) struct Share {
     pub stages: Vec<StageShare>,
     /// Each with its state, and what ails it.
     pub endpoints: Vec<(String, String, Option<String>)>,
-    pub pool_threads: usize,
-    pub pool_queued: usize,
+    pub pool_threads: u64,
+    pub pool_queued: u64,
     pub decoded_held: u64,
     pub decoded_of: u64,
-    pub window_epochs: usize,
-    pub window_rows: usize,
+    pub window_epochs: u64,
+    pub window_rows: u64,
     pub shards: u64,
     pub holds_up: Option<String>,
 }
@@ -166,12 +166,12 @@ impl Share {
             asks: named(session.unasked()),
             stages: lanes.status().iter().map(StageShare::of).collect(),
             endpoints: endpoints.collect(),
-            pool_threads: pool.threads,
-            pool_queued: pool.queued,
+            pool_threads: pool.threads as u64,
+            pool_queued: pool.queued as u64,
             decoded_held: budget.used(),
             decoded_of: budget.capacity(),
-            window_epochs: window.epochs_in_flight,
-            window_rows: window.rows_in_flight,
+            window_epochs: window.epochs_in_flight as u64,
+            window_rows: window.rows_in_flight as u64,
             shards: session.opened.shards.len() as u64,
             holds_up: session.held_up_by().map(str::to_owned),
         }
@@ -192,10 +192,6 @@ impl Share {
             (&mut self.decoded_held, other.decoded_held),
             (&mut self.decoded_of, other.decoded_of),
             (&mut self.shards, other.shards),
-        ] {
-            *sum += more;
-        }
-        for (sum, more) in [
             (&mut self.pool_threads, other.pool_threads),
             (&mut self.pool_queued, other.pool_queued),
             (&mut self.window_epochs, other.window_epochs),

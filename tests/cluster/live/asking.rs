@@ -155,17 +155,7 @@ fn rows_of_all_processes_can_be_looked_at_while_they_are_asked_about() {
     // What is said of one is looked up for all.
     session.post("/api/labels", &json!({ "dial": "short_side", "row": ids[0], "good": true }));
     session.post("/api/apply", &json!({}));
-    let mut looks = 0;
-    for id in ids.iter().cycle() {
-        for path in [format!("/api/row/{id}"), format!("/api/drawing/{id}")] {
-            let (status, answer) = session.try_get(&path);
-            assert_eq!(status, 200, "look {looks}, {path}: {answer}");
-        }
-        looks += 1;
-        if looks % 10 == 0 && session.get("/api/state")["applying"].is_null() {
-            break;
-        }
-    }
+    let looks = session.look_while_it_asks(ids.iter().map(String::as_str).cycle());
     assert!(looks >= 20, "it asked for too short a time: {looks} looks");
     let counted = counted(&desk);
     assert!(counted.values().all(|count| *count == 1), "something was asked twice: {counted:?}");
