@@ -17,6 +17,9 @@ use super::message::{Host, Message, receive, send};
 use super::{BEAT, GRACE, LOST_EXIT_CODE, Lost, SILENCE, Traffic, lock};
 use crate::flow::Epoch;
 
+/// What is said beside all else is said in parts of so many bytes.
+const PART: usize = 4 << 20;
+
 /// How long the last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -30,8 +33,10 @@ pub(super) struct State {
     given: VecDeque<Option<u32>>,
     /// In process 0: what others said beside all else, by their numbers and its own.
     pub(super) beside: HashMap<(usize, u64), Vec<u8>>,
+    /// Of it, what has not come to its end.
+    begun: HashMap<(usize, u64), Vec<u8>>,
     /// The numbers that somebody waits for.
-    pub(super) expected: HashSet<u64>,
+    expected: HashSet<u64>,
     pub(super) table: Option<Vec<Host>>,
     pub(super) lost: Option<Lost>,
     pub(super) done: bool,
@@ -132,8 +137,17 @@ impl Shared {
     }
 
     /// Says something to process 0 that nobody else waits for.
-    pub(super) fn say_beside(&self, number: u64, said: Vec<u8>) {
-        self.state().tell_all(&Message::Beside { number, said });
+    pub(super) fn say_beside(&self, number: u64, said: &[u8]) {
+        let state = self.state();
+        let mut parts = said.chunks(PART).peekable();
+        loop {
+            let said = parts.next().unwrap_or_default().to_vec();
+            let more = parts.peek().is_some();
+            state.tell_all(&Message::Beside { number, said, more });
+            if !more {
+                return;
+            }
+        }
     }
 
     pub(super) fn say_done(&self) {
@@ -241,8 +255,14 @@ impl Shared {
                 state.tell(from, Message::Given(next));
             }
             Message::Given(shard) => state.given.push_back(shard),
-            Message::Beside { number, said } if state.expected.contains(&number) => {
-                state.beside.insert((from, number), said);
+            Message::Beside { number, said, more } if state.expected.contains(&number) => {
+                let all = state.begun.entry((from, number)).or_default();
+                all.extend(said);
+                if more {
+                    return;
+                }
+                let all = state.begun.remove(&(from, number)).unwrap_or_default();
+                state.beside.insert((from, number), all);
             }
             Message::Table(table) => state.table = Some(table),
             Message::Failed(lost) if state.lost.is_none() && !state.done => {
@@ -259,6 +279,17 @@ impl Shared {
 }
 
 impl State {
+    /// What others say under this number is waited for from now on, or is not any more.
+    pub(super) fn expect(&mut self, number: u64, is_expected: bool) {
+        if is_expected {
+            self.expected.insert(number);
+        } else {
+            self.expected.remove(&number);
+            self.beside.retain(|(_, known), _| *known != number);
+            self.begun.retain(|(_, known), _| *known != number);
+        }
+    }
+
     /// Nothing more is said, or heard.
     pub(super) fn is_over(&self) -> bool {
         self.hung_up || self.done

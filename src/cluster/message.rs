@@ -28,8 +28,8 @@ pub(super) enum Message {
     Ask { helps: bool },
     /// Its place in the list; none are left where it is `None`.
     Given(Option<u32>),
-    /// What process 0 waits for beside all else, under the number that it is to know it by.
-    Beside { number: u64, said: Vec<u8> },
+    /// What process 0 waits for beside all else, under the number that it is to know it by; or a part of it, and more follows.
+    Beside { number: u64, said: Vec<u8>, more: bool },
     /// The run cannot go on.
     Failed(Lost),
     /// The run is done.

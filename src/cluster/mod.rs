@@ -136,18 +136,12 @@ impl Cluster {
 
     /// Says something to process 0 under a number, beside all else: from any thread, in any order.
     pub fn say_beside(&self, number: u64, said: Vec<u8>) {
-        self.shared.say_beside(number, said);
+        self.shared.say_beside(number, &said);
     }
 
     /// In process 0: whether what others say under this number is waited for, from before they know of it. What is not is let go of.
     pub fn expect_beside(&self, number: u64, is_expected: bool) {
-        let mut state = self.shared.state();
-        if is_expected {
-            state.expected.insert(number);
-        } else {
-            state.expected.remove(&number);
-            state.beside.retain(|(_, known), _| *known != number);
-        }
+        self.shared.state().expect(number, is_expected);
     }
 
     /// In process 0: what another one said under this number. Waits for it; it is heard once. Nothing where the run was done before.

@@ -100,11 +100,15 @@ impl Engine {
         let Some(peers) = self.peers().cloned() else { return Ok(vec![said]) };
         peers.say(said);
         let mut heard = None;
-        self.wait_until(tick, |_| {
+        let waited = self.wait_until(tick, |_| {
             heard = heard.take().or_else(|| peers.heard());
             heard.is_some()
-        })?;
-        Ok(heard.unwrap_or_default())
+        });
+        // What all said is heard, though another one may have ended because of it by now.
+        match heard.or_else(|| peers.heard()) {
+            Some(heard) => Ok(heard),
+            None => waited.map(|()| Vec::new()),
+        }
     }
 
     /// The sum of what all processes say, number by number. What is 0 is not said: most buckets of a histogram are empty.

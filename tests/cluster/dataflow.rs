@@ -140,3 +140,38 @@ fn several_processes_keep_what_one_keeps() {
         }
     }
 }
+
+#[test]
+fn what_is_said_beside_all_else_comes_whole_however_long_it_is() {
+    let long =
+        |seed: u8, length: usize| -> Vec<u8> { (0..length).map(|n| (n as u8).wrapping_mul(seed)).collect() };
+    // In one part, in many, at the edge of one, and nothing at all.
+    let lengths = [5, 9 << 20, 4 << 20, 0];
+    together(3, &[], |cluster| {
+        let place = cluster.place().index;
+        if cluster.leads() {
+            (0..5).for_each(|number| cluster.expect_beside(number, number < 4));
+        }
+        cluster.meet(Vec::new()).expect("all are there");
+        if place > 0 {
+            // One that nobody waits for is let go of.
+            cluster.say_beside(4, vec![1; 1000]);
+            for (number, length) in lengths.iter().enumerate() {
+                cluster.say_beside(number as u64, long(place as u8, *length));
+            }
+        } else {
+            for (number, length) in lengths.iter().enumerate().rev() {
+                for process in [2, 1] {
+                    let said =
+                        cluster.beside(process, number as u64).expect("all are there").expect("is said");
+                    assert!(said == long(process as u8, *length), "{length} bytes of process {process}");
+                }
+            }
+        }
+        cluster.meet(Vec::new()).expect("all are there");
+        cluster.finish().expect("all are done");
+        if cluster.leads() {
+            assert_eq!(cluster.beside(1, 9).expect("all were done"), None, "nothing is waited for any more");
+        }
+    });
+}

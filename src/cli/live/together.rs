@@ -25,9 +25,6 @@ use crate::flow::{Progress, Stopped, Verdicts};
 use crate::lane::lock;
 use crate::limits;
 
-/// The most that a process says at once of what it looks up: all that it says waits behind it.
-const MOST_BESIDE: usize = 256 << 20;
-
 /// How long a process that is told to end waits for process 0 to be told so, too.
 const ALL_ARE_TOLD: Duration = Duration::from_secs(5);
 
@@ -100,13 +97,6 @@ fn read<T: DeserializeOwned>(said: &[u8]) -> Result<T, Problem> {
     })
 }
 
-fn too_large(bytes: usize) -> String {
-    format!(
-        "a process found {bytes} bytes of rows, and {MOST_BESIDE} are the most of one answer; ask for rows of one verdict or of one dial, \
-         or in a session of one process"
-    )
-}
-
 impl Session<'_> {
     pub(super) fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.opened.cluster.as_ref()
@@ -156,17 +146,8 @@ impl Session<'_> {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             let done = done
                 .unwrap_or_else(|_| Err(Problem::failed("what was looked up made the program panic".into())));
-            let refused =
-                |status: u16, text: String| written(&Err::<T, _>((status, text))).unwrap_or_default();
-            let said = match done {
-                Ok(done) => written(&Ok::<_, (u16, String)>(done)).unwrap_or_default(),
-                Err(Problem { status, text }) => refused(status, text),
-            };
-            let said = match said.len() {
-                length if length > MOST_BESIDE => refused(413, too_large(length)),
-                _ => said,
-            };
-            told.say_beside(number, said);
+            let said = written(&done.map_err(|Problem { status, text }| (status, text)));
+            told.say_beside(number, said.unwrap_or_default());
         };
         if std::thread::Builder::new().name("beside".into()).spawn(look_up).is_err() {
             let said = written(&Err::<T, _>((503_u16, "there is no thread left to look it up".to_owned())));
