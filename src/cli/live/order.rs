@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::arrow::Which;
+use super::listed::WithRows;
 use super::session::Session;
 use super::watch::{Ready, Reshard};
 use crate::flow::Setting;
@@ -94,9 +95,15 @@ impl Dials {
 }
 
 impl Session<'_> {
+    /// Looks up this process's rows of a list, for the first.
+    fn list_beside(&self, rows: Result<WithRows, Problem>) -> Result<(), Problem> {
+        let cores = self.options.cores();
+        self.look_up_beside(move || rows?.part(cores));
+        Ok(())
+    }
+
     /// Does what process 0 says and does, in another process.
     pub(super) fn perform(&mut self, order: Order) -> Result<(), Problem> {
-        let cores = self.options.cores();
         match order {
             Order::Put(dials) => self.put_here(dials.settings()?),
             Order::Apply => self.apply_here(),
@@ -112,19 +119,16 @@ impl Session<'_> {
             Order::Histogram(dial) => self.histogram_here(dial).map(drop),
             Order::Cut { dial, most } => {
                 let rows = self.cut_here(dial, most);
-                self.look_up_beside(move || rows?.part(cores));
-                Ok(())
+                self.list_beside(rows)
             }
             Order::Changes { enter, most } => {
                 let rows = self.changes_here(enter, most);
-                self.look_up_beside(move || rows?.part(cores));
-                Ok(())
+                self.list_beside(rows)
             }
             Order::Compare { a, b } => {
                 let both = a.settings().and_then(|a| Ok((a, b.settings()?)));
                 let rows = both.and_then(|(a, b)| self.compare_here(a, b));
-                self.look_up_beside(move || rows?.part(cores));
-                Ok(())
+                self.list_beside(rows)
             }
             Order::Row(place) => self.story_here(place).map(drop),
             Order::Draw { place, answers, have } => self.draw_for_the_first(place, answers, have),
@@ -135,8 +139,7 @@ impl Session<'_> {
             }
             Order::Labels { dial, most, seed } => {
                 let rows = self.labels_here(dial, most, seed);
-                self.look_up_beside(move || rows?.part(cores));
-                Ok(())
+                self.list_beside(rows)
             }
             Order::Find { dial, place } => self.find_here(dial, place).map(drop),
             Order::Estimates(dial) => self.estimates_here(dial).map(drop),

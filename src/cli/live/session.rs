@@ -272,13 +272,9 @@ impl<'a> Session<'a> {
             Ok((dials, before.transpose()?.unwrap_or_default()))
         };
         let read: Result<(_, Published), Failure> = read();
-        let (read, found) = match read {
-            Ok(read) => (Some(read), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        let found = found.map_or_else(|| Ok(read.as_ref().map(|(_, before)| before.found())), Err);
-        let found: Vec<_> = self.agree(found)?.into_iter().flatten().collect();
-        let Some((dials, before)) = read else { return Ok(()) };
+        let found = read.as_ref().map(|(_, before)| before.found()).map_err(Failure::clone);
+        let found = self.agree(found)?;
+        let (dials, before) = read?;
         self.published_dials = dials.into_iter().flatten().map(|dial| (dial.name, dial.value)).collect();
         self.before = before.beside(&found, self.cluster().map(|cluster| cluster.place().index));
         let manifest = self.options.out.join("manifest.json");

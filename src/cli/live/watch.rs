@@ -185,19 +185,24 @@ impl Loading {
     pub(super) fn load(&self, found: Option<&[ShardSource]>) -> Result<Vec<(String, String)>, Problem> {
         let is_here = found.is_some();
         let found = found.map_or_else(|| self.source.find_for_a_session(), |found| Ok(found.to_vec()))?;
+        let by_name: HashMap<&str, &ShardSource> =
+            found.iter().map(|source| (source.name.as_str(), source)).collect();
         let mut failed = Vec::new();
         for (name, looks) in &self.ready {
-            let there = found.iter().find(|source| source.name == *name);
+            let there = by_name.get(name.as_str()).copied();
             // What one machine sees, another one may see later.
             let is_it = |source: &ShardSource| is_here || look_from_anywhere(source) == *looks;
             let Some(source) = there.filter(|source| is_it(source)) else {
-                failed.push((name.clone(), "another process does not see it like this yet".to_owned()));
+                failed.push((name.clone(), "another process does not see its files as process 0 does; it is looked at again by itself".to_owned()));
                 continue;
             };
             let shard = self.own.contains(name).then(|| self.catalogue.load(source)).transpose();
             match shard {
                 Ok(_) if !is_it(source) => {
-                    failed.push((name.clone(), "it changed while it was read".to_owned()));
+                    failed.push((
+                        name.clone(),
+                        "it changed while it was read; it is looked at again by itself".to_owned(),
+                    ));
                 }
                 Ok(shard) => self.keep(Loaded { order: self.order, source: source.clone(), shard }),
                 Err(error) => failed.push((name.clone(), error.to_string())),
@@ -298,13 +303,13 @@ impl Watcher {
                 waiting.push(source.name.clone());
                 continue;
             }
-            ready.push((source.name.clone(), is));
+            ready.push((source, is));
         }
         let failed = self.load(&found, &ready)?;
-        for (name, is) in ready.into_iter().filter(|(name, _)| !failed.contains(name)) {
+        for (source, is) in ready.into_iter().filter(|(source, _)| !failed.contains(&source.name)) {
             // What changed while it was read is looked at again.
-            self.looks.insert(name.clone(), is);
-            change.come.push(name);
+            self.looks.insert(source.name.clone(), is);
+            change.come.push(source.name.clone());
         }
         self.looks.retain(|name, _| !change.gone.contains(name));
         let waits = !waiting.is_empty();
@@ -321,18 +326,13 @@ impl Watcher {
     fn load(
         &mut self,
         found: &[ShardSource],
-        ready: &[(String, Option<ContentHash>)],
+        ready: &[(&ShardSource, Option<ContentHash>)],
     ) -> Result<HashSet<String>, Ended> {
         if ready.is_empty() {
             return Ok(HashSet::new());
         }
-        let looks: Vec<Ready> = ready
-            .iter()
-            .filter_map(|(name, _)| {
-                let source = found.iter().find(|source| source.name == *name)?;
-                Some((name.clone(), look_from_anywhere(source)))
-            })
-            .collect();
+        let looks = ready.iter().map(|(source, _)| (source.name.clone(), look_from_anywhere(source)));
+        let looks: Vec<Ready> = looks.collect();
         let loading = self.desk.ask(move |session| session.load(looks))?;
         match loading.and_then(|loading| loading.load_all(found)) {
             Ok(failed) => {
@@ -343,7 +343,7 @@ impl Watcher {
             }
             Err(problem) => {
                 self.tell(format!("shards cannot be read: {}", problem.text))?;
-                Ok(ready.iter().map(|(name, _)| name.clone()).collect())
+                Ok(ready.iter().map(|(source, _)| source.name.clone()).collect())
             }
         }
     }
