@@ -11,6 +11,7 @@ pub mod label;
 pub mod lane;
 pub mod limits;
 pub mod memo;
+pub mod object;
 pub mod pipeline;
 pub mod publish;
 pub mod report;

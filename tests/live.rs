@@ -80,8 +80,7 @@ impl<P: App> Live<P> {
         settings: &[impl Into<Setting> + Copy],
         log: Option<AskLog>,
     ) -> Self {
-        let read =
-            ReadOptions { mmap: true, max_pixels: 1 << 30, max_bytes: 1 << 30, exif_orientation: true };
+        let read = ReadOptions { max_pixels: 1 << 30, max_bytes: 1 << 30, ..ReadOptions::default() };
         let catalogue =
             Arc::new(Catalogue::open(store, read, options.mode == Mode::Plan).expect("the catalogue opens"));
         let lanes = LaneOptions {

@@ -302,7 +302,7 @@ fn is_json(path: &str) -> bool {
 /// A refusal that says something of a tar's content, or else the error that it could not be read.
 fn lasting(source: &ShardSource, refusal: Refusal) -> Result<Refusal, ShardError> {
     Unreadable::split(refusal).map_err(|Unreadable(refusal)| ShardError::Io {
-        path: source.place().to_owned(),
+        path: source.place(),
         source: std::io::Error::other(refusal.message),
         next: "check the disk, and run again",
     })

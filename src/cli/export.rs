@@ -12,10 +12,9 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
     publish::check_export(to)?;
     let store = Store::look(store)?;
     let options = crate::shard::ReadOptions {
-        mmap: true,
         max_pixels: u64::MAX,
         max_bytes: u64::MAX,
-        exif_orientation: true,
+        ..crate::shard::ReadOptions::default()
     };
     let catalogue = super::run::catalogue_of(&store, options, true)?;
     let done = publish::export(out, to, &catalogue)?;

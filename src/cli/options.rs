@@ -1,11 +1,13 @@
 //! The flags that every pipeline's `run` and `plan` share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::Failure;
-use crate::shard::{FoundPictures, ReadOptions, find, find_pictures, sorted_by_name};
+use super::{Failure, signals};
+use crate::object::{CacheOptions, ObjectSettings, Objects};
+use crate::shard::{FoundPictures, ReadOptions, find_pictures, find_with, sorted_by_name};
 
 /// The group of the flags that name pictures: at least one of them is needed.
 pub(super) const SOURCE: &str = "source";
@@ -14,7 +16,8 @@ pub(super) const SOURCE: &str = "source";
 #[derive(Args, Clone, Debug)]
 #[command(group(ArgGroup::new(SOURCE).args(["shards", "pictures"]).required(true).multiple(true)))]
 pub struct SourceOptions {
-    /// Tar shards: files, folders or quoted globs; may be given several times
+    /// Tar shards: files, folders or quoted globs, also URLs of objects: s3://BUCKET/FOLDER/*.tar, gs://, az://, and
+    /// https://HOST/PATH/{000..127}.tar; may be given several times
     #[arg(long, num_args = 1.., value_name = "TARS")]
     pub shards: Vec<String>,
     /// Folders of pictures that lie loose, at any depth, with KEY.json and KEY.txt beside them as in a tar; may be given several times,
@@ -33,21 +36,46 @@ pub struct SourceOptions {
     /// Read shards instead of mapping them: use it for files that may be truncated while they are read
     #[arg(long)]
     pub no_mmap: bool,
+    /// The folder that keeps shards that lie in object stores, whole, as long as there is room [default: cache/ in the store]
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+    /// The most bytes that the folder of --cache may have
+    #[arg(long, default_value_t = 50 << 30, value_name = "BYTES")]
+    pub cache_bytes: u64,
+    /// How often a request to an object store that failed in passing is tried again
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(0..=30), value_name = "TIMES")]
+    pub object_retries: u8,
+    /// Seconds that an object store may give nothing
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600), value_name = "SECONDS")]
+    pub object_timeout: u16,
+    /// Who reads objects, and counts what is read
+    #[arg(skip)]
+    pub objects: Objects,
 }
 
 impl SourceOptions {
     /// The shards that the flags name, and what lies in folders of pictures beside them.
     pub fn find(&self) -> Result<FoundPictures, Failure> {
         let only_pictures = self.shards.is_empty() && !self.pictures.is_empty();
-        let tars = if only_pictures { Vec::new() } else { find(&self.shards)? };
+        let tars = if only_pictures { Vec::new() } else { find_with(&self.shards, &self.objects())? };
         let mut found = find_pictures(&self.pictures)?;
         found.shards = sorted_by_name(found.shards.into_iter().chain(tars).collect())?;
         Ok(found)
     }
 
+    fn objects(&self) -> Objects {
+        self.objects.set(ObjectSettings {
+            retries: self.object_retries.into(),
+            patience: Duration::from_secs(self.object_timeout.into()),
+            is_stopped: signals::stopped,
+        });
+        self.objects.clone()
+    }
+
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {
             mmap: !self.no_mmap,
+            cache: CacheOptions { folder: self.cache.clone(), bytes: self.cache_bytes },
             max_pixels: self.max_pixels,
             max_bytes: self.max_bytes,
             exif_orientation: !self.no_exif,

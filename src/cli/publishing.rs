@@ -88,6 +88,7 @@ impl Opened {
         summary.tell_of(&self.lanes.endpoints());
         summary.demonstration = self.demonstration();
         summary.store_damage = self.lanes.damages();
+        summary.objects = self.objects.counts();
         summary
     }
 

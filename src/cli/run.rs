@@ -16,6 +16,7 @@ use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Peers, Progress, Setting, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode, StageStatus};
 use crate::limits;
+use crate::object::{CacheOptions, Objects};
 use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
 use crate::publish::{self, Demonstration, DialSetting, Removed, StageDescription};
 use crate::report;
@@ -45,6 +46,8 @@ pub(super) struct Opened {
     pub(super) is_foreign: bool,
     /// What is to be said of them.
     pub(super) remarks: InputRemarks,
+    /// Who reads those that lie in object stores.
+    pub(super) objects: Objects,
     /// Last: its lock is let go when nothing writes any more.
     pub(super) store: Store,
 }
@@ -231,6 +234,7 @@ pub(super) fn open(
         demonstration,
         is_foreign,
         remarks,
+        objects: options.source.objects.clone(),
     })
 }
 
@@ -241,6 +245,9 @@ pub(super) fn catalogue_of(
     read_only: bool,
 ) -> Result<Catalogue, Failure> {
     let segments = store.segments();
+    // One for all segments.
+    let folder = options.cache.folder.clone().unwrap_or_else(|| store.folder().join("cache"));
+    let options = ReadOptions { cache: CacheOptions { folder: Some(folder), ..options.cache }, ..options };
     let segment = (segments.own.number, &*segments.folders_of_others());
     Ok(Catalogue::open_segment(&segments.own.folder, segment, options, read_only)?)
 }
@@ -331,6 +338,8 @@ fn run_unopened(
     let Asked { mut opened, gone, stages } = asked(options, pipeline, &wanted, log)?;
     let mut report = publish_settled(options, pipeline, &mut opened, (&wanted, gone), &stages, Then::End)?;
     report.summary.measure(begin.elapsed());
+    // With what publishing read.
+    report.summary.objects = options.source.objects.counts();
     Ok(report)
 }
 

@@ -15,6 +15,7 @@ use super::input::InputRemarks;
 use super::rate::rate;
 use crate::flow::{PieceVerdict, Verdicts};
 use crate::lane::{Endpoint, StageStatus};
+use crate::object::Counts;
 use crate::publish::{Demonstration, DialSetting, Lost, Mended, PieceSummary, Removed, StageDescription};
 use crate::row::{Of, Refused, Verdict};
 
@@ -93,6 +94,9 @@ pub struct Summary {
     pub seconds: f64,
     pub images_per_second: f64,
     pub peak_rss_bytes: u64,
+    /// What was asked of object stores, if anything.
+    #[serde(skip_serializing_if = "Counts::is_empty")]
+    pub objects: Counts,
     /// Where several processes ran it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processes: Option<Processes>,
@@ -183,6 +187,7 @@ impl Summary {
             seconds: 0.0,
             images_per_second: 0.0,
             peak_rss_bytes: 0,
+            objects: Counts::default(),
             processes: None,
             failures: Counting::default(),
             dial_order: of_rows().map(|dial| dial.name).collect(),
@@ -408,6 +413,9 @@ impl fmt::Display for Summary {
         }
         for line in &self.endpoint_lines {
             writeln!(f, "{:>10} {line}", "")?;
+        }
+        if !self.objects.is_empty() {
+            writeln!(f, "{:>10} {}", "", self.objects)?;
         }
         if let Some(Processes { count, bytes_sent }) = self.processes {
             let a_row = bytes_sent as f64 / (self.rows as f64).max(1.0);

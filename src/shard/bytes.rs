@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::loose::Holds;
 use super::loose_bytes::LooseBytes;
-use super::tar_bytes::TarBytes;
-use super::{ShardError, ShardSource};
+use super::tar_bytes::{Kept, TarBytes};
+use super::{ReadOptions, ShardError, ShardSource};
+use crate::object::Version;
 use crate::row::{ContentHash, Refusal};
 
 /// What a chunk's file looked like when it was opened: an index fits as long as this does not change.
@@ -59,6 +60,13 @@ impl ChunkStamp {
         }
     }
 
+    /// Of a version of an object: its length, and what tells it from others. Its time says nothing of when it may change again.
+    pub(super) fn of_object(version: &Version) -> Self {
+        let mut identity = [0; 8];
+        identity.copy_from_slice(&version.identity().0[..8]);
+        ChunkStamp { len: version.len, mtime: (0, 0), ctime: (0, 0), inode: u64::from_le_bytes(identity) }
+    }
+
     /// Of a text that has no file: its length, and nothing else.
     pub(super) fn of_text(text: &[u8]) -> Self {
         ChunkStamp { len: text.len() as u64, mtime: (0, 0), ctime: (0, 0), inode: 0 }
@@ -96,12 +104,23 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    /// Opens what `source` is made of. At most `max_copy` bytes are copied at once, where bytes have to be copied.
-    pub(super) fn open(source: &ShardSource, mmap: bool, max_copy: u64) -> Result<Self, ShardError> {
+    /// Opens what `source` is made of. At most `max_bytes` are copied at once, where bytes have to be copied. What is kept of objects is in `kept`.
+    pub(super) fn open(source: &ShardSource, options: &ReadOptions, kept: Kept) -> Result<Self, ShardError> {
+        let max_copy = options.max_bytes;
         Ok(match &source.holds {
-            Holds::Tar(chunks) => Bytes::Tar(TarBytes::open(chunks, mmap, max_copy)?),
+            Holds::Tar(chunks) => Bytes::Tar(TarBytes::open(chunks, options.mmap, max_copy)?),
+            Holds::Objects(chunks) => Bytes::Tar(TarBytes::of_objects(chunks, kept, max_copy)?),
             Holds::Files(files) => Bytes::Loose(LooseBytes::open(files.clone(), max_copy)),
         })
+    }
+
+    /// Does `work` with whole objects at hand, for a reader of all of them.
+    pub(super) fn holding<T>(&self, work: impl FnOnce() -> T) -> Result<T, ShardError> {
+        let Bytes::Tar(tar) = self else { return Ok(work()) };
+        tar.hold()?;
+        let done = work();
+        tar.let_go();
+        Ok(done)
     }
 
     /// The loose files, where it is of such.

@@ -21,8 +21,10 @@ use super::loose_bytes::LooseBytes;
 use super::numbers::{self, Numbers, line_of};
 use super::sidecar_numbers::SidecarNumbers;
 use super::sources::Sources;
-use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index};
+use super::tar_bytes::Kept;
+use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index, texts};
 use crate::limits;
+use crate::object::{Cache, CacheOptions};
 use crate::row::ContentHash;
 
 /// At most this many shards stay open ...
@@ -64,6 +66,7 @@ pub struct Catalogue {
     /// The others.
     others: Vec<PathBuf>,
     options: ReadOptions,
+    cache: Option<Arc<Cache>>,
     read_only: bool,
     walks: AtomicU64,
     numbers: Mutex<Numbers>,
@@ -151,6 +154,7 @@ impl Catalogue {
         Ok(Catalogue {
             store: store.to_path_buf(),
             others: others.to_vec(),
+            cache: Cache::of(&cache_in(store, &options)),
             options,
             read_only,
             walks: AtomicU64::new(0),
@@ -180,7 +184,7 @@ impl Catalogue {
             Some(index) => (index, None),
             None => {
                 Bytes::let_age(bytes.stamps());
-                self.walk(&bytes, &index_path)?
+                bytes.holding(|| self.walk(&bytes, &index_path))??
             }
         };
         let seq = self.number_of(&source.name, index.fingerprint)?;
@@ -279,14 +283,17 @@ impl Catalogue {
         }
         let bytes = self.open_bytes(&known.source)?;
         let kept = known.kept.as_deref();
-        let index = kept
+        let found = kept
             .and_then(|kept| index_file::decode(kept, &self.origin(&bytes, bytes.missing().as_deref())))
             .and_then(|dated| still_so(dated, &bytes))
-            .or_else(|| self.read_index(&known.source, &bytes))
-            .unwrap_or_else(|| self.walk_only(&bytes));
+            .or_else(|| self.read_index(&known.source, &bytes));
+        let index = match found {
+            Some(index) => index,
+            None => bytes.holding(|| self.walk_only(&bytes))?,
+        };
         if index.fingerprint != known.fingerprint {
             return Err(ShardError::Io {
-                path: known.source.place().to_owned(),
+                path: known.source.place(),
                 source: std::io::Error::other(format!(
                     "the shard {:?} changed during the run",
                     known.source.name
@@ -312,7 +319,11 @@ impl Catalogue {
     }
 
     fn open_bytes(&self, source: &ShardSource) -> Result<Bytes, ShardError> {
-        Bytes::open(source, self.options.mmap, self.options.max_bytes)
+        let kept = match &source.holds {
+            Holds::Objects(_) => Kept { cache: self.cache.clone(), texts: self.texts_of(source) },
+            Holds::Tar(_) | Holds::Files(_) => Kept::default(),
+        };
+        Bytes::open(source, &self.options, kept)
     }
 
     fn shard_of(&self, seq: u32, name: &str, index: ShardIndex, bytes: Bytes) -> Shard {
@@ -323,10 +334,20 @@ impl Catalogue {
         Origin { options: &self.options, missing, stamps: bytes.stamps() }
     }
 
+    /// Where the index of a shard may lie: in this segment, and in the others.
+    fn index_paths(&self, source: &ShardSource) -> Vec<PathBuf> {
+        let folders = std::iter::once(&self.store).chain(&self.others);
+        folders.map(|folder| index_file::path_of(folder, source)).collect()
+    }
+
+    /// Where the sidecars of a shard of objects may lie.
+    fn texts_of(&self, source: &ShardSource) -> Vec<PathBuf> {
+        self.index_paths(source).iter().map(|path| path.with_extension(texts::ENDING)).collect()
+    }
+
     /// The index files of a shard, as they lie in this segment and in the others.
     fn index_files(&self, source: &ShardSource) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
-        let folders = std::iter::once(&self.store).chain(&self.others);
-        let paths: Vec<PathBuf> = folders.map(|folder| index_file::path_of(folder, source)).collect();
+        let paths = self.index_paths(source);
         paths.into_iter().filter_map(|path| std::fs::read(&path).ok().map(|file| (path, file)))
     }
 
@@ -340,6 +361,10 @@ impl Catalogue {
             if path != own && !self.read_only {
                 // Each segment has its own: who reads one of them needs no other. One that cannot be kept is read there again.
                 let _ = index_file::write(&own, &file);
+                if let Holds::Objects(_) = source.holds {
+                    let _ =
+                        std::fs::copy(path.with_extension(texts::ENDING), own.with_extension(texts::ENDING));
+                }
             }
             Some(index)
         })
@@ -368,6 +393,11 @@ impl Catalogue {
         })?;
         if self.read_only || !is_to_stay {
             return Ok((index, Some(file)));
+        }
+        if let Bytes::Tar(tar) = bytes
+            && tar.is_of_objects()
+        {
+            texts::keep(&index_path.with_extension(texts::ENDING), tar.identity(), bytes, &index)?;
         }
         index_file::write(index_path, &file)?;
         Ok((index, None))
@@ -446,6 +476,12 @@ impl Open {
             }
         }
     }
+}
+
+/// The cache that the options name, else a folder of the store.
+fn cache_in(store: &Path, options: &ReadOptions) -> CacheOptions {
+    let folder = options.cache.folder.clone().unwrap_or_else(|| store.join("cache"));
+    CacheOptions { folder: Some(folder), ..options.cache.clone() }
 }
 
 /// The index, unless the files hold something else under the looks that they had.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::bytes::{Bytes, ChunkStamp};
 use super::names::quoted;
+use super::tar_bytes::Kept;
 use super::walk::walk;
 use super::{ReadOptions, ShardError, ShardSource};
 use crate::row::Refusal;
@@ -44,7 +45,7 @@ pub struct TarStamp(Vec<ChunkStamp>);
 impl TarFiles {
     /// Opens the chunks of `source`; reads nothing yet.
     pub fn open(source: &ShardSource, options: &ReadOptions) -> Result<Self, ShardError> {
-        Bytes::open(source, options.mmap, options.max_bytes).map(|bytes| TarFiles { bytes })
+        Bytes::open(source, options, Kept::default()).map(|bytes| TarFiles { bytes })
     }
 
     /// Walks the headers from the first byte to the end of the tar, or to its first damage.

@@ -5,10 +5,12 @@ use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
+use super::find_objects::find_objects;
 use super::listing::{
     Kind, entries_of, files_beneath, is_absent, is_file, is_glob, kind_of, matches_of_glob, refused,
 };
 use super::{ShardError, ShardSource};
+use crate::object::{Objects, is_url};
 
 /// Missing chunks are listed one by one up to this many in a row: the reader stops at the first anyway,
 /// and `X.tar.split.4000000000` alone must not make a list of four milliards.
@@ -27,6 +29,11 @@ const SPLIT: &str = ".tar.split.";
 /// that is called `*.tar`. A disk that is not mounted is seen by its links only: an empty folder in its place holds no
 /// shards, and whoever published some of it before has to look (see `publish::removed_rows`).
 pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
+    find_with(patterns, &Objects::default())
+}
+
+/// As [`find`]; patterns that are URLs are looked up by `objects`.
+pub fn find_with(patterns: &[String], objects: &Objects) -> Result<Vec<ShardSource>, ShardError> {
     if patterns.is_empty() {
         return Err(usage(
             "no shards were named; give at least one file, folder or glob, for example 'laion/*.tar'",
@@ -35,6 +42,11 @@ pub fn find(patterns: &[String]) -> Result<Vec<ShardSource>, ShardError> {
     // By place (canonical folder and file name), so that a shard named twice counts once.
     let mut found: BTreeMap<PathBuf, ShardSource> = BTreeMap::new();
     for pattern in patterns {
+        if is_url(pattern) {
+            let shards = find_objects(pattern, objects)?;
+            found.extend(shards.into_iter().map(|shard| (shard.place(), shard)));
+            continue;
+        }
         for (base, path) in matches_of(pattern)? {
             add(&mut found, &base, &path)?;
         }
@@ -192,16 +204,23 @@ fn chunks_of(folder: &Path, stem: &str) -> Result<Vec<Result<PathBuf, PathBuf>>,
             )));
         }
     }
-    let mut chunks = Vec::with_capacity(numbered.len());
+    Ok(listed_chunks(numbered, |missing| folder.join(format!("{stem}{SPLIT}{missing:0width$}"))))
+}
+
+/// Numbered chunks in a row, with those that are missing between them as `named`.
+pub(super) fn listed_chunks<T, M>(
+    numbered: impl IntoIterator<Item = (u64, T)>,
+    named: impl Fn(u64) -> M,
+) -> Vec<Result<T, M>> {
+    let mut chunks = Vec::new();
     let mut next = 0_u64;
-    for (number, path) in numbered {
-        for missing in next..number.min(next.saturating_add(MOST_MISSING_LISTED)) {
-            chunks.push(Err(folder.join(format!("{stem}{SPLIT}{missing:0width$}"))));
-        }
-        chunks.push(Ok(path));
+    for (number, chunk) in numbered {
+        let missing = next..number.min(next.saturating_add(MOST_MISSING_LISTED));
+        chunks.extend(missing.map(|missing| Err(named(missing))));
+        chunks.push(Ok(chunk));
         next = number.saturating_add(1);
     }
-    Ok(chunks)
+    chunks
 }
 
 /// Splits `X.tar.split.012` into `X` and `012`.

@@ -49,7 +49,8 @@ pub(super) fn path_of(store: &Path, source: &ShardSource) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
     let first = match &source.holds {
         Holds::Tar(chunks) if chunks.is_empty() => PathBuf::new(),
-        _ => std::path::absolute(source.place()).unwrap_or_else(|_| source.place().to_owned()),
+        Holds::Objects(_) => source.place(),
+        _ => std::path::absolute(source.place()).unwrap_or_else(|_| source.place()),
     };
     hasher.update(&(source.name.len() as u64).to_le_bytes());
     hasher.update(source.name.as_bytes());

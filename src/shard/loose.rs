@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::ShardSource;
 use super::names::readable;
 use super::sample::key_of;
+use crate::object::Object;
 use crate::row::ContentHash;
 
 /// Most samples of one part.
@@ -18,6 +19,8 @@ const MOST_SAMPLES: usize = 4096;
 pub enum Holds {
     /// A tar: one file, or the chunks in order. A chunk that is missing stands here as `Err(path)`.
     Tar(Vec<Result<PathBuf, PathBuf>>),
+    /// The same of objects in a store. A chunk that is missing stands here as `Err(url)`.
+    Objects(Vec<Result<Object, String>>),
     /// Files that lie loose.
     Files(Arc<LooseFiles>),
 }
@@ -123,6 +126,11 @@ impl ShardSource {
         ShardSource { name: name.into(), holds: Holds::Tar(chunks) }
     }
 
+    /// A tar of objects in a store.
+    pub fn of_objects(name: impl Into<String>, chunks: Vec<Result<Object, String>>) -> Self {
+        ShardSource { name: name.into(), holds: Holds::Objects(chunks) }
+    }
+
     /// Loose files as one shard, in the order given; see [`LooseFiles`].
     ///
     /// ```
@@ -171,14 +179,19 @@ impl ShardSource {
         of_part.into_iter().enumerate().filter(|(_, members)| !members.is_empty()).map(named).collect()
     }
 
-    /// Where it lies, for a message: its first file, or its folder.
-    pub fn place(&self) -> &Path {
+    /// Where it lies, for a message: its first file or object, or its folder.
+    pub fn place(&self) -> PathBuf {
         match &self.holds {
             Holds::Tar(chunks) => match chunks.first() {
-                Some(Ok(path) | Err(path)) => path,
-                None => Path::new(&self.name),
+                Some(Ok(path) | Err(path)) => path.clone(),
+                None => PathBuf::from(&self.name),
             },
-            Holds::Files(files) => &files.folder,
+            Holds::Objects(chunks) => match chunks.first() {
+                Some(Ok(object)) => object.url.to_string().into(),
+                Some(Err(url)) => url.into(),
+                None => PathBuf::from(&self.name),
+            },
+            Holds::Files(files) => files.folder.clone(),
         }
     }
 }

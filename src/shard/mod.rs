@@ -7,14 +7,17 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::object::CacheOptions;
 use crate::row::{ContentHash, Refusal};
 
 mod bytes;
 mod catalogue;
 mod check;
+mod file_chunk;
 mod file_lists;
 mod files;
 mod find;
+mod find_objects;
 mod folder;
 mod guarded;
 mod index;
@@ -26,6 +29,7 @@ mod loose;
 mod loose_bytes;
 mod names;
 mod numbers;
+mod object_chunk;
 mod packed;
 mod probe;
 mod sample;
@@ -37,13 +41,14 @@ mod tar_bytes;
 #[cfg(test)]
 mod tests;
 mod text;
+mod texts;
 mod walk;
 
 pub use catalogue::Catalogue;
 pub use check::StoreDamage;
 pub(crate) use check::check_store;
 pub use files::{TarFile, TarFiles, TarListing, TarStamp};
-pub use find::{find, sorted_by_name};
+pub use find::{find, find_with, sorted_by_name};
 pub use folder::{FoundPictures, find_pictures};
 pub use guarded::guarded;
 pub use index::content_of;
@@ -106,12 +111,15 @@ impl From<ShardError> for Unreadable {
     }
 }
 
-/// What is read, and how. All of it but `mmap` shapes rows, and so is part of the index's own stamp.
+/// What is read, and how. All of it but `mmap` and `cache` shapes rows, and so is part of the index's own stamp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadOptions {
     /// Map files into memory; else plain reads (for files that may be truncated while they are read).
     #[serde(skip)]
     pub mmap: bool,
+    /// Where shards that lie in stores are kept; the catalogue keeps them in its store where none is named.
+    #[serde(skip)]
+    pub cache: CacheOptions,
     /// Most pixels that a picture may have; default 178,956,970 (Pillow's decompression-bomb limit times two).
     pub max_pixels: u64,
     /// Most bytes that one member may have; default 512 MiB.
@@ -122,14 +130,21 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { mmap: true, max_pixels: 178_956_970, max_bytes: 512 << 20, exif_orientation: true }
+        ReadOptions {
+            mmap: true,
+            cache: CacheOptions::default(),
+            max_pixels: 178_956_970,
+            max_bytes: 512 << 20,
+            exif_orientation: true,
+        }
     }
 }
 
 impl ReadOptions {
     /// Whether a walk with `self` and one with `other` give the same rows: how the files are read does not count.
     fn gives_same_rows_as(&self, other: &Self) -> bool {
-        Self { mmap: true, ..self.clone() } == Self { mmap: true, ..other.clone() }
+        let rows = |options: &Self| Self { mmap: true, cache: CacheOptions::default(), ..options.clone() };
+        rows(self) == rows(other)
     }
 }
 
@@ -259,7 +274,7 @@ pub struct Sidecar {
 /// How many members a tar's headers name, looking into none of them: what a walk costs by itself.
 pub fn count_members(source: &ShardSource) -> Result<u64, ShardError> {
     let options = ReadOptions::default();
-    let bytes = bytes::Bytes::open(source, options.mmap, options.max_bytes)?;
+    let bytes = bytes::Bytes::open(source, &options, tar_bytes::Kept::default())?;
     Ok(walk::walk(&bytes).entries.len() as u64)
 }
 

@@ -21,7 +21,7 @@ use crate::row::Refusal;
 pub(super) const VERSION: u32 = 2;
 
 /// Most bytes of a `.json` or `.txt` member that are read.
-const MOST_BYTES: u64 = 16 << 20;
+pub(super) const MOST_BYTES: u64 = 16 << 20;
 
 /// Most fields that the object of a sidecar may have.
 const MOST_FIELDS: usize = 65_536;

@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use super::loose::Holds;
 use super::{ShardSource, file_lists};
+use crate::object::{Object, ObjectUrl, Objects, is_url};
 use crate::row::ContentHash;
 
 #[derive(Serialize, Deserialize)]
 struct Sighting {
     name: String,
     fingerprint: String,
-    /// Absolute; a chunk that was missing stands as `{"Err": path}`.
+    /// Absolute, or URLs of objects; a chunk that was missing stands as `{"Err": path}`.
     #[serde(rename = "pieces")]
     chunks: Vec<Result<PathBuf, PathBuf>>,
     /// Of loose files: the hash that names their list.
@@ -51,6 +52,33 @@ fn log_path(store: &Path) -> PathBuf {
 fn absolute(chunks: &[Result<PathBuf, PathBuf>]) -> Vec<Result<PathBuf, PathBuf>> {
     let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     chunks.iter().map(|chunk| chunk.as_ref().map(whole).map_err(whole)).collect()
+}
+
+fn urls(chunks: &[Result<Object, String>]) -> Vec<Result<PathBuf, PathBuf>> {
+    let url = |chunk: &Result<Object, String>| match chunk {
+        Ok(object) => Ok(object.url.to_string().into()),
+        Err(url) => Err(url.into()),
+    };
+    chunks.iter().map(url).collect()
+}
+
+/// Files, which have absolute paths, or objects, which have URLs.
+fn of_chunks(chunks: &[Result<PathBuf, PathBuf>]) -> Option<Holds> {
+    let is_object = |chunk: &Result<PathBuf, PathBuf>| match chunk {
+        Ok(path) | Err(path) => path.to_str().is_some_and(is_url),
+    };
+    if !chunks.first().is_some_and(is_object) {
+        return Some(Holds::Tar(chunks.to_vec()));
+    }
+    let objects = Objects::default();
+    let object = |chunk: &Result<PathBuf, PathBuf>| match chunk {
+        Ok(url) => {
+            let url = ObjectUrl::parse(url.to_str()?).ok()?;
+            Some(Ok(Object { url, version: None, objects: objects.clone() }))
+        }
+        Err(url) => Some(Err(url.to_str()?.to_owned())),
+    };
+    chunks.iter().map(object).collect::<Option<Vec<_>>>().map(Holds::Objects)
 }
 
 impl Sources {
@@ -92,6 +120,7 @@ impl Sources {
         let key = (source.name.clone(), fingerprint);
         let (place, list) = match &source.holds {
             Holds::Tar(chunks) => (Place::Tar(absolute(chunks)), None),
+            Holds::Objects(chunks) => (Place::Tar(urls(chunks)), None),
             Holds::Files(files) => {
                 let (list, file) = file_lists::encode(files)?;
                 let folder = files.absolute().folder.display().to_string();
@@ -138,7 +167,7 @@ impl Sources {
     /// Where a shard was seen last; none where that is not known, or where the list of its files is lost or damaged.
     pub(super) fn find(&self, store: &Path, name: &str, fingerprint: ContentHash) -> Option<ShardSource> {
         let holds = match self.seen.get(&(name.to_owned(), fingerprint))? {
-            Place::Tar(chunks) => Holds::Tar(chunks.clone()),
+            Place::Tar(chunks) => of_chunks(chunks)?,
             Place::Files { list, .. } => Holds::Files(file_lists::read(store, *list)?),
         };
         Some(ShardSource { name: name.to_owned(), holds })

@@ -27,6 +27,7 @@ pub(in crate::cli) struct Counts {
     endpoints: Vec<serde_json::Value>,
     endpoint_lines: Vec<String>,
     peak_rss_bytes: u64,
+    objects: crate::object::Counts,
     /// To other processes, for the dataflow.
     pub(super) bytes_sent: u64,
 }
@@ -48,6 +49,7 @@ impl Counts {
             endpoints: summary.endpoints.clone(),
             endpoint_lines: summary.endpoint_lines.clone(),
             peak_rss_bytes: crate::cli::peak_rss_bytes(),
+            objects: summary.objects,
             bytes_sent,
         }
     }
@@ -81,6 +83,7 @@ impl Counts {
         summary
             .endpoint_lines
             .extend(self.endpoint_lines.iter().map(|line| format!("process {process}: {line}")));
+        summary.objects = summary.objects.and(&self.objects);
         summary.peak_rss_bytes = summary.peak_rss_bytes.max(self.peak_rss_bytes);
         summary.failures.add(self.failures);
         summary.errors = summary.failures.errors(summary, wiring);

@@ -26,6 +26,7 @@ use crate::cli::{Failure, SourceOptions};
 use crate::cluster::{Place, choices};
 use crate::lane::lock;
 use crate::limits::no_thread;
+use crate::object::is_url;
 use crate::row::ContentHash;
 use crate::shard::{Catalogue, Holds, Shard, ShardSource, sorted_by_name};
 
@@ -59,6 +60,14 @@ fn look_at(source: &ShardSource, inode: impl Fn(&Metadata) -> u64) -> Option<Con
     };
     match &source.holds {
         Holds::Tar(chunks) => chunks.iter().try_for_each(|chunk| see(chunk.as_ref().ok()?))?,
+        // As they were listed: nobody sees an object that is not whole.
+        Holds::Objects(chunks) => {
+            for chunk in chunks {
+                let object = chunk.as_ref().ok()?;
+                hasher.update(object.url.to_string().as_bytes());
+                hasher.update(&object.version.as_ref()?.identity().0);
+            }
+        }
         Holds::Files(files) => {
             for member in &files.members {
                 if let Some(path) = files.file_of(member) {
@@ -270,7 +279,7 @@ impl Watcher {
             let path = Path::new(plain);
             if path.is_dir() { Some(path.to_owned()) } else { path.parent().map(Path::to_owned) }
         };
-        let shards = self.source.shards.iter().filter_map(fixed);
+        let shards = self.source.shards.iter().filter(|pattern| !is_url(pattern)).filter_map(fixed);
         shards.chain(self.source.pictures.iter().map(PathBuf::from)).collect()
     }
 
@@ -362,9 +371,11 @@ impl SourceOptions {
     fn find_for_a_session(&self) -> Result<Vec<ShardSource>, Failure> {
         match self.find() {
             Ok(found) => Ok(found.shards),
-            // A pattern that matches nothing is an error of who starts a run. Here, the last shard may just have left.
+            // A pattern that matches nothing is an error of who starts a run. Here, the last shard may just have left. A bucket that
+            // cannot be listed is none that is empty.
             Err(Failure::Usage(why))
-                if self.shards.iter().chain(&self.pictures).all(|named| !Path::new(named).exists()) =>
+                if !self.shards.iter().any(|named| is_url(named))
+                    && self.shards.iter().chain(&self.pictures).all(|named| !Path::new(named).exists()) =>
             {
                 let _ = why;
                 sorted_by_name(Vec::new()).map_err(Failure::from)

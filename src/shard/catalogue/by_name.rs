@@ -62,7 +62,7 @@ impl Catalogue {
             return Ok(shard);
         }
         Err(ShardError::Io {
-            path: source.place().to_owned(),
+            path: source.place(),
             source: std::io::Error::other(format!(
                 "the shard {name:?} is not what was published from it any more"
             )),

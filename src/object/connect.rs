@@ -1,0 +1,193 @@
+//! Carries the requests of `object_store` by `ureq`, on the thread that waits for them, and counts them.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, StatusCode, header};
+use object_store::ClientOptions;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
+use ureq::Agent;
+
+use super::ObjectFailure;
+use super::tries::Trouble;
+
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+const LONGEST_IDLE: Duration = Duration::from_secs(15);
+/// As many ranges as all threads together may be reading.
+const MOST_IDLE: usize = 64;
+/// Most bytes that one answer may have. Ranges are asked for in smaller parts; a list has a thousand names a page.
+const MOST_BYTES: u64 = 64 << 20;
+/// Of an error's text, so much is looked at.
+const MOST_ERROR: u64 = 64 << 10;
+
+/// What went over the wire, each request as often as it was tried.
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    pub(super) lists: AtomicU64,
+    pub(super) heads: AtomicU64,
+    pub(super) gets: AtomicU64,
+    /// For credentials.
+    pub(super) others: AtomicU64,
+    /// Of objects.
+    pub(super) bytes: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    agent: Agent,
+    wire: Arc<Wire>,
+}
+
+impl Connector {
+    /// A read that gives nothing for `patience` ends.
+    pub(super) fn new(patience: Duration, wire: Arc<Wire>, is_loopback: bool) -> Self {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(LONGEST_CONNECT.min(patience)))
+            .timeout_recv_response(Some(patience))
+            .timeout_per_read(Some(patience))
+            .max_idle_age(LONGEST_IDLE)
+            .max_idle_connections(MOST_IDLE)
+            .max_idle_connections_per_host(MOST_IDLE)
+            .accept_encoding("identity")
+            .user_agent(concat!("threshflow/", env!("CARGO_PKG_VERSION")));
+        if is_loopback {
+            config = config.proxy(None);
+        }
+        Connector { agent: config.build().new_agent(), wire }
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+fn failed(trouble: Trouble) -> HttpError {
+    // Not tried again by `object_store`, which would do so in silence: see `tries.rs`.
+    HttpError::new(HttpErrorKind::Unknown, trouble)
+}
+
+#[async_trait]
+impl HttpService for Connector {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (parts, body) = request.into_parts();
+        let (method, is_range) = (parts.method.clone(), parts.headers.contains_key(header::RANGE));
+        let counter = match method {
+            Method::HEAD => &self.wire.heads,
+            Method::GET if is_range => &self.wire.gets,
+            Method::GET => &self.wire.lists,
+            _ => &self.wire.others,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        // Small: for credentials. What is put somewhere else does not go this way.
+        let body = body.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        let sent = match body.is_empty() {
+            true => self.agent.run(http::Request::from_parts(parts, ())),
+            false => self.agent.run(http::Request::from_parts(parts, body)),
+        };
+        let response = sent.map_err(|error| failed(Trouble::passing(why(&error))))?;
+        let (parts, body) = response.into_parts();
+        let is_read = matches!(method, Method::GET | Method::HEAD);
+        if is_read && !parts.status.is_success() && parts.status != StatusCode::NOT_MODIFIED {
+            let region = parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
+            let text = text_of(body);
+            return Err(failed(refused(parts.status, &text, region)));
+        }
+        if is_range && parts.status != StatusCode::PARTIAL_CONTENT {
+            let why = format!(
+                "the server answers {} to a range, and not 206: it reads no ranges",
+                parts.status.as_u16()
+            );
+            return Err(failed(Trouble::lasting(ObjectFailure::Unfit, why)));
+        }
+        let length =
+            parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let bytes = if method == Method::HEAD { Vec::new() } else { self.read(body, length, is_range)? };
+        Ok(HttpResponse::from_parts(parts, bytes.into()))
+    }
+}
+
+impl Connector {
+    fn read(&self, body: ureq::Body, length: Option<u64>, counts: bool) -> Result<Vec<u8>, HttpError> {
+        let mut bytes = Vec::with_capacity(length.unwrap_or(0).min(MOST_BYTES) as usize);
+        let mut body = body.into_reader().take(MOST_BYTES + 1);
+        let mut step = vec![0; 64 << 10];
+        loop {
+            let read = body.read(&mut step).map_err(|error| {
+                let (done, all) =
+                    (bytes.len(), length.map_or(String::new(), |length| format!(" of {length}")));
+                failed(Trouble::passing(format!("cut off after {done}{all} bytes: {error}")))
+            })?;
+            if read == 0 {
+                break;
+            }
+            if counts {
+                self.wire.bytes.fetch_add(read as u64, Ordering::Relaxed);
+            }
+            bytes.extend_from_slice(&step[..read]);
+        }
+        if bytes.len() as u64 > MOST_BYTES {
+            let why = format!("an answer has more than {MOST_BYTES} bytes");
+            return Err(failed(Trouble::lasting(ObjectFailure::Unfit, why)));
+        }
+        if length.is_some_and(|length| length != bytes.len() as u64) {
+            let why = format!("cut off after {} of {} bytes", bytes.len(), length.unwrap_or(0));
+            return Err(failed(Trouble::passing(why)));
+        }
+        Ok(bytes)
+    }
+}
+
+/// Why a request was not answered.
+fn why(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(timeout) => format!("no answer in time ({timeout})"),
+        other => other.to_string(),
+    }
+}
+
+fn text_of(body: ureq::Body) -> String {
+    let mut text = Vec::new();
+    // An error whose text is cut off is the error that its status says.
+    let _ = body.into_reader().take(MOST_ERROR).read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// What an answer that is none means. Of its text the code and the message alone are shown: an answer about a wrong signature repeats
+/// what was signed.
+fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once('<').map(|(inside, _)| inside.trim()).filter(|inside| !inside.is_empty())
+    };
+    let said = match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => format!(" ({code}: {message})"),
+        (Some(code), None) => format!(" ({code})"),
+        _ => String::new(),
+    };
+    let why =
+        format!("the server says {} {}{said}", status.as_u16(), status.canonical_reason().unwrap_or(""));
+    match status.as_u16() {
+        408 | 429 | 500.. => Trouble::passing(why),
+        401 | 403 => Trouble::lasting(ObjectFailure::Denied, why),
+        404 | 410 => Trouble::lasting(ObjectFailure::Gone, why),
+        // A range that is not there any more, too.
+        412 | 416 => {
+            Trouble::lasting(ObjectFailure::Changed, format!("it changed after it was listed: {why}"))
+        }
+        301 | 307 | 308 => {
+            let region = region.map_or(String::new(), |region| {
+                format!("; the bucket lies in the region {region}: set AWS_REGION")
+            });
+            Trouble::lasting(ObjectFailure::Unfit, format!("{why}{region}"))
+        }
+        _ => Trouble::lasting(ObjectFailure::Unfit, why),
+    }
+}

@@ -1,0 +1,133 @@
+//! Objects in stores that are read over the network: S3, Google Cloud Storage, Azure Blob Storage, and plain HTTPS servers.
+//!
+//! [`Objects`] lists, looks and reads, by the `object_store` crate; `connect.rs` carries its requests by `ureq`, as all other requests of
+//! this program go, and counts them. Every read is of one [`Version`] of an object and says so to the server, so that no two reads of an
+//! object mix what was there before with what is there now. [`Cache`] keeps whole objects in a folder of bounded size.
+//!
+//! Credentials come from the environment as `object_store` documents it (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
+//! `AZURE_STORAGE_ACCOUNT_NAME`, ...). They are in no URL that this room shows, and in none of its messages.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+mod blocks;
+mod cache;
+mod connect;
+mod pattern;
+mod reads;
+mod stores;
+#[cfg(test)]
+mod tests;
+mod tries;
+mod url;
+
+pub use cache::{Cache, CacheOptions, Entry};
+pub use pattern::braces;
+pub use reads::{Counts, ObjectSettings, Objects};
+pub use url::{ObjectUrl, is_url};
+
+/// What an object is known by: another version is another content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// In bytes.
+    pub len: u64,
+    /// As the server gives it, quotes and all. A server without ETags tells versions apart by their times.
+    pub etag: Option<String>,
+    /// The time of the last change, in milliseconds since 1970.
+    pub modified: i64,
+}
+
+/// An object, and who reads it.
+#[derive(Clone)]
+pub struct Object {
+    /// Where it lies; shown as it is, since it holds no key.
+    pub url: ObjectUrl,
+    /// As it was listed; none where it is yet to be looked at.
+    pub version: Option<Version>,
+    /// Who reads it.
+    pub objects: Objects,
+}
+
+impl Object {
+    /// The version that it was listed with, else the one that is there now.
+    pub fn version(&self) -> Result<Version, ObjectError> {
+        match &self.version {
+            Some(version) => Ok(version.clone()),
+            None => self.objects.look(&self.url),
+        }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object").field("url", &self.url).field("version", &self.version).finish()
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Object {}
+
+impl PartialOrd for Object {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Object {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.url, &self.version).cmp(&(&other.url, &other.version))
+    }
+}
+
+/// What kind of failure: it decides what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectFailure {
+    /// Another version is there by now.
+    Changed,
+    /// There is no such object, or no such bucket.
+    Gone,
+    /// The server knows the caller not, or lets him not.
+    Denied,
+    /// What was asked cannot be: a wrong URL, a server that reads no ranges.
+    Unfit,
+    /// The server was not reached, failed, or was cut off, as often as it was tried.
+    Failed,
+    /// The run was stopped meanwhile.
+    Stopped,
+    /// The cache's folder failed.
+    Cache,
+}
+
+/// An object, a bucket or a server failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{url}: {why}; {next}", next = self.next())]
+pub struct ObjectError {
+    pub url: String,
+    pub failure: ObjectFailure,
+    pub why: String,
+}
+
+impl ObjectError {
+    /// What to do next.
+    pub fn next(&self) -> &'static str {
+        match self.failure {
+            ObjectFailure::Changed => "leave shards alone while they are read, then run again",
+            ObjectFailure::Gone => "check the URL: bucket, folder and name",
+            ObjectFailure::Denied => {
+                "check the credentials in the environment (for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; \
+                 AWS_SKIP_SIGNATURE=true for a public bucket), and what they may read"
+            }
+            ObjectFailure::Unfit => "copy the shards to a bucket or to a disk, or give another URL",
+            ObjectFailure::Failed => {
+                "check that the server can be reached (for S3 elsewhere AWS_ENDPOINT_URL), and run again: what was answered is kept"
+            }
+            ObjectFailure::Stopped => "run again: what was answered is kept",
+            ObjectFailure::Cache => "check the folder of --cache, or give another one or more --cache-bytes",
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Lists, looks and reads, for threads that wait.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
+
+use super::connect::{Connector, Wire};
+use super::stores::{endpoint, open, path_of, trouble, version_of};
+use super::tries::{Trouble, tried};
+use super::url::Scheme;
+use super::{Object, ObjectError, ObjectFailure, ObjectUrl, Version};
+
+/// How requests are made.
+#[derive(Clone, Debug)]
+pub struct ObjectSettings {
+    /// How often a request that failed in passing is tried again.
+    pub retries: usize,
+    /// How long a server may give nothing.
+    pub patience: Duration,
+    /// Whether the run was stopped: then no pause is waited for.
+    pub is_stopped: fn() -> bool,
+}
+
+impl Default for ObjectSettings {
+    fn default() -> Self {
+        ObjectSettings { retries: 8, patience: Duration::from_secs(30), is_stopped: || false }
+    }
+}
+
+/// Requests and bytes, as a summary has them. A request counts as often as it was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Pages of lists.
+    pub lists: u64,
+    /// Looks at single objects.
+    pub heads: u64,
+    /// Ranges of objects.
+    pub gets: u64,
+    /// For credentials.
+    pub others: u64,
+    /// Bytes of objects that came.
+    pub bytes: u64,
+    pub retries: u64,
+    /// For how long whole objects were being fetched: one after the other it would have taken so long.
+    pub seconds: f64,
+    /// Objects that left the cache, for others or because they were damaged.
+    pub evicted: u64,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { lists, heads, gets, others: _, bytes, retries, seconds, evicted } = *self;
+        write!(
+            f,
+            "object stores: {lists} lists, {heads} looks, {gets} reads of {:.1} MB",
+            bytes as f64 / 1e6
+        )?;
+        if seconds > 0.0 {
+            write!(f, ", {seconds:.1} s for whole objects")?;
+        }
+        if retries > 0 {
+            write!(f, ", {retries} requests tried again")?;
+        }
+        if evicted > 0 {
+            write!(f, ", {evicted} objects left the cache")?;
+        }
+        Ok(())
+    }
+}
+
+impl Counts {
+    /// Whether nothing was asked of any server.
+    pub fn is_empty(&self) -> bool {
+        *self == Counts::default()
+    }
+
+    /// Both together.
+    pub fn and(&self, other: &Counts) -> Counts {
+        Counts {
+            lists: self.lists + other.lists,
+            heads: self.heads + other.heads,
+            gets: self.gets + other.gets,
+            others: self.others + other.others,
+            bytes: self.bytes + other.bytes,
+            retries: self.retries + other.retries,
+            seconds: self.seconds + other.seconds,
+            evicted: self.evicted + other.evicted,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    settings: OnceLock<ObjectSettings>,
+    wire: Arc<Wire>,
+    retries: AtomicU64,
+    fetching: AtomicU64,
+    evicted: AtomicU64,
+    /// By what comes before the key.
+    stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+}
+
+/// Reads objects, whatever store they lie in. A clone is the same reader.
+#[derive(Clone, Default)]
+pub struct Objects(Arc<Inner>);
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects").field("settings", &self.settings()).finish()
+    }
+}
+
+impl Objects {
+    /// Says how requests are made. Counts from the first call: what was opened stays as it is.
+    pub fn set(&self, settings: ObjectSettings) {
+        let _ = self.0.settings.set(settings);
+    }
+
+    pub(super) fn settings(&self) -> &ObjectSettings {
+        self.0.settings.get_or_init(ObjectSettings::default)
+    }
+
+    /// What was asked of servers until now.
+    pub fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            lists: of(&self.0.wire.lists),
+            heads: of(&self.0.wire.heads),
+            gets: of(&self.0.wire.gets),
+            others: of(&self.0.wire.others),
+            bytes: of(&self.0.wire.bytes),
+            retries: of(&self.0.retries),
+            seconds: (of(&self.0.fetching) / 1000) as f64 / 1000.0,
+            evicted: of(&self.0.evicted),
+        }
+    }
+
+    pub(super) fn count_fetch(&self, since: Instant) {
+        self.0.fetching.fetch_add(since.elapsed().as_micros() as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_evicted(&self, evicted: u64) {
+        self.0.evicted.fetch_add(evicted, Ordering::Relaxed);
+    }
+
+    /// The version of an object that is there now.
+    pub fn look(&self, url: &ObjectUrl) -> Result<Version, ObjectError> {
+        let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
+        let meta = self.tried(url, |store| wait(async { store.head(&path).await }))?;
+        let version = version_of(&meta);
+        if version.etag.is_none() && version.modified == 0 {
+            let why = "the server tells neither an ETag nor a time of change, so that nobody could see that the object changed";
+            return Err(failed(url, Trouble::lasting(ObjectFailure::Unfit, why)));
+        }
+        Ok(version)
+    }
+
+    /// The objects whose keys begin with that of `folder`, which ends with a slash or is empty: at any depth, or of this folder alone.
+    pub fn list(&self, folder: &ObjectUrl, at_any_depth: bool) -> Result<Vec<Object>, ObjectError> {
+        if !folder.can_list() {
+            let why = "a server of plain files does not say what it holds; name each shard, or all as https://HOST/PATH/{000..127}.tar";
+            return Err(failed(folder, Trouble::lasting(ObjectFailure::Unfit, why)));
+        }
+        let prefix = Path::parse(folder.key().trim_end_matches('/')).map_err(|error| {
+            failed(folder, Trouble::lasting(ObjectFailure::Unfit, format!("it cannot be listed: {error}")))
+        })?;
+        let prefix = (!folder.key().is_empty()).then_some(&prefix);
+        let listed: Vec<ObjectMeta> = self.tried(folder, |store| {
+            wait(async {
+                match at_any_depth {
+                    true => store.list(prefix).try_collect().await,
+                    false => store.list_with_delimiter(prefix).await.map(|listed| listed.objects),
+                }
+            })
+        })?;
+        let object = |meta: ObjectMeta| Object {
+            url: folder.with_key(meta.location.as_ref()),
+            version: Some(version_of(&meta)),
+            objects: self.clone(),
+        };
+        Ok(listed.into_iter().map(object).collect())
+    }
+
+    /// `len` bytes at `at` of this version of an object.
+    pub fn read(
+        &self,
+        url: &ObjectUrl,
+        version: &Version,
+        at: u64,
+        len: u64,
+    ) -> Result<Vec<u8>, ObjectError> {
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
+        let time = chrono::DateTime::from_timestamp_millis(version.modified);
+        let options = GetOptions {
+            if_match: version.etag.clone(),
+            if_unmodified_since: time.filter(|_| version.etag.is_none()),
+            range: Some(GetRange::Bounded(at..at + len)),
+            ..GetOptions::default()
+        };
+        let read = self.tried(url, |store| {
+            wait(async {
+                let got = store.get_opts(&path, options.clone()).await?;
+                let is_it = got.meta.size == version.len && is_same(version, &version_of(&got.meta));
+                Ok((is_it, got.bytes().await?))
+            })
+        });
+        let changed = |why: &str| failed(url, Trouble::lasting(ObjectFailure::Changed, why));
+        match read? {
+            // Of a server that does not look at the condition.
+            (false, _) => Err(changed("it changed after it was listed: another version was read")),
+            (true, bytes) if bytes.len() as u64 != len => Err(changed("fewer bytes came than it had")),
+            (true, bytes) => Ok(bytes.into()),
+        }
+    }
+
+    fn tried<T>(
+        &self,
+        url: &ObjectUrl,
+        work: impl Fn(&dyn ObjectStore) -> object_store::Result<T>,
+    ) -> Result<T, ObjectError> {
+        let store = self.store(url).map_err(|trouble| failed(url, trouble))?;
+        let settings = self.settings();
+        let on_retry = |trouble: &Trouble, pause: Duration, number: usize| {
+            self.0.retries.fetch_add(1, Ordering::Relaxed);
+            crate::note!(
+                "{url}: {trouble}; trying again in {:.1} s ({number} of {})",
+                pause.as_secs_f64(),
+                settings.retries
+            );
+        };
+        tried(settings.retries, settings.is_stopped, on_retry, || {
+            work(&*store).map_err(|error| trouble(&error))
+        })
+        .map_err(|trouble| failed(url, trouble))
+    }
+
+    fn store(&self, url: &ObjectUrl) -> Result<Arc<dyn ObjectStore>, Trouble> {
+        // A panic elsewhere leaves it whole: each change of it is one insertion.
+        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = url.with_key("").to_string();
+        if let Some(store) = stores.get(&bucket) {
+            return Ok(store.clone());
+        }
+        let is_near = match url.scheme {
+            Scheme::Http => is_loopback(&url.server()),
+            _ => endpoint().is_some_and(|endpoint| is_loopback(&endpoint)),
+        };
+        let store = open(url, Connector::new(self.settings().patience, self.0.wire.clone(), is_near))?;
+        stores.insert(bucket, store.clone());
+        Ok(store)
+    }
+}
+
+/// Whether two words of a server about an object are of one version: a server may tell times more coarsely with a range than in a list.
+fn is_same(one: &Version, other: &Version) -> bool {
+    match (&one.etag, &other.etag) {
+        (Some(one), Some(other)) => one.trim_matches('"') == other.trim_matches('"'),
+        _ => one.modified / 1000 == other.modified / 1000,
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["localhost", "127.", "[::1]"].iter().any(|near| host.starts_with(near))
+}
+
+/// Waits on this thread: the requests are made on it, too.
+fn wait<T>(work: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(object_store::Error::Generic { store: "requests", source: Box::new(error) }),
+    }
+}
+
+pub(super) fn failed(url: &ObjectUrl, trouble: Trouble) -> ObjectError {
+    ObjectError { url: url.to_string(), failure: trouble.failure, why: trouble.why }
+}

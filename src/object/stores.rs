@@ -1,0 +1,109 @@
+//! The clients of `object_store`, one for each bucket.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
+use object_store::path::Path;
+use object_store::{ClientOptions, ObjectMeta, ObjectStore, RetryConfig};
+
+use super::connect::Connector;
+use super::tries::Trouble;
+use super::url::Scheme;
+use super::{ObjectFailure, ObjectUrl, Version};
+
+/// Names the place of an S3 that is not Amazon's, as `boto3` and the AWS CLI read it, the more special one first.
+const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+
+/// The endpoint of S3, where the environment names one.
+pub(super) fn endpoint() -> Option<String> {
+    ENDPOINTS.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// Opens the bucket of a URL, with what the environment says.
+pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn ObjectStore>, Trouble> {
+    // Retries are ours: see `tries.rs`.
+    let retries = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+    let options = ClientOptions::new().with_allow_http(true);
+    Ok(match url.scheme {
+        Scheme::S3 => {
+            let mut builder = AmazonS3Builder::from_env()
+                .with_bucket_name(&url.bucket)
+                .with_client_options(options)
+                .with_retry(retries)
+                .with_http_connector(connector);
+            if let Some(endpoint) = endpoint() {
+                builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+            }
+            Arc::new(builder.build().map_err(|error| trouble(&error))?)
+        }
+        Scheme::Google => Arc::new(
+            GoogleCloudStorageBuilder::from_env()
+                .with_bucket_name(&url.bucket)
+                .with_client_options(options)
+                .with_retry(retries)
+                .with_http_connector(connector)
+                .build()
+                .map_err(|error| trouble(&error))?,
+        ),
+        Scheme::Azure => Arc::new(
+            MicrosoftAzureBuilder::from_env()
+                .with_container_name(&url.bucket)
+                .with_client_options(options)
+                .with_retry(retries)
+                .with_http_connector(connector)
+                .build()
+                .map_err(|error| trouble(&error))?,
+        ),
+        Scheme::Http => Arc::new(
+            HttpBuilder::new()
+                .with_url(url.server())
+                .with_client_options(options)
+                .with_retry(retries)
+                .with_http_connector(connector)
+                .build()
+                .map_err(|error| trouble(&error))?,
+        ),
+    })
+}
+
+/// A key as `object_store` has it.
+pub(super) fn path_of(url: &ObjectUrl) -> Result<Path, Trouble> {
+    let unfit = |error: object_store::path::Error| {
+        Trouble::lasting(ObjectFailure::Unfit, format!("its key cannot be read: {error}"))
+    };
+    match url.scheme {
+        Scheme::Http => Path::from_url_path(&url.key).map_err(unfit),
+        _ => Path::parse(&url.key).map_err(unfit),
+    }
+}
+
+/// The version that a store's words name.
+pub(super) fn version_of(meta: &ObjectMeta) -> Version {
+    Version { len: meta.size, etag: meta.e_tag.clone(), modified: meta.last_modified.timestamp_millis() }
+}
+
+/// What was seen on the wire, where it was that; else what `object_store` says.
+pub(super) fn trouble(error: &object_store::Error) -> Trouble {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(trouble) = error.downcast_ref::<Trouble>() {
+            return trouble.clone();
+        }
+        source = error.source();
+    }
+    let failure = match error {
+        object_store::Error::NotFound { .. } => ObjectFailure::Gone,
+        object_store::Error::Precondition { .. } | object_store::Error::NotModified { .. } => {
+            ObjectFailure::Changed
+        }
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            ObjectFailure::Denied
+        }
+        _ => ObjectFailure::Unfit,
+    };
+    Trouble::lasting(failure, error.to_string())
+}
