@@ -28,9 +28,8 @@ fn killed(place: f64, skip: u64, flags: &str) {
     let (_, counts) = bucket.counted("");
     let total: u64 = bucket.sizes().values().sum();
     // The one that was held up was not whole; what was whole before may have stayed.
-    let smallest = bucket.sizes().into_values().min().expect("shards");
     assert!(counts.bytes <= total, "{context}: {counts:?}");
-    assert!(counts.bytes >= smallest / 4, "{context}: {counts:?}");
+    assert!(counts.bytes > 0, "{context}: {counts:?}");
     assert_published(&bucket.desk, "", &context);
     let left = bytes_below(&bucket.desk.path("store/cache"));
     assert!(left <= total + total / 8, "{context}: {left} bytes are left in the cache, of {total}");
@@ -56,7 +55,7 @@ fn kills_at_any_moment_and_a_run_to_the_end() {
             bucket.afresh();
         }
         bucket.rules(&json!([{ "do": { "dribble": 10_000, "pause": 0.002 } }]));
-        let mut run = bucket.start("--slow 10 --set short_side=9");
+        let mut run = bucket.start("--slow 30 --set short_side=9");
         std::thread::sleep(std::time::Duration::from_millis(rng.below(250) as u64));
         killed += usize::from(run.try_wait().expect("can be waited for").is_none());
         run.kill().expect("is killed");

@@ -9,6 +9,7 @@ mod damaged;
 mod exhausted;
 mod faults;
 mod harness;
+mod histories;
 mod kills;
 mod same;
 mod secrets;
@@ -38,7 +39,7 @@ fn tar(samples: &[Sample], filler: usize) -> Vec<u8> {
         members.extend(json.iter().map(|json| file(format!("{key}.json"), json)));
         if each > 0 {
             let noise: Vec<u8> = (0..each).flat_map(|_| rng.next().to_le_bytes()).collect();
-            members.push(file(format!("filler-{key}.bin"), noise));
+            members.push(file(format!("{key}.bin"), noise));
         }
     }
     tar_of(&members)
