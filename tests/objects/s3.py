@@ -1,0 +1,360 @@
+"""An S3 server for tests: moto, and in front of it a proxy that checks signatures, counts, and does harm as it is told to.
+
+    python3 s3.py KEY_ID SECRET
+
+prints the port of 127.0.0.1 where the proxy listens, and ends when its stdin is closed. Control is plain HTTP, with JSON both ways:
+
+    POST /_control/BUCKET/upload {"folder": F, "prefix": P}   makes the bucket, and puts every file below F there under P: {key: size}
+    POST /_control/BUCKET/put {"key": K, "file": F}           writes one object
+    POST /_control/BUCKET/delete {"key": K}                   deletes one object
+    POST /_control/BUCKET/anonymous {"is": true}              answers requests that bear no signature
+    POST /_control/BUCKET/rules [RULE, ...]                   takes the place of the rules before; what waits goes on
+    POST /_control/BUCKET/reset {}                            counts from zero
+    GET  /_control/BUCKET/counts                              what was asked and sent since
+    GET  /_control/BUCKET/requests                            each request since, in the order of their coming
+
+A rule says when and what. When: "on" is get, list, head, put or any; "key" is a pattern of keys; "skip" lets so many matches pass; "times"
+bounds how many are met; "share" and "seed" meet a part of them, by a seeded sequence. The first rule that is met counts. What, in "do":
+
+    {"status": 503}                      answers this with S3's XML, and sends no object
+    {"refuse": true}                     closes the connection without an answer
+    {"cut": N, "reset": false}           sends N bytes of the body (below 1: that share of it), then closes, or resets, the connection
+    {"stall": N, "seconds": S}           sends N bytes (or a share), waits so long, or until the rules change, and goes on
+    {"dribble": N, "pause": S}           sends N bytes at a time, with a pause between
+    {"swap": FILE}                       writes the file over the object before the request is passed on
+    {"drop": ["if-match"]}               passes the request on without these headers
+    {"page": N}                          on a list: answers with so many keys a page
+    {"whole": true}                      passes it on without its range: answers 200 with all of it
+"""
+
+import fnmatch
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+import os
+import random
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from moto.server import ThreadedMotoServer
+
+CHUNK = 64 << 10
+WORDS = {
+    403: ("AccessDenied", "Access Denied"),
+    404: ("NoSuchKey", "The specified key does not exist."),
+    500: ("InternalError", "We encountered an internal error. Please try again."),
+    503: ("SlowDown", "Please reduce your request rate."),
+}
+# Moto asks for the form of it, and for no more.
+KNOWN = ("Authorization", "AWS4-HMAC-SHA256 Credential=proxy/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0")
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "server", "date"}
+
+
+class Rule:
+    """Harm that is to be done, and how often it was."""
+
+    def __init__(self, said):
+        self.on, self.key = said.get("on", "get"), said.get("key", "*")
+        self.skip, self.times = said.get("skip", 0), said.get("times")
+        self.share, self.random = said.get("share", 1.0), random.Random(said.get("seed", 0))
+        self.do, self.met = said["do"], 0
+
+    def meets(self, kind, key):
+        if self.on not in ("any", kind) or not fnmatch.fnmatchcase(key, self.key):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times is not None and self.met >= self.times:
+            return False
+        if self.share < 1.0 and self.random.random() >= self.share:
+            return False
+        self.met += 1
+        return True
+
+
+class Bucket:
+    """What is known of one bucket: rules and requests."""
+
+    def __init__(self):
+        self.lock, self.rules, self.anonymous, self.era = threading.Lock(), [], False, 0
+        self.reset()
+
+    def reset(self):
+        self.requests, self.waiting = [], 0
+
+    def asked(self, kind, key, span):
+        """A request comes in: its record, and the harm that is to be done to it."""
+        record = {"kind": kind, "key": key, "range": span, "status": None, "bytes": 0, "harm": None, "at": time.time()}
+        with self.lock:
+            self.requests.append(record)
+            rule = next((rule for rule in self.rules if rule.meets(kind, key)), None)
+        do = rule.do if rule else {}
+        record["harm"] = next(iter(do), None)
+        return record, do
+
+    def counts(self):
+        with self.lock:
+            records = [dict(record) for record in self.requests]
+            told = {"waiting": self.waiting, "met": [rule.met for rule in self.rules]}
+        for kind in ("list", "head", "get", "put", "delete"):
+            told[kind + "s"] = sum(record["kind"] == kind for record in records)
+        told["bytes"] = sum(record["bytes"] for record in records)
+        told["harmed"] = sum(record["harm"] is not None for record in records)
+        told["statuses"], told["objects"] = {}, {}
+        for record in records:
+            status = str(record["status"])
+            told["statuses"][status] = told["statuses"].get(status, 0) + 1
+            if record["kind"] == "get":
+                of = told["objects"].setdefault(record["key"], {"gets": 0, "bytes": 0})
+                of["gets"] += 1
+                of["bytes"] += record["bytes"]
+        return told
+
+
+class Moto:
+    """The server behind the proxy."""
+
+    def __init__(self):
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        self.address = server.get_host_and_port()
+
+    def ask(self, method, path, body=b"", headers=None):
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        try:
+            connection.putrequest(method, path, skip_host=headers is not None, skip_accept_encoding=True)
+            for name, value in headers or [("Content-Length", str(len(body))), KNOWN]:
+                connection.putheader(name, value)
+            connection.endheaders(body or None)
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            connection.close()
+
+    def must(self, method, path, body=b""):
+        status, _, said = self.ask(method, urllib.parse.quote(path), body)
+        if status >= 300:
+            raise ValueError(f"{method} {path}: {status} {said[:300]!r}")
+
+
+def signature(secret, method, target, headers, words):
+    """What AWS Signature Version 4 makes of this request."""
+    path, _, query = target.partition("?")
+    quote = lambda text: urllib.parse.quote(text, safe="-_.~")
+    pairs = sorted((quote(k), quote(v)) for k, v in urllib.parse.parse_qsl(query, keep_blank_values=True))
+    signed = words["SignedHeaders"].split(";")
+    canonical = "\n".join(
+        [method, urllib.parse.quote(urllib.parse.unquote(path), safe="/-_.~"), "&".join(f"{k}={v}" for k, v in pairs)]
+        + [f"{name}:{' '.join(','.join(headers.get_all(name, [])).split())}" for name in signed]
+        + ["", words["SignedHeaders"], headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")]
+    )
+    _, day, region, service, last = words["Credential"].split("/")
+    text = "\n".join(
+        ["AWS4-HMAC-SHA256", headers.get("x-amz-date", ""), f"{day}/{region}/{service}/{last}"]
+        + [hashlib.sha256(canonical.encode()).hexdigest()]
+    )
+    key = ("AWS4" + secret).encode()
+    for part in (day, region, service, last):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+class HangUp(Exception):
+    """The connection is to be closed, or reset."""
+
+
+class Proxy(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    moto = key_id = secret = None
+    buckets, making = {}, threading.Lock()
+
+    def log_message(self, *_):
+        pass
+
+    @classmethod
+    def bucket(cls, name):
+        with cls.making:
+            return cls.buckets.setdefault(name, Bucket())
+
+    def handle(self):
+        try:
+            super().handle()
+        except HangUp as how:
+            if how.args[0]:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.rfile.close()
+            self.connection.close()
+        except (ConnectionError, TimeoutError):
+            pass
+
+    def any(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = urllib.parse.unquote(self.path.partition("?")[0]).split("/", 2)
+        name, key = parts[1], parts[2] if len(parts) > 2 else ""
+        if name == "_control":
+            return self.control(*key.split("/", 1), body)
+        kind = {"GET": "get" if key else "list"}.get(self.command, self.command.lower())
+        bucket = self.bucket(name)
+        record, do = bucket.asked(kind, key, self.headers.get("Range"))
+        refused = self.refused(bucket)
+        if refused:
+            return self.error(record, 403, *refused)
+        if "status" in do:
+            return self.error(record, do["status"], *WORDS.get(do["status"], ("Error", "An error.")))
+        if "refuse" in do:
+            raise HangUp(True)
+        if "swap" in do:
+            self.moto.must("PUT", f"/{name}/{key}", Path(do["swap"]).read_bytes())
+        dropped = {name.lower() for name in do.get("drop", [])} | ({"range"} if "whole" in do else set())
+        headers = [(name, value) for name, value in self.headers.items() if name.lower() not in dropped]
+        if "Authorization" not in self.headers:
+            # Behind the proxy nothing is anonymous: who may come in is decided here.
+            headers.append(KNOWN)
+        path = self.path + f"&max-keys={do['page']}" if "page" in do else self.path
+        status, answered, payload = self.moto.ask(self.command, path, body, headers)
+        self.answer(bucket, record, do, status, answered, payload)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = any
+
+    def refused(self, bucket):
+        """Why the request is not let in, as S3 says it."""
+        scheme, _, rest = self.headers.get("Authorization", "").partition(" ")
+        if not rest and bucket.anonymous:
+            return None
+        if scheme != "AWS4-HMAC-SHA256":
+            return "AccessDenied", "Access Denied"
+        words = dict(word.strip().split("=", 1) for word in rest.split(","))
+        if words["Credential"].split("/")[0] != self.key_id:
+            return "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
+        if signature(self.secret, self.command, self.path, self.headers, words) != words["Signature"]:
+            return "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
+        return None
+
+    def error(self, record, status, code, message):
+        record["status"] = status
+        text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+        self.plain(status, "application/xml", text.encode())
+
+    def plain(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    def answer(self, bucket, record, do, status, headers, payload):
+        record["status"] = status
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in HOP_BY_HOP and not (name.lower() == "content-length" and self.command != "HEAD"):
+                self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.flush()
+        # Objects are counted, not what is said of them.
+        counted = record if record["kind"] == "get" and status in (200, 206) else {"bytes": 0}
+        place = next((int(n * len(payload)) if n < 1 else int(n) for n in (do.get("cut"), do.get("stall")) if n is not None), 0)
+        place = min(place, max(len(payload) - 1, 0))
+        if "cut" in do:
+            self.send(counted, payload[:place])
+            raise HangUp(do.get("reset", False))
+        if "stall" in do:
+            self.send(counted, payload[:place])
+            self.wait(bucket, do.get("seconds", 3600))
+            payload = payload[place:]
+        self.send(counted, payload, do.get("dribble", CHUNK), do.get("pause", 0))
+
+    def send(self, counted, payload, step=CHUNK, pause=0):
+        for start in range(0, len(payload), step):
+            piece = payload[start : start + step]
+            # Before it is sent: who has received it all finds it counted.
+            counted["bytes"] += len(piece)
+            self.wfile.write(piece)
+            if pause:
+                time.sleep(pause)
+
+    def wait(self, bucket, seconds):
+        """Until the time is over, the rules change, or the client goes."""
+        era, end = bucket.era, time.monotonic() + seconds
+        with bucket.lock:
+            bucket.waiting += 1
+        try:
+            while time.monotonic() < end and bucket.era == era:
+                if select.select([self.connection], [], [], 0.01)[0] and not self.connection.recv(1, socket.MSG_PEEK):
+                    raise ConnectionError("the client is gone")
+        finally:
+            with bucket.lock:
+                bucket.waiting -= 1
+
+    def control(self, name, verb, body):
+        bucket, said = self.bucket(name), json.loads(body or b"null")
+        try:
+            told = getattr(self, "tell_" + verb)(name, bucket, said)
+            self.plain(200, "application/json", json.dumps(told).encode())
+        except Exception as error:  # the test is told what is wrong
+            self.plain(400, "application/json", json.dumps({"error": repr(error)}).encode())
+
+    def tell_upload(self, name, bucket, said):
+        self.moto.must("PUT", f"/{name}")
+        folder, sizes = Path(said["folder"]), {}
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            key = said.get("prefix", "") + str(path.relative_to(folder))
+            self.moto.must("PUT", f"/{name}/{key}", path.read_bytes())
+            sizes[key] = path.stat().st_size
+        return sizes
+
+    def tell_put(self, name, bucket, said):
+        self.moto.must("PUT", f"/{name}/{said['key']}", Path(said["file"]).read_bytes())
+
+    def tell_delete(self, name, bucket, said):
+        self.moto.must("DELETE", f"/{name}/{said['key']}")
+
+    def tell_anonymous(self, name, bucket, said):
+        bucket.anonymous = said["is"]
+
+    def tell_rules(self, name, bucket, said):
+        rules = [Rule(rule) for rule in said]
+        with bucket.lock:
+            bucket.rules, bucket.era = rules, bucket.era + 1
+
+    def tell_reset(self, name, bucket, said):
+        with bucket.lock:
+            bucket.reset()
+
+    def tell_counts(self, name, bucket, said):
+        return bucket.counts()
+
+    def tell_requests(self, name, bucket, said):
+        with bucket.lock:
+            return [dict(record) for record in bucket.requests]
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 256
+
+
+def main():
+    Proxy.key_id, Proxy.secret = sys.argv[1:]
+    Proxy.moto = Moto()
+    server = Server(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
