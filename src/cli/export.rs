@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::store::Store;
 use super::{Failure, Output, apart, print_json};
+use crate::object::CacheOptions;
 use crate::publish::{self, Committed, Mended};
 
 /// `export`: tars with the original bytes of what `out` publishes.
@@ -12,6 +13,8 @@ pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Res
     publish::check_export(to)?;
     let store = Store::look(store)?;
     let options = crate::shard::ReadOptions {
+        // All pictures of a shard: it is fetched whole.
+        cache: CacheOptions { folder: Some(store.folder().join("cache")), ..CacheOptions::default() },
         max_pixels: u64::MAX,
         max_bytes: u64::MAX,
         ..crate::shard::ReadOptions::default()

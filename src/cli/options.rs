@@ -43,11 +43,11 @@ pub struct SourceOptions {
     #[arg(long, default_value_t = 50 << 30, value_name = "BYTES")]
     pub cache_bytes: u64,
     /// How often a request to an object store that failed in passing is tried again
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(0..=30), value_name = "TIMES")]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(0..=30), allow_negative_numbers = true, value_name = "TIMES")]
     pub object_retries: u8,
     /// Seconds that an object store may give nothing
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600), value_name = "SECONDS")]
-    pub object_timeout: u16,
+    #[arg(long, default_value_t = 30.0, value_parser = seconds, allow_negative_numbers = true, value_name = "SECONDS")]
+    pub object_timeout: f64,
     /// Who reads objects, and counts what is read
     #[arg(skip)]
     pub objects: Objects,
@@ -66,7 +66,7 @@ impl SourceOptions {
     fn objects(&self) -> Objects {
         self.objects.set(ObjectSettings {
             retries: self.object_retries.into(),
-            patience: Duration::from_secs(self.object_timeout.into()),
+            patience: Duration::from_secs_f64(self.object_timeout),
             is_stopped: signals::stopped,
         });
         self.objects.clone()
@@ -75,7 +75,7 @@ impl SourceOptions {
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {
             mmap: !self.no_mmap,
-            cache: CacheOptions { folder: self.cache.clone(), bytes: self.cache_bytes },
+            cache: CacheOptions { folder: self.cache.clone(), bytes: self.cache_bytes, read_only: false },
             max_pixels: self.max_pixels,
             max_bytes: self.max_bytes,
             exif_orientation: !self.no_exif,
@@ -142,6 +142,12 @@ pub struct RunOptions {
     /// Print one JSON object at the end and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+/// Reads a number of seconds that somebody waits.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "it takes seconds, from 0.001 to 86400".to_owned())
 }
 
 /// Reads a share, written as a number from 0 to 1 or with a percent sign.

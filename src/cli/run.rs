@@ -245,9 +245,12 @@ pub(super) fn catalogue_of(
     read_only: bool,
 ) -> Result<Catalogue, Failure> {
     let segments = store.segments();
-    // One for all segments.
-    let folder = options.cache.folder.clone().unwrap_or_else(|| store.folder().join("cache"));
-    let options = ReadOptions { cache: CacheOptions { folder: Some(folder), ..options.cache }, ..options };
+    // One for all segments. Who writes nothing puts nothing there, unless it is named.
+    let cache = match options.cache.folder {
+        Some(_) => options.cache,
+        None => CacheOptions { folder: Some(store.folder().join("cache")), read_only, ..options.cache },
+    };
+    let options = ReadOptions { cache, ..options };
     let segment = (segments.own.number, &*segments.folders_of_others());
     Ok(Catalogue::open_segment(&segments.own.folder, segment, options, read_only)?)
 }

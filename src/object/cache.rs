@@ -23,7 +23,7 @@ const PART: u64 = 8 << 20;
 /// Ranges of one object that are read at once.
 const AT_ONCE: usize = 8;
 /// How often a file's time says that it was used.
-const USED_EVERY: Duration = Duration::from_secs(5);
+const USED_EVERY: Duration = Duration::from_millis(100);
 /// How often one who waits for room looks again, and after how long he says so.
 const LOOK: Duration = Duration::from_millis(100);
 const SAY_AFTER: Duration = Duration::from_secs(10);
@@ -38,11 +38,13 @@ pub struct CacheOptions {
     pub folder: Option<PathBuf>,
     /// Most bytes of all files together.
     pub bytes: u64,
+    /// Whether what is there is read, and nothing is put there.
+    pub read_only: bool,
 }
 
 impl Default for CacheOptions {
     fn default() -> Self {
-        CacheOptions { folder: None, bytes: 50 << 30 }
+        CacheOptions { folder: None, bytes: 50 << 30, read_only: false }
     }
 }
 
@@ -50,6 +52,7 @@ impl Default for CacheOptions {
 pub struct Cache {
     folder: PathBuf,
     most: u64,
+    read_only: bool,
     /// Held while an object is fetched, so that many threads that miss it fetch it once.
     fetching: Mutex<HashMap<String, Arc<Mutex<()>>>>,
     parts: AtomicU64,
@@ -96,14 +99,15 @@ impl Cache {
         Some(Arc::new(Cache {
             folder,
             most: options.bytes,
+            read_only: options.read_only,
             fetching: Mutex::default(),
             parts: AtomicU64::new(0),
         }))
     }
 
-    /// Whether an object of so many bytes has room in it, if nothing else is there.
+    /// Whether an object of so many bytes may be put there, if nothing else is there.
     pub fn has_room_for(&self, len: u64) -> bool {
-        blocks::file_len(len) <= self.most
+        !self.read_only && blocks::file_len(len) <= self.most
     }
 
     /// An object that is there and whole, for a short read.
@@ -172,6 +176,13 @@ impl Cache {
     }
 
     fn fetch(&self, object: &Object, version: &Version, key: &str) -> Result<Entry, ObjectError> {
+        let refused = |why| ObjectError { url: object.url.to_string(), failure: ObjectFailure::Cache, why };
+        if self.read_only {
+            return Err(refused(format!(
+                "it was never indexed, and has {} bytes; a plan fetches no whole shard, unless --cache names a folder for it",
+                version.len
+            )));
+        }
         if !self.has_room_for(version.len) {
             let why = format!(
                 "it has {} bytes, and the cache in {} may have {} bytes",
@@ -179,7 +190,7 @@ impl Cache {
                 self.folder.display(),
                 self.most
             );
-            return Err(ObjectError { url: object.url.to_string(), failure: ObjectFailure::Cache, why });
+            return Err(refused(why));
         }
         let (path, file) = self.room_for(object, version, key)?;
         let begin = Instant::now();

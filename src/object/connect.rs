@@ -12,11 +12,14 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::ObjectFailure;
 use super::tries::Trouble;
+use super::trust::{BadRoots, TRUST_ADVICE, is_distrust, is_loopback, named_roots};
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+const LONGEST_ROLE: Duration = Duration::from_secs(3);
 const LONGEST_IDLE: Duration = Duration::from_secs(15);
 /// As many ranges as all threads together may be reading.
 const MOST_IDLE: usize = 64;
@@ -40,27 +43,54 @@ pub(super) struct Wire {
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     agent: Agent,
+    /// For what is on this machine: never through a proxy.
+    near: Agent,
+    /// For what tells a machine of a cloud its role, which hardly any other machine has.
+    role: Agent,
     wire: Arc<Wire>,
 }
 
 impl Connector {
     /// A read that gives nothing for `patience` ends.
-    pub(super) fn new(patience: Duration, wire: Arc<Wire>, is_loopback: bool) -> Self {
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(LONGEST_CONNECT.min(patience)))
-            .timeout_recv_response(Some(patience))
-            .timeout_per_read(Some(patience))
-            .max_idle_age(LONGEST_IDLE)
-            .max_idle_connections(MOST_IDLE)
-            .max_idle_connections_per_host(MOST_IDLE)
-            .accept_encoding("identity")
-            .user_agent(concat!("threshflow/", env!("CARGO_PKG_VERSION")));
-        if is_loopback {
-            config = config.proxy(None);
-        }
-        Connector { agent: config.build().new_agent(), wire }
+    pub(super) fn new(patience: Duration, wire: Arc<Wire>) -> Result<Self, Trouble> {
+        let config = |patience: Duration| {
+            Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_connect(Some(LONGEST_CONNECT.min(patience)))
+                .timeout_recv_response(Some(patience))
+                .timeout_per_read(Some(patience))
+                .max_idle_age(LONGEST_IDLE)
+                .max_idle_connections(MOST_IDLE)
+                .max_idle_connections_per_host(MOST_IDLE)
+                .accept_encoding("identity")
+                .user_agent(concat!("threshflow/", env!("CARGO_PKG_VERSION")))
+        };
+        let roots = named_roots("https:").map_err(|BadRoots { path, why }| {
+            let why = format!("SSL_CERT_FILE is {}: {why}", path.display());
+            Trouble::lasting(ObjectFailure::Unfit, why)
+        })?;
+        let trust = |roots: Vec<_>| TlsConfig::builder().root_certs(RootCerts::from(roots)).build();
+        let trust = roots.map_or_else(TlsConfig::default, trust);
+        Ok(Connector {
+            agent: config(patience).tls_config(trust.clone()).build().new_agent(),
+            near: config(patience).tls_config(trust).proxy(None).build().new_agent(),
+            role: config(patience.min(LONGEST_ROLE)).proxy(None).build().new_agent(),
+            wire,
+        })
     }
+
+    fn agent(&self, uri: &http::Uri) -> &Agent {
+        match uri.host() {
+            Some(host) if is_of_the_machine(host) => &self.role,
+            _ if is_loopback(&uri.to_string()) => &self.near,
+            _ => &self.agent,
+        }
+    }
+}
+
+/// Where machines of Amazon, Azure and Google, and containers of Amazon, learn of their roles.
+fn is_of_the_machine(host: &str) -> bool {
+    matches!(host, "169.254.169.254" | "169.254.170.2" | "169.254.170.23" | "metadata.google.internal")
 }
 
 impl HttpConnector for Connector {
@@ -88,13 +118,22 @@ impl HttpService for Connector {
         counter.fetch_add(1, Ordering::Relaxed);
         // Small: for credentials. What is put somewhere else does not go this way.
         let body = body.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        let (agent, uri) = (self.agent(&parts.uri), parts.uri.clone());
+        let asks_for_a_role = uri.host().is_some_and(is_of_the_machine);
         let sent = match body.is_empty() {
-            true => self.agent.run(http::Request::from_parts(parts, ())),
-            false => self.agent.run(http::Request::from_parts(parts, body)),
+            true => agent.run(http::Request::from_parts(parts, ())),
+            false => agent.run(http::Request::from_parts(parts, body)),
         };
-        let response = sent.map_err(|error| failed(Trouble::passing(why(&error))))?;
+        let response = sent.map_err(|error| match asks_for_a_role {
+            true => failed(no_role(&why(&error))),
+            false => failed(of_the_wire(&uri, &error)),
+        })?;
         let (parts, body) = response.into_parts();
+        // An older way of asking may be tried where the newer is not there.
         let is_read = matches!(method, Method::GET | Method::HEAD);
+        if asks_for_a_role && is_read && !parts.status.is_success() {
+            return Err(failed(no_role(&format!("it says {}", parts.status))));
+        }
         if is_read && !parts.status.is_success() && parts.status != StatusCode::NOT_MODIFIED {
             let region = parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
             let text = text_of(body);
@@ -145,10 +184,26 @@ impl Connector {
     }
 }
 
+pub(super) fn no_role(why: &str) -> Trouble {
+    let why = format!(
+        "there are no credentials in the environment, and this machine has no role in a cloud ({why})"
+    );
+    Trouble::lasting(ObjectFailure::Denied, why)
+}
+
+fn of_the_wire(uri: &http::Uri, error: &ureq::Error) -> Trouble {
+    let server = uri.authority().map_or("", |authority| authority.as_str());
+    if is_distrust(error) {
+        let why = format!("{server}: {}; {TRUST_ADVICE}", why(error));
+        return Trouble::lasting(ObjectFailure::Denied, why);
+    }
+    Trouble::passing(format!("{server}: {}", why(error)))
+}
+
 /// Why a request was not answered.
 fn why(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::Timeout(timeout) => format!("no answer in time ({timeout})"),
+        ureq::Error::Timeout(timeout) => format!("timed out ({timeout})"),
         other => other.to_string(),
     }
 }

@@ -19,11 +19,13 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod tries;
+mod trust;
 mod url;
 
 pub use cache::{Cache, CacheOptions, Entry};
 pub use pattern::braces;
 pub use reads::{Counts, ObjectSettings, Objects};
+pub use trust::{BadRoots, TRUST_ADVICE, is_distrust, is_loopback, named_roots};
 pub use url::{ObjectUrl, is_url};
 
 /// What an object is known by: another version is another content.
@@ -124,7 +126,8 @@ impl ObjectError {
             }
             ObjectFailure::Unfit => "copy the shards to a bucket or to a disk, or give another URL",
             ObjectFailure::Failed => {
-                "check that the server can be reached (for S3 elsewhere AWS_ENDPOINT_URL), and run again: what was answered is kept"
+                "check that the server can be reached (for S3 elsewhere AWS_ENDPOINT_URL), and run again: what was answered is kept. \
+                 --object-retries tries more often, --object-timeout waits longer"
             }
             ObjectFailure::Stopped => "run again: what was answered is kept",
             ObjectFailure::Cache => "check the folder of --cache, or give another one or more --cache-bytes",

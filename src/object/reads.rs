@@ -12,9 +12,8 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 use serde::{Deserialize, Serialize};
 
 use super::connect::{Connector, Wire};
-use super::stores::{endpoint, open, path_of, trouble, version_of};
+use super::stores::{open, path_of, trouble, version_of};
 use super::tries::{Trouble, tried};
-use super::url::Scheme;
 use super::{Object, ObjectError, ObjectFailure, ObjectUrl, Version};
 
 /// How requests are made.
@@ -251,11 +250,7 @@ impl Objects {
         if let Some(store) = stores.get(&bucket) {
             return Ok(store.clone());
         }
-        let is_near = match url.scheme {
-            Scheme::Http => is_loopback(&url.server()),
-            _ => endpoint().is_some_and(|endpoint| is_loopback(&endpoint)),
-        };
-        let store = open(url, Connector::new(self.settings().patience, self.0.wire.clone(), is_near))?;
+        let store = open(url, Connector::new(self.settings().patience, self.0.wire.clone())?)?;
         stores.insert(bucket, store.clone());
         Ok(store)
     }
@@ -267,11 +262,6 @@ fn is_same(one: &Version, other: &Version) -> bool {
         (Some(one), Some(other)) => one.trim_matches('"') == other.trim_matches('"'),
         _ => one.modified / 1000 == other.modified / 1000,
     }
-}
-
-fn is_loopback(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["localhost", "127.", "[::1]"].iter().any(|near| host.starts_with(near))
 }
 
 /// Waits on this thread: the requests are made on it, too.

@@ -19,8 +19,19 @@ use super::{ObjectFailure, ObjectUrl, Version};
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
 
 /// The endpoint of S3, where the environment names one.
-pub(super) fn endpoint() -> Option<String> {
-    ENDPOINTS.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+fn endpoint() -> Result<Option<String>, Trouble> {
+    let named = |name: &&'static str| {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (*name, value))
+    };
+    let Some((name, value)) = ENDPOINTS.iter().find_map(named) else { return Ok(None) };
+    let uri = value.parse::<http::Uri>().ok();
+    let is_one =
+        uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+    if !is_one {
+        let why = format!("{name} is {value:?}; it takes http://HOST:PORT or https://HOST");
+        return Err(Trouble::lasting(ObjectFailure::Unfit, why));
+    }
+    Ok(Some(value.trim_end_matches('/').to_owned()))
 }
 
 /// Opens the bucket of a URL, with what the environment says.
@@ -35,10 +46,10 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .with_client_options(options)
                 .with_retry(retries)
                 .with_http_connector(connector);
-            if let Some(endpoint) = endpoint() {
-                builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+            if let Some(endpoint) = endpoint()? {
+                builder = builder.with_endpoint(endpoint);
             }
-            Arc::new(builder.build().map_err(|error| trouble(&error))?)
+            Arc::new(builder.build().map_err(unopened)?)
         }
         Scheme::Google => Arc::new(
             GoogleCloudStorageBuilder::from_env()
@@ -47,7 +58,7 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .with_retry(retries)
                 .with_http_connector(connector)
                 .build()
-                .map_err(|error| trouble(&error))?,
+                .map_err(unopened)?,
         ),
         Scheme::Azure => Arc::new(
             MicrosoftAzureBuilder::from_env()
@@ -56,7 +67,7 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .with_retry(retries)
                 .with_http_connector(connector)
                 .build()
-                .map_err(|error| trouble(&error))?,
+                .map_err(unopened)?,
         ),
         Scheme::Http => Arc::new(
             HttpBuilder::new()
@@ -65,9 +76,16 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .with_retry(retries)
                 .with_http_connector(connector)
                 .build()
-                .map_err(|error| trouble(&error))?,
+                .map_err(unopened)?,
         ),
     })
+}
+
+/// What the environment lacks, or says wrongly.
+fn unopened(error: object_store::Error) -> Trouble {
+    let why = error.to_string();
+    let why = why.split_once(" error: ").map_or(why.as_str(), |(_, why)| why);
+    Trouble::lasting(ObjectFailure::Denied, format!("it cannot be opened: {why}"))
 }
 
 /// A key as `object_store` has it.
@@ -94,6 +112,9 @@ pub(super) fn trouble(error: &object_store::Error) -> Trouble {
             return trouble.clone();
         }
         source = error.source();
+    }
+    if error.to_string().contains("169.254.169.254") {
+        return super::connect::no_role("it gives none");
     }
     let failure = match error {
         object_store::Error::NotFound { .. } => ObjectFailure::Gone,

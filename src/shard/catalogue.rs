@@ -154,7 +154,7 @@ impl Catalogue {
         Ok(Catalogue {
             store: store.to_path_buf(),
             others: others.to_vec(),
-            cache: Cache::of(&cache_in(store, &options)),
+            cache: Cache::of(&cache_in(store, &options, read_only)),
             options,
             read_only,
             walks: AtomicU64::new(0),
@@ -479,9 +479,11 @@ impl Open {
 }
 
 /// The cache that the options name, else a folder of the store.
-fn cache_in(store: &Path, options: &ReadOptions) -> CacheOptions {
-    let folder = options.cache.folder.clone().unwrap_or_else(|| store.join("cache"));
-    CacheOptions { folder: Some(folder), ..options.cache.clone() }
+fn cache_in(store: &Path, options: &ReadOptions, read_only: bool) -> CacheOptions {
+    match &options.cache.folder {
+        Some(_) => options.cache.clone(),
+        None => CacheOptions { folder: Some(store.join("cache")), read_only, ..options.cache.clone() },
+    }
 }
 
 /// The index, unless the files hold something else under the looks that they had.

@@ -18,6 +18,25 @@ const AT_ONCE: usize = 16;
 ///
 /// Names are as for files: relative to the fixed part of the pattern, without `.tar`.
 pub(super) fn find_objects(pattern: &str, objects: &Objects) -> Result<Vec<ShardSource>, ShardError> {
+    match find_as_named(pattern, objects) {
+        // As of a folder of files: without the slash at its end.
+        Err(ShardError::Usage(why)) if may_be_a_folder(pattern) => {
+            find_as_named(&format!("{pattern}/"), objects).map_err(|error| match error {
+                ShardError::Usage(of_folder) => usage(format!("{why}\n{of_folder}")),
+                error => error,
+            })
+        }
+        found => found,
+    }
+}
+
+fn may_be_a_folder(pattern: &str) -> bool {
+    let url = ObjectUrl::parse(pattern).ok().filter(|url| url.can_list() && !url.key().is_empty());
+    let is_plain = !pattern.ends_with('/') && !pattern.contains('{') && !is_glob(pattern);
+    is_plain && url.is_some_and(|url| !is_shard_name(std::path::Path::new(url.key())))
+}
+
+fn find_as_named(pattern: &str, objects: &Objects) -> Result<Vec<ShardSource>, ShardError> {
     let base = fixed_part(pattern);
     let mut found: Vec<Object> = Vec::new();
     let mut single = Vec::new();
@@ -82,6 +101,12 @@ fn matches_of(url: &ObjectUrl, objects: &Objects) -> Result<Vec<Object>, ShardEr
     let unfit = |error: glob::PatternError| {
         usage(format!("{url} is not a glob that can be read: {error}; use *, ?, [abc] and ** (any depth)"))
     };
+    if !url.can_list() {
+        return Err(usage(format!(
+            "{url} is a glob, and a server of plain files does not say what it holds; name each shard, or all of them as \
+             https://HOST/PATH/{{000..127}}.tar"
+        )));
+    }
     let pattern = Pattern::new(url.key()).map_err(unfit)?;
     let (folder, name) = split(&url.key()[..url.key().find(['*', '?', '[']).unwrap_or(0)]);
     // Where only the last part is a glob, what lies deeper is not listed.

@@ -20,8 +20,8 @@ struct Tower {
 }
 
 const ENGINE: &[&str] = &[
-    "say", "limits", "web", "row", "label", "shard", "memo", "lane", "flow", "cluster", "dial", "publish",
-    "report", "pipeline", "cli",
+    "say", "limits", "web", "row", "label", "object", "shard", "memo", "lane", "flow", "cluster", "dial",
+    "publish", "report", "pipeline", "cli",
 ];
 
 /// A crate of or around pipelines. It has no rooms.
@@ -37,14 +37,17 @@ const TOWERS: [Tower; 12] = [
         // `publish` stands beside the dataflow, not on top of it.
         // `web` carries what it is given: it knows none of the engine, and none of the engine knows it.
         strangers: &[
+            ("label", "object"),
             ("label", "shard"),
             ("label", "memo"),
+            ("memo", "object"),
             ("memo", "shard"),
             ("publish", "lane"),
             ("publish", "memo"),
             ("publish", "dial"),
             ("web", "row"),
             ("web", "label"),
+            ("web", "object"),
             ("web", "shard"),
             ("web", "memo"),
             ("web", "lane"),

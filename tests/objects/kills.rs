@@ -56,7 +56,7 @@ fn kills_at_any_moment_and_a_run_to_the_end() {
         }
         bucket.rules(&json!([{ "do": { "dribble": 10_000, "pause": 0.002 } }]));
         let mut run = bucket.start("--slow 30 --set short_side=9");
-        std::thread::sleep(std::time::Duration::from_millis(rng.below(250) as u64));
+        std::thread::sleep(std::time::Duration::from_millis(rng.below(120) as u64));
         killed += usize::from(run.try_wait().expect("can be waited for").is_none());
         run.kill().expect("is killed");
         run.wait().expect("is reaped");

@@ -11,6 +11,7 @@ mod drawing;
 mod history;
 mod labels;
 mod listed;
+mod looks;
 mod metrics;
 mod noted;
 mod order;

@@ -83,7 +83,7 @@ fn a_shard_that_is_written_again_at_once_is_another() {
 fn the_number_of_threads_changes_no_index() {
     let desk = Desk::new();
     let path = desk.put("x.tar", &good_tar(60));
-    let bytes = Bytes::open(&source_of(&path), true, 1 << 20).unwrap();
+    let bytes = opened(&source_of(&path), &ReadOptions::default());
     let alone = index::build_on(1, &bytes, &ReadOptions::default());
     assert_eq!(alone.samples.len(), 60);
     for threads in [2, 7, 200] {

@@ -18,7 +18,7 @@ fn found(desk: &Desk) -> ShardSource {
 
 fn built(source: &ShardSource, mmap: bool) -> ShardIndex {
     let options = ReadOptions { mmap, ..ReadOptions::default() };
-    index::build(&Bytes::open(source, mmap, options.max_bytes).unwrap(), &options)
+    index::build(&opened(source, &options), &options)
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn mutated_tars_give_one_verdict_each_without_a_panic_or_a_heap_of_memory() {
         let path = desk.put("x.tar", &mutant);
         let built = |mmap| {
             let options = ReadOptions { mmap, ..ReadOptions::default() };
-            index::build(&Bytes::open(&source_of(&path), mmap, options.max_bytes).unwrap(), &options)
+            index::build(&opened(&source_of(&path), &options), &options)
         };
         let index = built(true);
         assert_eq!(index, built(round % 2 == 0), "round {round}");

@@ -25,7 +25,7 @@ pub(super) fn one(desk: &Desk) -> ShardSource {
 pub(super) fn members(source: &ShardSource) -> &[FileMember] {
     match &source.holds {
         Holds::Files(files) => &files.members,
-        Holds::Tar(_) => panic!("{source:?} is a tar"),
+        Holds::Tar(_) | Holds::Objects(_) => panic!("{source:?} is a tar"),
     }
 }
 

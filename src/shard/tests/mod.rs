@@ -89,11 +89,16 @@ pub(crate) fn source_of(path: &Path) -> ShardSource {
     ShardSource::of_tar("x", vec![Ok(path.to_path_buf())])
 }
 
+/// A source, open.
+pub(super) fn opened(source: &ShardSource, options: &ReadOptions) -> Bytes {
+    Bytes::open(source, options, super::tar_bytes::Kept::default()).unwrap()
+}
+
 /// The chunks of a tar.
 pub(crate) fn chunks_of(source: &ShardSource) -> &[Result<PathBuf, PathBuf>] {
     match &source.holds {
         Holds::Tar(chunks) => chunks,
-        Holds::Files(files) => panic!("{files:?} are no tar"),
+        other => panic!("{other:?} are no files of a tar"),
     }
 }
 
@@ -106,7 +111,7 @@ pub(crate) fn walked_with(bytes: &[u8], options: &ReadOptions) -> ShardIndex {
     let folder = folder();
     let path = folder.path().join("x.tar");
     std::fs::write(&path, bytes).unwrap();
-    let opened = Bytes::open(&source_of(&path), options.mmap, options.max_bytes).unwrap();
+    let opened = opened(&source_of(&path), options);
     index::build(&opened, options)
 }
 

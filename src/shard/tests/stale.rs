@@ -19,7 +19,7 @@ fn twins(samples: u32) -> [Vec<u8>; 2] {
 
 fn sample_of(tar: &[u8]) -> ContentHash {
     let desk = Desk::new();
-    Bytes::open(&source_of(&desk.put("x.tar", tar)), true, 1 << 20).unwrap().sample().unwrap()
+    opened(&source_of(&desk.put("x.tar", tar)), &ReadOptions::default()).sample().unwrap()
 }
 
 /// Two tars of the same length and of the same sample, of which one picture differs by a byte.
@@ -97,7 +97,7 @@ fn looks_that_change_with_the_bytes_the_same_walk_and_change_nothing() {
 /// An index of other bytes under the looks of the file that is there: what a store comes to that tells the same of both.
 fn forge(desk: &Desk, path: &Path, of: &[u8], sampled: &[u8]) {
     let sample = sample_of(sampled);
-    let bytes = Bytes::open(&source_of(path), true, 1 << 20).unwrap();
+    let bytes = opened(&source_of(path), &ReadOptions::default());
     let options = ReadOptions::default();
     let origin = Origin { options: &options, missing: None, stamps: bytes.stamps() };
     let file = encode(&origin, sample, &walked(of)).unwrap();
