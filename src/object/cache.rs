@@ -88,7 +88,7 @@ impl Version {
 
 fn key_of(object: &Object, version: &Version) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(object.url.to_string().as_bytes()).update(&version.identity().0);
+    hasher.update(object.url.whatever_revision().as_bytes()).update(&version.identity().0);
     ContentHash::from_hasher(&hasher).to_string()
 }
 

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use http::{Method, StatusCode, header};
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+    HttpService,
 };
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
@@ -59,6 +60,7 @@ impl Connector {
                 .timeout_connect(Some(LONGEST_CONNECT.min(patience)))
                 .timeout_recv_response(Some(patience))
                 .timeout_per_read(Some(patience))
+                .max_redirects_will_error(false)
                 .max_idle_age(LONGEST_IDLE)
                 .max_idle_connections(MOST_IDLE)
                 .max_idle_connections_per_host(MOST_IDLE)
@@ -99,14 +101,22 @@ impl HttpConnector for Connector {
     }
 }
 
-fn failed(trouble: Trouble) -> HttpError {
-    // Not tried again by `object_store`, which would do so in silence: see `tries.rs`.
-    HttpError::new(HttpErrorKind::Unknown, trouble)
-}
-
 #[async_trait]
 impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (parts, body) = request.into_parts();
+        // Small: for credentials. What is put somewhere else does not go this way.
+        let body = body.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        // Not tried again by `object_store`, which would do so in silence: see `tries.rs`.
+        let failed = |trouble: Trouble| HttpError::new(HttpErrorKind::Unknown, trouble);
+        let response = self.send(http::Request::from_parts(parts, body)).map_err(failed)?;
+        Ok(response.map(HttpResponseBody::from))
+    }
+}
+
+impl Connector {
+    /// Sends a request, once, and reads its answer. One that is none is an error, where something is read.
+    pub(super) fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Trouble> {
         let (parts, body) = request.into_parts();
         let (method, is_range) = (parts.method.clone(), parts.headers.contains_key(header::RANGE));
         let counter = match method {
@@ -116,8 +126,6 @@ impl HttpService for Connector {
             _ => &self.wire.others,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        // Small: for credentials. What is put somewhere else does not go this way.
-        let body = body.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
         let (agent, uri) = (self.agent(&parts.uri), parts.uri.clone());
         let asks_for_a_role = uri.host().is_some_and(is_of_the_machine);
         let sent = match body.is_empty() {
@@ -125,36 +133,31 @@ impl HttpService for Connector {
             false => agent.run(http::Request::from_parts(parts, body)),
         };
         let response = sent.map_err(|error| match asks_for_a_role {
-            true => failed(no_role(&why(&error))),
-            false => failed(of_the_wire(&uri, &error)),
+            true => no_role(&why(&error)),
+            false => of_the_wire(&uri, &error),
         })?;
         let (parts, body) = response.into_parts();
         // An older way of asking may be tried where the newer is not there.
         let is_read = matches!(method, Method::GET | Method::HEAD);
         if asks_for_a_role && is_read && !parts.status.is_success() {
-            return Err(failed(no_role(&format!("it says {}", parts.status))));
+            return Err(no_role(&format!("it says {}", parts.status)));
         }
         if is_read && !parts.status.is_success() && parts.status != StatusCode::NOT_MODIFIED {
             let region = parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
-            let text = text_of(body);
-            return Err(failed(refused(parts.status, &text, region)));
+            return Err(refused(parts.status, &text_of(body), region));
         }
         if is_range && parts.status != StatusCode::PARTIAL_CONTENT {
-            let why = format!(
-                "the server answers {} to a range, and not 206: it reads no ranges",
-                parts.status.as_u16()
-            );
-            return Err(failed(Trouble::lasting(ObjectFailure::Unfit, why)));
+            let status = parts.status.as_u16();
+            let why = format!("the server answers {status} to a range, and not 206: it reads no ranges");
+            return Err(Trouble::lasting(ObjectFailure::Unfit, why));
         }
         let length =
             parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let bytes = if method == Method::HEAD { Vec::new() } else { self.read(body, length, is_range)? };
-        Ok(HttpResponse::from_parts(parts, bytes.into()))
+        Ok(http::Response::from_parts(parts, bytes))
     }
-}
 
-impl Connector {
-    fn read(&self, body: ureq::Body, length: Option<u64>, counts: bool) -> Result<Vec<u8>, HttpError> {
+    fn read(&self, body: ureq::Body, length: Option<u64>, counts: bool) -> Result<Vec<u8>, Trouble> {
         let mut bytes = Vec::with_capacity(length.unwrap_or(0).min(MOST_BYTES) as usize);
         let mut body = body.into_reader().take(MOST_BYTES + 1);
         let mut step = vec![0; 64 << 10];
@@ -162,7 +165,7 @@ impl Connector {
             let read = body.read(&mut step).map_err(|error| {
                 let (done, all) =
                     (bytes.len(), length.map_or(String::new(), |length| format!(" of {length}")));
-                failed(Trouble::passing(format!("cut off after {done}{all} bytes: {error}")))
+                Trouble::passing(format!("cut off after {done}{all} bytes: {error}"))
             })?;
             if read == 0 {
                 break;
@@ -174,11 +177,11 @@ impl Connector {
         }
         if bytes.len() as u64 > MOST_BYTES {
             let why = format!("an answer has more than {MOST_BYTES} bytes");
-            return Err(failed(Trouble::lasting(ObjectFailure::Unfit, why)));
+            return Err(Trouble::lasting(ObjectFailure::Unfit, why));
         }
         if length.is_some_and(|length| length != bytes.len() as u64) {
             let why = format!("cut off after {} of {} bytes", bytes.len(), length.unwrap_or(0));
-            return Err(failed(Trouble::passing(why)));
+            return Err(Trouble::passing(why));
         }
         Ok(bytes)
     }

@@ -1,6 +1,7 @@
-//! Objects in stores that are read over the network: S3, Google Cloud Storage, Azure Blob Storage, and plain HTTPS servers.
+//! Objects in stores that are read over the network: S3, Google Cloud Storage, Azure Blob Storage, data sets of Hugging Face's hub, and
+//! plain HTTPS servers.
 //!
-//! [`Objects`] lists, looks and reads, by the `object_store` crate; `connect.rs` carries its requests by `ureq`, as all other requests of
+//! [`Objects`] lists, looks and reads, by the `object_store` crate (the hub by its own API, `hub.rs`); `connect.rs` carries its requests by `ureq`, as all other requests of
 //! this program go, and counts them. Every read is of one [`Version`] of an object and says so to the server, so that no two reads of an
 //! object mix what was there before with what is there now. [`Cache`] keeps whole objects in a folder of bounded size.
 //!
@@ -13,6 +14,7 @@ use std::fmt;
 mod blocks;
 mod cache;
 mod connect;
+mod hub;
 mod pattern;
 mod reads;
 mod stores;
@@ -37,6 +39,8 @@ pub struct Version {
     pub etag: Option<String>,
     /// The time of the last change, in milliseconds since 1970.
     pub modified: i64,
+    /// A revision of the store that has it and never changes, where there are such: reads name it.
+    pub pin: Option<String>,
 }
 
 /// An object, and who reads it.
@@ -122,7 +126,7 @@ impl ObjectError {
             ObjectFailure::Gone => "check the URL: bucket, folder and name",
             ObjectFailure::Denied => {
                 "check the credentials in the environment (for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; \
-                 AWS_SKIP_SIGNATURE=true for a public bucket), and what they may read"
+                 AWS_SKIP_SIGNATURE=true for a public bucket; for Hugging Face HF_TOKEN), and what they may read"
             }
             ObjectFailure::Unfit => "copy the shards to a bucket or to a disk, or give another URL",
             ObjectFailure::Failed => {

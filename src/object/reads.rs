@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::connect::{Connector, Wire};
 use super::stores::{open, path_of, trouble, version_of};
 use super::tries::{Trouble, tried};
-use super::{Object, ObjectError, ObjectFailure, ObjectUrl, Version};
+use super::url::Scheme;
+use super::{Object, ObjectError, ObjectFailure, ObjectUrl, Version, hub};
 
 /// How requests are made.
 #[derive(Clone, Debug)]
@@ -99,6 +100,7 @@ impl Counts {
 struct Inner {
     settings: OnceLock<ObjectSettings>,
     wire: Arc<Wire>,
+    connector: OnceLock<Result<Connector, Trouble>>,
     retries: AtomicU64,
     fetching: AtomicU64,
     evicted: AtomicU64,
@@ -151,6 +153,9 @@ impl Objects {
 
     /// The version of an object that is there now.
     pub fn look(&self, url: &ObjectUrl) -> Result<Version, ObjectError> {
+        if url.scheme == Scheme::Hub {
+            return self.of_the_hub(url, |connector| hub::look(connector, url));
+        }
         let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
         let meta = self.tried(url, |store| wait(async { store.head(&path).await }))?;
         let version = version_of(&meta);
@@ -167,6 +172,15 @@ impl Objects {
             let why = "a server of plain files does not say what it holds; name each shard, or all as https://HOST/PATH/{000..127}.tar";
             return Err(failed(folder, Trouble::lasting(ObjectFailure::Unfit, why)));
         }
+        let object = |key: &str, version: Version| Object {
+            url: folder.with_key(key),
+            version: Some(version),
+            objects: self.clone(),
+        };
+        if folder.scheme == Scheme::Hub {
+            let files = self.of_the_hub(folder, |connector| hub::list(connector, folder, at_any_depth))?;
+            return Ok(files.into_iter().map(|(key, version)| object(&key, version)).collect());
+        }
         let prefix = Path::parse(folder.key().trim_end_matches('/')).map_err(|error| {
             failed(folder, Trouble::lasting(ObjectFailure::Unfit, format!("it cannot be listed: {error}")))
         })?;
@@ -179,12 +193,7 @@ impl Objects {
                 }
             })
         })?;
-        let object = |meta: ObjectMeta| Object {
-            url: folder.with_key(meta.location.as_ref()),
-            version: Some(version_of(&meta)),
-            objects: self.clone(),
-        };
-        Ok(listed.into_iter().map(object).collect())
+        Ok(listed.into_iter().map(|meta| object(meta.location.as_ref(), version_of(&meta))).collect())
     }
 
     /// `len` bytes at `at` of this version of an object.
@@ -197,6 +206,9 @@ impl Objects {
     ) -> Result<Vec<u8>, ObjectError> {
         if len == 0 {
             return Ok(Vec::new());
+        }
+        if let Some(commit) = &version.pin {
+            return self.of_the_hub(url, |connector| hub::read(connector, url, (version, commit), at, len));
         }
         let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
         let time = chrono::DateTime::from_timestamp_millis(version.modified);
@@ -228,6 +240,19 @@ impl Objects {
         work: impl Fn(&dyn ObjectStore) -> object_store::Result<T>,
     ) -> Result<T, ObjectError> {
         let store = self.store(url).map_err(|trouble| failed(url, trouble))?;
+        self.again(url, || work(&*store).map_err(|error| trouble(&error)))
+    }
+
+    fn of_the_hub<T>(
+        &self,
+        url: &ObjectUrl,
+        work: impl Fn(&Connector) -> Result<T, Trouble>,
+    ) -> Result<T, ObjectError> {
+        let connector = self.connector().map_err(|trouble| failed(url, trouble))?;
+        self.again(url, || work(&connector))
+    }
+
+    fn again<T>(&self, url: &ObjectUrl, work: impl FnMut() -> Result<T, Trouble>) -> Result<T, ObjectError> {
         let settings = self.settings();
         let on_retry = |trouble: &Trouble, pause: Duration, number: usize| {
             self.0.retries.fetch_add(1, Ordering::Relaxed);
@@ -237,10 +262,14 @@ impl Objects {
                 settings.retries
             );
         };
-        tried(settings.retries, settings.is_stopped, on_retry, || {
-            work(&*store).map_err(|error| trouble(&error))
-        })
-        .map_err(|trouble| failed(url, trouble))
+        tried(settings.retries, settings.is_stopped, on_retry, work).map_err(|trouble| failed(url, trouble))
+    }
+
+    /// One for all stores: it keeps connections.
+    fn connector(&self) -> Result<Connector, Trouble> {
+        let opened =
+            self.0.connector.get_or_init(|| Connector::new(self.settings().patience, self.0.wire.clone()));
+        opened.clone()
     }
 
     fn store(&self, url: &ObjectUrl) -> Result<Arc<dyn ObjectStore>, Trouble> {
@@ -250,7 +279,7 @@ impl Objects {
         if let Some(store) = stores.get(&bucket) {
             return Ok(store.clone());
         }
-        let store = open(url, Connector::new(self.settings().patience, self.0.wire.clone())?)?;
+        let store = open(url, self.connector()?)?;
         stores.insert(bucket, store.clone());
         Ok(store)
     }

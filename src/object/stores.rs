@@ -69,6 +69,8 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .build()
                 .map_err(unopened)?,
         ),
+        // Asked by its own API.
+        Scheme::Hub => return Err(Trouble::lasting(ObjectFailure::Unfit, "it is no bucket")),
         Scheme::Http => Arc::new(
             HttpBuilder::new()
                 .with_url(url.server())
@@ -101,7 +103,12 @@ pub(super) fn path_of(url: &ObjectUrl) -> Result<Path, Trouble> {
 
 /// The version that a store's words name.
 pub(super) fn version_of(meta: &ObjectMeta) -> Version {
-    Version { len: meta.size, etag: meta.e_tag.clone(), modified: meta.last_modified.timestamp_millis() }
+    Version {
+        len: meta.size,
+        etag: meta.e_tag.clone(),
+        modified: meta.last_modified.timestamp_millis(),
+        pin: None,
+    }
 }
 
 /// What was seen on the wire, where it was that; else what `object_store` says.

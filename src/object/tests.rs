@@ -118,7 +118,7 @@ fn what_may_pass_is_tried_again_and_nothing_else() {
 #[test]
 fn versions_are_told_apart_by_etag_else_by_time() {
     let version = |len, etag: Option<&str>, modified| {
-        Version { len, etag: etag.map(str::to_owned), modified }.identity()
+        Version { len, etag: etag.map(str::to_owned), modified, pin: None }.identity()
     };
     assert_eq!(
         version(5, Some("\"a\""), 1),

@@ -5,8 +5,8 @@ use std::fmt;
 use super::{ObjectError, ObjectFailure};
 
 /// The schemes that are known, as they are shown where another one was given.
-const SCHEMES: &str =
-    "s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY, https://HOST/PATH and http://HOST/PATH";
+const SCHEMES: &str = "s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY, hf://datasets/OWNER/NAME/PATH, https://HOST/PATH \
+     and http://HOST/PATH";
 
 /// Which kind of store an object lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,10 +14,12 @@ pub(super) enum Scheme {
     S3,
     Google,
     Azure,
+    Hub,
     Http,
 }
 
-/// Of an object, or of a folder or a glob of objects: a scheme, a bucket (of HTTP the server, with its scheme), and a key.
+/// Of an object, or of a folder or a glob of objects: a scheme, a bucket (of HTTP the server, of Hugging Face's hub the data set and its
+/// revision), and a key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectUrl {
     pub(super) scheme: Scheme,
@@ -53,11 +55,18 @@ impl ObjectUrl {
             "s3" | "s3a" => (Scheme::S3, "s3"),
             "gs" => (Scheme::Google, "gs"),
             "az" => (Scheme::Azure, "az"),
+            "hf" => (Scheme::Hub, "hf"),
             "https" => (Scheme::Http, "https"),
             "http" => (Scheme::Http, "http"),
             _ => return Err(unfit(format!("the scheme {scheme:?} is not known; there are {SCHEMES}"))),
         };
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        if scheme == Scheme::Hub {
+            let (bucket, key) = of_the_hub(rest).ok_or_else(|| {
+                unfit("it names no data set of Hugging Face; write hf://datasets/OWNER/NAME/PATH or hf://datasets/OWNER/NAME@REVISION/PATH".to_owned())
+            })?;
+            return Ok(ObjectUrl { scheme, word, bucket, key });
+        }
         if bucket.is_empty() {
             return Err(unfit(format!("a bucket or a server is missing; there are {SCHEMES}")));
         }
@@ -88,10 +97,24 @@ impl ObjectUrl {
         self.scheme != Scheme::Http
     }
 
+    /// The URL without a revision, which some stores have: a file is the same in all that have it.
+    pub(super) fn whatever_revision(&self) -> String {
+        let bucket = self.bucket.split_once('@').map_or(self.bucket.as_str(), |(bucket, _)| bucket);
+        format!("{}://{bucket}/{}", self.word, self.key)
+    }
+
     /// The server of an HTTP URL.
     pub(super) fn server(&self) -> String {
         format!("{}://{}", self.word, self.bucket)
     }
+}
+
+/// `datasets/OWNER/NAME` with its revision, and the path in it.
+fn of_the_hub(rest: &str) -> Option<(String, String)> {
+    let mut parts = rest.splitn(4, '/');
+    let [kind, owner, name] = [parts.next()?, parts.next()?, parts.next()?];
+    let is_one = kind == "datasets" && !owner.is_empty() && !name.is_empty() && !name.starts_with('@');
+    is_one.then(|| (format!("{kind}/{owner}/{name}"), parts.next().unwrap_or_default().to_owned()))
 }
 
 /// A URL for a message: names, passwords and signatures in it are left out.

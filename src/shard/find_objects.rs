@@ -13,6 +13,8 @@ use crate::object::{Object, ObjectUrl, Objects, braces};
 
 /// Looks at single objects that are made side by side.
 const AT_ONCE: usize = 16;
+/// So many objects of one folder are looked up in a list of it.
+const WORTH_A_LIST: usize = 4;
 
 /// The shards that a URL names: of an object, of a folder (it ends with `/`), or of many by a glob or by braces.
 ///
@@ -58,7 +60,7 @@ fn find_as_named(pattern: &str, objects: &Objects) -> Result<Vec<ShardSource>, S
             single.push(url);
         }
     }
-    found.extend(looked_at(single, objects)?);
+    found.extend(named_one_by_one(single, objects)?);
     if found.is_empty() {
         return Err(usage(format!(
             "{pattern:?} names no shards; they must be objects called *.tar or *.tar.split.000; a folder ends with a slash"
@@ -132,7 +134,34 @@ fn matches_of(url: &ObjectUrl, objects: &Objects) -> Result<Vec<Object>, ShardEr
     }
 }
 
-/// Objects that are named one by one, each with the version that is there now.
+/// Objects that are named one by one. Where many of a folder are, the folder is listed once.
+fn named_one_by_one(urls: Vec<ObjectUrl>, objects: &Objects) -> Result<Vec<Object>, ShardError> {
+    let mut folders: BTreeMap<ObjectUrl, Vec<ObjectUrl>> = BTreeMap::new();
+    for url in urls {
+        folders.entry(url.with_key(split(url.key()).0)).or_default().push(url);
+    }
+    let (mut found, mut alone) = (Vec::new(), Vec::new());
+    for (folder, urls) in folders {
+        if urls.len() < WORTH_A_LIST || !folder.can_list() {
+            alone.extend(urls);
+            continue;
+        }
+        let listed = objects.list(&folder, false)?;
+        let mut there: BTreeMap<ObjectUrl, Object> =
+            listed.into_iter().map(|object| (object.url.clone(), object)).collect();
+        for url in urls {
+            let object = there.remove(&url);
+            found.push(
+                object
+                    .ok_or_else(|| usage(format!("{url} does not exist; {folder} holds no such object")))?,
+            );
+        }
+    }
+    found.extend(looked_at(alone, objects)?);
+    Ok(found)
+}
+
+/// Objects, each with the version that is there now.
 fn looked_at(urls: Vec<ObjectUrl>, objects: &Objects) -> Result<Vec<Object>, ShardError> {
     let next = AtomicUsize::new(0);
     let looked: Mutex<Vec<Result<Object, ShardError>>> = Mutex::default();

@@ -10,6 +10,7 @@ mod exhausted;
 mod faults;
 mod harness;
 mod histories;
+mod hub;
 mod kills;
 mod same;
 mod secrets;
