@@ -148,15 +148,20 @@ def number_in(shard: str, of: Run) -> int:
     return next(number for number, row in enumerate(published_rows(of.out)) if row["shard"] == shard)
 
 
+def note(of: Run, pieces: list[dict[str, str]]) -> None:
+    """Notes in a run's store that the shard `tiny` was seen in these pieces."""
+    line = next(line for line in (of.store / "sources.log").read_text().splitlines() if "/tiny.tar" in line)
+    seen = json.loads(line.partition("\t")[2])
+    text = json.dumps({**seen, "pieces": pieces}).encode()
+    with open(of.store / "sources.log", "ab") as log:
+        # The last sound line counts: a torn one comes behind it.
+        log.write(b"\n%08x\t%s\n\n%08x\t%s\n" % (zlib.crc32(text), text, zlib.crc32(text) ^ 1, text[:-9]))
+
+
 def moved_store(edits: Run, to: Path, place: str) -> Run:
     """A copy of a run whose store has a shard at another place."""
     copy = edits.copy(to)
-    [line] = [line for line in (copy.store / "sources.log").read_text().splitlines() if "/tiny.tar" in line]
-    seen = json.loads(line.partition("\t")[2])
-    text = json.dumps({**seen, "pieces": [{"Ok": place}]}).encode()
-    with open(copy.store / "sources.log", "ab") as log:
-        # The last sound line counts: a torn one comes behind it.
-        log.write(b"\n%08x\t%s\n\n%08x\t%s\n" % (zlib.crc32(text), text, zlib.crc32(text) ^ 1, text[:-9]))
+    note(copy, [{"Ok": place}])
     return copy
 
 
@@ -227,6 +232,18 @@ def test_what_is_no_published_set_is_refused(edits: Run, released: Path, tmp_pat
         threshflow.pictures(released)
     with pytest.raises(ThreshflowError, match=r"is no store: it has no store\.json; name the store"):
         threshflow.pictures(edits.out, store=tmp_path)
+
+
+def test_a_tar_without_its_last_piece_gives_what_is_before(edits: Run, tmp_path: Path) -> None:
+    tar, copy = joined(edits.shards, "tiny"), edits.copy(tmp_path)
+    (tmp_path / "tiny.tar.split.000").write_bytes(tar[:30_000])
+    (tmp_path / "tiny.tar.split.001").write_bytes(tar[30_000:])
+    pieces = [{"Ok": f"{tmp_path}/tiny.tar.split.000"}, {"Ok": f"{tmp_path}/tiny.tar.split.001"}, {"Err": f"{tmp_path}/tiny.tar.split.002"}]
+    note(copy, pieces)
+    assert list(threshflow.pictures(copy.out)) == list(threshflow.pictures(edits.out))
+    note(copy, pieces[2:])
+    # That knows of no piece: what was noted before holds.
+    assert list(threshflow.pictures(copy.out)) == list(threshflow.pictures(edits.out))
 
 
 def test_every_segment_of_a_store_knows_shards(edits: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from ._errors import ThreshflowError
@@ -46,11 +47,12 @@ def _sightings(log: Path) -> Iterator[tuple[Shard, Place]]:
                 crc, _, text = line.rstrip(b"\n").partition(b"\t")
                 if crc == b"%08x" % zlib.crc32(text) and line.endswith(b"\n"):
                     seen = json.loads(text)
-                    # A piece that was missing is {"Err": path}; nothing behind it was published.
-                    pieces = [piece.get("Ok") for piece in seen["pieces"]]
-                    there = pieces[: pieces.index(None)] if None in pieces else pieces
+                    # {"Ok": path}; a piece that was missing is {"Err": path}, and nothing behind it was published.
+                    there = takewhile(lambda piece: "Err" not in piece, seen["pieces"])
+                    pieces = tuple(str(place) for piece in there for place in piece.values())
                     folder = seen["folder"] if seen.get("files") else None
-                    yield (seen["name"], seen["fingerprint"]), Place(tuple(there), folder)
+                    if pieces or folder is not None:
+                        yield (seen["name"], seen["fingerprint"]), Place(pieces, folder)
     except FileNotFoundError:
         return
     except OSError as error:
