@@ -33,7 +33,7 @@ class Picture:
             from PIL import Image, ImageOps
         except ImportError as error:
             raise ThreshflowError(
-                "image() needs Pillow, which is not installed: pip install 'threshflow[pillow]', or decode `data` by another library"
+                "image() needs Pillow, which is not installed: pip install pillow, or decode `data` by another library"
             ) from error
         return ImageOps.exif_transpose(Image.open(io.BytesIO(self.data)))
 
