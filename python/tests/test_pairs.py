@@ -1,0 +1,185 @@
+"""`threshflow.pairs` against the released tars as tarfile reads them, and against the shards."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import Run, run
+from oracle import files_of, joined, published_rows, released_files
+from test_pictures import flip
+
+import threshflow
+from threshflow import Pair, ThreshflowError
+
+
+def by_type(pairs: threshflow.Pairs) -> dict[str, list[Pair]]:
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.edit_type, []).append(pair)
+    return found
+
+
+def test_every_edit_comes_with_the_pictures_of_its_turns(released: Path) -> None:
+    files = released_files(released)
+    pairs = threshflow.pairs(released)
+    rows = {path.stem: pq.read_table(path).to_pylist() for path in (released / "Parquet").iterdir()}
+    assert len(pairs) == sum(map(len, rows.values())) > 6
+    seen: dict[str, int] = {}
+    for pair in pairs:
+        row = rows[pair.part][seen.setdefault(pair.part, 0)]
+        seen[pair.part] += 1
+        turns = row["data"] if "data" in row else [row]
+        assert pair.part.startswith(pair.edit_type)
+        for turn, told in zip(pair.turns, turns, strict=True):
+            assert turn.prompt == told["prompt"] != ""
+            shown = [turn.before] + ([turn.reference] if turn.reference else [])
+            assert [each.name for each in shown] == told["input_images"]
+            assert [turn.after.name] == told["output_images"]
+            for picture in [*shown, turn.after]:
+                assert picture.data == files[picture.name]
+                assert min(picture.image().size) > 100
+    # All but what was looked at is a mask or a record.
+    named = {picture.name for pair in pairs for turn in pair.turns for picture in (turn.before, turn.after, turn.reference) if picture}
+    masks = {pair.mask.name: pair.mask.data for pair in pairs if pair.mask}
+    assert {name for name in files if not name.endswith("result.json")} == named | set(masks)
+    assert all(data == files[name] for name, data in masks.items())
+
+
+def test_edits_of_all_kinds_have_what_is_theirs(edits: Run, released: Path) -> None:
+    shard = files_of(joined(edits.shards, "tiny")) | files_of(joined(edits.shards, "films"))
+    found = by_type(threshflow.pairs(released))
+    assert set(found) == {"style", "visual", "version_backtracking", "action"}
+    [film] = found["action"]
+    assert [film.turns[0].before.data, film.turns[0].after.data] == [shard["film.jpg"], shard["film.end.jpg"]]
+    for pair in found["style"]:
+        assert pair.turns[0].before.data == shard[f"{pair.details['source_key']}.jpg"]
+        assert pair.mask is None and pair.turns[0].reference is None
+    for pair in found["visual"]:
+        assert pair.turns[0].reference is not None and pair.mask is not None
+    for pair in found["version_backtracking"]:
+        assert len(pair.turns) == 3
+        assert pair.turns[0].after.data == pair.turns[1].before.data
+
+
+def test_details_are_those_of_the_edit(edits: Run, released: Path) -> None:
+    published = {(row["shard"], row["key"], row["edit_type"]): row for row in published_rows(edits.out, "edits")}
+    pairs = threshflow.pairs(released)
+    assert len(published) == len(pairs)
+    # Rows of one type and of two parts: those of the second stand behind those of the first.
+    assert {"style_part1", "style_part2"} <= {pair.part for pair in pairs}
+    for pair in pairs:
+        details = pair.details
+        row = published.pop((details["source_shard"], details["source_key"], pair.edit_type))
+        assert details["prompts"] == row["prompts"] == [turn.prompt for turn in pair.turns]
+        assert {score["name"]: score["value"] for score in details["scores"]}["follows"] == row["follows"]
+    assert pairs.row(0)["details"] == pairs[0].details
+
+
+def test_the_tars_are_in_pieces_and_the_pieces_are_few_in_memory(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threshflow._tars
+
+    monkeypatch.setattr(threshflow._tars, "MOST_OPEN", 2)
+    assert len(list(released.rglob("*.tar.split.001"))) > 1
+    pairs, files = threshflow.pairs(released, verify=True), released_files(released)
+    for number in reversed(range(len(pairs))):
+        after = pairs[number].turns[-1].after
+        assert after.data == files[after.name]
+    assert len(pairs._pieces._pieces) == 2
+
+
+def test_the_folder_of_a_run_is_released_first(edits: Run, released: Path, tmp_path: Path) -> None:
+    copy = edits.copy(tmp_path)
+    pairs = threshflow.pairs(copy.out)
+    assert list(pairs) == list(threshflow.pairs(released))
+    assert (tmp_path / "out-released" / "manifest.json").is_file()
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out-released").rglob("*.parquet")}
+    assert list(threshflow.pairs(copy.out)) == list(pairs)
+    assert {path: path.stat().st_mtime_ns for path in written} == written, "what did not change was written again"
+    assert len(threshflow.pairs(copy.out, copy.store, to=tmp_path / "there")) == len(pairs)
+    assert (tmp_path / "there" / "manifest.json").is_file()
+    with pytest.raises(ThreshflowError, match=r"release .* ended with exit code [12]: .*nowhere"):
+        threshflow.pairs(copy.out, tmp_path / "nowhere", to=tmp_path / "other")
+
+
+def test_a_download_has_no_manifest(released: Path, tmp_path: Path) -> None:
+    download = shutil.copytree(released, tmp_path / "download")
+    ours = {(pair.part, pair.turns, pair.mask) for pair in threshflow.pairs(released)}
+    for name in ("manifest.json", "README.md"):
+        (download / name).unlink()
+    shutil.rmtree(download / "Details")
+    pairs = threshflow.pairs(download)
+    assert {(pair.part, pair.turns, pair.mask) for pair in pairs} == ours
+    assert all(pair.details is None for pair in pairs)
+    # The chunks joined, as `cat` does.
+    [first, *_] = sorted((download / "Multiturn").glob("*.tar.split.000"))
+    name = first.name.removesuffix(".tar.split.000")
+    whole = joined(first.parent, name)
+    for piece in list(first.parent.glob(f"{name}.tar.split.*")):
+        piece.unlink()
+    with pytest.raises(ThreshflowError, match=f"{name}.*"):
+        list(threshflow.pairs(download))
+    (first.parent / f"{name}.tar").write_bytes(whole)
+    assert {(pair.part, pair.turns, pair.mask) for pair in threshflow.pairs(download)} == ours
+
+
+@pytest.fixture
+def damaged(released: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A released folder, and a piece of a tar in it."""
+    copy = shutil.copytree(released, tmp_path / "damaged")
+    [piece, _] = sorted((copy / "Singleturn").glob("style_part*.tar.split.000"))
+    return copy, piece
+
+
+def test_a_tar_that_is_gone_or_cut_is_named(damaged: tuple[Path, Path]) -> None:
+    folder, piece = damaged
+    whole = piece.read_bytes()
+    piece.write_bytes(whole[:-512])
+    with pytest.raises(ThreshflowError, match=rf"{piece.name} has {len(whole) - 512} bytes, and {len(whole)} were written; .*release"):
+        list(threshflow.pairs(folder))
+    piece.unlink()
+    with pytest.raises(ThreshflowError, match=rf"{piece.name} cannot be read: .*release"):
+        list(threshflow.pairs(folder))
+
+
+def test_a_tar_that_changed_is_found_by_its_hash(damaged: tuple[Path, Path]) -> None:
+    folder, piece = damaged
+    flip(piece, piece.stat().st_size // 2)
+    assert list(threshflow.pairs(folder))
+    with pytest.raises(ThreshflowError, match=rf"{piece.name} has the hash [0-9a-f]{{32}}, and [0-9a-f]{{32}} was written"):
+        list(threshflow.pairs(folder, verify=True))
+
+
+def test_a_tar_that_is_replaced_while_it_is_read_is_named(damaged: tuple[Path, Path]) -> None:
+    folder, piece = damaged
+    pairs = threshflow.pairs(folder)
+    number = next(at for at, pair in enumerate(pairs) if pair.edit_type == "style")
+    assert pairs[number]
+    pairs._pieces = type(pairs._pieces)()
+    again = piece.with_suffix(".again")
+    shutil.copy(piece, again)
+    again.rename(piece)
+    with pytest.raises(ThreshflowError, match=f"{piece.name} changed while the set was open"):
+        pairs[number]
+
+
+def test_what_has_no_pairs_is_refused(edits: Run, demo: Run, released: Path, tmp_path: Path) -> None:
+    with pytest.raises(ThreshflowError, match="has no edit pairs: it has neither"):
+        threshflow.pairs(tmp_path)
+    with pytest.raises(ThreshflowError, match="only of such a one are `store` and `to` asked for"):
+        threshflow.pairs(released, edits.store)
+
+
+def test_a_pickle_has_no_open_files(released: Path) -> None:
+    pairs = threshflow.pairs(released)
+    before = pickle.dumps(pairs)
+    items = list(pairs)
+    assert pickle.dumps(pairs) == before, "what was read went into the pickle"
+    assert list(pickle.loads(before)) == items
+
+
+def test_a_released_folder_passes_the_programs_own_check(released: Path) -> None:
+    run("check", released)

@@ -1,0 +1,161 @@
+"""`pictures`: the kept rows of a published set, with the files of their pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ._errors import ThreshflowError
+from ._items import Kept, Picture
+from ._lru import Lru
+from ._parts import Part, Parts
+from ._places import Place, local, place_in_folder, places_by_store
+from ._reader import Reader
+from ._sealed import PUBLISHED, RELEASED, hash_of, read_manifest
+from ._tars import OpenPieces, Tar, path_in_tar
+
+_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+_MOST_TARS = 1024
+_AGAIN = "open the set again if it was published anew, else let `threshflow verify` say what is damaged"
+_WHERE = "run again where the shards lie now, or name the folder that holds them (shards=FOLDER)"
+
+
+def pictures(
+    out: str | os.PathLike[str],
+    store: str | os.PathLike[str] | None = None,
+    *,
+    shards: str | os.PathLike[str] | None = None,
+    verify: bool = True,
+) -> Pictures:
+    """The kept rows of the folder `out` that a run published to, with the files of their pictures.
+
+    The pictures are read where they lie, in the shards. `store` is the store of the run, which noted where that is; where it is not
+    named, it is the folder `store` beside `out`. `shards` is a folder that holds the shards instead, under the names that were published;
+    then no store is read. With `verify`, every picture is held against the hash that was published of it.
+
+    Raises `ThreshflowError` where `out` or the store is none.
+    """
+    folder = Path(out)
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("format") != PUBLISHED:
+        what = "has no manifest.json" if manifest is None else f"holds {manifest.get('format')!r}"
+        hint = "; threshflow.pairs reads it" if manifest and manifest.get("format") == RELEASED else ""
+        raise ThreshflowError(
+            f"{folder} is no folder that a run published to: it {what}{hint}; name the folder of --out"
+        )
+    data = [part for part in manifest["parts"] if part["kind"] == "data"]
+    parts = [
+        Part(folder / part["file"], part["shard"], part["rows"], part["bytes"], part.get("hash"))
+        for part in data
+    ]
+    wanted = {(part["shard"], part["fingerprint"]) for part in data}
+    if shards is not None:
+        places = {part["shard"]: place_in_folder(Path(shards), part["shard"]) for part in data}
+    elif wanted:
+        beside = Path(os.path.abspath(folder)).with_name("store")
+        known = places_by_store(Path(store) if store is not None else beside, wanted)
+        places = {name: place for (name, _), place in known.items()}
+    else:
+        places = {}
+    return Pictures(Parts(parts, _AGAIN), places, verify)
+
+
+class Pictures(Reader[Kept]):
+    """Kept rows, in the order in which they are published: shard by shard, and in each as the shard has them. See `pictures`."""
+
+    def __init__(self, parts: Parts, places: dict[str, Place], verify: bool) -> None:
+        self._parts, self._places, self._verify = parts, places, verify
+        self._pieces = OpenPieces()
+        self._tars: Lru[str, Tar] = Lru(_MOST_TARS)
+        self._ends: Lru[str, dict[str, tuple[int, int]]] = Lru(_MOST_TARS)
+
+    def __reduce__(self) -> tuple[type[Pictures], tuple[Parts, dict[str, Place], bool]]:
+        return Pictures, (self._parts, self._places, self._verify)
+
+    def __repr__(self) -> str:
+        return f"<threshflow.Pictures: {len(self)} rows of {len(self._parts.parts)} shards>"
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def _row(self, number: int) -> dict[str, Any]:
+        return self._parts.row(number)
+
+    def _item(self, number: int) -> Kept:
+        row = self._parts.row(number)
+        name = row["picture"]
+        place = self._places.get(row["shard"])
+        if place is None:
+            raise ThreshflowError(f"the store does not know where the shard {row['shard']!r} lies; {_WHERE}")
+        data = self._bytes(row, place)
+        if self._verify:
+            self._hold(row, place, data)
+        return Kept(row["key"], row["shard"], Picture(name, data), row)
+
+    def _bytes(self, row: dict[str, Any], place: Place) -> bytes:
+        if place.folder is not None:
+            return _loose(row, place.folder, row["picture"])
+        tar = self._tar(row["shard"], place)
+        data = tar.read(row["offset"], row["length"], self._pieces)
+        if len(data) != row["length"]:
+            raise ThreshflowError(
+                f"{', '.join(place.pieces)}: {row['picture']} lies at byte {row['offset']} with {row['length']} bytes, and the tar has "
+                f"{tar.size(self._pieces)} bytes: it was cut, or is another; {_WHERE}"
+            )
+        return data
+
+    def _tar(self, shard: str, place: Place) -> Tar:
+        paths = [local(shard, piece) for piece in place.pieces]
+        return self._tars.get(shard, lambda: Tar(", ".join(place.pieces), paths, _WHERE))
+
+    def _hold(self, row: dict[str, Any], place: Place, data: bytes) -> None:
+        """Holds a picture against what was published of it."""
+        found, published = hash_of(data), row["content"]
+        if found == published:
+            return
+        # Of a sample with a second frame, the hash is one of both frames.
+        end = self._end_frame(row, place)
+        if end is not None:
+            both = hash_of(b"frames" + bytes.fromhex(found) + bytes.fromhex(hash_of(end)))
+            if both == published:
+                return
+        where = place.folder if place.folder is not None else ", ".join(place.pieces)
+        raise ThreshflowError(
+            f"{where}: {row['picture']} is not the picture that was published: its hash is {found}, and {published} was published; the shard "
+            "changed since: run again to publish it as it is now, or name a folder with the shards as they were (shards=FOLDER)"
+        )
+
+    def _end_frame(self, row: dict[str, Any], place: Place) -> bytes | None:
+        """The second frame of a sample, if it has one: KEY.end.jpg beside KEY.jpg."""
+        if place.folder is not None:
+            names = (f"{row['key']}.end.{extension}" for extension in _EXTENSIONS)
+            there = [name for name in names if (Path(place.folder) / name).is_file()]
+            return _loose(row, place.folder, there[0]) if there else None
+        tar = self._tar(row["shard"], place)
+        ends = self._ends.get(row["shard"], lambda: self._end_frames(tar))
+        lies = ends.get(row["key"])
+        return None if lies is None else tar.read(*lies, self._pieces)
+
+    def _end_frames(self, tar: Tar) -> dict[str, tuple[int, int]]:
+        """The places and lengths of all second frames in a tar, by key."""
+        found = {}
+        for member in tar.files(self._pieces):
+            path = path_in_tar(member.name)
+            key, _, extension = path.rpartition(".")
+            if extension.lower() in _EXTENSIONS and key.lower().endswith(".end"):
+                found[key[: -len(".end")]] = (member.offset_data, member.size)
+        return found
+
+
+def _loose(row: dict[str, Any], folder: str, name: str) -> bytes:
+    path = local(row["shard"], folder) / name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ThreshflowError(f"{path} cannot be read: {error}; {_WHERE}") from error
+    if name == row["picture"] and len(data) != row["length"]:
+        raise ThreshflowError(
+            f"{path} has {len(data)} bytes, and {row['length']} were published: it changed since; run again to publish it as it is now"
+        )
+    return data

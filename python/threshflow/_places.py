@@ -1,0 +1,89 @@
+"""Where the shards of a published set lie: as the store noted it, or in a folder that the caller names."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from ._errors import ThreshflowError
+
+Shard = tuple[str, str]
+"""A shard's name, and the fingerprint of what it holds."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one shard lies: the pieces of a tar, or the folder of pictures that lie loose."""
+
+    pieces: tuple[str, ...]
+    folder: str | None
+
+
+def places_by_store(store: Path, wanted: set[Shard]) -> dict[Shard, Place]:
+    """The place where each shard was seen last. Shards that the store does not know are left out."""
+    if not (store / "store.json").is_file():
+        raise ThreshflowError(
+            f"{store} is no store: it has no store.json; name the store of the run that published (store=FOLDER), or a folder that holds the "
+            "tars (shards=FOLDER)"
+        )
+    found: dict[Shard, Place] = {}
+    # What the store's first segment knows counts before what others know.
+    for log in [store / "sources.log", *sorted(store.glob("segments/*/sources.log"))]:
+        known = {shard: place for shard, place in _sightings(log) if shard in wanted}
+        found = {**known, **found}
+    return found
+
+
+def _sightings(log: Path) -> Iterator[tuple[Shard, Place]]:
+    """The sightings of a log, in order: of one shard the last one counts. Damaged lines are passed over, as the program passes them over."""
+    try:
+        with open(log, "rb") as lines:
+            for line in lines:
+                crc, _, text = line.rstrip(b"\n").partition(b"\t")
+                if crc == b"%08x" % zlib.crc32(text) and line.endswith(b"\n"):
+                    seen = json.loads(text)
+                    # {"Ok": path}; a piece that was missing is {"Err": path}, and nothing behind it was published.
+                    there = takewhile(lambda piece: "Err" not in piece, seen["pieces"])
+                    pieces = tuple(str(place) for piece in there for place in piece.values())
+                    folder = seen["folder"] if seen.get("files") else None
+                    if pieces or folder is not None:
+                        yield (seen["name"], seen["fingerprint"]), Place(pieces, folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ThreshflowError(f"{log} cannot be read: {error}; check that you may read it") from error
+
+
+def place_in_folder(folder: Path, name: str) -> Place:
+    """A shard in the folder that the caller named: NAME.tar, NAME.tar.split.000 and so on, or NAME, a folder of pictures."""
+    if (folder / f"{name}.tar").is_file():
+        return Place((str(folder / f"{name}.tar"),), None)
+    if pieces := sorted(folder.glob(f"{_literal(name)}.tar.split.*")):
+        return Place(tuple(str(piece) for piece in pieces), None)
+    # A large folder of pictures is in parts: photos/1-of-16.
+    loose = folder / re.sub(r"/\d+-of-\d+$", "", name)
+    if loose.is_dir():
+        return Place((), str(loose))
+    raise ThreshflowError(
+        f"{folder} does not hold the shard {name!r}: there is no {name}.tar, no {name}.tar.split.000 and no folder {name}; name the folder "
+        "below which the shards have the names that were published"
+    )
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def local(name: str, place: str) -> Path:
+    """The file at a place that was noted. The one spot that decides what can be read."""
+    if "://" in place:
+        raise ThreshflowError(
+            f"the shard {name!r} lies at {place}, and this package reads local files only; copy the shard to this machine, and name the folder "
+            "that it lies in (shards=FOLDER)"
+        )
+    return Path(place)

@@ -1,0 +1,54 @@
+"""Manifests: what a folder holds, by its own word, and whether the word is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from ._errors import ThreshflowError
+
+PUBLISHED = "threshflow published set"
+RELEASED = "threshflow released edits"
+_BEFORE, _BEHIND, _DIGITS = b',\n  "check": "', b'"\n}\n', 32
+
+
+def hash_of(data: bytes) -> str:
+    """The hash that is published: the first 16 bytes of BLAKE3, as 32 hex digits."""
+    return blake3(data).hexdigest(16)
+
+
+def hash_of_file(path: Path) -> str:
+    """The same of a file, which is not read into memory."""
+    hasher = blake3()
+    hasher.update_mmap(path)
+    return hasher.hexdigest(16)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder; None where it has none."""
+    path = folder / "manifest.json"
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ThreshflowError(f"{path} cannot be read: {error}; check that you may read it") from error
+    try:
+        manifest = json.loads(text)
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or (manifest.get("sealed") and not _seal_holds(text)):
+        raise ThreshflowError(
+            f"{path} is damaged: it is not what was written; delete it, and let the program write the folder again"
+        )
+    return manifest
+
+
+def _seal_holds(text: bytes) -> bool:
+    length = len(_BEFORE) + _DIGITS + len(_BEHIND)
+    rest, seal = text[:-length], text[-length:]
+    digits = seal[len(_BEFORE) : len(_BEFORE) + _DIGITS]
+    return seal == _BEFORE + digits + _BEHIND and hash_of(rest + b"\n}").encode() == digits

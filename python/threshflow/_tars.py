@@ -1,0 +1,180 @@
+"""Tars as one row of bytes: their pieces mapped and joined, and the place of every file in them."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import tarfile
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+from ._errors import ThreshflowError
+from ._lru import Lru
+
+MOST_OPEN = 64
+"""Pieces of tars that are mapped at once."""
+
+Look = tuple[int, int, int]
+"""How a file looks: its length in bytes, its time of writing in nanoseconds, its inode."""
+
+
+class _Piece:
+    """A file, mapped for reading."""
+
+    def __init__(self, path: Path) -> None:
+        with open(path, "rb") as file:
+            look = os.fstat(file.fileno())
+            self.look: Look = (look.st_size, look.st_mtime_ns, look.st_ino)
+            # Nothing can be mapped of an empty file.
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if look.st_size else None
+
+    def read(self, offset: int, length: int) -> bytes:
+        # A file that became shorter ends the process where it is read behind its end.
+        if self._map is None or self._map.size() < self.look[0]:
+            return b""
+        return self._map[offset : offset + length]
+
+
+class OpenPieces:
+    """The pieces that are mapped: those that were used last."""
+
+    def __init__(self) -> None:
+        self._pieces: Lru[Path, _Piece] = Lru(MOST_OPEN)
+
+    def piece(self, path: Path, next_step: str) -> _Piece:
+        """The piece at this path, mapped."""
+        try:
+            return self._pieces.get(path, lambda: _Piece(path))
+        except (OSError, ValueError) as error:
+            raise ThreshflowError(f"{path} cannot be read: {error}; {next_step}") from error
+
+
+class Tar:
+    """A tar in one or several pieces. Holds their lengths; the pieces are mapped when they are read."""
+
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[Path],
+        next_step: str,
+        check: Callable[[Path], None] | None = None,
+    ) -> None:
+        """`name` is what messages call it, and `next_step` what they say to do. `check` is asked about each piece, once."""
+        self.name, self.next_step = name, next_step
+        self._paths = tuple(paths)
+        self._starts: list[int] = []
+        self._looks: list[Look] = []
+        self._check = check
+
+    def __getstate__(self) -> dict[str, object]:
+        # Each process looks at the files and checks them itself.
+        return {**self.__dict__, "_starts": [], "_looks": []}
+
+    def _open(self, pieces: OpenPieces) -> None:
+        if self._starts:
+            return
+        starts, looks = [0], []
+        for path in self._paths:
+            if self._check is not None:
+                self._check(path)
+            looks.append(pieces.piece(path, self.next_step).look)
+            starts.append(starts[-1] + looks[-1][0])
+        self._starts, self._looks = starts, looks
+
+    def size(self, pieces: OpenPieces) -> int:
+        """Its length in bytes, pieces joined."""
+        self._open(pieces)
+        return self._starts[-1]
+
+    def read(self, offset: int, length: int, pieces: OpenPieces) -> bytes:
+        """`length` bytes at `offset`, fewer at its end. Raises where a piece is gone, or is not the file that it was."""
+        self._open(pieces)
+        end = min(offset + length, self._starts[-1])
+        parts: list[bytes] = []
+        while offset < end:
+            number = bisect_right(self._starts, offset) - 1
+            path, start = self._paths[number], self._starts[number]
+            piece = pieces.piece(path, self.next_step)
+            wanted = min(end, self._starts[number + 1]) - offset
+            read = piece.read(offset - start, wanted)
+            if len(read) != wanted or piece.look != self._looks[number]:
+                raise ThreshflowError(
+                    f"{path} changed while the set was open: it had {self._looks[number][0]} bytes; leave it alone while it is read, "
+                    "and open the set again"
+                )
+            parts.append(read)
+            offset += wanted
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def files(self, pieces: OpenPieces) -> Iterator[tarfile.TarInfo]:
+        """Its files, in order, by their headers alone. Raises where it is damaged or cut."""
+        try:
+            with tarfile.open(fileobj=_Joined(self, pieces), mode="r:") as tar:
+                while (member := tar.next()) is not None:
+                    # `tar` would keep them all. (typeshed does not know the list.)
+                    tar.members.clear()  # type: ignore[attr-defined]
+                    if member.isreg():
+                        yield member
+        except (tarfile.TarError, EOFError) as error:
+            raise ThreshflowError(f"{self.name} is no whole tar: {error}; {self.next_step}") from error
+
+
+class _Joined(io.RawIOBase):
+    """A tar as the file that `tarfile` reads."""
+
+    def __init__(self, tar: Tar, pieces: OpenPieces) -> None:
+        self._tar, self._pieces, self._at = tar, pieces, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._tar.size(self._pieces)}[whence]
+        self._at = base + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        size = self._tar.size(self._pieces) if size < 0 else size
+        read = self._tar.read(self._at, size, self._pieces)
+        self._at += len(read)
+        return read
+
+
+def path_in_tar(path: str) -> str:
+    """A file's path as it is looked up: `tar cf all.tar ./results` writes a `./` before each."""
+    return path.removeprefix("./")
+
+
+class Files:
+    """Where the files of a tar lie. 24 bytes a file: a hash of its path, its place and its length."""
+
+    def __init__(self, tar: Tar, pieces: OpenPieces) -> None:
+        found = sorted(
+            (_key(member.name), number, member.offset_data, member.size)
+            for number, member in enumerate(tar.files(pieces))
+        )
+        self._keys = array("Q", (key for key, _, _, _ in found))
+        self._offsets = array("Q", (offset for _, _, offset, _ in found))
+        self._lengths = array("Q", (length for _, _, _, length in found))
+
+    def find(self, path: str) -> tuple[int, int] | None:
+        """The place and the length of a file in the joined tar. Of two of one path it is the later one, as tar has it."""
+        key = _key(path)
+        at = bisect_right(self._keys, key)
+        if at == bisect_left(self._keys, key):
+            return None
+        return self._offsets[at - 1], self._lengths[at - 1]
+
+
+def _key(path: str) -> int:
+    return int.from_bytes(blake2b(path_in_tar(path).encode(errors="surrogateescape"), digest_size=8).digest(), "big")
