@@ -98,7 +98,7 @@ impl ObjectUrl {
     }
 
     /// The URL without a revision, which some stores have: a file is the same in all that have it.
-    pub(super) fn whatever_revision(&self) -> String {
+    pub(crate) fn whatever_revision(&self) -> String {
         let bucket = self.bucket.split_once('@').map_or(self.bucket.as_str(), |(bucket, _)| bucket);
         format!("{}://{bucket}/{}", self.word, self.key)
     }

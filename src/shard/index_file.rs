@@ -49,7 +49,11 @@ pub(super) fn path_of(store: &Path, source: &ShardSource) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
     let first = match &source.holds {
         Holds::Tar(chunks) if chunks.is_empty() => PathBuf::new(),
-        Holds::Objects(_) => source.place(),
+        // A revision that leaves a file as it is changes nothing.
+        Holds::Objects(chunks) => match chunks.first() {
+            Some(Ok(object)) => object.url.whatever_revision().into(),
+            _ => source.place(),
+        },
         _ => std::path::absolute(source.place()).unwrap_or_else(|_| source.place()),
     };
     hasher.update(&(source.name.len() as u64).to_le_bytes());

@@ -86,11 +86,11 @@ class Bucket:
     """What is known of one bucket: rules and requests."""
 
     def __init__(self):
-        self.lock, self.rules, self.anonymous, self.era = threading.Lock(), [], False, 0
+        self.lock, self.rules, self.anonymous, self.era, self.waiting = threading.Lock(), [], False, 0, 0
         self.reset()
 
     def reset(self):
-        self.requests, self.waiting = [], 0
+        self.requests = []
 
     def asked(self, kind, key, span):
         """A request comes in: its record, and the harm that is to be done to it."""
