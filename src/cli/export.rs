@@ -3,18 +3,26 @@
 use std::path::Path;
 
 use super::store::Store;
-use super::{Failure, Output, apart, print_json};
+use super::{Failure, ObjectOptions, Output, apart, print_json};
 use crate::object::CacheOptions;
 use crate::publish::{self, Committed, Mended};
 
 /// `export`: tars with the original bytes of what `out` publishes.
-pub(super) fn export(store: &Path, out: &Path, to: &Path, output: Output) -> Result<(), Failure> {
+pub(super) fn export(
+    (store, out, to): (&Path, &Path, &Path),
+    objects: &ObjectOptions,
+    output: Output,
+) -> Result<(), Failure> {
     apart(&[("--store", store), ("--out", out), ("--to", to)])?;
     publish::check_export(to)?;
     let store = Store::look(store)?;
     let options = crate::shard::ReadOptions {
         // All pictures of a shard: it is fetched whole.
-        cache: CacheOptions { folder: Some(store.folder().join("cache")), ..CacheOptions::default() },
+        cache: CacheOptions {
+            folder: objects.cache.clone().or_else(|| Some(store.folder().join("cache"))),
+            ..objects.cache()
+        },
+        objects: objects.reader(),
         max_pixels: u64::MAX,
         max_bytes: u64::MAX,
         ..crate::shard::ReadOptions::default()

@@ -47,7 +47,7 @@ impl Opened {
         let next = Next::of(self.cluster.as_ref());
         let look_every = LOOK_EVERY[usize::from(self.cluster.is_some())];
         let (sources, catalogue) = (self.sources.clone(), self.catalogue.clone());
-        let (sources, catalogue) = (&sources, &catalogue);
+        let (sources, catalogue, objects) = (&sources, &catalogue, self.objects.clone());
         std::thread::scope(|threads| {
             let mut started = 0;
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(4) {
@@ -79,21 +79,29 @@ impl Opened {
             // Moved in here, so that leaving early drops it and lets the threads go.
             let receiver = receiver;
             let _ends = next.ends();
-            loop {
-                next.look(self.engine.verdicts(), &self.lanes);
-                let loaded: Result<_, Failure> = match receiver.recv_timeout(look_every) {
-                    Ok(loaded) => loaded,
-                    Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok::<(), Failure>(()),
-                    Err(crossbeam::channel::RecvTimeoutError::Timeout) => {
-                        self.engine.keep_up();
-                        tick(&self.engine.progress(), self.engine.verdicts()).map_err(Failure::Failed)?;
-                        continue;
-                    }
-                };
-                let (name, shard) = loaded?;
-                self.take_in(&name, &shard, tick)?;
-                next.is_in();
+            let mut take_all = || -> Result<(), Failure> {
+                loop {
+                    next.look(self.engine.verdicts(), &self.lanes);
+                    let loaded: Result<_, Failure> = match receiver.recv_timeout(look_every) {
+                        Ok(loaded) => loaded,
+                        Err(crossbeam::channel::RecvTimeoutError::Disconnected) => return Ok(()),
+                        Err(crossbeam::channel::RecvTimeoutError::Timeout) => {
+                            self.engine.keep_up();
+                            tick(&self.engine.progress(), self.engine.verdicts()).map_err(Failure::Failed)?;
+                            continue;
+                        }
+                    };
+                    let (name, shard) = loaded?;
+                    self.take_in(&name, &shard, tick)?;
+                    next.is_in();
+                }
+            };
+            let taken = take_all();
+            if taken.is_err() {
+                // The threads are waited for: none of them goes on fetching for a run that has failed.
+                objects.end();
             }
+            taken
         })?;
         self.shards.sort();
         Ok(())

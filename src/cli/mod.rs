@@ -47,7 +47,7 @@ pub use export::tell_mended;
 pub use inserting::rows_of;
 pub use invoke::Commands;
 pub use live::LiveOptions;
-pub use options::{RunOptions, SourceOptions};
+pub use options::{ObjectOptions, RunOptions, SourceOptions};
 pub use part::{Part, PartOptions, PartSummary, run_part};
 pub use plan::{Effect, Listed, OpenShare, PieceEffect, Plan};
 pub use program::{Entry, Program, main, main_of};

@@ -36,6 +36,13 @@ pub struct SourceOptions {
     /// Read shards instead of mapping them: use it for files that may be truncated while they are read
     #[arg(long)]
     pub no_mmap: bool,
+    #[command(flatten)]
+    pub objects: ObjectOptions,
+}
+
+/// How shards that lie in object stores are read, and kept.
+#[derive(Args, Clone, Debug)]
+pub struct ObjectOptions {
     /// The folder that keeps shards that lie in object stores, whole, as long as there is room [default: cache/ in the store]
     #[arg(long, value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
@@ -50,32 +57,41 @@ pub struct SourceOptions {
     pub object_timeout: f64,
     /// Who reads objects, and counts what is read
     #[arg(skip)]
-    pub objects: Objects,
+    pub reader: Objects,
+}
+
+impl ObjectOptions {
+    /// Who reads objects so.
+    pub(super) fn reader(&self) -> Objects {
+        self.reader.set(ObjectSettings {
+            retries: self.object_retries.into(),
+            patience: Duration::from_secs_f64(self.object_timeout),
+            is_stopped: signals::stopped,
+        });
+        self.reader.clone()
+    }
+
+    /// Where they are kept; the store's, where none is named.
+    pub(super) fn cache(&self) -> CacheOptions {
+        CacheOptions { folder: self.cache.clone(), bytes: self.cache_bytes, read_only: false }
+    }
 }
 
 impl SourceOptions {
     /// The shards that the flags name, and what lies in folders of pictures beside them.
     pub fn find(&self) -> Result<FoundPictures, Failure> {
         let only_pictures = self.shards.is_empty() && !self.pictures.is_empty();
-        let tars = if only_pictures { Vec::new() } else { find_with(&self.shards, &self.objects())? };
+        let tars = if only_pictures { Vec::new() } else { find_with(&self.shards, &self.objects.reader())? };
         let mut found = find_pictures(&self.pictures)?;
         found.shards = sorted_by_name(found.shards.into_iter().chain(tars).collect())?;
         Ok(found)
     }
 
-    fn objects(&self) -> Objects {
-        self.objects.set(ObjectSettings {
-            retries: self.object_retries.into(),
-            patience: Duration::from_secs_f64(self.object_timeout),
-            is_stopped: signals::stopped,
-        });
-        self.objects.clone()
-    }
-
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {
             mmap: !self.no_mmap,
-            cache: CacheOptions { folder: self.cache.clone(), bytes: self.cache_bytes, read_only: false },
+            cache: self.objects.cache(),
+            objects: self.objects.reader(),
             max_pixels: self.max_pixels,
             max_bytes: self.max_bytes,
             exif_orientation: !self.no_exif,

@@ -234,7 +234,7 @@ pub(super) fn open(
         demonstration,
         is_foreign,
         remarks,
-        objects: options.source.objects.clone(),
+        objects: options.source.objects.reader(),
     })
 }
 
@@ -342,7 +342,7 @@ fn run_unopened(
     let mut report = publish_settled(options, pipeline, &mut opened, (&wanted, gone), &stages, Then::End)?;
     report.summary.measure(begin.elapsed());
     // With what publishing read.
-    report.summary.objects = options.source.objects.counts();
+    report.summary.objects = options.source.objects.reader.counts();
     Ok(report)
 }
 

@@ -8,7 +8,7 @@ use super::cluster::{self, ClusterOptions, ProcessOptions};
 use super::compact::StoreCommand;
 use super::invoke::Commands;
 use super::live::LiveOptions;
-use super::options::SOURCE;
+use super::options::{ObjectOptions, SOURCE};
 use super::part::PartOptions;
 use super::program::{Call, end};
 use super::script::{ScriptOptions, script};
@@ -78,6 +78,8 @@ enum Common<A: Args> {
         /// The folder for the tars
         #[arg(long)]
         to: PathBuf,
+        #[command(flatten)]
+        objects: ObjectOptions,
         #[arg(long)]
         json: bool,
     },
@@ -196,7 +198,9 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
         Common::Explain { out, json, shard, key, .. } => {
             explain::explain(&out, shard.as_deref(), &key, output(json))
         }
-        Common::Export { store, out, to, json } => export::export(&store, &out, &to, output(json)),
+        Common::Export { store, out, to, objects, json } => {
+            export::export((&store, &out, &to), &objects, output(json))
+        }
         Common::Dials { json } => {
             let flags = matches.subcommand_matches("dials");
             let named = flags.map(P::named_dials_of).transpose()?.unwrap_or_default();

@@ -6,11 +6,11 @@
 //! that were not used for longest, by the times of the files. Every file may be taken away at any time: it costs a fetch.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,6 +22,10 @@ use crate::row::ContentHash;
 const PART: u64 = 8 << 20;
 /// Ranges of one object that are read at once.
 const AT_ONCE: usize = 8;
+/// Threads that read ranges beside those that wait: each has a range in memory.
+const MOST_HELPERS: usize = 24;
+/// Bytes of a disk that the cache leaves to others, such as the answers of the store.
+const SPARED: u64 = 1 << 30;
 /// How often a file's time says that it was used.
 const USED_EVERY: Duration = Duration::from_millis(100);
 /// How often one who waits for room looks again, and after how long he says so.
@@ -53,9 +57,27 @@ pub struct Cache {
     folder: PathBuf,
     most: u64,
     read_only: bool,
-    /// Held while an object is fetched, so that many threads that miss it fetch it once.
-    fetching: Mutex<HashMap<String, Arc<Mutex<()>>>>,
+    /// Held while objects are fetched, so that many threads that miss one fetch it once; why that failed, for those who waited.
+    fetching: Mutex<HashMap<String, Arc<Mutex<Option<ObjectError>>>>>,
     parts: AtomicU64,
+    /// Threads that read ranges, beside those that wait for them.
+    helpers: AtomicUsize,
+}
+
+/// A file that an object is being fetched into, locked.
+struct Part {
+    path: PathBuf,
+    file: File,
+}
+
+/// What came of looking for room.
+enum Room {
+    /// By the objects: there, or to be fetched into this.
+    Made(Vec<Result<Entry, Part>>),
+    /// What is in the way is in use.
+    Later,
+    /// Nothing that could leave makes room: so many bytes are free.
+    Never(u64),
 }
 
 /// An object in the cache, open. One that is held stays where it is until it is dropped.
@@ -102,6 +124,7 @@ impl Cache {
             read_only: options.read_only,
             fetching: Mutex::default(),
             parts: AtomicU64::new(0),
+            helpers: AtomicUsize::new(0),
         }))
     }
 
@@ -124,16 +147,18 @@ impl Cache {
         Some(Entry { file, len: version.len })
     }
 
-    /// An object, whole and held: fetched where it is not there.
-    pub fn hold(&self, object: &Object, version: &Version) -> Result<Entry, ObjectError> {
-        let key = key_of(object, version);
+    /// Objects, whole and held: fetched where they are not there. All of them at once: who held some and waited for room for others would
+    /// be in the way of all who do the same.
+    pub fn hold(&self, objects: &[(&Object, &Version)]) -> Result<Vec<Entry>, ObjectError> {
+        let Some((first, version)) = objects.first() else { return Ok(Vec::new()) };
+        let key = key_of(first, version);
         let fetching = lock(&self.fetching).entry(key.clone()).or_default().clone();
         let fetched = {
-            let _one = lock(&fetching);
-            match self.held(&key, version.len) {
-                Ok(Some(entry)) => Ok(entry),
-                Ok(None) => self.fetch(object, version, &key),
-                Err(error) => Err(self.failed(object, &error)),
+            let mut one = lock(&fetching);
+            match &*one {
+                // Who waited meanwhile would only fail once more.
+                Some(error) => Err(error.clone()),
+                None => self.hold_alone(objects).inspect_err(|error| *one = Some(error.clone())),
             }
         };
         let mut all = lock(&self.fetching);
@@ -144,9 +169,33 @@ impl Cache {
         fetched
     }
 
+    fn hold_alone(&self, objects: &[(&Object, &Version)]) -> Result<Vec<Entry>, ObjectError> {
+        let made = self.room_for(objects)?;
+        let mut entries = Vec::with_capacity(made.len());
+        let mut made = made.into_iter();
+        for (object, version) in objects {
+            let fetched = match made.next() {
+                Some(Ok(entry)) => Ok(entry),
+                Some(Err(part)) => self.fetch(object, version, part),
+                None => break,
+            };
+            match fetched {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    for part in made.filter_map(Result::err) {
+                        let _ = fs::remove_file(&part.path);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
     /// Takes a damaged object away.
     pub fn remove(&self, object: &Object, version: &Version) {
         object.objects.count_evicted(1);
+        // One that somebody else took away first is gone, too.
         let _ = fs::remove_file(self.path_of(&key_of(object, version)));
     }
 
@@ -168,67 +217,62 @@ impl Cache {
         }
         if !(blocks::is_whole(&file, len)? && blocks::has_sound_table(&file, len)?) {
             crate::note!("{}: it is damaged, and is fetched anew", path.display());
-            fs::remove_file(&path)?;
+            gone(fs::remove_file(&path))?;
             return Ok(None);
         }
         let _ = file.set_modified(SystemTime::now());
         Ok(Some(Entry { file, len }))
     }
 
-    fn fetch(&self, object: &Object, version: &Version, key: &str) -> Result<Entry, ObjectError> {
-        let refused = |why| ObjectError { url: object.url.to_string(), failure: ObjectFailure::Cache, why };
-        if self.read_only {
-            return Err(refused(format!(
-                "it was never indexed, and has {} bytes; a plan fetches no whole shard, unless --cache names a folder for it",
-                version.len
-            )));
-        }
-        if !self.has_room_for(version.len) {
-            let why = format!(
-                "it has {} bytes, and the cache in {} may have {} bytes",
-                version.len,
-                self.folder.display(),
-                self.most
-            );
-            return Err(refused(why));
-        }
-        let (path, file) = self.room_for(object, version, key)?;
+    fn fetch(&self, object: &Object, version: &Version, part: Part) -> Result<Entry, ObjectError> {
         let begin = Instant::now();
+        let file = part.file;
         let done = self.fill(object, version, &file).and_then(|sums| {
-            let closed = blocks::close(&file, version.len, &sums);
-            closed
-                .and_then(|()| fs::rename(&path, self.path_of(key)))
-                .map_err(|error| self.failed(object, &error))
+            let put = || {
+                blocks::close(&file, version.len, &sums)?;
+                // Nobody looks for what may leave while it is neither locked alone nor with others.
+                let _counting = self.counting()?;
+                fs::rename(&part.path, self.path_of(&key_of(object, version)))?;
+                file.lock_shared()
+            };
+            put().map_err(|error| self.failed(object, &error))
         });
         object.objects.count_fetch(begin);
         match done {
-            // Held from now on, and no longer alone.
-            Ok(()) => match file.lock_shared() {
-                Ok(()) => Ok(Entry { file, len: version.len }),
-                Err(error) => Err(self.failed(object, &error)),
-            },
+            Ok(()) => Ok(Entry { file, len: version.len }),
             Err(error) => {
-                let _ = fs::remove_file(&path);
+                let _ = fs::remove_file(&part.path);
                 Err(error)
             }
         }
     }
 
-    /// A file of the object's length that is locked, once there is room for it.
-    fn room_for(
-        &self,
-        object: &Object,
-        version: &Version,
-        key: &str,
-    ) -> Result<(PathBuf, File), ObjectError> {
-        let number = self.parts.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(format!("{key}.{}-{number}.{PARTIAL}", std::process::id()));
-        let need = blocks::file_len(version.len);
-        let (begin, mut has_said) = (Instant::now(), false);
+    /// Files for objects, of their lengths and locked, once there is room for all of them.
+    fn room_for(&self, objects: &[(&Object, &Version)]) -> Result<Vec<Result<Entry, Part>>, ObjectError> {
+        let object = objects[0].0;
+        let refused = |why| ObjectError { url: object.url.to_string(), failure: ObjectFailure::Cache, why };
+        let bytes: u64 = objects.iter().map(|(_, version)| version.len).sum();
+        let need: u64 = objects.iter().map(|(_, version)| blocks::file_len(version.len)).sum();
+        let begin = Instant::now();
+        let mut has_said = false;
         loop {
-            let made = self.made_in_room(object, &path, need);
-            if let Some(file) = made.map_err(|error| self.failed(object, &error))? {
-                return Ok((path, file));
+            let room = self.made_in_room(objects).map_err(|error| self.failed(object, &error))?;
+            match room {
+                Room::Made(made) => return Ok(made),
+                Room::Never(_) if self.read_only => {
+                    return Err(refused(format!(
+                        "it was never indexed, and has {bytes} bytes; a plan fetches no whole shard, unless --cache names a folder for it"
+                    )));
+                }
+                Room::Never(free) => {
+                    let folder = self.folder.display();
+                    return Err(refused(format!(
+                        "it has {bytes} bytes and takes {need}, the cache in {folder} may have {} bytes (--cache-bytes), and its disk has \
+                         {free} bytes for it ({SPARED} are left to others)",
+                        self.most
+                    )));
+                }
+                Room::Later => {}
             }
             if begin.elapsed() > SAY_AFTER && !has_said {
                 has_said = true;
@@ -239,7 +283,7 @@ impl Cache {
                     self.most
                 );
             }
-            if !rested(LOOK, object.objects.settings().is_stopped) {
+            if !rested(LOOK, || object.objects.is_stopped()) {
                 let why = "stopped while it waited for room in the cache".to_owned();
                 return Err(ObjectError {
                     url: object.url.to_string(),
@@ -250,40 +294,74 @@ impl Cache {
         }
     }
 
-    /// Makes a file of so many bytes at `path`, where others can leave for it; none where they cannot now.
-    fn made_in_room(&self, object: &Object, path: &Path, need: u64) -> io::Result<Option<File>> {
-        fs::create_dir_all(&self.folder)?;
-        // One process at a time counts.
+    /// One process at a time counts what is there, for as long as it keeps this.
+    fn counting(&self) -> io::Result<File> {
         let counting = File::options().create(true).append(true).open(self.folder.join(".lock"))?;
         counting.lock()?;
+        Ok(counting)
+    }
+
+    /// Makes files for the objects that are not there, where others can leave for them.
+    fn made_in_room(&self, objects: &[(&Object, &Version)]) -> io::Result<Room> {
+        let there = || -> io::Result<Vec<Option<Entry>>> {
+            objects.iter().map(|(object, version)| self.held(&key_of(object, version), version.len)).collect()
+        };
+        if self.read_only {
+            let there: Option<Vec<_>> = there()?.into_iter().map(|entry| entry.map(Ok)).collect();
+            return Ok(there.map_or(Room::Never(0), Room::Made));
+        }
+        fs::create_dir_all(&self.folder)?;
+        let _counting = self.counting()?;
+        let there = there()?;
+        let missing =
+            || objects.iter().zip(&there).filter(|(_, there)| there.is_none()).map(|(object, _)| object);
+        let need: u64 = missing().map(|(_, version)| blocks::file_len(version.len)).sum();
+        let together: u64 = objects.iter().map(|(_, version)| blocks::file_len(version.len)).sum();
         let mut files = self.files()?;
-        let mut all: u64 = files.iter().map(|(_, len, _)| len).sum();
         files.sort_by_key(|(.., used)| *used);
+        let all: u64 = files.iter().map(|(_, len, _)| len).sum();
+        // Those that nobody holds; a part that nobody holds is of a process that was killed.
+        let mut may_leave: Vec<(PathBuf, u64, File)> = Vec::new();
         for (path, len, _) in files {
-            if all + need <= self.most && path.extension().is_some_and(|ending| ending == WHOLE) {
+            // A lock that cannot be had, for whatever reason, is somebody's.
+            let file = File::options().read(true).write(true).open(&path).ok();
+            may_leave.extend(file.filter(|file| file.try_lock().is_ok()).map(|file| (path, len, file)));
+        }
+        let leaving: u64 = may_leave.iter().map(|(_, len, _)| len).sum();
+        let free = free_bytes(&self.folder)?.saturating_sub(SPARED);
+        if together > self.most || need > free.saturating_add(all) {
+            return Ok(Room::Never(free.saturating_add(all)));
+        }
+        if all - leaving + need > self.most || need > free.saturating_add(leaving) {
+            return Ok(Room::Later);
+        }
+        let mut left = 0;
+        for (path, len, _file) in may_leave {
+            let is_whole = path.extension().is_some_and(|ending| ending == WHOLE);
+            if is_whole && all - left + need <= self.most && need <= free.saturating_add(left) {
                 continue;
             }
-            // A part that nobody holds is of a process that was killed.
-            let Ok(file) = File::open(&path) else { continue };
-            match file.try_lock() {
-                Ok(()) => {
-                    fs::remove_file(&path)?;
-                    all -= len;
-                    object
-                        .objects
-                        .count_evicted(u64::from(path.extension().is_some_and(|ending| ending == WHOLE)));
-                }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
+            gone(fs::remove_file(&path))?;
+            left += len;
+            objects[0].0.objects.count_evicted(u64::from(is_whole));
         }
-        if all + need > self.most {
-            return Ok(None);
+        let mut made = Vec::with_capacity(objects.len());
+        for ((object, version), there) in objects.iter().zip(there) {
+            made.push(match there {
+                Some(entry) => Ok(entry),
+                None => Err(self.part(&key_of(object, version), version.len)?),
+            });
         }
-        let file = File::options().create_new(true).read(true).write(true).open(path)?;
+        Ok(Room::Made(made))
+    }
+
+    fn part(&self, key: &str, len: u64) -> io::Result<Part> {
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("{key}.{}-{number}.{PARTIAL}", std::process::id()));
+        let file = File::options().create_new(true).read(true).write(true).open(&path)?;
         file.lock()?;
-        file.set_len(need)?;
-        Ok(Some(file))
+        file.set_len(blocks::file_len(len))?;
+        Ok(Part { path, file })
     }
 
     /// The files of the cache, each with its length and when it was used last. Others in its folder are nobody's business.
@@ -335,8 +413,18 @@ impl Cache {
         };
         std::thread::scope(|scope| {
             for _ in 1..parts.min(AT_ONCE as u64) {
+                if self.helpers.fetch_add(1, Ordering::Relaxed) >= MOST_HELPERS {
+                    self.helpers.fetch_sub(1, Ordering::Relaxed);
+                    break;
+                }
+                let help = || {
+                    work();
+                    self.helpers.fetch_sub(1, Ordering::Relaxed);
+                };
                 // One that cannot be started means that the others do more.
-                let _ = std::thread::Builder::new().name("fetch".into()).spawn_scoped(scope, work);
+                if std::thread::Builder::new().name("fetch".into()).spawn_scoped(scope, help).is_err() {
+                    self.helpers.fetch_sub(1, Ordering::Relaxed);
+                }
             }
             work();
         });
@@ -351,6 +439,23 @@ impl Cache {
     fn failed(&self, object: &Object, error: &io::Error) -> ObjectError {
         let why = format!("the cache in {} failed: {error}", self.folder.display());
         ObjectError { url: object.url.to_string(), failure: ObjectFailure::Cache, why }
+    }
+}
+
+/// Of a file that is to be gone, it is well where it is.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Bytes that the disk of a folder has for who is not its master.
+fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let path = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes())?;
+    // SAFETY: all zeros are a valid `statvfs` to be written over.
+    let mut said: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: it reads a text that ends with a zero, and writes what is known of the disk to `said`.
+    match unsafe { libc::statvfs(path.as_ptr(), &raw mut said) } {
+        0 => Ok(said.f_bavail.saturating_mul(said.f_frsize)),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::{Method, StatusCode, header};
@@ -16,10 +16,14 @@ use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use super::ObjectFailure;
+use super::reads::ObjectSettings;
 use super::tries::Trouble;
 use super::trust::{BadRoots, TRUST_ADVICE, is_distrust, is_loopback, named_roots};
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+const MOST_REDIRECTS: u32 = 5;
+/// Bytes in a millisecond (16 KiB a second) below which a body is too slow, beside the time that a server may give nothing.
+const LEAST_SPEED: u64 = 16;
 const LONGEST_ROLE: Duration = Duration::from_secs(3);
 const LONGEST_IDLE: Duration = Duration::from_secs(15);
 /// As many ranges as all threads together may be reading.
@@ -39,6 +43,8 @@ pub(super) struct Wire {
     pub(super) others: AtomicU64,
     /// Of objects.
     pub(super) bytes: AtomicU64,
+    /// Whether whoever waits is to give up: what it is for has failed.
+    pub(super) ended: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -46,20 +52,27 @@ pub(super) struct Connector {
     agent: Agent,
     /// For what is on this machine: never through a proxy.
     near: Agent,
+    /// For what is not encrypted.
+    plain: Agent,
     /// For what tells a machine of a cloud its role, which hardly any other machine has.
     role: Agent,
     wire: Arc<Wire>,
+    patience: Duration,
+    is_stopped: fn() -> bool,
 }
 
 impl Connector {
-    /// A read that gives nothing for `patience` ends.
-    pub(super) fn new(patience: Duration, wire: Arc<Wire>) -> Result<Self, Trouble> {
+    /// A read that gives nothing for `patience` ends. Redirects are followed only where `follows` says so, by web servers and the hub: a
+    /// store's mean another region, and what is signed for one host is not sent to another.
+    pub(super) fn new(settings: &ObjectSettings, wire: Arc<Wire>, follows: bool) -> Result<Self, Trouble> {
+        let (patience, is_stopped) = (settings.patience, settings.is_stopped);
         let config = |patience: Duration| {
             Agent::config_builder()
                 .http_status_as_error(false)
                 .timeout_connect(Some(LONGEST_CONNECT.min(patience)))
                 .timeout_recv_response(Some(patience))
                 .timeout_per_read(Some(patience))
+                .max_redirects(if follows { MOST_REDIRECTS } else { 0 })
                 .max_redirects_will_error(false)
                 .max_idle_age(LONGEST_IDLE)
                 .max_idle_connections(MOST_IDLE)
@@ -74,10 +87,13 @@ impl Connector {
         let trust = |roots: Vec<_>| TlsConfig::builder().root_certs(RootCerts::from(roots)).build();
         let trust = roots.map_or_else(TlsConfig::default, trust);
         Ok(Connector {
-            agent: config(patience).tls_config(trust.clone()).build().new_agent(),
+            agent: config(patience).tls_config(trust.clone()).https_only(true).build().new_agent(),
+            plain: config(patience).tls_config(trust.clone()).build().new_agent(),
             near: config(patience).tls_config(trust).proxy(None).build().new_agent(),
             role: config(patience.min(LONGEST_ROLE)).proxy(None).build().new_agent(),
             wire,
+            patience,
+            is_stopped,
         })
     }
 
@@ -85,6 +101,7 @@ impl Connector {
         match uri.host() {
             Some(host) if is_of_the_machine(host) => &self.role,
             _ if is_loopback(&uri.to_string()) => &self.near,
+            _ if uri.scheme_str() == Some("http") => &self.plain,
             _ => &self.agent,
         }
     }
@@ -128,21 +145,23 @@ impl Connector {
         counter.fetch_add(1, Ordering::Relaxed);
         let (agent, uri) = (self.agent(&parts.uri), parts.uri.clone());
         let asks_for_a_role = uri.host().is_some_and(is_of_the_machine);
-        let sent = match body.is_empty() {
-            true => agent.run(http::Request::from_parts(parts, ())),
-            false => agent.run(http::Request::from_parts(parts, body)),
+        let sends = !matches!(method, Method::GET | Method::HEAD);
+        let sent = match sends {
+            false => agent.run(http::Request::from_parts(parts, ())),
+            // With its length, also where that is none.
+            true => agent.run(http::Request::from_parts(parts, body)),
         };
         let response = sent.map_err(|error| match asks_for_a_role {
             true => no_role(&why(&error)),
             false => of_the_wire(&uri, &error),
         })?;
         let (parts, body) = response.into_parts();
-        // An older way of asking may be tried where the newer is not there.
-        let is_read = matches!(method, Method::GET | Method::HEAD);
-        if asks_for_a_role && is_read && !parts.status.is_success() {
+        // An older way of asking for a role may be tried where the newer is not there.
+        if asks_for_a_role && !sends && !parts.status.is_success() {
             return Err(no_role(&format!("it says {}", parts.status)));
         }
-        if is_read && !parts.status.is_success() && parts.status != StatusCode::NOT_MODIFIED {
+        let is_refused = !parts.status.is_success() && parts.status != StatusCode::NOT_MODIFIED;
+        if is_refused && !(asks_for_a_role && sends) {
             let region = parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
             return Err(refused(parts.status, &text_of(body), region));
         }
@@ -161,7 +180,17 @@ impl Connector {
         let mut bytes = Vec::with_capacity(length.unwrap_or(0).min(MOST_BYTES) as usize);
         let mut body = body.into_reader().take(MOST_BYTES + 1);
         let mut step = vec![0; 64 << 10];
+        // Drop by drop would take for ever, and look like work.
+        let most = self.patience + Duration::from_millis(length.unwrap_or(0) / LEAST_SPEED);
+        let begin = Instant::now();
         loop {
+            if (self.is_stopped)() || self.wire.ended.load(Ordering::Relaxed) {
+                return Err(Trouble::lasting(ObjectFailure::Stopped, "stopped while it was read"));
+            }
+            if begin.elapsed() > most {
+                let why = format!("timed out: {} bytes came in {:.0} s", bytes.len(), most.as_secs_f64());
+                return Err(Trouble::passing(why));
+            }
             let read = body.read(&mut step).map_err(|error| {
                 let (done, all) =
                     (bytes.len(), length.map_or(String::new(), |length| format!(" of {length}")));
@@ -195,7 +224,9 @@ pub(super) fn no_role(why: &str) -> Trouble {
 }
 
 fn of_the_wire(uri: &http::Uri, error: &ureq::Error) -> Trouble {
-    let server = uri.authority().map_or("", |authority| authority.as_str());
+    // Without a name and a password.
+    let server = uri.host().unwrap_or_default();
+    let server = uri.port().map_or(server.to_owned(), |port| format!("{server}:{port}"));
     if is_distrust(error) {
         let why = format!("{server}: {}; {TRUST_ADVICE}", why(error));
         return Trouble::lasting(ObjectFailure::Denied, why);
@@ -233,6 +264,20 @@ fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
     let why =
         format!("the server says {} {}{said}", status.as_u16(), status.canonical_reason().unwrap_or(""));
     match status.as_u16() {
+        400 if said.contains("(RequestTimeout") => Trouble::passing(why),
+        400 if [
+            "Token",
+            "Authorization",
+            "Signature",
+            "AccessKey",
+            "RequestTimeTooSkewed",
+            "invalid_grant",
+        ]
+        .iter()
+        .any(|word| said.contains(word)) =>
+        {
+            Trouble::lasting(ObjectFailure::Denied, why)
+        }
         408 | 429 | 500.. => Trouble::passing(why),
         401 | 403 => Trouble::lasting(ObjectFailure::Denied, why),
         404 | 410 => Trouble::lasting(ObjectFailure::Gone, why),
@@ -240,7 +285,7 @@ fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
         412 | 416 => {
             Trouble::lasting(ObjectFailure::Changed, format!("it changed after it was listed: {why}"))
         }
-        301 | 307 | 308 => {
+        301 | 302 | 307 | 308 => {
             let region = region.map_or(String::new(), |region| {
                 format!("; the bucket lies in the region {region}: set AWS_REGION")
             });

@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::connect::Connector;
+use super::stores::server_named;
 use super::tries::Trouble;
 use super::{ObjectFailure, ObjectUrl, Version};
 
@@ -46,17 +47,7 @@ struct Large {
 }
 
 fn endpoint() -> Result<String, Trouble> {
-    let Some(named) = std::env::var("HF_ENDPOINT").ok().filter(|value| !value.is_empty()) else {
-        return Ok(HUB.to_owned());
-    };
-    let uri = named.parse::<http::Uri>().ok();
-    match uri.filter(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"))) {
-        Some(_) => Ok(named.trim_end_matches('/').to_owned()),
-        None => {
-            let why = format!("HF_ENDPOINT is {named:?}; it takes https://HOST");
-            Err(Trouble::lasting(ObjectFailure::Unfit, why))
-        }
-    }
+    Ok(server_named(&["HF_ENDPOINT"])?.unwrap_or_else(|| HUB.to_owned()))
 }
 
 /// `datasets/OWNER/NAME` and the revision.

@@ -1,6 +1,8 @@
 //! Lists, looks and reads, for threads that wait.
 
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,9 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::connect::{Connector, Wire};
 use super::stores::{open, path_of, trouble, version_of};
-use super::tries::{Trouble, tried};
+use super::tries::{Trouble, rested, tried};
 use super::url::Scheme;
 use super::{Object, ObjectError, ObjectFailure, ObjectUrl, Version, hub};
+
+/// A time in whole seconds says nothing of a change within this many milliseconds.
+const A_COARSE_TICK: i64 = 2_100;
+/// How often a list that goes on and on says so.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// How requests are made.
 #[derive(Clone, Debug)]
@@ -100,7 +107,8 @@ impl Counts {
 struct Inner {
     settings: OnceLock<ObjectSettings>,
     wire: Arc<Wire>,
-    connector: OnceLock<Result<Connector, Trouble>>,
+    /// Of stores, and of what leads elsewhere: the hub, and web servers.
+    connectors: [OnceLock<Result<Connector, Trouble>>; 2],
     retries: AtomicU64,
     fetching: AtomicU64,
     evicted: AtomicU64,
@@ -112,6 +120,13 @@ struct Inner {
 #[derive(Clone, Default)]
 pub struct Objects(Arc<Inner>);
 
+/// Who reads says nothing of what is read.
+impl PartialEq for Objects {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 impl std::fmt::Debug for Objects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Objects").field("settings", &self.settings()).finish()
@@ -122,6 +137,15 @@ impl Objects {
     /// Says how requests are made. Counts from the first call: what was opened stays as it is.
     pub fn set(&self, settings: ObjectSettings) {
         let _ = self.0.settings.set(settings);
+    }
+
+    /// Has everybody who waits for an object give up: what it is for has failed.
+    pub fn end(&self) {
+        self.0.wire.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        (self.settings().is_stopped)() || self.0.wire.ended.load(Ordering::Relaxed)
     }
 
     pub(super) fn settings(&self) -> &ObjectSettings {
@@ -159,9 +183,18 @@ impl Objects {
         let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
         let meta = self.tried(url, |store| wait(async { store.head(&path).await }))?;
         let version = version_of(&meta);
-        if version.etag.is_none() && version.modified == 0 {
-            let why = "the server tells neither an ETag nor a time of change, so that nobody could see that the object changed";
+        if version.etag.is_some() {
+            return Ok(version);
+        }
+        if version.modified <= 0 {
+            let why = "the server tells neither a strong ETag nor a time of change, so that nobody could see that the object changed";
             return Err(failed(url, Trouble::lasting(ObjectFailure::Unfit, why)));
+        }
+        // Its time is in whole seconds: within this one, a change would go unseen.
+        let age = chrono::Utc::now().timestamp_millis() - version.modified;
+        if (-A_COARSE_TICK..A_COARSE_TICK).contains(&age) {
+            rested(Duration::from_millis(A_COARSE_TICK as u64), || self.is_stopped());
+            return self.look(url);
         }
         Ok(version)
     }
@@ -181,19 +214,53 @@ impl Objects {
             let files = self.of_the_hub(folder, |connector| hub::list(connector, folder, at_any_depth))?;
             return Ok(files.into_iter().map(|(key, version)| object(&key, version)).collect());
         }
+        let listed = self.listed(folder, at_any_depth)?;
+        // A folder's mark of no bytes, `00000.tar/`, is told as what it stands beside.
+        let mut by_key: BTreeMap<String, Version> = BTreeMap::new();
+        for meta in listed {
+            let version = version_of(&meta);
+            match by_key.entry(meta.location.to_string()) {
+                Entry::Vacant(free) => drop(free.insert(version)),
+                Entry::Occupied(mut known) if known.get().len == 0 => drop(known.insert(version)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        Ok(by_key.into_iter().map(|(key, version)| object(&key, version)).collect())
+    }
+
+    /// What is beneath a folder, or in it. A page that fails is asked for again, and none that was there.
+    fn listed(&self, folder: &ObjectUrl, at_any_depth: bool) -> Result<Vec<ObjectMeta>, ObjectError> {
         let prefix = Path::parse(folder.key().trim_end_matches('/')).map_err(|error| {
             failed(folder, Trouble::lasting(ObjectFailure::Unfit, format!("it cannot be listed: {error}")))
         })?;
         let prefix = (!folder.key().is_empty()).then_some(&prefix);
-        let listed: Vec<ObjectMeta> = self.tried(folder, |store| {
+        if !at_any_depth {
+            let listed = self.tried(folder, |store| wait(store.list_with_delimiter(prefix)))?;
+            return Ok(listed.objects);
+        }
+        let listed: RefCell<Vec<ObjectMeta>> = RefCell::default();
+        let said = Cell::new(Instant::now());
+        self.tried(folder, |store| {
+            let last = listed.borrow().last().map(|meta| meta.location.clone());
+            let mut pages = match &last {
+                None => store.list(prefix),
+                Some(last) => store.list_with_offset(prefix, last),
+            };
             wait(async {
-                match at_any_depth {
-                    true => store.list(prefix).try_collect().await,
-                    false => store.list_with_delimiter(prefix).await.map(|listed| listed.objects),
+                while let Some(meta) = pages.try_next().await? {
+                    listed.borrow_mut().push(meta);
+                    if self.is_stopped() {
+                        return Err(stopped());
+                    }
+                    if said.get().elapsed() > SAY_EVERY {
+                        said.set(Instant::now());
+                        crate::note!("{folder}: {} objects are listed, and more come", listed.borrow().len());
+                    }
                 }
+                Ok(())
             })
         })?;
-        Ok(listed.into_iter().map(|meta| object(meta.location.as_ref(), version_of(&meta))).collect())
+        Ok(listed.into_inner())
     }
 
     /// `len` bytes at `at` of this version of an object.
@@ -248,7 +315,7 @@ impl Objects {
         url: &ObjectUrl,
         work: impl Fn(&Connector) -> Result<T, Trouble>,
     ) -> Result<T, ObjectError> {
-        let connector = self.connector().map_err(|trouble| failed(url, trouble))?;
+        let connector = self.connector(url.scheme).map_err(|trouble| failed(url, trouble))?;
         self.again(url, || work(&connector))
     }
 
@@ -262,14 +329,15 @@ impl Objects {
                 settings.retries
             );
         };
-        tried(settings.retries, settings.is_stopped, on_retry, work).map_err(|trouble| failed(url, trouble))
+        let done = tried(settings.retries, || self.is_stopped(), on_retry, work);
+        done.map_err(|trouble| failed(url, trouble))
     }
 
-    /// One for all stores: it keeps connections.
-    fn connector(&self) -> Result<Connector, Trouble> {
-        let opened =
-            self.0.connector.get_or_init(|| Connector::new(self.settings().patience, self.0.wire.clone()));
-        opened.clone()
+    /// One for all of a kind: it keeps connections.
+    fn connector(&self, scheme: Scheme) -> Result<Connector, Trouble> {
+        let follows = matches!(scheme, Scheme::Http | Scheme::Hub);
+        let open = || Connector::new(self.settings(), self.0.wire.clone(), follows);
+        self.0.connectors[usize::from(follows)].get_or_init(open).clone()
     }
 
     fn store(&self, url: &ObjectUrl) -> Result<Arc<dyn ObjectStore>, Trouble> {
@@ -279,7 +347,7 @@ impl Objects {
         if let Some(store) = stores.get(&bucket) {
             return Ok(store.clone());
         }
-        let store = open(url, self.connector()?)?;
+        let store = open(url, self.connector(url.scheme)?)?;
         stores.insert(bucket, store.clone());
         Ok(store)
     }
@@ -289,8 +357,14 @@ impl Objects {
 fn is_same(one: &Version, other: &Version) -> bool {
     match (&one.etag, &other.etag) {
         (Some(one), Some(other)) => one.trim_matches('"') == other.trim_matches('"'),
-        _ => one.modified / 1000 == other.modified / 1000,
+        (None, _) => one.modified / 1000 == other.modified / 1000,
+        (Some(_), None) => false,
     }
+}
+
+fn stopped() -> object_store::Error {
+    let trouble = Trouble::lasting(ObjectFailure::Stopped, "stopped while it was listed");
+    object_store::Error::Generic { store: "list", source: Box::new(trouble) }
 }
 
 /// Waits on this thread: the requests are made on it, too.

@@ -18,20 +18,23 @@ use super::{ObjectFailure, ObjectUrl, Version};
 /// Names the place of an S3 that is not Amazon's, as `boto3` and the AWS CLI read it, the more special one first.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
 
-/// The endpoint of S3, where the environment names one.
-fn endpoint() -> Result<Option<String>, Trouble> {
-    let named = |name: &&'static str| {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (*name, value))
+/// The server that the first of these variables names, without a slash at its end; none where none is set.
+pub(super) fn server_named(variables: &[&str]) -> Result<Option<String>, Trouble> {
+    let named = |name: &&str| {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| ((*name).to_owned(), value))
     };
-    let Some((name, value)) = ENDPOINTS.iter().find_map(named) else { return Ok(None) };
+    let Some((name, value)) = variables.iter().find_map(named) else { return Ok(None) };
+    let unfit = |why: String| Err(Trouble::lasting(ObjectFailure::Unfit, why));
+    if value.contains('@') {
+        return unfit(format!("{name} has a name or a password in it, which is not used; take it out"));
+    }
     let uri = value.parse::<http::Uri>().ok();
     let is_one =
         uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    if !is_one {
-        let why = format!("{name} is {value:?}; it takes http://HOST:PORT or https://HOST");
-        return Err(Trouble::lasting(ObjectFailure::Unfit, why));
+    match is_one {
+        true => Ok(Some(value.trim_end_matches('/').to_owned())),
+        false => unfit(format!("{name} is {value:?}; it takes http://HOST:PORT or https://HOST")),
     }
-    Ok(Some(value.trim_end_matches('/').to_owned()))
 }
 
 /// Opens the bucket of a URL, with what the environment says.
@@ -46,7 +49,7 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .with_client_options(options)
                 .with_retry(retries)
                 .with_http_connector(connector);
-            if let Some(endpoint) = endpoint()? {
+            if let Some(endpoint) = server_named(&ENDPOINTS)? {
                 builder = builder.with_endpoint(endpoint);
             }
             Arc::new(builder.build().map_err(unopened)?)
@@ -87,6 +90,8 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
 fn unopened(error: object_store::Error) -> Trouble {
     let why = error.to_string();
     let why = why.split_once(" error: ").map_or(why.as_str(), |(_, why)| why);
+    // What follows is the value, which may be a key.
+    let why = why.split_once("invalid type").map_or(why, |_| "a key file, or a key, that cannot be read");
     Trouble::lasting(ObjectFailure::Denied, format!("it cannot be opened: {why}"))
 }
 
@@ -95,17 +100,28 @@ pub(super) fn path_of(url: &ObjectUrl) -> Result<Path, Trouble> {
     let unfit = |error: object_store::path::Error| {
         Trouble::lasting(ObjectFailure::Unfit, format!("its key cannot be read: {error}"))
     };
-    match url.scheme {
-        Scheme::Http => Path::from_url_path(&url.key).map_err(unfit),
-        _ => Path::parse(&url.key).map_err(unfit),
+    let unlike =
+        |why: &str| Err(Trouble::lasting(ObjectFailure::Unfit, format!("its key cannot be read: {why}")));
+    if url.scheme == Scheme::Http {
+        // Decoded, it would be a slash.
+        return match url.key.to_ascii_lowercase().contains("%2f") {
+            true => unlike("it has a %2F"),
+            false => Path::from_url_path(&url.key).map_err(unfit),
+        };
     }
+    let path = Path::parse(&url.key).map_err(unfit)?;
+    // It leaves out a slash in front and at the end: that would be another object.
+    if path.as_ref() == url.key { Ok(path) } else { unlike("it begins or ends with a slash") }
 }
 
 /// The version that a store's words name.
 pub(super) fn version_of(meta: &ObjectMeta) -> Version {
+    // One that is weak says of two contents that they are as good as the same.
+    let strong = meta.e_tag.as_deref().filter(|etag| !etag.starts_with("W/"));
+    let quoted = |etag: &str| if etag.starts_with('"') { etag.to_owned() } else { format!("\"{etag}\"") };
     Version {
         len: meta.size,
-        etag: meta.e_tag.clone(),
+        etag: strong.map(quoted),
         modified: meta.last_modified.timestamp_millis(),
         pin: None,
     }

@@ -44,7 +44,7 @@ impl Error for Trouble {}
 /// Tries `work` once, and up to `retries` times more where its failure may pass; `on_retry` is told before each pause.
 pub(super) fn tried<T>(
     retries: usize,
-    is_stopped: fn() -> bool,
+    is_stopped: impl Fn() -> bool,
     mut on_retry: impl FnMut(&Trouble, Duration, usize),
     mut work: impl FnMut() -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
@@ -66,7 +66,7 @@ pub(super) fn tried<T>(
             return Err(Trouble { why: format!("{}{times}", trouble.why), ..trouble });
         };
         on_retry(&trouble, pause, number + 1);
-        if !rested(pause, is_stopped) {
+        if !rested(pause, &is_stopped) {
             return Err(Trouble::lasting(ObjectFailure::Stopped, format!("stopped after: {}", trouble.why)));
         }
     }
@@ -77,7 +77,7 @@ pub(super) fn tried<T>(
     clippy::disallowed_methods,
     reason = "on threads that index shards or answer questions: a worker reads no objects"
 )]
-pub(super) fn rested(pause: Duration, is_stopped: fn() -> bool) -> bool {
+pub(super) fn rested(pause: Duration, is_stopped: impl Fn() -> bool) -> bool {
     let until = Instant::now() + pause;
     while !is_stopped() {
         let left = until.saturating_duration_since(Instant::now());

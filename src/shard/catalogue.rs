@@ -397,7 +397,12 @@ impl Catalogue {
         if let Bytes::Tar(tar) = bytes
             && tar.is_of_objects()
         {
-            texts::keep(&index_path.with_extension(texts::ENDING), tar.identity(), bytes, &index)?;
+            texts::keep(
+                &index_path.with_extension(texts::ENDING),
+                tar.identity(),
+                bytes,
+                (&index, self.options.max_bytes),
+            )?;
         }
         index_file::write(index_path, &file)?;
         Ok((index, None))

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use super::bytes::{Bytes, ChunkStamp};
+use super::find::usage;
+use super::loose::Holds;
 use super::names::quoted;
 use super::tar_bytes::Kept;
 use super::walk::walk;
@@ -45,6 +47,12 @@ pub struct TarStamp(Vec<ChunkStamp>);
 impl TarFiles {
     /// Opens the chunks of `source`; reads nothing yet.
     pub fn open(source: &ShardSource, options: &ReadOptions) -> Result<Self, ShardError> {
+        if let Holds::Objects(_) = source.holds {
+            return Err(usage(format!(
+                "{} lies in an object store, and tars of this kind are read from disks; copy it to one",
+                source.place().display()
+            )));
+        }
         Bytes::open(source, options, Kept::default()).map(|bytes| TarFiles { bytes })
     }
 

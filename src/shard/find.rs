@@ -44,7 +44,9 @@ pub fn find_with(patterns: &[String], objects: &Objects) -> Result<Vec<ShardSour
     for pattern in patterns {
         if is_url(pattern) {
             let shards = find_objects(pattern, objects)?;
-            found.extend(shards.into_iter().map(|shard| (shard.place(), shard)));
+            for shard in shards {
+                found.entry(shard.place()).or_insert(shard);
+            }
             continue;
         }
         for (base, path) in matches_of(pattern)? {

@@ -1,6 +1,6 @@
 //! Finds shards in stores that are read over the network: URLs, folders and globs of URLs, and ranges in braces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,7 +39,8 @@ fn may_be_a_folder(pattern: &str) -> bool {
 }
 
 fn find_as_named(pattern: &str, objects: &Objects) -> Result<Vec<ShardSource>, ShardError> {
-    let base = fixed_part(pattern);
+    // As URLs are shown: whatever word its scheme was given by.
+    let base = fixed_part(&ObjectUrl::parse(pattern)?.to_string());
     let mut found: Vec<Object> = Vec::new();
     let mut single = Vec::new();
     for url in braces(pattern).map_err(usage)? {
@@ -48,14 +49,6 @@ fn find_as_named(pattern: &str, objects: &Objects) -> Result<Vec<ShardSource>, S
             found.extend(matches_of(&url, objects)?);
         } else if url.key().is_empty() || url.key().ends_with('/') {
             found.extend(beneath(&url, objects)?);
-        } else if chunk_of(file_name(url.key())).is_some() && url.can_list() && !pattern.contains('{') {
-            // One chunk stands for all the chunks in its folder.
-            let (folder, name) = split(url.key());
-            let stem = chunk_of(name).map_or(name, |(stem, _)| stem);
-            let all = objects.list(&url.with_key(folder), false)?;
-            let is_sibling =
-                |object: &Object| chunk_of(file_name(object.url.key())).is_some_and(|(of, _)| of == stem);
-            found.extend(all.into_iter().filter(is_sibling));
         } else {
             single.push(url);
         }
@@ -66,7 +59,26 @@ fn find_as_named(pattern: &str, objects: &Objects) -> Result<Vec<ShardSource>, S
             "{pattern:?} names no shards; they must be objects called *.tar or *.tar.split.000; a folder ends with a slash"
         )));
     }
+    with_siblings(&mut found, objects)?;
     shards_of(&base, found)
+}
+
+/// One chunk of a split tar stands for all the chunks in its folder, where that can be listed.
+fn with_siblings(found: &mut Vec<Object>, objects: &Objects) -> Result<(), ShardError> {
+    let mut stems: BTreeMap<ObjectUrl, BTreeSet<String>> = BTreeMap::new();
+    for object in found.iter().filter(|object| object.url.can_list()) {
+        let (folder, name) = split(object.url.key());
+        if let Some((stem, _)) = chunk_of(name) {
+            stems.entry(object.url.with_key(folder)).or_default().insert(stem.to_owned());
+        }
+    }
+    for (folder, stems) in stems {
+        let is_sibling = |object: &Object| {
+            chunk_of(file_name(object.url.key())).is_some_and(|(stem, _)| stems.contains(stem))
+        };
+        found.extend(objects.list(&folder, false)?.into_iter().filter(is_sibling));
+    }
+    Ok(())
 }
 
 /// What comes before the first wildcard or brace, up to its last slash; of a single object its folder.

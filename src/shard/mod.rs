@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::object::CacheOptions;
+use crate::object::{CacheOptions, Objects};
 use crate::row::{ContentHash, Refusal};
 
 mod bytes;
@@ -111,7 +111,7 @@ impl From<ShardError> for Unreadable {
     }
 }
 
-/// What is read, and how. All of it but `mmap` and `cache` shapes rows, and so is part of the index's own stamp.
+/// What is read, and how. All of it but `mmap`, `cache` and `objects` shapes rows, and so is part of the index's own stamp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadOptions {
     /// Map files into memory; else plain reads (for files that may be truncated while they are read).
@@ -120,6 +120,9 @@ pub struct ReadOptions {
     /// Where shards that lie in stores are kept; the catalogue keeps them in its store where none is named.
     #[serde(skip)]
     pub cache: CacheOptions,
+    /// Who reads those whose place alone is known.
+    #[serde(skip)]
+    pub objects: Objects,
     /// Most pixels that a picture may have; default 178,956,970 (Pillow's decompression-bomb limit times two).
     pub max_pixels: u64,
     /// Most bytes that one member may have; default 512 MiB.
@@ -133,6 +136,7 @@ impl Default for ReadOptions {
         ReadOptions {
             mmap: true,
             cache: CacheOptions::default(),
+            objects: Objects::default(),
             max_pixels: 178_956_970,
             max_bytes: 512 << 20,
             exif_orientation: true,

@@ -53,11 +53,13 @@ impl ObjectChunk {
         hasher.update(&self.version.identity().0);
     }
 
-    /// Has the whole object in the cache until [`ObjectChunk::let_go`].
-    pub(super) fn hold(&self) -> Result<(), ObjectError> {
-        let Some(cache) = &self.cache else { return Ok(()) };
-        let entry = cache.hold(&self.object, &self.version)?;
-        *lock(&self.held) = Some(Arc::new(entry));
+    /// Has whole objects in their cache until each is told to [let go](ObjectChunk::let_go).
+    pub(super) fn hold(chunks: &[&ObjectChunk]) -> Result<(), ObjectError> {
+        let Some(cache) = chunks.iter().find_map(|chunk| chunk.cache.as_ref()) else { return Ok(()) };
+        let objects: Vec<_> = chunks.iter().map(|chunk| (&chunk.object, &chunk.version)).collect();
+        for (chunk, entry) in chunks.iter().zip(cache.hold(&objects)?) {
+            *lock(&chunk.held) = Some(Arc::new(entry));
+        }
         Ok(())
     }
 
@@ -69,7 +71,7 @@ impl ObjectChunk {
         let end = at + len;
         let mut at = at;
         while at < end {
-            let Some(entry) = self.entry(end - at) else { break };
+            let Some(entry) = self.entry(end - at)? else { break };
             let step = STEP.min(end - at);
             match entry.read(at, step) {
                 Ok(Some(bytes)) => {
@@ -98,20 +100,26 @@ impl ObjectChunk {
     }
 
     /// The whole object, where it is there, or is worth being fetched for so many bytes more.
-    fn entry(&self, more: u64) -> Option<Arc<Entry>> {
+    fn entry(&self, more: u64) -> Result<Option<Arc<Entry>>, Refusal> {
         if let Some(held) = &*lock(&self.held) {
-            return Some(held.clone());
+            return Ok(Some(held.clone()));
         }
-        let cache = self.cache.as_ref()?;
+        let Some(cache) = &self.cache else { return Ok(None) };
         if let Some(entry) = cache.open(&self.object, &self.version) {
-            return Some(Arc::new(entry));
+            return Ok(Some(Arc::new(entry)));
         }
         let ranged = self.ranged.load(Ordering::Relaxed).saturating_add(more);
         if ranged <= self.version.len / SHARE || !cache.has_room_for(self.version.len) {
-            return None;
+            return Ok(None);
         }
-        // Where that fails, the range itself says why.
-        cache.hold(&self.object, &self.version).ok().map(Arc::new)
+        // From here on: one that leaves the cache at once is not fetched again for the next picture.
+        self.ranged.store(0, Ordering::Relaxed);
+        match cache.hold(&[(&self.object, &self.version)]) {
+            Ok(entries) => Ok(entries.into_iter().next().map(Arc::new)),
+            // A disk that is full is no reason not to read what is wanted.
+            Err(error) if error.failure == ObjectFailure::Cache => Ok(None),
+            Err(error) => Err(refusal(error)),
+        }
     }
 }
 

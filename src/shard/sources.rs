@@ -63,14 +63,13 @@ fn urls(chunks: &[Result<Object, String>]) -> Vec<Result<PathBuf, PathBuf>> {
 }
 
 /// Files, which have absolute paths, or objects, which have URLs.
-fn of_chunks(chunks: &[Result<PathBuf, PathBuf>]) -> Option<Holds> {
+fn of_chunks(chunks: &[Result<PathBuf, PathBuf>], objects: &Objects) -> Option<Holds> {
     let is_object = |chunk: &Result<PathBuf, PathBuf>| match chunk {
         Ok(path) | Err(path) => path.to_str().is_some_and(is_url),
     };
     if !chunks.first().is_some_and(is_object) {
         return Some(Holds::Tar(chunks.to_vec()));
     }
-    let objects = Objects::default();
     let object = |chunk: &Result<PathBuf, PathBuf>| match chunk {
         Ok(url) => {
             let url = ObjectUrl::parse(url.to_str()?).ok()?;
@@ -165,9 +164,14 @@ impl Sources {
     }
 
     /// Where a shard was seen last; none where that is not known, or where the list of its files is lost or damaged.
-    pub(super) fn find(&self, store: &Path, name: &str, fingerprint: ContentHash) -> Option<ShardSource> {
+    pub(super) fn find(
+        &self,
+        store: &Path,
+        (name, fingerprint): (&str, ContentHash),
+        objects: &Objects,
+    ) -> Option<ShardSource> {
         let holds = match self.seen.get(&(name.to_owned(), fingerprint))? {
-            Place::Tar(chunks) => of_chunks(chunks)?,
+            Place::Tar(chunks) => of_chunks(chunks, objects)?,
             Place::Files { list, .. } => Holds::Files(file_lists::read(store, *list)?),
         };
         Some(ShardSource { name: name.to_owned(), holds })

@@ -146,11 +146,8 @@ impl TarBytes {
 
     /// Has whole objects beside it until [`TarBytes::let_go`], for a reader of all of them. Files are there anyway.
     pub(super) fn hold(&self) -> Result<(), ShardError> {
-        let held = self.objects().try_for_each(ObjectChunk::hold);
-        if held.is_err() {
-            self.let_go();
-        }
-        held.map_err(ShardError::from)
+        let chunks: Vec<&ObjectChunk> = self.objects().collect();
+        ObjectChunk::hold(&chunks).map_err(ShardError::from)
     }
 
     pub(super) fn let_go(&self) {

@@ -33,7 +33,8 @@ fn is_text(extension: &str) -> bool {
 pub(super) struct Texts {
     paths: Vec<PathBuf>,
     identity: ContentHash,
-    read: OnceLock<Option<Table>>,
+    /// Once it is there: a shard that is being walked has none yet.
+    read: OnceLock<Table>,
 }
 
 struct Table {
@@ -49,9 +50,13 @@ impl Texts {
 
     /// The bytes of a sidecar; none where they are not kept, or not sound.
     pub(super) fn get(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
-        let table =
-            self.read.get_or_init(|| self.paths.iter().find_map(|path| table_of(path, self.identity)));
-        let table = table.as_ref()?;
+        let table = match self.read.get() {
+            Some(table) => table,
+            None => {
+                let table = self.paths.iter().find_map(|path| table_of(path, self.identity))?;
+                self.read.get_or_init(|| table)
+            }
+        };
         let place = table.members.binary_search_by_key(&offset, |(offset, ..)| *offset).ok()?;
         let (_, of, crc, at) = table.members[place];
         if of != len {
@@ -105,8 +110,10 @@ pub(super) fn keep(
     path: &Path,
     identity: ContentHash,
     bytes: &Bytes,
-    index: &ShardIndex,
+    (index, max_bytes): (&ShardIndex, u64),
 ) -> Result<(), ShardError> {
+    // Longer ones are refused by everybody.
+    let most = super::sidecar::MOST_BYTES.min(max_bytes);
     let refused = |source| ShardError::Io {
         path: path.to_path_buf(),
         source,
@@ -116,7 +123,7 @@ pub(super) fn keep(
         .samples
         .iter()
         .flat_map(|sample| &sample.members)
-        .filter(|member| is_text(&member.extension) && member.len <= super::sidecar::MOST_BYTES)
+        .filter(|member| is_text(&member.extension) && member.len <= most)
         .map(|member| (member.offset, member.len))
         .collect();
     members.sort_unstable();

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::object::Object;
 use crate::row::ContentHash;
 use crate::shard::{Holds, ShardSource};
 
@@ -57,9 +58,23 @@ pub(super) fn looks(sources: &[ShardSource]) -> Looks {
     sources.iter().map(|source| (source.name.clone(), look(source))).collect()
 }
 
+/// Whether no chunk of a tar of objects is yet to come. An object is whole, or not there.
+fn is_a_whole_row(chunks: &[Result<Object, String>]) -> bool {
+    let Some(Ok(last)) = chunks.last() else { return false };
+    if !last.url.key().contains(".tar.split.") {
+        return true;
+    }
+    let Some(version) = last.version.as_ref().filter(|version| version.len >= 1024) else { return false };
+    let end = last.objects.read(&last.url, version, version.len - 1024, 1024);
+    end.is_ok_and(|end| end.iter().all(|byte| *byte == 0))
+}
+
 /// Whether a tar ends as tars end: in two blocks of zeros. A folder has no end that it could lack.
 pub(super) fn has_its_end(source: &ShardSource) -> bool {
     const END: i64 = 1024;
+    if let Holds::Objects(chunks) = &source.holds {
+        return is_a_whole_row(chunks);
+    }
     let Holds::Tar(chunks) = &source.holds else { return true };
     let Some(Ok(last)) = chunks.last() else { return false };
     let ends = || -> std::io::Result<bool> {

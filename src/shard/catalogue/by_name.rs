@@ -12,7 +12,7 @@ impl Catalogue {
     /// The shard that this store has indexed under that name and fingerprint, at its paths as last seen.
     /// An error that names the paths where its files have changed since, or are gone.
     pub fn by_name(&self, name: &str, fingerprint: ContentHash) -> Result<Arc<Shard>, ShardError> {
-        let found = lock(&self.sources).find(&self.store, name, fingerprint);
+        let found = lock(&self.sources).find(&self.store, (name, fingerprint), &self.options.objects);
         let found = found.map(|source| self.at_source(&source, name, fingerprint));
         if let Some(Ok(shard)) = found {
             return Ok(shard);
@@ -24,7 +24,7 @@ impl Catalogue {
             self.others.iter().map(read).collect()
         });
         for (segment, sources) in self.others.iter().zip(others) {
-            let source = sources.find(segment, name, fingerprint);
+            let source = sources.find(segment, (name, fingerprint), &self.options.objects);
             match source.map(|source| self.at_source(&source, name, fingerprint)) {
                 Some(Ok(shard)) => return Ok(shard),
                 Some(Err(error)) => failed = failed.or(Some(error)),
