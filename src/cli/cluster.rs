@@ -226,7 +226,7 @@ impl ClusterRun {
             same("the stages", stages.iter().map(stage).collect::<Vec<_>>().join(", ")),
             same("--workers", workers.to_string()),
             same("--max-error-rate, --max-removed and --max-lost", format!("{limits:?}")),
-            same("the limits of pictures", format!("{:?}", options.source.read_options())),
+            same("the limits of pictures", format!("{:?}", options.source.read_options().of_rows())),
             same("the records", recorder.map_or("none".to_owned(), |recorder| recorder.stamp().to_string())),
             same("the flags", self.flags.clone()),
         ];

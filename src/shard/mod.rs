@@ -147,8 +147,13 @@ impl Default for ReadOptions {
 impl ReadOptions {
     /// Whether a walk with `self` and one with `other` give the same rows: how the files are read does not count.
     fn gives_same_rows_as(&self, other: &Self) -> bool {
-        let rows = |options: &Self| Self { mmap: true, cache: CacheOptions::default(), ..options.clone() };
-        rows(self) == rows(other)
+        self.of_rows() == other.of_rows()
+    }
+
+    /// What of this shapes rows; the rest is as it is by default.
+    pub(crate) fn of_rows(&self) -> Self {
+        let ReadOptions { max_pixels, max_bytes, exif_orientation, .. } = *self;
+        ReadOptions { max_pixels, max_bytes, exif_orientation, ..ReadOptions::default() }
     }
 }
 

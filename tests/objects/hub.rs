@@ -132,9 +132,10 @@ fn a_data_set_on_the_hub_is_read_as_a_folder_is() {
     assert_eq!(bytes(&hub.log()), before);
     hub.log();
     hub.run_to("braces", "hf://datasets/team/set/data/train/s{0..4}.tar", "").expect(0, &[]);
+    assert_eq!(bytes(&hub.log()), 0, "it is in the cache");
     // Deeper names are other names, of the same rows.
     let rows = hub.run_to("stars", "hf://datasets/team/set/**/*.tar", "--json").expect(0, &[]).json();
-    assert_eq!((&rows["rows"], bytes(&hub.log())), (&150.into(), 0));
+    assert_eq!(rows["rows"], 150);
     let out = |name: &str| fs::read(hub.desk.path(name).join("manifest.json")).expect("is there");
     assert_eq!(out("braces"), out("out"));
     for (file, bytes) in tests::trees::read(&hub.desk.path(".")) {
