@@ -289,7 +289,7 @@ fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
             let region = region.map_or(String::new(), |region| {
                 format!("; the bucket lies in the region {region}: set AWS_REGION")
             });
-            Trouble::lasting(ObjectFailure::Unfit, format!("{why}{region}"))
+            Trouble::lasting(ObjectFailure::Denied, format!("{why}{region}"))
         }
         _ => Trouble::lasting(ObjectFailure::Unfit, why),
     }

@@ -201,6 +201,38 @@ fn a_split_tar_is_one_shard() {
     assert_published(&bucket.desk, "", "a split tar");
 }
 
+/// All chunks are in the cache together or none: two that hold one each and wait for another would wait for ever.
+#[test]
+fn split_tars_wait_for_no_chunk_that_others_hold() {
+    let Some(bucket) = Bucket::of(desk(0, 0, 0)) else { return };
+    let mut whole = 0;
+    for shard in 0..4 {
+        let tar = tar(&samples(shard, 30), 40 << 10);
+        whole = whole.max(tar.len());
+        let (one, other) = tar.split_at(tar.len() / 2);
+        for (number, half) in [one, other].iter().enumerate() {
+            let name = format!("shards/s{shard}.tar.split.00{number}");
+            fs::write(bucket.desk.path(&name), half).expect("writes");
+        }
+    }
+    bucket.upload("shards", "laion/");
+    let url = bucket.url_of("laion/");
+    // One chunk fits, and not both: it is said before a byte is fetched.
+    bucket.rules(&json!([]));
+    let too_few = whole * 3 / 4;
+    let said = bucket.run_over(&url, &format!("--cache-bytes {too_few}"));
+    said.expect(1, &["--cache-bytes", &too_few.to_string()]);
+    assert_eq!(bucket.counts().bytes, 0);
+    // One shard and a half: four threads want it.
+    bucket.rules(&json!([{ "do": { "dribble": 20_000, "pause": 0.001 } }]));
+    bucket.run_over(&url, &format!("--cache-bytes {}", whole * 3 / 2)).expect(0, &[]);
+    bucket.rules(&json!([]));
+    assert_published(&bucket.desk, "", "in little room");
+    // One chunk of a glob stands for all.
+    bucket.run_over(&bucket.url_of("laion/*.split.001"), "").expect(0, &[]);
+    assert_published(&bucket.desk, "", "named by their second halves");
+}
+
 #[test]
 fn buckets_and_folders_are_mixed() {
     let Some(bucket) = Bucket::of(desk(2, 30, 0)) else { return };

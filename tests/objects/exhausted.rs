@@ -35,6 +35,22 @@ fn assert_failed(bucket: &Bucket, said: Ended, words: &[&str], before: &BTreeMap
     assert_eq!(counts.bytes, bucket.size("s2"), "{counts:?}");
 }
 
+/// Neither passes by being tried again, and neither is a wrong name.
+#[test]
+fn a_wrong_region_and_a_token_that_is_over_are_said_at_once() {
+    let Some(bucket) = one_more() else { return };
+    let before = published(&bucket);
+    for (status, code, words) in [
+        (301, 1, ["PermanentRedirect", "eu-north-7", "AWS_REGION"]),
+        (400, 1, ["ExpiredToken", "400", "credentials"]),
+    ] {
+        bucket.rules(&json!([{ "on": "list", "do": { "status": status } }]));
+        bucket.run("").expect(code, &words);
+        assert_eq!(bucket.counts().lists, 1, "{status}");
+        assert!(published(&bucket) == before);
+    }
+}
+
 #[test]
 fn retries_that_are_over_end_the_run() {
     for (status, retries) in [(503, 2), (500, 0), (503, 1)] {

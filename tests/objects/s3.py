@@ -49,6 +49,8 @@ from moto.server import ThreadedMotoServer
 
 CHUNK = 64 << 10
 WORDS = {
+    301: ("PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint."),
+    400: ("ExpiredToken", "The provided token has expired."),
     403: ("AccessDenied", "Access Denied"),
     404: ("NoSuchKey", "The specified key does not exist."),
     500: ("InternalError", "We encountered an internal error. Please try again."),
@@ -251,6 +253,8 @@ class Proxy(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if status == 301:
+            self.send_header("x-amz-bucket-region", "eu-north-7")
         self.end_headers()
         self.wfile.write(b"" if self.command == "HEAD" else body)
 
