@@ -6,13 +6,15 @@
 //! clock. So no number that was given out is ever given out again.
 
 mod by_name;
+mod open;
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use open::{MOST_OPEN_FILES, Open};
 
 use super::bytes::Bytes;
 use super::index_file::{self, Dated, Origin};
@@ -23,18 +25,8 @@ use super::sidecar_numbers::SidecarNumbers;
 use super::sources::Sources;
 use super::tar_bytes::Kept;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index, texts};
-use crate::limits;
 use crate::object::{Cache, CacheOptions};
 use crate::row::ContentHash;
-
-/// At most this many shards stay open ...
-const MOST_OPEN: usize = 64;
-/// ... and at most this many files of theirs, or a quarter of what the process may open: it may often open only 1,024.
-const MOST_OPEN_FILES: usize = 256;
-/// ... and at most this many rows of theirs, which is as many as are in the dataflow at once: an open shard holds its whole index, some
-/// 280 bytes a row. Each stage lags behind the one before it and has a shard of its own in hand, so that a few stay open however large.
-const MOST_OPEN_ROWS: usize = 32_768;
-const LEAST_OPEN: usize = 8;
 
 /// The shards that this store knows, and their numbers. Shared by all threads.
 ///
@@ -78,18 +70,6 @@ pub struct Catalogue {
     /// Of each field that somebody asked for.
     sidecar_numbers: Mutex<Vec<Arc<SidecarNumbers>>>,
     damage: Option<String>,
-}
-
-struct Open {
-    known: HashMap<u32, Arc<Known>>,
-    /// The open shards, each with the tick of its last use.
-    shards: HashMap<u32, (Arc<Shard>, u64)>,
-    tick: u64,
-    most: usize,
-    most_files: usize,
-    most_rows: usize,
-    /// Rows of the shards that were closed since memory was last given back.
-    closed: usize,
 }
 
 /// A shard that was loaded in this process, and how to get at it again.
@@ -435,51 +415,6 @@ impl Catalogue {
         numbers.next = next;
         numbers.by_shard.insert(shard, seq);
         Ok(seq)
-    }
-}
-
-impl Open {
-    fn new() -> Self {
-        let allowed = limits::open_files().map_or(usize::MAX, |most| (most / 4) as usize);
-        let most_files = MOST_OPEN_FILES.min(allowed);
-        Open {
-            known: HashMap::new(),
-            shards: HashMap::new(),
-            tick: 0,
-            most: MOST_OPEN,
-            most_files,
-            most_rows: MOST_OPEN_ROWS,
-            closed: 0,
-        }
-    }
-
-    fn get(&mut self, seq: u32) -> Option<Arc<Shard>> {
-        self.tick += 1;
-        let (shard, used) = self.shards.get_mut(&seq)?;
-        *used = self.tick;
-        Some(Arc::clone(shard))
-    }
-
-    /// Keeps a shard open, and closes those that were not used for longest where there are too many.
-    fn insert(&mut self, shard: Arc<Shard>) {
-        self.tick += 1;
-        self.shards.insert(shard.seq, (shard, self.tick));
-        loop {
-            let open = self.shards.len();
-            let files: usize = self.shards.values().map(|(shard, _)| shard.bytes.files()).sum();
-            let rows: usize = self.shards.values().map(|(shard, _)| shard.index.samples.len()).sum();
-            let many_rows = open > LEAST_OPEN && rows > self.most_rows;
-            if open <= 1 || (open <= self.most && files <= self.most_files && !many_rows) {
-                return;
-            }
-            let oldest = self.shards.iter().min_by_key(|(_, (_, used))| *used).map(|(&seq, _)| seq);
-            let Some(oldest) = oldest else { return };
-            self.closed += self.shards.remove(&oldest).map_or(0, |(shard, _)| shard.index.samples.len());
-            if self.closed > self.most_rows {
-                self.closed = 0;
-                limits::give_memory_back();
-            }
-        }
     }
 }
 
