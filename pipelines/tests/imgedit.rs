@@ -10,7 +10,7 @@ use pipelines::demo::{DEMO_SEED, DemoFrames, DemoOptions, VOCABULARY, write_demo
 use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
 use pipelines::imgedit_stages::release::PublishedEdits;
-use pipelines::released;
+use pipelines::released::{self, PicturesIn};
 use tests::python::load_datasets;
 use tests::tars::{file, tar_of, turned_png};
 use threshflow::cli::{RunReport, invoke};
@@ -234,7 +234,7 @@ fn references_are_the_users_own() {
     std::fs::remove_dir_all(&pictures).expect("removed");
     let [out, store, to] = ["out", "store", "released"].map(|part| folder.path().join(part));
     let published = PublishedEdits::open(&out, &store).expect("what was published");
-    released::release(&to, &published, 1 << 30).expect("a release");
+    released::release(&to, &published, PicturesIn::TARS).expect("a release");
     drop(published);
     assert!(released::check(&to).is_empty(), "{}", released::report(&released::check(&to)));
     if let Some(loaded) = load_datasets(&to) {

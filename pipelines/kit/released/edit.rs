@@ -116,6 +116,23 @@ pub enum PictureRef {
     Reference,
 }
 
+/// Where the pictures of a released set lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PicturesIn {
+    /// In tars, as ImgEdit's own, in pieces of at most so many bytes; rows name them.
+    Tars { piece_bytes: u64 },
+    /// In the rows, as Hugging Face's `Image`; there are no tars.
+    Rows,
+}
+
+impl PicturesIn {
+    /// In tars as ImgEdit's own: pieces of 20 GB.
+    pub const TARS: Self = PicturesIn::Tars { piece_bytes: DEFAULT_PIECE_BYTES };
+}
+
+/// How long a piece of a tar is if nobody says otherwise.
+pub const DEFAULT_PIECE_BYTES: u64 = 20_000_000_000;
+
 /// A picture file, as it is to be released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureFile {

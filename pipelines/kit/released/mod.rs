@@ -25,8 +25,10 @@ mod card;
 pub mod check;
 mod edit;
 mod error;
+mod features;
 mod folder;
 mod names;
+mod part;
 mod sample;
 mod scores;
 mod tables;
@@ -37,10 +39,9 @@ mod write;
 
 pub use check::{Finding, Severity, check, report};
 pub use edit::{
-    EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
-    StageStamp, Turn,
+    DEFAULT_PIECE_BYTES, EditedObject, Judged, ListedEdit, PictureFile, PictureRef, PicturesIn, Release,
+    ReleasedEdit, ReleasedShard, StageStamp, Turn,
 };
 pub use error::ReleaseError;
 pub use folder::verify;
-pub use write::{DEFAULT_PIECE_BYTES, check_release};
-pub use write::{Released, release};
+pub use write::{Released, check_release, release};

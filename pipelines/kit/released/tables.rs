@@ -1,6 +1,6 @@
 //! The columns of the three kinds of parquet files, and their rows.
 //!
-//! `Parquet/` has ImgEdit's two schemas and no more. `Details/<type>.parquet` has a row an edit, in the order of the parts:
+//! `Parquet/` has ImgEdit's two schemas and no more, or these with the pictures (see [`columns`]). `Details/<type>.parquet` has a row an edit, in the order of the parts:
 //!
 //! | column | what |
 //! |---|---|
@@ -28,15 +28,22 @@ fn list(of: Nested) -> Nested {
     Nested::List(Box::new(of))
 }
 
-/// ImgEdit's columns of a single edit.
-pub(crate) fn single() -> Vec<(&'static str, Nested)> {
-    let images = || list(Nested::Text);
-    vec![("input_images", images()), ("output_images", images()), ("prompt", Nested::Text)]
+/// The columns of a file in `Parquet/`: ImgEdit's own, of a single edit or of a conversation. Where the rows have the pictures, these
+/// stand in the place of their paths, and `mask` and `task` (the text of `result.json`) are what a tar would have beside them.
+pub(crate) fn columns(is_multi_turn: bool, is_embedded: bool) -> Vec<(&'static str, Nested)> {
+    let image = if is_embedded { Nested::Picture } else { Nested::Text };
+    let images = || list(image.clone());
+    let turn = vec![("input_images", images()), ("output_images", images()), ("prompt", Nested::Text)];
+    let mut columns = if is_multi_turn { vec![("data", list(Nested::Struct(turn)))] } else { turn };
+    if is_embedded {
+        columns.extend([("mask", Nested::Picture), ("task", Nested::Text)]);
+    }
+    columns
 }
 
-/// ImgEdit's column of a conversation.
-pub(crate) fn multi() -> Vec<(&'static str, Nested)> {
-    vec![("data", list(Nested::Struct(single())))]
+/// Whether there are pictures in these columns.
+pub(crate) fn has_pictures(columns: &[(&'static str, Nested)]) -> bool {
+    columns.iter().any(|(_, holds)| *holds == Nested::Picture)
 }
 
 /// See the head of this file.
@@ -86,6 +93,7 @@ pub(crate) fn shapes(columns: &[(&'static str, Nested)]) -> Vec<(String, String)
 fn shape(holds: &Nested) -> String {
     match holds {
         Nested::Text => "string".to_owned(),
+        Nested::Picture => "struct<bytes: binary, path: string>".to_owned(),
         Nested::List(item) => format!("list<{}>", shape(item)),
         Nested::Struct(fields) => {
             let field = |(name, holds): &(&str, Nested)| format!("{name}: {}", shape(holds));
@@ -95,17 +103,20 @@ fn shape(holds: &Nested) -> String {
     }
 }
 
-/// The row of `Parquet/<part>.parquet`.
-pub(crate) fn row(edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
+/// The row of `Parquet/<part>.parquet`; with `task` where it has the pictures, too.
+pub(crate) fn row(edit: &ReleasedEdit, paths: &SamplePaths, task: Option<&str>) -> Vec<Value> {
     let turns = edit.turns.iter().zip(&paths.turns).map(|(turn, (input, output))| {
         let inputs: Vec<&str> = [input].into_iter().chain(&paths.reference).map(String::as_str).collect();
         (json!(inputs), json!([output]), turn.prompt.as_str())
     });
-    if edit.edit_type.is_multi_turn() {
+    let mut row: Vec<Value> = if edit.edit_type.is_multi_turn() {
         let turn = |(inputs, outputs, prompt): (Value, Value, &str)| json!({ "input_images": inputs, "output_images": outputs, "prompt": prompt });
-        return vec![turns.map(turn).collect()];
-    }
-    turns.take(1).flat_map(|(inputs, outputs, prompt)| [inputs, outputs, prompt.into()]).collect()
+        vec![turns.map(turn).collect()]
+    } else {
+        turns.take(1).flat_map(|(inputs, outputs, prompt)| [inputs, outputs, prompt.into()]).collect()
+    };
+    row.extend(task.into_iter().flat_map(|task| [json!(paths.mask), task.into()]));
+    row
 }
 
 /// The row of `Details/<type>.parquet`.

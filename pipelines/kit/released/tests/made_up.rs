@@ -70,7 +70,7 @@ impl MadeUp {
     }
 
     pub(crate) fn release_to(&self, to: &Path) -> Released {
-        release(to, self, DEFAULT_PIECE_BYTES).unwrap()
+        release(to, self, PicturesIn::TARS).unwrap()
     }
 }
 
