@@ -137,7 +137,8 @@ fn columns(wanted: &Wanted<'_>) -> String {
          `picture`, is the `length` bytes at `offset` of the shard's tar (of its pieces joined, where it is in pieces); \
          `content` is the start of the BLAKE3 hash of those bytes (128 bits). `width` and `height` are in pixels, as the \
          picture is shown.{scores} `caption` is the sample's caption; `sidecar` is its `.json` as text, and \
-         `sidecar_error` says what of them could not be used as it stands, and why.\n\n\
+         `sidecar_error` says what of them could not be used as it stands, and why. `source_url`, `source`, `license` and `author` \
+         are what the `.json` says of the picture's origin, null where it says nothing.\n\n\
          `rejected/`: one row a sample that was not kept. `stage` is where it ended; with `dial`, `score` and \
          `threshold` where a gate held it back, with `class` and `message` where it was refused.\n\n"
     )

@@ -7,6 +7,7 @@ use operators::plan::edit_plan::EditType;
 
 use super::edit::PicturesIn;
 use super::names::{DETAILS, PARQUET, tar_folder};
+use super::origins::Origins;
 use super::{features, tables};
 
 /// The name of the card's file.
@@ -19,8 +20,13 @@ pub(crate) struct TypeOnCard {
     pub parts: usize,
 }
 
-/// The card of a folder that holds these types, of which `remark` is to be known: a function of nothing else.
-pub(crate) fn card(types: &[TypeOnCard], layout: PicturesIn, remark: Option<&str>) -> String {
+/// The card of a folder that holds these types from these origins, of which `remark` is to be known: a function of nothing else.
+pub(crate) fn card(
+    types: &[TypeOnCard],
+    layout: PicturesIn,
+    remark: Option<&str>,
+    origins: &Origins,
+) -> String {
     let edits: usize = types.iter().map(|it| it.edits).sum();
     let is_embedded = layout == PicturesIn::Rows;
     let mut card = front_matter(types, is_embedded);
@@ -50,7 +56,7 @@ pub(crate) fn card(types: &[TypeOnCard], layout: PicturesIn, remark: Option<&str
     if let Some(first) = types.first() {
         card.push_str(&if is_embedded { loading_pictures(first) } else { loading_paths(first) });
     }
-    card
+    card + &origins.tables()
 }
 
 /// How pictures that are in the rows are had.

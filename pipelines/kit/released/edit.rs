@@ -3,6 +3,7 @@
 use operators::plan::edit_plan::passes::Shown;
 use operators::plan::edit_plan::{EditType, Operation};
 use threshflow::row::{ContentHash, RegionKind};
+use threshflow::shard::Origin;
 
 /// A shard of source pictures and the edits of its pictures that are to be released.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct ReleasedEdit {
     pub digest: ContentHash,
     /// The source picture's path as users know it: `00094/00030/000304748.jpg`.
     pub original_path: String,
+    /// What its sidecar says of where it comes from.
+    pub origin: Origin,
     /// Of the source picture, as shown, in pixels: what masks and boxes are measured on.
     pub width: u32,
     pub height: u32,
@@ -141,6 +144,17 @@ pub struct PictureFile {
     pub extension: &'static str,
 }
 
+/// Who made a set, and what had to be passed to be in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The stages that were asked, each with the model, in words.
+    pub asked: Vec<(String, String)>,
+    /// Where the dials stood: `follows >= 2.75`.
+    pub dials: Vec<String>,
+}
+
 /// Where released edits come from. Asked for one edit at a time, and for its pictures one at a time, so that no more than a sample
 /// is held; by several threads, each of which works on a part.
 pub trait Release: Sync {
@@ -151,6 +165,10 @@ pub trait Release: Sync {
     /// What is to be known before anything else of it: a sentence for the card.
     fn remark(&self) -> Option<String> {
         None
+    }
+    /// Who made the edits, and what they had to pass.
+    fn provenance(&self) -> Provenance {
+        Provenance::default()
     }
     /// One of its pictures.
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String>;

@@ -144,7 +144,7 @@ pub(crate) fn finish_table((table, wanted): StagedTable, path: String) -> Result
 }
 
 pub(crate) fn staged_file(path: String, piece: Chunk) -> StagedFile {
-    let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string() };
+    let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string(), sha256: piece.sha256 };
     StagedFile { staged: piece.path, file }
 }
 

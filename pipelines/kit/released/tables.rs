@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `part` | `remove_part3`: the tar and the file in `Parquet/` |
 //! | `source_shard`, `source_key`, `original_path` | where the source picture comes from |
+//! | `source_url`, `source`, `license`, `author` | what its sidecar says of its origin, null where it says nothing |
 //! | `original_hash` | BLAKE3 of its bytes, the first 16, as 32 hex digits; null where no turn shows it |
 //! | `width`, `height` | of the source picture as shown; boxes and masks are measured on it |
 //! | `operations`, `results` | one a step: what is done, and what must come of it (null where nothing is said) |
@@ -20,6 +21,7 @@
 
 use serde_json::{Value, json};
 use threshflow::publish::Nested;
+use threshflow::shard::Origin;
 
 use super::edit::{Judged, ReleasedEdit};
 use super::sample::SamplePaths;
@@ -29,7 +31,8 @@ fn list(of: Nested) -> Nested {
 }
 
 /// The columns of a file in `Parquet/`: ImgEdit's own, of a single edit or of a conversation. Where the rows have the pictures, these
-/// stand in the place of their paths, and `mask` and `task` (the text of `result.json`) are what a tar would have beside them.
+/// stand in the place of their paths. `mask` and `task` (the text of `result.json`) are what a tar would have beside them, and what the
+/// sidecar says of the picture's origin follows.
 pub(crate) fn columns(is_multi_turn: bool, is_embedded: bool) -> Vec<(&'static str, Nested)> {
     let image = if is_embedded { Nested::Picture } else { Nested::Text };
     let images = || list(image.clone());
@@ -37,6 +40,7 @@ pub(crate) fn columns(is_multi_turn: bool, is_embedded: bool) -> Vec<(&'static s
     let mut columns = if is_multi_turn { vec![("data", list(Nested::Struct(turn)))] } else { turn };
     if is_embedded {
         columns.extend([("mask", Nested::Picture), ("task", Nested::Text)]);
+        columns.extend(Origin::COLUMNS.map(|name| (name, Nested::Text)));
     }
     columns
 }
@@ -60,11 +64,16 @@ pub(crate) fn details() -> Vec<(&'static str, Nested)> {
     ]);
     let judgement =
         Struct(vec![("score1", Float32), ("score2", Float32), ("match", Int64), ("reason", Text)]);
+    let [source_url, source, license, author] = Origin::COLUMNS;
     vec![
         ("part", Text),
         ("source_shard", Text),
         ("source_key", Text),
         ("original_path", Text),
+        (source_url, Text),
+        (source, Text),
+        (license, Text),
+        (author, Text),
         ("original_hash", Text),
         ("width", Int64),
         ("height", Int64),
@@ -115,7 +124,10 @@ pub(crate) fn row(edit: &ReleasedEdit, paths: &SamplePaths, task: Option<&str>) 
     } else {
         turns.take(1).flat_map(|(inputs, outputs, prompt)| [inputs, outputs, prompt.into()]).collect()
     };
-    row.extend(task.into_iter().flat_map(|task| [json!(paths.mask), task.into()]));
+    if let Some(task) = task {
+        row.extend([json!(paths.mask), task.into()]);
+        row.extend(edit.origin.texts().map(|text| json!(text)));
+    }
     row
 }
 
@@ -133,11 +145,16 @@ pub(crate) fn details_row(part: &str, edit: &ReleasedEdit, paths: &SamplePaths) 
     let stamps =
         edit.stamps.iter().map(|it| json!({ "stage": it.stage, "stamp": it.stamp, "model": it.model }));
     let results = edit.results.iter().map(|result| Some(result).filter(|result| !result.is_empty()));
+    let [source_url, source, license, author] = edit.origin.texts().map(|text| json!(text));
     vec![
         part.into(),
         edit.shard.as_str().into(),
         edit.key.as_str().into(),
         edit.original_path.as_str().into(),
+        source_url,
+        source,
+        license,
+        author,
         json!(paths.original_hash),
         edit.width.into(),
         edit.height.into(),

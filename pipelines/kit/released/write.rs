@@ -13,11 +13,13 @@ use threshflow::limits::side_by_side;
 use threshflow::publish::{HashedFile, Mended, Seen, Table, writable};
 use threshflow::row::Stamp;
 
-use super::card::{TypeOnCard, card};
+use super::card::{CARD, TypeOnCard, card};
+use super::croissant::{CROISSANT, Told, croissant};
 use super::edit::{ListedEdit, PicturesIn, Release, ReleasedShard};
 use super::error::ReleaseError;
 use super::folder::{Details, Folder, Manifest, NamedFile, Part, StagedFile, VERSION, check_ours};
 use super::names::{DETAILS, FOLDERS, SCORES, folders, part_name};
+use super::origins::{ORIGIN_COLUMNS, Origins};
 use super::part::{PlannedPart, finish_table, new_table, rows_path, staged_file, write_part};
 use super::scores::{SCORE_COLUMNS, ScoresWriter};
 use super::tables;
@@ -170,7 +172,7 @@ impl<R: Release> Writer<'_, R> {
         if !self.staged.is_empty() || after != self.folder.before || self.folder.has_strays(&after)? {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
-        self.folder.write_card(&card(&types_of(planned), self.layout, self.release.remark().as_deref()))?;
+        self.write_notes(&types_of(planned), &after)?;
         let named: HashSet<&str> = after.files().map(|file| file.path.as_str()).collect();
         self.staged.iter().for_each(|staged| staged.file.note(&self.folder.root, &mut seen));
         seen.write(&self.folder.root, named.iter().copied());
@@ -186,6 +188,23 @@ impl<R: Release> Writer<'_, R> {
             bytes_written: self.staged.iter().map(|staged| staged.file.bytes).sum(),
             mended,
         })
+    }
+
+    /// Writes the card and what is beside it, out of everybody's details.
+    fn write_notes(&self, types: &[TypeOnCard], manifest: &Manifest) -> Result<(), ReleaseError> {
+        let mut origins = Origins::default();
+        for details in &manifest.details {
+            let path = self.folder.root.join(&details.file.path);
+            each_row(&path, &ORIGIN_COLUMNS, |row| {
+                origins.push(row);
+                Ok(())
+            })?;
+        }
+        let (remark, provenance) = (self.release.remark(), self.release.provenance());
+        let (layout, remark, origins) = (self.layout, remark.as_deref(), &origins);
+        self.folder.write_note(CARD, &card(types, layout, remark, origins))?;
+        let told = Told { types, layout, manifest, origins, provenance: &provenance, remark };
+        self.folder.write_note(CROISSANT, &croissant(&told))
     }
 
     /// Writes parts, several at a time; gives them in their order, each with its files.

@@ -54,6 +54,7 @@ fn expected(world: &World) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
                     row.extend(["jpeg".to_owned(), picture.content.to_string()]);
                     row.extend(scores.iter().map(|score| format!("{score:?}")));
                     row.extend([text(sidecar.caption.clone()), text(sidecar.json.clone()), sidecar_error]);
+                    row.extend(Origin::of(sidecar).texts().map(|it| text(it.map(str::to_owned))));
                     kept.push(row);
                     continue;
                 }

@@ -20,7 +20,8 @@ use operators::plan::edit_plan::passes::Shown;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo, Places, Segment};
 use threshflow::publish::{
-    Demonstration, Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
+    Demonstration, Manifest, Part, PartKind, PublishError, PublishedStage, Table, TableError, check_part,
+    read_manifest,
 };
 use threshflow::row::{ContentHash, Stamp};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError};
@@ -28,8 +29,8 @@ use threshflow::shard::{Catalogue, ReadOptions, ShardError};
 use files::{OpenShard, drawn_reference, picture_file};
 use kit::edit_record::{EditRecord, RecordedObject, RecordedTurn};
 use kit::released::{
-    EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
-    StageStamp, Turn,
+    EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Provenance, Release, ReleasedEdit,
+    ReleasedShard, StageStamp, Turn,
 };
 use recent::Recent;
 
@@ -72,6 +73,7 @@ pub struct PublishedEdits {
     memos: Places,
     catalogue: Catalogue,
     remark: Option<String>,
+    provenance: Provenance,
     listed: Vec<ReleasedShard>,
     sources: HashMap<String, Source>,
     records: Recent<(String, EditType), Mutex<Records>>,
@@ -124,6 +126,7 @@ impl PublishedEdits {
             memos: Places::of_store(store).map_err(|error| OpenError::Store(store.to_owned(), error))?,
             catalogue,
             remark: Demonstration::sentence(&manifest.demonstration),
+            provenance: provenance(&manifest),
             listed,
             sources,
             records: Recent::new(MOST_PARTS),
@@ -291,6 +294,10 @@ impl Release for PublishedEdits {
         self.remark.clone()
     }
 
+    fn provenance(&self) -> Provenance {
+        self.provenance.clone()
+    }
+
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
         match picture {
             PictureRef::Shown(Shown::Original) => self.open_shard(&edit.shard)?.original(&edit.key),
@@ -307,6 +314,26 @@ impl Release for PublishedEdits {
                 self.reference(&record)
             }
         }
+    }
+}
+
+/// Who was asked, and what the gates let pass: of a gate whose score was absent nothing.
+fn provenance(manifest: &Manifest) -> Provenance {
+    let asked = manifest.stages.iter().filter_map(|stage| match stage {
+        PublishedStage::Ask { name, model, .. } => Some((name.clone(), model.clone())),
+        _ => None,
+    });
+    let is_open = |name: &str| {
+        manifest
+            .stages
+            .iter()
+            .any(|stage| matches!(stage, PublishedStage::Gate { dial, open: true, .. } if dial == name))
+    };
+    let dials = manifest.dials.iter().filter(|dial| !is_open(&dial.name));
+    Provenance {
+        pipeline: manifest.pipeline.clone(),
+        asked: asked.collect(),
+        dials: dials.map(|dial| format!("{} {} {}", dial.name, dial.comparison, dial.value)).collect(),
     }
 }
 
@@ -411,6 +438,7 @@ fn released(record: &EditRecord, digest: ContentHash) -> ReleasedEdit {
         key: record.key.clone(),
         digest,
         original_path: record.original_path.clone(),
+        origin: record.origin.clone(),
         width: record.width,
         height: record.height,
         turns: record.turns.iter().map(turn).collect(),

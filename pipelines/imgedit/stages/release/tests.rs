@@ -14,7 +14,7 @@ use threshflow::cli::Failure;
 use threshflow::memo::{Inline, Written};
 use threshflow::publish::{Nested, PublishedPieces, TableWriter};
 use threshflow::row::RegionKind;
-use threshflow::shard::find;
+use threshflow::shard::{Origin, find};
 
 use super::*;
 use crate::subcommands;
@@ -96,6 +96,7 @@ fn record(edit_type: EditType, operation: Operation, turn: (Shown, Shown)) -> Ed
         shard: "b".to_owned(),
         key: "1/2".to_owned(),
         original_path: "1/2.png".to_owned(),
+        origin: Origin::default(),
         width: 64,
         height: 48,
         turns: vec![RecordedTurn { prompt, input: turn.0, output: turn.1, judgement }],

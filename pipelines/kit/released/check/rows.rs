@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use operators::plan::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::publish::{Pictures, Table};
+use threshflow::shard::Origin;
 
 use super::Finding;
 use super::tars::folder_of;
@@ -105,7 +106,9 @@ pub(crate) fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> O
         false if has("data") || is_multi && !has("prompt") => Schema::Multi { embedded },
         false => Schema::Single { embedded },
     };
-    let wanted = tables::shapes(&schema.columns());
+    let mut wanted = tables::shapes(&schema.columns());
+    // What was released before there were such.
+    wanted.retain(|(name, _)| has(name) || !Origin::COLUMNS.contains(&name.as_str()));
     let misfits =
         |(name, holds): &&(String, String)| !columns.iter().any(|it| it.0 == *name && it.1 == *holds);
     if wanted.iter().any(|column| misfits(&column)) {

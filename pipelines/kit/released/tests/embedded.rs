@@ -33,7 +33,8 @@ fn in_rows(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let see = |_, row: &[Value], pictures: Pictures| {
             let first = pictures.keys().next().unwrap().rsplit_once('/').unwrap().0.to_owned();
-            let task = row.last().unwrap().as_str().unwrap().as_bytes().to_vec();
+            let task = names.iter().position(|name| *name == "task").unwrap();
+            let task = row[task].as_str().unwrap().as_bytes().to_vec();
             all.extend(pictures);
             all.insert(format!("{first}/result.json"), task);
             ControlFlow::<()>::Continue(())
@@ -142,6 +143,7 @@ fn embedding_writes_only_what_changed_and_can_be_turned_on_and_off() {
         "Details/visual.parquet",
         "Parquet/visual_part1.parquet",
         "all_dataset_gpt_score.json",
+        "croissant.json",
         "manifest.json",
     ];
     assert_eq!((written, gone), (changed.map(str::to_owned).to_vec(), vec![]));

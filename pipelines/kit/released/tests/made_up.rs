@@ -9,6 +9,7 @@ use operators::plan::edit_plan::passes::{Shown, passes};
 use operators::plan::edit_plan::{EditType, Operation};
 use operators::{pixels::mask::Mask, pixels::rle};
 use threshflow::row::{ContentHash, RegionKind};
+use threshflow::shard::Origin;
 
 use super::super::*;
 
@@ -94,6 +95,14 @@ impl Release for MadeUp {
         edits.find(same).cloned().ok_or_else(|| "is not there".to_owned())
     }
 
+    fn provenance(&self) -> Provenance {
+        Provenance {
+            pipeline: "imgedit".to_owned(),
+            asked: vec![("judge".to_owned(), "pixels".to_owned())],
+            dials: vec!["follows >= 2.75".to_owned()],
+        }
+    }
+
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
         self.asked.lock().unwrap().push(format!("{} {} {}", edit.shard, edit.key, edit.edit_type));
         let mut bytes = draw(edit, picture);
@@ -147,6 +156,12 @@ fn edit(shard: &str, key: &str, edit_type: EditType, operations: &[Operation]) -
         key: key.to_owned(),
         digest: ContentHash::of(b""),
         original_path: format!("{key}.png"),
+        origin: Origin {
+            source_url: Some(format!("https://{}.example/{key}.png", &shard[6..])),
+            source: None,
+            license: Some(if key.ends_with('1') { "CC0" } else { "CC BY 4.0" }.to_owned()),
+            author: (key.ends_with('1')).then(|| "A. | B.".to_owned()),
+        },
         width: WIDTH,
         height: HEIGHT,
         turns: planned.turns.iter().enumerate().map(words).collect(),

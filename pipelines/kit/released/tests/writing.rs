@@ -81,7 +81,10 @@ fn a_released_set_has_imgedits_layout() {
     let done = MadeUp::new().release_to(to.path());
     assert_eq!((done.parts_written, done.parts_unchanged, done.parts_removed), (26, 0, 0));
     let files = files(to.path());
-    let notes: usize = [".lock", "manifest.json", "README.md"].iter().map(|name| files[*name].0.len()).sum();
+    let notes: usize = [".lock", "manifest.json", "README.md", "croissant.json"]
+        .iter()
+        .map(|name| files[*name].0.len())
+        .sum();
     let all: usize = files.values().map(|(bytes, ..)| bytes.len()).sum();
     assert_eq!(done.bytes_written, (all - notes) as u64);
     for part in ["Singleturn/add_part1", "Singleturn/hybrid_part3", "Multiturn/version_backtracking_part3"] {
@@ -197,6 +200,7 @@ fn an_export_writes_only_what_changed() {
         "Parquet/replace_part1.parquet",
         "Singleturn/replace_part1.tar.split.000",
         "all_dataset_gpt_score.json",
+        "croissant.json",
         "manifest.json",
     ];
     assert_eq!((written, gone), (changed.map(str::to_owned).to_vec(), vec![]));
@@ -248,12 +252,12 @@ fn what_is_dropped_is_gone_everywhere() {
     let tar = members(&std::fs::read(to.path().join("Singleturn/remove_part1.tar.split.000")).unwrap());
     assert!(tar.len() == 4 && tar.keys().all(|name| name.contains("/00_000_1/")));
     assert_eq!(check(to.path()), []);
-    // Nothing at all is left of a set of nothing but our own four files.
+    // Nothing at all is left of a set of nothing but our own five files.
     made_up.shards.clear();
     made_up.release_to(to.path());
     assert_eq!(
         bytes(to.path()).into_keys().collect::<Vec<_>>(),
-        [".lock", "README.md", "all_dataset_gpt_score.json", "manifest.json"]
+        [".lock", "README.md", "all_dataset_gpt_score.json", "croissant.json", "manifest.json"]
     );
 }
 
