@@ -297,7 +297,7 @@ fn members(path: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
 /// Every row says what the sidecar of its picture said, and nothing where that said nothing; the card counts them.
 fn origins_go_through(folder: &Path, origins: &BTreeMap<String, [String; 3]>, edits: usize) {
     let mut licenses: BTreeMap<String, usize> = BTreeMap::new();
-    let mut unknown = 0;
+    let (mut unknown, mut kept) = (0, BTreeMap::new());
     for (below, key) in [("out/data", "key"), ("out/edits", "key"), ("released/Details", "source_key")] {
         let (mut known, mut silent) = (0, 0);
         for part in std::fs::read_dir(folder.join(below)).expect("parts") {
@@ -312,6 +312,10 @@ fn origins_go_through(folder: &Path, origins: &BTreeMap<String, [String; 3]>, ed
                     told[1].map(|license| *licenses.entry(license.to_owned()).or_default() += 1);
                     unknown += usize::from(told[1].is_none());
                 }
+                if below == "out/data" {
+                    let license = told[1].map_or("*none*".to_owned(), |license| format!("`{license}`"));
+                    *kept.entry(license).or_insert(0) += 1;
+                }
                 known += usize::from(told[1].is_some());
                 silent += usize::from(told[1].is_none());
                 ControlFlow::<()>::Continue(())
@@ -321,6 +325,10 @@ fn origins_go_through(folder: &Path, origins: &BTreeMap<String, [String; 3]>, ed
         assert!(known > 0 && (silent > 0 || below != "out/data"), "{below}: {known} and {silent}");
     }
     assert_eq!(licenses.values().sum::<usize>() + unknown, edits);
+    let card = std::fs::read_to_string(folder.join("out/README.md")).expect("a card");
+    for (license, count) in &kept {
+        assert!(card.contains(&format!("| {license} | {count} |\n")), "{license}: {count} in\n{card}");
+    }
     let card = std::fs::read_to_string(folder.join("released/README.md")).expect("a card");
     for (license, count) in &licenses {
         assert!(card.contains(&format!("| `{license}` | {count} |\n")), "{license}: {count} in\n{card}");

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind, PicturesFolder};
+use super::origins::origins_on_card;
 use super::pieces::{pieces_kept, pieces_kept_column};
 use super::rejected::{Sort, told_columns};
 use super::{Demonstration, DialSetting, StageDescription, Wanted, WantedPieces};
@@ -34,6 +35,7 @@ pub(super) fn card(
     card.push_str(&dial_table(wanted));
     card.push_str(&stamp_table(wanted));
     card.push_str(&columns(wanted));
+    card.push_str(&origins_on_card(parts));
     card.push_str(&of_folders(folders));
     card.push_str(&wanted.pieces.as_ref().map_or(String::new(), piece_columns));
     card.push_str(&loading(parts));

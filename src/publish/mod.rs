@@ -27,6 +27,7 @@ mod funnel;
 mod lost;
 mod manifest;
 mod names;
+mod origins;
 mod parquet;
 mod parts;
 mod pieces;
@@ -66,6 +67,7 @@ pub use manifest::{
     Manifest, Note, Part, PartKind, PicturesFolder, PublishedDial, PublishedPieces, PublishedStage,
     read_manifest,
 };
+pub use origins::{OriginCounts, Tally};
 pub use parquet::MOST_PICTURE_BYTES;
 pub(crate) use parquet::stream::{StreamColumn, arrow_stream};
 pub use parquet::table::{Table, TableError, TableWriter};

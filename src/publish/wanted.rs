@@ -6,6 +6,7 @@
 
 use super::digest::Digest;
 use super::manifest::{Part, PartKind};
+use super::origins::Counting;
 use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence};
 use super::parts::{PartFile, Planned};
 use super::pieces::published_pieces;
@@ -145,6 +146,7 @@ pub(super) fn plan(
                     bytes: 0,
                     hash: None,
                     follows: None,
+                    origins: None,
                 },
                 recipe: Recipe { shard: place, kind },
             });
@@ -257,6 +259,7 @@ fn write_data(
 ) -> Result<(), PublishError> {
     let path = file.get_ref().path.clone();
     let failed = |error| super::parquet::failure("write", &path, error);
+    let mut counting = Counting::default();
     let mut writer = PartWriter::new(file, &all_data_columns(wanted)?).map_err(failed)?;
     for row in kept_rows(shard, open.index()) {
         let (member, sample, scores) = row?;
@@ -268,6 +271,7 @@ fn write_data(
         let origin = Origin::of(&sidecar);
         let mut cells = row.cells(shard.name, &place, sidecar_error.as_deref(), &content);
         cells.extend(origin.texts().map(Cell::from));
+        counting.add(&origin);
         let record = match &wanted.pieces {
             Some(pieces) => Some(RecordCells::of(wanted, pieces, shard.name, &row)?),
             None => None,
@@ -275,7 +279,8 @@ fn write_data(
         cells.extend(record.iter().flat_map(RecordCells::cells));
         writer.push(&cells).map_err(|error| failed(super::parquet::of_row(&sample.key, error)))?;
     }
-    writer.finish().map(drop).map_err(failed)
+    writer.finish().map_err(failed)?.get_mut().origins = counting.counts();
+    Ok(())
 }
 
 fn write_rejected(

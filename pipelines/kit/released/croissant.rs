@@ -148,7 +148,7 @@ fn responsible(told: &Told<'_>) -> Vec<(&'static str, Value)> {
 
 fn limitations(told: &Told<'_>) -> String {
     let Origins { licenses, .. } = told.origins;
-    let (known, none) = (licenses.known(), licenses.none);
+    let (known, none) = (licenses.known(), licenses.none());
     let remark = told.remark.map_or(String::new(), |remark| format!("{remark} "));
     format!(
         "{remark}The scores are those of the models that judged, and no person looked at each edit. Of {} edits, the sidecar of the \

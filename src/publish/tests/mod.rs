@@ -22,7 +22,7 @@ use super::source::{OpenShard, Shards};
 use super::*;
 use crate::flow::Verdicts;
 use crate::row::{ContentHash, Of, Refusal, Refused};
-use crate::shard::{Format, Member, Origin, Picture, Sample, ShardError, ShardIndex, Sidecar, Unreadable};
+use crate::shard::{Format, Member, Picture, Sample, ShardError, ShardIndex, Sidecar, Unreadable};
 
 /// A shard in memory: its index, and its bytes as a tar would hold them.
 #[derive(Clone)]
