@@ -309,8 +309,10 @@ fn origins_go_through(folder: &Path, origins: &BTreeMap<String, [String; 3]>, ed
                 assert_eq!([&row[1], &row[2], &row[3]].map(|cell| cell.as_str()), told, "{below} {row:?}");
                 assert!(row[4].is_null(), "{below} {row:?}");
                 if below.starts_with("released") {
-                    told[1].map(|license| *licenses.entry(license.to_owned()).or_default() += 1);
-                    unknown += usize::from(told[1].is_none());
+                    match told[1] {
+                        Some(license) => *licenses.entry(license.to_owned()).or_default() += 1,
+                        None => unknown += 1,
+                    }
                 }
                 if below == "out/data" {
                     let license = told[1].map_or("*none*".to_owned(), |license| format!("`{license}`"));

@@ -94,7 +94,7 @@ impl Origin {
                 let named = named.iter().filter(move |field| field.0 == *name);
                 named.filter_map(|field| text(field.2.get())).next()
             };
-            names.iter().find_map(|name| of_name(name))
+            names.iter().find_map(of_name)
         };
         Origin {
             source_url: first(SOURCE_URL),

@@ -30,18 +30,17 @@ pub(crate) struct PlannedPart<'a> {
 /// With its place, which messages name.
 pub(crate) type StagedTable = (TableWriter<HashedFile>, PathBuf);
 
-/// Where a part's pictures go: into its tar, or into the rows of its table.
-enum Pictures {
-    Tar(PlainTar<SplitFile>),
-    Rows,
+/// Where a part's pictures go: into its tar, or, without one, into the rows of its table.
+struct Pictures {
+    tar: Option<PlainTar<SplitFile>>,
 }
 
 impl Pictures {
     /// Of `layout`, in pieces of a tar that begin with `tar_path`.
     fn of(layout: PicturesIn, folder: &Folder, tar_path: &str) -> Result<Self, ReleaseError> {
-        let PicturesIn::Tars { piece_bytes } = layout else { return Ok(Pictures::Rows) };
+        let PicturesIn::Tars { piece_bytes } = layout else { return Ok(Pictures { tar: None }) };
         let staged = folder.staged(tar_path)?;
-        Ok(Pictures::Tar(PlainTar::new(SplitFile::create(staged, piece_bytes))))
+        Ok(Pictures { tar: Some(PlainTar::new(SplitFile::create(staged, piece_bytes))) })
     }
 
     /// Puts the files of an edit into the tar, or gives what is to go into its row.
@@ -51,19 +50,17 @@ impl Pictures {
         edit: &ReleasedEdit,
         release: &impl Release,
     ) -> Result<(SamplePaths, Option<HeldFiles>), String> {
-        match self {
-            Pictures::Tar(tar) => Ok((write_sample(tar, folder, edit, release)?, None)),
-            Pictures::Rows => {
-                let mut held = HeldFiles::default();
-                let paths = write_sample(&mut held, folder, edit, release)?;
-                Ok((paths, Some(held)))
-            }
+        if let Some(tar) = &mut self.tar {
+            return Ok((write_sample(tar, folder, edit, release)?, None));
         }
+        let mut held = HeldFiles::default();
+        let paths = write_sample(&mut held, folder, edit, release)?;
+        Ok((paths, Some(held)))
     }
 
     /// The pieces of the tar, where there is one.
     fn finish(self, folder: &Folder, tar_path: &str) -> Result<Vec<StagedFile>, ReleaseError> {
-        let Pictures::Tar(tar) = self else { return Ok(Vec::new()) };
+        let Some(tar) = self.tar else { return Ok(Vec::new()) };
         let pieces = tar.finish().and_then(SplitFile::finish);
         let pieces = pieces.map_err(ReleaseError::io("write", &folder.root.join(tar_path)))?;
         let piece = |(number, piece)| staged_file(format!("{tar_path}.{number:03}"), piece);

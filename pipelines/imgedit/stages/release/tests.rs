@@ -198,6 +198,7 @@ impl Desk {
             bytes: 0,
             hash: None,
             follows: None,
+            origins: None,
         };
         self.manifest.parts = vec![
             part("a", PartKind::Rejected, "rejected/a.parquet"),
