@@ -6,6 +6,7 @@
 //! of those after it.
 
 mod files;
+mod provenance;
 mod recent;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,8 +21,7 @@ use operators::plan::edit_plan::passes::Shown;
 use serde::Deserialize;
 use threshflow::memo::{Access, Memo, Places, Segment};
 use threshflow::publish::{
-    Demonstration, Manifest, Part, PartKind, PublishError, PublishedStage, Table, TableError, check_part,
-    read_manifest,
+    Demonstration, Manifest, Part, PartKind, PublishError, Table, TableError, check_part, read_manifest,
 };
 use threshflow::row::{ContentHash, Stamp};
 use threshflow::shard::{Catalogue, ReadOptions, ShardError};
@@ -32,6 +32,7 @@ use kit::released::{
     EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Provenance, Release, ReleasedEdit,
     ReleasedShard, StageStamp, Turn,
 };
+use provenance::provenance;
 use recent::Recent;
 
 /// Most bytes of a part's records that are held at once; what does not fit is read again.
@@ -314,26 +315,6 @@ impl Release for PublishedEdits {
                 self.reference(&record)
             }
         }
-    }
-}
-
-/// Who was asked, and what the gates let pass: of a gate whose score was absent nothing.
-fn provenance(manifest: &Manifest) -> Provenance {
-    let asked = manifest.stages.iter().filter_map(|stage| match stage {
-        PublishedStage::Ask { name, model, .. } => Some((name.clone(), model.clone())),
-        _ => None,
-    });
-    let is_open = |name: &str| {
-        manifest
-            .stages
-            .iter()
-            .any(|stage| matches!(stage, PublishedStage::Gate { dial, open: true, .. } if dial == name))
-    };
-    let dials = manifest.dials.iter().filter(|dial| !is_open(&dial.name));
-    Provenance {
-        pipeline: manifest.pipeline.clone(),
-        asked: asked.collect(),
-        dials: dials.map(|dial| format!("{} {} {}", dial.name, dial.comparison, dial.value)).collect(),
     }
 }
 
