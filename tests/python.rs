@@ -62,15 +62,29 @@ pub fn read_tar(pieces: &[impl AsRef<Path>]) -> Option<(Vec<TarFile>, Vec<Groupe
 /// What Hugging Face `datasets` makes of a folder with a card, offline: by configuration the `columns` with their types and the
 /// `rows`, which are the same loaded and streamed. Panics where one does not load. `None` where Python has no `datasets`.
 pub fn load_datasets(folder: &Path) -> Option<Value> {
-    let mut python = python_with(&["datasets"])?;
+    reads(&["datasets"], "load_datasets.py", folder)
+}
+
+/// What it makes of a folder whose card tells of pictures: see `load_pictures.py`. `None` where Python has no `datasets`.
+pub fn load_pictures(folder: &Path) -> Option<Value> {
+    reads(&["datasets"], "load_pictures.py", folder)
+}
+
+/// What `mlcroissant` reads of a folder by its `croissant.json`: see `read_croissant.py`. `None` where Python has no `mlcroissant`.
+pub fn read_croissant(folder: &Path) -> Option<Value> {
+    reads(&["mlcroissant", "pyarrow"], "read_croissant.py", folder)
+}
+
+fn reads(modules: &[&str], script: &str, folder: &Path) -> Option<Value> {
+    let mut python = python_with(modules)?;
     let cache = crate::scratch();
     python.envs([
         ("HF_HUB_OFFLINE", "1"),
         ("HF_DATASETS_OFFLINE", "1"),
         ("HF_DATASETS_DISABLE_PROGRESS_BARS", "1"),
     ]);
-    python.env("HF_HOME", cache.path()).stdin(Stdio::null());
-    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("load_datasets.py")).arg(folder);
+    python.env("HF_HOME", cache.path()).env("CROISSANT_CACHE", cache.path()).stdin(Stdio::null());
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).arg(folder);
     let output = python.output().expect("python3 starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).expect("one JSON object"))

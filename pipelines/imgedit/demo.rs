@@ -8,7 +8,7 @@ use threshflow::cli::{Commands, Failure, Output, print_json};
 use imgedit_stages::subcommands::release_to;
 use kit::demo::VOCABULARY;
 use kit::demo_run::{AESTHETIC, CLIP, DETECT, DemoParts, DemoRun, SEGMENT};
-use kit::released::{self, DEFAULT_PIECE_BYTES, Severity};
+use kit::released::{self, PicturesIn, Severity};
 
 const FLAGS: [(&str, &str); 6] = [
     ("--aesthetic", "aesthetic"),
@@ -71,7 +71,7 @@ fn release(demo: &DemoRun<'_>, folder: &Path, called: &str) -> Result<(), Failur
     let [to, out, store] = parts.map(|part| demo.word(part));
     demo.say(&format!("$ {called} release --store {store} --out {out} --to {to}"));
     let [to, out, store] = parts.map(|part| folder.join(part));
-    let done = release_to(&to, [&out, &store], DEFAULT_PIECE_BYTES)?;
+    let done = release_to(&to, [&out, &store], PicturesIn::TARS)?;
     demo.say(&format!("{} files, {:.1} MB", done.parts_written, done.bytes_written as f64 / 1e6));
     demo.say(&format!("$ {called} check {}", demo.word("released")));
     let findings = released::check(&to);

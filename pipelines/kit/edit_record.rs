@@ -7,6 +7,7 @@ use operators::plan::judgement::Judgement;
 use serde::{Deserialize, Serialize};
 use threshflow::lane::{Operator, Stage};
 use threshflow::row::{ContentHash, RegionKind};
+use threshflow::shard::Origin;
 
 /// An edit and all that shaped it.
 ///
@@ -21,6 +22,9 @@ pub struct EditRecord<J = Judgement> {
     pub key: String,
     /// The source picture's path: `00094/00030/000304748.jpg`.
     pub original_path: String,
+    /// What the source picture's sidecar says of where it comes from.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
     /// Of the source picture, as shown, in pixels.
     pub width: u32,
     pub height: u32,

@@ -10,7 +10,7 @@ use pipelines::demo::{DEMO_SEED, DemoFrames, DemoOptions, VOCABULARY, write_demo
 use pipelines::edit_record::EditRecord;
 use pipelines::imgedit::ImgEdit;
 use pipelines::imgedit_stages::release::PublishedEdits;
-use pipelines::released;
+use pipelines::released::{self, PicturesIn};
 use tests::python::load_datasets;
 use tests::tars::{file, tar_of, turned_png};
 use threshflow::cli::{RunReport, invoke};
@@ -214,6 +214,7 @@ fn references_are_the_users_own() {
         }
         picture.save(pictures.join(format!("{name}.png"))).expect("a picture");
     }
+    let origins = with_origins(&folder.path().join("shards"));
     let flag = format!("--references={}", pictures.to_string_lossy());
     let page = folder.path().join("report.html");
     run(folder.path(), &["--edits=visual", &flag, "--report", &page.to_string_lossy()]);
@@ -234,8 +235,12 @@ fn references_are_the_users_own() {
     std::fs::remove_dir_all(&pictures).expect("removed");
     let [out, store, to] = ["out", "store", "released"].map(|part| folder.path().join(part));
     let published = PublishedEdits::open(&out, &store).expect("what was published");
-    released::release(&to, &published, 1 << 30).expect("a release");
+    released::release(&to, &published, PicturesIn::TARS).expect("a release");
+    let embedded = folder.path().join("embedded");
+    released::release(&embedded, &published, PicturesIn::Rows).expect("a release");
+    assert!(released::check(&embedded).is_empty(), "{}", released::report(&released::check(&embedded)));
     drop(published);
+    origins_go_through(folder.path(), &origins, made.len());
     assert!(released::check(&to).is_empty(), "{}", released::report(&released::check(&to)));
     if let Some(loaded) = load_datasets(&to) {
         let [visual, details] =
@@ -251,16 +256,93 @@ fn references_are_the_users_own() {
     assert!(drawn.iter().all(|edit| edit.reference_picture.is_none()), "drawn again");
 }
 
+/// Has the sidecars that are JSON say where their pictures come from: URL, licence and author, by key.
+fn with_origins(shards: &Path) -> BTreeMap<String, [String; 3]> {
+    let mut origins = BTreeMap::new();
+    for entry in std::fs::read_dir(shards).expect("shards") {
+        let path = entry.expect("a file").path();
+        // One tar breaks off, on purpose: it stays as it is.
+        let Ok(members) = members(&path) else { continue };
+        let said = |(name, bytes): (String, Vec<u8>)| {
+            // One sidecar is broken, too, and says nothing.
+            let fields = serde_json::from_slice::<serde_json::Value>(&bytes);
+            let (Some(key), Ok(mut fields)) = (name.strip_suffix(".json"), fields) else {
+                return file(name, bytes);
+            };
+            let license = if origins.len() % 3 == 0 { "CC0" } else { "CC BY-SA 4.0" };
+            let said = [format!("https://example.org/{key}.jpg"), license.to_owned(), format!("Ms {key}")];
+            for (field, text) in ["URL", "licence", "Author"].into_iter().zip(&said) {
+                fields[field] = text.as_str().into();
+            }
+            origins.insert(key.to_owned(), said);
+            file(name, fields.to_string())
+        };
+        let members: Vec<_> = members.into_iter().map(said).collect();
+        std::fs::write(&path, tar_of(&members)).expect("writes");
+    }
+    origins
+}
+
+fn members(path: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut members = Vec::new();
+    for entry in tar::Archive::new(std::fs::File::open(path)?).entries()? {
+        let mut entry = entry?;
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes)?;
+        members.push((entry.path()?.to_string_lossy().into_owned(), bytes));
+    }
+    Ok(members)
+}
+
+/// Every row says what the sidecar of its picture said, and nothing where that said nothing; the card counts them.
+fn origins_go_through(folder: &Path, origins: &BTreeMap<String, [String; 3]>, edits: usize) {
+    let mut licenses: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut unknown, mut kept) = (0, BTreeMap::new());
+    for (below, key) in [("out/data", "key"), ("out/edits", "key"), ("released/Details", "source_key")] {
+        let (mut known, mut silent) = (0, 0);
+        for part in std::fs::read_dir(folder.join(below)).expect("parts") {
+            let table = Table::open(&part.expect("a file").path()).expect("a table");
+            let columns = [key, "source_url", "license", "author", "source"];
+            let stopped = table.read(&columns, |_, row| {
+                let told = origins.get(row[0].as_str().expect("a key"));
+                let told = told.map_or([None; 3], |told| told.each_ref().map(|text| Some(text.as_str())));
+                assert_eq!([&row[1], &row[2], &row[3]].map(|cell| cell.as_str()), told, "{below} {row:?}");
+                assert!(row[4].is_null(), "{below} {row:?}");
+                if below.starts_with("released") {
+                    match told[1] {
+                        Some(license) => *licenses.entry(license.to_owned()).or_default() += 1,
+                        None => unknown += 1,
+                    }
+                }
+                if below == "out/data" {
+                    let license = told[1].map_or("*none*".to_owned(), |license| format!("`{license}`"));
+                    *kept.entry(license).or_insert(0) += 1;
+                }
+                known += usize::from(told[1].is_some());
+                silent += usize::from(told[1].is_none());
+                ControlFlow::<()>::Continue(())
+            });
+            assert!(stopped.expect("reads").is_none());
+        }
+        assert!(known > 0 && (silent > 0 || below != "out/data"), "{below}: {known} and {silent}");
+    }
+    assert_eq!(licenses.values().sum::<usize>() + unknown, edits);
+    let card = std::fs::read_to_string(folder.join("out/README.md")).expect("a card");
+    for (license, count) in &kept {
+        assert!(card.contains(&format!("| {license} | {count} |\n")), "{license}: {count} in\n{card}");
+    }
+    let card = std::fs::read_to_string(folder.join("released/README.md")).expect("a card");
+    for (license, count) in &licenses {
+        assert!(card.contains(&format!("| `{license}` | {count} |\n")), "{license}: {count} in\n{card}");
+    }
+    assert!(card.contains(&format!("| `example.org` | {} |\n", edits - unknown)), "{card}");
+}
+
 /// Stores the second frames of films as they were held: on their side, with an orientation that says so.
 fn lay_on_their_side(films: &DemoFrames) {
-    let mut tar = tar::Archive::new(std::fs::File::open(&films.file).expect("opens"));
-    let mut members = Vec::new();
-    for entry in tar.entries().expect("a tar") {
-        let mut entry = entry.expect("a member");
-        let name = entry.path().expect("a path").to_string_lossy().into_owned();
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut entry, &mut bytes).expect("reads");
-        members.push(match name.strip_suffix(".end.jpg") {
+    let mut turned = Vec::new();
+    for (name, bytes) in members(&films.file).expect("a tar") {
+        turned.push(match name.strip_suffix(".end.jpg") {
             Some(key) => {
                 let mut png = std::io::Cursor::new(Vec::new());
                 let upright = image::load_from_memory(&bytes).expect("decodes");
@@ -270,7 +352,7 @@ fn lay_on_their_side(films: &DemoFrames) {
             None => file(name, bytes),
         });
     }
-    std::fs::write(&films.file, tar_of(&members)).expect("writes");
+    std::fs::write(&films.file, tar_of(&turned)).expect("writes");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::funnel::{FunnelStep, Summary};
 use super::manifest::{Part, PartKind, PicturesFolder};
+use super::origins::origins_on_card;
 use super::pieces::{pieces_kept, pieces_kept_column};
 use super::rejected::{Sort, told_columns};
 use super::{Demonstration, DialSetting, StageDescription, Wanted, WantedPieces};
@@ -34,6 +35,7 @@ pub(super) fn card(
     card.push_str(&dial_table(wanted));
     card.push_str(&stamp_table(wanted));
     card.push_str(&columns(wanted));
+    card.push_str(&origins_on_card(parts));
     card.push_str(&of_folders(folders));
     card.push_str(&wanted.pieces.as_ref().map_or(String::new(), piece_columns));
     card.push_str(&loading(parts));
@@ -137,7 +139,8 @@ fn columns(wanted: &Wanted<'_>) -> String {
          `picture`, is the `length` bytes at `offset` of the shard's tar (of its pieces joined, where it is in pieces); \
          `content` is the start of the BLAKE3 hash of those bytes (128 bits). `width` and `height` are in pixels, as the \
          picture is shown.{scores} `caption` is the sample's caption; `sidecar` is its `.json` as text, and \
-         `sidecar_error` says what of them could not be used as it stands, and why.\n\n\
+         `sidecar_error` says what of them could not be used as it stands, and why. `source_url`, `source`, `license` and `author` \
+         are what the `.json` says of the picture's origin, null where it says nothing.\n\n\
          `rejected/`: one row a sample that was not kept. `stage` is where it ended; with `dial`, `score` and \
          `threshold` where a gate held it back, with `class` and `message` where it was refused.\n\n"
     )

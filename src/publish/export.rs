@@ -94,6 +94,7 @@ fn tar_part(out: &Path, data: &Part, shards: &impl Shards) -> Result<Part, Publi
         bytes: 0,
         hash: None,
         follows: Some(data.digest.clone()),
+        origins: None,
         ..data.clone()
     })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::names::part_name;
+use super::origins::OriginCounts;
 use super::{Demonstration, DialSetting, FORMAT, PublishError, StageDescription, Wanted};
 use crate::row::{ContentHash, Of};
 
@@ -235,6 +236,9 @@ pub struct Part {
     /// In an export: the digest of the data part that the tar follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
+    /// Of kept pictures: what their sidecars say of where they come from, counted. Not there where they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<OriginCounts>,
 }
 
 impl Manifest {

@@ -27,6 +27,7 @@ mod funnel;
 mod lost;
 mod manifest;
 mod names;
+mod origins;
 mod parquet;
 mod parts;
 mod pieces;
@@ -66,12 +67,14 @@ pub use manifest::{
     Manifest, Note, Part, PartKind, PicturesFolder, PublishedDial, PublishedPieces, PublishedStage,
     read_manifest,
 };
+pub use origins::{OriginCounts, Tally};
+pub use parquet::MOST_PICTURE_BYTES;
 pub(crate) use parquet::stream::{StreamColumn, arrow_stream};
 pub use parquet::table::{Table, TableError, TableWriter};
 pub use plain_tar::PlainTar;
 pub(crate) use published::published_rows;
 pub use published::{PublishedPlace, PublishedRow};
-pub use record::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
+pub use record::{KeptPicture, Nested, Pictures, PublishedPiece, Recorder, RejectedPiece};
 pub(crate) use records::{edits_of_row, edits_published, record_of_row};
 pub(crate) use removed::removed_rows;
 pub use removed::{Present, Removed, RemovedOfShard};

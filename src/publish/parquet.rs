@@ -25,17 +25,23 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use serde_json::Value;
 
 use super::PublishError;
-use super::record::Nested;
+use super::record::{Nested, PICTURE, Pictures};
 use nested::Tree;
 
 /// Rows that a row group holds at most, and bytes of text after which it ends before.
 const GROUP_ROWS: usize = 8_192;
 const GROUP_BYTES: usize = 64 << 20;
+/// Most bytes of a row group with pictures, unless one row has more. A reader that streams takes in a row group before its first row, and a
+/// writer holds one, of each of the parts that are written side by side. Hugging Face's own writer makes groups of 100 MB at most.
+const PICTURE_GROUP_BYTES: usize = 32 << 20;
+/// Most bytes that the pictures of a row have together: Arrow counts the bytes of a batch, and parquet those of a page, in 31 bits.
+pub const MOST_PICTURE_BYTES: usize = 1 << 30;
 /// Rows and bytes of text that wait in memory, uncompressed, at most (and one row more).
 const BATCH_ROWS: usize = 1_024;
 const BATCH_BYTES: usize = 4 << 20;
@@ -112,7 +118,7 @@ impl Builder {
     }
 
     /// Adds a row, and says how many bytes of text and of nested values it holds.
-    fn push(&mut self, cell: &Cell<'_>) -> Result<usize, ParquetError> {
+    fn push(&mut self, cell: &Cell<'_>, pictures: &Pictures) -> Result<usize, ParquetError> {
         match (self, cell) {
             (Builder::Text(builder), Cell::Text(text)) => builder.append_value(text),
             (Builder::Text(builder), Cell::Missing) => builder.append_null(),
@@ -124,7 +130,7 @@ impl Builder {
             (Builder::Float32(builder), Cell::Missing) => builder.append_null(),
             (Builder::Nested(column, tree), Cell::Json(_) | Cell::Missing) => {
                 let value = if let Cell::Json(value) = cell { Some(value.as_ref()) } else { None };
-                return tree.push(value).map_err(|misfit| misfit.of_column(column));
+                return tree.push(value, pictures).map_err(|misfit| misfit.of_column(column));
             }
             (_, cell) => return Err(ParquetError::General(format!("{cell:?} does not fit its column"))),
         }
@@ -156,14 +162,27 @@ pub(super) struct PartWriter<W: Write + Send> {
     batch_bytes: usize,
     group_rows: usize,
     group_bytes: usize,
+    most_group_bytes: usize,
 }
 
 impl<W: Write + Send> PartWriter<W> {
     pub(super) fn new(file: W, columns: &[Column]) -> Result<Self, ParquetError> {
+        PartWriter::noting(file, columns, &[])
+    }
+
+    /// With notes in the file's footer, each a key and a text.
+    pub(super) fn noting(
+        file: W,
+        columns: &[Column],
+        notes: &[(&str, String)],
+    ) -> Result<Self, ParquetError> {
         let fields: Vec<Field> = columns.iter().map(field).collect();
         let schema = Arc::new(Schema::new(fields));
-        let options =
-            ArrowWriterOptions::new().with_properties(properties(columns)?).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(columns, notes)?)
+            .with_skip_arrow_metadata(true);
+        let has_pictures =
+            |column: &Column| matches!(&column.holds, ColumnType::Nested(holds) if holds.has_pictures());
         Ok(PartWriter {
             writer: ArrowWriter::try_new_with_options(file, schema.clone(), options)?,
             builders: columns.iter().map(Builder::of).collect(),
@@ -172,27 +191,66 @@ impl<W: Write + Send> PartWriter<W> {
             batch_bytes: 0,
             group_rows: 0,
             group_bytes: 0,
+            most_group_bytes: if columns.iter().any(has_pictures) {
+                PICTURE_GROUP_BYTES
+            } else {
+                GROUP_BYTES
+            },
         })
     }
 
     /// One cell a column, in the columns' order.
     pub(super) fn push(&mut self, row: &[Cell<'_>]) -> Result<(), ParquetError> {
+        self.push_pictures(row, &Pictures::new())
+    }
+
+    /// The same, where cells name pictures.
+    pub(super) fn push_pictures(
+        &mut self,
+        row: &[Cell<'_>],
+        pictures: &Pictures,
+    ) -> Result<(), ParquetError> {
+        let bytes: usize = pictures.values().map(Vec::len).sum();
+        if bytes > MOST_PICTURE_BYTES {
+            return Err(ParquetError::General(format!(
+                "its pictures have {bytes} bytes together, and a row of a table holds at most {MOST_PICTURE_BYTES}"
+            )));
+        }
+        if bytes > 0 {
+            self.make_room(bytes)?;
+        }
         if row.len() != self.builders.len() {
             let (cells, columns) = (row.len(), self.builders.len());
             return Err(ParquetError::General(format!("a row of {cells} cells for {columns} columns")));
         }
         for (builder, cell) in self.builders.iter_mut().zip(row) {
-            self.batch_bytes += builder.push(cell)?;
+            self.batch_bytes += builder.push(cell, pictures)?;
         }
         self.batch_rows += 1;
         if self.batch_rows == BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
             self.write_batch()?;
         }
-        if self.group_rows + self.batch_rows == GROUP_ROWS || self.group_bytes >= GROUP_BYTES {
-            self.write_batch()?;
-            self.writer.flush()?;
-            (self.group_rows, self.group_bytes) = (0, 0);
+        if self.group_rows + self.batch_rows == GROUP_ROWS || self.group_bytes >= self.most_group_bytes {
+            self.end_group()?;
         }
+        Ok(())
+    }
+
+    /// Writes what waits, where pictures of so many bytes would make a batch or a row group too long.
+    fn make_room(&mut self, bytes: usize) -> Result<(), ParquetError> {
+        if self.batch_bytes + bytes > BATCH_BYTES {
+            self.write_batch()?;
+        }
+        if self.group_bytes + self.batch_bytes + bytes > self.most_group_bytes {
+            self.end_group()?;
+        }
+        Ok(())
+    }
+
+    fn end_group(&mut self) -> Result<(), ParquetError> {
+        self.write_batch()?;
+        self.writer.flush()?;
+        (self.group_rows, self.group_bytes) = (0, 0);
         Ok(())
     }
 
@@ -227,10 +285,11 @@ fn field(column: &Column) -> Field {
     Field::new(&column.name, holds, column.presence == Presence::Nullable)
 }
 
-fn properties(columns: &[Column]) -> Result<WriterProperties, ParquetError> {
+fn properties(columns: &[Column], notes: &[(&str, String)]) -> Result<WriterProperties, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
         .set_created_by(format!("threshflow version {}", super::FORMAT))
+        .set_key_value_metadata(noted(notes))
         // Groups are ended by `push`, by rows and by bytes.
         .set_max_row_group_row_count(None)
         .set_max_row_group_bytes(None);
@@ -244,7 +303,15 @@ fn properties(columns: &[Column]) -> Result<WriterProperties, ParquetError> {
             }
             ColumnType::Nested(holds) => {
                 for leaf in nested::leaves(&column.name, holds) {
+                    let is_picture =
+                        holds.has_pictures() && leaf.last().is_some_and(|name| name == PICTURE[0]);
                     let path = ColumnPath::new(leaf);
+                    if is_picture {
+                        // They are compressed as they come, and no two are the same.
+                        properties = properties
+                            .set_column_dictionary_enabled(path.clone(), false)
+                            .set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+                    }
                     properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
                 }
             }
@@ -252,6 +319,11 @@ fn properties(columns: &[Column]) -> Result<WriterProperties, ParquetError> {
         }
     }
     Ok(properties.build())
+}
+
+fn noted(notes: &[(&str, String)]) -> Option<Vec<KeyValue>> {
+    let noted = notes.iter().map(|(key, text)| KeyValue::new((*key).to_owned(), text.clone()));
+    Some(noted.collect()).filter(|noted: &Vec<KeyValue>| !noted.is_empty())
 }
 
 /// Which rows of a file are read, counted from 0.
@@ -315,7 +387,7 @@ fn cell(array: &ArrayRef, row: usize) -> Result<Cell<'_>, ParquetError> {
         DataType::Int64 => Ok(Cell::Int64(array.as_primitive::<Int64Type>().value(row))),
         DataType::Float32 => Ok(Cell::Float32(array.as_primitive::<Float32Type>().value(row))),
         DataType::List(_) | DataType::Struct(_) | DataType::Float64 => {
-            Ok(Cell::Json(Cow::Owned(nested::value_of(array, row)?)))
+            Ok(Cell::Json(Cow::Owned(nested::value_of(array, row, &mut Pictures::new())?)))
         }
         other => Err(ParquetError::General(format!("a column of type {other}, which is never written here"))),
     }

@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde::Deserialize;
 
-pub(super) use staged::Staged;
+use staged::Written;
+pub(super) use staged::{Staged, StagedFile};
 
 use super::manifest::{MANIFEST, Note, Part, PartKind};
 use super::names::is_part_name;
@@ -29,7 +30,6 @@ use super::steps::step;
 use super::writable::writable;
 use super::{Committed, PublishError, manifest};
 use crate::limits::Locked;
-use crate::row::ContentHash;
 
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
@@ -61,25 +61,6 @@ pub(super) struct Notes {
 
 /// Where a recipe writes its part.
 pub(super) type PartFile = BufWriter<StagedFile>;
-
-/// A file in `.writing/`, and where it will lie.
-pub(super) struct StagedFile {
-    file: File,
-    pub(super) path: PathBuf,
-    hasher: blake3::Hasher,
-}
-
-impl Write for StagedFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        step("write into a part")?;
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
 
 /// A folder that is ours, locked for as long as this lives.
 pub(super) struct Folder {
@@ -165,9 +146,8 @@ impl Folder {
         let (changed, mended) = self.changed(&mut planned, &mut seen);
         self.make_folders(&planned)?;
         let written = self.stage(&planned, &changed, &write)?;
-        for (&place, (bytes, hash)) in changed.iter().zip(written) {
-            planned[place].part.bytes = bytes;
-            planned[place].part.hash = Some(hash);
+        for (&place, written) in changed.iter().zip(written) {
+            written.tell(&mut planned[place].part);
         }
         let parts: Vec<Part> = planned.into_iter().map(|planned| planned.part).collect();
         seen.retain(parts.iter().map(|part| part.file.as_str()));
@@ -210,7 +190,7 @@ impl Folder {
     }
 
     /// The places of the parts that are to be written, and those among them that were published and are damaged; the others
-    /// are given their length and their hash.
+    /// are given their length, their hash and their counts.
     fn changed<P>(&self, planned: &mut [Planned<P>], seen: &mut Seen) -> (Vec<usize>, Vec<Mended>) {
         let before = |part: &Part| self.before.get(&part.file).filter(|old| old.digest == part.digest);
         let known: Vec<(usize, &Part)> = planned
@@ -230,6 +210,7 @@ impl Folder {
                     kept.insert(place);
                     planned[place].part.bytes = old.bytes;
                     planned[place].part.hash.clone_from(&old.hash);
+                    planned[place].part.origins.clone_from(&old.origins);
                 }
             }
         }
@@ -260,13 +241,13 @@ impl Folder {
         folders.filter(|(_, folder)| folder.is_dir())
     }
 
-    /// Writes the changed parts into `.writing/`, several at a time; gives their lengths and hashes in the order of `changed`.
+    /// Writes the changed parts into `.writing/`, several at a time; gives what is known of them in the order of `changed`.
     fn stage<P: Sync>(
         &self,
         planned: &[Planned<P>],
         changed: &[usize],
         write: &(impl Fn(&P, &mut PartFile) -> Result<(), PublishError> + Sync),
-    ) -> Result<Vec<(u64, String)>, PublishError> {
+    ) -> Result<Vec<Written>, PublishError> {
         if changed.is_empty() {
             return Ok(Vec::new());
         }
@@ -293,7 +274,7 @@ impl Folder {
         };
         let writers =
             std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WRITERS).min(changed.len());
-        let mut written = vec![(0, String::new()); changed.len()];
+        let mut written = vec![Written::default(); changed.len()];
         for ended in crate::limits::side_by_side(writers, work) {
             for (at, one) in ended? {
                 written[at] = one;
@@ -306,22 +287,15 @@ impl Folder {
         &self,
         planned: &Planned<P>,
         write: &impl Fn(&P, &mut PartFile) -> Result<(), PublishError>,
-    ) -> Result<(u64, String), PublishError> {
+    ) -> Result<Written, PublishError> {
         // What is told of is the file that is wanted, not where it lies until it is whole.
         let path = self.root.join(&planned.part.file);
         step("make a part").map_err(PublishError::io("make", &path))?;
         let file = File::create(self.staged(&planned.part.file)).map_err(PublishError::io("make", &path))?;
-        let mut file = BufWriter::with_capacity(
-            1 << 20,
-            StagedFile { file, path: path.clone(), hasher: blake3::Hasher::new() },
-        );
+        let mut file = BufWriter::with_capacity(1 << 20, StagedFile::new(file, path.clone()));
         write(&planned.recipe, &mut file)?;
-        let StagedFile { file, hasher, .. } =
-            file.into_inner().map_err(|error| PublishError::io("write", &path)(error.into_error()))?;
-        step("sync a part").map_err(PublishError::io("sync", &path))?;
-        file.sync_all().map_err(PublishError::io("sync", &path))?;
-        let bytes = file.metadata().map_err(PublishError::io("measure", &path))?.len();
-        Ok((bytes, ContentHash::from_hasher(&hasher).to_string()))
+        let file = file.into_inner().map_err(|error| PublishError::io("write", &path)(error.into_error()))?;
+        file.finish()
     }
 
     /// Where `file` lies until it is renamed: its own name, in `.writing/`, with its folder before it.

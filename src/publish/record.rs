@@ -1,5 +1,6 @@
 //! Records: what a pipeline publishes of a picture beside its row, as nested columns and as a JSON file.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -19,10 +20,31 @@ pub enum Nested {
     Struct(Vec<(&'static str, Nested)>),
     /// A JSON object whose keys are data, not names: a list of `{name, value}`.
     Entries(Box<Nested>),
+    /// A picture's file, as Hugging Face's `Image` stores it: its bytes and its path. As JSON it is the path alone, and its bytes are
+    /// handed in beside it, in [`Pictures`].
+    Picture,
 }
+
+/// The bytes of picture files, by path.
+pub type Pictures = BTreeMap<String, Vec<u8>>;
 
 /// The fields of an entry.
 pub(super) const ENTRY: [&str; 2] = ["name", "value"];
+
+/// The fields of a picture.
+pub(super) const PICTURE: [&str; 2] = ["bytes", "path"];
+
+impl Nested {
+    /// Whether pictures lie in it.
+    pub(super) fn has_pictures(&self) -> bool {
+        match self {
+            Nested::Picture => true,
+            Nested::List(item) | Nested::Entries(item) => item.has_pictures(),
+            Nested::Struct(fields) => fields.iter().any(|(_, holds)| holds.has_pictures()),
+            Nested::Text | Nested::Int64 | Nested::Float32 | Nested::Float64 => false,
+        }
+    }
+}
 
 /// As the card and digests spell it: `list<struct<label: text, score: float32>>`.
 impl fmt::Display for Nested {
@@ -43,6 +65,10 @@ impl fmt::Display for Nested {
             Nested::Entries(value) => {
                 let [name, content] = ENTRY;
                 write!(f, "list<struct<{name}: text, {content}: {value}>>")
+            }
+            Nested::Picture => {
+                let [bytes, path] = PICTURE;
+                write!(f, "struct<{bytes}: binary, {path}: text>")
             }
         }
     }

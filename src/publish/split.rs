@@ -15,6 +15,8 @@ pub struct Chunk {
     pub bytes: u64,
     /// Of its bytes.
     pub hash: ContentHash,
+    /// The SHA-256 of its bytes, in hex: what other people's tools compare.
+    pub sha256: String,
 }
 
 /// Writes `STEM.000`, `STEM.001`, and so on, each of `most` bytes but the last, which is never empty unless nothing was
@@ -44,19 +46,28 @@ pub struct HashedFile {
     path: PathBuf,
     bytes: u64,
     hasher: blake3::Hasher,
+    sha256: ring::digest::Context,
 }
 
 impl HashedFile {
     /// Makes the file, or empties it.
     pub fn create(path: PathBuf) -> io::Result<Self> {
         let file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        Ok(HashedFile { file, path, bytes: 0, hasher: blake3::Hasher::new() })
+        Ok(HashedFile {
+            file,
+            path,
+            bytes: 0,
+            hasher: blake3::Hasher::new(),
+            sha256: ring::digest::Context::new(&ring::digest::SHA256),
+        })
     }
 
     /// Syncs it and tells of it.
     pub fn finish(self) -> io::Result<Chunk> {
         self.file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
-        Ok(Chunk { path: self.path, bytes: self.bytes, hash: ContentHash::from_hasher(&self.hasher) })
+        let sha256 = self.sha256.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = ContentHash::from_hasher(&self.hasher);
+        Ok(Chunk { path: self.path, bytes: self.bytes, hash, sha256 })
     }
 }
 
@@ -71,6 +82,7 @@ impl Write for HashedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);
+        self.sha256.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
@@ -161,5 +173,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let chunks = SplitFile::create(folder.path().join("a"), 10).finish().unwrap();
         assert_eq!((chunks.len(), chunks[0].bytes), (1, 0));
+        // As FIPS 180-4 has it, of no byte at all.
+        assert_eq!(chunks[0].sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

@@ -6,6 +6,7 @@
 
 use super::digest::Digest;
 use super::manifest::{Part, PartKind};
+use super::origins::Counting;
 use super::parquet::{Cell, Column, ColumnType, PartWriter, Presence};
 use super::parts::{PartFile, Planned};
 use super::pieces::published_pieces;
@@ -15,7 +16,7 @@ use super::source::OpenShard;
 use super::{PUBLISHED, PublishError, Wanted, WantedPieces, WantedShard};
 use crate::flow::PieceVerdict;
 use crate::row::{Of, Refusal, Refused, RowId, Verdict};
-use crate::shard::{Format, Member, Picture, Sample, ShardIndex, Sidecar};
+use crate::shard::{Format, Member, ORIGIN_VERSION, Origin, Picture, Sample, ShardIndex, Sidecar};
 
 /// Which part of which shard: `shard` is its place in [`Wanted::shards`].
 pub(super) struct Recipe {
@@ -58,6 +59,8 @@ pub(super) fn data_columns(score_columns: &[&str]) -> Result<Vec<Column>, Publis
     for (name, holds) in [("caption", LongText), ("sidecar", LongText), ("sidecar_error", Text)] {
         columns.push(Column::new(name, holds, Nullable));
     }
+    let origin = Origin::COLUMNS.into_iter().zip([LongText, Text, Text, Text]);
+    columns.extend(origin.map(|(name, holds)| Column::new(name, holds, Nullable)));
     no_name_twice(columns)
 }
 
@@ -110,6 +113,9 @@ pub(super) fn plan(
     let mut planned = Vec::new();
     for &kind in PUBLISHED.kinds {
         let mut digest = Digest::of_part(kind, shard.name, index.fingerprint);
+        if kind == PartKind::Data {
+            digest.text(ORIGIN_VERSION);
+        }
         let rows = match (kind, &wanted.pieces) {
             (PartKind::Data, _) | (PartKind::Records, Some(_)) => {
                 digest_kept(&mut digest, wanted, shard, index)?
@@ -140,6 +146,7 @@ pub(super) fn plan(
                     bytes: 0,
                     hash: None,
                     follows: None,
+                    origins: None,
                 },
                 recipe: Recipe { shard: place, kind },
             });
@@ -252,6 +259,7 @@ fn write_data(
 ) -> Result<(), PublishError> {
     let path = file.get_ref().path.clone();
     let failed = |error| super::parquet::failure("write", &path, error);
+    let mut counting = Counting::default();
     let mut writer = PartWriter::new(file, &all_data_columns(wanted)?).map_err(failed)?;
     for row in kept_rows(shard, open.index()) {
         let (member, sample, scores) = row?;
@@ -260,7 +268,10 @@ fn write_data(
         let sidecar_error = sample.sidecar_refusal.as_deref().map(Refusal::to_string);
         let content = row.picture.content.to_string();
         let place = place_of(open, &sample.key, row.member);
+        let origin = Origin::of(&sidecar);
         let mut cells = row.cells(shard.name, &place, sidecar_error.as_deref(), &content);
+        cells.extend(origin.texts().map(Cell::from));
+        counting.add(&origin);
         let record = match &wanted.pieces {
             Some(pieces) => Some(RecordCells::of(wanted, pieces, shard.name, &row)?),
             None => None,
@@ -268,7 +279,8 @@ fn write_data(
         cells.extend(record.iter().flat_map(RecordCells::cells));
         writer.push(&cells).map_err(|error| failed(super::parquet::of_row(&sample.key, error)))?;
     }
-    writer.finish().map(drop).map_err(failed)
+    writer.finish().map_err(failed)?.get_mut().origins = counting.counts();
+    Ok(())
 }
 
 fn write_rejected(
@@ -356,7 +368,7 @@ impl<'a> KeptRow<'a> {
         Ok(KeptRow { id, sample, picture, member, file, scores, sidecar })
     }
 
-    /// In the order of [`data_columns`].
+    /// In the order of [`data_columns`], but for what is known of the picture's origin.
     fn cells<'b>(
         &'b self,
         shard: &'b str,

@@ -30,6 +30,7 @@ mod loose_bytes;
 mod names;
 mod numbers;
 mod object_chunk;
+mod origin;
 mod packed;
 mod probe;
 mod sample;
@@ -56,6 +57,8 @@ pub use lenient::{Change, Changed, MOST_CHANGES, StrictJson, strict_json};
 pub use look::EndFrame;
 pub use loose::{FileBytes, FileMember, Holds, LooseFiles, undivided};
 pub(crate) use numbers::{named_in, take_over};
+pub use origin::Origin;
+pub(crate) use origin::VERSION as ORIGIN_VERSION;
 pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };

@@ -18,6 +18,7 @@ use threshflow::flow::{Chooser, Found};
 use threshflow::lane::{Key, Operator, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
 use threshflow::row::{ContentHash, Edit, Image, Of, Refusal, Region, Stamp};
+use threshflow::shard::Origin;
 
 use kit::edit_record::{
     EditRecord, RecordedObject, RecordedPass, RecordedPicture, RecordedStamp, RecordedTurn,
@@ -25,7 +26,7 @@ use kit::edit_record::{
 use kit::region_record::RegionRecorder;
 
 /// Raise this when the code changes what a row of an edit is.
-const VERSION: &[u8] = b"imgedit_record/3";
+const VERSION: &[u8] = b"imgedit_record/4";
 
 /// Writes records of pictures and of their edits out of what the stages remember.
 pub struct ImgEditRecorder {
@@ -130,6 +131,7 @@ impl ImgEditRecorder {
             shard: picture.shard.to_owned(),
             key: picture.sample.key.clone(),
             original_path: original_path(picture),
+            origin: Origin::of(picture.sidecar),
             width: picture.picture.width.into(),
             height: picture.picture.height.into(),
             turns: stored.instruction.prompts.iter().zip(shown).zip(judged).map(turn).collect(),
@@ -187,7 +189,9 @@ fn unchosen(picture: &KeptPicture<'_>, number: u16) -> Result<Map<String, Value>
     let edit_type =
         EditType::from_number(number).ok_or_else(|| format!("no type of edits is numbered {number}"))?;
     let known = [("edit_type", json!(edit_type.name())), ("picture", json!(original_path(picture)))];
-    Ok(known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    let origin = Origin::of(picture.sidecar);
+    let origin = Origin::COLUMNS.into_iter().zip(origin.texts().map(|text| json!(text)));
+    Ok(known.into_iter().chain(origin).map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// The row of an edit, with the fields of [`Recorder::edit_columns`]. What is not known of it is null.
@@ -223,10 +227,12 @@ fn row(edit: &OpenRecord, named: &[&'static str]) -> Result<Map<String, Value>, 
         "judge": is_judged.then_some(&edit.judge_model),
         "record": text,
     });
+    let origin = Origin::COLUMNS.into_iter().zip(edit.origin.texts());
+    let origin = origin.map(|(name, text)| (name.to_owned(), json!(text)));
     let measures = compare::COLUMNS.iter().chain(named).map(|name| ((*name).to_owned(), score(name)));
     match &mut row {
         Value::Object(row) => {
-            row.extend(measures);
+            row.extend(origin.chain(measures));
             Ok(std::mem::take(row))
         }
         _ => Err("an edit's row is no object".to_owned()),
@@ -280,6 +286,7 @@ impl Recorder for ImgEditRecorder {
             ("reasons", texts()),
             ("judge", Nested::Text),
         ];
+        columns.extend(Origin::COLUMNS.map(|name| (name, Nested::Text)));
         columns.extend(compare::COLUMNS.map(|name| (name, Nested::Float32)));
         columns.extend(self.named.iter().map(|name| (*name, Nested::Float32)));
         columns.push(("record", Nested::Text));

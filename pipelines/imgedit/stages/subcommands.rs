@@ -9,7 +9,7 @@ use threshflow::cli::{Failure, apart, print_json, tell_mended};
 use threshflow::publish::Verified;
 
 use crate::release::{OpenError, PublishedEdits};
-use kit::released::{self, DEFAULT_PIECE_BYTES, Finding, Released, Severity};
+use kit::released::{self, DEFAULT_PIECE_BYTES, Finding, PicturesIn, Released, Severity};
 
 #[derive(Args)]
 struct ReleaseOptions {
@@ -26,6 +26,9 @@ struct ReleaseOptions {
     #[arg(long, default_value_t = DEFAULT_PIECE_BYTES, value_name = "BYTES",
           value_parser = clap::value_parser!(u64).range(1024..))]
     piece_bytes: u64,
+    /// Put the pictures into the rows of the parquet files, for Hugging Face datasets, and write no tars
+    #[arg(long, conflicts_with = "piece_bytes")]
+    embed: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,7 +46,7 @@ struct CheckOptions {
 /// For [`App::subcommands`](threshflow::cli::App::subcommands).
 pub fn subcommands() -> Vec<Command> {
     let release = Command::new("release")
-        .about("Write the published edits and their pictures in ImgEdit's layout: tars in chunks, parquet files, scores");
+        .about("Write the published edits and their pictures in ImgEdit's layout: tars in chunks (or with --embed, pictures in the rows), parquet files, scores");
     let check = Command::new("check").about("Check a released folder; exit code 1 if it has faults");
     vec![ReleaseOptions::augment_args(release), CheckOptions::augment_args(check)]
 }
@@ -64,7 +67,7 @@ pub fn verify(folder: &Path) -> Result<Option<Verified>, Failure> {
 }
 
 /// Releases what lies in `out` to the folder `to`.
-pub fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Result<Released, Failure> {
+pub fn release_to(to: &Path, [out, store]: [&Path; 2], layout: PicturesIn) -> Result<Released, Failure> {
     let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
     // Before the tables are read, not after.
     apart(&[("--store", store), ("--out", out), ("--to", to)])?;
@@ -73,11 +76,13 @@ pub fn release_to(to: &Path, [out, store]: [&Path; 2], piece_bytes: u64) -> Resu
         OpenError::NoStore(_) => Failure::Usage(error.to_string()),
         error => Failure::Failed(error.to_string()),
     })?;
-    released::release(to, &published, piece_bytes).map_err(failed)
+    released::release(to, &published, layout).map_err(failed)
 }
 
 fn release(options: &ReleaseOptions) -> Result<(), Failure> {
-    let done = release_to(&options.to, [&options.out, &options.store], options.piece_bytes)?;
+    let tars = PicturesIn::Tars { piece_bytes: options.piece_bytes };
+    let layout = if options.embed { PicturesIn::Rows } else { tars };
+    let done = release_to(&options.to, [&options.out, &options.store], layout)?;
     tell_mended(&options.to, &done.mended);
     if options.json {
         return print_json(&json!({

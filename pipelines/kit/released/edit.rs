@@ -3,6 +3,7 @@
 use operators::plan::edit_plan::passes::Shown;
 use operators::plan::edit_plan::{EditType, Operation};
 use threshflow::row::{ContentHash, RegionKind};
+use threshflow::shard::Origin;
 
 /// A shard of source pictures and the edits of its pictures that are to be released.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct ReleasedEdit {
     pub digest: ContentHash,
     /// The source picture's path as users know it: `00094/00030/000304748.jpg`.
     pub original_path: String,
+    /// What its sidecar says of where it comes from.
+    pub origin: Origin,
     /// Of the source picture, as shown, in pixels: what masks and boxes are measured on.
     pub width: u32,
     pub height: u32,
@@ -116,12 +119,40 @@ pub enum PictureRef {
     Reference,
 }
 
+/// Where the pictures of a released set lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PicturesIn {
+    /// In tars, as ImgEdit's own, in pieces of at most so many bytes; rows name them.
+    Tars { piece_bytes: u64 },
+    /// In the rows, as Hugging Face's `Image`; there are no tars.
+    Rows,
+}
+
+impl PicturesIn {
+    /// In tars as ImgEdit's own: pieces of 20 GB.
+    pub const TARS: Self = PicturesIn::Tars { piece_bytes: DEFAULT_PIECE_BYTES };
+}
+
+/// How long a piece of a tar is if nobody says otherwise.
+pub const DEFAULT_PIECE_BYTES: u64 = 20_000_000_000;
+
 /// A picture file, as it is to be released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureFile {
     pub bytes: Vec<u8>,
     /// How its name ends, no dot: `png`, `jpg`, `webp`.
     pub extension: &'static str,
+}
+
+/// Who made a set, and what had to be passed to be in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The stages that were asked, each with the model, in words.
+    pub asked: Vec<(String, String)>,
+    /// Where the dials stood: `follows >= 2.75`.
+    pub dials: Vec<String>,
 }
 
 /// Where released edits come from. Asked for one edit at a time, and for its pictures one at a time, so that no more than a sample
@@ -134,6 +165,10 @@ pub trait Release: Sync {
     /// What is to be known before anything else of it: a sentence for the card.
     fn remark(&self) -> Option<String> {
         None
+    }
+    /// Who made the edits, and what they had to pass.
+    fn provenance(&self) -> Provenance {
+        Provenance::default()
     }
     /// One of its pictures.
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String>;

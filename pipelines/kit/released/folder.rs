@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use threshflow::publish::{Damaged, Named, PublishError, Seen, Verified, seal_holds, sealed, verify_files};
 
 use super::card::CARD;
+use super::croissant::CROISSANT;
 use super::error::ReleaseError;
 use super::names::{FOLDERS, SCORES, is_ours};
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const FORMAT: &str = "threshflow released edits";
 /// Of the layout and the bytes of the files: raised where either changes, and everything is then written anew.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
 
@@ -70,6 +71,9 @@ pub(crate) struct NamedFile {
     pub bytes: u64,
     /// BLAKE3 of its bytes, the first 16, as 32 hex digits.
     pub hash: String,
+    /// SHA-256, in hex: not there in what was written before it was noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
 }
 
 impl Manifest {
@@ -162,8 +166,10 @@ pub fn verify(root: &Path) -> Result<Option<Verified>, ReleaseError> {
     };
     let failed =
         |error: PublishError| ReleaseError::Manifest { path: root.to_owned(), why: error.to_string() };
-    // The card is the user's to change: see `write_card`.
-    verify_files(root, FORMAT, &files, is_part, |file| file == CARD).map(Some).map_err(failed)
+    // They are the user's to change: see `write_note`.
+    verify_files(root, FORMAT, &files, is_part, |file| [CARD, CROISSANT].contains(&file))
+        .map(Some)
+        .map_err(failed)
 }
 
 /// Of a manifest that another's file took the place of.
@@ -281,12 +287,13 @@ impl Folder {
         Ok(strays)
     }
 
-    /// Makes the card hold `text`. No manifest names it: users change it, and a change of theirs is no damage.
-    pub(crate) fn write_card(&self, text: &str) -> Result<(), ReleaseError> {
-        if fs::read(self.root.join(CARD)).is_ok_and(|there| there == text.as_bytes()) {
+    /// Makes the file `name` hold `text`: the card, or what is beside it. No manifest names them: users change them, and a change of
+    /// theirs is no damage.
+    pub(crate) fn write_note(&self, name: &str, text: &str) -> Result<(), ReleaseError> {
+        if fs::read(self.root.join(name)).is_ok_and(|there| there == text.as_bytes()) {
             return Ok(());
         }
-        self.replace(CARD, text.as_bytes())?;
+        self.replace(name, text.as_bytes())?;
         self.remove_writing()
     }
 

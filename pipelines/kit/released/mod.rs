@@ -8,7 +8,10 @@
 //! all_dataset_gpt_score.json                  the judge's scores by output picture, see `scores`
 //! manifest.json                               ours: what is released, by part, with digests
 //! README.md                                   ours: the card by which Hugging Face `datasets` loads the tables, see `card`
+//! croissant.json                              ours: the same for tools that know Croissant, see `croissant`
 //! ```
+//!
+//! Where the pictures are in the rows of `Parquet/` ([`PicturesIn::Rows`]), there are no tars.
 //!
 //! `N` is the place of the source shard among the shards by name, from 1. A member of a tar is
 //! `results_<type>_<shard>/<key>/<file>`, `/` in shard and key written as `_`, with these files:
@@ -23,10 +26,14 @@
 
 mod card;
 pub mod check;
+mod croissant;
 mod edit;
 mod error;
+mod features;
 mod folder;
 mod names;
+mod origins;
+mod part;
 mod sample;
 mod scores;
 mod tables;
@@ -37,10 +44,9 @@ mod write;
 
 pub use check::{Finding, Severity, check, report};
 pub use edit::{
-    EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
-    StageStamp, Turn,
+    DEFAULT_PIECE_BYTES, EditedObject, Judged, ListedEdit, PictureFile, PictureRef, PicturesIn, Provenance,
+    Release, ReleasedEdit, ReleasedShard, StageStamp, Turn,
 };
 pub use error::ReleaseError;
 pub use folder::verify;
-pub use write::{DEFAULT_PIECE_BYTES, check_release};
-pub use write::{Released, release};
+pub use write::{Released, check_release, release};

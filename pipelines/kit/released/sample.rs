@@ -1,11 +1,11 @@
-//! The files of one sample: puts them into the tar, and returns their paths.
+//! The files of one sample: puts them into the tar, or holds them for its row, and returns their paths.
 
 use std::io::{Cursor, Write};
 
 use image::{GrayImage, ImageFormat};
 use operators::pixels::rle;
 use operators::plan::edit_plan::passes::Shown;
-use threshflow::publish::PlainTar;
+use threshflow::publish::{MOST_PICTURE_BYTES, Pictures, PlainTar};
 use threshflow::row::ContentHash;
 
 use super::edit::{PictureRef, Release, ReleasedEdit};
@@ -22,18 +22,56 @@ pub(crate) struct SamplePaths {
     pub original_hash: Option<String>,
 }
 
-/// Puts a sample's files into `tar`, below `folder`. Holds one picture at a time. The error says why in words.
-pub(crate) fn write_sample<W: Write>(
-    tar: &mut PlainTar<W>,
+/// Where a sample's files go.
+pub(crate) trait SampleFiles {
+    /// Takes a file in, and gives the hash of its bytes.
+    fn put(&mut self, path: &str, bytes: Vec<u8>) -> Result<ContentHash, String>;
+}
+
+impl<W: Write> SampleFiles for PlainTar<W> {
+    fn put(&mut self, path: &str, bytes: Vec<u8>) -> Result<ContentHash, String> {
+        self.append(path, &bytes).map_err(|error| format!("cannot write {path}: {error}"))
+    }
+}
+
+/// The files of one sample, for its row.
+#[derive(Default)]
+pub(crate) struct HeldFiles {
+    pub pictures: Pictures,
+    /// The text of `result.json`.
+    pub task: Option<String>,
+}
+
+impl SampleFiles for HeldFiles {
+    fn put(&mut self, path: &str, bytes: Vec<u8>) -> Result<ContentHash, String> {
+        let hash = ContentHash::of(&bytes);
+        if path.ends_with(".json") {
+            self.task = Some(String::from_utf8(bytes).map_err(|error| format!("{path}: {error}"))?);
+            return Ok(hash);
+        }
+        self.pictures.insert(path.to_owned(), bytes);
+        let held: usize = self.pictures.values().map(Vec::len).sum();
+        if held > MOST_PICTURE_BYTES {
+            return Err(format!(
+                "its pictures have {held} bytes, and a row holds at most {MOST_PICTURE_BYTES}: release without --embed"
+            ));
+        }
+        Ok(hash)
+    }
+}
+
+/// Puts a sample's files into `files`, below `folder`. Holds one picture at a time. The error says why in words.
+pub(crate) fn write_sample(
+    files: &mut impl SampleFiles,
     folder: &str,
     edit: &ReleasedEdit,
     release: &impl Release,
 ) -> Result<SamplePaths, String> {
     check_shape(edit)?;
     let mut paths = SamplePaths::default();
-    let mut put = |stem: &str, extension: &str, bytes: &[u8]| {
+    let mut put = |stem: &str, extension: &str, bytes: Vec<u8>| {
         let path = format!("{folder}/{stem}.{extension}");
-        let hash = tar.append(&path, bytes).map_err(|error| format!("cannot write {path}: {error}"))?;
+        let hash = files.put(&path, bytes)?;
         Ok::<_, String>((path, hash))
     };
     for (number, turn) in edit.turns.iter().enumerate() {
@@ -44,7 +82,7 @@ pub(crate) fn write_sample<W: Write>(
         let mut written = Vec::with_capacity(2);
         for (name, picture) in names.iter().zip([&turn.input, &turn.output]) {
             let file = release.picture(edit, picture)?;
-            let (path, hash): (String, ContentHash) = put(name, file.extension, &file.bytes)?;
+            let (path, hash): (String, ContentHash) = put(name, file.extension, file.bytes)?;
             if *picture == PictureRef::Shown(Shown::Original) {
                 paths.original_hash = Some(hash.to_string());
             }
@@ -56,13 +94,13 @@ pub(crate) fn write_sample<W: Write>(
     }
     if let Some(reference) = &edit.reference {
         let file = release.picture(edit, reference)?;
-        paths.reference = Some(put("reference", file.extension, &file.bytes)?.0);
+        paths.reference = Some(put("reference", file.extension, file.bytes)?.0);
     }
     if let Some(mask) = mask_png(edit)? {
-        paths.mask = Some(put("mask", "png", &mask)?.0);
+        paths.mask = Some(put("mask", "png", mask)?.0);
     }
     let task = serde_json::to_vec_pretty(&task(edit, paths.original_hash.as_deref()));
-    put("result", "json", &task.map_err(|error| error.to_string())?)?;
+    put("result", "json", task.map_err(|error| error.to_string())?)?;
     Ok(paths)
 }
 

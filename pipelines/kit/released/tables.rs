@@ -1,11 +1,12 @@
 //! The columns of the three kinds of parquet files, and their rows.
 //!
-//! `Parquet/` has ImgEdit's two schemas and no more. `Details/<type>.parquet` has a row an edit, in the order of the parts:
+//! `Parquet/` has ImgEdit's two schemas and no more, or these with the pictures (see [`columns`]). `Details/<type>.parquet` has a row an edit, in the order of the parts:
 //!
 //! | column | what |
 //! |---|---|
 //! | `part` | `remove_part3`: the tar and the file in `Parquet/` |
 //! | `source_shard`, `source_key`, `original_path` | where the source picture comes from |
+//! | `source_url`, `source`, `license`, `author` | what its sidecar says of its origin, null where it says nothing |
 //! | `original_hash` | BLAKE3 of its bytes, the first 16, as 32 hex digits; null where no turn shows it |
 //! | `width`, `height` | of the source picture as shown; boxes and masks are measured on it |
 //! | `operations`, `results` | one a step: what is done, and what must come of it (null where nothing is said) |
@@ -20,6 +21,7 @@
 
 use serde_json::{Value, json};
 use threshflow::publish::Nested;
+use threshflow::shard::Origin;
 
 use super::edit::{Judged, ReleasedEdit};
 use super::sample::SamplePaths;
@@ -28,15 +30,24 @@ fn list(of: Nested) -> Nested {
     Nested::List(Box::new(of))
 }
 
-/// ImgEdit's columns of a single edit.
-pub(crate) fn single() -> Vec<(&'static str, Nested)> {
-    let images = || list(Nested::Text);
-    vec![("input_images", images()), ("output_images", images()), ("prompt", Nested::Text)]
+/// The columns of a file in `Parquet/`: ImgEdit's own, of a single edit or of a conversation. Where the rows have the pictures, these
+/// stand in the place of their paths. `mask` and `task` (the text of `result.json`) are what a tar would have beside them, and what the
+/// sidecar says of the picture's origin follows.
+pub(crate) fn columns(is_multi_turn: bool, is_embedded: bool) -> Vec<(&'static str, Nested)> {
+    let image = if is_embedded { Nested::Picture } else { Nested::Text };
+    let images = || list(image.clone());
+    let turn = vec![("input_images", images()), ("output_images", images()), ("prompt", Nested::Text)];
+    let mut columns = if is_multi_turn { vec![("data", list(Nested::Struct(turn)))] } else { turn };
+    if is_embedded {
+        columns.extend([("mask", Nested::Picture), ("task", Nested::Text)]);
+        columns.extend(Origin::COLUMNS.map(|name| (name, Nested::Text)));
+    }
+    columns
 }
 
-/// ImgEdit's column of a conversation.
-pub(crate) fn multi() -> Vec<(&'static str, Nested)> {
-    vec![("data", list(Nested::Struct(single())))]
+/// Whether there are pictures in these columns.
+pub(crate) fn has_pictures(columns: &[(&'static str, Nested)]) -> bool {
+    columns.iter().any(|(_, holds)| *holds == Nested::Picture)
 }
 
 /// See the head of this file.
@@ -53,11 +64,16 @@ pub(crate) fn details() -> Vec<(&'static str, Nested)> {
     ]);
     let judgement =
         Struct(vec![("score1", Float32), ("score2", Float32), ("match", Int64), ("reason", Text)]);
+    let [source_url, source, license, author] = Origin::COLUMNS;
     vec![
         ("part", Text),
         ("source_shard", Text),
         ("source_key", Text),
         ("original_path", Text),
+        (source_url, Text),
+        (source, Text),
+        (license, Text),
+        (author, Text),
         ("original_hash", Text),
         ("width", Int64),
         ("height", Int64),
@@ -86,6 +102,7 @@ pub(crate) fn shapes(columns: &[(&'static str, Nested)]) -> Vec<(String, String)
 fn shape(holds: &Nested) -> String {
     match holds {
         Nested::Text => "string".to_owned(),
+        Nested::Picture => "struct<bytes: binary, path: string>".to_owned(),
         Nested::List(item) => format!("list<{}>", shape(item)),
         Nested::Struct(fields) => {
             let field = |(name, holds): &(&str, Nested)| format!("{name}: {}", shape(holds));
@@ -95,17 +112,23 @@ fn shape(holds: &Nested) -> String {
     }
 }
 
-/// The row of `Parquet/<part>.parquet`.
-pub(crate) fn row(edit: &ReleasedEdit, paths: &SamplePaths) -> Vec<Value> {
+/// The row of `Parquet/<part>.parquet`; with `task` where it has the pictures, too.
+pub(crate) fn row(edit: &ReleasedEdit, paths: &SamplePaths, task: Option<&str>) -> Vec<Value> {
     let turns = edit.turns.iter().zip(&paths.turns).map(|(turn, (input, output))| {
         let inputs: Vec<&str> = [input].into_iter().chain(&paths.reference).map(String::as_str).collect();
         (json!(inputs), json!([output]), turn.prompt.as_str())
     });
-    if edit.edit_type.is_multi_turn() {
+    let mut row: Vec<Value> = if edit.edit_type.is_multi_turn() {
         let turn = |(inputs, outputs, prompt): (Value, Value, &str)| json!({ "input_images": inputs, "output_images": outputs, "prompt": prompt });
-        return vec![turns.map(turn).collect()];
+        vec![turns.map(turn).collect()]
+    } else {
+        turns.take(1).flat_map(|(inputs, outputs, prompt)| [inputs, outputs, prompt.into()]).collect()
+    };
+    if let Some(task) = task {
+        row.extend([json!(paths.mask), task.into()]);
+        row.extend(edit.origin.texts().map(|text| json!(text)));
     }
-    turns.take(1).flat_map(|(inputs, outputs, prompt)| [inputs, outputs, prompt.into()]).collect()
+    row
 }
 
 /// The row of `Details/<type>.parquet`.
@@ -122,11 +145,16 @@ pub(crate) fn details_row(part: &str, edit: &ReleasedEdit, paths: &SamplePaths) 
     let stamps =
         edit.stamps.iter().map(|it| json!({ "stage": it.stage, "stamp": it.stamp, "model": it.model }));
     let results = edit.results.iter().map(|result| Some(result).filter(|result| !result.is_empty()));
+    let [source_url, source, license, author] = edit.origin.texts().map(|text| json!(text));
     vec![
         part.into(),
         edit.shard.as_str().into(),
         edit.key.as_str().into(),
         edit.original_path.as_str().into(),
+        source_url,
+        source,
+        license,
+        author,
         json!(paths.original_hash),
         edit.width.into(),
         edit.height.into(),

@@ -2,30 +2,30 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use operators::plan::edit_plan::EditType;
 use serde_json::Value;
 use threshflow::limits::side_by_side;
-use threshflow::publish::{
-    Chunk, HashedFile, Mended, PlainTar, Seen, SplitFile, Table, TableWriter, writable,
-};
-use threshflow::row::{ContentHash, Stamp};
+use threshflow::publish::{HashedFile, Mended, Seen, Table, writable};
+use threshflow::row::Stamp;
 
-use super::card::{TypeOnCard, card};
-use super::edit::{ListedEdit, Release, ReleasedEdit, ReleasedShard};
+use super::card::{CARD, TypeOnCard, card};
+use super::croissant::{CROISSANT, Told, croissant};
+use super::edit::{ListedEdit, PicturesIn, Release, ReleasedShard};
 use super::error::ReleaseError;
 use super::folder::{Details, Folder, Manifest, NamedFile, Part, StagedFile, VERSION, check_ours};
-use super::names::{DETAILS, FOLDERS, PARQUET, SCORES, folders, part_name, tar_folder};
-use super::sample::write_sample;
+use super::names::{DETAILS, FOLDERS, SCORES, folders, part_name};
+use super::origins::{ORIGIN_COLUMNS, Origins};
+use super::part::{PlannedPart, finish_table, new_table, rows_path, staged_file, write_part};
 use super::scores::{SCORE_COLUMNS, ScoresWriter};
 use super::tables;
 
-/// How long a piece of a tar is if nobody says otherwise: 20 GB, as ImgEdit's own.
-pub const DEFAULT_PIECE_BYTES: u64 = 20_000_000_000;
+/// Of the rows that have pictures: raised where their bytes change.
+const EMBEDDED_VERSION: u64 = 1;
 
 /// What an export did. A part is one type's edits from one source shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,16 +49,16 @@ pub fn check_release(to: &Path) -> Result<(), ReleaseError> {
     Ok(())
 }
 
-/// Makes `to` hold exactly the edits that `release` lists, tars in pieces of `piece_bytes`.
+/// Makes `to` hold exactly the edits that `release` lists, with their pictures where `layout` says.
 ///
 /// Only parts are written whose edits changed since the last time, or whose files are missing or cut, and with them the details
 /// of their types and the scores. Needs room for these beside what they replace. The bytes are a function of the edits and
-/// `piece_bytes`. An error leaves what was there before; see `folder` for crashes.
-pub fn release(to: &Path, release: &impl Release, piece_bytes: u64) -> Result<Released, ReleaseError> {
+/// `layout`; with another one, every part is written anew. An error leaves what was there before; see `folder` for crashes.
+pub fn release(to: &Path, release: &impl Release, layout: PicturesIn) -> Result<Released, ReleaseError> {
     let shards = release.shards();
-    let planned = plan(&shards, piece_bytes)?;
+    let planned = plan(&shards, layout)?;
     let folder = Folder::open(to)?;
-    let mut writer = Writer { folder: &folder, release, piece_bytes, staged: Vec::new() };
+    let mut writer = Writer { folder: &folder, release, layout, staged: Vec::new() };
     let done = writer.write(&planned);
     if done.is_err() {
         // Half a part on a full disk is in the way.
@@ -67,18 +67,8 @@ pub fn release(to: &Path, release: &impl Release, piece_bytes: u64) -> Result<Re
     done
 }
 
-/// A part that is wanted.
-struct PlannedPart<'a> {
-    part: String,
-    edit_type: EditType,
-    shard: &'a str,
-    digest: String,
-    /// The edits, each with the folder of its files.
-    edits: Vec<(&'a ListedEdit, String)>,
-}
-
 /// The parts in the order of types and numbers.
-fn plan(shards: &[ReleasedShard], piece_bytes: u64) -> Result<Vec<PlannedPart<'_>>, ReleaseError> {
+fn plan(shards: &[ReleasedShard], layout: PicturesIn) -> Result<Vec<PlannedPart<'_>>, ReleaseError> {
     let mut order: Vec<&ReleasedShard> = shards.iter().collect();
     order.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(pair) = order.windows(2).find(|pair| pair[0].name == pair[1].name) {
@@ -104,17 +94,21 @@ fn plan(shards: &[ReleasedShard], piece_bytes: u64) -> Result<Vec<PlannedPart<'_
             let folder = |key: String| format!("results_{edit_type}_{shard_folder}/{key}");
             let edits: Vec<_> = edits.into_iter().zip(keys.into_iter().map(folder)).collect();
             let part = part_name(edit_type, place + 1);
-            let digest = digest(&part, &edits, piece_bytes);
+            let digest = digest(&part, &edits, layout);
             planned.push(PlannedPart { part, edit_type, shard: &shard.name, digest, edits });
         }
     }
     Ok(planned)
 }
 
-fn digest(part: &str, edits: &[(&ListedEdit, String)], piece_bytes: u64) -> String {
-    let (version, piece_bytes) = (VERSION.to_le_bytes(), piece_bytes.to_le_bytes());
+fn digest(part: &str, edits: &[(&ListedEdit, String)], layout: PicturesIn) -> String {
+    let version = VERSION.to_le_bytes();
+    let pictures: (&str, [u8; 8]) = match layout {
+        PicturesIn::Tars { piece_bytes } => ("piece_bytes", piece_bytes.to_le_bytes()),
+        PicturesIn::Rows => ("pictures in rows", EMBEDDED_VERSION.to_le_bytes()),
+    };
     let mut parts: Vec<(&str, &[u8])> =
-        vec![("part", part.as_bytes()), ("version", &version), ("piece_bytes", &piece_bytes)];
+        vec![("part", part.as_bytes()), ("version", &version), (pictures.0, &pictures.1)];
     for (edit, folder) in edits {
         parts.extend([("folder", folder.as_bytes()), ("edit", &edit.digest.0)]);
     }
@@ -140,7 +134,7 @@ const MOST_WRITERS: usize = 8;
 struct Writer<'a, R> {
     folder: &'a Folder,
     release: &'a R,
-    piece_bytes: u64,
+    layout: PicturesIn,
     staged: Vec<StagedFile>,
 }
 
@@ -178,7 +172,7 @@ impl<R: Release> Writer<'_, R> {
         if !self.staged.is_empty() || after != self.folder.before || self.folder.has_strays(&after)? {
             self.folder.put_in_place(&self.staged, &kept, &after)?;
         }
-        self.folder.write_card(&card(&types_of(planned), self.release.remark().as_deref()))?;
+        self.write_notes(&types_of(planned), &after)?;
         let named: HashSet<&str> = after.files().map(|file| file.path.as_str()).collect();
         self.staged.iter().for_each(|staged| staged.file.note(&self.folder.root, &mut seen));
         seen.write(&self.folder.root, named.iter().copied());
@@ -196,6 +190,23 @@ impl<R: Release> Writer<'_, R> {
         })
     }
 
+    /// Writes the card and what is beside it, out of everybody's details.
+    fn write_notes(&self, types: &[TypeOnCard], manifest: &Manifest) -> Result<(), ReleaseError> {
+        let mut origins = Origins::default();
+        for details in &manifest.details {
+            let path = self.folder.root.join(&details.file.path);
+            each_row(&path, &ORIGIN_COLUMNS, |row| {
+                origins.push(row);
+                Ok(())
+            })?;
+        }
+        let (remark, provenance) = (self.release.remark(), self.release.provenance());
+        let (layout, remark, origins) = (self.layout, remark.as_deref(), &origins);
+        self.folder.write_note(CARD, &card(types, layout, remark, origins))?;
+        let told = Told { types, layout, manifest, origins, provenance: &provenance, remark };
+        self.folder.write_note(CROISSANT, &croissant(&told))
+    }
+
     /// Writes parts, several at a time; gives them in their order, each with its files.
     fn write_parts(&self, parts: &[&PlannedPart<'_>]) -> Result<Vec<(Part, Vec<StagedFile>)>, ReleaseError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -207,7 +218,8 @@ impl<R: Release> Writer<'_, R> {
                 let Some(part) = parts.get(number) else { break };
                 done.push((
                     number,
-                    self.write_part(part).inspect_err(|_| stop.store(true, Ordering::Relaxed))?,
+                    write_part(self.folder, self.release, self.layout, part)
+                        .inspect_err(|_| stop.store(true, Ordering::Relaxed))?,
                 ));
             }
             Ok::<_, ReleaseError>(done)
@@ -260,50 +272,6 @@ impl<R: Release> Writer<'_, R> {
         kept
     }
 
-    /// Writes a part's tar, its table, and the rows that its type's details will have of it.
-    fn write_part(&self, part: &PlannedPart<'_>) -> Result<(Part, Vec<StagedFile>), ReleaseError> {
-        let tar_path = format!("{}/{}.tar.split", tar_folder(part.edit_type), part.part);
-        let tar_staged = self.folder.staged(&tar_path)?;
-        let mut tar = PlainTar::new(SplitFile::create(tar_staged, self.piece_bytes));
-        let columns = if part.edit_type.is_multi_turn() { tables::multi() } else { tables::single() };
-        let table_path = format!("{PARQUET}/{}.parquet", part.part);
-        let mut table = self.table(&table_path, &columns)?;
-        let rows_path = self.rows_path(&part.part)?;
-        let details = self.folder.root.join(format!("{DETAILS}/{}.parquet", part.edit_type));
-        let rows_failed = |error| ReleaseError::io("write", &details)(error);
-        let mut rows = BufWriter::new(File::create(&rows_path).map_err(rows_failed)?);
-        for (listed, folder) in &part.edits {
-            let refused = |why: String| ReleaseError::Edit {
-                shard: part.shard.to_owned(),
-                key: listed.key.clone(),
-                edit_type: part.edit_type.name(),
-                why,
-            };
-            let edit = self.release.edit(part.shard, listed).map_err(refused)?;
-            is_listed(&edit, part.shard, listed).map_err(refused)?;
-            let paths = write_sample(&mut tar, folder, &edit, self.release).map_err(refused)?;
-            let failed = |error| ReleaseError::table(&table.1)(error);
-            table.0.push(&tables::row(&edit, &paths)).map_err(failed)?;
-            let row = Value::Array(tables::details_row(&part.part, &edit, &paths));
-            writeln!(rows, "{row}").map_err(rows_failed)?;
-        }
-        rows.flush().map_err(rows_failed)?;
-        let pieces = tar.finish().and_then(SplitFile::finish);
-        let pieces = pieces.map_err(ReleaseError::io("write", &self.folder.root.join(&tar_path)))?;
-        let piece = |(number, piece)| staged_file(format!("{tar_path}.{number:03}"), piece);
-        let mut staged: Vec<StagedFile> = (0..).zip(pieces).map(|it: (u32, Chunk)| piece(it)).collect();
-        staged.push(finish_table(table, table_path)?);
-        let part = Part {
-            part: part.part.clone(),
-            edit_type: part.edit_type.name().to_owned(),
-            shard: part.shard.to_owned(),
-            edits: part.edits.len(),
-            digest: part.digest.clone(),
-            files: staged.iter().map(|staged| staged.file.clone()).collect(),
-        };
-        Ok((part, staged))
-    }
-
     /// The details of a type: as they are, or of the rows of its parts, new and old.
     fn details(
         &mut self,
@@ -322,7 +290,7 @@ impl<R: Release> Writer<'_, R> {
         let path = format!("{DETAILS}/{name}.parquet");
         let (columns, old) = (tables::details(), self.folder.root.join(&path));
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let mut table = self.table(&path, &columns)?;
+        let mut table = new_table(self.folder, &path, &columns)?;
         let is_kept: HashSet<&str> = kept.parts.iter().map(|part| part.part.as_str()).collect();
         let mut rows = 0;
         let mut push = |row: &[Value]| {
@@ -335,7 +303,7 @@ impl<R: Release> Writer<'_, R> {
             |until: Option<&str>, push: &mut dyn FnMut(&[Value]) -> Result<(), ReleaseError>| {
                 while let Some(part) = left.next_if(|part| Some(part.part.as_str()) != until) {
                     if !is_kept.contains(part.part.as_str()) {
-                        each_new_row(&self.rows_path(&part.part)?, &mut *push)?;
+                        each_new_row(&rows_path(self.folder, &part.part)?, &mut *push)?;
                     }
                 }
                 Ok::<_, ReleaseError>(())
@@ -378,45 +346,6 @@ impl<R: Release> Writer<'_, R> {
         self.staged.push(staged);
         Ok(file)
     }
-
-    fn rows_path(&self, part: &str) -> Result<PathBuf, ReleaseError> {
-        self.folder.staged(&format!("rows/{part}.jsonl"))
-    }
-
-    fn table(
-        &self,
-        path: &str,
-        columns: &[(&'static str, threshflow::publish::Nested)],
-    ) -> Result<StagedTable, ReleaseError> {
-        let wanted = self.folder.root.join(path);
-        let file =
-            HashedFile::create(self.folder.staged(path)?).map_err(ReleaseError::io("make", &wanted))?;
-        Ok((TableWriter::new(file, columns).map_err(ReleaseError::table(&wanted))?, wanted))
-    }
-}
-
-fn finish_table((table, wanted): StagedTable, path: String) -> Result<StagedFile, ReleaseError> {
-    let file = table.finish().map_err(ReleaseError::table(&wanted))?;
-    let piece = file.finish().map_err(ReleaseError::io("write", &wanted))?;
-    Ok(staged_file(path, piece))
-}
-
-fn staged_file(path: String, piece: Chunk) -> StagedFile {
-    let file = NamedFile { path, bytes: piece.bytes, hash: piece.hash.to_string() };
-    StagedFile { staged: piece.path, file }
-}
-
-/// With its place, which messages name.
-type StagedTable = (TableWriter<HashedFile>, PathBuf);
-
-/// Whether what was asked for is what came.
-fn is_listed(edit: &ReleasedEdit, shard: &str, listed: &ListedEdit) -> Result<(), String> {
-    let of = |edit_type: EditType, shard: &str, key: &str, digest: ContentHash| {
-        format!("{shard}, {key}, {edit_type}, {digest}")
-    };
-    let came = of(edit.edit_type, &edit.shard, &edit.key, edit.digest);
-    let asked = of(listed.edit_type, shard, &listed.key, listed.digest);
-    if came == asked { Ok(()) } else { Err(format!("what was listed is not what came: {came}")) }
 }
 
 fn each_row(

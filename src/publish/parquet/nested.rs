@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{Float32Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder};
+use arrow_array::builder::{
+    BinaryBuilder, Float32Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder,
+};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, ListArray, StructArray};
@@ -12,7 +14,7 @@ use parquet::errors::ParquetError;
 use serde_json::Value;
 
 use super::canonical;
-use crate::publish::record::{ENTRY, Nested};
+use crate::publish::record::{ENTRY, Nested, PICTURE, Pictures};
 
 /// What parquet's own specification calls the field in a list.
 const ELEMENT: &str = "element";
@@ -27,6 +29,7 @@ pub(super) fn data_type(holds: &Nested) -> DataType {
         Nested::List(item) => DataType::List(element(data_type(item))),
         Nested::Struct(fields) => DataType::Struct(struct_fields(fields)),
         Nested::Entries(value) => DataType::List(element(DataType::Struct(entry_fields(value)))),
+        Nested::Picture => DataType::Struct(picture_fields()),
     }
 }
 
@@ -41,6 +44,11 @@ fn struct_fields(fields: &[(&'static str, Nested)]) -> Fields {
 fn entry_fields(value: &Nested) -> Fields {
     let [name, content] = ENTRY;
     vec![Field::new(name, DataType::Utf8, true), Field::new(content, data_type(value), true)].into()
+}
+
+fn picture_fields() -> Fields {
+    let [bytes, path] = PICTURE;
+    vec![Field::new(bytes, DataType::Binary, true), Field::new(path, DataType::Utf8, true)].into()
 }
 
 /// The paths of a column's leaves, as parquet knows them.
@@ -59,6 +67,7 @@ pub(super) fn leaves(name: &str, holds: &Nested) -> Vec<Vec<String>> {
             let both = [leaves(key, &Nested::Text), leaves(content, value)].concat();
             below(&[name, "list", ELEMENT], both)
         }
+        Nested::Picture => PICTURE.map(|part| vec![name.to_owned(), part.to_owned()]).into(),
         _ => vec![vec![name.to_owned()]],
     }
 }
@@ -88,6 +97,7 @@ pub(super) enum Tree {
     List(Lists, Box<Tree>),
     Struct(Fields, Vec<Tree>, NullBufferBuilder),
     Entries(Lists, StringBuilder, Box<Tree>),
+    Picture(BinaryBuilder, StringBuilder, NullBufferBuilder),
 }
 
 /// How long the lists are, and which are there at all.
@@ -126,11 +136,15 @@ impl Tree {
             Nested::Entries(value) => {
                 Tree::Entries(Lists::default(), StringBuilder::new(), Box::new(Tree::of(value)))
             }
+            Nested::Picture => {
+                Tree::Picture(BinaryBuilder::new(), StringBuilder::new(), NullBufferBuilder::new(0))
+            }
         }
     }
 
-    /// Adds a row, and says how many bytes it holds about. After a misfit the tree is of no more use.
-    pub(super) fn push(&mut self, value: Option<&Value>) -> Result<usize, Misfit> {
+    /// Adds a row, the bytes of its pictures out of `pictures`, and says how many bytes it holds about. After a misfit the tree is of no
+    /// more use.
+    pub(super) fn push(&mut self, value: Option<&Value>, pictures: &Pictures) -> Result<usize, Misfit> {
         let value = value.filter(|value| !value.is_null());
         match self {
             Tree::Text(builder) => {
@@ -153,7 +167,8 @@ impl Tree {
             Tree::List(lists, item) => {
                 let values = leaf(value, Value::as_array, "a list")?;
                 lists.push(values.map(Vec::len));
-                let push = |(at, value)| item.push(Some(value)).map_err(|it| it.below(&format!("[{at}]")));
+                let push =
+                    |(at, value)| item.push(Some(value), pictures).map_err(|it| it.below(&format!("[{at}]")));
                 values.into_iter().flatten().enumerate().map(push).sum()
             }
             Tree::Struct(fields, trees, present) => {
@@ -161,7 +176,7 @@ impl Tree {
                 present.append(object.is_some());
                 let push = |(field, tree): (&FieldRef, &mut Tree)| {
                     let value = object.and_then(|object| object.get(field.name()));
-                    tree.push(value).map_err(|misfit| misfit.below(&format!(".{}", field.name())))
+                    tree.push(value, pictures).map_err(|misfit| misfit.below(&format!(".{}", field.name())))
                 };
                 fields.iter().zip(trees).map(push).sum()
             }
@@ -170,10 +185,24 @@ impl Tree {
                 lists.push(object.map(serde_json::Map::len));
                 let push = |(name, value): (&String, &Value)| {
                     names.append_value(name);
-                    let bytes = values.push(Some(value)).map_err(|it| it.below(&format!("[{name:?}]")))?;
+                    let bytes =
+                        values.push(Some(value), pictures).map_err(|it| it.below(&format!("[{name:?}]")))?;
                     Ok(name.len() + bytes)
                 };
                 object.into_iter().flatten().map(push).sum()
+            }
+            Tree::Picture(bytes, paths, present) => {
+                let path = leaf(value, Value::as_str, "the path of a picture")?;
+                let unknown = |path| Misfit {
+                    path: String::new(),
+                    why: format!("the bytes of the picture {path} were not given"),
+                };
+                let of_path = |path| pictures.get(path).ok_or_else(|| unknown(path));
+                let picture = path.map(of_path).transpose()?;
+                present.append(path.is_some());
+                bytes.append_option(picture);
+                paths.append_option(path);
+                Ok(path.map_or(0, str::len) + picture.map_or(0, Vec::len))
             }
         }
     }
@@ -200,6 +229,10 @@ impl Tree {
                 let fields = vec![field(name, &arrays[0]), field(content, &arrays[1])].into();
                 lists.finish(Arc::new(StructArray::try_new(fields, arrays, None)?))?
             }
+            Tree::Picture(bytes, paths, present) => {
+                let arrays: Vec<ArrayRef> = vec![Arc::new(bytes.finish()), Arc::new(paths.finish())];
+                Arc::new(StructArray::try_new(picture_fields(), arrays, present.finish())?)
+            }
         })
     }
 }
@@ -224,8 +257,45 @@ fn leaf<'a, T>(
     read(value).map(Some).ok_or_else(misfit)
 }
 
-/// What was written, of entries their list. A number that JSON has not is null, as what is missing.
-pub(super) fn value_of(array: &dyn Array, row: usize) -> Result<Value, ParquetError> {
+/// Whether it is what [`Nested::Picture`] is written as.
+pub(super) fn is_picture(fields: &Fields) -> bool {
+    let [bytes, path] = PICTURE;
+    matches!(&fields[..], [one, other] if one.name() == bytes && *one.data_type() == DataType::Binary
+        && other.name() == path && *other.data_type() == DataType::Utf8)
+}
+
+/// Whether pictures lie in a type.
+pub(super) fn has_pictures(holds: &DataType) -> bool {
+    match holds {
+        DataType::List(item) => has_pictures(item.data_type()),
+        DataType::Struct(fields) => {
+            is_picture(fields) || fields.iter().any(|field| has_pictures(field.data_type()))
+        }
+        _ => false,
+    }
+}
+
+/// The path of a picture; its bytes, if there are both, go to `pictures`.
+fn picture_of(columns: &[ArrayRef], row: usize, pictures: &mut Pictures) -> Value {
+    let [bytes, paths] = columns else { return Value::Null };
+    let (bytes, paths) = (bytes.as_binary::<i32>(), paths.as_string::<i32>());
+    if paths.is_null(row) {
+        return Value::Null;
+    }
+    let path = paths.value(row);
+    if !bytes.is_null(row) {
+        pictures.insert(path.to_owned(), bytes.value(row).to_owned());
+    }
+    path.into()
+}
+
+/// What was written, of entries their list, of a picture its path: its bytes go to `pictures`. A number that JSON has not is null, as
+/// what is missing.
+pub(super) fn value_of(
+    array: &dyn Array,
+    row: usize,
+    pictures: &mut Pictures,
+) -> Result<Value, ParquetError> {
     if array.is_null(row) {
         return Ok(Value::Null);
     }
@@ -237,12 +307,16 @@ pub(super) fn value_of(array: &dyn Array, row: usize) -> Result<Value, ParquetEr
         DataType::Float64 => array.as_primitive::<Float64Type>().value(row).into(),
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
-            (0..items.len()).map(|item| value_of(&items, item)).collect::<Result<Vec<_>, _>>()?.into()
+            let item = |item| value_of(&items, item, pictures);
+            (0..items.len()).map(item).collect::<Result<Vec<_>, _>>()?.into()
+        }
+        DataType::Struct(fields) if is_picture(fields) => {
+            picture_of(array.as_struct().columns(), row, pictures)
         }
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
             let field = |(field, column): (&FieldRef, &ArrayRef)| {
-                Ok::<_, ParquetError>((field.name().clone(), value_of(column, row)?))
+                Ok::<_, ParquetError>((field.name().clone(), value_of(column, row, pictures)?))
             };
             Value::Object(fields.iter().zip(columns).map(field).collect::<Result<_, _>>()?)
         }

@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 use serde_json::Value;
 
 use super::{Cell, Column, ColumnType, PartWriter, Presence, nested};
-use crate::publish::record::Nested;
+use crate::publish::record::{Nested, Pictures};
 
 /// What is wrong with a table, in the words of the parquet library where it is not our own row.
 #[derive(Debug, thiserror::Error)]
@@ -58,18 +58,34 @@ pub struct TableWriter<W: Write + Send> {
 impl<W: Write + Send> TableWriter<W> {
     /// Starts a table at the start of `out`. Every value of every column may be missing.
     pub fn new(out: W, columns: &[(&'static str, Nested)]) -> Result<Self, TableError> {
+        TableWriter::noting(out, columns, &[])
+    }
+
+    /// The same, with notes in the file's footer: each a key and a text.
+    pub fn noting(
+        out: W,
+        columns: &[(&'static str, Nested)],
+        notes: &[(&str, String)],
+    ) -> Result<Self, TableError> {
         let column = |(name, holds): &(&'static str, Nested)| {
             Column::new(name, ColumnType::Nested(holds.clone()), Presence::Nullable)
         };
         let columns: Vec<Column> = columns.iter().map(column).collect();
-        Ok(TableWriter { part: PartWriter::new(out, &columns)? })
+        Ok(TableWriter { part: PartWriter::noting(out, &columns, notes)? })
     }
 
     /// Adds a row, a value a column. An error where one does not fit; the table is then of no more use.
     pub fn push(&mut self, row: &[Value]) -> Result<(), TableError> {
+        self.push_pictures(row, &Pictures::new())
+    }
+
+    /// The same of a row with [pictures](Nested::Picture), whose bytes are in `pictures`.
+    ///
+    /// A row group has at most 32 MiB of them, or one row; so no more of the table is held.
+    pub fn push_pictures(&mut self, row: &[Value], pictures: &Pictures) -> Result<(), TableError> {
         let cells: Vec<Cell<'_>> =
             row.iter().map(|value| Cell::Json(std::borrow::Cow::Borrowed(value))).collect();
-        Ok(self.part.push(&cells)?)
+        Ok(self.part.push_pictures(&cells, pictures)?)
     }
 
     /// Writes what is left and the footer, and gives the file back, not flushed.
@@ -113,18 +129,31 @@ impl Table {
         columns: &[&str],
         mut see: impl FnMut(u64, &[Value]) -> ControlFlow<B>,
     ) -> Result<Option<B>, TableError> {
+        self.read_pictures(columns, |number, row, _| see(number, row))
+    }
+
+    /// The same, with the bytes of the pictures that each row names. Few rows are held at once where there are pictures.
+    pub fn read_pictures<B>(
+        &self,
+        columns: &[&str],
+        mut see: impl FnMut(u64, &[Value], Pictures) -> ControlFlow<B>,
+    ) -> Result<Option<B>, TableError> {
         let file = self.file.try_clone().map_err(|error| TableError(error.to_string()))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let fields = self.metadata.schema().fields().iter();
+        let mut read = fields.filter(|field| columns.contains(&field.name().as_str()));
+        let rows = if read.any(|field| nested::has_pictures(field.data_type())) { 4 } else { 256 };
         let mut number = 0;
-        for batch in builder.with_projection(mask).with_batch_size(256).build()? {
+        for batch in builder.with_projection(mask).with_batch_size(rows).build()? {
             let batch = batch.map_err(ParquetError::from)?;
             let array = |name: &&str| batch.column_by_name(name).ok_or_else(|| super::no_column(name));
             let arrays = columns.iter().map(array).collect::<Result<Vec<_>, _>>()?;
             for row in 0..batch.num_rows() {
-                let values = arrays.iter().map(|array| nested::value_of(array, row));
+                let mut pictures = Pictures::new();
+                let values = arrays.iter().map(|array| nested::value_of(array, row, &mut pictures));
                 let values = values.collect::<Result<Vec<Value>, _>>()?;
-                if let ControlFlow::Break(found) = see(number, &values) {
+                if let ControlFlow::Break(found) = see(number, &values, pictures) {
                     return Ok(Some(found));
                 }
                 number += 1;
@@ -144,5 +173,101 @@ fn shape(holds: &DataType) -> String {
             format!("struct<{}>", fields.iter().map(field).collect::<Vec<_>>().join(", "))
         }
         other => other.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A file that counts what came to it.
+    struct Counted(File, Arc<AtomicUsize>);
+
+    impl Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.1.fetch_add(bytes.len(), Ordering::Relaxed);
+            self.0.write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    fn columns() -> [(&'static str, Nested); 2] {
+        [("pictures", Nested::List(Box::new(Nested::Picture))), ("prompt", Nested::Text)]
+    }
+
+    /// A row of two pictures of `len` bytes each, and all the bytes that a JPEG may have.
+    fn row(number: usize, len: usize) -> (Vec<Value>, Pictures) {
+        let paths = [0, 1].map(|side| format!("{number}/{side}.jpg"));
+        let byte = |at: usize| (at.wrapping_mul(2_654_435_761) >> 7) as u8;
+        let bytes = |side: usize| (0..len).map(|at| byte(at + number * 2 + side)).collect();
+        let pictures = [0, 1].map(|side| (paths[side].clone(), bytes(side))).into();
+        (vec![json!(paths), json!(format!("edit {number}"))], pictures)
+    }
+
+    #[test]
+    fn row_groups_with_pictures_are_bounded_and_so_is_what_is_held() {
+        const MOST: usize = 32 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pictures.parquet");
+        let came = Arc::new(AtomicUsize::new(0));
+        let file = Counted(File::create(&path).unwrap(), came.clone());
+        let notes = [("huggingface", "{}".to_owned())];
+        let mut table = TableWriter::noting(file, &columns(), &notes).unwrap();
+        let (mut given, mut most_held) = (0, 0);
+        for number in 0..60 {
+            // One is larger than a row group may be.
+            let (values, pictures) = row(number, if number == 20 { MOST } else { 700_000 });
+            given += pictures.values().map(Vec::len).sum::<usize>();
+            table.push_pictures(&values, &pictures).unwrap();
+            most_held = most_held.max(given - came.load(Ordering::Relaxed).min(given));
+        }
+        table.finish().unwrap();
+        let table = Table::open(&path).unwrap();
+        let metadata = table.metadata.metadata();
+        let groups: Vec<(i64, i64)> =
+            metadata.row_groups().iter().map(|group| (group.num_rows(), group.total_byte_size())).collect();
+        assert!(groups.len() >= 4 && groups.iter().map(|group| group.0).sum::<i64>() == 60, "{groups:?}");
+        // A page's header, lengths and levels are some bytes more.
+        let is_bounded = |group: &&(i64, i64)| group.1 <= MOST as i64 + 16_384;
+        let alone: Vec<i64> = groups.iter().filter(|it| !is_bounded(it)).map(|it| it.0).collect();
+        assert_eq!(alone, [1], "only the row that is larger by itself: {groups:?}");
+        assert!(most_held <= 2 * MOST + 65_536, "{most_held} bytes of one row and nothing else");
+        let noted = metadata.file_metadata().key_value_metadata().unwrap();
+        assert_eq!(noted.iter().map(|note| note.key.as_str()).collect::<Vec<_>>(), ["huggingface"]);
+    }
+
+    #[test]
+    fn pictures_come_back_byte_by_byte_and_as_hugging_face_stores_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pictures.parquet");
+        let mut table = TableWriter::new(File::create(&path).unwrap(), &columns()).unwrap();
+        let rows: Vec<_> = (0..9).map(|number| row(number, 5_000 * number)).collect();
+        rows.iter().for_each(|(values, pictures)| table.push_pictures(values, pictures).unwrap());
+        table.push(&[Value::Null, json!("none")]).unwrap();
+        table.finish().unwrap();
+        let table = Table::open(&path).unwrap();
+        assert_eq!(table.columns()[0].1, "list<struct<bytes: binary, path: string>>");
+        let mut found = Vec::new();
+        let see = |_, row: &[Value], pictures| {
+            found.push((row.to_vec(), pictures));
+            ControlFlow::<()>::Continue(())
+        };
+        table.read_pictures(&["pictures", "prompt"], see).unwrap();
+        let none = (vec![Value::Null, json!("none")], Pictures::new());
+        assert!(found == [rows, vec![none]].concat());
+    }
+
+    #[test]
+    fn a_picture_without_bytes_is_an_error_that_names_it() {
+        let mut table = TableWriter::new(Vec::new(), &columns()).unwrap();
+        let error = table.push(&[json!(["a/b.png"]), json!("no")]).unwrap_err().to_string();
+        assert_eq!(error, "pictures[0]: the bytes of the picture a/b.png were not given");
     }
 }

@@ -1,7 +1,9 @@
 //! What a process has staged of a folder.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -9,10 +11,65 @@ use serde::{Deserialize, Serialize};
 use super::{Folder, WRITING};
 use crate::publish::PublishError;
 use crate::publish::manifest::Part;
+use crate::publish::origins::OriginCounts;
 use crate::publish::seen::{Mended, Seen};
+use crate::publish::steps::step;
+use crate::row::ContentHash;
 
 /// How long what another machine wrote may take to be seen.
 const MARK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A file in `.writing/`, and where it will lie.
+pub(in crate::publish) struct StagedFile {
+    file: File,
+    pub(in crate::publish) path: PathBuf,
+    hasher: blake3::Hasher,
+    /// See [`Part::origins`].
+    pub(in crate::publish) origins: Option<OriginCounts>,
+}
+
+/// What is known of a part when it is written.
+#[derive(Clone, Default)]
+pub(super) struct Written {
+    bytes: u64,
+    hash: String,
+    origins: Option<OriginCounts>,
+}
+
+impl StagedFile {
+    pub(super) fn new(file: File, path: PathBuf) -> Self {
+        StagedFile { file, path, hasher: blake3::Hasher::new(), origins: None }
+    }
+
+    /// Syncs it and tells of it.
+    pub(super) fn finish(self) -> Result<Written, PublishError> {
+        let StagedFile { file, path, hasher, origins } = self;
+        step("sync a part").map_err(PublishError::io("sync", &path))?;
+        file.sync_all().map_err(PublishError::io("sync", &path))?;
+        let bytes = file.metadata().map_err(PublishError::io("measure", &path))?.len();
+        Ok(Written { bytes, hash: ContentHash::from_hasher(&hasher).to_string(), origins })
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        step("write into a part")?;
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Written {
+    pub(super) fn tell(self, part: &mut Part) {
+        part.bytes = self.bytes;
+        part.hash = Some(self.hash);
+        part.origins = self.origins;
+    }
+}
 
 /// Parts that are wanted, and those among them that lie in `.writing/`.
 #[derive(Debug, Default, Serialize, Deserialize)]

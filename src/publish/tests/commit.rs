@@ -290,5 +290,5 @@ fn a_pipeline_without_regions_has_the_bytes_it_always_had() {
         }
     }
     let told = [ContentHash::from_hasher(&hasher), of_manifest].map(|hash| hash.to_string());
-    assert_eq!(told, ["625ad1946e1071f59a26dfcc6d34650b", "d5f55704439720fcf831fcabac1e6e7c"]);
+    assert_eq!(told, ["3cd3dcf7655e105b1ac7ddbb7aff93c3", "b42e8b061116dcf8b9ee6c0de238a45c"]);
 }

@@ -54,6 +54,10 @@ fn expected(world: &World) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
                     row.extend(["jpeg".to_owned(), picture.content.to_string()]);
                     row.extend(scores.iter().map(|score| format!("{score:?}")));
                     row.extend([text(sidecar.caption.clone()), text(sidecar.json.clone()), sidecar_error]);
+                    // The sidecars here have a URL, and nothing else that is asked for.
+                    let url = format!("https://example.org/{key}");
+                    let known = sidecar.json.as_ref().map(|_| url);
+                    row.extend([known, None, None, None].map(text));
                     kept.push(row);
                     continue;
                 }
@@ -92,6 +96,14 @@ fn every_cell_reads_back() {
     assert!(kept.len() > 50 && rejected.len() > 50);
     assert_eq!(rows(folder.path(), PartKind::Data, &data_columns(&SCORES).unwrap()), kept);
     assert_eq!(rows(folder.path(), PartKind::Rejected, &rejected_columns()), rejected);
+    let sources = kept.iter().filter(|row| row[row.len() - 4] != "-").count();
+    let counted = format!("Of {} pictures 0 have an author, and {sources} a source or its URL.", kept.len());
+    let card = fs::read_to_string(folder.path().join("README.md")).unwrap();
+    assert!(sources > 0 && sources < kept.len() && card.contains(&counted), "{counted} in\n{card}");
+    // Parts that stay are counted, too.
+    fs::remove_file(folder.path().join("README.md")).unwrap();
+    assert_eq!(world.commit(folder.path()).unwrap().parts_written, 0);
+    assert_eq!(fs::read_to_string(folder.path().join("README.md")).unwrap(), card);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! of those after it.
 
 mod files;
+mod provenance;
 mod recent;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,9 +29,10 @@ use threshflow::shard::{Catalogue, ReadOptions, ShardError};
 use files::{OpenShard, drawn_reference, picture_file};
 use kit::edit_record::{EditRecord, RecordedObject, RecordedTurn};
 use kit::released::{
-    EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Release, ReleasedEdit, ReleasedShard,
-    StageStamp, Turn,
+    EditedObject, Judged, ListedEdit, PictureFile, PictureRef, Provenance, Release, ReleasedEdit,
+    ReleasedShard, StageStamp, Turn,
 };
+use provenance::provenance;
 use recent::Recent;
 
 /// Most bytes of a part's records that are held at once; what does not fit is read again.
@@ -72,6 +74,7 @@ pub struct PublishedEdits {
     memos: Places,
     catalogue: Catalogue,
     remark: Option<String>,
+    provenance: Provenance,
     listed: Vec<ReleasedShard>,
     sources: HashMap<String, Source>,
     records: Recent<(String, EditType), Mutex<Records>>,
@@ -124,6 +127,7 @@ impl PublishedEdits {
             memos: Places::of_store(store).map_err(|error| OpenError::Store(store.to_owned(), error))?,
             catalogue,
             remark: Demonstration::sentence(&manifest.demonstration),
+            provenance: provenance(&manifest),
             listed,
             sources,
             records: Recent::new(MOST_PARTS),
@@ -291,6 +295,10 @@ impl Release for PublishedEdits {
         self.remark.clone()
     }
 
+    fn provenance(&self) -> Provenance {
+        self.provenance.clone()
+    }
+
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
         match picture {
             PictureRef::Shown(Shown::Original) => self.open_shard(&edit.shard)?.original(&edit.key),
@@ -411,6 +419,7 @@ fn released(record: &EditRecord, digest: ContentHash) -> ReleasedEdit {
         key: record.key.clone(),
         digest,
         original_path: record.original_path.clone(),
+        origin: record.origin.clone(),
         width: record.width,
         height: record.height,
         turns: record.turns.iter().map(turn).collect(),

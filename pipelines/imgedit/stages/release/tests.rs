@@ -14,12 +14,12 @@ use threshflow::cli::Failure;
 use threshflow::memo::{Inline, Written};
 use threshflow::publish::{Nested, PublishedPieces, TableWriter};
 use threshflow::row::RegionKind;
-use threshflow::shard::find;
+use threshflow::shard::{Origin, find};
 
 use super::*;
 use crate::subcommands;
 use kit::edit_record::RecordedPass;
-use kit::released::{DEFAULT_PIECE_BYTES, check, release};
+use kit::released::{PicturesIn, check, release};
 
 const STAMP: &str = "00112233445566778899aabbccddeeff";
 
@@ -96,6 +96,7 @@ fn record(edit_type: EditType, operation: Operation, turn: (Shown, Shown)) -> Ed
         shard: "b".to_owned(),
         key: "1/2".to_owned(),
         original_path: "1/2.png".to_owned(),
+        origin: Origin::default(),
         width: 64,
         height: 48,
         turns: vec![RecordedTurn { prompt, input: turn.0, output: turn.1, judgement }],
@@ -197,6 +198,7 @@ impl Desk {
             bytes: 0,
             hash: None,
             follows: None,
+            origins: None,
         };
         self.manifest.parts = vec![
             part("a", PartKind::Rejected, "rejected/a.parquet"),
@@ -230,16 +232,14 @@ impl Desk {
     #[track_caller]
     fn refuses(&self, words: &[&str]) {
         let error = match self.open() {
-            Ok(published) => {
-                release(&self.path("to"), &published, DEFAULT_PIECE_BYTES).unwrap_err().to_string()
-            }
+            Ok(published) => release(&self.path("to"), &published, PicturesIn::TARS).unwrap_err().to_string(),
             Err(error) => error.to_string(),
         };
         assert!(words.iter().all(|words| error.contains(words)), "{error}");
     }
 
     fn release(&self) -> kit::released::Released {
-        release(&self.path("to"), &self.open().unwrap(), DEFAULT_PIECE_BYTES).unwrap()
+        release(&self.path("to"), &self.open().unwrap(), PicturesIn::TARS).unwrap()
     }
 
     /// The members of a released tar.
@@ -344,8 +344,13 @@ fn the_verbs_release_and_check() {
     assert!(told.exit_code() == 1 && told.to_string().contains("faults"), "{told}");
     ask(&release).unwrap();
     ask(&["check", &to]).unwrap();
+    ask(&[&release[..], &["--embed"]].concat()).unwrap();
+    ask(&["check", &to]).unwrap();
+    assert!(!desk.path("to/Singleturn").exists(), "the pictures are in the rows, and nowhere else");
+    ask(&release).unwrap();
     for wrong in [
         &["check", "nowhere"][..],
+        &[&release[..], &["--embed", "--piece-bytes", "4096"]].concat(),
         &[&release[..], &["--piece-bytes", "0"]].concat(),
         &["release", "--store", "nowhere", "--out", &out, "--to", &to],
         &["release", "--store", &store, "--out", &out],

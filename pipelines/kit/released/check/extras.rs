@@ -11,7 +11,6 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use threshflow::publish::hash_of_file;
 
 use super::rows;
-use super::tars::Tars;
 use super::task::Object;
 use super::{Finding, Maker};
 use crate::released::folder::{MANIFEST, read_manifest};
@@ -47,11 +46,11 @@ pub(crate) fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Make
     Maker::Us
 }
 
-/// Holds the details against the tars and the other tables.
+/// Holds the details against the pictures that there are, which `has` knows, and the other tables.
 pub(crate) fn check_details(
     folder: &Path,
     details: &[PathBuf],
-    tars: &Tars,
+    has: impl Fn(&str) -> bool,
     outputs: &HashMap<String, String>,
     findings: &mut Vec<Finding>,
 ) {
@@ -68,9 +67,10 @@ pub(crate) fn check_details(
             };
             let lists = inputs.as_array().into_iter().chain(images.as_array()).flatten();
             for path in lists.chain([reference, mask]).filter_map(|path| path.as_str()) {
-                if !tars.has(path) {
-                    let message =
-                        format!("is in no tar, and {place} names it: fetch the tar, or export again");
+                if !has(path) {
+                    let message = format!(
+                        "is in no tar and in no row, and {place} names it: fetch the tar, or export again"
+                    );
                     findings.push(Finding::fault("missing_picture", path, message));
                 }
             }

@@ -1,7 +1,7 @@
 //! The validator of released folders: ours, or what was fetched from a hub, whole or in part.
 //!
-//! Tars are read where they lie, pieces joined; nothing is unpacked. In memory are the paths of all members, and a few samples at
-//! a time.
+//! Tars are read where they lie, pieces joined; nothing is unpacked. Pictures in rows are checked as those in tars are. In memory are the
+//! paths of all members, and a few samples at a time.
 //!
 //! | class | what it says |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `damaged_tar`, `bad_member`, `duplicate_member` | a tar breaks off, holds what is no plain file, or a path twice |
 //! | `missing_file`, `changed_file` | the manifest names a file that is not there, or is another |
 //! | `damaged_parquet`, `wrong_schema`, `bad_row`, `duplicate_row` | of a parquet file |
-//! | `missing_picture` | a parquet file names what no tar has |
+//! | `missing_picture` | a parquet file names what neither its rows nor a tar have |
 //! | `broken_picture`, `unreadable` | a picture does not decode, or cannot be read |
 //! | `same_pictures`, `unchanged_object` | output is input, or is input inside the mask |
 //! | `missing_mask`, `empty_mask`, `mask_misfit`, `box_outside` | masks and boxes are not of their picture |
@@ -67,22 +67,32 @@ pub fn check(folder: &Path) -> Vec<Finding> {
         findings.push(Finding::fault("no_parquet", folder.display().to_string(), message));
     }
     let mut all = Across::default();
+    let (mut embedded, mut with_paths) = (0, 0);
     for path in &found.tables {
-        let Some((table, schema)) = rows::open(folder, path, &mut findings) else { continue };
-        let rows = rows::read(path, &table, schema, &mut findings);
-        let checked = check_rows(&tars, &rows, maker);
+        let Some((table, schema)) = rows::open(folder, path, &mut findings) else {
+            with_paths += 1;
+            continue;
+        };
+        *if schema.is_embedded() { &mut embedded } else { &mut with_paths } += 1;
         let mut missing = Vec::new();
-        for (row, mut checked) in rows.iter().zip(checked) {
-            findings.append(&mut checked.findings);
-            missing.extend(checked.missing.into_iter().map(|path| (path, row.place.as_str())));
-            all.add(row, checked.hashes, &mut findings);
-        }
+        rows::read(path, &table, schema, &mut findings, |rows, findings| {
+            for (row, mut checked) in rows.iter().zip(check_rows(&tars, &rows, maker)) {
+                findings.append(&mut checked.findings);
+                missing.extend(checked.missing.into_iter().map(|path| (path, row.place.clone())));
+                all.add(row, checked.hashes, findings);
+            }
+        });
         tell_missing(&path.display().to_string(), missing, &tars, &mut findings);
+    }
+    if embedded > 0 && with_paths == 0 {
+        // Their rows have the pictures.
+        findings.retain(|finding| finding.class != "no_tars");
     }
     all.compare(&mut findings);
     tars.note_strays(|sample| all.samples.contains(sample), &mut findings);
     if maker == Maker::Us {
-        extras::check_details(folder, &found.details, &tars, &all.outputs, &mut findings);
+        let has = |path: &str| all.embedded.contains(path) || tars.has(path);
+        extras::check_details(folder, &found.details, has, &all.outputs, &mut findings);
         extras::check_scores(folder, &all.outputs, &mut findings);
     }
     findings.sort();
@@ -110,7 +120,7 @@ fn check_rows(tars: &Tars, rows: &[Row], maker: Maker) -> Vec<Checked> {
 }
 
 /// One by one where they are few; else in a sentence, for a tar that was not fetched is missing with all of its pictures.
-fn tell_missing(parquet: &str, missing: Vec<(String, &str)>, tars: &Tars, findings: &mut Vec<Finding>) {
+fn tell_missing(parquet: &str, missing: Vec<(String, String)>, tars: &Tars, findings: &mut Vec<Finding>) {
     let next = |path: &str| match tars.like(path) {
         Some(other) => format!("a tar has {other}, so the paths of one of the two must change"),
         None => "fetch the tar that has it, or export again".to_owned(),
@@ -132,6 +142,8 @@ fn tell_missing(parquet: &str, missing: Vec<(String, &str)>, tars: &Tars, findin
 struct Across {
     /// The folders of samples that a parquet file names.
     samples: HashSet<String>,
+    /// The files that rows have themselves.
+    embedded: HashSet<String>,
     /// Output pictures, and the row that names each.
     outputs: HashMap<String, String>,
     /// What edits start from that start from the source picture.
@@ -145,6 +157,7 @@ impl Across {
         for path in row.turns.iter().flat_map(|turn| turn.inputs.iter().chain(&turn.outputs)) {
             self.samples.insert(folder_of(path).to_owned());
         }
+        self.embedded.extend(row.files.keys().cloned());
         for output in row.turns.iter().flat_map(|turn| &turn.outputs) {
             if let Some(first) = self.outputs.insert(output.clone(), row.place.clone()) {
                 let message = format!("is the output of {first} and of {}: drop one of the rows", row.place);

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use operators::plan::edit_plan::EditType;
 use serde_json::Value;
-use threshflow::publish::Table;
+use threshflow::publish::{Pictures, Table};
+use threshflow::shard::Origin;
 
 use super::Finding;
+use super::tars::folder_of;
 use crate::released::names::{DETAILS, type_of_part};
 use crate::released::tables;
 
@@ -28,6 +30,23 @@ pub(crate) struct Row {
     /// As the file's name has it, where it is named as ImgEdit's are.
     pub edit_type: Option<EditType>,
     pub turns: Vec<TurnPaths>,
+    /// The files that the row has itself, by path: pictures, the mask, and `result.json`.
+    pub files: Pictures,
+}
+
+impl Row {
+    /// The folder of its files.
+    pub(crate) fn folder(&self) -> &str {
+        self.turns.first().and_then(|turn| turn.inputs.first()).map_or("", |path| folder_of(path))
+    }
+
+    /// Takes the task in, where the row has one, as the file that it would be in a tar.
+    fn take_task(&mut self, names: &[&str], values: &[Value]) {
+        let task = names.iter().position(|name| *name == "task").and_then(|at| values[at].as_str());
+        if let Some(task) = task {
+            self.files.insert(format!("{}/result.json", self.folder()), task.as_bytes().to_vec());
+        }
+    }
 }
 
 /// The parquet files at any depth, those of [`DETAILS`] apart, sorted; paths below `folder`.
@@ -81,12 +100,15 @@ pub(crate) fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> O
     let columns = table.columns();
     let has = |name: &str| columns.iter().any(|(column, _)| column == name);
     let is_multi = type_of(path).is_some_and(EditType::is_multi_turn);
+    let embedded = columns.iter().any(|(_, holds)| holds.contains(PICTURE));
     let schema = match path.parent().and_then(Path::file_name).is_some_and(|folder| folder == DETAILS) {
         true => Schema::Details,
-        false if has("data") || is_multi && !has("prompt") => Schema::Multi,
-        false => Schema::Single,
+        false if has("data") || is_multi && !has("prompt") => Schema::Multi { embedded },
+        false => Schema::Single { embedded },
     };
-    let wanted = tables::shapes(&schema.columns());
+    let mut wanted = tables::shapes(&schema.columns());
+    // What was released before there were such.
+    wanted.retain(|(name, _)| has(name) || !Origin::COLUMNS.contains(&name.as_str()));
     let misfits =
         |(name, holds): &&(String, String)| !columns.iter().any(|it| it.0 == *name && it.1 == *holds);
     if wanted.iter().any(|column| misfits(&column)) {
@@ -110,18 +132,30 @@ pub(crate) fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> O
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schema {
-    Single,
-    Multi,
+    /// `embedded`: the rows have the pictures.
+    Single {
+        embedded: bool,
+    },
+    Multi {
+        embedded: bool,
+    },
     Details,
 }
+
+/// What a column of pictures is.
+const PICTURE: &str = "struct<bytes: binary, path: string>";
 
 impl Schema {
     pub(crate) fn columns(self) -> Vec<(&'static str, threshflow::publish::Nested)> {
         match self {
-            Schema::Single => tables::single(),
-            Schema::Multi => tables::multi(),
+            Schema::Single { embedded } => tables::columns(false, embedded),
+            Schema::Multi { embedded } => tables::columns(true, embedded),
             Schema::Details => tables::details(),
         }
+    }
+
+    pub(crate) fn is_embedded(self) -> bool {
+        matches!(self, Schema::Single { embedded: true } | Schema::Multi { embedded: true })
     }
 }
 
@@ -134,29 +168,43 @@ fn type_of(path: &Path) -> Option<EditType> {
     type_of_part(path.file_stem()?.to_str()?)
 }
 
-/// The rows of one of ImgEdit's own tables.
-pub(crate) fn read(path: &Path, table: &Table, schema: Schema, findings: &mut Vec<Finding>) -> Vec<Row> {
+/// Most rows, and most bytes of pictures in them, that are handed over at once.
+const MOST_ROWS: usize = 4_096;
+const MOST_BYTES: usize = 64 << 20;
+
+/// Hands over the rows of one of ImgEdit's own tables, some at a time.
+pub(crate) fn read(
+    path: &Path,
+    table: &Table,
+    schema: Schema,
+    findings: &mut Vec<Finding>,
+    mut see: impl FnMut(Vec<Row>, &mut Vec<Finding>),
+) {
     let shown = path.display().to_string();
     let names: Vec<&str> = schema.columns().into_iter().map(|(name, _)| name).collect();
-    let mut rows = Vec::new();
-    let mut bad = Vec::new();
-    let done = table.read(&names, |number, values| {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    let done = table.read_pictures(&names, |number, values, pictures| {
         let place = format!("{shown} row {number}");
-        let turns = match schema {
-            Schema::Multi => values[0].as_array().map(|turns| turns.iter().map(turn).collect()),
-            _ => Some(vec![turn_of(&values[0], &values[1], &values[2])]),
-        };
-        match turns.and_then(|turns: Vec<Option<TurnPaths>>| turns.into_iter().collect::<Option<Vec<_>>>()) {
-            Some(turns) if !turns.is_empty() => rows.push(Row { place, edit_type: type_of(path), turns }),
-            _ => bad.push(Finding::fault(
+        match turns(schema, values) {
+            Some(turns) if !turns.is_empty() => {
+                let mut row = Row { place, edit_type: type_of(path), turns, files: pictures };
+                row.take_task(&names, values);
+                bytes += row.files.values().map(Vec::len).sum::<usize>();
+                rows.push(row);
+            }
+            _ => findings.push(Finding::fault(
                 "bad_row",
                 place,
                 "lacks an input, an output or an instruction: drop it, or write it anew",
             )),
         }
+        if rows.len() >= MOST_ROWS || bytes >= MOST_BYTES {
+            see(std::mem::take(&mut rows), findings);
+            bytes = 0;
+        }
         ControlFlow::<()>::Continue(())
     });
-    findings.append(&mut bad);
+    see(rows, findings);
     if let Err(error) = done {
         let error = error.to_string();
         // The library's words for a codec that this program was built without.
@@ -164,13 +212,16 @@ pub(crate) fn read(path: &Path, table: &Table, schema: Schema, findings: &mut Ve
             true => "write it with snappy, zstd or no compression",
             false => "fetch or export it again",
         };
-        findings.push(Finding::fault(
-            "damaged_parquet",
-            shown,
-            format!("cannot be read to its end: {error}; {next}"),
-        ));
+        let message = format!("cannot be read to its end: {error}; {next}");
+        findings.push(Finding::fault("damaged_parquet", shown, message));
     }
-    rows
+}
+
+fn turns(schema: Schema, values: &[Value]) -> Option<Vec<TurnPaths>> {
+    match schema {
+        Schema::Multi { .. } => values[0].as_array()?.iter().map(turn).collect(),
+        _ => Some(vec![turn_of(&values[0], &values[1], &values[2])?]),
+    }
 }
 
 fn turn(value: &Value) -> Option<TurnPaths> {

@@ -1,11 +1,13 @@
 //! Compares one row and its sample: pictures, mask, task and instruction.
 
+use std::borrow::Cow;
+
 use operators::plan::edit_plan::{Changes, EditType, Operation, Telling};
-use threshflow::row::ContentHash;
+use threshflow::row::{ContentHash, Refusal};
 
 use super::pixels::{self, Shown};
 use super::rows::{Row, TurnPaths};
-use super::tars::{Tars, folder_of};
+use super::tars::Tars;
 use super::task::Task;
 use super::{Finding, Maker};
 use crate::released::check::words;
@@ -17,7 +19,7 @@ const UNCHANGED: f64 = 0.5;
 /// What [`check_sample`] found, and what is compared across samples.
 pub(crate) struct Checked {
     pub findings: Vec<Finding>,
-    /// Paths that no tar has, each with the row that names it.
+    /// Paths that neither the row nor a tar has.
     pub missing: Vec<String>,
     /// Of a single edit that is read: what it starts from and what comes of it.
     pub hashes: Option<[ContentHash; 2]>,
@@ -28,7 +30,7 @@ pub(crate) fn check_sample(tars: &Tars, row: &Row, maker: Maker) -> Checked {
     let mut sample = Sample {
         tars,
         row,
-        folder: row.turns.first().and_then(|turn| turn.inputs.first()).map_or("", |path| folder_of(path)),
+        folder: row.folder(),
         maker,
         outputs: Vec::new(),
         checked: Checked { findings: Vec::new(), missing: Vec::new(), hashes: None },
@@ -60,9 +62,17 @@ impl Sample<'_> {
         self.checked.findings.push(Finding::fault(class, path, message));
     }
 
+    /// The bytes of a file that the row has, or a tar.
+    fn file(&self, path: &str) -> Option<Result<Cow<'_, [u8]>, Refusal>> {
+        match self.row.files.get(path) {
+            Some(bytes) => Some(Ok(Cow::Borrowed(bytes))),
+            None => self.tars.bytes(path).map(|bytes| bytes.map(Cow::Owned)),
+        }
+    }
+
     fn task(&mut self) -> Option<Task> {
         let path = format!("{}/result.json", self.folder);
-        let task = match self.tars.bytes(&path)? {
+        let task = match self.file(&path)? {
             Ok(bytes) => Task::parse(&bytes),
             Err(refusal) => {
                 self.fault("unreadable", &path, refusal.message);
@@ -85,12 +95,12 @@ impl Sample<'_> {
         let path = format!("{}/mask.png", self.folder);
         let has_region =
             task.is_some_and(|task| task.objects.iter().any(|(_, object)| object.mask.is_some()));
-        if !self.tars.has(&path) {
+        if !self.row.files.contains_key(&path) && !self.tars.has(&path) {
             if has_region && self.maker == Maker::Us {
                 self.fault(
                     "missing_mask",
                     &path,
-                    "is in no tar, and result.json has a region: export it again",
+                    "is in no tar and in no row, and result.json has a region: export it again",
                 );
             }
             return None;
@@ -104,7 +114,7 @@ impl Sample<'_> {
 
     /// A picture that decodes; what keeps it from that is a finding.
     fn picture(&mut self, path: &str) -> Option<Shown> {
-        let Some(bytes) = self.tars.bytes(path) else {
+        let Some(bytes) = self.file(path) else {
             self.checked.missing.push(path.to_owned());
             return None;
         };

@@ -225,7 +225,7 @@ fn a_missing_piece_is_found_by_name() {
     made_up.keep(&[EditType::Remove]);
     let to = released(&made_up);
     let bytes = std::fs::metadata(to.path().join("Singleturn/remove_part3.tar.split.000")).unwrap().len();
-    release(to.path(), &made_up, bytes.div_ceil(4)).unwrap();
+    release(to.path(), &made_up, PicturesIn::Tars { piece_bytes: bytes.div_ceil(4) }).unwrap();
     as_download(&to);
     let tar = |number: usize| to.path().join(format!("Singleturn/remove_part3.tar.split.{number:03}"));
     let last = (0..).take_while(|number| tar(*number).exists()).count() - 1;

@@ -9,6 +9,7 @@ use operators::plan::edit_plan::passes::{Shown, passes};
 use operators::plan::edit_plan::{EditType, Operation};
 use operators::{pixels::mask::Mask, pixels::rle};
 use threshflow::row::{ContentHash, RegionKind};
+use threshflow::shard::Origin;
 
 use super::super::*;
 
@@ -70,7 +71,7 @@ impl MadeUp {
     }
 
     pub(crate) fn release_to(&self, to: &Path) -> Released {
-        release(to, self, DEFAULT_PIECE_BYTES).unwrap()
+        release(to, self, PicturesIn::TARS).unwrap()
     }
 }
 
@@ -92,6 +93,14 @@ impl Release for MadeUp {
         let mut edits = self.shards.iter().filter(|(name, _)| name == shard).flat_map(|(_, edits)| edits);
         let same = |edit: &&ReleasedEdit| edit.edit_type == listed.edit_type && edit.key == listed.key;
         edits.find(same).cloned().ok_or_else(|| "is not there".to_owned())
+    }
+
+    fn provenance(&self) -> Provenance {
+        Provenance {
+            pipeline: "imgedit".to_owned(),
+            asked: vec![("judge".to_owned(), "pixels".to_owned())],
+            dials: vec!["follows >= 2.75".to_owned()],
+        }
     }
 
     fn picture(&self, edit: &ReleasedEdit, picture: &PictureRef) -> Result<PictureFile, String> {
@@ -147,6 +156,12 @@ fn edit(shard: &str, key: &str, edit_type: EditType, operations: &[Operation]) -
         key: key.to_owned(),
         digest: ContentHash::of(b""),
         original_path: format!("{key}.png"),
+        origin: Origin {
+            source_url: Some(format!("https://{}.example/{key}.png", &shard[6..])),
+            source: None,
+            license: Some(if key.ends_with('1') { "CC0" } else { "CC BY 4.0" }.to_owned()),
+            author: (key.ends_with('1')).then(|| "A. | B.".to_owned()),
+        },
         width: WIDTH,
         height: HEIGHT,
         turns: planned.turns.iter().enumerate().map(words).collect(),

@@ -25,7 +25,7 @@ fn python_reads_the_joined_pieces_of_every_tar() {
         }
     }
     let to = tempfile::tempdir().unwrap();
-    release(to.path(), &made_up, 5_000).unwrap();
+    release(to.path(), &made_up, PicturesIn::Tars { piece_bytes: 5_000 }).unwrap();
     let mut tars: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for folder in ["Singleturn", "Multiturn"] {
         for entry in std::fs::read_dir(to.path().join(folder)).unwrap() {

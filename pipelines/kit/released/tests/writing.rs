@@ -36,12 +36,12 @@ fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, u64, i64, i64)> {
     files
 }
 
-fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files(folder).into_iter().map(|(name, (bytes, ..))| (name, bytes)).collect()
 }
 
 /// The files that were written between two looks, and those that are gone.
-fn touched(folder: &Path, action: impl FnOnce()) -> (Vec<String>, Vec<String>) {
+pub(super) fn touched(folder: &Path, action: impl FnOnce()) -> (Vec<String>, Vec<String>) {
     let before = files(folder);
     action();
     let after = files(folder);
@@ -64,7 +64,7 @@ pub(super) fn rows(path: &Path) -> Vec<Value> {
     rows
 }
 
-fn members(tar: &[u8]) -> BTreeMap<String, (u64, Vec<u8>)> {
+pub(super) fn members(tar: &[u8]) -> BTreeMap<String, (u64, Vec<u8>)> {
     let mut members = BTreeMap::new();
     for entry in tar::Archive::new(tar).entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -81,7 +81,10 @@ fn a_released_set_has_imgedits_layout() {
     let done = MadeUp::new().release_to(to.path());
     assert_eq!((done.parts_written, done.parts_unchanged, done.parts_removed), (26, 0, 0));
     let files = files(to.path());
-    let notes: usize = [".lock", "manifest.json", "README.md"].iter().map(|name| files[*name].0.len()).sum();
+    let notes: usize = [".lock", "manifest.json", "README.md", "croissant.json"]
+        .iter()
+        .map(|name| files[*name].0.len())
+        .sum();
     let all: usize = files.values().map(|(bytes, ..)| bytes.len()).sum();
     assert_eq!(done.bytes_written, (all - notes) as u64);
     for part in ["Singleturn/add_part1", "Singleturn/hybrid_part3", "Multiturn/version_backtracking_part3"] {
@@ -197,6 +200,7 @@ fn an_export_writes_only_what_changed() {
         "Parquet/replace_part1.parquet",
         "Singleturn/replace_part1.tar.split.000",
         "all_dataset_gpt_score.json",
+        "croissant.json",
         "manifest.json",
     ];
     assert_eq!((written, gone), (changed.map(str::to_owned).to_vec(), vec![]));
@@ -248,12 +252,12 @@ fn what_is_dropped_is_gone_everywhere() {
     let tar = members(&std::fs::read(to.path().join("Singleturn/remove_part1.tar.split.000")).unwrap());
     assert!(tar.len() == 4 && tar.keys().all(|name| name.contains("/00_000_1/")));
     assert_eq!(check(to.path()), []);
-    // Nothing at all is left of a set of nothing but our own four files.
+    // Nothing at all is left of a set of nothing but our own five files.
     made_up.shards.clear();
     made_up.release_to(to.path());
     assert_eq!(
         bytes(to.path()).into_keys().collect::<Vec<_>>(),
-        [".lock", "README.md", "all_dataset_gpt_score.json", "manifest.json"]
+        [".lock", "README.md", "all_dataset_gpt_score.json", "croissant.json", "manifest.json"]
     );
 }
 
@@ -270,7 +274,7 @@ fn tars_are_cut_anywhere() {
     let in_header = members["results_add_laion_00001/00_000_2/original.png"].0 - 300;
     for most in [in_picture, in_header, 1_000, tar.len() as u64, tar.len() as u64 + 1] {
         let to = tempfile::tempdir().unwrap();
-        release(to.path(), &made_up, most).unwrap();
+        release(to.path(), &made_up, PicturesIn::Tars { piece_bytes: most }).unwrap();
         let mut joined = Vec::new();
         for number in 0..(tar.len() as u64).div_ceil(most) {
             let piece =
@@ -283,7 +287,7 @@ fn tars_are_cut_anywhere() {
     }
     // Another size is another set; pieces that are too many go.
     let to = tempfile::tempdir().unwrap();
-    release(to.path(), &made_up, 5_000).unwrap();
+    release(to.path(), &made_up, PicturesIn::Tars { piece_bytes: 5_000 }).unwrap();
     made_up.release_to(to.path());
     assert!(bytes(to.path()) == bytes(whole.path()));
 }
@@ -314,7 +318,7 @@ fn what_is_missing_or_half_put_in_place_is_mended() {
     // An edit that cannot be had: nothing is touched.
     made_up.change(EditType::Hybrid, |edit| drop(edit.turns.pop()));
     let before = bytes(whole.path());
-    let error = release(whole.path(), &made_up, DEFAULT_PIECE_BYTES).unwrap_err().to_string();
+    let error = release(whole.path(), &made_up, PicturesIn::TARS).unwrap_err().to_string();
     assert!(error.contains("00/000/1, hybrid: it has 0 turns"), "{error}");
     assert!(bytes(whole.path()) == before);
 }
@@ -332,7 +336,7 @@ fn an_export_that_breaks_off_halfway_names_only_what_is_whole() {
     let in_the_way = to.path().join("Parquet/style_part1.parquet");
     std::fs::remove_file(&in_the_way).unwrap();
     std::fs::create_dir(&in_the_way).unwrap();
-    let error = release(to.path(), &made_up, DEFAULT_PIECE_BYTES).unwrap_err().to_string();
+    let error = release(to.path(), &made_up, PicturesIn::TARS).unwrap_err().to_string();
     assert!(error.starts_with("cannot rename to") && error.contains("style_part1.parquet"), "{error}");
     let manifest: Value =
         serde_json::from_slice(&std::fs::read(to.path().join("manifest.json")).unwrap()).unwrap();
@@ -349,12 +353,15 @@ fn folders_of_others_are_refused() {
     let to = tempfile::tempdir().unwrap();
     std::fs::write(to.path().join("thesis.txt"), "three years").unwrap();
     assert!(check_release(to.path()).is_err());
-    let error = release(to.path(), &MadeUp::new(), 1_000).unwrap_err();
+    let error = release(to.path(), &MadeUp::new(), PicturesIn::Tars { piece_bytes: 1_000 }).unwrap_err();
     assert!(matches!(&error, ReleaseError::NotOurs { found, .. } if found == "thesis.txt"), "{error}");
     assert_eq!(std::fs::read_dir(to.path()).unwrap().count(), 1);
     let mut made_up = MadeUp::new();
     let twice = made_up.shards[0].1[0].clone();
     made_up.shards[0].1.push(twice);
     let to = tempfile::tempdir().unwrap();
-    assert!(matches!(release(to.path(), &made_up, 1_000), Err(ReleaseError::Listing(_))));
+    assert!(matches!(
+        release(to.path(), &made_up, PicturesIn::Tars { piece_bytes: 1_000 }),
+        Err(ReleaseError::Listing(_))
+    ));
 }
