@@ -79,6 +79,31 @@ def test_details_are_those_of_the_edit(edits: Run, released: Path) -> None:
     assert pairs.row(0)["details"] == pairs[0].details
 
 
+def test_pictures_in_rows_are_those_of_the_tars(edits: Run, released: Path, tmp_path: Path) -> None:
+    """`release --embed` writes no tars."""
+    embedded = tmp_path / "embedded"
+    run("release", "--store", edits.store, "--out", edits.out, "--to", embedded, "--embed")
+    assert not list(embedded.rglob("*.tar*"))
+    pairs, of_tars = threshflow.pairs(embedded), list(threshflow.pairs(released))
+    assert len(pairs) == len(of_tars)
+    for number, (pair, other) in enumerate(zip(pairs, of_tars, strict=True)):
+        assert pair.turns == other.turns and pair.mask == other.mask
+        assert (pair.edit_type, pair.part) == (other.edit_type, other.part)
+        assert pairs.row(number)["turns"] == [
+            {"prompt": turn.prompt, "input_images": names_before(turn), "output_images": [turn.after.name]} for turn in pair.turns
+        ]
+    assert any(pair.mask for pair in pairs) and any(len(pair.turns) > 1 for pair in pairs)
+    assert pickle.loads(pickle.dumps(pairs))[0] == pairs[0]
+    victim = next((embedded / "Parquet").iterdir())
+    flip(victim, victim.stat().st_size // 2)
+    with pytest.raises(ThreshflowError, match="is not what was published"):
+        list(threshflow.pairs(embedded))
+
+
+def names_before(turn: threshflow.Turn) -> list[str]:
+    return [turn.before.name] + ([turn.reference.name] if turn.reference else [])
+
+
 def test_the_tars_are_in_pieces_and_the_pieces_are_few_in_memory(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threshflow._tars
 

@@ -37,6 +37,7 @@ def pairs(
 
     Sizes of files are always held against the manifest, and parquet files against their hashes. With `verify`, tars are held
     against theirs, too, each when it is first needed: a second for each few gigabytes. A folder without a manifest has nothing to be held against.
+    Of a folder that `release --embed` wrote, the pictures are read from the rows; some 128 MiB of them are in memory at once.
 
     Raises `ThreshflowError` where the folder is none of these, or where the release fails.
     """
@@ -70,6 +71,9 @@ def _of_manifest(place: Path, manifest: dict[str, Any], verify: bool) -> Pairs:
         pieces = [place / path for path in paths if path != parquet]
         checks = {place / path: named[path] for path in paths}
         parts.append(_part(place, named[parquet], name, part["edits"]))
+        if not pieces:
+            # `release --embed`: the pictures are in the rows.
+            continue
         tars[name] = Tar(f"the tar of {place / name}", pieces, _AGAIN, _Check(checks, verify))
     for detail in manifest["details"]:
         edits = sum(part["edits"] for part in manifest["parts"] if part["edit_type"] == detail["edit_type"])
@@ -145,12 +149,23 @@ class Pairs(Reader[Pair]):
         return len(self._parts)
 
     def _row(self, number: int) -> dict[str, Any]:
+        row, details = self._found(number)
+        part, _ = self._parts.place(number)
+        turns = [
+            {"prompt": turn["prompt"], **{side: [_path(shown) for shown in turn[side]] for side in ("input_images", "output_images")}}
+            for turn in _turns(row)
+        ]
+        return {"edit_type": _type_of(part.name), "part": part.name, "turns": turns, "details": details}
+
+    def _found(self, number: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
         part, within = self._parts.place(number)
         row = self._parts.row(number)
-        details = self._detail(part, within, row)
-        return {"edit_type": _type_of(part.name), "part": part.name, "turns": _turns(row), "details": details}
+        return row, self._detail(part, within, row)
 
     def _item(self, number: int) -> Pair:
+        part, _ = self._parts.place(number)
+        if part.name not in self._tars:
+            return self._item_of_rows(number, part.name)
         row = self._row(number)
         tar = self._tars[row["part"]]
         turns = [self._turn(tar, row["part"], turn) for turn in row["turns"]]
@@ -158,6 +173,15 @@ class Pairs(Reader[Pair]):
         beside = PurePosixPath(row["turns"][0]["output_images"][0]).with_name("mask.png")
         mask = self._picture(tar, row["part"], str(beside), may_be_absent=True)
         return Pair(row["edit_type"], row["part"], tuple(turns), mask, row["details"])
+
+    def _item_of_rows(self, number: int, part: str) -> Pair:
+        row, details = self._found(number)
+        turns = []
+        for turn in _turns(row):
+            shown, [after] = [_embedded(picture) for picture in turn["input_images"]], turn["output_images"]
+            turns.append(Turn(turn["prompt"], shown[0], _embedded(after), shown[1] if len(shown) > 1 else None))
+        mask = _embedded(row["mask"]) if row["mask"] else None
+        return Pair(_type_of(part), part, tuple(turns), mask, details)
 
     def _turn(self, tar: Tar, part: str, turn: dict[str, Any]) -> Turn:
         shown = [self._picture(tar, part, path) for path in turn["input_images"]]
@@ -182,7 +206,7 @@ class Pairs(Reader[Pair]):
         if details is None:
             return None
         detail = details.row(self._before[part.name] + within)
-        results = [path for turn in _turns(row) for path in turn["output_images"]]
+        results = [_path(shown) for turn in _turns(row) for shown in turn["output_images"]]
         if detail["output_images"] != results:
             raise ThreshflowError(
                 f"{details.parts[0].path} tells of {detail['output_images']} where {part.path} has {results}; {_AGAIN}"
@@ -194,6 +218,15 @@ def _turns(row: dict[str, Any]) -> list[dict[str, Any]]:
     """The turns of a row: ImgEdit's schema of one turn, or its schema of several."""
     turns: list[dict[str, Any]] = row["data"] if "data" in row else [row]
     return turns
+
+
+def _path(shown: str | dict[str, Any]) -> str:
+    """The path of a picture that is named, or that is in its row."""
+    return shown if isinstance(shown, str) else str(shown["path"])
+
+
+def _embedded(shown: dict[str, Any]) -> Picture:
+    return Picture(shown["path"], shown["bytes"])
 
 
 def _type_of(part: str) -> str:
