@@ -261,7 +261,7 @@ impl Cache {
                 Room::Made(made) => return Ok(made),
                 Room::Never(_) if self.read_only => {
                     return Err(refused(format!(
-                        "it was never indexed, and has {bytes} bytes; a plan fetches no whole shard, unless --cache names a folder for it"
+                        "this version was never indexed, and has {bytes} bytes; a plan fetches no whole shard, unless --cache names a folder for it"
                     )));
                 }
                 Room::Never(free) => {
@@ -320,6 +320,8 @@ impl Cache {
         let mut files = self.files()?;
         files.sort_by_key(|(.., used)| *used);
         let all: u64 = files.iter().map(|(_, len, _)| len).sum();
+        // Of what is being fetched, so much is yet to come to the disk.
+        let coming: u64 = files.iter().map(|(path, len, _)| len.saturating_sub(on_disk(path))).sum();
         // Those that nobody holds; a part that nobody holds is of a process that was killed.
         let mut may_leave: Vec<(PathBuf, u64, File)> = Vec::new();
         for (path, len, _) in files {
@@ -328,7 +330,7 @@ impl Cache {
             may_leave.extend(file.filter(|file| file.try_lock().is_ok()).map(|file| (path, len, file)));
         }
         let leaving: u64 = may_leave.iter().map(|(_, len, _)| len).sum();
-        let free = free_bytes(&self.folder)?.saturating_sub(SPARED);
+        let free = free_bytes(&self.folder)?.saturating_sub(SPARED).saturating_sub(coming);
         if together > self.most || need > free.saturating_add(all) {
             return Ok(Room::Never(free.saturating_add(all)));
         }
@@ -445,6 +447,11 @@ impl Cache {
 /// Of a file that is to be gone, it is well where it is.
 fn gone(removed: io::Result<()>) -> io::Result<()> {
     removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Bytes of a file that have their place on the disk.
+fn on_disk(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |meta| meta.blocks().saturating_mul(512))
 }
 
 /// Bytes that the disk of a folder has for who is not its master.

@@ -1,18 +1,22 @@
 //! Where published pictures come from, counted: by licence, and how many name an author or a source. Each part of pictures has its counts in
 //! the manifest, so that a card needs no part to be read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{Part, PartKind};
+use crate::row::ContentHash;
 use crate::shard::Origin;
 
 /// Most licences that a part has counts of; the most frequent count, and the others are counted together.
 const MOST_OF_PART: usize = 16;
 /// Most different values that are counted one by one. Those that come after them are counted together.
-const MOST_VALUES: usize = 100_000;
+const MOST_VALUES: usize = 10_000;
+/// Of a longer text, so many letters and its hash count: a sidecar may have megabytes of it.
+const MOST_LETTERS: usize = 120;
 /// Most values that a table shows.
 const SHOWN: usize = 20;
 
@@ -98,10 +102,11 @@ impl Tally {
     }
 
     fn add_rows(&mut self, text: &str, rows: u64) {
-        if let Some(count) = self.values.get_mut(text) {
+        let text = counted(text);
+        if let Some(count) = self.values.get_mut(&*text) {
             *count += rows;
         } else if self.values.len() < MOST_VALUES {
-            self.values.insert(text.to_owned(), rows);
+            self.values.insert(text.into_owned(), rows);
         } else {
             self.others += rows;
         }
@@ -144,9 +149,22 @@ impl Tally {
     }
 }
 
-/// Text of others that cannot end its cell or become markup: at most 120 letters of it.
+/// What a text is counted by: itself, or its start and its hash.
+fn counted(text: &str) -> Cow<'_, str> {
+    // Letters, and 9 for the hash of one that was cut before.
+    match text.char_indices().nth(MOST_LETTERS + 9) {
+        None => Cow::Borrowed(text),
+        Some(_) => {
+            let start: String = text.chars().take(MOST_LETTERS).collect();
+            let hash = ContentHash::of(text.as_bytes()).to_string();
+            Cow::Owned(format!("{start}…{}", &hash[..8]))
+        }
+    }
+}
+
+/// Text of others that cannot end its cell or become markup: at most 129 letters of it.
 fn cell(text: &str) -> String {
-    const MOST: usize = 120;
+    const MOST: usize = MOST_LETTERS + 9;
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut shown: String = words.chars().take(MOST).collect();
     if shown.len() < words.len() {
@@ -173,6 +191,20 @@ mod tests {
             "{table}"
         );
         assert!(table.ends_with("| `18\\|'` | 1 |\n| *others* | 11 |\n| *none* | 1 |\n"), "{table}");
+    }
+
+    #[test]
+    fn long_texts_are_told_apart_and_take_little_room() {
+        let mut tally = Tally::default();
+        let long = |last: char| format!("{}{last}", "ä".repeat(1 << 20));
+        ['a', 'a', 'b'].into_iter().for_each(|last| tally.add(Some(&long(last))));
+        let (texts, rest) = tally.most_frequent(9);
+        assert_eq!((texts.iter().map(|(_, count)| *count).collect::<Vec<_>>(), rest), (vec![2, 1], 0));
+        assert!(texts.iter().all(|(text, _)| text.chars().count() == MOST_LETTERS + 9));
+        // Counted once more, as those of parts are on a card, they are what they were.
+        let mut again = Tally::default();
+        texts.iter().for_each(|(text, count)| again.add_rows(text, *count));
+        assert_eq!(again.values, tally.values);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use look::EndFrame;
 pub use loose::{FileBytes, FileMember, Holds, LooseFiles, undivided};
 pub(crate) use numbers::{named_in, take_over};
 pub use origin::Origin;
-pub(crate) use origin::VERSION as ORIGIN_VERSION;
+pub use origin::VERSION as ORIGIN_VERSION;
 pub use probe::{
     Probed, TiffDirectory, TiffField, format_of, mended_webp, next_jpeg_marker, orientation_of, probe,
 };

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::Sidecar;
 
 /// Raise it where the same sidecar comes to another [`Origin`]: what is published of it is then written anew.
-pub(crate) const VERSION: &str = "origin/1";
+pub const VERSION: &str = "origin/1";
 
 const SOURCE_URL: &[&str] = &[
     "url",
@@ -121,18 +121,32 @@ fn plain(name: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// What a value says: a text, a number (Flickr's licences), several texts, or the `value` of an object.
+/// What of an object says it, the first that does.
+const SAYS_IT: [&str; 5] = ["value", "name", "title", "id", "url"];
+
+/// What a value says: a text, a number (Flickr's licences), several of these, or a field of an object that is one of these.
 fn text(value: &str) -> Option<String> {
-    let said = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     match serde_json::from_str(value).ok()? {
-        Value::String(text) => said(&text),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Array(texts) => {
-            let texts: Vec<&str> = texts.iter().map(Value::as_str).collect::<Option<_>>()?;
-            said(&texts.join("; "))
+        Value::Array(values) => {
+            let texts: Vec<String> = values.iter().filter_map(of_one).collect();
+            (!texts.is_empty()).then(|| texts.join("; "))
         }
-        Value::Object(object) => said(object.get("value")?.as_str()?),
-        Value::Null | Value::Bool(_) => None,
+        value => of_one(&value),
+    }
+}
+
+fn of_one(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(object) => SAYS_IT.iter().find_map(|name| scalar(object.get(*name)?)),
+        value => scalar(value),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(_) | Value::Object(_) | Value::Null | Value::Bool(_) => None,
     }
 }
 
@@ -182,6 +196,12 @@ mod tests {
         says(
             r#"{"license":" ","licence":null,"LICENSE":"CC0","author":{},"artist":"me"}"#,
             [None, None, Some("CC0"), Some("me")],
+        );
+        says(r#"{"license":["",""],"licence":"CC0"}"#, [None, None, Some("CC0"), None]);
+        says(r#"{"license":["CC-BY",null," "],"author":[4]}"#, [None, None, Some("CC-BY"), Some("4")]);
+        says(
+            r#"{"license":{"url":"u","name":"CC-BY"},"author":[{"name":"a"},{"name":""},"b"]}"#,
+            [None, None, Some("CC-BY"), Some("a; b")],
         );
         says(r#"{"licensed":true,"resource":"x","authority":"y"}"#, [None; 4]);
         says("[1]", [None; 4]);

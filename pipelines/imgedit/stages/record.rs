@@ -18,7 +18,7 @@ use threshflow::flow::{Chooser, Found};
 use threshflow::lane::{Key, Operator, Question, Stage};
 use threshflow::publish::{KeptPicture, Nested, PublishedPiece, Recorder, RejectedPiece};
 use threshflow::row::{ContentHash, Edit, Image, Of, Refusal, Region, Stamp};
-use threshflow::shard::Origin;
+use threshflow::shard::{ORIGIN_VERSION, Origin};
 
 use kit::edit_record::{
     EditRecord, RecordedObject, RecordedPass, RecordedPicture, RecordedStamp, RecordedTurn,
@@ -246,6 +246,7 @@ impl Recorder for ImgEditRecorder {
         let choose = format!("{:?}", self.choose);
         let mut parts: Vec<(&str, &[u8])> = vec![
             ("recorder", VERSION),
+            ("origin", ORIGIN_VERSION.as_bytes()),
             ("recap", &recap.0.0),
             ("choose", choose.as_bytes()),
             ("judge", self.judge_model.as_bytes()),

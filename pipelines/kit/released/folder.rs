@@ -184,6 +184,8 @@ fn is_marked(root: &Path) -> bool {
 pub(crate) struct Folder {
     pub root: PathBuf,
     pub before: Manifest,
+    /// The manifest that is there is of an earlier version: nothing that it names is kept.
+    is_outdated: bool,
     _lock: File,
 }
 
@@ -201,10 +203,11 @@ impl Folder {
         let lock = lock(root)?;
         // Only now: another export may have written it until the lock was ours.
         let mut before = read_manifest(root)?.unwrap_or_else(Manifest::empty);
-        if before.version < VERSION {
+        let is_outdated = before.version < VERSION;
+        if is_outdated {
             before = Manifest::empty();
         }
-        let folder = Folder { root: root.to_owned(), before, _lock: lock };
+        let folder = Folder { root: root.to_owned(), before, is_outdated, _lock: lock };
         folder.remove_writing()?;
         Ok(folder)
     }
@@ -231,8 +234,15 @@ impl Folder {
         kept: &Manifest,
         after: &Manifest,
     ) -> Result<(), ReleaseError> {
-        if self.before != *kept {
+        if self.is_outdated || self.before != *kept {
             self.write_manifest(kept)?;
+        }
+        // It has the hashes of what is replaced, and is written anew at the end.
+        match fs::remove_file(self.root.join(CROISSANT)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ReleaseError::io("delete", &self.root.join(CROISSANT))(error));
+            }
+            _ => {}
         }
         for folder in FOLDERS.iter().map(|folder| self.root.join(folder)) {
             fs::create_dir_all(&folder).map_err(ReleaseError::io("make", &folder))?;

@@ -7,13 +7,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use threshflow::publish::hash_of_file;
 
 use super::rows;
 use super::task::Object;
 use super::{Finding, Maker};
-use crate::released::folder::{MANIFEST, read_manifest};
+use crate::released::croissant::CROISSANT;
+use crate::released::folder::{MANIFEST, Manifest, NamedFile, read_manifest};
 use crate::released::names::SCORES;
 
 /// Says who wrote the folder; holds its files against the manifest, if that is ours.
@@ -43,7 +45,27 @@ pub(crate) fn check_manifest(folder: &Path, findings: &mut Vec<Finding>) -> Make
         };
         findings.push(Finding::fault(class, &file.path, message + ": fetch or export it again"));
     }
+    check_croissant(folder, &manifest, findings);
     Maker::Us
+}
+
+/// Holds the files of `croissant.json` against the manifest: what else is in it is the user's to change.
+fn check_croissant(folder: &Path, manifest: &Manifest, findings: &mut Vec<Finding>) {
+    let Ok(text) = std::fs::read_to_string(folder.join(CROISSANT)) else { return };
+    let mut fault = |class: &'static str, why: String| {
+        findings.push(Finding::fault(class, CROISSANT, format!("{why}: release it again")));
+    };
+    let told: Value = match serde_json::from_str(&text) {
+        Ok(told) => told,
+        Err(error) => return fault("bad_croissant", format!("cannot be read ({error})")),
+    };
+    let files = told["distribution"].as_array().into_iter().flatten();
+    let told: HashMap<&str, &str> =
+        files.filter_map(|file| Some((file["contentUrl"].as_str()?, file["sha256"].as_str()?))).collect();
+    let is_told = |file: &&NamedFile| told.get(file.path.as_str()).is_some_and(|hash| *hash == file.sha256);
+    if let Some(file) = manifest.files().find(|file| !is_told(file)) {
+        fault("stale_croissant", format!("does not tell of {} as the manifest does", file.path));
+    }
 }
 
 /// Holds the details against the pictures that there are, which `has` knows, and the other tables.

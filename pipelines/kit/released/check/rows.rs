@@ -108,7 +108,7 @@ pub(crate) fn open(folder: &Path, path: &Path, findings: &mut Vec<Finding>) -> O
     };
     let mut wanted = tables::shapes(&schema.columns());
     // What was released before there were such.
-    wanted.retain(|(name, _)| has(name) || !Origin::COLUMNS.contains(&name.as_str()));
+    wanted.retain(|(name, _)| has(name) || schema.is_embedded() || !Origin::COLUMNS.contains(&name.as_str()));
     let misfits =
         |(name, holds): &&(String, String)| !columns.iter().any(|it| it.0 == *name && it.1 == *holds);
     if wanted.iter().any(|column| misfits(&column)) {
