@@ -68,7 +68,8 @@ def test_few_groups_and_files_are_in_memory(demo: Run, monkeypatch: pytest.Monke
     import threshflow._parts
     import threshflow._tars
 
-    monkeypatch.setattr(threshflow._parts, "MOST_GROUPS", 1)
+    # Less than a row group: one is held.
+    monkeypatch.setattr(threshflow._parts, "MOST_BYTES", 1)
     monkeypatch.setattr(threshflow._tars, "MOST_OPEN", 2)
     kept = threshflow.pictures(demo.out)
     rows = published_rows(demo.out)

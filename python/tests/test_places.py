@@ -29,6 +29,16 @@ def test_shards_are_found_by_their_names(tmp_path: Path) -> None:
             place_in_folder(tmp_path, absent)
 
 
+def test_pieces_are_numbered_without_a_gap(tmp_path: Path) -> None:
+    names = [f"{tmp_path}/00001.tar.split.{number:03}" for number in range(1002)]
+    for name in names:
+        Path(name).touch()
+    assert place_in_folder(tmp_path, "00001") == Place(tuple(names), None)
+    Path(names[7]).unlink()
+    with pytest.raises(ThreshflowError, match=r"00001\.tar\.split\.007 is missing, and 00001\.tar\.split\.008 is there"):
+        place_in_folder(tmp_path, "00001")
+
+
 def test_what_was_used_last_is_kept() -> None:
     made: list[str] = []
 
@@ -40,3 +50,19 @@ def test_what_was_used_last_is_kept() -> None:
     assert made == ["a", "b", "c"], "`b` was used before `a` was: it had to go"
     assert get("b") == "B" and made == ["a", "b", "c", "b"] and len(lru) == 2
     assert len(pickle.loads(pickle.dumps(lru))) == 0
+
+
+def test_what_is_kept_is_bounded_by_its_weight() -> None:
+    lru: Lru[str, str] = Lru(10, len)
+    for text in ("aaaa", "bbbb", "aaaa", "cc"):
+        assert lru.get(text, lambda: text) == text
+    assert len(lru) == 3
+    lru.get("d", lambda: "d")
+    assert list(lru._kept) == ["aaaa", "cc", "d"]
+    # What is too heavy is kept alone.
+    assert lru.get("long", lambda: "l" * 11) == "l" * 11
+    assert list(lru._kept) == ["long"]
+    assert list(pickle.loads(pickle.dumps(lru))._kept) == []
+    for text in ("aaaa", "bbbb"):
+        lru.get(text, lambda: text)
+    assert list(lru._kept) == ["aaaa", "bbbb"]

@@ -12,11 +12,15 @@ V = TypeVar("V")
 
 
 class Lru(Generic[K, V]):
-    """Keeps the `most` values that were used last. What falls out is closed when its last user lets go of it."""
+    """Keeps the values that were used last: `most` of them, or as many as weigh `most` together, and always the last one.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[K, V] = OrderedDict()
+    What falls out is closed when its last user lets go of it.
+    """
+
+    def __init__(self, most: int, weigh: Callable[[V], int] | None = None) -> None:
+        self._most, self._weigh = most, weigh
+        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._weight = 0
         self._lock = threading.Lock()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
@@ -24,17 +28,21 @@ class Lru(Generic[K, V]):
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
+                return self._kept[key][0]
         made = make()
+        weight = 1 if self._weigh is None else self._weigh(made)
         with self._lock:
-            value = self._kept.setdefault(key, made)
+            if key not in self._kept:
+                self._kept[key] = made, weight
+                self._weight += weight
             self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            value = self._kept[key][0]
+            while self._weight > self._most and len(self._kept) > 1:
+                self._weight -= self._kept.popitem(last=False)[1][1]
         return value
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def __reduce__(self) -> tuple[type[Lru[K, V]], tuple[int]]:
-        return Lru, (self._most,)
+    def __reduce__(self) -> tuple[type[Lru[K, V]], tuple[int, Callable[[V], int] | None]]:
+        return Lru, (self._most, self._weigh)

@@ -12,12 +12,16 @@ import pyarrow.parquet as pq
 
 from ._errors import ThreshflowError
 from ._items import Pair, Picture, Turn
-from ._parts import Part, Parts
+from ._lock import is_marked, without_writer
+from ._look import Look, look_of
+from ._parts import Part, Parts, no_groups
 from ._program import run
 from ._reader import Reader
 from ._sealed import PUBLISHED, RELEASED, hash_of_file, read_manifest
-from ._tars import Files, OpenPieces, Tar
+from ._tars import Files, OpenPieces, Tar, pieces_in_order
 
+_PIECE_BYTES = 20_000_000_000
+"""Where `release` cuts tars if nobody says otherwise."""
 _AGAIN = "open the set again if it was released anew; else run `threshflow release` again, or get the files again"
 _PART = re.compile(r"(?P<type>\w+?)(_part\d+)?")
 
@@ -33,13 +37,15 @@ def pairs(
 
     The pictures of a run's edits are in its store, in a form of the program's own. So where `folder` is the folder `out` that a run
     published to, the program releases them first, to the folder `to` (where it is not named: `out-released` beside `out`), and that is
-    read. `store` is the run's store (where it is not named: `store` beside `out`). Only what changed since the last release is written.
+    read. `store` is the run's store (where it is not named: `store` beside `out`). Only what changed since the last release is written. A
+    release that is there keeps its form: pictures in rows (`--embed`), or tars in pieces of the size that they have (`--piece-bytes`).
 
     Sizes of files are always held against the manifest, and parquet files against their hashes. With `verify`, tars are held
     against theirs, too, each when it is first needed: a second for each few gigabytes. A folder without a manifest has nothing to be held against.
-    Of a folder that `release --embed` wrote, the pictures are read from the rows; some 128 MiB of them are in memory at once.
+    Of a folder that `release --embed` wrote, the pictures are read from the rows.
 
-    Raises `ThreshflowError` where the folder is none of these, or where the release fails.
+    Raises `ThreshflowError` where the folder is none of these, where it is being written or its release was broken off, or where the release
+    fails.
     """
     place = Path(folder)
     manifest = read_manifest(place)
@@ -47,12 +53,54 @@ def pairs(
         beside = Path(os.path.abspath(place))
         used = Path(store) if store is not None else beside.with_name("store")
         released = Path(to) if to is not None else beside.with_name(f"{beside.name}-released")
-        run("imgedit", "release", "--store", used, "--out", place, "--to", released)
-        place, manifest = released, read_manifest(released)
+        run("imgedit", "release", "--store", used, "--out", place, "--to", released, *_form_of(released))
+        place = released
     elif store is not None or to is not None:
         raise ThreshflowError(f"{place} is no folder that a run published to, and only of such a one are `store` and `to` asked for")
+    with without_writer(place):
+        return _open(place, verify)
+
+
+def _form_of(place: Path) -> list[str]:
+    """The options of `release` by which a release that is there keeps its form."""
+    manifest = read_manifest(place)
+    if manifest is None or manifest.get("format") != RELEASED:
+        return []
+    tars = [[file["bytes"] for file in part["files"] if not file["path"].endswith(".parquet")] for part in manifest["parts"]]
+    if tars and not any(tars):
+        return ["--embed"]
+    # All pieces of a tar but the last have the size that was asked for.
+    sizes = {size for tar in tars for size in tar[:-1]} or {_PIECE_BYTES}
+    told = all(tars) and len(sizes) == 1 and all(size <= min(sizes) for tar in tars for size in tar)
+    if told and (tars or not _broken_off(place, manifest)):
+        return [] if sizes == {_PIECE_BYTES} else ["--piece-bytes", str(min(sizes))]
+    raise ThreshflowError(
+        f"{place} holds a release, and its manifest does not tell with which options it was written (--embed, --piece-bytes); so that it stays as "
+        f"it is, run `threshflow release --to {place}` yourself with those, and then open {place}"
+    )
+
+
+def _broken_off(place: Path, manifest: dict[str, Any]) -> str | None:
+    """By what it is seen that a release to this folder was broken off."""
+    # While files are replaced, the manifest names only what stays, and no scores.
+    if manifest.get("scores") is None:
+        return "its manifest names only what stays"
+    return ".writing was left behind" if (place / ".writing").exists() else None
+
+
+def _open(place: Path, verify: bool) -> Pairs:
+    manifest = read_manifest(place)
+    broken_off = None
     if manifest is not None and manifest.get("format") == RELEASED:
-        return _of_manifest(place, manifest, verify)
+        broken_off = _broken_off(place, manifest)
+        if broken_off is None:
+            return _of_manifest(place, manifest, verify)
+    elif manifest is None and is_marked(place):
+        broken_off = "it has a .lock and no manifest.json"
+    if broken_off is not None:
+        raise ThreshflowError(
+            f"{place} is no whole release: it was broken off ({broken_off}); run `threshflow release` again, with the options that it had"
+        )
     if manifest is None and (place / "Parquet").is_dir():
         return _of_download(place)
     raise ThreshflowError(
@@ -63,22 +111,26 @@ def pairs(
 
 def _of_manifest(place: Path, manifest: dict[str, Any], verify: bool) -> Pairs:
     parts, tars, details = [], {}, []
-    named = {file["path"]: file for part in manifest["parts"] for file in part["files"]}
-    named |= {detail["file"]["path"]: detail["file"] for detail in manifest["details"]}
+    check = _Check(place, _files_of(place, manifest), verify)
     for part in manifest["parts"]:
-        name, paths = part["part"], [file["path"] for file in part["files"]]
-        parquet = next(path for path in paths if path.endswith(".parquet"))
-        pieces = [place / path for path in paths if path != parquet]
-        checks = {place / path: named[path] for path in paths}
-        parts.append(_part(place, named[parquet], name, part["edits"]))
+        name = part["part"]
+        parquet = next(file for file in part["files"] if file["path"].endswith(".parquet"))
+        pieces = [place / file["path"] for file in part["files"] if file is not parquet]
+        parts.append(_part(place, parquet, name, part["edits"]))
         if not pieces:
             # `release --embed`: the pictures are in the rows.
             continue
-        tars[name] = Tar(f"the tar of {place / name}", pieces, _AGAIN, _Check(checks, verify))
+        tars[name] = Tar(f"the tar of {place / name}", pieces, _AGAIN, check)
     for detail in manifest["details"]:
         edits = sum(part["edits"] for part in manifest["parts"] if part["edit_type"] == detail["edit_type"])
         details.append(_part(place, detail["file"], detail["edit_type"], edits))
-    return Pairs(Parts(parts, _AGAIN), tars, {part.name: Parts([part], _AGAIN) for part in details})
+    groups = no_groups()
+    return Pairs(Parts(parts, _AGAIN, groups), tars, {part.name: Parts([part], _AGAIN, groups) for part in details})
+
+
+def _files_of(place: Path, manifest: dict[str, Any]) -> dict[Path, tuple[int, str]]:
+    """The files of the parts, each with its length and its hash."""
+    return {place / file["path"]: (file["bytes"], file["hash"]) for part in manifest["parts"] for file in part["files"]}
 
 
 def _part(place: Path, file: dict[str, Any], name: str, rows: int) -> Part:
@@ -87,16 +139,29 @@ def _part(place: Path, file: dict[str, Any], name: str, rows: int) -> Part:
 
 def _of_download(place: Path) -> Pairs:
     parts, tars = [], {}
+    whole, split = _tars_below(place)
     for path in sorted((place / "Parquet").rglob("*.parquet"), key=_by_number):
         try:
             rows = pq.read_metadata(path).num_rows
         except (OSError, pa.ArrowException) as error:
             raise ThreshflowError(f"{path} cannot be read: {error}; get the file again") from error
         parts.append(Part(path, path.stem, rows))
-        tar = f"{path.stem}.tar"
-        pieces = [found for found in place.rglob(f"{tar}*") if found.name == tar or found.name.startswith(f"{tar}.split.")]
-        tars[path.stem] = Tar(f"the tar of {place / path.stem}", sorted(pieces), _AGAIN)
+        pieces = whole.get(path.stem, [])[:1] or pieces_in_order(split.get(path.stem, []))
+        tars[path.stem] = Tar(f"the tar of {place / path.stem}", pieces, _AGAIN)
     return Pairs(Parts(parts, _AGAIN), tars, {})
+
+
+def _tars_below(place: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """The tars in one piece, and the pieces of the others, by name."""
+    whole: dict[str, list[Path]] = {}
+    split: dict[str, list[Path]] = {}
+    for path in sorted(place.rglob("*.tar*")):
+        name, is_piece, _ = path.name.rpartition(".tar.split.")
+        if is_piece:
+            split.setdefault(name, []).append(path)
+        elif path.suffix == ".tar":
+            whole.setdefault(path.stem, []).append(path)
+    return whole, split
 
 
 def _by_number(path: Path) -> list[str | int]:
@@ -107,20 +172,41 @@ def _by_number(path: Path) -> list[str | int]:
 class _Check:
     """Holds a file against the manifest: its length, and its hash where that is wanted."""
 
-    def __init__(self, files: dict[Path, dict[str, Any]], by_hash: bool) -> None:
-        self._files, self._by_hash = files, by_hash
+    def __init__(self, place: Path, files: dict[Path, tuple[int, str]], by_hash: bool) -> None:
+        self._place, self._files, self._by_hash = place, files, by_hash
+        self._manifest: Look | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_manifest": None}
 
     def __call__(self, path: Path) -> None:
-        told = self._files[path]
+        wanted_length, wanted_hash = self._files[path]
         try:
+            self._is_still_named(path)
             length = path.stat().st_size
-            found = hash_of_file(path) if self._by_hash and length == told["bytes"] else None
+            found = hash_of_file(path) if self._by_hash and length == wanted_length else None
         except OSError as error:
             raise ThreshflowError(f"{path} cannot be read: {error}; {_AGAIN}") from error
-        if length != told["bytes"]:
-            raise ThreshflowError(f"{path} has {length} bytes, and {told['bytes']} were written; {_AGAIN}")
-        if found is not None and found != told["hash"]:
-            raise ThreshflowError(f"{path} has the hash {found}, and {told['hash']} was written; {_AGAIN}")
+        if length != wanted_length:
+            raise ThreshflowError(f"{path} has {length} bytes, and {wanted_length} were written; {_AGAIN}")
+        if found is not None and found != wanted_hash:
+            raise ThreshflowError(f"{path} has the hash {found}, and {wanted_hash} was written; {_AGAIN}")
+
+    def _is_still_named(self, path: Path) -> None:
+        """A release takes a file out of the manifest before it replaces it: the new one may be as long as the old one."""
+        look = look_of(self._place / "manifest.json")
+        if look == self._manifest:
+            return
+        manifest = read_manifest(self._place)
+        is_released = manifest is not None and manifest.get("format") == RELEASED
+        named = _files_of(self._place, manifest) if manifest is not None and is_released else {}
+        if named.get(path) != self._files[path]:
+            raise ThreshflowError(
+                f"{path} changed while the set was open: the manifest no longer names it with {self._files[path][0]} bytes and the hash "
+                f"{self._files[path][1]}; open the set again"
+            )
+        if named == self._files:
+            self._manifest = look
 
 
 class Pairs(Reader[Pair]):
@@ -149,7 +235,7 @@ class Pairs(Reader[Pair]):
         return len(self._parts)
 
     def _row(self, number: int) -> dict[str, Any]:
-        row, details = self._found(number)
+        row, details = self._found(number, pictures=False)
         part, _ = self._parts.place(number)
         turns = [
             {"prompt": turn["prompt"], **{side: [_path(shown) for shown in turn[side]] for side in ("input_images", "output_images")}}
@@ -157,9 +243,9 @@ class Pairs(Reader[Pair]):
         ]
         return {"edit_type": _type_of(part.name), "part": part.name, "turns": turns, "details": details}
 
-    def _found(self, number: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    def _found(self, number: int, pictures: bool = True) -> tuple[dict[str, Any], dict[str, Any] | None]:
         part, within = self._parts.place(number)
-        row = self._parts.row(number)
+        row = self._parts.row(number, pictures)
         return row, self._detail(part, within, row)
 
     def _item(self, number: int) -> Pair:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ._errors import ThreshflowError
+from ._look import Look, look_of
 from ._lru import Lru
 from ._sealed import hash_of_file
 
-MOST_GROUPS = 4
-"""Row groups that stay in memory. One that the program wrote has at most 8,192 rows, and some 64 MiB of text."""
+MOST_BYTES = 256 << 20
+"""Of row groups that stay in memory. One that the program wrote has at most 8,192 rows, and some 64 MiB of text or 32 MiB of pictures."""
 MOST_FOOTERS = 256
 """Parts of which it is known where their row groups begin."""
+
+Groups = Lru[tuple[Path, int, bool], pa.Table]
+"""Row groups: of a file, by number, with the bytes of pictures or without."""
+
+
+def no_groups() -> Groups:
+    """A store of row groups, empty. All parts of a set share one, so that the set holds no more than `MOST_BYTES`, or one row group."""
+    return Lru(MOST_BYTES, _bytes_of)
+
+
+def _bytes_of(table: pa.Table) -> int:
+    length: int = table.nbytes
+    return length
 
 
 @dataclass(frozen=True)
@@ -35,21 +50,32 @@ class Part:
     hash: str | None = None
 
 
+@dataclass(frozen=True)
+class _Footer:
+    """What of a part's footer is needed to read it."""
+
+    ends: list[int]
+    """Where each row group ends, in rows."""
+    without_pictures: list[str] | None
+    """The columns without the bytes of pictures; None where no column has such bytes."""
+
+
 class Parts:
     """The rows of all parts, one behind the other. Few row groups are in memory at once, and no file stays open."""
 
-    def __init__(self, parts: Sequence[Part], next_step: str) -> None:
-        """`next_step` is what messages say to do where a part is not what it was."""
+    def __init__(self, parts: Sequence[Part], next_step: str, groups: Groups | None = None) -> None:
+        """`next_step` is what messages say to do where a part is not what it was. `groups` may be shared with other parts."""
         self.parts = tuple(parts)
         self._next_step = next_step
         self._ends = list(accumulate(part.rows for part in self.parts))
-        self._checked: set[int] = set()
-        self._footers: Lru[int, list[int]] = Lru(MOST_FOOTERS)
-        self._groups: Lru[tuple[int, int], pa.Table] = Lru(MOST_GROUPS)
+        # How the files looked that were checked.
+        self._looks: dict[int, Look] = {}
+        self._footers: Lru[int, _Footer] = Lru(MOST_FOOTERS)
+        self._groups = no_groups() if groups is None else groups
 
     def __getstate__(self) -> dict[str, object]:
         # Each process checks the files that it reads.
-        return {**self.__dict__, "_checked": set()}
+        return {**self.__dict__, "_looks": {}}
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -59,43 +85,65 @@ class Parts:
         at = bisect_right(self._ends, number)
         return self.parts[at], number - (self._ends[at] - self.parts[at].rows)
 
-    def row(self, number: int) -> dict[str, Any]:
-        """A row, every column."""
+    def row(self, number: int, pictures: bool = True) -> dict[str, Any]:
+        """A row, every column. Without `pictures`, the bytes of those that are in the row are not read; their paths are."""
         at = bisect_right(self._ends, number)
         part, within = self.place(number)
         try:
             self._check(at, part)
-            ends = self._footers.get(at, lambda: _group_ends(part))
-            group = bisect_right(ends, within)
-            table = self._groups.get((at, group), lambda: _read_group(part, group))
+            footer = self._footers.get(at, lambda: self._read_footer(at, part))
+            ends, group = footer.ends, bisect_right(footer.ends, within)
+            columns = None if pictures else footer.without_pictures
+            key = part.path, group, columns is None
+            table = self._groups.get(key, lambda: self._read_group(at, part, group, columns))
         except (OSError, pa.ArrowException) as error:
             raise ThreshflowError(f"{part.path} cannot be read: {error}; {self._next_step}") from error
         row: dict[str, Any] = table.slice(within - (ends[group - 1] if group else 0), 1).to_pylist()[0]
         return row
 
     def _check(self, at: int, part: Part) -> None:
-        if at in self._checked or part.hash is None:
+        if at in self._looks or part.hash is None:
             return
-        length, found = part.path.stat().st_size, hash_of_file(part.path)
+        look = look_of(part.path)
+        length, found = look[0], hash_of_file(part.path)
+        if look_of(part.path) != look:
+            raise _changed(part, look)
         if length != part.length or found != part.hash:
             raise ThreshflowError(
                 f"{part.path} is not what was published: it has {length} bytes with the hash {found}, and the manifest names {part.length} "
                 f"bytes with the hash {part.hash}; {self._next_step}"
             )
-        self._checked.add(at)
+        self._looks[at] = look
+
+    @contextmanager
+    def _opened(self, at: int, part: Part) -> Iterator[BinaryIO]:
+        """The file of a part. Raises where it is not the one that was checked, or that was read first."""
+        with open(part.path, "rb") as file:
+            look = look_of(file.fileno())
+            first = self._looks.setdefault(at, look)
+            if look != first:
+                raise _changed(part, first)
+            yield file
+
+    def _read_footer(self, at: int, part: Part) -> _Footer:
+        with self._opened(at, part) as file:
+            footer = pq.read_metadata(file)
+        ends = list(accumulate(footer.row_group(group).num_rows for group in range(footer.num_row_groups)))
+        if (ends[-1] if ends else 0) != part.rows:
+            raise ThreshflowError(
+                f"{part.path} has {footer.num_rows} rows, and {part.rows} were counted; open the set again"
+            )
+        columns = [footer.schema.column(number).path for number in range(footer.num_columns)]
+        others = [column for column in columns if not column.endswith(".bytes")]
+        return _Footer(ends, others if len(others) < len(columns) else None)
+
+    def _read_group(self, at: int, part: Part, group: int, columns: list[str] | None) -> pa.Table:
+        # Without threads: a process may be a fork of one that had some.
+        with self._opened(at, part) as file:
+            return pq.ParquetFile(file).read_row_group(group, columns=columns, use_threads=False)
 
 
-def _group_ends(part: Part) -> list[int]:
-    footer = pq.read_metadata(part.path)
-    ends = list(accumulate(footer.row_group(group).num_rows for group in range(footer.num_row_groups)))
-    if (ends[-1] if ends else 0) != part.rows:
-        raise ThreshflowError(
-            f"{part.path} has {footer.num_rows} rows, and {part.rows} were counted; open the set again"
-        )
-    return ends
-
-
-def _read_group(part: Part, group: int) -> pa.Table:
-    # Without threads: a process may be a fork of one that had some.
-    with pq.ParquetFile(part.path) as file:
-        return file.read_row_group(group, use_threads=False)
+def _changed(part: Part, look: Look) -> ThreshflowError:
+    return ThreshflowError(
+        f"{part.path} changed while the set was open: it had {look[0]} bytes; leave it alone while it is read, and open the set again"
+    )

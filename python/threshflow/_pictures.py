@@ -140,7 +140,8 @@ class Pictures(Reader[Kept]):
     def _end_frames(self, tar: Tar) -> dict[str, tuple[int, int]]:
         """The places and lengths of all second frames in a tar, by key."""
         found = {}
-        for member in tar.files(self._pieces):
+        # Of a damaged tar, what stands before the damage was published.
+        for member in tar.files(self._pieces, whole=False):
             path = path_in_tar(member.name)
             key, _, extension = path.rpartition(".")
             if extension.lower() in _EXTENSIONS and key.lower().endswith(".end"):

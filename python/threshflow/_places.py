@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from ._errors import ThreshflowError
+from ._tars import pieces_in_order
 
 Shard = tuple[str, str]
 """A shard's name, and the fingerprint of what it holds."""
@@ -63,7 +64,7 @@ def place_in_folder(folder: Path, name: str) -> Place:
     """A shard in the folder that the caller named: NAME.tar, NAME.tar.split.000 and so on, or NAME, a folder of pictures."""
     if (folder / f"{name}.tar").is_file():
         return Place((str(folder / f"{name}.tar"),), None)
-    if pieces := sorted(folder.glob(f"{_literal(name)}.tar.split.*")):
+    if pieces := pieces_in_order(folder.glob(f"{_literal(name)}.tar.split.*")):
         return Place(tuple(str(piece) for piece in pieces), None)
     # A large folder of pictures is in parts: photos/1-of-16.
     loose = folder / re.sub(r"/\d+-of-\d+$", "", name)

@@ -12,6 +12,8 @@ from ._errors import ThreshflowError
 
 PUBLISHED = "threshflow published set"
 RELEASED = "threshflow released edits"
+_KNOWN = {PUBLISHED: 1, RELEASED: 3}
+"""The newest version of each format that this package reads."""
 _BEFORE, _BEHIND, _DIGITS = b',\n  "check": "', b'"\n}\n', 32
 
 
@@ -28,7 +30,7 @@ def hash_of_file(path: Path) -> str:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder; None where it has none."""
+    """The manifest of a folder; None where it has none. Raises where it is damaged, or newer than this package."""
     path = folder / "manifest.json"
     try:
         text = path.read_bytes()
@@ -40,6 +42,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         manifest = json.loads(text)
     except ValueError:
         manifest = None
+    if isinstance(manifest, dict):
+        known, version = _KNOWN.get(str(manifest.get("format"))), manifest.get("version")
+        # Before the seal: a newer one may be sealed otherwise.
+        if known is not None and isinstance(version, int) and version > known:
+            raise ThreshflowError(
+                f"{path} is of version {version}, and this package knows versions up to {known}; update the package: install the wheel of "
+                "the program that wrote the folder"
+            )
     if not isinstance(manifest, dict) or (manifest.get("sealed") and not _seal_holds(text)):
         raise ThreshflowError(
             f"{path} is damaged: it is not what was written; delete it, and let the program write the folder again"

@@ -8,18 +8,38 @@ import os
 import tarfile
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 from ._errors import ThreshflowError
+from ._look import Look, look_of
 from ._lru import Lru
 
 MOST_OPEN = 64
 """Pieces of tars that are mapped at once."""
+_BLOCK = 512
+_SPLIT = ".tar.split."
 
-Look = tuple[int, int, int]
-"""How a file looks: its length in bytes, its time of writing in nanoseconds, its inode."""
+
+def pieces_in_order(paths: Iterable[Path]) -> list[Path]:
+    """The pieces of one tar, such as X.tar.split.000, by their numbers. Other files are passed over. Raises where a piece is missing."""
+    numbered: dict[int, Path] = {}
+    widths = []
+    for path in sorted(paths):
+        digits = path.name.rpartition(_SPLIT)[2]
+        if not (digits.isascii() and digits.isdigit()):
+            continue
+        widths.append(len(digits))
+        other = numbered.setdefault(int(digits), path)
+        if other != path:
+            raise ThreshflowError(f"{other} and {path} are both piece {int(digits)} of one tar; keep one of them")
+    in_order = sorted(numbered.items())
+    for wanted, (number, path) in enumerate(in_order):
+        if number != wanted:
+            missing = path.with_name(f"{path.name.rpartition(_SPLIT)[0]}{_SPLIT}{wanted:0{min(widths)}}")
+            raise ThreshflowError(f"{missing} is missing, and {path.name} is there; get that piece of the tar, too")
+    return [path for _, path in in_order]
 
 
 class _Piece:
@@ -27,10 +47,9 @@ class _Piece:
 
     def __init__(self, path: Path) -> None:
         with open(path, "rb") as file:
-            look = os.fstat(file.fileno())
-            self.look: Look = (look.st_size, look.st_mtime_ns, look.st_ino)
+            self.look: Look = look_of(file.fileno())
             # Nothing can be mapped of an empty file.
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if look.st_size else None
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.look[0] else None
 
     def read(self, offset: int, length: int) -> bytes:
         # A file that became shorter ends the process where it is read behind its end.
@@ -77,13 +96,18 @@ class Tar:
     def _open(self, pieces: OpenPieces) -> None:
         if self._starts:
             return
+        if not self._paths:
+            raise ThreshflowError(f"{self.name} is not there; {self.next_step}")
         starts, looks = [0], []
         for path in self._paths:
-            if self._check is not None:
-                self._check(path)
             looks.append(pieces.piece(path, self.next_step).look)
             starts.append(starts[-1] + looks[-1][0])
-        self._starts, self._looks = starts, looks
+            # Now that it is mapped: what takes its place later is not read.
+            if self._check is not None:
+                self._check(path)
+        # `_starts` last: where it is there, other threads take both to be.
+        self._looks = looks
+        self._starts = starts
 
     def size(self, pieces: OpenPieces) -> int:
         """Its length in bytes, pieces joined."""
@@ -110,8 +134,8 @@ class Tar:
             offset += wanted
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def files(self, pieces: OpenPieces) -> Iterator[tarfile.TarInfo]:
-        """Its files, in order, by their headers alone. Raises where it is damaged or cut."""
+    def files(self, pieces: OpenPieces, whole: bool = True) -> Iterator[tarfile.TarInfo]:
+        """Its files, in order, by their headers alone. Where it is damaged or cut it raises, or ends if it need not be `whole`."""
         try:
             with tarfile.open(fileobj=_Joined(self, pieces), mode="r:") as tar:
                 while (member := tar.next()) is not None:
@@ -119,8 +143,17 @@ class Tar:
                     tar.members.clear()  # type: ignore[attr-defined]
                     if member.isreg():
                         yield member
+                end = tar.offset
         except (tarfile.TarError, EOFError) as error:
+            if not whole:
+                return
             raise ThreshflowError(f"{self.name} is no whole tar: {error}; {self.next_step}") from error
+        # `tar` takes a header that is damaged, or not there, for the end.
+        if whole and self.read(end, _BLOCK, pieces) != bytes(_BLOCK):
+            raise ThreshflowError(
+                f"{self.name} is no whole tar: at byte {end} of {self.size(pieces)} is neither the header of a file nor the tar's end; "
+                f"{self.next_step}"
+            )
 
 
 class _Joined(io.RawIOBase):

@@ -18,6 +18,7 @@
 //! | `swapped`, `not_the_original` | the source picture is on the wrong side, or nowhere |
 //! | `broken_chain` | a later turn starts from what no earlier turn came to (of others' folders a note) |
 //! | `bad_task`, `bad_scores`, `details_differ` | `result.json`, the scores and `Details/` do not fit the rest |
+//! | `bad_croissant`, `stale_croissant` | `croissant.json` cannot be read, or has not the hashes of the manifest |
 //! | notes: `not_in_parquet`, `more_columns`, `no_rows` | nobody is hurt by these |
 
 mod extras;

@@ -71,6 +71,55 @@ fn mlcroissant_decodes_the_pictures_in_rows() {
     assert!((0..2).all(|turn| memory[turn]["output_image"] == picture), "{memory}");
 }
 
+/// It may be changed otherwise: a licence of the whole set, an author.
+#[test]
+fn hashes_that_are_not_those_of_the_files_are_a_fault() {
+    let to = tempfile::tempdir().unwrap();
+    made_up().release_to(to.path());
+    let path = to.path().join("croissant.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let classes = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        check(to.path()).into_iter().map(|finding| finding.class).collect::<Vec<_>>()
+    };
+    let mut said: Value = serde_json::from_str(&text).unwrap();
+    said["license"] = json!("https://creativecommons.org/licenses/by/4.0/");
+    assert_eq!(classes(&said.to_string()), Vec::<&str>::new());
+    said["distribution"][1]["sha256"] = json!("00");
+    assert_eq!(classes(&said.to_string()), ["stale_croissant"]);
+    assert_eq!(classes(&text[..text.len() / 2]), ["bad_croissant"]);
+    // One that is not there says nothing wrong.
+    std::fs::remove_file(&path).unwrap();
+    assert!(check(to.path()).is_empty());
+    // The next release writes it again.
+    made_up().release_to(to.path());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+/// What an earlier version named is swept before the new files come: a crash in between leaves no manifest that names it.
+#[test]
+fn a_release_over_an_earlier_version_names_nothing_that_it_swept() {
+    let to = tempfile::tempdir().unwrap();
+    made_up().release_to(to.path());
+    let manifest = to.path().join("manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let mut earlier: Value = serde_json::from_str(&text).unwrap();
+    earlier["version"] = json!(2);
+    std::fs::write(&manifest, earlier.to_string()).unwrap();
+    // A folder lies where a file must come.
+    let in_the_way = to.path().join(earlier["parts"][0]["files"][0]["path"].as_str().unwrap());
+    std::fs::remove_file(&in_the_way).unwrap();
+    std::fs::create_dir(&in_the_way).unwrap();
+    std::fs::write(in_the_way.join("x"), "x").unwrap();
+    release(to.path(), &made_up(), PicturesIn::TARS).unwrap_err();
+    let left: Value = serde_json::from_str(&std::fs::read_to_string(&manifest).unwrap()).unwrap();
+    assert_eq!((&left["version"], left["parts"].as_array().map(Vec::len)), (&json!(3), Some(0)), "{left}");
+    assert!(!to.path().join("croissant.json").exists());
+    std::fs::remove_dir_all(&in_the_way).unwrap();
+    made_up().release_to(to.path());
+    assert_eq!(std::fs::read_to_string(&manifest).unwrap(), text);
+}
+
 #[test]
 fn what_it_says_is_what_is_known() {
     let to = tempfile::tempdir().unwrap();
