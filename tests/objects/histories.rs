@@ -46,7 +46,7 @@ fn any_event(bucket: &Bucket, rng: &mut Rng, step: u64, flags: &str) {
 
 #[test]
 fn whatever_became_of_bucket_and_cache_what_is_published_is_what_a_folder_publishes() {
-    let histories = if tests::is_long() { 100 } else { 4 };
+    let histories = if tests::is_long() { 100 } else { 2 };
     for seed in 0..histories {
         let mut rng = Rng(seed);
         let desk = tests::ground::desk(env!("CARGO_BIN_EXE_ground"), 3, rng.below(2) == 0);
