@@ -16,8 +16,8 @@ pub(super) const SOURCE: &str = "source";
 #[derive(Args, Clone, Debug)]
 #[command(group(ArgGroup::new(SOURCE).args(["shards", "pictures"]).required(true).multiple(true)))]
 pub struct SourceOptions {
-    /// Tar shards: files, folders or quoted globs, also URLs of objects: s3://BUCKET/FOLDER/*.tar, gs://, az://, and
-    /// https://HOST/PATH/{000..127}.tar; may be given several times
+    /// Tar shards: files, folders or quoted globs, also URLs of objects: s3://BUCKET/FOLDER/*.tar, gs://, az://,
+    /// hf://datasets/OWNER/NAME/FOLDER/*.tar, and https://HOST/PATH/{000..127}.tar; may be given several times
     #[arg(long, num_args = 1.., value_name = "TARS")]
     pub shards: Vec<String>,
     /// Folders of pictures that lie loose, at any depth, with KEY.json and KEY.txt beside them as in a tar; may be given several times,
