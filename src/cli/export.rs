@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::store::Store;
 use super::{Failure, ObjectOptions, Output, apart, print_json};
-use crate::object::CacheOptions;
 use crate::publish::{self, Committed, Mended};
 
 /// `export`: tars with the original bytes of what `out` publishes.
@@ -18,10 +17,7 @@ pub(super) fn export(
     let store = Store::look(store)?;
     let options = crate::shard::ReadOptions {
         // All pictures of a shard: it is fetched whole.
-        cache: CacheOptions {
-            folder: objects.cache.clone().or_else(|| Some(store.folder().join("cache"))),
-            ..objects.cache()
-        },
+        cache: objects.cache().or_in(store.folder(), false),
         objects: objects.reader(),
         max_pixels: u64::MAX,
         max_bytes: u64::MAX,

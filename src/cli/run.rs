@@ -16,7 +16,7 @@ use crate::dial;
 use crate::flow::{DialSpec, Engine, EngineOptions, Fed, Peers, Progress, Setting, Stopped, Verdicts, Wired};
 use crate::lane::{AskLog, LaneOptions, Lanes, Mode, StageStatus};
 use crate::limits;
-use crate::object::{CacheOptions, Objects};
+use crate::object::Objects;
 use crate::pipeline::{OpenedPipeline, dial_specs, dial_specs_with, start_opened};
 use crate::publish::{self, Demonstration, DialSetting, Removed, StageDescription};
 use crate::report;
@@ -245,12 +245,8 @@ pub(super) fn catalogue_of(
     read_only: bool,
 ) -> Result<Catalogue, Failure> {
     let segments = store.segments();
-    // One for all segments. Who writes nothing puts nothing there, unless it is named.
-    let cache = match options.cache.folder {
-        Some(_) => options.cache,
-        None => CacheOptions { folder: Some(store.folder().join("cache")), read_only, ..options.cache },
-    };
-    let options = ReadOptions { cache, ..options };
+    // One for all segments.
+    let options = ReadOptions { cache: options.cache.or_in(store.folder(), read_only), ..options };
     let segment = (segments.own.number, &*segments.folders_of_others());
     Ok(Catalogue::open_segment(&segments.own.folder, segment, options, read_only)?)
 }

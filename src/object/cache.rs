@@ -52,6 +52,16 @@ impl Default for CacheOptions {
     }
 }
 
+impl CacheOptions {
+    /// In the folder that is named, else in one of a store's. Who is `read_only` puts nothing there, unless it is named.
+    pub(crate) fn or_in(self, store: &Path, read_only: bool) -> Self {
+        match self.folder {
+            Some(_) => self,
+            None => CacheOptions { folder: Some(store.join("cache")), read_only, ..self },
+        }
+    }
+}
+
 /// A folder with whole objects.
 pub struct Cache {
     folder: PathBuf,

@@ -25,7 +25,7 @@ use super::sidecar_numbers::SidecarNumbers;
 use super::sources::Sources;
 use super::tar_bytes::Kept;
 use super::{ReadOptions, Shard, ShardError, ShardIndex, ShardNames, ShardSource, index, texts};
-use crate::object::{Cache, CacheOptions};
+use crate::object::Cache;
 use crate::row::ContentHash;
 
 /// The shards that this store knows, and their numbers. Shared by all threads.
@@ -134,7 +134,7 @@ impl Catalogue {
         Ok(Catalogue {
             store: store.to_path_buf(),
             others: others.to_vec(),
-            cache: Cache::of(&cache_in(store, &options, read_only)),
+            cache: Cache::of(&options.cache.clone().or_in(store, read_only)),
             options,
             read_only,
             walks: AtomicU64::new(0),
@@ -418,20 +418,12 @@ impl Catalogue {
     }
 }
 
-/// The cache that the options name, else a folder of the store.
-fn cache_in(store: &Path, options: &ReadOptions, read_only: bool) -> CacheOptions {
-    match &options.cache.folder {
-        Some(_) => options.cache.clone(),
-        None => CacheOptions { folder: Some(store.join("cache")), read_only, ..options.cache.clone() },
-    }
-}
-
 /// The index, unless the files hold something else under the looks that they had.
 fn still_so(dated: Dated, bytes: &Bytes) -> Option<ShardIndex> {
     (bytes.sample().ok()? == dated.sample).then_some(dated.index)
 }
 
 /// A panic elsewhere leaves the maps whole: each change of theirs is one insertion.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,11 @@
 //! somebody has it mapped, and the cache's bound would be none. Each read copies what it reads, and checks it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::ShardError;
 use super::bytes::ChunkStamp;
+use super::catalogue::lock;
 use super::loose_bytes::{CHANGED, UNREADABLE};
 use crate::object::{Cache, Entry, Object, ObjectError, ObjectFailure, Version};
 use crate::row::Refusal;
@@ -139,9 +140,4 @@ impl From<ObjectError> for ShardError {
             }
         }
     }
-}
-
-/// A panic elsewhere leaves it whole: each change of it is one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
