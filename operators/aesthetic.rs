@@ -13,7 +13,7 @@ use threshflow::shard::Picture;
 use crate::models::aesthetic_model::{AestheticModel, LAION, Scorer};
 use crate::models::score_model::spec::ScoreSpec;
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::pixels::decode::{decode, decoded_bytes_of};
+use crate::pixels::decode::{Decoding, decode, decoded_bytes_of};
 
 /// LAION's aesthetic score, from 0 to 10; real scorers give about 2 to 8.
 pub struct Aesthetic;
@@ -49,6 +49,12 @@ impl AestheticScorer {
         let opens = move |place, threads| opened.open_session(place, threads);
         let pool = SessionPool::open(plan, opens, Scorer::warm_up)?;
         Ok(AestheticScorer { model: Some(Model { scorer, pool }) })
+    }
+
+    /// The same, for pictures that are decoded so.
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        let model = self.model.map(|model| Model { scorer: model.scorer.decoding(decoding), ..model });
+        AestheticScorer { model }
     }
 
     /// What the `score.json` beside the model says, where there is one: unit, range, and where the dial stands.

@@ -13,7 +13,7 @@ use threshflow::shard::Picture;
 use crate::models::clip_model::{ClipModel, VisionTower};
 use crate::models::embedding::{from_f16_bytes, to_f16_bytes};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::pixels::decode::{decode, decoded_bytes_of};
+use crate::pixels::decode::{Decoding, decode, decoded_bytes_of};
 
 /// Raise this when the code changes what an embedding is.
 const VERSION: &[u8] = b"clip/1";
@@ -79,6 +79,11 @@ impl Clip {
                 _ => Ok(()),
             };
         Ok(Clip { pool: SessionPool::open(plan, opens, warms_up)?, model })
+    }
+
+    /// The same, for pictures that are decoded so.
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        Clip { model: self.model.decoding(decoding), ..self }
     }
 }
 

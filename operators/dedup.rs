@@ -15,17 +15,25 @@ use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{PerceptualHash, Refusal, Stamp};
 use threshflow::shard::Picture;
 
-use crate::pixels::decode::{Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
+use crate::pixels::decode::{Decoding, Purpose, Rgb, decode, decoded_bytes_of, decoder_stamp};
 
 /// Raise this when the code, or the version of `image_hasher` or `image`, changes what a hash is.
 const VERSION: &[u8] = b"dedup/1 image_hasher-3.1 gradient 8x7 lanczos3 lsb image-0.25";
 
-/// Shrunk to 9 by 7, a picture of this size is averaged over 18 pixels and more for each.
-const PURPOSE: Purpose = Purpose::ShortSideAtLeast(128);
+/// Shrunk to 9 by 7, a picture whose shorter side has so many pixels is averaged over 18 and more for each.
+const SHORT_SIDE: u32 = 128;
 
 /// Asks for the perceptual hash of pictures.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PictureHasher;
+pub struct PictureHasher {
+    pub decoding: Decoding,
+}
+
+impl PictureHasher {
+    fn purpose(self) -> Purpose {
+        self.decoding.for_short_side(SHORT_SIDE)
+    }
+}
 
 /// The perceptual hash of a decoded picture. Pictures of one colour have the hash 0.
 pub fn perceptual_hash(picture: Rgb) -> Result<PerceptualHash, Refusal> {
@@ -54,7 +62,7 @@ impl Operator for PictureHasher {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp::of(&[("operator", VERSION), ("decoder", decoder_stamp(PURPOSE).as_bytes())])
+        Stamp::of(&[("operator", VERSION), ("decoder", decoder_stamp(self.purpose()).as_bytes())])
     }
 
     fn model(&self) -> String {
@@ -64,7 +72,8 @@ impl Operator for PictureHasher {
     fn bytes_to_prepare(&self, picture: &Picture, bytes: &[u8]) -> u64 {
         let (width, height) = (picture.width.into(), picture.height.into());
         // And once more in grey.
-        decoded_bytes_of(bytes, width, height, picture.format, PURPOSE) + u64::from(width) * u64::from(height)
+        decoded_bytes_of(bytes, width, height, picture.format, self.purpose())
+            + u64::from(width) * u64::from(height)
     }
 
     fn bytes_prepared(&self, questions: usize) -> u64 {
@@ -73,7 +82,7 @@ impl Operator for PictureHasher {
 
     fn prepare(&self, subject: &Subject<'_>) -> Result<PerceptualHash, Refusal> {
         let (picture, bytes) = subject.look()?;
-        perceptual_hash(decode(bytes, picture.format, picture.orientation, PURPOSE)?)
+        perceptual_hash(decode(bytes, picture.format, picture.orientation, self.purpose())?)
     }
 
     fn limits(&self) -> Limits {

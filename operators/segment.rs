@@ -13,7 +13,7 @@ use threshflow::shard::{Catalogue, Picture};
 
 use crate::models::segment_model::{SegmentModel, Segmenter};
 use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
-use crate::pixels::decode::{decode, decoded_bytes_of};
+use crate::pixels::decode::{Decoding, decode, decoded_bytes_of};
 use crate::pixels::mask::Mask;
 use crate::pixels::rle;
 use crate::record::records::{Records, Released, value_of};
@@ -92,6 +92,11 @@ impl Segment {
             |_, _| Ok(()),
         )?;
         Ok(Segment { model, pool, records })
+    }
+
+    /// The same, for pictures that are decoded so.
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        Segment { model: self.model.decoding(decoding), ..self }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::models::score_model::spec::{Direction, LooksAt, ScoreSpec, finite};
 use crate::models::score_model::{FILE, ScoreModel, ScoreSession};
 use crate::onnx::{Axis, Backend, Model, ModelFolder, OnnxError, SessionDevice, Wanted, demonstration};
 use crate::pixels::clip_crop::Preprocess;
-use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
+use crate::pixels::decode::{Decoding, Purpose, Rgb, decoder_stamp};
 
 pub use head::{AestheticHead, HeadScorer};
 
@@ -27,6 +27,7 @@ pub use head::{AestheticHead, HeadScorer};
 #[derive(Clone, Debug)]
 pub struct AestheticModel {
     kind: Kind,
+    decoding: Decoding,
     content: ContentHash,
     backend: Backend,
 }
@@ -69,7 +70,8 @@ impl AestheticModel {
             hasher.update(&head.content_hash().0);
         }
         let content = ContentHash::from_hasher(&hasher);
-        Ok(AestheticModel { kind: Kind::Known { pixels, head }, content, backend: backend.clone() })
+        let (kind, decoding, backend) = (Kind::Known { pixels, head }, Decoding::default(), backend.clone());
+        Ok(AestheticModel { kind, decoding, content, backend })
     }
 
     /// A model with a `score.json`. It is run once, so that a wrong file is told now.
@@ -87,7 +89,8 @@ impl AestheticModel {
                 model.open_tried(place, 1)?;
             }
             let content = model.content_hash();
-            return Ok(AestheticModel { kind: Kind::Described(model), content, backend: backend.clone() });
+            let (kind, decoding, backend) = (Kind::Described(model), Decoding::Full, backend.clone());
+            return Ok(AestheticModel { kind, decoding, content, backend });
         };
         Err(OnnxError::Folder { path: path.to_path_buf(), why: format!("{FILE}: {wrong}") })
     }
@@ -121,10 +124,15 @@ impl AestheticModel {
         }
     }
 
+    /// The same, for pictures that are decoded so. A model with a `score.json` is shown every pixel, whatever is wished.
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        AestheticModel { decoding, ..self }
+    }
+
     /// What pictures have to be decoded for.
     pub fn purpose(&self) -> Purpose {
         match &self.kind {
-            Kind::Known { pixels, .. } => Purpose::ShortSideAtLeast(pixels.preprocess.size),
+            Kind::Known { pixels, .. } => self.decoding.for_short_side(pixels.preprocess.size),
             Kind::Described(model) => model.purpose(),
         }
     }

@@ -17,7 +17,7 @@ use crate::onnx::{
     Axis, Backend, Element, Model, ModelFolder, OnnxError, SessionDevice, Wanted, demonstration,
 };
 use crate::pixels::clip_crop::Preprocess;
-use crate::pixels::decode::{Purpose, decoder_stamp};
+use crate::pixels::decode::{Decoding, Purpose, decoder_stamp};
 use text::TextGraph;
 
 pub use text::TextTower;
@@ -30,6 +30,7 @@ pub struct ClipModel {
     text: Option<TextGraph>,
     tokeniser: Option<Tokeniser>,
     preprocess: Preprocess,
+    decoding: Decoding,
     root: PathBuf,
     backend: Backend,
 }
@@ -45,6 +46,7 @@ impl ClipModel {
             text: None,
             tokeniser: None,
             preprocess: config.clone().unwrap_or_default(),
+            decoding: Decoding::default(),
             root: folder.root().to_path_buf(),
             backend: backend.clone(),
         };
@@ -65,6 +67,11 @@ impl ClipModel {
             });
         }
         Ok(clip)
+    }
+
+    /// The same, for pictures that are decoded so.
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        ClipModel { decoding, ..self }
     }
 
     /// Takes the towers that a graph has.
@@ -99,7 +106,7 @@ impl ClipModel {
 
     /// What pictures have to be decoded for.
     pub fn purpose(&self) -> Purpose {
-        Purpose::ShortSideAtLeast(self.preprocess.size)
+        self.decoding.for_short_side(self.preprocess.size)
     }
 
     /// How texts become the text tower's input, cut to what the tower takes where its graph fixes that.

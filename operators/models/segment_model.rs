@@ -20,7 +20,7 @@ use threshflow::row::{ContentHash, Refusal};
 use crate::onnx::{
     Backend, ModelFolder, OnnxError, Session, SessionDevice, TensorIn, TensorOut, demonstration,
 };
-use crate::pixels::decode::{Purpose, Rgb, decoder_stamp};
+use crate::pixels::decode::{Decoding, Purpose, Rgb, decoder_stamp};
 use crate::pixels::mask::Mask;
 
 use family::{Decoder, Encoder};
@@ -37,6 +37,7 @@ pub struct SegmentModel {
     encoder: Encoder,
     decoder: Decoder,
     squash: Squash,
+    decoding: Decoding,
     content: ContentHash,
     backend: Backend,
 }
@@ -56,13 +57,19 @@ impl SegmentModel {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&encoder.model.content.0).update(&decoder.model.content.0);
         let content = ContentHash::from_hasher(&hasher);
-        Ok(SegmentModel { encoder, decoder, squash, content, backend: backend.clone() })
+        let (decoding, backend) = (Decoding::default(), backend.clone());
+        Ok(SegmentModel { encoder, decoder, squash, decoding, content, backend })
+    }
+
+    /// The same, for pictures that are decoded so.
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        SegmentModel { decoding, ..self }
     }
 
     /// What pictures have to be decoded for. The encoder sees S x S pixels, so both sides are shrunk to S where they are larger: a
     /// decoding that comes smaller, but with no side below S, loses nothing but what [`Purpose::ShortSideAtLeast`] says.
     pub fn purpose(&self) -> Purpose {
-        Purpose::ShortSideAtLeast(self.squash.edge())
+        self.decoding.for_short_side(self.squash.edge())
     }
 
     /// Makes a picture the encoder's input: S x S pixels, aspect not kept, normalised, channel by channel.

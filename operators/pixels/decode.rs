@@ -21,14 +21,16 @@ mod raster;
 mod room;
 mod scans;
 mod tiff;
-#[cfg(feature = "scaled-jpeg")]
-mod turbo;
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use threshflow::lane::Budget;
 use threshflow::row::Refusal;
 use threshflow::shard::{EndFrame, Format, Picture, Probed, ReadOptions, guarded, probe};
+
+use super::UnknownName;
 
 /// What the pixels are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +38,56 @@ pub enum Purpose {
     /// Every pixel, as Pillow has it: a JPEG to the bit, whatever its sampling, scans and colours.
     Full,
     /// The picture will be shrunk until its shorter side has this many pixels, or more: it may come smaller than it is,
-    /// but never with a shorter side below this. Only JPEGs do, and only with the cargo feature `scaled-jpeg`.
+    /// but never with a shorter side below this. Only JPEGs do: at a half or a quarter of their size, to the bits of Pillow's
+    /// `Image.draft`.
     ///
     /// Tolerance, as measured for 224-pixel CLIP crops against those made from the full picture, in levels of 255: on photo-like
     /// pictures 0.6 on average, 2 at the 99th percentile; on drawn hard edges 0.7, 4, and 28 at the worst value.
     ShortSideAtLeast(u32),
+}
+
+/// How pictures are decoded that a model sees small: `--decode full | scaled`. It shapes answers, and is part of their stamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Decoding {
+    /// Every pixel, and then shrunk.
+    #[default]
+    Full,
+    /// A JPEG at a half or a quarter of its size, where it stays large enough.
+    Scaled,
+}
+
+impl Decoding {
+    /// What a picture is decoded for that will be shrunk to a shorter side of so many pixels, or more.
+    pub fn for_short_side(self, pixels: u32) -> Purpose {
+        match self {
+            Decoding::Full => Purpose::Full,
+            Decoding::Scaled => Purpose::ShortSideAtLeast(pixels),
+        }
+    }
+}
+
+impl FromStr for Decoding {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "full" => Ok(Decoding::Full),
+            "scaled" => Ok(Decoding::Scaled),
+            _ => {
+                let allowed = "full or scaled";
+                Err(UnknownName { what: "--decode", found: text.to_owned(), allowed })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Decoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Decoding::Full => "full",
+            Decoding::Scaled => "scaled",
+        })
+    }
 }
 
 /// A decoded picture: 8-bit RGB, upright.
@@ -153,7 +200,7 @@ pub(crate) const MAX_PIXELS: u64 = 1 << 29;
 /// An upper bound of the bytes held while a picture of this size is decoded and turned upright: pixels in both
 /// orientations, and the coefficients that a progressive JPEG keeps (16 bits each, of up to 4 channels).
 ///
-/// `purpose` is taken for the day when it matters: today a scaled decoding that fails is tried again in full.
+/// `purpose` is taken for the day when it matters: today a scaled decoding that the port does not finish is tried again in full.
 pub fn decoded_bytes(width: u32, height: u32, format: Format, _purpose: Purpose) -> u64 {
     match format {
         Format::Jpeg => bytes_of_a_jpeg(width, height, false),
@@ -185,14 +232,11 @@ const SLACK: u64 = 1 << 20;
 
 /// Which decoders, and which scaling, stand behind [`decode`] for this purpose: a part of every stamp.
 pub fn decoder_stamp(purpose: Purpose) -> String {
-    match purpose {
-        #[cfg(feature = "scaled-jpeg")]
-        Purpose::ShortSideAtLeast(_) => format!("decode/3 jpeg=libjpeg-turbo-3 {}", turbo::SCALES_STAMP),
-        #[cfg(feature = "scaled-jpeg")]
-        Purpose::Full => "decode/3 jpeg=libjpeg-turbo-3 full".to_string(),
-        #[cfg(not(feature = "scaled-jpeg"))]
-        _ => "decode/3 jpeg=libjpeg-turbo-rs-0.9 full".to_string(),
-    }
+    let scales = match purpose {
+        Purpose::Full => "full",
+        Purpose::ShortSideAtLeast(_) => exact::SCALES_STAMP,
+    };
+    format!("decode/3 jpeg=libjpeg-turbo-rs-0.9 {scales}")
 }
 
 fn too_many_pixels(width: u64, height: u64) -> Refusal {

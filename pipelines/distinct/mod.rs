@@ -54,7 +54,7 @@ impl App for Distinct {
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {
-        let hasher = Stage::open(PictureHasher, &workbench.lanes)?;
+        let hasher = Stage::open(PictureHasher { decoding: args.models.decode }, &workbench.lanes)?;
         Ok(Distinct {
             prepare: Prepare::open(args, workbench)?,
             hasher,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use operators::judge::clip::JudgeClip;
 use operators::models::detect_model::DetectSettings;
-use operators::onnx::{Backend, BackendChoice, Device, OnnxError};
+use operators::onnx::{Backend, OnnxError};
 use operators::pixels::letterbox::LetterboxFamily;
 use operators::pixels::region_crop::Channels;
 use operators::plan::noun_list::NounSource;
@@ -13,6 +13,8 @@ use operators::region_score::Before;
 use operators::{AestheticScorer, Detect, Records, RegionScore, Segment, Texts};
 use threshflow::cli::{Failure, Workbench};
 use threshflow::lane::Stage;
+
+use crate::models::ModelArgs;
 
 /// Flags of `run` and `plan`.
 #[derive(clap::Args, Clone, Debug)]
@@ -49,12 +51,8 @@ pub struct GroundArgs {
     /// Released records to continue from: tars of jsons/, joined to the pictures by their path; what they say is not asked
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     pub records: Vec<String>,
-    /// Where models run: cpu, cuda:0,1 or tensorrt:0
-    #[arg(long, default_value = "cpu")]
-    pub device: Device,
-    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime if its library is found)
-    #[arg(long, default_value = "auto")]
-    pub backend: BackendChoice,
+    #[command(flatten)]
+    pub models: ModelArgs,
 }
 
 /// The back-end and what comes before any noun is known.
@@ -82,13 +80,13 @@ fn failed(error: OnnxError) -> Failure {
 
 impl<'a> Opening<'a> {
     pub fn of(args: &'a GroundArgs, workbench: &'a Workbench) -> Result<Self, Failure> {
-        let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
-        workbench.note(&backend.description());
+        let backend = args.models.backend(workbench)?;
         let records = Records::open(&args.records, &Default::default())?;
         if records.is_some() {
             workbench.note(&format!("released records: {}", records.describe()));
         }
         let scorer = AestheticScorer::open(&args.aesthetic, &backend, workbench.cores).map_err(failed)?;
+        let scorer = scorer.decoding(args.models.decode);
         let aesthetic = workbench.stage_or_sidecar(scorer, args.aesthetic_from_sidecar.as_deref())?;
         let mut opening = Opening { args, workbench, backend, records, aesthetic, noun_texts: None };
         let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
@@ -129,7 +127,8 @@ impl<'a> Opening<'a> {
         let (lanes, cores) = (&self.workbench.lanes, self.workbench.cores);
         let detect = Stage::open(self.detector(nouns.clone(), self.records.clone())?, lanes)?;
         let segment = Segment::open(&self.args.segmenter, &self.backend, cores, self.records.clone());
-        let segment = Stage::open(segment.map_err(failed)?, lanes)?;
+        let segment = segment.map_err(failed)?.decoding(self.args.models.decode);
+        let segment = Stage::open(segment, lanes)?;
         let clip_texts = self.texts("clip_text", &self.args.clip)?;
         let before = Before {
             labels: detect.operator().labels().clone(),

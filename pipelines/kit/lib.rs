@@ -9,6 +9,7 @@ pub mod demo_run;
 pub mod edit_record;
 pub mod ground;
 pub mod illustrate;
+pub mod models;
 pub mod region_record;
 pub mod released;
 pub mod scorers;

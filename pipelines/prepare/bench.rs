@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use operators::AestheticScorer;
-use operators::onnx::Backend;
 use threshflow::cli::{BenchOptions, Commands, Failure, print_json};
 use threshflow::lane::{Operator, Subject};
 use threshflow::limits::{no_thread, side_by_side};
@@ -63,8 +62,8 @@ pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Command
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
-    let scorer = AestheticScorer::open(model, &backend, cores).map_err(failed)?;
+    let backend = args.models.find()?;
+    let scorer = AestheticScorer::open(model, &backend, cores).map_err(failed)?.decoding(args.models.decode);
     let scratch = tempfile::tempdir().map_err(failed)?;
     let catalogue = Catalogue::open(&scratch.path().join("index"), options.source.read_options(), false)?;
     let places = pictures(&catalogue, options)?;
@@ -80,6 +79,7 @@ pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Command
     let images_a_second = images as f64 / whole.wall;
     let result = Throughput {
         backend: backend.description(),
+        decode: args.models.decode.to_string(),
         cores,
         pictures: places.len(),
         decode_core_ms: decode.wall * 1e3,
@@ -104,6 +104,8 @@ pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Command
 #[derive(serde::Serialize)]
 struct Throughput {
     backend: String,
+    /// How JPEGs were decoded: full or scaled.
+    decode: String,
     cores: usize,
     pictures: usize,
     /// Each phase alone, by the clock: core-milliseconds an image.
@@ -130,7 +132,7 @@ impl Throughput {
                 "{name} {core_ms:8.2} core-ms an image ({rate:.0} images/s on {cores} cores), {cpu_ms:.2} ms of CPU"
             );
         };
-        threshflow::say!("{}", self.backend);
+        threshflow::say!("{}; JPEGs are decoded {}", self.backend, self.decode);
         alone("decode and crop alone ", self.decode_core_ms, self.decode_cpu_ms);
         alone("model alone           ", self.model_core_ms, self.model_cpu_ms);
         threshflow::say!("limit                  {:8.1} images/s", self.limit_images_per_second);
@@ -258,7 +260,9 @@ fn end_to_end(
         "--set".into(),
         "short_side=0".into(),
     ]);
-    command.extend([format!("--device={}", args.device), format!("--backend={}", args.backend)]);
+    let models = &args.models;
+    command.extend([format!("--device={}", models.device), format!("--backend={}", models.backend)]);
+    command.push(format!("--decode={}", models.decode));
     command.push("--max-error-rate=1".into());
     let source = &options.source;
     command

@@ -7,7 +7,6 @@ mod demo;
 
 use std::path::PathBuf;
 
-use operators::onnx::{Backend, BackendChoice, Device};
 use operators::score::{Results, SourceScorer};
 use operators::{Aesthetic, AestheticScorer, Clip, HeadOnClip, ShortSide, short_side};
 use threshflow::cli::{App, Bench, Demo, Entry, Failure, Workbench};
@@ -16,6 +15,7 @@ use threshflow::report::Illustrator;
 use threshflow::row::NamedScores;
 
 use kit::illustrate::Illustrate;
+use kit::models::ModelArgs;
 use kit::scorers::ScoreArgs;
 
 dials! {
@@ -92,12 +92,8 @@ pub struct Args {
     pub aesthetic_from_sidecar: Option<String>,
     #[command(flatten)]
     pub scorers: ScoreArgs,
-    /// Where models run: cpu, cuda:0,1 or tensorrt:0
-    #[arg(long, default_value = "cpu")]
-    pub device: Device,
-    /// What runs models: onnxruntime, embedded, or auto (ONNX Runtime if its library is found)
-    #[arg(long, default_value = "auto")]
-    pub backend: BackendChoice,
+    #[command(flatten)]
+    pub models: ModelArgs,
 }
 
 impl App for Prepare {
@@ -113,23 +109,19 @@ impl App for Prepare {
             let field = args.aesthetic_from_sidecar.as_deref();
             Ok(Scorer::Whole(workbench.stage_or_sidecar(scorer, field)?))
         };
-        let backend = || -> Result<Backend, Failure> {
-            let backend = Backend::find(args.backend, args.device.clone()).map_err(failed)?;
-            workbench.note(&backend.description());
-            Ok(backend)
-        };
         let Some(model) = &args.aesthetic else {
-            let scorers = args.scorers.open_sources(backend, workbench)?;
+            let scorers = args.scorers.open_sources(|| args.models.backend(workbench), workbench)?;
             return Ok(Prepare { aesthetic: whole(AestheticScorer::without_model())?, scorers });
         };
-        let backend = backend()?;
+        let (backend, decode) = (args.models.backend(workbench)?, args.models.decode);
         let aesthetic = match &args.clip {
             Some(clip) => {
-                let clip = Stage::open(Clip::open(clip, &backend, cores).map_err(failed)?, lanes)?;
+                let clip = Clip::open(clip, &backend, cores).map_err(failed)?.decoding(decode);
+                let clip = Stage::open(clip, lanes)?;
                 let head = HeadOnClip::open(model, &backend, clip.clone()).map_err(failed)?;
                 Scorer::OnClip(clip, Stage::open(head, lanes)?)
             }
-            None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?)?,
+            None => whole(AestheticScorer::open(model, &backend, cores).map_err(failed)?.decoding(decode))?,
         };
         Ok(Prepare { aesthetic, scorers: args.scorers.open_sources(|| Ok(backend), workbench)? })
     }

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pipelines::demo::{DemoOptions, write_demo_shards};
+use pipelines::distinct::Distinct;
 use pipelines::prepare::Prepare;
 use pipelines::recap_mask::RecapMask;
 use threshflow::cli::invoke;
 use threshflow::publish::{Ended, find_verdict, published_keys};
 
 fn shards() -> tempfile::TempDir {
+    shards_of(24, 6)
+}
+
+fn shards_of(scenes: usize, shrink: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = DemoOptions { scenes: 24, shrink: 6, ..DemoOptions::default() };
+    let options = DemoOptions { scenes, shrink, ..DemoOptions::default() };
     write_demo_shards(&folder.path().join("shards"), &options).expect("shards are written");
     folder
 }
@@ -51,6 +56,34 @@ fn the_second_pipeline_pays_only_for_what_is_new() {
     assert_eq!(second.summary.asks["aesthetic"].asked, 0);
     assert_eq!(second.summary.asks["aesthetic"].remembered, first.summary.asks["aesthetic"].asked);
     assert!(second.summary.asks["detect"].asked > 0);
+}
+
+#[test]
+fn what_was_decoded_scaled_is_remembered_apart() {
+    let folder = shards_of(8, 2);
+    let run = |decode: &str| {
+        let mut command = command(folder.path(), "distinct", &[("--aesthetic", demo("aesthetic"))]);
+        command.extend([format!("--decode={decode}"), "--set=aesthetic=0".to_owned()]);
+        command.push("--set=duplicate_distance=-1".to_owned());
+        invoke::run::<Distinct>(&command).map(|report| {
+            let asked = ["aesthetic", "dedup"].map(|stage| report.summary.asks[stage].asked);
+            (asked, scores(&folder.path().join("distinct")))
+        })
+    };
+    let (asked, full) = run("full").expect("runs");
+    assert!(full.len() > 5 && asked.iter().all(|asked| *asked >= full.len() as u64), "{asked:?}");
+    let (asked_scaled, scaled) = run("scaled").expect("runs");
+    assert_eq!(asked_scaled, asked, "all is asked anew");
+    assert_eq!(full.keys().collect::<Vec<_>>(), scaled.keys().collect::<Vec<_>>());
+    let apart: Vec<f32> = full.iter().map(|(key, score)| (score - scaled[key]).abs()).collect();
+    assert!(apart.iter().any(|apart| *apart > 0.0), "no picture came smaller");
+    assert!(apart.iter().all(|apart| *apart < 0.2), "{apart:?}");
+    for (decode, before) in [("full", full), ("scaled", scaled)] {
+        let (asked, again) = run(decode).expect("runs");
+        assert_eq!((asked, again), ([0, 0], before), "{decode}");
+    }
+    let error = run("half").unwrap_err().to_string();
+    assert!(error.contains("--decode") && error.contains("full or scaled"), "{error}");
 }
 
 fn scores(out: &Path) -> BTreeMap<String, f32> {

@@ -3,8 +3,9 @@
     python3 tests/pictures FOLDER [--count 300] [--seed 1] [--kinds sound,cjpeg]
 
 In FOLDER there is then pictures.tar with a sample NUMBER.jpg for every file, whatever its format; NUMBER.rgb with Pillow's pixels,
-turned upright, 3 bytes each, where Pillow opens it; and in list.tsv a line: number, kind, what must become of it, width, height (0 0
-where Pillow refuses it). What must become of a file:
+turned upright, 3 bytes each, where Pillow opens it; NUMBER.2.rgb and NUMBER.4.rgb with those of Pillow's scaled decoding, where the file
+is a JPEG with no side below 8 pixels; and in list.tsv a line: number, kind, what must become of it, width, height (0 0 where Pillow
+refuses it). What must become of a file:
 
     kept        decoded, to Pillow's pixels
     as Pillow   decoded to Pillow's pixels, or refused; refused where Pillow refuses
@@ -30,10 +31,14 @@ import turned  # noqa: E402
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
-def seen(data):
-    """Pillow's picture, or None."""
+def seen(data, divisor=1):
+    """Pillow's picture, or None; of a JPEG at a half or a quarter of its size, where the divisor says so."""
     try:
         with rasters.silence(), Image.open(io.BytesIO(data)) as image:
+            if divisor > 1:
+                if image.format != "JPEG" or min(image.size) < 8:
+                    return None
+                image.draft(image.mode, tuple(side // divisor for side in image.size))
             image.load()
             try:
                 image = ImageOps.exif_transpose(image)
@@ -81,6 +86,10 @@ def main():
             tar.addfile(member, io.BytesIO(data))
             if image is not None:
                 (arguments.folder / f"{made}.rgb").write_bytes(image.tobytes())
+                for divisor in (2, 4):
+                    scaled = seen(data, divisor)
+                    if scaled is not None:
+                        (arguments.folder / f"{made}.{divisor}.rgb").write_bytes(scaled.tobytes())
             width, height = image.size if image is not None else (0, 0)
             print(made, name, becomes, width, height, sep="\t", file=listed)
             made += 1

@@ -98,7 +98,7 @@ fn every_value_of_a_crop_is_within_two_levels_of_pillows() {
 }
 
 /// On pictures of nothing but hard edges, shrunk to a tenth: coarser than what `Purpose::ShortSideAtLeast` promises for 224
-/// pixels. Without the feature it holds trivially.
+/// pixels.
 #[test]
 fn a_crop_from_a_scaled_decoding_is_near_the_full_one() {
     for (name, orientation) in [("colour_420", 1), ("colour_444", 6), ("progressive", 3), ("grey", 8)] {

@@ -24,19 +24,54 @@ struct Tally {
     pillow_opens: u64,
     most_levels: u8,
     classes: BTreeMap<String, u64>,
+    /// How often a half or a quarter of its size was decoded, to Pillow's very bits.
+    scaled: u64,
 }
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
-fn shown(shard: &Shard, member: u32) -> Result<Rgb, Refusal> {
+fn shown(shard: &Shard, member: u32, purpose: Purpose) -> Result<Rgb, Refusal> {
     let picture = shard.index.samples[member as usize].picture.clone()?;
     let bytes = shard.picture_bytes(member)?;
-    let rgb = decode(&bytes, picture.format, picture.orientation, Purpose::Full)?;
+    let rgb = decode(&bytes, picture.format, picture.orientation, purpose)?;
     let told = (u32::from(picture.width), u32::from(picture.height));
-    assert_eq!((rgb.width, rgb.height), told, "the header is read otherwise than the picture");
+    assert_eq!((rgb.full_width, rgb.full_height), told, "the header is read otherwise than the picture");
     Ok(rgb)
+}
+
+/// Holds what is decoded at a half and at a quarter of its size against Pillow's, and against what became of the whole. How many of the
+/// two came smaller; or what is wrong.
+fn scaled(
+    (shard, member): (&Shard, u32),
+    full: &Result<Rgb, Refusal>,
+    pillow: impl Fn(u32) -> Option<Vec<u8>>,
+) -> Result<u64, String> {
+    let mut smaller = 0;
+    for divisor in [2, 4] {
+        let shorter = full.as_ref().map_or(64, |rgb| rgb.width.min(rgb.height));
+        match (full, shown(shard, member, Purpose::ShortSideAtLeast(shorter / divisor))) {
+            (Err(full), Err(scaled)) if full.class == scaled.class => {}
+            (Err(full), scaled) => {
+                let scaled = scaled.map(|rgb| (rgb.width, rgb.height));
+                return Err(format!("1/{divisor}: {scaled:?}, and in full refused: {full}"));
+            }
+            (Ok(_), Err(refusal)) => return Err(format!("1/{divisor} refused, and in full kept: {refusal}")),
+            (Ok(full), Ok(rgb)) if rgb.window == full.window => {
+                if rgb != *full {
+                    return Err(format!("1/{divisor} came in full, with other pixels"));
+                }
+            }
+            (Ok(_), Ok(rgb)) => {
+                smaller += 1;
+                if pillow(divisor).is_some_and(|pillow| pillow != rgb.pixels) {
+                    return Err(format!("1/{divisor}: not Pillow's pixels"));
+                }
+            }
+        }
+    }
+    Ok(smaller)
 }
 
 /// Largest difference; `None` where the sizes differ.
@@ -73,7 +108,13 @@ fn no_file_is_kept_with_other_pixels_than_pillows() {
         let size = (width.parse().expect("a width"), height.parse().expect("a height"));
         let pillow_opens = size != (0, 0);
         let tally = tallies.entry(kind).or_default();
-        let why = match shown(&shard, members[number]) {
+        let seen = shown(&shard, members[number], Purpose::Full);
+        let pillow = |divisor: u32| std::fs::read(folder.path().join(format!("{number}.{divisor}.rgb"))).ok();
+        match scaled((&shard, members[number]), &seen, pillow) {
+            Ok(smaller) => tally.scaled += smaller,
+            Err(why) => wrong.push(format!("{number} {kind}: {why}")),
+        }
+        let why = match seen {
             Err(refusal) => {
                 tally.refused += 1;
                 tally.pillow_opens += u64::from(pillow_opens);
@@ -106,11 +147,14 @@ fn no_file_is_kept_with_other_pixels_than_pillows() {
         wrong.extend(why.map(|why| format!("{number} {kind}: {why}")));
     }
     for (kind, tally) in &tallies {
-        let Tally { kept, refused, pillow_opens, most_levels, classes } = tally;
+        let Tally { kept, refused, pillow_opens, most_levels, classes, scaled } = tally;
         println!(
-            "{kind}: {kept} kept (up to {most_levels} levels off), {refused} refused ({pillow_opens} of them opened by Pillow) {classes:?}"
+            "{kind}: {kept} kept (up to {most_levels} levels off), {refused} refused ({pillow_opens} of them opened by Pillow) {classes:?}, \
+             {scaled} scaled"
         );
     }
+    let scaled: u64 = tallies.values().map(|tally| tally.scaled).sum();
+    assert!(scaled >= count / 8, "{scaled} of {count} files came scaled");
     if !wrong.is_empty() {
         let kept = folder.keep();
         let shown = wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n");

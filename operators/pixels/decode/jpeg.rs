@@ -1,6 +1,5 @@
-//! JPEG: the pixels of libjpeg-turbo, which is Pillow's decoder. Its port to Rust, which is fast, decodes the usual kinds; with the feature
-//! `scaled-jpeg`, libjpeg-turbo itself decodes them at the wanted scale. Its C code decodes what these do not take or complain about, and
-//! has the last word.
+//! JPEG: the pixels of libjpeg-turbo, which is Pillow's decoder. Its port to Rust, which is fast, decodes the usual kinds, scaled where that
+//! is wanted. Its C code decodes in full what the port does not take or complains about, and has the last word.
 //!
 //! Whether the scans bring the whole picture is counted before (`scans`). Whether a scan is complete, the decoder says.
 
@@ -19,13 +18,7 @@ pub(super) fn decode(bytes: &[u8], purpose: Purpose) -> Result<Rgb, Refusal> {
         frame.height.into(),
         frame.is_plain_baseline(),
     ))?;
-    #[cfg(feature = "scaled-jpeg")]
-    if let Some(decoded) = super::turbo::decode(bytes, &frame, purpose) {
-        return Ok(decoded);
-    }
-    #[cfg(not(feature = "scaled-jpeg"))]
-    let _ = purpose;
-    match super::exact::decode(bytes, &frame) {
+    match super::exact::decode(bytes, &frame, purpose) {
         Some(decoded) => Ok(decoded),
         None => in_c(bytes, &frame),
     }
