@@ -26,6 +26,18 @@ pub fn open_files() -> Option<u64> {
     limit!(RLIMIT_NOFILE)
 }
 
+/// Seconds that cores have worked for this process so far, in all its threads.
+pub fn cpu_seconds() -> f64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to a whole `rusage`, which all zeros are one of, and which the call fills.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
 /// How many bytes of address space this process may have; `None` where there is no bound.
 pub(crate) fn address_space() -> Option<u64> {
     limit!(RLIMIT_AS)

@@ -5,7 +5,7 @@
 
 use operators::score::Results;
 use operators::{Aesthetic, PictureHasher, ShortSide};
-use threshflow::cli::{App, Entry, Failure, Workbench};
+use threshflow::cli::{App, Bench, Entry, Failure, Workbench, stage_by_stage};
 use threshflow::flow::NearestBetter;
 use threshflow::prelude::*;
 use threshflow::report::Illustrator;
@@ -51,6 +51,7 @@ impl Pipeline for Distinct {
 
 impl App for Distinct {
     const ABOUT: &'static str = "Curates web shards: of the pictures that are large and pleasing enough, keeps one of those that look alike";
+    const BENCH: Option<Bench<Args>> = Some(stage_by_stage::<Self>);
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {

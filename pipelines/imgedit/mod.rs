@@ -19,7 +19,7 @@ use operators::redetect::{NewFound, OldFound, OthersFound};
 use operators::score::Results;
 use operators::similarity::{SimilarityInside, SimilarityOutside, SimilarityWhole};
 use operators::{Aesthetic, Area, ClipScore, Detection, MaskScore, ShortSide, area, short_side};
-use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
+use threshflow::cli::{App, Bench, Demo, Entry, Failure, Workbench, stage_by_stage};
 use threshflow::flow::{EditCount, RegionCount};
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -194,6 +194,7 @@ impl App for ImgEdit {
     const ABOUT: &'static str =
         "Makes judged edit pairs of pictures: thirteen types of edits, single and multi-turn";
     const DEMO: Option<Demo> = Some(demo::run);
+    const BENCH: Option<Bench<Args>> = Some(stage_by_stage::<Self>);
     type Args = Args;
 
     fn open(args: &Args, workbench: &Workbench) -> Result<Self, Failure> {

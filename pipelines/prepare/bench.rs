@@ -11,7 +11,7 @@ use std::time::Instant;
 use operators::AestheticScorer;
 use threshflow::cli::{BenchOptions, Commands, Failure, print_json};
 use threshflow::lane::{Operator, Subject};
-use threshflow::limits::{no_thread, side_by_side};
+use threshflow::limits::{cpu_seconds, no_thread, side_by_side};
 use threshflow::shard::{Catalogue, Shard};
 
 use crate::Args;
@@ -42,17 +42,8 @@ impl Clock {
     }
 }
 
-/// What all threads of this process have worked so far.
-fn cpu_seconds() -> f64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer is to a whole `rusage`, which all zeros are one of, and which the call fills.
-    let usage = unsafe {
-        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
+/// On so many pictures decoding and the model are measured alone, where nobody says how many.
+const AT_MOST: usize = 1000;
 
 /// A picture of an open shard.
 type SampleAt = (Arc<Shard>, u32);
@@ -154,7 +145,7 @@ fn pictures(catalogue: &Catalogue, options: &BenchOptions) -> Result<Vec<SampleA
     for source in options.source.find()?.shards {
         let shard = catalogue.load(&source)?;
         for (member, sample) in shard.index.samples.iter().enumerate() {
-            if sample.picture.is_ok() && places.len() < options.at_most {
+            if sample.picture.is_ok() && places.len() < options.at_most.unwrap_or(AT_MOST) {
                 places.push((shard.clone(), member as u32));
             }
         }
@@ -264,6 +255,7 @@ fn end_to_end(
     command.extend([format!("--device={}", models.device), format!("--backend={}", models.backend)]);
     command.push(format!("--decode={}", models.decode));
     command.push("--max-error-rate=1".into());
+    command.extend(options.set.iter().map(|set| format!("--set={set}")));
     let source = &options.source;
     command
         .extend([format!("--max-pixels={}", source.max_pixels), format!("--max-bytes={}", source.max_bytes)]);

@@ -11,7 +11,7 @@ use operators::{
     Aesthetic, AestheticScorer, Area, ClipScore, Detect, Detection, MaskScore, NounsFromSidecar, RegionScore,
     Segment, ShortSide, area, short_side,
 };
-use threshflow::cli::{App, Demo, Entry, Failure, Workbench};
+use threshflow::cli::{App, Bench, Demo, Entry, Failure, Workbench, stage_by_stage};
 use threshflow::flow::RegionCount;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
@@ -111,6 +111,7 @@ impl App for RecapMask {
     const ABOUT: &'static str =
         "Finds, masks and scores the regions of the pictures that are large and pleasing enough";
     const DEMO: Option<Demo> = Some(demo::run);
+    const BENCH: Option<Bench<Args>> = Some(stage_by_stage::<Self>);
     type Args = Args;
 
     kit::dials_of_scorers!(Results::NotMade);

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use clap::error::ErrorKind;
 use pipelines::PROGRAM;
+use pipelines::demo::{DemoOptions, write_demo_shards};
+use serde_json::Value;
 use tests::manual::{bash_offers, set};
 use tests::program::{Desk, Ended, ended};
 
@@ -26,7 +28,7 @@ fn every_pipeline_is_a_subcommand_and_the_first_may_go_unnamed() {
             assert!(of_it.contains(&format!("\n  {subcommand} ")), "{subcommand} is not in {of_it}");
         }
         assert_eq!(of_it.contains("\n  demo "), pipeline != "distinct", "{of_it}");
-        assert_eq!(of_it.contains("\n  bench "), pipeline == "prepare", "{of_it}");
+        assert!(of_it.contains("\n  bench "), "{of_it}");
         assert_eq!(of_it.contains("\n  release "), pipeline == "imgedit", "{of_it}");
     }
     let dials = |words: &str| desk.ask(&format!("{words} --json")).expect(0, &[]).json();
@@ -56,6 +58,39 @@ fn what_cannot_be_meant_ends_with_2_and_names_the_pipeline() {
         1,
         "only the shards are there"
     );
+}
+
+#[test]
+fn a_bench_runs_the_whole_and_then_each_stage_alone() {
+    let desk = desk();
+    let options = DemoOptions { scenes: 4, shrink: 8, ..DemoOptions::default() };
+    write_demo_shards(&desk.path("scenes"), &options).expect("shards are written");
+    let models: Vec<String> =
+        tests::demo_models().into_iter().map(|(flag, model)| format!("{flag} {model}")).collect();
+    let command = format!(
+        "recap_mask bench --shards scenes --backend embedded {} --set short_side=0 --set aesthetic=0 --set detection=0.4",
+        models.join(" ")
+    );
+    let found = desk.ask(&format!("{command} --json")).expect(0, &["bench: segment alone"]).json();
+    assert_eq!(found["pictures"], 4);
+    let stages = found["stages"].as_array().expect("a list");
+    let names: Vec<&str> = stages.iter().filter_map(|stage| stage["stage"].as_str()).collect();
+    for stage in ["aesthetic", "detect", "segment", "region_score"] {
+        assert!(names.contains(&stage), "{names:?}");
+    }
+    let number = |of: &Value, name: &str| of[name].as_f64().expect("a number");
+    let mut all = 0.0;
+    for stage in stages {
+        assert!(number(stage, "asked") >= 4.0, "{stage}");
+        all += number(&stage["alone"], "cpu_seconds");
+    }
+    let (pictures, cores) = (number(&found, "pictures"), number(&found, "cores"));
+    let limit = number(&found, "limit_images_per_second");
+    assert!((limit * all / (pictures * cores) - 1.0).abs() < 1e-6, "{found}");
+    let rate = pictures / number(&found["whole"], "seconds");
+    assert!((number(&found, "share_of_limit") * limit / rate - 1.0).abs() < 1e-6, "{found}");
+    desk.ask(&format!("{command} --at-most 3")).expect(2, &["--at-most 3", "fewer shards"]);
+    desk.ask(&format!("{command} --set nothing=1")).expect(2, &["nothing"]);
 }
 
 #[test]

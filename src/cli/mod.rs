@@ -3,6 +3,7 @@
 
 mod apart;
 mod ask_list;
+mod bench;
 mod clean;
 mod cluster;
 mod compact;
@@ -42,6 +43,7 @@ use clap::{ArgMatches, Args, Command};
 use serde::{Deserialize, Serialize};
 
 pub use apart::apart;
+pub use bench::stage_by_stage;
 pub use errors::{Errors, StageErrors};
 pub use export::tell_mended;
 pub use inserting::rows_of;
@@ -212,8 +214,8 @@ pub trait App: Pipeline + Sized {
     /// The subcommand `demo`; `None` where the pipeline has no such subcommand.
     const DEMO: Option<Demo> = None;
 
-    /// The subcommand `bench`: throughput on the user's shards, beside the limit that decoding and the model set. `None` where the pipeline
-    /// has no such subcommand.
+    /// The subcommand `bench`: throughput on the user's shards, beside the limit of this machine. [`stage_by_stage`] serves any pipeline.
+    /// `None` where the pipeline has no such subcommand.
     const BENCH: Option<Bench<Self::Args>> = None;
 
     /// Reads a folder that this pipeline alone writes, for the subcommand `verify`; `None` where it is not one of those.
@@ -244,9 +246,13 @@ pub enum Output {
 pub struct BenchOptions {
     #[command(flatten)]
     pub source: SourceOptions,
-    /// The most pictures on which decoding and the model are measured alone; the run from end to end takes all pictures
-    #[arg(long, default_value_t = 1000)]
-    pub at_most: usize,
+    /// The most pictures on which decoding and the model are measured alone, where the pipeline measures these; the run from end to
+    /// end takes all pictures [default: 1000]
+    #[arg(long)]
+    pub at_most: Option<usize>,
+    /// Move a dial (a threshold) for the runs: name=value; `dials` lists them; may be given several times
+    #[arg(long, value_name = "DIAL=VALUE")]
+    pub set: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

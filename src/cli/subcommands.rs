@@ -127,7 +127,7 @@ enum Common<A: Args> {
         #[arg(long)]
         json: bool,
     },
-    /// Measure the throughput on your shards, and the limit that decoding and the model set on this machine
+    /// Measure the throughput on your shards, where the time goes, and the limit that the stages set on this machine
     Bench {
         #[command(flatten)]
         options: BenchOptions,

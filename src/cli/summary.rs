@@ -103,6 +103,9 @@ pub struct Summary {
     /// What failed, as it was counted.
     #[serde(skip)]
     pub(super) failures: Counting,
+    /// How the stages stood at the end.
+    #[serde(skip)]
+    pub(super) statuses: Vec<StageStatus>,
     /// Dials that rows meet, in the order of their declaration, for people.
     #[serde(skip)]
     pub dial_order: Vec<&'static str>,
@@ -190,6 +193,7 @@ impl Summary {
             objects: Counts::default(),
             processes: None,
             failures: Counting::default(),
+            statuses: stages.to_vec(),
             dial_order: of_rows().map(|dial| dial.name).collect(),
             input_lines: Vec::new(),
             endpoint_lines: Vec::new(),
