@@ -52,7 +52,7 @@ def other_ways(bench: Bench) -> tuple[Way, Way]:
 
 def answers(bench: Bench, found: dict[str, Any], failures: list[str]) -> None:
     """Step 5."""
-    counts = bench.results["shards"]
+    counts = bench.results["pictures"]
     ways = other_ways(bench)
     parts = [
         ("scores", ways[0], lambda: scores(bench, counts["answers_scored"], ways[0])),
@@ -67,7 +67,9 @@ def answers(bench: Bench, found: dict[str, Any], failures: list[str]) -> None:
         found[part]["compared"] = f"{Way(bench.device)}, and {way}"
         say(f"  {part} of {found[part]['pictures']} pictures by {found[part]['compared']}: largest and mean difference")
         for kind, it in found[part]["differences"].items():
-            say(f"    {kind:11} {it['largest']:.2e} {it['mean']:.2e} of {it['count']}, which are spread by {it['spread']:.2e}")
+            say(
+                f"    {kind:11} {it['largest']:.2e} {it['mean']:.2e} of {it['count']}, which are spread by {it['spread']:.2e}"
+            )
             if not it["largest"] <= MOST[kind]:
                 failures.append(f"{kind} differs by {it['largest']:.3g}, and {MOST[kind]} is the most")
         if part == "regions":
@@ -110,7 +112,7 @@ def prepared(bench: Bench, folder: str, words: list[str], way: Way) -> dict[str,
 
 def scores(bench: Bench, pictures: int, way: Way) -> dict[str, Any]:
     """Both scorers."""
-    words, differences = shards(bench, pictures), {}
+    words, differences = shards(bench, pictures, "answers"), {}
     for name, folder in (("aesthetic", "aesthetic"), ("resnet18", "resnet18")):
         ours = prepared(bench, folder, words, Way(bench.device))
         theirs = prepared(bench, folder, words, way)
@@ -153,10 +155,12 @@ def regions(bench: Bench, pictures: int, way: Way) -> dict[str, Any]:
 
 def recapped(bench: Bench, pictures: int, cut: float, way: Way) -> dict[str, tables.Picture]:
     where = bench.fresh("recapped")
-    command = [*recap_words(bench, where, cut), *shards(bench, pictures), *way.flags]
+    command = [*recap_words(bench, where, cut), *shards(bench, pictures, "answers"), *way.flags]
     it = bench.threshflow(command, way.device, way.backend).json()
     if it["kept"] != it["rows"] or it["refused"] or it["regions"]["refused"]:
-        raise Failed(f"{it['kept']} of {it['rows']} pictures kept; refused: {it['refused']}, {it['regions']['refused']}")
+        raise Failed(
+            f"{it['kept']} of {it['rows']} pictures kept; refused: {it['refused']}, {it['regions']['refused']}"
+        )
     found = tables.pictures(where / "out")
     shutil.rmtree(where)
     return found

@@ -159,9 +159,9 @@ def main() -> None:
     result: dict[str, Any] = {"opened_s": time.monotonic() - begin, "batches": [], "left_out": []}
     a_picture = 0.0
     for batch in map(int, args.batches.split(",")):
-        # Four runs at least: the first, a bound one, and one of each measurement.
+        # Four runs at least: the first, a bound one, and one of each measurement. The first size is always tried.
         needs = 4 * a_picture * batch
-        if time.monotonic() - begin + needs > args.at_most:
+        if needs and time.monotonic() - begin + needs > args.at_most:
             result["left_out"].append({"batch": batch, "why": f"it would take {needs:.0f} s, too long here"})
             continue
         try:

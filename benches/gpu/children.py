@@ -54,6 +54,8 @@ class Bench:
     # When the step that runs now must end.
     step_until: float = 0.0
     results: dict[str, Any] = field(default_factory=dict)
+    # Whether a session was seen to run on it.
+    device_works: bool = False
     # The lines of stderr of the program that ended last.
     said: list[str] = field(default_factory=list)
 
@@ -75,14 +77,17 @@ class Bench:
         words = [str(word) for word in command]
         name = " ".join(Path(word).name if number < 2 else word for number, word in enumerate(words[:4]))
         begin = time.monotonic()
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         said: list[tuple[float, str]] = []
         stdout: list[str] = []
         assert child.stdout is not None and child.stderr is not None
         listeners = [
             threading.Thread(target=lambda: stdout.append(child.stdout.read()), daemon=True),
             threading.Thread(
-                target=lambda: said.extend((time.monotonic() - begin, line.rstrip()) for line in child.stderr), daemon=True
+                target=lambda: said.extend((time.monotonic() - begin, line.rstrip()) for line in child.stderr),
+                daemon=True,
             ),
         ]
         for listener in listeners:

@@ -1,4 +1,4 @@
-"""Holds a GPU's memory: `hold.py GPU LEAVE`, LEAVE in bytes. Prints how much it took, and holds it until its input ends."""
+"""Holds a GPU's memory, but LEAVE bytes, until its input ends: `hold.py GPU LEAVE`. Prints what it took and what is free."""
 
 from __future__ import annotations
 

@@ -12,9 +12,11 @@ from answers import MOST, Way, difference, paired, prepared
 from children import HERE, Bench, Failed, say
 from pipelines import shards
 
-# What is left free, beside the model's own bytes, in GiB: the first at which one batch fits and the full one does not.
-LEAVES = (2.4, 1.9, 1.5, 1.2, 1.0, 0.85, 0.7)
+# Between these amounts, in GiB beside the model's own bytes, one is looked for at which a small batch fits and the full one does
+# not: by halves, so often at most.
+LEAST, MOST_LEFT, TRIES = 0.3, 6.0, 6
 FITS, FULL = 4, 64
+ALL_FIT, ONLY_SMALL = "the full batch fits", "only the small batch fits"
 
 
 @contextmanager
@@ -43,24 +45,22 @@ def full(bench: Bench, found: dict[str, Any], failures: list[str]) -> None:
         found["skipped"] = "there is no GPU on --device cpu, whose memory could be held"
         say(f"  skipped: {found['skipped']}")
         return
-    pictures = bench.results["shards"]["memory"]
+    pictures = bench.results["pictures"]["memory"]
     words = shards(bench, pictures)
-    if pictures < 2 * FULL:
-        failures.append(f"{pictures} pictures do not fill batches of {FULL}; take a greater --seconds")
     free = prepared(bench, "aesthetic", words, Way(bench.device))
     model = sum(file.stat().st_size for file in (bench.models / "aesthetic").glob("*.onnx"))
-    for more in LEAVES:
-        with held(bench.gpu, model + int(more * 2**30)) as left:
+    low, high = LEAST, MOST_LEFT
+    for _ in range(TRIES):
+        middle = (low + high) / 2
+        with held(bench.gpu, model + int(middle * 2**30)) as left:
             tried = bare_batches(bench, found)
             say(f"  {left / 2**30:.2f} GiB left free: {tried}")
-            if tried == "the full batch fits":
-                continue
-            if tried != "only the small batch fits":
-                raise Failed(f"no amount was found at which {FITS} pictures fit and {FULL} do not; at last {tried}")
-            found["free_gib"] = left / 2**30
-            answered(bench, words, free, found, failures)
-            return
-    raise Failed(f"{FULL} pictures fit however little was left")
+            if tried == ONLY_SMALL:
+                found["free_gib"] = left / 2**30
+                answered(bench, words, free, found, failures)
+                return
+        low, high = (low, middle) if tried == ALL_FIT else (middle, high)
+    raise Failed(f"no amount was found at which {FITS} pictures fit and {FULL} do not; at last: {tried}")
 
 
 def bare_batches(bench: Bench, found: dict[str, Any]) -> str:
@@ -73,15 +73,17 @@ def bare_batches(bench: Bench, found: dict[str, Any]) -> str:
         return f"not even the model fits ({str(failed)[-160:]})"
     batches = [row["batch"] for row in result["batches"]]
     if batches == [FITS, FULL]:
-        return "the full batch fits"
+        return ALL_FIT
     why = result.get("failed") or str(result["left_out"])
     if batches == [FITS] and ("memory" in why.lower() or "alloc" in why.lower()):
         found["full_batch_says"] = why[:300]
-        return "only the small batch fits"
+        return ONLY_SMALL
     return f"{batches} were run, and then: {why[-200:]}"
 
 
-def answered(bench: Bench, words: list[str], free: dict[str, float], found: dict[str, Any], failures: list[str]) -> None:
+def answered(
+    bench: Bench, words: list[str], free: dict[str, float], found: dict[str, Any], failures: list[str]
+) -> None:
     """The program in what is left. Anything that it refused would be an error of `prepared`."""
     scores = prepared(bench, "aesthetic", words, Way(bench.device))
     found["difference"] = difference(paired(free, scores))

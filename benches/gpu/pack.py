@@ -106,7 +106,9 @@ def models(args: argparse.Namespace) -> None:
             made = subprocess.run([python, HERE / "architectures.py", *words], cwd=scratch)
             if made.returncode != 0 or not is_made(args, name):
                 shutil.rmtree(folder, ignore_errors=True)
-                memory = " (for want of memory?); --sam2 base+ takes less" if made.returncode < 0 and name == "sam2" else ""
+                memory = (
+                    " (for want of memory?); --sam2 base+ takes less" if made.returncode < 0 and name == "sam2" else ""
+                )
                 raise PackError(f"{name} was not made: its process ended with {made.returncode}{memory}")
 
 
@@ -143,7 +145,17 @@ def wheels(args: argparse.Namespace) -> None:
     if not wanted:
         return
     tag = "cp" + args.python.replace(".", "")
-    words = ["--only-binary=:all:", "--python-version", args.python, "--implementation", "cp", "--abi", tag, "--abi", "abi3"]
+    words = [
+        "--only-binary=:all:",
+        "--python-version",
+        args.python,
+        "--implementation",
+        "cp",
+        "--abi",
+        tag,
+        "--abi",
+        "abi3",
+    ]
     words += ["--abi", "none"] + [word for platform in PLATFORMS for word in ("--platform", platform)]
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder, *words, *wanted]
     subprocess.run(download, check=True)

@@ -21,7 +21,10 @@ from PIL import Image
 
 SEED = 20
 # Width and height, as photographs on the web are; the small ones are for a dry run.
-SIZES = {"photo": [(1600, 1067), (1333, 2000), (2048, 1365), (1280, 960)], "small": [(480, 320), (320, 480), (400, 300)]}
+SIZES = {
+    "photo": [(1600, 1067), (1333, 2000), (2048, 1365), (1280, 960)],
+    "small": [(480, 320), (320, 480), (400, 300)],
+}
 OBJECTS = ["house", "tree", "boat", "cup", "ball", "apple", "vase", "lamp", "car", "kite"]
 BACKGROUNDS = ["sky", "hills", "meadow", "sea", "street", "wall"]
 CANVASES = 3

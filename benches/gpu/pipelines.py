@@ -22,18 +22,24 @@ OPEN = [
 # Regions of a picture that are masked and scored, about: photographs have so many that are worth it.
 REGIONS = 6
 # Batches of the program: operators/onnx/pool.rs and the operators have them.
-BATCHES = {"gpu": {"clip": 64, "resnet18": 64, "yolo-world": 16, "regions": 8}, "cpu": {"clip": 8, "resnet18": 8, "yolo-world": 1, "regions": 1}}
+BATCHES = {
+    "gpu": {"clip": 64, "resnet18": 64, "yolo-world": 16, "regions": 8},
+    "cpu": {"clip": 8, "resnet18": 8, "yolo-world": 1, "regions": 1},
+}
+
+
+# What samples the GPU.
+SAMPLER = shutil.which("nvidia-smi")
 
 
 def batch_of(bench: Bench, what: str) -> int:
     return BATCHES["gpu" if bench.on_gpu else "cpu"][what]
 
 
-def shards(bench: Bench, pictures: int, skip: int = 0) -> list[str]:
-    """`--shards` and the first shards that hold so many pictures, behind those that are skipped."""
-    files = sorted((bench.work / "shards").glob("*.tar"))
-    each = bench.results["shards"]["pictures_a_shard"]
-    wanted = files[skip // each :][: math.ceil(pictures / each)]
+def shards(bench: Bench, pictures: int, folder: str = "shards") -> list[str]:
+    """`--shards` and the first shards of a folder that hold so many pictures."""
+    files = sorted((bench.work / folder).glob("*.tar"))
+    wanted = files[: math.ceil(pictures / bench.results["pictures"]["a_shard"][folder])]
     if not wanted:
         raise Failed("there are no shards")
     return [word for file in wanted for word in ("--shards", str(file))]
@@ -44,14 +50,16 @@ def set_words(settings: list[str]) -> list[str]:
 
 
 def watched(bench: Bench) -> Any:
-    return Watch(bench.gpu) if bench.on_gpu else nullcontext()
+    return Watch(bench.gpu) if bench.on_gpu and SAMPLER else nullcontext()
 
 
 def throughput(bench: Bench, found: dict[str, Any], failures: list[str]) -> None:
     """Step 3."""
     if not bench.on_gpu:
         say("  the GPU is not sampled: there is none on --device cpu")
-    counts = bench.results["shards"]
+    elif not SAMPLER:
+        failures.append("nvidia-smi is not on the PATH: nothing says how busy the GPU is")
+    counts = bench.results["pictures"]
     parts = [
         ("prepare, ResNet-18", lambda: prepare(bench, "resnet18", "resnet18", counts["resnet18"])),
         ("prepare, CLIP and head", lambda: prepare(bench, "aesthetic", "clip", counts["clip"])),
@@ -68,15 +76,19 @@ def throughput(bench: Bench, found: dict[str, Any], failures: list[str]) -> None
 
 def tell(name: str, it: dict[str, Any]) -> None:
     """The lines of a part."""
-    say(f"  {name}: {it['images_per_second']:.2f} images/s end to end over {it['images']} pictures in {it['seconds']:.1f} s")
-    say(f"    limit {it['limit_images_per_second']:.2f} images/s ({it['limit_is']}): {100 * it['share_of_limit']:.0f} % of it")
+    say(
+        f"  {name}: {it['images_per_second']:.2f} images/s end to end over {it['images']} pictures in {it['seconds']:.1f} s"
+    )
+    say(
+        f"    limit {it['limit_images_per_second']:.2f} images/s ({it['limit_is']}): {100 * it['share_of_limit']:.0f} % of it"
+    )
     gpu = it.get("gpu")
     if gpu:
         inner = gpu.get("from_first_to_last_work")
         say(
             f"    GPU busy {gpu['busy_percent']:.0f} %, below 10 % in {100 * gpu['whole']['starved_share']:.0f} % of "
             f"{gpu['samples']} samples, longest gap {gpu['whole']['longest_gap_s']:.1f} s; at most "
-            f"{gpu['memory_mib_most']:.0f} MiB, {gpu['power_w_mean']:.0f} W"
+            f"{gpu['memory_mib_most']:.0f} MiB, {gpu['power_w_mean'] or 0:.0f} W"
         )
         if inner:
             say(
@@ -140,7 +152,13 @@ def prepare(bench: Bench, folder: str, model: str, pictures: int) -> dict[str, A
 def recap_words(bench: Bench, where: Path, threshold: float) -> list[str | Path]:
     """The flags of a run that masks and scores what the detector is surer of than the threshold."""
     # The text tower has a folder of its own: beside a detector's preprocessor_config.json it is refused.
-    models = {"aesthetic": "aesthetic", "detector": "yolo-world", "detector-text": "texts", "segmenter": "sam2", "clip": "clip"}
+    models = {
+        "aesthetic": "aesthetic",
+        "detector": "yolo-world",
+        "detector-text": "texts",
+        "segmenter": "sam2",
+        "clip": "clip",
+    }
     flags = [word for flag, folder in models.items() for word in (f"--{flag}", bench.models / folder)]
     where_to = ["--store", where / "store", "--out", where / "out"]
     settings = set_words([*OPEN, f"detection={threshold:.7f}"])
@@ -152,8 +170,8 @@ def threshold(bench: Bench) -> float:
     if "detection" in bench.results:
         return bench.results["detection"]
     where = bench.fresh("detections")
-    pictures = min(16, bench.results["shards"]["recap"])
-    bench.threshflow([*recap_words(bench, where, 1.0), *shards(bench, pictures)])
+    pictures = bench.results["pictures"]["answers_recap"]
+    bench.threshflow([*recap_words(bench, where, 1.0), *shards(bench, pictures, "answers")])
     scores = tables.rejected_scores(where / "out")
     shutil.rmtree(where)
     wanted = REGIONS * pictures
@@ -173,7 +191,9 @@ def recap(bench: Bench, pictures: int) -> dict[str, Any]:
     shutil.rmtree(where)
     asked = {stage: counts["asked"] for stage, counts in it["asks"].items()}
     if it["kept"] < pictures or asked["segment"] == 0:
-        raise Failed(f"{it['kept']} of {pictures} pictures were kept, {asked['segment']} regions masked: {it['refused']}")
+        raise Failed(
+            f"{it['kept']} of {pictures} pictures were kept, {asked['segment']} regions masked: {it['refused']}"
+        )
     boxes = 8
     took = {
         "aesthetic": asked["aesthetic"] / rate(bench, "clip", batch_of(bench, "clip")),

@@ -29,16 +29,18 @@ USUAL_SECONDS = 480.0
 # Name, what does it, and the seconds that it may have of the usual time. What comes before has the rest.
 STEPS: tuple[tuple[str, Callable[[Bench, dict[str, Any], list[str]], None], float], ...] = (
     ("1 what is here", sessions.machine, 25),
-    ("2 bare sessions", sessions.bare, 95),
+    ("2 bare sessions", sessions.bare, 90),
     ("3 pipelines", pipelines.throughput, 140),
-    ("4 memory that runs out", memory.full, 60),
+    ("4 memory that runs out", memory.full, 70),
     ("5 answers", answers.answers, 100),
 )
 # Pictures by use, on a GPU in the usual time, and on a CPU.
-ON_GPU = {"resnet18": 3000, "clip": 1200, "recap": 300, "memory": 200, "answers_scored": 64, "answers_recap": 64}
+ON_GPU = {"resnet18": 6000, "clip": 1500, "recap": 300, "memory": 200, "answers_scored": 64, "answers_recap": 16}
 ON_CPU = {"resnet18": 24, "clip": 8, "recap": 4, "memory": 0, "answers_scored": 8, "answers_recap": 4}
-# Of a shard, with a GPU and without.
-A_SHARD = {True: 32, False: 4}
+# Of a shard: where throughput is measured, and where answers are compared.
+A_SHARD = {True: {"shards": 100, "answers": 16}, False: {"shards": 4, "answers": 4}}
+# Photographs that a core draws and writes in a second, about, and the seconds of the usual time that go to it.
+DRAWN, DRAWING = 20, 25
 # Folders that share files: a scorer is a CLIP with a head.
 SHARED = {"aesthetic": ("clip/vision_model.onnx", "clip/preprocessor_config.json", "head/head.onnx")}
 
@@ -133,7 +135,7 @@ def all_steps(bench: Bench, results: Path) -> dict[str, list[str]]:
     for name, does, seconds in STEPS:
         bench.step_until = time.monotonic() + seconds * bench.scale
         why = []
-        if bench.on_gpu and "1 what is here" in failed:
+        if does is not sessions.machine and not bench.device_works:
             why.append(f"not run: {bench.device} cannot be used, see step 1")
         elif bench.left() < 5:
             why.append("not run: no time is left")
@@ -158,7 +160,8 @@ def unpack(bench: Bench, folder: Path, found: dict[str, Any]) -> None:
     names = sorted(path.name for path in (folder / "models").iterdir())
     with ProcessPoolExecutor(4 if cores() >= 8 else 1) as pool:
         jobs = {
-            name: pool.submit(skeleton.fill_folder, folder / "models" / name, bench.models / name, SEED) for name in names
+            name: pool.submit(skeleton.fill_folder, folder / "models" / name, bench.models / name, SEED)
+            for name in names
         }
         found["drawn"] = {name: job.result() for name, job in jobs.items()}
     for name, files in SHARED.items():
@@ -167,26 +170,30 @@ def unpack(bench: Bench, folder: Path, found: dict[str, Any]) -> None:
             os.link(bench.models / file, bench.models / name / Path(file).name)
     bench.made.update({name: json.loads((bench.models / name / "made.json").read_text())["what"] for name in names})
     found["filled_s"] = time.monotonic() - begin
-    say(f"  {sum(sum(files.values()) for files in found['drawn'].values()):,} weights drawn in {found['filled_s']:.1f} s")
+    say(
+        f"  {sum(sum(files.values()) for files in found['drawn'].values()):,} weights drawn in {found['filled_s']:.1f} s"
+    )
     begin = time.monotonic()
     counts = counted(bench)
-    size = pictures.make(bench.work / "shards", counts["resnet18"], counts["sizes"], counts["pictures_a_shard"])
+    bench.results["pictures"] = counts
+    size = pictures.make(bench.work / "shards", counts["resnet18"], counts["sizes"], counts["a_shard"]["shards"])
+    pictures.make(bench.work / "answers", counts["answers_scored"], counts["sizes"], counts["a_shard"]["answers"])
     found |= {"pictures_s": time.monotonic() - begin, "pictures_bytes": size}
-    bench.results["shards"] = counts
     say(f"  {counts['resnet18']} pictures of {size / counts['resnet18'] / 1e6:.2f} MB in {found['pictures_s']:.1f} s")
 
 
 def counted(bench: Bench) -> dict[str, Any]:
-    """How many pictures each use takes. Each core draws and writes some 12 photographs a second: 25 seconds' worth at most."""
-    most = int(12 * 25 * cores() * bench.scale)
+    """How many pictures each use takes: with a GPU as many as the time and the cores allow."""
     usual = ON_GPU if bench.on_gpu else ON_CPU
     counts: dict[str, Any] = dict(usual)
     if bench.on_gpu:
-        each = {use: min(most, int(count * min(bench.scale, 4))) for use, count in usual.items()}
-        # Batches of 64, twice at least, and the pictures of the answers, whatever the time.
-        counts = {**each, "memory": 200, "answers_scored": 64, "answers_recap": 32 if cores() < 32 else 64}
-        counts["resnet18"] = max(counts["resnet18"], 200)
-    return {**counts, "sizes": "photo" if bench.on_gpu else "small", "pictures_a_shard": A_SHARD[bench.on_gpu]}
+        most = int(DRAWN * DRAWING * cores() * bench.scale)
+        counts = {use: max(100, min(most, int(count * bench.scale))) for use, count in usual.items()}
+        # Batches of 64 that are full, and answers enough to compare: whatever the time. The CPU is slow at regions.
+        regions = 16 * max(1, min(4, int(cores() * bench.scale / 16)))
+        counts |= {"memory": usual["memory"], "answers_scored": usual["answers_scored"], "answers_recap": regions}
+        counts["resnet18"] = max(counts["resnet18"], counts["memory"])
+    return {**counts, "sizes": "photo" if bench.on_gpu else "small", "a_shard": A_SHARD[bench.on_gpu]}
 
 
 if __name__ == "__main__":

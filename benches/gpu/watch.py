@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import math
 import subprocess
 import threading
 import time
@@ -23,11 +23,8 @@ class Watch:
         self.said: list[str] = []
 
     def __enter__(self) -> Watch:
-        program = shutil.which("nvidia-smi")
-        if program is None:
-            raise FileNotFoundError("nvidia-smi is not on the PATH: nothing says how busy the GPU is")
         query = ["--query-gpu=" + ",".join(FIELDS), "--format=csv,noheader,nounits"]
-        command = [program, f"--id={self.gpu}", *query, f"--loop-ms={EVERY_MS}"]
+        command = ["nvidia-smi", f"--id={self.gpu}", *query, f"--loop-ms={EVERY_MS}"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -61,10 +58,8 @@ def line_of(line: str) -> list[float] | None:
         busy, memory = float(parts[0]), float(parts[1])
     except ValueError:
         return None
-    try:
-        return [busy, memory, float(parts[2])]
-    except ValueError:
-        return [busy, memory, float("nan")]
+    power = parts[2] if parts[2].replace(".", "", 1).isdigit() else "nan"
+    return [busy, memory, float(power)]
 
 
 def summary(samples: list[tuple[float, list[float]]], said: list[str]) -> dict[str, Any]:
@@ -76,7 +71,7 @@ def summary(samples: list[tuple[float, list[float]]], said: list[str]) -> dict[s
         "samples": len(samples),
         "busy_percent": mean([numbers[0] for _, numbers in samples]),
         "memory_mib_most": max(numbers[1] for _, numbers in samples),
-        "power_w_mean": mean([numbers[2] for _, numbers in samples]),
+        "power_w_mean": mean([numbers[2] for _, numbers in samples if not math.isnan(numbers[2])]),
         "whole": starved(samples),
     }
     if busy_at:
@@ -99,12 +94,9 @@ def starved(samples: list[tuple[float, list[float]]]) -> dict[str, float]:
         since = at if since is None else since
         gaps.append(at - since)
     few = sum(numbers[0] < STARVED for _, numbers in samples)
-    longest = max(gaps)
-    return {
-        "starved_share": few / len(samples),
-        "longest_gap_s": longest,
-    }
+    return {"starved_share": few / len(samples), "longest_gap_s": max(gaps)}
 
 
-def mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers)
+def mean(numbers: list[float]) -> float | None:
+    """None of nothing: not every GPU tells its power."""
+    return sum(numbers) / len(numbers) if numbers else None
