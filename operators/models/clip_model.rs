@@ -40,7 +40,12 @@ impl ClipModel {
     /// and that both give embeddings of one length.
     pub fn open(path: &Path, backend: &Backend) -> Result<Self, OnnxError> {
         let folder = ModelFolder::open(path)?;
-        let config = folder.preprocess()?;
+        let names = graph_names(&folder)?;
+        let models: Vec<Model> =
+            names.iter().map(|name| folder.model(name)).collect::<Result<_, OnnxError>>()?;
+        // Where no tower sees pictures, the folder may say of a detector's how they are prepared, as no CLIP takes them.
+        let sees = models.iter().any(|model| inputs_of(model).pixels.is_some());
+        let config = if sees { folder.preprocess()? } else { None };
         let mut clip = ClipModel {
             vision: None,
             text: None,
@@ -50,8 +55,8 @@ impl ClipModel {
             root: folder.root().to_path_buf(),
             backend: backend.clone(),
         };
-        for name in graph_names(&folder)? {
-            clip.add(folder.model(&name)?, config.as_ref())?;
+        for model in models {
+            clip.add(model, config.as_ref())?;
         }
         if clip.text.is_some() && folder.first_of(&["tokenizer.json"]).is_some() {
             clip.tokeniser = Some(Tokeniser::open(&folder)?);

@@ -121,6 +121,9 @@ impl<S: Send + 'static> SessionPool<S> {
     ) -> Vec<Result<O, Refusal>> {
         let mut most = pooled.most;
         let answers = halving(&mut Running { pool: self, pooled, run }, &mut most, batch);
+        if most < pooled.most {
+            tell_of_less(self.plan.places[pooled.seat.at], pooled.most, most);
+        }
         pooled.most = most;
         answers
     }
@@ -140,7 +143,12 @@ impl<S: Send + 'static> SessionPool<S> {
     fn warm(&self, mut session: S, place: SessionDevice, mut most: usize) -> Result<(S, usize), OnnxError> {
         loop {
             match (self.warms_up)(&mut session, most) {
-                Ok(()) => return Ok((session, most)),
+                Ok(()) => {
+                    if most < self.plan.most_a_batch {
+                        tell_of_less(place, self.plan.most_a_batch, most);
+                    }
+                    return Ok((session, most));
+                }
                 Err(OnnxError::OutOfMemory { .. }) if most > 1 => {
                     most = most.div_ceil(2);
                     // Given back before more is asked for.
@@ -155,6 +163,12 @@ impl<S: Send + 'static> SessionPool<S> {
     fn open_at(&self, place: SessionDevice) -> Result<S, OnnxError> {
         (self.opens)(place, self.plan.threads)
     }
+}
+
+fn tell_of_less(place: SessionDevice, wanted: usize, most: usize) {
+    threshflow::note!(
+        "{place}: its memory does not hold a batch of {wanted}; a session goes on with batches of {most}, and answers are the same"
+    );
 }
 
 /// A session, and how its model is run.

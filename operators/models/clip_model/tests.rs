@@ -206,6 +206,25 @@ fn towers_of_different_lengths_do_not_make_a_clip() {
     assert!(error.contains("text_embeds [N,3]"), "{error}");
 }
 
+/// As `models/export/export_yolo_world.py --text-model` writes it.
+#[test]
+fn a_text_tower_in_a_detectors_folder_is_not_held_to_how_the_detector_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["text_model.onnx", "tokenizer.json"] {
+        std::fs::copy(fixtures().join("split").join(file), folder.path().join(file)).unwrap();
+    }
+    std::fs::copy(fixtures().join("split/vision_model.onnx"), folder.path().join("model.onnx")).unwrap();
+    let config = br#"{"size": {"height": 640, "width": 640}, "do_pad": true}"#;
+    std::fs::write(folder.path().join("preprocessor_config.json"), config).unwrap();
+    let backend = &backends()[0];
+    let texts = ClipModel::open(folder.path(), backend).unwrap();
+    assert!(texts.vision_stamp_parts().is_empty());
+    assert_eq!(texts.text_stamp_parts(), open("split", backend).text_stamp_parts());
+    // A tower that sees pictures is.
+    std::fs::rename(folder.path().join("model.onnx"), folder.path().join("vision_model.onnx")).unwrap();
+    assert!(ClipModel::open(folder.path(), backend).unwrap_err().to_string().contains("preprocessor_config"));
+}
+
 #[test]
 fn each_tower_has_a_stamp_of_what_shapes_its_embeddings() {
     let folder = tempfile::tempdir().unwrap();
