@@ -9,7 +9,7 @@
 //! apart.
 
 use image::RgbImage;
-use image::imageops::FilterType;
+use image::imageops::{self, FilterType};
 use image_hasher::{HashAlg, HasherConfig};
 use threshflow::lane::{Limits, Operator, Reply, Subject};
 use threshflow::row::{PerceptualHash, Refusal, Stamp};
@@ -37,12 +37,19 @@ impl PictureHasher {
 
 /// The perceptual hash of a decoded picture. Pictures of one colour have the hash 0.
 pub fn perceptual_hash(picture: Rgb) -> Result<PerceptualHash, Refusal> {
-    let Rgb { width, height, pixels, .. } = picture;
+    let Rgb { width, height, pixels, window, .. } = picture;
     let bytes = pixels.len();
     let grid =
         RgbImage::from_raw(width, height, pixels).filter(|_| width > 0 && height > 0).ok_or_else(|| {
             Refusal::permanent("bad_picture", format!("{bytes} bytes of pixels for {width} x {height} RGB"))
         })?;
+    // A row or column of a scaled picture that is not all its own may lie at either edge: it is left out.
+    let (left, top) = (window.left.ceil() as u32, window.top.ceil() as u32);
+    let last = |from: f64, length: f64| (from + length).floor() as u32;
+    let wide = last(window.left, window.width).saturating_sub(left);
+    let high = last(window.top, window.height).saturating_sub(top);
+    let is_whole = (wide, high) == (width, height) || wide == 0 || high == 0;
+    let grid = if is_whole { grid } else { imageops::crop_imm(&grid, left, top, wide, high).to_image() };
     let config = HasherConfig::with_bytes_type::<Vec<u8>>().hash_size(8, 7).hash_alg(HashAlg::Gradient);
     let hash = config.resize_filter(FilterType::Lanczos3).to_hasher().hash_image(&grid);
     let bytes = hash.as_bytes().try_into().map_err(|_| {

@@ -92,7 +92,7 @@ def answered(
     words_of_memory = [line.strip() for line in bench.said if "memory" in line or "batch" in line]
     found["program_said"] = words_of_memory
     say(f"  the program said: {' / '.join(words_of_memory) or 'nothing of memory or of batches'}")
-    if not any("does not hold a batch" in line for line in words_of_memory):
+    if not any("memory does not hold" in line for line in words_of_memory):
         failures.append(f"a bare session had no memory for a batch of {FULL}, and the program did not say that it halved one")
     say(f"  the program answered all {len(scores)} pictures there, and refused none")
     say(f"  its answers differ by {largest:.2e} at most from those with all of the memory")

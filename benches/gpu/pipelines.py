@@ -151,7 +151,7 @@ def prepare(bench: Bench, folder: str, model: str, pictures: int) -> dict[str, A
 
 def recap_words(bench: Bench, where: Path, threshold: float) -> list[str | Path]:
     """The flags of a run that masks and scores what the detector is surer of than the threshold."""
-    # The text tower has a folder of its own: beside a detector's preprocessor_config.json it is refused.
+    # The text tower has a folder of its own.
     models = {
         "aesthetic": "aesthetic",
         "detector": "yolo-world",

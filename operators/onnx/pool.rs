@@ -121,7 +121,7 @@ impl<S: Send + 'static> SessionPool<S> {
     ) -> Vec<Result<O, Refusal>> {
         let mut most = pooled.most;
         let answers = halving(&mut Running { pool: self, pooled, run }, &mut most, batch);
-        if most < pooled.most {
+        if most < pooled.most && pooled.session.is_some() {
             tell_of_less(self.plan.places[pooled.seat.at], pooled.most, most);
         }
         pooled.most = most;
@@ -167,7 +167,7 @@ impl<S: Send + 'static> SessionPool<S> {
 
 fn tell_of_less(place: SessionDevice, wanted: usize, most: usize) {
     threshflow::note!(
-        "{place}: its memory does not hold a batch of {wanted}; a session goes on with batches of {most}, and answers are the same"
+        "{place}: its memory does not hold what batches of up to {wanted} take; this session goes on with {most} at most"
     );
 }
 

@@ -52,6 +52,10 @@ pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Command
     let Some(model) = &args.aesthetic else {
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };
+    if args.clip.is_some() || !args.scorers.score.is_empty() {
+        let message = "`prepare bench` measures the model of --aesthetic alone; leave out --clip and --score";
+        return Err(Failure::Usage(message.into()));
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let backend = args.models.find()?;
     let scorer = AestheticScorer::open(model, &backend, cores).map_err(failed)?.decoding(args.models.decode);
@@ -243,14 +247,11 @@ fn end_to_end(
     let path = |part: &str| scratch.join(part).to_string_lossy().into_owned();
     let model = args.aesthetic.as_ref().map(|model| model.to_string_lossy().into_owned()).unwrap_or_default();
     let mut command: Vec<String> = vec!["run".into(), "--aesthetic".into(), model];
-    command.extend([
-        "--store".into(),
-        path("store"),
-        "--out".into(),
-        path("out"),
-        "--set".into(),
-        "short_side=0".into(),
-    ]);
+    command.extend(["--store".into(), path("store"), "--out".into(), path("out")]);
+    // All pictures are asked about, if nobody says otherwise.
+    if !options.set.iter().any(|set| set.starts_with("short_side")) {
+        command.push("--set=short_side=0".into());
+    }
     let models = &args.models;
     command.extend([format!("--device={}", models.device), format!("--backend={}", models.backend)]);
     command.push(format!("--decode={}", models.decode));

@@ -63,34 +63,38 @@ fn what_cannot_be_meant_ends_with_2_and_names_the_pipeline() {
 #[test]
 fn a_bench_runs_the_whole_and_then_each_stage_alone() {
     let desk = desk();
-    let options = DemoOptions { scenes: 4, shrink: 8, ..DemoOptions::default() };
+    let options = DemoOptions { scenes: 3, shrink: 8, ..DemoOptions::default() };
     write_demo_shards(&desk.path("scenes"), &options).expect("shards are written");
     let models: Vec<String> =
         tests::demo_models().into_iter().map(|(flag, model)| format!("{flag} {model}")).collect();
     let command = format!(
-        "recap_mask bench --shards scenes --backend embedded {} --set short_side=0 --set aesthetic=0 --set detection=0.4",
+        "bench --shards scenes --backend embedded {} --set short_side=0 --set aesthetic=0 --set detection=0.4",
         models.join(" ")
     );
-    let found = desk.ask(&format!("{command} --json")).expect(0, &["bench: segment alone"]).json();
-    assert_eq!(found["pictures"], 4);
+    let edits = "--edits remove --set object_area=0.04";
+    let found =
+        desk.ask(&format!("imgedit {command} {edits} --json")).expect(0, &["bench: segment alone"]).json();
+    assert!(found["pictures"].as_u64() >= Some(3), "{found}");
     let stages = found["stages"].as_array().expect("a list");
-    let names: Vec<&str> = stages.iter().filter_map(|stage| stage["stage"].as_str()).collect();
-    for stage in ["aesthetic", "detect", "segment", "region_score"] {
-        assert!(names.contains(&stage), "{names:?}");
+    let of = |name: &str| stages.iter().find(|stage| stage["stage"] == name);
+    for name in ["aesthetic", "caption", "detect", "segment", "region_score", "instruct", "edit", "compare"] {
+        let stage = of(name).unwrap_or_else(|| panic!("{name} is not in {found}"));
+        assert!(stage["asked"].as_u64() >= Some(3) && stage["with"] == serde_json::json!([]), "{stage}");
     }
-    let number = |of: &Value, name: &str| of[name].as_f64().expect("a number");
-    let mut all = 0.0;
-    for stage in stages {
-        assert!(number(stage, "asked") >= 4.0, "{stage}");
-        all += number(&stage["alone"], "cpu_seconds");
-    }
-    let (pictures, cores) = (number(&found, "pictures"), number(&found, "cores"));
-    let limit = number(&found, "limit_images_per_second");
-    assert!((limit * all / (pictures * cores) - 1.0).abs() < 1e-6, "{found}");
-    let rate = pictures / number(&found["whole"], "seconds");
-    assert!((number(&found, "share_of_limit") * limit / rate - 1.0).abs() < 1e-6, "{found}");
-    desk.ask(&format!("{command} --at-most 3")).expect(2, &["--at-most 3", "fewer shards"]);
-    desk.ask(&format!("{command} --set nothing=1")).expect(2, &["nothing"]);
+    // Edits rest on what their editor made: without that they are made again, and not by any other's leave.
+    assert_eq!(of("edit_embedded").expect("the editor's cache")["with"], serde_json::json!(["edit"]));
+    let cpu = |stage: &Value| stage["alone"]["cpu_seconds"].as_f64().expect("a number");
+    assert!(cpu(of("edit_embedded").expect("is there")) > cpu(of("edit").expect("is there")), "{found}");
+    let own: f64 = stages.iter().filter(|stage| stage["stage"] != "edit").map(cpu).sum();
+    let whole = found["whole"]["cpu_seconds"].as_f64().expect("a number");
+    assert!((0.2..1.5).contains(&(own / whole)), "{own} s of {whole} s in all: {found}");
+
+    desk.ask(&format!("imgedit {command} --at-most 3")).expect(2, &["--at-most 3", "fewer shards"]);
+    desk.ask(&format!("imgedit {command} --set nothing=1")).expect(2, &["nothing"]);
+    let paid = "--chat-model big --chat-url http://127.0.0.1:9";
+    desk.ask(&format!("imgedit {command} {paid}")).expect(2, &["may cost money"]);
+    let none = format!("imgedit {command}").replace("short_side=0", "short_side=9000");
+    desk.ask(&none).expect(1, &["no stage was asked anything"]);
 }
 
 #[test]

@@ -326,6 +326,15 @@ pub fn run<P: App>(options: &RunOptions, app: &P::Args, log: Option<AskLog>) -> 
     with_unopened::<P, _>(options, app, |options, pipeline| run_unopened(options, pipeline, log))
 }
 
+/// Whether stages of the pipeline, with these flags, ask servers. Nothing is asked.
+pub(super) fn asks_servers<P: App>(options: &RunOptions, app: &P::Args) -> Result<bool, Failure> {
+    with_unopened::<P, _>(options, app, |options, pipeline| {
+        let wanted = settings_wanted(pipeline.dials, options)?;
+        let opened = open(options, pipeline, Mode::Plan, &wanted, None)?;
+        Ok(!opened.lanes.endpoints().is_empty())
+    })
+}
+
 fn run_unopened(
     options: &RunOptions,
     pipeline: &Unopened<'_>,

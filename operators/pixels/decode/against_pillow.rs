@@ -24,7 +24,7 @@ struct Tally {
     pillow_opens: u64,
     most_levels: u8,
     classes: BTreeMap<String, u64>,
-    /// How often a half or a quarter of its size was decoded, to Pillow's very bits.
+    /// How often a half or a quarter of its size was decoded, and compared with Pillow's, bit for bit.
     scaled: u64,
 }
 
@@ -42,13 +42,14 @@ fn shown(shard: &Shard, member: u32, purpose: Purpose) -> Result<Rgb, Refusal> {
 }
 
 /// Holds what is decoded at a half and at a quarter of its size against Pillow's, and against what became of the whole. How many of the
-/// two came smaller; or what is wrong.
+/// two were compared with Pillow's; or what is wrong.
 fn scaled(
     (shard, member): (&Shard, u32),
     full: &Result<Rgb, Refusal>,
+    damaged: bool,
     pillow: impl Fn(u32) -> Option<Vec<u8>>,
 ) -> Result<u64, String> {
-    let mut smaller = 0;
+    let mut compared = 0;
     for divisor in [2, 4] {
         let shorter = full.as_ref().map_or(64, |rgb| rgb.width.min(rgb.height));
         match (full, shown(shard, member, Purpose::ShortSideAtLeast(shorter / divisor))) {
@@ -64,14 +65,17 @@ fn scaled(
                 }
             }
             (Ok(_), Ok(rgb)) => {
-                smaller += 1;
-                if pillow(divisor).is_some_and(|pillow| pillow != rgb.pixels) {
-                    return Err(format!("1/{divisor}: not Pillow's pixels"));
+                match pillow(divisor) {
+                    Some(pillow) if pillow == rgb.pixels => compared += 1,
+                    Some(_) => return Err(format!("1/{divisor}: not Pillow's pixels")),
+                    // Pillow scales nothing that is smaller; of damage it may think otherwise.
+                    None if shorter < 8 || damaged => {}
+                    None => return Err(format!("1/{divisor}: Pillow made nothing of it")),
                 }
             }
         }
     }
-    Ok(smaller)
+    Ok(compared)
 }
 
 /// Largest difference; `None` where the sizes differ.
@@ -110,8 +114,8 @@ fn no_file_is_kept_with_other_pixels_than_pillows() {
         let tally = tallies.entry(kind).or_default();
         let seen = shown(&shard, members[number], Purpose::Full);
         let pillow = |divisor: u32| std::fs::read(folder.path().join(format!("{number}.{divisor}.rgb"))).ok();
-        match scaled((&shard, members[number]), &seen, pillow) {
-            Ok(smaller) => tally.scaled += smaller,
+        match scaled((&shard, members[number]), &seen, becomes == "damaged", pillow) {
+            Ok(compared) => tally.scaled += compared,
             Err(why) => wrong.push(format!("{number} {kind}: {why}")),
         }
         let why = match seen {
@@ -154,7 +158,9 @@ fn no_file_is_kept_with_other_pixels_than_pillows() {
         );
     }
     let scaled: u64 = tallies.values().map(|tally| tally.scaled).sum();
-    assert!(scaled >= count / 8, "{scaled} of {count} files came scaled");
+    if std::env::var_os("THRESHFLOW_PICTURES_KINDS").is_none() {
+        assert!(scaled >= count / 8, "{scaled} pictures of {count} files were compared scaled");
+    }
     if !wrong.is_empty() {
         let kept = folder.keep();
         let shown = wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n");

@@ -4,8 +4,8 @@
 //! both directions, once here and twice in most decoders. zune-jpeg's chroma, which is rounded twice, is a quarter of a level too high on
 //! average. A crop still shows this: up to 3 levels of 255 from Pillow's.
 //!
-//! Scaled, the inverse DCT gives 1, 2 or 4 pixels of every 8, across and down, and no more are computed (libjpeg-turbo's `jidctred.c`;
-//! Pillow's `Image.draft`). Of libjpeg's sixteen scales only these leave every block its own pixels without a transform of another size.
+//! Scaled, the inverse DCT gives 2 or 4 pixels of every 8, across and down, and no more are computed (libjpeg-turbo's `jidctred.c`;
+//! Pillow's `Image.draft`). libjpeg has sixteen scales. Pillow takes only those that are powers of two, and so only these can be compared.
 //!
 //! The port writes its blocks through raw pointers, to places that depend on the frame's size and sampling alone. So only the samplings of
 //! [`is_usual`] go in, and all of these are in the tests. The C code decodes the others, and everything that the port complains about. The
