@@ -108,7 +108,8 @@ fn a_config_that_contradicts_the_graph_is_told() {
     std::fs::write(&config, br#"{"size": 40, "crop_size": 32, "resample": 2}"#).unwrap();
     let backend = &backends()[0];
     let model = AestheticModel::open(folder.path(), backend).unwrap();
-    assert_eq!((model.preprocess().unwrap().size, model.purpose()), (40, Purpose::ShortSideAtLeast(40)));
+    assert_eq!((model.preprocess().unwrap().size, model.purpose()), (40, Purpose::Full));
+    assert_eq!(model.clone().decoding(Decoding::Scaled).purpose(), Purpose::ShortSideAtLeast(40));
     let plain = AestheticModel::open(&models().join("fused"), backend).unwrap();
     assert_eq!(model.content_hash(), plain.content_hash());
     assert_ne!(model.stamp_parts(), plain.stamp_parts());

@@ -138,7 +138,8 @@ fn a_picture_is_squashed_as_pillow_does() {
     assert!(most < 1e-5, "{most}");
     // And the bytes that it would round to are Pillow's to a level.
     assert!(largest_difference(&prepared, &squashed()) < 1.0 / 255.0 / 0.224);
-    assert_eq!(model.purpose(), Purpose::ShortSideAtLeast(64));
+    assert_eq!(model.purpose(), Purpose::Full);
+    assert_eq!(model.clone().decoding(Decoding::Scaled).purpose(), Purpose::ShortSideAtLeast(64));
 }
 
 #[test]
