@@ -145,7 +145,9 @@ impl<P: App> Runs<'_, P> {
         crate::note!("bench: {what}");
         let (begin, cpu) = (Instant::now(), cpu_seconds());
         let of_the_bench = |why: String| {
-            Failure::Failed(format!("{why}\nThis was a run of the bench, whose store and output are removed"))
+            Failure::Failed(format!(
+                "{why}\nThis was a run of the bench: what it kept is removed, and the bench begins anew when it is run again"
+            ))
         };
         let report = match run::<P>(&self.options, self.app, None) {
             Err(Failure::Failed(why)) => return Err(of_the_bench(why)),
