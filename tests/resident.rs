@@ -1,7 +1,7 @@
 //! A resident session, driven as a notebook would: the program's `live`, over HTTP.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -28,7 +28,11 @@ pub struct Resident {
 impl Resident {
     /// Starts `live` on the shards of the desk, and waits until it is served.
     pub fn start(desk: &Desk, more: &str) -> Self {
-        let mut command = desk.command("live", &format!("--port 0 {more}"));
+        Resident::of(&mut desk.command("live", &format!("--port 0 {more}")))
+    }
+
+    /// Starts this command, which is `live`, and waits until it is served.
+    pub fn of(command: &mut Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut url = String::new();

@@ -10,6 +10,7 @@ use std::path::Path;
 use edit_bench_stages::bench::{SET, check_judge, folder_name};
 use edit_bench_stages::{AnswersRead, Args, Stages, source};
 use threshflow::cli::{App, Demo, Entry, Failure, RunOptions, Workbench};
+use threshflow::object::is_url;
 use threshflow::prelude::*;
 use threshflow::publish::Recorder;
 use threshflow::shard::ShardSource;
@@ -62,6 +63,12 @@ impl App for EditBench {
 
     /// The items as a shard. Below --out, each run has a folder `BENCHMARK/NAME`.
     fn source(args: &Args, options: &mut RunOptions) -> Result<Option<Vec<ShardSource>>, Failure> {
+        if options.out.to_str().is_some_and(is_url) {
+            return Err(Failure::Usage(format!(
+                "--out {}: edit_bench writes its tables to a folder; name one, and copy it to the bucket",
+                options.out.display()
+            )));
+        }
         let folder = options.out.join(&args.benchmark).join(folder_name(&args.name()));
         check_judge(&folder, args)?;
         options.out = folder.join(SET);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use threshflow::cli::{Commands, Failure, Output, print_json};
+use threshflow::cli::{Commands, Failure, ObjectOptions, Output, print_json};
 
 use imgedit_stages::subcommands::release_to;
 use kit::demo::VOCABULARY;
@@ -71,7 +71,7 @@ fn release(demo: &DemoRun<'_>, folder: &Path, called: &str) -> Result<(), Failur
     let [to, out, store] = parts.map(|part| demo.word(part));
     demo.say(&format!("$ {called} release --store {store} --out {out} --to {to}"));
     let [to, out, store] = parts.map(|part| folder.join(part));
-    let done = release_to(&to, [&out, &store], PicturesIn::TARS)?;
+    let (done, _) = release_to(&to, [&out, &store], PicturesIn::TARS, &ObjectOptions::default())?;
     demo.say(&format!("{} files, {:.1} MB", done.parts_written, done.bytes_written as f64 / 1e6));
     demo.say(&format!("$ {called} check {}", demo.word("released")));
     let findings = released::check(&to);

@@ -16,6 +16,7 @@ use tests::tars::{file, tar_of, turned_png};
 use threshflow::cli::{RunReport, invoke};
 use threshflow::lane::AskLog;
 use threshflow::publish::{PublishedStage, Table, read_manifest};
+use threshflow::shard::ReadOptions;
 
 /// What sizes are divided by.
 const SHRINK: u32 = 5;
@@ -234,7 +235,7 @@ fn references_are_the_users_own() {
     // Released from the store, also when the folder is gone.
     std::fs::remove_dir_all(&pictures).expect("removed");
     let [out, store, to] = ["out", "store", "released"].map(|part| folder.path().join(part));
-    let published = PublishedEdits::open(&out, &store).expect("what was published");
+    let published = PublishedEdits::open(&out, &store, ReadOptions::default()).expect("what was published");
     released::release(&to, &published, PicturesIn::TARS).expect("a release");
     let embedded = folder.path().join("embedded");
     released::release(&embedded, &published, PicturesIn::Rows).expect("a release");

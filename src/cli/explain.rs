@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Failure, Output, print_json};
+use super::{Failure, Output, look_at_published, print_json, usual_objects};
 use crate::publish::{self, Ended, Explained, ExplainedPiece, PieceEnded, PublishedDial, PublishedStage};
 use crate::row::Of;
 
-pub(super) fn explain(out: &Path, shard: Option<&str>, key: &str, output: Output) -> Result<(), Failure> {
+pub(super) fn explain(place: &Path, shard: Option<&str>, key: &str, output: Output) -> Result<(), Failure> {
+    // A command without a store: what is in a bucket is fetched for it.
+    let looked = look_at_published(place, Path::new(""), &usual_objects())?;
+    let out = looked.folder.as_path();
     let found = match shard {
         Some(shard) => publish::find_verdict_in(out, shard, key)?,
         None => publish::find_verdict(out, key)?,
@@ -19,7 +22,7 @@ pub(super) fn explain(out: &Path, shard: Option<&str>, key: &str, output: Output
         return Err(Failure::Usage(format!(
             "{whole}: no row of that key is published in {}{hint}. A key is written SHARD/KEY, as in the columns \
              `shard` and `key`, or --shard SHARD KEY",
-            out.display()
+            place.display()
         )));
     };
     match output {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::store::Store;
-use super::{Failure, ObjectOptions, Output, apart, print_json};
-use crate::publish::{self, Committed, Mended};
+use super::{Destination, Failure, ObjectOptions, Output, apart, look_at_published, print_json};
+use crate::publish::{self, Committed, Mended, Sent};
 
 /// `export`: tars with the original bytes of what `out` publishes.
 pub(super) fn export(
@@ -13,26 +13,23 @@ pub(super) fn export(
     output: Output,
 ) -> Result<(), Failure> {
     apart(&[("--store", store), ("--out", out), ("--to", to)])?;
-    publish::check_export(to)?;
+    let reader = objects.reader();
+    let destination = Destination::of_an_export(to, store, &reader)?;
+    publish::check_export(&destination.folder)?;
+    let published = look_at_published(out, store, &reader)?;
     let store = Store::look(store)?;
-    let options = crate::shard::ReadOptions {
-        // All pictures of a shard: it is fetched whole.
-        cache: objects.cache().or_in(store.folder(), false),
-        objects: objects.reader(),
-        max_pixels: u64::MAX,
-        max_bytes: u64::MAX,
-        ..crate::shard::ReadOptions::default()
-    };
-    let catalogue = super::run::catalogue_of(&store, options, true)?;
-    let done = publish::export(out, to, &catalogue)?;
+    let catalogue = super::run::catalogue_of(&store, objects.read_known(store.folder()), true)?;
+    let export = |to: &Path| publish::export(&published.folder, to, &catalogue);
+    let (done, sent) = destination.put(export)?;
     tell_mended(to, &done.mended);
     match output {
         Output::Json => print_json(&serde_json::json!({
             "to": to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
             "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written, "mended": done.mended,
+            "sent": sent,
         })),
         Output::Text => {
-            print_exported(to, &done);
+            print_exported(to, &done, sent.as_ref());
             Ok(())
         }
     }
@@ -49,7 +46,13 @@ pub fn tell_mended(folder: &Path, mended: &[Mended]) {
     }
 }
 
-pub(super) fn print_exported(to: &Path, done: &Committed) {
+/// What was sent to a bucket, in a line.
+pub fn sent_line(sent: &Sent) -> String {
+    let Sent { url, files, bytes, deleted, mended: _ } = sent;
+    format!("sent to {url}: {files} files ({:.1} MB), {deleted} deleted there", *bytes as f64 / 1e6)
+}
+
+pub(super) fn print_exported(to: &Path, done: &Committed, sent: Option<&Sent>) {
     crate::say!(
         "exported to {}: {} tars written ({:.1} MB), {} removed, {} left as they were",
         to.display(),
@@ -58,4 +61,7 @@ pub(super) fn print_exported(to: &Path, done: &Committed) {
         done.parts_removed,
         done.parts_unchanged
     );
+    if let Some(sent) = sent {
+        crate::say!("{}", sent_line(sent));
+    }
 }

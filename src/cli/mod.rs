@@ -4,6 +4,7 @@
 mod apart;
 mod ask_list;
 mod bench;
+mod buckets;
 mod clean;
 mod cluster;
 mod compact;
@@ -44,8 +45,9 @@ use serde::{Deserialize, Serialize};
 
 pub use apart::apart;
 pub use bench::stage_by_stage;
+pub use buckets::{Destination, InBuckets, Looked, look_at, look_at_published, usual_objects};
 pub use errors::{Errors, StageErrors};
-pub use export::tell_mended;
+pub use export::{sent_line, tell_mended};
 pub use inserting::rows_of;
 pub use invoke::Commands;
 pub use live::LiveOptions;

@@ -1,11 +1,11 @@
 //! The flags that every pipeline's `run` and `plan` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::{Failure, signals};
+use super::{Failure, InBuckets, signals};
 use crate::object::{CacheOptions, ObjectSettings, Objects};
 use crate::shard::{FoundPictures, ReadOptions, find_pictures, find_with, sorted_by_name};
 
@@ -60,9 +60,36 @@ pub struct ObjectOptions {
     pub reader: Objects,
 }
 
+/// As where no flag is given.
+impl Default for ObjectOptions {
+    fn default() -> Self {
+        let CacheOptions { folder: cache, bytes: cache_bytes, read_only: _ } = CacheOptions::default();
+        let ObjectSettings { retries, patience, is_stopped: _ } = ObjectSettings::default();
+        ObjectOptions {
+            cache,
+            cache_bytes,
+            object_retries: retries as u8,
+            object_timeout: patience.as_secs_f64(),
+            reader: Objects::default(),
+        }
+    }
+}
+
 impl ObjectOptions {
+    /// For a command that reads all pictures of shards that a store knows: a shard in an object store is fetched whole.
+    pub fn read_known(&self, store: &Path) -> ReadOptions {
+        ReadOptions {
+            cache: self.cache().or_in(store, false),
+            objects: self.reader(),
+            // What a shard was read with, limits and orientation, the store's index knows.
+            max_pixels: u64::MAX,
+            max_bytes: u64::MAX,
+            ..ReadOptions::default()
+        }
+    }
+
     /// Who reads objects so.
-    pub(super) fn reader(&self) -> Objects {
+    pub fn reader(&self) -> Objects {
         self.reader.set(ObjectSettings {
             retries: self.object_retries.into(),
             patience: Duration::from_secs_f64(self.object_timeout),
@@ -106,7 +133,7 @@ pub struct RunOptions {
     /// The folder that stores the answers; runs and pipelines can share it
     #[arg(long, default_value = "store")]
     pub store: PathBuf,
-    /// The folder to publish to
+    /// The folder to publish to, or one in a bucket: s3://BUCKET/FOLDER, gs://, az://
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
     /// Move a dial (a threshold): name=value, or name=top:30% for the best 30 %; `dials` lists them; may be given several times
@@ -145,7 +172,7 @@ pub struct RunOptions {
     /// server, a device or a disk failed, or because a budget did not pay for them: 0 to 1, or 5%
     #[arg(long, default_value = "0%", value_parser = share, value_name = "SHARE")]
     pub max_lost: f64,
-    /// Also copy the published pictures into WebDataset tars in this folder
+    /// Also copy the published pictures into WebDataset tars in this folder, or in one of a bucket
     #[arg(long, value_name = "FOLDER")]
     pub export: Option<PathBuf>,
     /// Also write a page about what was published, one HTML file: funnels, histograms, pictures. If the pipeline draws a contact
@@ -158,6 +185,9 @@ pub struct RunOptions {
     /// Print one JSON object at the end and nothing else
     #[arg(long)]
     pub json: bool,
+    /// Those of the places that lie in buckets: their mirrors are in their place then
+    #[arg(skip)]
+    pub in_buckets: InBuckets,
 }
 
 /// Reads a number of seconds that somebody waits.

@@ -244,7 +244,7 @@ fn ask_part(
         let pipeline = pipeline.name.to_owned();
         opened.store.note_part(PartRecord { pipeline, index, of, shards, ended: failure.is_none() })?;
     }
-    Ok(RunReport { part, ..RunReport::of(summary, failure, &options.out) })
+    Ok(RunReport { part, ..RunReport::of(summary, failure, options) })
 }
 
 fn part_summary(

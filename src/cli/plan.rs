@@ -124,6 +124,7 @@ fn plan_unopened(
 ) -> Result<Plan, Failure> {
     let specs = pipeline.dials;
     let wanted = settings_wanted(specs, options)?;
+    let (options, _brought) = &options.to_look()?;
     let published = publish::dials_of(&options.out)?;
     let stands =
         |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);

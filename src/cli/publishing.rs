@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::run::{Opened, Unopened, settings, until_a_signal};
 use super::summary::Summary;
-use super::{Failure, RunOptions, RunReport, errors, labelled, tell_mended};
+use super::{Failure, RunOptions, RunReport, buckets, errors, labelled, tell_mended};
 use crate::flow::{Setting, Verdicts};
 use crate::label::Labels;
 use crate::lane::StageStatus;
 use crate::publish::{
-    self, Committed, Demonstration, DialSetting, Lost, Removed, StageDescription, Wanted, WantedPieces,
+    self, Committed, Demonstration, DialSetting, Lost, Removed, Sent, StageDescription, Wanted, WantedPieces,
     WantedShard,
 };
 use crate::report::{self, ReportError, Written};
@@ -43,7 +43,7 @@ pub(super) fn publish_settled(
     let mut summary = opened.summary(pipeline.name, &dials, stages);
     summary.removed = (gone.rows > 0).then_some(gone);
     let failure = errors::too_many(&summary.errors, summary.rows, options.max_error_rate);
-    let mut report = RunReport::of(summary, failure, &options.out);
+    let mut report = RunReport::of(summary, failure, options);
     if report.failure.is_none() {
         let settled = match then {
             Then::End => opened.engine.end(),
@@ -51,12 +51,13 @@ pub(super) fn publish_settled(
         };
         let (lost, done) = commit(options, pipeline, opened, settled, &dials)?;
         report.take_lost(lost, options);
-        if let Some((committed, page)) = done {
+        if let Some(Done { committed, sent, page }) = done {
             tell_mended(&options.out, &committed.mended);
             report.summary.mended.clone_from(&committed.mended);
             report.committed = Some(committed);
+            report.sent = sent;
             report.take_page(page);
-            report.export(options.export.as_deref(), &opened.catalogue);
+            report.export(options, &opened.catalogue);
             report.take_told(opened.pipeline.is_published(&options.out));
         }
     }
@@ -136,8 +137,12 @@ pub(super) fn wanted_of<'a>(
     }
 }
 
-/// What was published, and how the page about it went.
-type Done = (Committed, Option<Result<Written, ReportError>>);
+/// What was published and sent, and how the page about it went.
+struct Done {
+    committed: Committed,
+    sent: Option<Sent>,
+    page: Option<Result<Written, ReportError>>,
+}
 
 /// Publishes, unless more would be lost than may be; and says what is lost.
 fn commit(
@@ -151,11 +156,13 @@ fn commit(
     let histograms = opened.engine.histograms().clone();
     let verdicts = settled.take_shards();
     let wanted = wanted_of(pipeline, opened, &about, dials, (&settled, &verdicts));
+    let writing = options.begin()?;
     let lost = publish::lost_rows(&options.out, &wanted, &opened.catalogue)?;
     if lost.share() > options.max_lost {
         return Ok((lost, None));
     }
     let committed = publish::commit(&options.out, &wanted, &opened.catalogue)?;
+    let sent = writing.map(buckets::send).transpose()?;
     let page = options.report.as_deref().map(|path| {
         let about = report::Report {
             wanted: &wanted,
@@ -166,5 +173,5 @@ fn commit(
         };
         report::write(path, &about, &opened.catalogue)
     });
-    Ok((lost, Some((committed, page))))
+    Ok((lost, Some(Done { committed, sent, page })))
 }

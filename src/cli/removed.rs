@@ -74,7 +74,7 @@ pub(super) fn check(options: &RunOptions, removed: &Removed) -> Result<(), Failu
         "{removed}: they would be removed from {}, more than --max-removed {:.0}% allows, because the shards do not hold them any \
          more. Mount the disk or put the shards back (or name them: --shards and --pictures have to name all that is to stay published); or run \
          with --max-removed 100% to publish without them",
-        options.out.display(),
+        options.out_shown(),
         options.max_removed * 100.0
     )))
 }
@@ -85,7 +85,7 @@ pub(super) fn too_much_lost(lost: &Lost, options: &RunOptions) -> String {
         "{lost}. They would be taken away from {}, because something failed or was not paid for, which is more than --max-lost \
          {:.0}% allows; answers are kept, and what was published before stands as it was. Repair it and run again: what failed is \
          asked again; or run with --max-lost {:.0}% to publish without them",
-        options.out.display(),
+        options.out_shown(),
         options.max_lost * 100.0,
         (lost.share() * 100.0).ceil()
     )

@@ -120,6 +120,7 @@ pub(super) fn with_unopened<P: App, T>(
         refuse_source(P::NAME, &options)?;
     }
     let sources = P::source(app, &mut options)?;
+    options.in_folders()?;
     let dials = dial_specs_with::<P>(P::named_dials(app)?).map_err(Failure::Usage)?;
     let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
     work(
@@ -389,15 +390,14 @@ pub(super) fn check_words<P: App>(options: &RunOptions, app: &P::Args) -> Result
     settings_wanted(dials, options).map(drop)
 }
 
-fn check_apart(options: &RunOptions) -> Result<(), Failure> {
-    let export = options.export.iter().map(|export| ("--export", export.as_path()));
-    let folders = [("--store", options.store.as_path()), ("--out", options.out.as_path())];
-    apart(&folders.into_iter().chain(export).collect::<Vec<_>>())
+pub(super) fn check_apart(options: &RunOptions) -> Result<(), Failure> {
+    apart(&options.folders_apart())
 }
 
 /// That what is published has places of its own, which can be written to: before the first question, not after the last.
 pub(super) fn check_places(options: &RunOptions) -> Result<(), Failure> {
     check_apart(options)?;
+    options.bring()?;
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;

@@ -1,14 +1,14 @@
 //! The result of a run, for people and as JSON.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::export::{print_exported, tell_mended};
+use super::export::{print_exported, sent_line, tell_mended};
 use super::part::PartSummary;
 use super::summary::Summary;
-use super::{Failure, Output, RunOptions, print_json, removed};
-use crate::publish::{self, Committed, Lost};
+use super::{Failure, Output, RunOptions, buckets, print_json, removed};
+use crate::publish::{self, Committed, Lost, PublishError, Remote, Sent};
 use crate::report::{ReportError, Written};
 use crate::shard::Catalogue;
 
@@ -18,14 +18,18 @@ pub struct RunReport {
     /// Where it was one part of an array.
     pub part: Option<PartSummary>,
     pub committed: Option<Committed>,
-    /// Where to, and what was done there.
-    pub exported: Option<(PathBuf, Committed)>,
+    /// Where it is published in a bucket.
+    pub sent: Option<Sent>,
+    /// Where to, what was done there, and what was sent where it is in a bucket.
+    pub exported: Option<(PathBuf, Committed, Option<Sent>)>,
     /// The page about the run, where one was asked for.
     pub page: Option<Written>,
     /// What the pipeline says behind the summary.
     pub told: Option<String>,
     pub(super) failure: Option<String>,
     pub(super) out: PathBuf,
+    /// As the user knows it.
+    pub(super) out_shown: String,
     /// Another process of the run tells the user.
     pub(super) is_told_by_another: bool,
 }
@@ -41,16 +45,18 @@ struct Printed<'a> {
 
 impl RunReport {
     /// Of a run that has published nothing yet; `failure` says why it will not.
-    pub(super) fn of(summary: Summary, failure: Option<String>, out: &Path) -> Self {
+    pub(super) fn of(summary: Summary, failure: Option<String>, options: &RunOptions) -> Self {
         RunReport {
             summary,
             part: None,
             committed: None,
+            sent: None,
             exported: None,
             page: None,
             told: None,
             failure,
-            out: out.to_owned(),
+            out: options.out.clone(),
+            out_shown: options.out_shown(),
             is_told_by_another: false,
         }
     }
@@ -70,17 +76,20 @@ impl RunReport {
                 if let Some(done) = &self.committed {
                     crate::say!(
                         "published in {}: {} parts written, {} removed, {} left as they were",
-                        self.out.display(),
+                        self.out_shown,
                         done.parts_written,
                         done.parts_removed,
                         done.parts_unchanged
                     );
                 }
+                if let Some(sent) = &self.sent {
+                    crate::say!("{}", sent_line(sent));
+                }
                 if let Some(written) = &self.page {
                     print_page(written);
                 }
-                if let Some((to, done)) = &self.exported {
-                    print_exported(to, done);
+                if let Some((to, done, sent)) = &self.exported {
+                    print_exported(to, done, sent.as_ref());
                 }
                 if let Some(told) = &self.told {
                     crate::say!("{}", told.trim_end());
@@ -114,13 +123,16 @@ impl RunReport {
     }
 
     /// Copies the pictures too, where that was asked for; what was published stands, even if that fails.
-    pub(super) fn export(&mut self, to: Option<&Path>, catalogue: &Catalogue) {
-        let Some(to) = to else { return };
-        match publish::export(&self.out, to, catalogue) {
-            Ok(done) => {
-                tell_mended(to, &done.mended);
-                self.exported = Some((to.to_owned(), done));
-            }
+    pub(super) fn export(&mut self, options: &RunOptions, catalogue: &Catalogue) {
+        let Some(to) = options.export.as_deref() else { return };
+        let export = || {
+            let writing = options.export_in_bucket().map(Remote::begin).transpose()?;
+            let done = publish::export(&self.out, to, catalogue)?;
+            tell_mended(to, &done.mended);
+            Ok::<_, PublishError>((done, writing.map(buckets::send).transpose()?))
+        };
+        match export() {
+            Ok((done, sent)) => self.exported = Some((to.to_owned(), done, sent)),
             Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
         }
     }

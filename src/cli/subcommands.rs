@@ -54,7 +54,7 @@ enum Common<A: Args> {
     },
     /// Where did this picture end, and why?
     Explain {
-        /// The folder that was published to
+        /// The folder that was published to, also in a bucket
         #[arg(long, default_value = "out")]
         out: PathBuf,
         /// Accepted and not used: the published files say everything
@@ -72,10 +72,10 @@ enum Common<A: Args> {
     Export {
         #[arg(long, default_value = "store")]
         store: PathBuf,
-        /// The folder that was published to
+        /// The folder that was published to, also in a bucket
         #[arg(long, default_value = "out")]
         out: PathBuf,
-        /// The folder for the tars
+        /// The folder for the tars, or one in a bucket: s3://BUCKET/FOLDER, gs://, az://
         #[arg(long)]
         to: PathBuf,
         #[command(flatten)]

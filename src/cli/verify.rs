@@ -10,6 +10,7 @@ use super::segments::found;
 use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
 use crate::memo::{Memo, MemoError};
+use crate::object::is_url;
 use crate::publish::{self, Damaged, Verified};
 use crate::row::{ContentHash, Stamp};
 use crate::shard::check_store;
@@ -75,6 +76,13 @@ pub(super) fn verify(
 }
 
 fn verify_folder(folder: &Path, name: &str, own: VerifyOwn) -> Result<Folder, Failure> {
+    if folder.to_str().is_some_and(is_url) {
+        return Err(Failure::Usage(format!(
+            "{}: verify reads folders. A run that publishes there compares what the bucket holds with what was sent, and sends anew what differs; \
+             to have every byte read, copy it to a folder, and verify that",
+            folder.display()
+        )));
+    }
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no folder {}", folder.display())));
     }

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use hand_out::choices;
 pub use join::{Joining, Same};
+pub(crate) use place::host_name;
 pub use place::{Hosts, Place};
 
 use crate::flow::{Epoch, Link, Peers};

@@ -176,7 +176,7 @@ pub(super) fn digest_of(lines: &[String]) -> String {
 }
 
 /// The name of this machine.
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let mut name = [0_u8; 256];
     // SAFETY: writes at most so many bytes there.
     let read = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::{Method, StatusCode, header};
+use http_body_util::BodyExt;
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
@@ -39,10 +40,14 @@ pub(super) struct Wire {
     pub(super) lists: AtomicU64,
     pub(super) heads: AtomicU64,
     pub(super) gets: AtomicU64,
+    /// Objects, and parts of objects, that were written.
+    pub(super) puts: AtomicU64,
+    pub(super) deletes: AtomicU64,
     /// For credentials.
     pub(super) others: AtomicU64,
     /// Of objects.
     pub(super) bytes: AtomicU64,
+    pub(super) sent: AtomicU64,
     /// Whether whoever waits is to give up: what it is for has failed.
     pub(super) ended: AtomicBool,
 }
@@ -61,6 +66,26 @@ pub(super) struct Connector {
     is_stopped: fn() -> bool,
 }
 
+/// A body on its way: it is counted, and ends where the run does.
+struct Sending<'a> {
+    left: &'a [u8],
+    connector: &'a Connector,
+    counts: bool,
+}
+
+impl Read for Sending<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        if self.connector.is_over() {
+            return Err(std::io::Error::other(STOPPED));
+        }
+        let taken = self.left.read(to)?;
+        if self.counts {
+            self.connector.wire.sent.fetch_add(taken as u64, Ordering::Relaxed);
+        }
+        Ok(taken)
+    }
+}
+
 impl Connector {
     /// A read that gives nothing for `patience` ends. Redirects are followed only where `follows` says so, by web servers and the hub: a
     /// store's mean another region, and what is signed for one host is not sent to another.
@@ -72,6 +97,7 @@ impl Connector {
                 .timeout_connect(Some(LONGEST_CONNECT.min(patience)))
                 .timeout_recv_response(Some(patience))
                 .timeout_per_read(Some(patience))
+                .timeout_per_write(Some(patience))
                 .max_redirects(if follows { MOST_REDIRECTS } else { 0 })
                 .max_redirects_will_error(false)
                 .max_idle_age(LONGEST_IDLE)
@@ -122,8 +148,8 @@ impl HttpConnector for Connector {
 impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
-        // Small: for credentials. What is put somewhere else does not go this way.
-        let body = body.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        // All of it is here already, in one piece: see `writes.rs`.
+        let body = body.collect().await?.to_bytes();
         // Not tried again by `object_store`, which would do so in silence: see `tries.rs`.
         let failed = |trouble: Trouble| HttpError::new(HttpErrorKind::Unknown, trouble);
         let response = self.send(http::Request::from_parts(parts, body)).map_err(failed)?;
@@ -133,26 +159,38 @@ impl HttpService for Connector {
 
 impl Connector {
     /// Sends a request, once, and reads its answer. One that is none is an error, where something is read.
-    pub(super) fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Trouble> {
+    pub(super) fn send(
+        &self,
+        request: http::Request<impl AsRef<[u8]>>,
+    ) -> Result<http::Response<Vec<u8>>, Trouble> {
         let (parts, body) = request.into_parts();
         let (method, is_range) = (parts.method.clone(), parts.headers.contains_key(header::RANGE));
+        let uri = parts.uri.clone();
+        let asks_for_a_role = uri.host().is_some_and(is_of_the_machine);
         let counter = match method {
+            _ if asks_for_a_role => &self.wire.others,
             Method::HEAD => &self.wire.heads,
             Method::GET if is_range => &self.wire.gets,
             Method::GET => &self.wire.lists,
+            Method::DELETE => &self.wire.deletes,
+            Method::POST if is_deletion(uri.query()) => &self.wire.deletes,
+            Method::PUT => &self.wire.puts,
+            // Of an object in parts; the others are for credentials.
+            Method::POST if uri.query().is_some_and(|query| query.contains("upload")) => &self.wire.puts,
             _ => &self.wire.others,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let (agent, uri) = (self.agent(&parts.uri), parts.uri.clone());
-        let asks_for_a_role = uri.host().is_some_and(is_of_the_machine);
         let sends = !matches!(method, Method::GET | Method::HEAD);
-        let sent = match sends {
-            false => agent.run(http::Request::from_parts(parts, ())),
-            // With its length, also where that is none.
-            true => agent.run(http::Request::from_parts(parts, body)),
+        let response = match sends {
+            false => self.agent(&uri).run(http::Request::from_parts(parts, ())),
+            true => {
+                let counts = std::ptr::eq(counter, &self.wire.puts);
+                self.send_body(http::Request::from_parts(parts, ()), body.as_ref(), counts)
+            }
         };
-        let response = sent.map_err(|error| match asks_for_a_role {
+        let response = response.map_err(|error| match asks_for_a_role {
             true => no_role(&why(&error)),
+            false if self.is_over() => stopped("sent"),
             false => of_the_wire(&uri, &error),
         })?;
         let (parts, body) = response.into_parts();
@@ -176,6 +214,26 @@ impl Connector {
         Ok(http::Response::from_parts(parts, bytes))
     }
 
+    /// With its length, also where that is none.
+    fn send_body(
+        &self,
+        request: http::Request<()>,
+        body: &[u8],
+        counts: bool,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let agent = self.agent(request.uri());
+        let mut sending = Sending { left: body, connector: self, counts };
+        let mut request = request.map(|()| ureq::SendBody::from_reader(&mut sending));
+        request.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+        let most = self.patience + Duration::from_millis(body.len() as u64 / LEAST_SPEED);
+        agent.run(agent.configure_request(request).timeout_send_body(Some(most)).build())
+    }
+
+    /// Whether nobody waits for an answer any more.
+    fn is_over(&self) -> bool {
+        (self.is_stopped)() || self.wire.ended.load(Ordering::Relaxed)
+    }
+
     fn read(&self, body: ureq::Body, length: Option<u64>, counts: bool) -> Result<Vec<u8>, Trouble> {
         let mut bytes = Vec::with_capacity(length.unwrap_or(0).min(MOST_BYTES) as usize);
         let mut body = body.into_reader().take(MOST_BYTES + 1);
@@ -184,8 +242,8 @@ impl Connector {
         let most = self.patience + Duration::from_millis(length.unwrap_or(0) / LEAST_SPEED);
         let begin = Instant::now();
         loop {
-            if (self.is_stopped)() || self.wire.ended.load(Ordering::Relaxed) {
-                return Err(Trouble::lasting(ObjectFailure::Stopped, "stopped while it was read"));
+            if self.is_over() {
+                return Err(stopped("read"));
             }
             if begin.elapsed() > most {
                 let why = format!("timed out: {} bytes came in {:.0} s", bytes.len(), most.as_secs_f64());
@@ -223,6 +281,12 @@ pub(super) fn no_role(why: &str) -> Trouble {
     Trouble::lasting(ObjectFailure::Denied, why)
 }
 
+/// Of many objects at once, as S3 and Azure take it.
+fn is_deletion(query: Option<&str>) -> bool {
+    query
+        .is_some_and(|query| query.split('&').any(|pair| matches!(pair, "delete" | "delete=" | "comp=batch")))
+}
+
 fn of_the_wire(uri: &http::Uri, error: &ureq::Error) -> Trouble {
     // Without a name and a password.
     let server = uri.host().unwrap_or_default();
@@ -247,6 +311,13 @@ fn text_of(body: ureq::Body) -> String {
     // An error whose text is cut off is the error that its status says.
     let _ = body.into_reader().take(MOST_ERROR).read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// What is written in place of an object's bytes when the run was stopped; nobody sees it.
+const STOPPED: &str = "stopped";
+
+fn stopped(doing: &str) -> Trouble {
+    Trouble::lasting(ObjectFailure::Stopped, format!("stopped while it was {doing}"))
 }
 
 /// What an answer that is none means. Of its text the code and the message alone are shown: an answer about a wrong signature repeats
@@ -280,10 +351,16 @@ fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
         }
         408 | 429 | 500.. => Trouble::passing(why),
         401 | 403 => Trouble::lasting(ObjectFailure::Denied, why),
+        // Two writers at once, as S3 says it: one of them is tried again, and then finds what the other wrote.
+        409 if said.contains("ConditionalRequestConflict") || said.contains("OperationAborted") => {
+            Trouble::passing(why)
+        }
+        // As Azure says that it is there already.
+        409 if said.contains("BlobAlreadyExists") => Trouble::lasting(ObjectFailure::Changed, why),
         404 | 410 => Trouble::lasting(ObjectFailure::Gone, why),
         // A range that is not there any more, too.
         412 | 416 => {
-            Trouble::lasting(ObjectFailure::Changed, format!("it changed after it was listed: {why}"))
+            Trouble::lasting(ObjectFailure::Changed, format!("it changed after it was looked at: {why}"))
         }
         301 | 302 | 307 | 308 => {
             let region = region.map_or(String::new(), |region| {

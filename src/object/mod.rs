@@ -2,7 +2,7 @@
 //! plain HTTPS servers.
 //!
 //! [`Objects`] lists, looks and reads, by the `object_store` crate (the hub by its own API, `hub.rs`); `connect.rs` carries its requests by `ureq`, as all other requests of
-//! this program go, and counts them. Every read is of one [`Version`] of an object and says so to the server, so that no two reads of an
+//! this program go, and counts them. It writes, too (`writes.rs`), under conditions that tell two writers apart. Every read is of one [`Version`] of an object and says so to the server, so that no two reads of an
 //! object mix what was there before with what is there now. [`Cache`] keeps whole objects in a folder of bounded size.
 //!
 //! Credentials come from the environment as `object_store` documents it (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
@@ -14,6 +14,7 @@ use std::fmt;
 mod blocks;
 mod cache;
 mod connect;
+mod counts;
 mod hub;
 mod pattern;
 mod reads;
@@ -23,12 +24,15 @@ mod tests;
 mod tries;
 mod trust;
 mod url;
+mod writes;
 
 pub use cache::{Cache, CacheOptions, Entry};
+pub use counts::Counts;
 pub use pattern::braces;
-pub use reads::{Counts, ObjectSettings, Objects};
+pub use reads::{ObjectSettings, Objects};
 pub use trust::{BadRoots, TRUST_ADVICE, is_distrust, is_loopback, named_roots};
 pub use url::{ObjectUrl, is_url};
+pub use writes::{PutIf, Tag};
 
 /// What an object is known by: another version is another content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

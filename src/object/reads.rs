@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
-use serde::{Deserialize, Serialize};
 
 use super::connect::{Connector, Wire};
+use super::stores::Opened;
 use super::stores::{open, path_of, trouble, version_of};
 use super::tries::{Trouble, rested, tried};
 use super::url::Scheme;
-use super::{Object, ObjectError, ObjectFailure, ObjectUrl, Version, hub};
+use super::{Counts, Object, ObjectError, ObjectFailure, ObjectUrl, Version, hub};
 
 /// A time in whole seconds says nothing of a change within this many milliseconds.
 const A_COARSE_TICK: i64 = 2_100;
@@ -41,68 +41,6 @@ impl Default for ObjectSettings {
     }
 }
 
-/// Requests and bytes, as a summary has them. A request counts as often as it was tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Pages of lists.
-    pub lists: u64,
-    /// Looks at single objects.
-    pub heads: u64,
-    /// Ranges of objects.
-    pub gets: u64,
-    /// For credentials.
-    pub others: u64,
-    /// Bytes of objects that came.
-    pub bytes: u64,
-    pub retries: u64,
-    /// For how long whole objects were being fetched: one after the other it would have taken so long.
-    pub seconds: f64,
-    /// Objects that left the cache, for others or because they were damaged.
-    pub evicted: u64,
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts { lists, heads, gets, others: _, bytes, retries, seconds, evicted } = *self;
-        write!(
-            f,
-            "object stores: {lists} lists, {heads} looks, {gets} reads of {:.1} MB",
-            bytes as f64 / 1e6
-        )?;
-        if seconds > 0.0 {
-            write!(f, ", {seconds:.1} s for whole objects")?;
-        }
-        if retries > 0 {
-            write!(f, ", {retries} requests tried again")?;
-        }
-        if evicted > 0 {
-            write!(f, ", {evicted} objects left the cache")?;
-        }
-        Ok(())
-    }
-}
-
-impl Counts {
-    /// Whether nothing was asked of any server.
-    pub fn is_empty(&self) -> bool {
-        *self == Counts::default()
-    }
-
-    /// Both together.
-    pub fn and(&self, other: &Counts) -> Counts {
-        Counts {
-            lists: self.lists + other.lists,
-            heads: self.heads + other.heads,
-            gets: self.gets + other.gets,
-            others: self.others + other.others,
-            bytes: self.bytes + other.bytes,
-            retries: self.retries + other.retries,
-            seconds: self.seconds + other.seconds,
-            evicted: self.evicted + other.evicted,
-        }
-    }
-}
-
 #[derive(Default)]
 struct Inner {
     settings: OnceLock<ObjectSettings>,
@@ -113,7 +51,7 @@ struct Inner {
     fetching: AtomicU64,
     evicted: AtomicU64,
     /// By what comes before the key.
-    stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    stores: Mutex<HashMap<String, Opened>>,
 }
 
 /// Reads objects, whatever store they lie in. A clone is the same reader.
@@ -144,12 +82,17 @@ impl Objects {
         self.0.wire.ended.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         (self.settings().is_stopped)() || self.0.wire.ended.load(Ordering::Relaxed)
     }
 
     pub(super) fn settings(&self) -> &ObjectSettings {
         self.0.settings.get_or_init(ObjectSettings::default)
+    }
+
+    /// How long a server may give nothing.
+    pub(crate) fn patience(&self) -> Duration {
+        self.settings().patience
     }
 
     /// What was asked of servers until now.
@@ -159,8 +102,11 @@ impl Objects {
             lists: of(&self.0.wire.lists),
             heads: of(&self.0.wire.heads),
             gets: of(&self.0.wire.gets),
+            puts: of(&self.0.wire.puts),
+            deletes: of(&self.0.wire.deletes),
             others: of(&self.0.wire.others),
             bytes: of(&self.0.wire.bytes),
+            sent: of(&self.0.wire.sent),
             retries: of(&self.0.retries),
             seconds: (of(&self.0.fetching) / 1000) as f64 / 1000.0,
             evicted: of(&self.0.evicted),
@@ -295,19 +241,19 @@ impl Objects {
         let changed = |why: &str| failed(url, Trouble::lasting(ObjectFailure::Changed, why));
         match read? {
             // Of a server that does not look at the condition.
-            (false, _) => Err(changed("it changed after it was listed: another version was read")),
+            (false, _) => Err(changed("it changed after it was looked at: another version was read")),
             (true, bytes) if bytes.len() as u64 != len => Err(changed("fewer bytes came than it had")),
             (true, bytes) => Ok(bytes.into()),
         }
     }
 
-    fn tried<T>(
+    pub(super) fn tried<T>(
         &self,
         url: &ObjectUrl,
         work: impl Fn(&dyn ObjectStore) -> object_store::Result<T>,
     ) -> Result<T, ObjectError> {
-        let store = self.store(url).map_err(|trouble| failed(url, trouble))?;
-        self.again(url, || work(&*store).map_err(|error| trouble(&error)))
+        let opened = self.opened(url).map_err(|trouble| failed(url, trouble))?;
+        self.again(url, || work(&*opened.store).map_err(|error| trouble(&error)))
     }
 
     fn of_the_hub<T>(
@@ -319,7 +265,11 @@ impl Objects {
         self.again(url, || work(&connector))
     }
 
-    fn again<T>(&self, url: &ObjectUrl, work: impl FnMut() -> Result<T, Trouble>) -> Result<T, ObjectError> {
+    pub(super) fn again<T>(
+        &self,
+        url: &ObjectUrl,
+        work: impl FnMut() -> Result<T, Trouble>,
+    ) -> Result<T, ObjectError> {
         let settings = self.settings();
         let on_retry = |trouble: &Trouble, pause: Duration, number: usize| {
             self.0.retries.fetch_add(1, Ordering::Relaxed);
@@ -340,16 +290,16 @@ impl Objects {
         self.0.connectors[usize::from(follows)].get_or_init(open).clone()
     }
 
-    fn store(&self, url: &ObjectUrl) -> Result<Arc<dyn ObjectStore>, Trouble> {
+    pub(super) fn opened(&self, url: &ObjectUrl) -> Result<Opened, Trouble> {
         // A panic elsewhere leaves it whole: each change of it is one insertion.
         let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = url.with_key("").to_string();
-        if let Some(store) = stores.get(&bucket) {
-            return Ok(store.clone());
+        if let Some(opened) = stores.get(&bucket) {
+            return Ok(opened.clone());
         }
-        let store = open(url, self.connector(url.scheme)?)?;
-        stores.insert(bucket, store.clone());
-        Ok(store)
+        let opened = open(url, self.connector(url.scheme)?)?;
+        stores.insert(bucket, opened.clone());
+        Ok(opened)
     }
 }
 
@@ -368,7 +318,7 @@ fn stopped() -> object_store::Error {
 }
 
 /// Waits on this thread: the requests are made on it, too.
-fn wait<T>(work: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+pub(super) fn wait<T>(work: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     match runtime {
         Ok(runtime) => runtime.block_on(work),

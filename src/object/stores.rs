@@ -7,6 +7,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectMeta, ObjectStore, RetryConfig};
 
@@ -37,8 +38,23 @@ pub(super) fn server_named(variables: &[&str]) -> Result<Option<String>, Trouble
     }
 }
 
+/// A bucket, or a server of plain files.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The same, where it can be written to, an object in parts.
+    pub(super) parts: Option<Arc<dyn MultipartStore>>,
+}
+
+impl Opened {
+    fn of<S: ObjectStore + MultipartStore>(store: S) -> Self {
+        let store = Arc::new(store);
+        Opened { store: store.clone(), parts: Some(store) }
+    }
+}
+
 /// Opens the bucket of a URL, with what the environment says.
-pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn ObjectStore>, Trouble> {
+pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Opened, Trouble> {
     // Retries are ours: see `tries.rs`.
     let retries = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let options = ClientOptions::new().with_allow_http(true);
@@ -52,9 +68,9 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
             if let Some(endpoint) = server_named(&ENDPOINTS)? {
                 builder = builder.with_endpoint(endpoint);
             }
-            Arc::new(builder.build().map_err(unopened)?)
+            Opened::of(builder.build().map_err(unopened)?)
         }
-        Scheme::Google => Arc::new(
+        Scheme::Google => Opened::of(
             GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(&url.bucket)
                 .with_client_options(options)
@@ -63,7 +79,7 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
                 .build()
                 .map_err(unopened)?,
         ),
-        Scheme::Azure => Arc::new(
+        Scheme::Azure => Opened::of(
             MicrosoftAzureBuilder::from_env()
                 .with_container_name(&url.bucket)
                 .with_client_options(options)
@@ -74,15 +90,16 @@ pub(super) fn open(url: &ObjectUrl, connector: Connector) -> Result<Arc<dyn Obje
         ),
         // Asked by its own API.
         Scheme::Hub => return Err(Trouble::lasting(ObjectFailure::Unfit, "it is no bucket")),
-        Scheme::Http => Arc::new(
-            HttpBuilder::new()
+        Scheme::Http => {
+            let store = HttpBuilder::new()
                 .with_url(url.server())
                 .with_client_options(options)
                 .with_retry(retries)
                 .with_http_connector(connector)
                 .build()
-                .map_err(unopened)?,
-        ),
+                .map_err(unopened)?;
+            Opened { store: Arc::new(store), parts: None }
+        }
     })
 }
 
@@ -141,9 +158,9 @@ pub(super) fn trouble(error: &object_store::Error) -> Trouble {
     }
     let failure = match error {
         object_store::Error::NotFound { .. } => ObjectFailure::Gone,
-        object_store::Error::Precondition { .. } | object_store::Error::NotModified { .. } => {
-            ObjectFailure::Changed
-        }
+        object_store::Error::Precondition { .. }
+        | object_store::Error::NotModified { .. }
+        | object_store::Error::AlreadyExists { .. } => ObjectFailure::Changed,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             ObjectFailure::Denied
         }

@@ -97,6 +97,11 @@ impl ObjectUrl {
         self.scheme != Scheme::Http
     }
 
+    /// Whether objects can be written there.
+    pub(super) fn can_be_written(&self) -> bool {
+        matches!(self.scheme, Scheme::S3 | Scheme::Google | Scheme::Azure)
+    }
+
     /// The URL without a revision, which some stores have: a file is the same in all that have it.
     pub(crate) fn whatever_revision(&self) -> String {
         let bucket = self.bucket.split_once('@').map_or(self.bucket.as_str(), |(bucket, _)| bucket);

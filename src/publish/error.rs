@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Rival;
+use crate::object::ObjectError;
 use crate::shard::{ShardError, Unreadable};
 
 /// Why a set could not be published, exported or read.
@@ -124,6 +126,29 @@ pub enum PublishError {
         member: String,
         /// What does not fit.
         why: String,
+    },
+    /// A bucket, or its server, failed.
+    #[error("{0}; what was published before is still whole")]
+    Object(#[from] ObjectError),
+    /// Another writer has published in the bucket since this one read it.
+    #[error(
+        "{url} was published to by another writer since this one read what is there; nothing of that was replaced, and nothing of this was \
+         published: run again, so that it goes by what is there now. What was answered is kept"
+    )]
+    Overtaken {
+        /// The folder in the bucket.
+        url: String,
+    },
+    /// Another writer is at work in the bucket.
+    #[error(
+        "{url} is being written by process {} on {}: wait until that ends, or choose another place; what was answered is kept",
+        rival.process, rival.host
+    )]
+    Rival {
+        /// The folder in the bucket.
+        url: String,
+        /// Who writes.
+        rival: Rival,
     },
     /// Nothing has been published in the folder.
     #[error("{path} holds no published set: run the pipeline with --out {path} first", path = path.display())]

@@ -51,7 +51,7 @@ pub struct Mended {
 
 /// How a file looks without being read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Look {
+pub(super) struct Look {
     bytes: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
@@ -60,7 +60,7 @@ struct Look {
 }
 
 impl Look {
-    fn of(meta: &Metadata) -> Self {
+    pub(super) fn of(meta: &Metadata) -> Self {
         Look {
             bytes: meta.len(),
             modified: (meta.mtime(), meta.mtime_nsec()),

@@ -139,7 +139,7 @@ pub fn verify_files(
 }
 
 /// Every file below the folder but its own dot-files.
-fn others(folder: &Path) -> Result<Vec<String>, PublishError> {
+pub(super) fn others(folder: &Path) -> Result<Vec<String>, PublishError> {
     let (mut files, mut left) = (Vec::new(), vec![String::new()]);
     while let Some(below) = left.pop() {
         let path = folder.join(&below);

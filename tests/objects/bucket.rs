@@ -65,8 +65,13 @@ pub struct Counts {
     pub lists: u64,
     pub heads: u64,
     pub gets: u64,
+    pub puts: u64,
+    pub posts: u64,
+    pub deletes: u64,
     /// Of objects, that were sent.
     pub bytes: u64,
+    /// Of objects, that came.
+    pub sent: u64,
     /// Requests that harm was done to.
     pub harmed: u64,
     /// Answers that are held up at this moment.
@@ -164,6 +169,13 @@ impl Bucket {
         serde_json::from_value(self.control("counts", &json!({}))).expect("counts")
     }
 
+    /// Each request since counts began at zero.
+    pub fn requests(&self) -> Vec<Value> {
+        let url = format!("{}/_control/{}/requests", self.endpoint(), self.name);
+        let mut answer = self.agent.get(&url).call().expect("the server answers");
+        serde_json::from_str(&answer.body_mut().read_to_string().expect("JSON")).expect("JSON")
+    }
+
     /// Waits until the server counts so.
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&Counts) -> bool) -> Counts {
         let begin = Instant::now();
@@ -238,6 +250,11 @@ impl Bucket {
             [told("lists"), told("heads"), told("gets"), told("bytes")],
             [counts.lists, counts.heads, counts.gets, counts.bytes],
             "{context}: lists, heads, gets and bytes: {summary}"
+        );
+        assert_eq!(
+            [told("puts"), told("deletes"), told("sent")],
+            [counts.puts + counts.posts, counts.deletes, counts.sent],
+            "{context}: writes, deletions, and bytes of writes: {summary}"
         );
     }
 

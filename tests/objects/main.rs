@@ -14,6 +14,7 @@ mod hub;
 mod kills;
 mod same;
 mod secrets;
+mod sets;
 mod usage;
 mod words;
 

@@ -7,17 +7,20 @@ prints the port of 127.0.0.1 where the proxy listens, and ends when its stdin is
     POST /_control/BUCKET/upload {"folder": F, "prefix": P}   makes the bucket, and puts every file below F there under P: {key: size}
     POST /_control/BUCKET/put {"key": K, "file": F}           writes one object
     POST /_control/BUCKET/delete {"key": K}                   deletes one object
+    POST /_control/BUCKET/download {"prefix": P, "folder": F} writes every object below P to a file below F: {key: size}
     POST /_control/BUCKET/anonymous {"is": true}              answers requests that bear no signature
     POST /_control/BUCKET/rules [RULE, ...]                   takes the place of the rules before; what waits goes on
     POST /_control/BUCKET/reset {}                            counts from zero
     GET  /_control/BUCKET/counts                              what was asked and sent since
     GET  /_control/BUCKET/requests                            each request since, in the order of their coming
 
-A rule says when and what. When: "on" is get, list, head, put or any; "key" is a pattern of keys; "skip" lets so many matches pass; "times"
+A rule says when and what. When: "on" is get, list, head, put, post, delete or any; "key" is a pattern of keys; "skip" lets so many matches pass; "times"
 bounds how many are met; "share" and "seed" meet a part of them, by a seeded sequence. The first rule that is met counts. What, in "do":
 
     {"status": 503}                      answers this with S3's XML, and sends no object
     {"refuse": true}                     closes the connection without an answer
+    {"hold": S}                          waits so long, or until the rules change, before it is passed on
+    {"lose": true}                       passes it on, and closes the connection without an answer
     {"cut": N, "reset": false}           sends N bytes of the body (below 1: that share of it), then closes, or resets, the connection
     {"stall": N, "seconds": S}           sends N bytes (or a share), waits so long, or until the rules change, and goes on
     {"dribble": N, "pause": S}           sends N bytes at a time, with a pause between
@@ -44,6 +47,7 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from xml.etree import ElementTree
 
 from moto.server import ThreadedMotoServer
 
@@ -89,14 +93,16 @@ class Bucket:
 
     def __init__(self):
         self.lock, self.rules, self.anonymous, self.era, self.waiting = threading.Lock(), [], False, 0, 0
+        # Moto looks at a condition first and writes then; S3 does both at once.
+        self.writing = threading.Lock()
         self.reset()
 
     def reset(self):
         self.requests = []
 
-    def asked(self, kind, key, span):
+    def asked(self, kind, key, span, sent):
         """A request comes in: its record, and the harm that is to be done to it."""
-        record = {"kind": kind, "key": key, "range": span, "status": None, "bytes": 0, "harm": None, "at": time.time()}
+        record = {"kind": kind, "key": key, "range": span, "status": None, "bytes": 0, "sent": sent, "harm": None, "at": time.time()}
         with self.lock:
             self.requests.append(record)
             rule = next((rule for rule in self.rules if rule.meets(kind, key)), None)
@@ -108,9 +114,10 @@ class Bucket:
         with self.lock:
             records = [dict(record) for record in self.requests]
             told = {"waiting": self.waiting, "met": [rule.met for rule in self.rules]}
-        for kind in ("list", "head", "get", "put", "delete"):
+        for kind in ("list", "head", "get", "put", "post", "delete"):
             told[kind + "s"] = sum(record["kind"] == kind for record in records)
         told["bytes"] = sum(record["bytes"] for record in records)
+        told["sent"] = sum(record["sent"] for record in records if record["kind"] == "put")
         told["harmed"] = sum(record["harm"] is not None for record in records)
         told["statuses"], told["objects"] = {}, {}
         for record in records:
@@ -208,8 +215,10 @@ class Proxy(BaseHTTPRequestHandler):
         if name == "_control":
             return self.control(*key.split("/", 1), body)
         kind = {"GET": "get" if key else "list"}.get(self.command, self.command.lower())
+        if kind == "post" and "delete" in urllib.parse.parse_qs(self.path.partition("?")[2], keep_blank_values=True):
+            kind = "delete"
         bucket = self.bucket(name)
-        record, do = bucket.asked(kind, key, self.headers.get("Range"))
+        record, do = bucket.asked(kind, key, self.headers.get("Range"), len(body))
         refused = self.refused(bucket)
         if refused:
             return self.error(record, 403, *refused)
@@ -225,7 +234,16 @@ class Proxy(BaseHTTPRequestHandler):
             # Behind the proxy nothing is anonymous: who may come in is decided here.
             headers.append(KNOWN)
         path = self.path + f"&max-keys={do['page']}" if "page" in do else self.path
-        status, answered, payload = self.moto.ask(self.command, path, body, headers)
+        if "hold" in do:
+            self.wait(bucket, do["hold"])
+        if self.command in ("GET", "HEAD"):
+            status, answered, payload = self.moto.ask(self.command, path, body, headers)
+        else:
+            with bucket.writing:
+                status, answered, payload = self.moto.ask(self.command, path, body, headers)
+        if "lose" in do:
+            record["status"] = status
+            raise HangUp(True)
         self.answer(bucket, record, do, status, answered, payload)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = any
@@ -325,6 +343,22 @@ class Proxy(BaseHTTPRequestHandler):
 
     def tell_delete(self, name, bucket, said):
         self.moto.must("DELETE", f"/{name}/{said['key']}")
+
+    def tell_download(self, name, bucket, said):
+        sizes, after = {}, ""
+        while True:
+            query = urllib.parse.urlencode({"list-type": 2, "prefix": said["prefix"], "start-after": after})
+            _, _, listed = self.moto.ask("GET", f"/{name}?{query}")
+            keys = [key.text for key in ElementTree.fromstring(listed).iter() if key.tag.endswith("}Key")]
+            for key in keys:
+                status, _, payload = self.moto.ask("GET", urllib.parse.quote(f"/{name}/{key}"))
+                path = Path(said["folder"]) / key.removeprefix(said["prefix"])
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(payload)
+                sizes[key] = len(payload)
+            if not keys:
+                return sizes
+            after = keys[-1]
 
     def tell_anonymous(self, name, bucket, said):
         bucket.anonymous = said["is"]

@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
-use threshflow::cli::{Failure, apart, print_json, tell_mended};
-use threshflow::publish::Verified;
+use threshflow::cli::{
+    Destination, Failure, ObjectOptions, apart, look_at_published, print_json, sent_line, tell_mended,
+};
+use threshflow::publish::{Sent, Verified};
 
 use crate::release::{OpenError, PublishedEdits};
-use kit::released::{self, DEFAULT_PIECE_BYTES, Finding, PicturesIn, Released, Severity};
+use kit::released::{self, DEFAULT_PIECE_BYTES, Finding, PicturesIn, REMOTE, Released, Severity};
 
 #[derive(Args)]
 struct ReleaseOptions {
     /// The store of the run that published
     #[arg(long, default_value = "store")]
     store: PathBuf,
-    /// The folder that was published to
+    /// The folder that was published to, also in a bucket
     #[arg(long, default_value = "out")]
     out: PathBuf,
-    /// The folder for the released set
+    /// The folder for the released set, or one in a bucket: s3://BUCKET/FOLDER, gs://, az://
     #[arg(long)]
     to: PathBuf,
     /// The most bytes of a chunk of a tar; another number writes every tar again
@@ -29,6 +31,8 @@ struct ReleaseOptions {
     /// Put the pictures into the rows of the parquet files, for Hugging Face datasets, and write no tars
     #[arg(long, conflicts_with = "piece_bytes")]
     embed: bool,
+    #[command(flatten)]
+    objects: ObjectOptions,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -66,28 +70,37 @@ pub fn verify(folder: &Path) -> Result<Option<Verified>, Failure> {
     released::verify(folder).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// Releases what lies in `out` to the folder `to`.
-pub fn release_to(to: &Path, [out, store]: [&Path; 2], layout: PicturesIn) -> Result<Released, Failure> {
+/// Releases what lies in `out` to the folder `to`; of one in a bucket also says what was sent.
+pub fn release_to(
+    to: &Path,
+    [out, store]: [&Path; 2],
+    layout: PicturesIn,
+    objects: &ObjectOptions,
+) -> Result<(Released, Option<Sent>), Failure> {
     let failed = |error: released::ReleaseError| Failure::Failed(error.to_string());
     // Before the tables are read, not after.
     apart(&[("--store", store), ("--out", out), ("--to", to)])?;
-    released::check_release(to).map_err(failed)?;
-    let published = PublishedEdits::open(out, store).map_err(|error| match error {
-        OpenError::NoStore(_) => Failure::Usage(error.to_string()),
-        error => Failure::Failed(error.to_string()),
-    })?;
-    released::release(to, &published, layout).map_err(failed)
+    if !store.is_dir() {
+        return Err(Failure::Usage(OpenError::NoStore(store.to_owned()).to_string()));
+    }
+    let reader = objects.reader();
+    let destination = Destination::open(to, &REMOTE, store, &reader)?;
+    released::check_release(&destination.folder).map_err(failed)?;
+    let looked = look_at_published(out, store, &reader)?;
+    let published = PublishedEdits::open(&looked.folder, store, objects.read_known(store))
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    destination.put(|folder| released::release(folder, &published, layout).map_err(failed))
 }
 
 fn release(options: &ReleaseOptions) -> Result<(), Failure> {
     let tars = PicturesIn::Tars { piece_bytes: options.piece_bytes };
     let layout = if options.embed { PicturesIn::Rows } else { tars };
-    let done = release_to(&options.to, [&options.out, &options.store], layout)?;
+    let (done, sent) = release_to(&options.to, [&options.out, &options.store], layout, &options.objects)?;
     tell_mended(&options.to, &done.mended);
     if options.json {
         return print_json(&json!({
             "mended": done.mended, "to": options.to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
-            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written,
+            "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written, "sent": sent,
         }));
     }
     threshflow::say!(
@@ -98,6 +111,9 @@ fn release(options: &ReleaseOptions) -> Result<(), Failure> {
         done.parts_removed,
         done.parts_unchanged
     );
+    if let Some(sent) = sent {
+        threshflow::say!("{}", sent_line(&sent));
+    }
     Ok(())
 }
 

@@ -158,18 +158,18 @@ pub fn verify(root: &Path) -> Result<Option<Verified>, ReleaseError> {
         return Err(ReleaseError::Busy { path: root.to_owned() });
     }
     let files: Vec<Named> = manifest.files().map(NamedFile::named).collect();
-    let is_part = |file: &str| {
-        file == SCORES
-            || file
-                .split_once('/')
-                .is_some_and(|(below, name)| FOLDERS.contains(&below) && is_ours(below, name))
-    };
     let failed =
         |error: PublishError| ReleaseError::Manifest { path: root.to_owned(), why: error.to_string() };
     // They are the user's to change: see `write_note`.
     verify_files(root, FORMAT, &files, is_part, |file| [CARD, CROISSANT].contains(&file))
         .map(Some)
         .map_err(failed)
+}
+
+/// Whether a file, below the folder, is named as one of a release's.
+pub(crate) fn is_part(file: &str) -> bool {
+    let below = file.split_once('/');
+    file == SCORES || below.is_some_and(|(below, name)| FOLDERS.contains(&below) && is_ours(below, name))
 }
 
 /// Of a manifest that another's file took the place of.

@@ -34,6 +34,7 @@ mod folder;
 mod names;
 mod origins;
 mod part;
+mod remote;
 mod sample;
 mod scores;
 mod tables;
@@ -49,4 +50,5 @@ pub use edit::{
 };
 pub use error::ReleaseError;
 pub use folder::verify;
+pub use remote::REMOTE;
 pub use write::{Released, check_release, release};

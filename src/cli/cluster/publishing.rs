@@ -10,7 +10,7 @@ use crate::cli::publishing::{Then, wanted_of};
 use crate::cli::run::{Opened, Unopened, catalogue_of, settings};
 use crate::cli::store::Store;
 use crate::cli::summary::Summary;
-use crate::cli::{Failure, RunOptions, RunReport, errors, labelled, run, tell_mended};
+use crate::cli::{Failure, RunOptions, RunReport, buckets, errors, labelled, run, tell_mended};
 use crate::cluster::{Cluster, Lost as LostProcess};
 use crate::flow::{Progress, Setting, Tick, Verdicts};
 use crate::label::{LabelError, Labels};
@@ -49,7 +49,7 @@ pub(in crate::cli) fn publish_together(
 
     let (mut summary, failure) = count(options, pipeline, &cluster, opened, (&dials, &settled), stages)?;
     summary.removed = (gone.rows > 0).then_some(gone);
-    let mut report = RunReport::of(summary, failure, &options.out);
+    let mut report = RunReport::of(summary, failure, options);
     if report.failure.is_none() {
         publish(options, pipeline, &all, opened, (settled, &dials), &mut report)?;
     }
@@ -179,8 +179,11 @@ fn publish(
         cluster.tell_the_first(said(&share)?).map_err(lost)?;
         return Ok(());
     }
-    let commit = Commit::open(&options.out).and_then(|commit| Ok((commit.mark()?, commit)));
-    let (mark, commit) = all.agree(commit.map_err(Failure::from))?;
+    let commit = options.begin().and_then(|writing| {
+        let commit = Commit::open(&options.out)?;
+        Ok((commit.mark()?, commit, writing))
+    });
+    let (mark, commit, writing) = all.agree(commit.map_err(Failure::from))?;
     of_the_first(cluster, &mark)?;
     let committed = commit.put(&wanted, |commit| -> Result<Vec<StagedShare>, Failure> {
         let own = commit.stage(&wanted, &opened.catalogue);
@@ -190,11 +193,12 @@ fn publish(
     tell_mended(&options.out, &committed.mended);
     report.summary.mended.clone_from(&committed.mended);
     report.committed = Some(committed);
+    report.sent = writing.map(buckets::send).transpose()?;
     if options.export.is_some() {
         // This process knows its own shards alone.
         let store = Store::look(&options.store)?;
         let all = catalogue_of(&store, options.source.read_options(), true)?;
-        report.export(options.export.as_deref(), &all);
+        report.export(options, &all);
     }
     report.take_told(opened.pipeline.is_published(&options.out));
     Ok(())

@@ -147,7 +147,7 @@ fn state(session: &Session<'_>, ended_at: &EndedAt) -> State {
     State {
         counts: counts(session),
         stages: stages(session, ended_at),
-        output: session.options.out.display().to_string(),
+        output: session.options.out_shown(),
         store: session.options.store.display().to_string(),
         waiting_shards: session.waiting_shards.clone(),
         processes: session.opened.cluster.as_ref().map_or(1, |cluster| cluster.place().of),

@@ -101,8 +101,8 @@ struct Records {
 }
 
 impl PublishedEdits {
-    /// Lists what `out` publishes. Writes nothing to `out` or `store`, and takes no lock of the store.
-    pub fn open(out: &Path, store: &Path) -> Result<Self, OpenError> {
+    /// Lists what `out` publishes; `options` say how pictures are read. Writes nothing to `out` or `store`, and takes no lock of the store.
+    pub fn open(out: &Path, store: &Path, options: ReadOptions) -> Result<Self, OpenError> {
         if !store.is_dir() {
             return Err(OpenError::NoStore(store.to_owned()));
         }
@@ -112,8 +112,6 @@ impl PublishedEdits {
         if manifest.edits.is_none() {
             return Err(OpenError::NoEdits { out: out.to_owned(), pipeline: manifest.pipeline });
         }
-        // What a fingerprint was made with, limits and orientation, the store's index knows.
-        let options = ReadOptions { max_pixels: u64::MAX, max_bytes: u64::MAX, ..ReadOptions::default() };
         let segments = Segment::all(store).map_err(|error| OpenError::Store(store.to_owned(), error))?;
         let others: Vec<PathBuf> = segments
             .into_iter()

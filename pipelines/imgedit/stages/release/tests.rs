@@ -226,7 +226,7 @@ impl Desk {
     }
 
     fn open(&self) -> Result<PublishedEdits, OpenError> {
-        PublishedEdits::open(&self.path("out"), &self.path("store"))
+        PublishedEdits::open(&self.path("out"), &self.path("store"), ReadOptions::default())
     }
 
     #[track_caller]
@@ -445,9 +445,11 @@ fn a_shard_that_changed_is_told() {
 #[test]
 fn a_folder_without_edits_is_told_with_what_to_do() {
     let mut desk = Desk::new();
-    let nowhere = PublishedEdits::open(&desk.path("out"), &desk.path("nowhere")).err().unwrap();
+    let nowhere =
+        PublishedEdits::open(&desk.path("out"), &desk.path("nowhere"), ReadOptions::default()).err().unwrap();
     assert!(nowhere.to_string().contains("no store at"), "{nowhere}");
-    let nothing = PublishedEdits::open(&desk.path("store"), &desk.path("store")).err().unwrap();
+    let nothing =
+        PublishedEdits::open(&desk.path("store"), &desk.path("store"), ReadOptions::default()).err().unwrap();
     assert!(nothing.to_string().contains("holds no published set"), "{nothing}");
     desk.table("out/edits.parquet", &["key", "record"], &[vec![json!("1/2"), json!("{}")]]);
     desk.refuses(&["edits.parquet", "no sound edit in row 0", "edit_type"]);

@@ -1,0 +1,199 @@
+//! Places that lie in buckets: what a command reads or writes is then a folder all the same, the mirror of the bucket or a copy of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Failure, RunOptions, signals};
+use crate::object::{ObjectSettings, Objects, is_url};
+use crate::publish::{PublishError, Remote, RemoteKind, Sent, Writing};
+
+static PUBLISHED: RemoteKind = RemoteKind::PUBLISHED;
+static EXPORT: RemoteKind = RemoteKind::EXPORT;
+
+/// Those of a run's places that lie in buckets.
+#[derive(Clone, Default)]
+pub struct InBuckets {
+    out: Option<Arc<Remote>>,
+    export: Option<Arc<Remote>>,
+}
+
+impl std::fmt::Debug for InBuckets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |remote: &Option<Arc<Remote>>| remote.as_ref().map(|remote| remote.shown());
+        f.debug_struct("InBuckets")
+            .field("out", &shown(&self.out))
+            .field("export", &shown(&self.export))
+            .finish()
+    }
+}
+
+/// A place that a command writes to.
+pub struct Destination {
+    /// Where it is to be made.
+    pub folder: PathBuf,
+    remote: Option<Remote>,
+}
+
+/// A set that a command reads.
+pub struct Looked {
+    pub folder: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+fn url_of(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| is_url(text))
+}
+
+fn remote(url: &str, kind: &'static RemoteKind, store: &Path, objects: &Objects) -> Result<Remote, Failure> {
+    Remote::new(url, kind, store, objects.clone()).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Who reads objects for a command that has no flags for it.
+pub fn usual_objects() -> Objects {
+    let objects = Objects::default();
+    objects.set(ObjectSettings { is_stopped: signals::stopped, ..ObjectSettings::default() });
+    objects
+}
+
+/// The set at `place`, to read: a folder as it is; of one in a bucket its mirror in the store, where that is what the bucket holds, else a copy
+/// that is fetched for the time being.
+///
+/// # Errors
+/// Where a bucket cannot be read.
+pub fn look_at(
+    place: &Path,
+    kind: &'static RemoteKind,
+    store: &Path,
+    objects: &Objects,
+) -> Result<Looked, Failure> {
+    let Some(url) = url_of(place) else {
+        return Ok(Looked { folder: place.to_owned(), _temporary: None });
+    };
+    let remote = remote(url, kind, store, objects)?;
+    let temporary = tempfile::tempdir()
+        .map_err(|error| Failure::Failed(format!("no folder can be made for what {url} holds: {error}")))?;
+    let folder = remote.bring_to(temporary.path())?;
+    Ok(Looked { folder, _temporary: Some(temporary) })
+}
+
+/// What a run published at `out`, to read.
+///
+/// # Errors
+/// Where a bucket cannot be read.
+pub fn look_at_published(out: &Path, store: &Path, objects: &Objects) -> Result<Looked, Failure> {
+    look_at(out, &PUBLISHED, store, objects)
+}
+
+impl Destination {
+    /// A place to write to, found free or ours, and as it is there now. Of one in a bucket the folder is its mirror in the store.
+    ///
+    /// # Errors
+    /// Where a bucket cannot be read or written.
+    pub fn open(
+        place: &Path,
+        kind: &'static RemoteKind,
+        store: &Path,
+        objects: &Objects,
+    ) -> Result<Self, Failure> {
+        let remote = url_of(place).map(|url| remote(url, kind, store, objects)).transpose()?;
+        let Some(remote) = remote else {
+            return Ok(Destination { folder: place.to_owned(), remote: None });
+        };
+        remote.bring()?;
+        remote.check()?;
+        Ok(Destination { folder: remote.mirror(), remote: Some(remote) })
+    }
+
+    /// Of an export.
+    pub(super) fn of_an_export(place: &Path, store: &Path, objects: &Objects) -> Result<Self, Failure> {
+        Destination::open(place, &EXPORT, store, objects)
+    }
+
+    /// Writes by `work`, and sends it where the place is in a bucket.
+    ///
+    /// # Errors
+    /// That of `work`, and where it cannot be sent.
+    pub fn put<T, E>(&self, work: impl FnOnce(&Path) -> Result<T, E>) -> Result<(T, Option<Sent>), E>
+    where
+        E: From<PublishError>,
+    {
+        let writing = self.remote.as_ref().map(Remote::begin).transpose()?;
+        let done = work(&self.folder)?;
+        Ok((done, writing.map(send).transpose()?))
+    }
+}
+
+/// Sends what was committed, and says what somebody else had changed there.
+pub(super) fn send(writing: Writing<'_>) -> Result<Sent, PublishError> {
+    let sent = writing.send()?;
+    super::tell_mended(Path::new(&sent.url), &sent.mended);
+    Ok(sent)
+}
+
+impl RunOptions {
+    /// Puts folders in the place of URLs: what is published in a bucket is made in its mirror first. Nothing is asked or written yet.
+    pub(super) fn in_folders(&mut self) -> Result<(), Failure> {
+        if self.in_buckets.out.is_some() || self.in_buckets.export.is_some() {
+            return Ok(());
+        }
+        super::run::check_apart(self)?;
+        let objects = self.source.objects.reader();
+        let opened = |place: &Path, kind| {
+            url_of(place).map(|url| remote(url, kind, &self.store, &objects).map(Arc::new)).transpose()
+        };
+        let out = opened(&self.out, &PUBLISHED)?;
+        let export = self.export.as_deref().map(|export| opened(export, &EXPORT)).transpose()?.flatten();
+        if let Some(out) = &out {
+            self.out = out.mirror();
+        }
+        if let Some(export) = &export {
+            self.export = Some(export.mirror());
+        }
+        self.in_buckets = InBuckets { out, export };
+        Ok(())
+    }
+
+    /// The same for a command that only looks at what is published.
+    pub(super) fn to_look(&self) -> Result<(Self, Option<tempfile::TempDir>), Failure> {
+        let Some(out) = &self.in_buckets.out else { return Ok((self.clone(), None)) };
+        let temporary = tempfile::tempdir().map_err(|error| {
+            Failure::Failed(format!("no folder can be made for what {} holds: {error}", out.shown()))
+        })?;
+        let out = out.bring_to(temporary.path())?;
+        Ok((RunOptions { out, ..self.clone() }, Some(temporary)))
+    }
+
+    /// Makes mirrors what the buckets hold, and looks whether those can be written.
+    pub(super) fn bring(&self) -> Result<(), Failure> {
+        let InBuckets { out, export } = &self.in_buckets;
+        for remote in out.iter().chain(export) {
+            remote.bring()?;
+            remote.check()?;
+        }
+        Ok(())
+    }
+
+    /// Locks what is published in a bucket, for a commit that is then sent.
+    pub(super) fn begin(&self) -> Result<Option<Writing<'_>>, PublishError> {
+        self.in_buckets.out.as_deref().map(Remote::begin).transpose()
+    }
+
+    /// Where an export goes to, if one is wanted.
+    pub(super) fn export_in_bucket(&self) -> Option<&Remote> {
+        self.in_buckets.export.as_deref()
+    }
+
+    /// Where is published to, for people.
+    pub fn out_shown(&self) -> String {
+        let out = self.in_buckets.out.as_ref();
+        out.map_or_else(|| self.out.display().to_string(), |remote| remote.shown())
+    }
+
+    /// Those of the folders that a run writes to, each with its flag, which lie outside of the store.
+    pub(super) fn folders_apart(&self) -> Vec<(&'static str, &Path)> {
+        let InBuckets { out, export } = &self.in_buckets;
+        let out = out.is_none().then_some(("--out", self.out.as_path()));
+        let export = self.export.as_deref().filter(|_| export.is_none()).map(|export| ("--export", export));
+        std::iter::once(("--store", self.store.as_path())).chain(out).chain(export).collect()
+    }
+}
