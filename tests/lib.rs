@@ -17,6 +17,7 @@ pub mod python;
 pub mod questions;
 pub mod resident;
 pub mod rows;
+pub mod s3;
 pub mod shards;
 pub mod tars;
 pub mod trees;

@@ -1,5 +1,6 @@
 //! Released folders of made-up edits, written, written again, and checked.
 
+mod bucket;
 mod croissant;
 mod embedded;
 mod faults;
