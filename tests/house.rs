@@ -14,7 +14,7 @@ mod source;
 const NEVER_WAITS: [&str; 4] = ["src/row", "src/dial.rs", "src/flow/", "operators/plan/"];
 const OWN_THREAD: [&str; 2] = ["src/flow/engine.rs", "src/flow/peers/link.rs"];
 /// Libraries that have a room: nobody else knows them.
-const LIBRARIES: [(&[&str], &[&str]); 9] = [
+const LIBRARIES: [(&[&str], &[&str]); 10] = [
     (&["timely", "differential_dataflow"], &["src/flow/"]),
     (&["arrow_array", "arrow_schema", "arrow_buffer", "arrow"], &["src/publish/parquet"]),
     (&["ort", "rten", "rten_tensor"], &["operators/onnx/"]),
@@ -23,7 +23,8 @@ const LIBRARIES: [(&[&str], &[&str]); 9] = [
     (&["ureq"], &["src/object/", "operators/http/", "operators/editors/comfy/"]),
     (&["object_store"], &["src/object/"]),
     (&["tungstenite"], &["operators/editors/comfy/"]),
-    (&["hyper", "hyper_util", "http_body_util", "tokio"], &["src/web/", "src/object/reads.rs"]),
+    (&["hyper", "hyper_util", "tokio"], &["src/web/", "src/object/reads.rs"]),
+    (&["http_body_util"], &["src/web/", "src/object/connect.rs"]),
 ];
 /// What would make a worker wait.
 const WAITS: [&str; 9] = [

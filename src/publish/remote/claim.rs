@@ -275,7 +275,6 @@ impl Beating {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a thread of its own, which waits between its beats")]
     fn wait<'s>(&self, state: MutexGuard<'s, State>, pause: Duration) -> MutexGuard<'s, State> {
         self.wake.wait_timeout(state, pause).map_or_else(|error| error.into_inner().0, |(state, _)| state)
     }
