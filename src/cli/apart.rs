@@ -3,9 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::object::{ObjectUrl, is_url};
 
 /// An error where one of the folders, each with its flag, is another or lies in it.
 pub fn apart(folders: &[(&str, &Path)]) -> Result<(), Failure> {
+    if let Some((flag, store)) = folders.iter().find(|(flag, _)| *flag == "--store")
+        && store.to_str().is_some_and(is_url)
+    {
+        return Err(Failure::Usage(format!(
+            "{flag} {}: a store is a folder on a disk; what is published may be in a bucket, by --out",
+            store.display()
+        )));
+    }
     let real: Vec<PathBuf> = folders.iter().map(|(_, folder)| real(folder)).collect();
     for (place, (flag, folder)) in folders.iter().enumerate() {
         for (other_place, (other_flag, other)) in folders.iter().enumerate() {
@@ -36,6 +45,10 @@ pub(super) fn outside(page: &Path, folders: &[String]) -> Result<(), Failure> {
 
 /// With links followed as far as the path is there.
 fn real(folder: &Path) -> PathBuf {
+    // As it is shown: a scheme may have two names.
+    if let Some(Ok(url)) = folder.to_str().filter(|text| is_url(text)).map(ObjectUrl::parse) {
+        return PathBuf::from(url.to_string());
+    }
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     for above in absolute.ancestors() {
         if let (Ok(real), Ok(rest)) = (above.canonicalize(), absolute.strip_prefix(above)) {

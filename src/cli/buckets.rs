@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, RunOptions, signals};
-use crate::object::{ObjectSettings, Objects, is_url};
+use crate::object::{Objects, is_url};
 use crate::publish::{PublishError, Remote, RemoteKind, Sent, Writing};
 
 static PUBLISHED: RemoteKind = RemoteKind::PUBLISHED;
@@ -37,7 +37,42 @@ pub struct Destination {
 /// A set that a command reads.
 pub struct Looked {
     pub folder: PathBuf,
+    /// As the user knows it.
+    shown: String,
     _temporary: Option<tempfile::TempDir>,
+}
+
+/// What failed, with the place that the user knows where it tells of a folder that he does not.
+fn in_words(folder: &Path, shown: &str, failure: Failure) -> Failure {
+    let put = |text: String| text.replace(&folder.display().to_string(), shown);
+    match failure {
+        Failure::Usage(text) => Failure::Usage(put(text)),
+        Failure::Failed(text) => Failure::Failed(put(text)),
+        Failure::NotNow(text) => Failure::NotNow(put(text)),
+        other => other,
+    }
+}
+
+/// An error where a set is published in a bucket and not all of it could be done.
+///
+/// # Errors
+/// What was not done.
+pub fn finished(sent: Option<&Sent>) -> Result<(), Failure> {
+    unfinished(sent).map_or(Ok(()), |why| Err(Failure::Failed(why)))
+}
+
+/// What was not done behind the publishing.
+pub(super) fn unfinished(sent: Option<&Sent>) -> Option<String> {
+    let sent = sent?;
+    let why = sent.unfinished.as_ref()?;
+    Some(format!("published in {}, but not all that belongs to it could be done: {why}. Run again", sent.url))
+}
+
+impl Looked {
+    /// What failed, with the place that the user knows.
+    pub fn told(&self, failure: Failure) -> Failure {
+        in_words(&self.folder, &self.shown, failure)
+    }
 }
 
 fn url_of(path: &Path) -> Option<&str> {
@@ -46,13 +81,6 @@ fn url_of(path: &Path) -> Option<&str> {
 
 fn remote(url: &str, kind: &'static RemoteKind, store: &Path, objects: &Objects) -> Result<Remote, Failure> {
     Remote::new(url, kind, store, objects.clone()).map_err(|error| Failure::Usage(error.to_string()))
-}
-
-/// Who reads objects for a command that has no flags for it.
-pub fn usual_objects() -> Objects {
-    let objects = Objects::default();
-    objects.set(ObjectSettings { is_stopped: signals::stopped, ..ObjectSettings::default() });
-    objects
 }
 
 /// The set at `place`, to read: a folder as it is; of one in a bucket its mirror in the store, where that is what the bucket holds, else a copy
@@ -67,13 +95,15 @@ pub fn look_at(
     objects: &Objects,
 ) -> Result<Looked, Failure> {
     let Some(url) = url_of(place) else {
-        return Ok(Looked { folder: place.to_owned(), _temporary: None });
+        return Ok(Looked { folder: place.to_owned(), shown: place.display().to_string(), _temporary: None });
     };
+    // A copy for the time being goes, too, where the command is stopped.
+    signals::stop_on_signals_once();
     let remote = remote(url, kind, store, objects)?;
     let temporary = tempfile::tempdir()
         .map_err(|error| Failure::Failed(format!("no folder can be made for what {url} holds: {error}")))?;
     let folder = remote.bring_to(temporary.path())?;
-    Ok(Looked { folder, _temporary: Some(temporary) })
+    Ok(Looked { folder, shown: remote.shown(), _temporary: Some(temporary) })
 }
 
 /// What a run published at `out`, to read.
@@ -99,6 +129,8 @@ impl Destination {
         let Some(remote) = remote else {
             return Ok(Destination { folder: place.to_owned(), remote: None });
         };
+        // What is half sent is taken back, and the lock is let go.
+        signals::stop_on_signals_once();
         remote.bring()?;
         remote.check()?;
         Ok(Destination { folder: remote.mirror(), remote: Some(remote) })
@@ -113,13 +145,21 @@ impl Destination {
     ///
     /// # Errors
     /// That of `work`, and where it cannot be sent.
-    pub fn put<T, E>(&self, work: impl FnOnce(&Path) -> Result<T, E>) -> Result<(T, Option<Sent>), E>
-    where
-        E: From<PublishError>,
-    {
+    pub fn put<T>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, Failure>,
+    ) -> Result<(T, Option<Sent>), Failure> {
         let writing = self.remote.as_ref().map(Remote::begin).transpose()?;
-        let done = work(&self.folder)?;
+        let done = work(&self.folder).map_err(|failure| self.told(failure))?;
         Ok((done, writing.map(send).transpose()?))
+    }
+
+    /// What failed, with the place that the user knows.
+    pub fn told(&self, failure: Failure) -> Failure {
+        match &self.remote {
+            Some(remote) => in_words(&self.folder, &remote.shown(), failure),
+            None => failure,
+        }
     }
 }
 
@@ -156,6 +196,7 @@ impl RunOptions {
     /// The same for a command that only looks at what is published.
     pub(super) fn to_look(&self) -> Result<(Self, Option<tempfile::TempDir>), Failure> {
         let Some(out) = &self.in_buckets.out else { return Ok((self.clone(), None)) };
+        signals::stop_on_signals_once();
         let temporary = tempfile::tempdir().map_err(|error| {
             Failure::Failed(format!("no folder can be made for what {} holds: {error}", out.shown()))
         })?;
@@ -163,14 +204,29 @@ impl RunOptions {
         Ok((RunOptions { out, ..self.clone() }, Some(temporary)))
     }
 
-    /// Makes mirrors what the buckets hold, and looks whether those can be written.
-    pub(super) fn bring(&self) -> Result<(), Failure> {
+    /// Makes mirrors what the buckets hold, and looks whether those can be written; of a run that publishes nothing the latter alone.
+    pub(super) fn bring(&self, publishes: bool) -> Result<(), Failure> {
         let InBuckets { out, export } = &self.in_buckets;
         for remote in out.iter().chain(export) {
-            remote.bring()?;
+            if publishes {
+                remote.bring()?;
+            }
             remote.check()?;
         }
         Ok(())
+    }
+
+    /// What failed, with the places that the user knows in the place of their mirrors.
+    pub(super) fn told(&self, failure: Failure) -> Failure {
+        let InBuckets { out, export } = &self.in_buckets;
+        out.iter()
+            .chain(export)
+            .fold(failure, |failure, remote| in_words(&remote.mirror(), &remote.shown(), failure))
+    }
+
+    /// Where an export goes to, for people.
+    pub(super) fn export_shown(&self, to: &Path) -> PathBuf {
+        self.in_buckets.export.as_ref().map_or_else(|| to.to_owned(), |remote| remote.shown().into())
     }
 
     /// Locks what is published in a bucket, for a commit that is then sent.

@@ -296,10 +296,14 @@ fn ending<T>(run: Option<&ClusterRun>, done: Result<T, Failure>) -> Result<T, Fa
 fn work(options: &RunOptions, pipeline: &Unopened<'_>) -> Result<RunReport, Failure> {
     let begin = Instant::now();
     let wanted = settings_wanted(pipeline.dials, options)?;
-    check_places(options)?;
+    check_places(options, true)?;
     let Asked { mut opened, gone, stages } = asked(options, pipeline, &wanted, None)?;
     let what = (wanted.as_slice(), gone);
+    let before = options.source.objects.reader.counts();
     let mut report = publish_together(options, pipeline, &mut opened, what, &stages, Then::End)?;
+    // With what publishing read and sent here: of all processes this one does that.
+    let since = options.source.objects.reader.counts().since(&before);
+    report.summary.objects = report.summary.objects.and(&since);
     opened.cluster.iter().try_for_each(|cluster| cluster.finish()).map_err(publishing::lost)?;
     report.summary.measure(begin.elapsed());
     Ok(report)

@@ -3,14 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Failure, Output, look_at_published, print_json, usual_objects};
+use super::{Failure, ObjectOptions, Output, look_at_published, print_json};
 use crate::publish::{self, Ended, Explained, ExplainedPiece, PieceEnded, PublishedDial, PublishedStage};
 use crate::row::Of;
 
-pub(super) fn explain(place: &Path, shard: Option<&str>, key: &str, output: Output) -> Result<(), Failure> {
-    // A command without a store: what is in a bucket is fetched for it.
-    let looked = look_at_published(place, Path::new(""), &usual_objects())?;
-    let out = looked.folder.as_path();
+pub(super) fn explain(
+    (place, store): (&Path, Option<&Path>),
+    shard: Option<&str>,
+    key: &str,
+    output: Output,
+) -> Result<(), Failure> {
+    // A folder's files say everything. Of a bucket the store may have a mirror; what it has not is fetched for the time being.
+    let store = store.unwrap_or(Path::new("store"));
+    let looked = look_at_published(place, store, &ObjectOptions::default().reader())?;
+    explain_in(&looked.folder, shard, key, output).map_err(|failure| looked.told(failure))
+}
+
+fn explain_in(out: &Path, shard: Option<&str>, key: &str, output: Output) -> Result<(), Failure> {
     let found = match shard {
         Some(shard) => publish::find_verdict_in(out, shard, key)?,
         None => publish::find_verdict(out, key)?,
@@ -22,7 +31,7 @@ pub(super) fn explain(place: &Path, shard: Option<&str>, key: &str, output: Outp
         return Err(Failure::Usage(format!(
             "{whole}: no row of that key is published in {}{hint}. A key is written SHARD/KEY, as in the columns \
              `shard` and `key`, or --shard SHARD KEY",
-            place.display()
+            out.display()
         )));
     };
     match output {

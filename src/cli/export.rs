@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::store::Store;
-use super::{Destination, Failure, ObjectOptions, Output, apart, look_at_published, print_json};
+use super::{Destination, Failure, ObjectOptions, Output, apart, finished, look_at_published, print_json};
 use crate::publish::{self, Committed, Mended, Sent};
 
 /// `export`: tars with the original bytes of what `out` publishes.
@@ -13,13 +13,22 @@ pub(super) fn export(
     output: Output,
 ) -> Result<(), Failure> {
     apart(&[("--store", store), ("--out", out), ("--to", to)])?;
+    if !store.is_dir() {
+        return Err(Failure::Usage(format!(
+            "there is no store at {}; --store names the one that was published with",
+            store.display()
+        )));
+    }
     let reader = objects.reader();
     let destination = Destination::of_an_export(to, store, &reader)?;
     publish::check_export(&destination.folder)?;
     let published = look_at_published(out, store, &reader)?;
     let store = Store::look(store)?;
     let catalogue = super::run::catalogue_of(&store, objects.read_known(store.folder()), true)?;
-    let export = |to: &Path| publish::export(&published.folder, to, &catalogue);
+    let export = |to: &Path| {
+        let done = publish::export(&published.folder, to, &catalogue);
+        done.map_err(|error| published.told(error.into()))
+    };
     let (done, sent) = destination.put(export)?;
     tell_mended(to, &done.mended);
     match output {
@@ -32,7 +41,8 @@ pub(super) fn export(
             print_exported(to, &done, sent.as_ref());
             Ok(())
         }
-    }
+    }?;
+    finished(sent.as_ref())
 }
 
 /// Says on stderr which published files were damaged, and were written again.
@@ -48,7 +58,7 @@ pub fn tell_mended(folder: &Path, mended: &[Mended]) {
 
 /// What was sent to a bucket, in a line.
 pub fn sent_line(sent: &Sent) -> String {
-    let Sent { url, files, bytes, deleted, mended: _ } = sent;
+    let Sent { url, files, bytes, deleted, mended: _, unfinished: _ } = sent;
     format!("sent to {url}: {files} files ({:.1} MB), {deleted} deleted there", *bytes as f64 / 1e6)
 }
 

@@ -227,7 +227,7 @@ fn ask_part(
     let begin = Instant::now();
     let given = settings_wanted(pipeline.dials, options)?;
     // The run that publishes would find it out after all the asking.
-    check_places(options)?;
+    check_places(options, false)?;
     let only = pipeline.part.as_ref().and_then(|part| part.only.as_ref());
     let wanted = only.map_or(Ok(given.clone()), |only| only.settings(pipeline.dials, options, &given))?;
     let Asked { mut opened, stages, .. } = asked(options, pipeline, &wanted, log)?;

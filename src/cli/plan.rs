@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::run::{Opened, Unopened, open, settings_wanted, stopped, with_unopened};
+use super::run::{Opened, Unopened, open, settings_wanted, stopped, until_a_signal, with_unopened};
 use super::{App, Failure, Output, RunOptions, ask_list, print_json, removed};
-use crate::flow::{DialSpec, EditCount, Progress, RegionCount, Setting, Verdicts};
+use crate::flow::{DialSpec, EditCount, RegionCount, Setting};
 use crate::lane::{Mode, Question};
 use crate::publish::{self, Removed};
 use crate::row::{ContentHash, Of, RowId, Score, Unit, Verdict};
@@ -131,7 +131,7 @@ fn plan_unopened(
     let from: Vec<f32> = specs.iter().map(|spec| stands(spec.name).unwrap_or(spec.default)).collect();
     let first: Vec<Setting> = from.iter().map(|value| Setting::At(*value)).collect();
     let mut opened = open(options, pipeline, Mode::Plan, &first, None)?;
-    let mut tick = |_: &Progress, _: &Verdicts| Ok(());
+    let mut tick = until_a_signal;
     opened.insert_all(&mut tick)?;
     opened.engine.settle(&mut tick).map_err(stopped)?;
     let before =

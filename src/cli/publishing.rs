@@ -52,10 +52,10 @@ pub(super) fn publish_settled(
         let (lost, done) = commit(options, pipeline, opened, settled, &dials)?;
         report.take_lost(lost, options);
         if let Some(Done { committed, sent, page }) = done {
-            tell_mended(&options.out, &committed.mended);
+            tell_mended(options.out_shown().as_ref(), &committed.mended);
             report.summary.mended.clone_from(&committed.mended);
             report.committed = Some(committed);
-            report.sent = sent;
+            report.take_sent(sent);
             report.take_page(page);
             report.export(options, &opened.catalogue);
             report.take_told(opened.pipeline.is_published(&options.out));

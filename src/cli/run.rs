@@ -123,18 +123,16 @@ pub(super) fn with_unopened<P: App, T>(
     options.in_folders()?;
     let dials = dial_specs_with::<P>(P::named_dials(app)?).map_err(Failure::Usage)?;
     let open = |workbench: &Workbench| Ok(Arc::new(P::open(app, workbench)?) as Arc<dyn OpenedPipeline>);
-    work(
-        &options,
-        &Unopened {
-            name: P::NAME,
-            dials,
-            own: dial_specs::<P>().len(),
-            sources,
-            part: None,
-            cluster: None,
-            open: &open,
-        },
-    )
+    let unopened = Unopened {
+        name: P::NAME,
+        dials,
+        own: dial_specs::<P>().len(),
+        sources,
+        part: None,
+        cluster: None,
+        open: &open,
+    };
+    work(&options, &unopened).map_err(|failure| options.told(failure))
 }
 
 /// An error where a pipeline that finds its pictures itself is told where they are.
@@ -343,7 +341,7 @@ fn run_unopened(
 ) -> Result<RunReport, Failure> {
     let begin = Instant::now();
     let wanted = settings_wanted(pipeline.dials, options)?;
-    check_places(options)?;
+    check_places(options, true)?;
     let Asked { mut opened, gone, stages } = asked(options, pipeline, &wanted, log)?;
     let mut report = publish_settled(options, pipeline, &mut opened, (&wanted, gone), &stages, Then::End)?;
     report.summary.measure(begin.elapsed());
@@ -395,9 +393,9 @@ pub(super) fn check_apart(options: &RunOptions) -> Result<(), Failure> {
 }
 
 /// That what is published has places of its own, which can be written to: before the first question, not after the last.
-pub(super) fn check_places(options: &RunOptions) -> Result<(), Failure> {
+pub(super) fn check_places(options: &RunOptions, publishes: bool) -> Result<(), Failure> {
     check_apart(options)?;
-    options.bring()?;
+    options.bring(publishes)?;
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;
     options.report.as_deref().map_or(Ok(()), report::check)?;

@@ -41,6 +41,8 @@ struct Printed<'a> {
     part: Option<&'a PartSummary>,
     #[serde(flatten)]
     summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<&'a Sent>,
 }
 
 impl RunReport {
@@ -67,7 +69,11 @@ impl RunReport {
             return;
         }
         match output {
-            Output::Json => drop(print_json(&Printed { part: self.part.as_ref(), summary: &self.summary })),
+            Output::Json => drop(print_json(&Printed {
+                part: self.part.as_ref(),
+                summary: &self.summary,
+                sent: self.sent.as_ref(),
+            })),
             Output::Text => {
                 if let Some(part) = &self.part {
                     part.print();
@@ -106,6 +112,14 @@ impl RunReport {
         self.summary.lost = (lost.share() > 0.0).then_some(lost);
     }
 
+    /// What was sent to a bucket, and what was not done behind it.
+    pub(super) fn take_sent(&mut self, sent: Option<Sent>) {
+        if let Some(why) = buckets::unfinished(sent.as_ref()) {
+            self.failure = Some(why);
+        }
+        self.sent = sent;
+    }
+
     /// What was published stands, even if the page about it could not be written.
     pub(super) fn take_page(&mut self, page: Option<Result<Written, ReportError>>) {
         match page {
@@ -132,7 +146,12 @@ impl RunReport {
             Ok::<_, PublishError>((done, writing.map(buckets::send).transpose()?))
         };
         match export() {
-            Ok((done, sent)) => self.exported = Some((to.to_owned(), done, sent)),
+            Ok((done, sent)) => {
+                if let Some(why) = buckets::unfinished(sent.as_ref()) {
+                    self.failure = Some(why);
+                }
+                self.exported = Some((options.export_shown(to), done, sent));
+            }
             Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
         }
     }

@@ -7,14 +7,26 @@ use std::time::{Duration, Instant};
 /// Set by the first signal: runs of this process stop at the next tick.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
+/// Set by who asks for that.
+static HANDLED: AtomicBool = AtomicBool::new(false);
+
 /// Whether a signal came.
 pub(super) fn stopped() -> bool {
     STOPPED.load(Ordering::SeqCst)
 }
 
+/// The same for a command that may have begun with it already.
+pub(super) fn stop_on_signals_once() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    if !HANDLED.load(Ordering::SeqCst) {
+        ONCE.call_once(stop_on_signals);
+    }
+}
+
 /// From now on. A signal that is ignored stays ignored: `nohup` ignores SIGHUP, a shell without job control SIGINT of what it
 /// starts in the background.
 pub(super) fn stop_on_signals() {
+    HANDLED.store(true, Ordering::SeqCst);
     let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
     let ignored: Vec<libc::c_int> = signals.into_iter().filter(|signal| is_ignored(*signal)).collect();
     if let Err(error) = ctrlc::set_handler(on_signal) {

@@ -57,8 +57,8 @@ enum Common<A: Args> {
         /// The folder that was published to, also in a bucket
         #[arg(long, default_value = "out")]
         out: PathBuf,
-        /// Accepted and not used: the published files say everything
-        #[arg(long, hide = true)]
+        /// Where --out is in a bucket: the store that may have a mirror of it [default: store]
+        #[arg(long)]
         store: Option<PathBuf>,
         #[arg(long)]
         json: bool,
@@ -195,8 +195,8 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
         Common::Plan { options, list, app } => {
             plan::plan::<P>(&options, list.as_deref(), &app)?.print(output(options.json))
         }
-        Common::Explain { out, json, shard, key, .. } => {
-            explain::explain(&out, shard.as_deref(), &key, output(json))
+        Common::Explain { out, store, json, shard, key } => {
+            explain::explain((&out, store.as_deref()), shard.as_deref(), &key, output(json))
         }
         Common::Export { store, out, to, objects, json } => {
             export::export((&store, &out, &to), &objects, output(json))

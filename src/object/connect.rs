@@ -1,5 +1,6 @@
 //! Carries the requests of `object_store` by `ureq`, on the thread that waits for them, and counts them.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +26,8 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 const MOST_REDIRECTS: u32 = 5;
 /// Bytes in a millisecond (16 KiB a second) below which a body is too slow, beside the time that a server may give nothing.
 const LEAST_SPEED: u64 = 16;
+/// So many times the patience an answer may take whose server says all the while that it is at work.
+const SLOWER: u32 = 20;
 const LONGEST_ROLE: Duration = Duration::from_secs(3);
 const LONGEST_IDLE: Duration = Duration::from_secs(15);
 /// As many ranges as all threads together may be reading.
@@ -64,6 +67,27 @@ pub(super) struct Connector {
     wire: Arc<Wire>,
     patience: Duration,
     is_stopped: fn() -> bool,
+}
+
+thread_local!(static INSISTS: Cell<bool> = const { Cell::new(false) });
+
+/// Does this on a thread that was told to stop, or may be: a lock is let go, and what was begun is taken back.
+pub(super) fn insisting<T>(work: impl FnOnce() -> T) -> T {
+    let before = INSISTS.replace(true);
+    let done = work();
+    INSISTS.set(before);
+    done
+}
+
+/// How an answer is read.
+struct Reading {
+    /// As it says itself.
+    length: Option<u64>,
+    patience: Duration,
+    /// Whether it is an object's.
+    counts: bool,
+    /// Whether it ends where the run does.
+    stops: bool,
 }
 
 /// A body on its way: it is counted, and ends where the run does.
@@ -210,7 +234,13 @@ impl Connector {
         }
         let length =
             parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let bytes = if method == Method::HEAD { Vec::new() } else { self.read(body, length, is_range)? };
+        let reading = match method {
+            Method::HEAD => return Ok(http::Response::from_parts(parts, Vec::new())),
+            Method::GET => Reading { length, patience: self.patience, counts: is_range, stops: true },
+            // What was done is to be known. An object of many parts is put together for minutes.
+            _ => Reading { length, patience: self.patience * SLOWER, counts: false, stops: false },
+        };
+        let bytes = self.read(body, &reading)?;
         Ok(http::Response::from_parts(parts, bytes))
     }
 
@@ -231,18 +261,19 @@ impl Connector {
 
     /// Whether nobody waits for an answer any more.
     fn is_over(&self) -> bool {
-        (self.is_stopped)() || self.wire.ended.load(Ordering::Relaxed)
+        !INSISTS.get() && ((self.is_stopped)() || self.wire.ended.load(Ordering::Relaxed))
     }
 
-    fn read(&self, body: ureq::Body, length: Option<u64>, counts: bool) -> Result<Vec<u8>, Trouble> {
+    fn read(&self, body: ureq::Body, reading: &Reading) -> Result<Vec<u8>, Trouble> {
+        let Reading { length, patience, counts, stops } = *reading;
         let mut bytes = Vec::with_capacity(length.unwrap_or(0).min(MOST_BYTES) as usize);
         let mut body = body.into_reader().take(MOST_BYTES + 1);
         let mut step = vec![0; 64 << 10];
         // Drop by drop would take for ever, and look like work.
-        let most = self.patience + Duration::from_millis(length.unwrap_or(0) / LEAST_SPEED);
+        let most = patience + Duration::from_millis(length.unwrap_or(0) / LEAST_SPEED);
         let begin = Instant::now();
         loop {
-            if self.is_over() {
+            if stops && self.is_over() {
                 return Err(stopped("read"));
             }
             if begin.elapsed() > most {
@@ -349,6 +380,8 @@ fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
         {
             Trouble::lasting(ObjectFailure::Denied, why)
         }
+        // The server does not know what is asked of it, and won't.
+        501 => Trouble::lasting(ObjectFailure::Unfit, why),
         408 | 429 | 500.. => Trouble::passing(why),
         401 | 403 => Trouble::lasting(ObjectFailure::Denied, why),
         // Two writers at once, as S3 says it: one of them is tried again, and then finds what the other wrote.

@@ -75,6 +75,23 @@ impl Counts {
         *self == Counts::default()
     }
 
+    /// What came since `before`.
+    pub fn since(&self, before: &Counts) -> Counts {
+        Counts {
+            lists: self.lists - before.lists,
+            heads: self.heads - before.heads,
+            gets: self.gets - before.gets,
+            puts: self.puts - before.puts,
+            deletes: self.deletes - before.deletes,
+            others: self.others - before.others,
+            bytes: self.bytes - before.bytes,
+            sent: self.sent - before.sent,
+            retries: self.retries - before.retries,
+            seconds: self.seconds - before.seconds,
+            evicted: self.evicted - before.evicted,
+        }
+    }
+
     /// Both together.
     pub fn and(&self, other: &Counts) -> Counts {
         Counts {

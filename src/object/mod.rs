@@ -126,13 +126,15 @@ impl ObjectError {
     /// What to do next.
     pub fn next(&self) -> &'static str {
         match self.failure {
-            ObjectFailure::Changed => "leave shards alone while they are read, then run again",
+            ObjectFailure::Changed => "leave it alone while it is read or written, then run again",
             ObjectFailure::Gone => "check the URL: bucket, folder and name",
             ObjectFailure::Denied => {
                 "check the credentials in the environment (for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; \
-                 AWS_SKIP_SIGNATURE=true for a public bucket; for Hugging Face HF_TOKEN), and what they may read"
+                 AWS_SKIP_SIGNATURE=true for a public bucket; for Hugging Face HF_TOKEN), and what they may do"
             }
-            ObjectFailure::Unfit => "copy the shards to a bucket or to a disk, or give another URL",
+            ObjectFailure::Unfit => {
+                "give another URL, or copy what lies there to a bucket or a disk that can be used"
+            }
             ObjectFailure::Failed => {
                 "check that the server can be reached (for S3 elsewhere AWS_ENDPOINT_URL), and run again: what was answered is kept. \
                  --object-retries tries more often, --object-timeout waits longer"

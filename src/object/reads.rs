@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::connect::{Connector, Wire};
+use super::connect::{Connector, Wire, insisting};
 use super::stores::Opened;
 use super::stores::{open, path_of, trouble, version_of};
 use super::tries::{Trouble, rested, tried};
@@ -88,6 +88,11 @@ impl Objects {
 
     pub(super) fn settings(&self) -> &ObjectSettings {
         self.0.settings.get_or_init(ObjectSettings::default)
+    }
+
+    /// Does this, also where the run was told to stop.
+    pub(crate) fn insisting<T>(&self, work: impl FnOnce() -> T) -> T {
+        insisting(work)
     }
 
     /// How long a server may give nothing.

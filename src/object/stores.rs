@@ -156,6 +156,11 @@ pub(super) fn trouble(error: &object_store::Error) -> Trouble {
     if error.to_string().contains("169.254.169.254") {
         return super::connect::no_role("it gives none");
     }
+    // Some answers say 200 first, and that it failed behind it.
+    let why = error.to_string();
+    if ["InternalError", "SlowDown", "ServiceUnavailable"].iter().any(|word| why.contains(word)) {
+        return Trouble::passing(why);
+    }
     let failure = match error {
         object_store::Error::NotFound { .. } => ObjectFailure::Gone,
         object_store::Error::Precondition { .. }
@@ -164,7 +169,9 @@ pub(super) fn trouble(error: &object_store::Error) -> Trouble {
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             ObjectFailure::Denied
         }
+        // Of single objects that were to be deleted at once.
+        _ if why.contains("AccessDenied") => ObjectFailure::Denied,
         _ => ObjectFailure::Unfit,
     };
-    Trouble::lasting(failure, error.to_string())
+    Trouble::lasting(failure, why)
 }

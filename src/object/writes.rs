@@ -10,11 +10,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
-use object_store::multipart::{MultipartStore, PartId};
+use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{MultipartId, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult, UpdateVersion};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult, UpdateVersion};
 use serde::{Deserialize, Serialize};
 
+use super::connect::insisting;
 use super::reads::{failed, wait};
 use super::stores::{path_of, trouble, version_of};
 use super::tries::Trouble;
@@ -105,7 +106,7 @@ impl ObjectUrl {
         }
     }
 
-    fn unfit(&self, why: &str) -> ObjectError {
+    pub(super) fn unfit(&self, why: &str) -> ObjectError {
         let why =
             format!("{why}; there are s3://BUCKET/FOLDER, gs://BUCKET/FOLDER and az://CONTAINER/FOLDER");
         failed(self, Trouble::lasting(ObjectFailure::Unfit, why))
@@ -123,7 +124,7 @@ impl Objects {
         let mut read = Ok(None);
         for _ in 0..MOST_LOOKS {
             let Some((tag, version)) = self.tagged(url)? else { return Ok(None) };
-            read = self.read(url, &version, 0, version.len).map(|bytes| Some((tag, bytes)));
+            read = self.read_all(url, &version).map(|bytes| Some((tag, bytes)));
             // Written over between the two.
             let again =
                 |error: &ObjectError| matches!(error.failure, ObjectFailure::Changed | ObjectFailure::Gone);
@@ -134,15 +135,25 @@ impl Objects {
         read
     }
 
+    /// All of this version of an object.
+    pub fn read_all(&self, url: &ObjectUrl, version: &Version) -> Result<Vec<u8>, ObjectError> {
+        let mut all = Vec::new();
+        while (all.len() as u64) < version.len {
+            let at = all.len() as u64;
+            all.append(&mut self.read(url, version, at, PART.min(version.len - at))?);
+        }
+        Ok(all)
+    }
+
     fn tagged(&self, url: &ObjectUrl) -> Result<Option<(Tag, Version)>, ObjectError> {
         let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
         match self.tried(url, |store| wait(async { store.head(&path).await })) {
-            Ok(meta) if meta.e_tag.is_none() => {
-                let why = "the server gives no ETags, so that two writers could not be told apart";
-                Err(failed(url, Trouble::lasting(ObjectFailure::Unfit, why)))
-            }
             Ok(meta) => {
                 let version = version_of(&meta);
+                if version.etag.is_none() {
+                    let why = "the server gives no strong ETags, so that two writers could not be told apart";
+                    return Err(failed(url, Trouble::lasting(ObjectFailure::Unfit, why)));
+                }
                 Ok(Some((Tag { etag: meta.e_tag, version: meta.version }, version)))
             }
             Err(error) if error.failure == ObjectFailure::Gone => Ok(None),
@@ -154,22 +165,69 @@ impl Objects {
     ///
     /// # Errors
     /// [`ObjectFailure::Changed`] where the condition does not hold. An attempt that was cut off may have been carried out, and then its repetition
-    /// finds its own object: who writes under a condition looks what is there.
+    /// finds its own object: see [`put_seen`](Objects::put_seen).
     pub fn put(&self, url: &ObjectUrl, bytes: &[u8], when: PutIf<'_>) -> Result<Tag, ObjectError> {
-        let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
-        self.tried(url, |store| put(store, &path, bytes.to_vec(), when)).map(Tag::from)
+        self.put_guarded(url, bytes, when, &|| true)
     }
 
-    /// The same, and once.
+    /// The same, and where the condition does not hold it is looked whether these very bytes are there.
+    pub fn put_seen(&self, url: &ObjectUrl, bytes: &[u8], when: PutIf<'_>) -> Result<Tag, ObjectError> {
+        self.seen(url, bytes, self.put(url, bytes, when))
+    }
+
+    fn seen(
+        &self,
+        url: &ObjectUrl,
+        bytes: &[u8],
+        done: Result<Tag, ObjectError>,
+    ) -> Result<Tag, ObjectError> {
+        match done {
+            Err(error) if matches!(error.failure, ObjectFailure::Changed | ObjectFailure::Gone) => {
+                match self.read_tagged(url)? {
+                    Some((tag, there)) if there == bytes => Ok(tag),
+                    _ => Err(error),
+                }
+            }
+            done => done,
+        }
+    }
+
+    /// Each attempt is made only while `may` says so.
+    fn put_guarded(
+        &self,
+        url: &ObjectUrl,
+        bytes: &[u8],
+        when: PutIf<'_>,
+        may: &dyn Fn() -> bool,
+    ) -> Result<Tag, ObjectError> {
+        let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
+        let opened = self.opened(url).map_err(|trouble| failed(url, trouble))?;
+        self.again(url, || {
+            guard(may)?;
+            put(&*opened.store, &path, bytes.to_vec(), when).map(Tag::from).map_err(|error| trouble(&error))
+        })
+    }
+
+    /// Writes an object once, also where the run was told to stop.
     pub fn put_once(&self, url: &ObjectUrl, bytes: &[u8], when: PutIf<'_>) -> Result<Tag, ObjectError> {
         let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
         let opened = self.opened(url).map_err(|trouble| failed(url, trouble))?;
-        let done = put(&*opened.store, &path, bytes.to_vec(), when);
+        let done = insisting(|| put(&*opened.store, &path, bytes.to_vec(), when));
         done.map(Tag::from).map_err(|error| failed(url, trouble(&error)))
     }
 
-    /// Writes an object of a file's bytes, whatever was there: in parts where it is large, so that no more than a few of them are held.
-    pub fn put_file(&self, url: &ObjectUrl, file: &FilePath) -> Result<Tag, ObjectError> {
+    /// Writes an object of a file's bytes: in parts where it is large, so that no more than a few of them are held. Nothing is sent that
+    /// `may` does not allow at that moment.
+    ///
+    /// # Errors
+    /// Where the condition does not hold; an object that goes in parts has none, since not all stores know such.
+    pub fn put_file(
+        &self,
+        url: &ObjectUrl,
+        file: &FilePath,
+        when: PutIf<'_>,
+        may: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Tag, ObjectError> {
         let unread = |error: std::io::Error| {
             let why = format!("{} cannot be read: {error}", file.display());
             failed(url, Trouble::lasting(ObjectFailure::Unfit, why))
@@ -181,59 +239,68 @@ impl Objects {
             open.read_exact_at(&mut bytes, at).map(|()| bytes)
         };
         if len <= PART {
-            return self.put(url, &piece(0, len).map_err(unread)?, PutIf::Always);
+            let bytes = piece(0, len).map_err(unread)?;
+            return self.seen(url, &bytes, self.put_guarded(url, &bytes, when, may));
         }
         let path = path_of(url).map_err(|trouble| failed(url, trouble))?;
         let opened = self.opened(url).map_err(|trouble| failed(url, trouble))?;
-        let Some(store) = opened.parts else {
-            return Err(url.check_writable().err().unwrap_or_else(|| {
-                failed(url, Trouble::lasting(ObjectFailure::Unfit, "it takes no object in parts"))
-            }));
-        };
-        let again = |work: &dyn Fn() -> Result<PartId, Trouble>| self.again(url, work);
+        let Some(store) = opened.parts else { return Err(url.unfit("nothing can be written there")) };
+        let before = self.tag(url)?;
         let told = |error: object_store::Error| trouble(&error);
         let id = self.again(url, || wait(store.create_multipart(&path)).map_err(told))?;
         let of_a_part = PART.max(len.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let sent = sent_in_parts(len, of_a_part, |number, at, len| {
             let bytes = piece(at, len).map_err(unread)?;
-            again(&|| wait(store.put_part(&path, &id, number, bytes.clone().into())).map_err(told))
+            self.again(url, || {
+                guard(may)?;
+                wait(store.put_part(&path, &id, number, bytes.clone().into())).map_err(told)
+            })
         });
         let done = sent.and_then(|parts| {
-            self.again(url, || wait(store.complete_multipart(&path, &id, parts.clone())).map_err(told))
+            self.again(url, || {
+                guard(may)?;
+                wait(store.complete_multipart(&path, &id, parts.clone())).map_err(told)
+            })
         });
-        if done.is_err() {
-            // Parts of no object cost money for as long as they lie there.
-            abort(&*store, &path, &id);
+        match done {
+            Ok(done) => Ok(done.into()),
+            // An attempt whose answer was lost came through: most stores do not know the upload any more then.
+            Err(error) if error.failure == ObjectFailure::Gone => match self.tagged(url)? {
+                Some((tag, version)) if version.len == len && Some(&tag) != before.as_ref() => Ok(tag),
+                _ => Err(error),
+            },
+            Err(error) => {
+                // Parts of no object cost money for as long as they lie there.
+                let _ = insisting(|| wait(store.abort_multipart(&path, &id)));
+                Err(error)
+            }
         }
-        done.map(Tag::from)
     }
 
-    /// Deletes objects of one bucket, those of them that are there.
-    pub fn delete(&self, urls: &[ObjectUrl]) -> Result<(), ObjectError> {
+    /// Deletes objects of one bucket, those of them that are there, once, also where the run was told to stop.
+    pub fn delete_once(&self, urls: &[ObjectUrl]) -> Result<(), ObjectError> {
         let Some(url) = urls.first() else { return Ok(()) };
-        let paths = paths_of(urls)?;
-        self.tried(url, |store| wait(delete(store, paths.clone())))
-    }
-
-    /// The same, once, by somebody who has failed already.
-    pub fn delete_once(&self, urls: &[ObjectUrl]) {
-        let opened = urls.first().and_then(|url| self.opened(url).ok());
-        if let (Some(opened), Ok(paths)) = (opened, paths_of(urls)) {
-            let _ = wait(delete(&*opened.store, paths));
-        }
+        let path = |url: &ObjectUrl| path_of(url).map_err(|trouble| failed(url, trouble));
+        let paths = urls.iter().map(path).collect::<Result<Vec<Path>, _>>()?;
+        let opened = self.opened(url).map_err(|trouble| failed(url, trouble))?;
+        insisting(|| wait(delete(&*opened.store, paths))).map_err(|error| failed(url, trouble(&error)))
     }
 }
 
-fn paths_of(urls: &[ObjectUrl]) -> Result<Vec<Path>, ObjectError> {
-    let path = |url: &ObjectUrl| path_of(url).map_err(|trouble| failed(url, trouble));
-    urls.iter().map(path).collect()
+/// An error where nothing is to be sent any more.
+fn guard(may: &dyn Fn() -> bool) -> Result<(), Trouble> {
+    if may() {
+        Ok(())
+    } else {
+        Err(Trouble::lasting(ObjectFailure::Stopped, "it is not to be written any more"))
+    }
 }
 
 async fn delete(store: &dyn ObjectStore, paths: Vec<Path>) -> object_store::Result<()> {
     let mut deleted = store.delete_stream(futures_util::stream::iter(paths.into_iter().map(Ok)).boxed());
     while let Some(done) = deleted.next().await {
         match done {
-            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) if trouble(&error).failure == ObjectFailure::Gone => {}
             done => drop(done?),
         }
     }
@@ -276,8 +343,4 @@ fn sent_in_parts(
     let sent = sent.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Where no thread failed, each part was sent by one.
     Ok(sent.into_iter().flatten().collect())
-}
-
-fn abort(store: &dyn MultipartStore, path: &Path, id: &MultipartId) {
-    let _ = wait(store.abort_multipart(path, id));
 }

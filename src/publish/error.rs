@@ -139,6 +139,36 @@ pub enum PublishError {
         /// The folder in the bucket.
         url: String,
     },
+    /// The lock of a set in a bucket is another's by now, or may be.
+    #[error(
+        "{url} could not be kept locked: its server was not reached for too long, or another writer took over; nothing was published by this \
+         run. Run again: it goes by what is there then, and what was answered is kept"
+    )]
+    LockLost {
+        /// The folder in the bucket.
+        url: String,
+    },
+    /// A set whose files are written over was begun and not ended.
+    #[error(
+        "{url} is not complete: {why}. Its manifest names only what did not change; the files that it names are whole. Run again: the rest is sent"
+    )]
+    Incomplete {
+        /// The folder in the bucket.
+        url: String,
+        /// What failed.
+        why: String,
+    },
+    /// The manifest may have been written.
+    #[error(
+        "nobody knows whether {url} was published: {why}. The set that is there is complete, be it the one before or the new one. Run again: that is \
+         looked at first, and what was answered is kept"
+    )]
+    Unsure {
+        /// The folder in the bucket.
+        url: String,
+        /// What failed.
+        why: String,
+    },
     /// Another writer is at work in the bucket.
     #[error(
         "{url} is being written by process {} on {}: wait until that ends, or choose another place; what was answered is kept",

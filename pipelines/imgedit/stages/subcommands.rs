@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 use threshflow::cli::{
-    Destination, Failure, ObjectOptions, apart, look_at_published, print_json, sent_line, tell_mended,
+    Destination, Failure, ObjectOptions, apart, finished, look_at_published, print_json, sent_line,
+    tell_mended,
 };
 use threshflow::publish::{Sent, Verified};
 
@@ -85,10 +86,10 @@ pub fn release_to(
     }
     let reader = objects.reader();
     let destination = Destination::open(to, &REMOTE, store, &reader)?;
-    released::check_release(&destination.folder).map_err(failed)?;
+    released::check_release(&destination.folder).map_err(|error| destination.told(failed(error)))?;
     let looked = look_at_published(out, store, &reader)?;
     let published = PublishedEdits::open(&looked.folder, store, objects.read_known(store))
-        .map_err(|error| Failure::Failed(error.to_string()))?;
+        .map_err(|error| looked.told(Failure::Failed(error.to_string())))?;
     destination.put(|folder| released::release(folder, &published, layout).map_err(failed))
 }
 
@@ -98,10 +99,11 @@ fn release(options: &ReleaseOptions) -> Result<(), Failure> {
     let (done, sent) = release_to(&options.to, [&options.out, &options.store], layout, &options.objects)?;
     tell_mended(&options.to, &done.mended);
     if options.json {
-        return print_json(&json!({
+        print_json(&json!({
             "mended": done.mended, "to": options.to, "parts_written": done.parts_written, "parts_removed": done.parts_removed,
             "parts_unchanged": done.parts_unchanged, "bytes_written": done.bytes_written, "sent": sent,
-        }));
+        }))?;
+        return finished(sent.as_ref());
     }
     threshflow::say!(
         "released to {}: {} parts written ({:.1} MB), {} removed, {} left as they were",
@@ -111,16 +113,18 @@ fn release(options: &ReleaseOptions) -> Result<(), Failure> {
         done.parts_removed,
         done.parts_unchanged
     );
-    if let Some(sent) = sent {
-        threshflow::say!("{}", sent_line(&sent));
+    if let Some(sent) = &sent {
+        threshflow::say!("{}", sent_line(sent));
     }
-    Ok(())
+    finished(sent.as_ref())
 }
 
 fn check(options: &CheckOptions) -> Result<(), Failure> {
     let folder = options.folder.display();
     if !options.folder.is_dir() {
-        return Err(Failure::Usage(format!("there is no folder {folder}; name one that was released to")));
+        return Err(Failure::Usage(format!(
+            "there is no folder {folder}; name one that was released to; a copy of it where it is in a bucket"
+        )));
     }
     let findings = released::check(&options.folder);
     let faults = findings.iter().filter(|finding| finding.severity == Severity::Fault).count();

@@ -190,10 +190,10 @@ fn publish(
         let own = all.agree(own.map_err(Failure::from))?;
         heard(&cluster.tell_the_first(said(&own)?).map_err(lost)?)
     })?;
-    tell_mended(&options.out, &committed.mended);
+    tell_mended(options.out_shown().as_ref(), &committed.mended);
     report.summary.mended.clone_from(&committed.mended);
     report.committed = Some(committed);
-    report.sent = writing.map(buckets::send).transpose()?;
+    report.take_sent(writing.map(buckets::send).transpose()?);
     if options.export.is_some() {
         // This process knows its own shards alone.
         let store = Store::look(&options.store)?;

@@ -20,6 +20,10 @@ impl Session<'_> {
     }
 
     pub(super) fn publish_here(&mut self) -> Result<Value, Problem> {
+        if self.leads() {
+            // What could not be sent before is not what is published: what follows is judged by what is.
+            self.options.begin().map_err(|error| Problem::not_now(error.to_string()))?;
+        }
         let undecided = self.opened.engine.undecided_pictures().len() as u64;
         let undecided: u64 = self.gather(undecided)?.into_iter().sum();
         if undecided > 0 {

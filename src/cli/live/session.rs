@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         events: Arc<dyn Events>,
     ) -> Result<(Self, Looks), Failure> {
         let settings = settings_wanted(pipeline.dials, options)?;
-        check_places(options)?;
+        check_places(options, true)?;
         let mut opened = open(options, pipeline, Mode::Live, &settings, None)?;
         let tick = &mut cluster::until_it_ends(opened.cluster.as_ref());
         let looks = if live.watch { looks(&opened.sources) } else { Looks::default() };

@@ -30,9 +30,10 @@ use super::names::is_part_name;
 use super::parts::Layout;
 use super::{PUBLISHED, PublishError, export, manifest};
 use crate::limits::Locked;
-use crate::object::{ObjectError, ObjectUrl, Objects, Tag};
+use crate::object::{ObjectError, ObjectUrl, Objects, PutIf, Tag};
 use crate::row::ContentHash;
 pub use claim::Rival;
+use claim::{Claim, Taken};
 use record::Record;
 pub use send::Sent;
 
@@ -40,8 +41,9 @@ pub use send::Sent;
 const MIRRORS: &str = "buckets";
 /// The mirror itself, in its folder.
 const SET: &str = "set";
-/// How long another command of this store may be at the mirror.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// What is written to see whether it can be deleted.
+const PROBE: &str = ".probe-";
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// What is to be known of a layout whose sets are sent.
 pub struct RemoteKind {
@@ -169,35 +171,50 @@ impl Remote {
         Ok(folder.to_owned())
     }
 
-    /// Whether the set can be written: takes the lock of the bucket for a moment, and looks whether the store knows conditions.
+    /// Whether the set can be written: takes the lock of the bucket for a moment, and looks, once, whether the store knows conditions and deletes.
     ///
     /// # Errors
     /// Where it cannot be.
     pub fn check(&self) -> Result<(), PublishError> {
-        let _lock = self.lock()?;
-        let mut record = Record::read(&self.folder);
-        // Where another writer is at it, conditions are known.
-        let Some(claim) = claim::Claim::try_take(self, &record.writer)? else { return Ok(()) };
-        let checked = if record.knows_conditions { Ok(()) } else { claim.check_conditions() };
+        fs::create_dir_all(&self.folder).map_err(PublishError::io("make", &self.folder))?;
+        let record = Record::read(&self.folder);
+        let claim = match Claim::try_take(self, &record.writer)? {
+            Taken::Claim(claim) => claim,
+            // Another writer is at it: so it can be written.
+            Taken::Held => return Ok(()),
+        };
+        let checked = if record.is_checked { Ok(()) } else { self.probe(&claim) };
         claim.release();
         checked?;
-        record.knows_conditions = true;
-        record.save(&self.folder)
+        if !record.is_checked {
+            let _lock = self.lock()?;
+            let mut record = Record::read(&self.folder);
+            record.is_checked = true;
+            record.save(&self.folder)?;
+        }
+        Ok(())
     }
 
-    /// Locks the mirror, for a commit to it that is then sent.
+    fn probe(&self, claim: &Claim<'_>) -> Result<(), PublishError> {
+        claim.check_conditions()?;
+        let probe = self.url_of(&format!("{PROBE}{}", record::drawn()));
+        self.objects.put(&probe, b"may be deleted", PutIf::Always)?;
+        Ok(self.objects.delete_once(&[probe])?)
+    }
+
+    /// Locks the mirror, for a commit to it that is then sent. A mirror that is ahead, since an earlier sending failed, is made what is published.
     ///
     /// # Errors
-    /// Where another command of this store is at it, or has brought another set since this one was read.
+    /// Where another has published since the mirror was brought.
     pub fn begin(&self) -> Result<Writing<'_>, PublishError> {
         let lock = self.lock()?;
         let (record, there) = (Record::read(&self.folder), self.manifest_tag()?);
-        if record.manifest != *self.began_from() || there != record.manifest {
+        let began_from = self.began_from().clone();
+        if there != began_from {
             return Err(self.overtaken());
         }
-        if !record.is_in_step(&self.mirror(), there.as_ref()) {
-            // What could not be sent before is not what is published.
-            bring::bring(self)?;
+        if !record.is_in_step(&self.mirror(), there.as_ref()) && bring::bring(self)? != began_from {
+            return Err(self.overtaken());
         }
         Ok(Writing { remote: self, _lock: lock })
     }
@@ -228,19 +245,34 @@ impl Remote {
         fs::create_dir_all(&self.folder).map_err(PublishError::io("make", &self.folder))?;
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(PublishError::io("make", &path))?;
-        let begin = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Locked(file)),
-                Err(TryLockError::WouldBlock) if begin.elapsed() < LOCK_PATIENCE => {
-                    rest(Duration::from_millis(50));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(PublishError::Busy { path: PathBuf::from(self.shown()) });
-                }
-                Err(TryLockError::Error(error)) => return Err(PublishError::io("lock", &path)(error)),
-            }
+        waited(&format!("the mirror of {}", self.shown()), || match file.try_lock() {
+            Ok(()) => Ok(Some(())),
+            Err(TryLockError::WouldBlock) if self.objects.is_stopped() => Err(PublishError::Other(format!(
+                "stopped while another command of this store was at the mirror of {}",
+                self.shown()
+            ))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(PublishError::io("lock", &path)(error)),
+        })?;
+        Ok(Locked(file))
+    }
+}
+
+/// Waits until there is something, and says so now and then.
+fn waited<T>(
+    what: &str,
+    mut take: impl FnMut() -> Result<Option<T>, PublishError>,
+) -> Result<T, PublishError> {
+    let mut said = Instant::now();
+    loop {
+        if let Some(taken) = take()? {
+            return Ok(taken);
         }
+        if said.elapsed() > SAY_EVERY {
+            said = Instant::now();
+            crate::note!("{what}: another command is at it; waiting until that ends");
+        }
+        rest(Duration::from_millis(50));
     }
 }
 

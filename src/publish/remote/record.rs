@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::object::Tag;
+use crate::publish::PublishError;
 use crate::publish::manifest::MANIFEST;
 use crate::publish::seen::Look;
 use crate::publish::split::hash_of_file;
-use crate::publish::{PublishError, manifest};
 use crate::row::ContentHash;
 
 const RECORD: &str = "sent.json";
@@ -20,10 +22,12 @@ const RECORD: &str = "sent.json";
 pub(super) struct Record {
     /// Drawn once: tells this mirror from every other that goes to the same place.
     pub(super) writer: String,
-    /// The store was seen to write under conditions.
+    /// The device and the inode of the mirror's folder: a store that was copied is another writer.
+    place: (u64, u64),
+    /// The store was seen to write under conditions, and to delete.
     #[serde(default)]
-    pub(super) knows_conditions: bool,
-    /// The bucket's manifest, as it was brought or sent last.
+    pub(super) is_checked: bool,
+    /// The bucket's manifest, as it was brought or sent last; `None` while the mirror is changed.
     pub(super) manifest: Option<Tag>,
     /// By path below the folder.
     pub(super) files: BTreeMap<String, InBucket>,
@@ -40,11 +44,25 @@ pub(super) struct InBucket {
     look: Look,
 }
 
+impl InBucket {
+    /// Of a mirror's file that is in the bucket as this.
+    pub(super) fn of(mirror: &Path, file: &str, tag: Tag) -> Result<Self, PublishError> {
+        let path = mirror.join(file);
+        let meta = fs::symlink_metadata(&path).map_err(PublishError::io("look at", &path))?;
+        let hash = hash_of_file(&path).map_err(PublishError::io("read", &path))?.to_string();
+        Ok(InBucket { tag, bytes: meta.len(), hash, look: Look::of(&meta) })
+    }
+}
+
 impl Record {
     pub(super) fn read(folder: &Path) -> Self {
         let read = fs::read(folder.join(RECORD)).ok();
         let read: Option<Record> = read.and_then(|text| serde_json::from_slice(&text).ok());
-        read.unwrap_or_else(|| Record { writer: drawn(), ..Record::default() })
+        let place = fs::metadata(folder).map(|meta| (meta.dev(), meta.ino())).unwrap_or_default();
+        match read {
+            Some(record) if record.place == place => record,
+            read => Record { writer: drawn(), place, ..read.unwrap_or_default() },
+        }
     }
 
     pub(super) fn save(&self, folder: &Path) -> Result<(), PublishError> {
@@ -61,11 +79,13 @@ impl Record {
 
     /// Whether the mirror is what the bucket holds, whose manifest is that.
     pub(super) fn is_in_step(&self, mirror: &Path, manifest: Option<&Tag>) -> bool {
-        self.manifest.as_ref() == manifest
-            && match manifest {
-                Some(_) => self.is_same(mirror, manifest::MANIFEST).is_ok_and(|same| same),
-                None => !mirror.join(MANIFEST).exists(),
+        match (&self.manifest, manifest) {
+            (Some(known), Some(there)) => {
+                known == there && self.is_same(mirror, MANIFEST).is_ok_and(|same| same)
             }
+            (None, None) => !mirror.exists(),
+            _ => false,
+        }
     }
 
     /// Whether the mirror's file is the one in the bucket. One that looks otherwise is read.
@@ -86,18 +106,16 @@ impl Record {
 
     /// Notes that the mirror's file is in the bucket.
     pub(super) fn note(&mut self, mirror: &Path, file: &str, tag: Tag) -> Result<(), PublishError> {
-        let path = mirror.join(file);
-        let meta = fs::symlink_metadata(&path).map_err(PublishError::io("look at", &path))?;
-        let hash = hash_of_file(&path).map_err(PublishError::io("read", &path))?.to_string();
-        let known = InBucket { tag, bytes: meta.len(), hash, look: Look::of(&meta) };
-        self.files.insert(file.to_owned(), known);
+        self.files.insert(file.to_owned(), InBucket::of(mirror, file, tag)?);
         Ok(())
     }
 }
 
 /// A name that nobody else has.
-fn drawn() -> String {
+pub(super) fn drawn() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let host = crate::cluster::host_name();
-    ContentHash::of(format!("{host} {} {}", std::process::id(), time.as_nanos()).as_bytes()).to_string()
+    let (host, number) = (crate::cluster::host_name(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let text = format!("{host} {} {number} {}", std::process::id(), time.as_nanos());
+    ContentHash::of(text.as_bytes()).to_string()
 }
