@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use operators::models::clip_tower::ClipTower;
 use operators::models::detect_model::DetectSettings;
 use operators::onnx::{Backend, BackendChoice, Device};
 use operators::pixels::region_crop::Channels;
@@ -129,9 +130,10 @@ impl<'a> Ground<'a> {
             texts: scenes.texts("clip_text", &lanes),
             records: records(),
         };
-        let models = (model("clip"), model("aesthetic"));
+        let tower = ClipTower::open(&model("clip"), backend, cores).expect("opens");
         let region_score =
-            RegionScore::open((&models.0, &models.1), backend, cores, before, Channels::Rgb).expect("opens");
+            RegionScore::open((tower, &model("aesthetic")), backend, cores, before, Channels::Rgb)
+                .expect("opens");
         let region_score = Stage::open(region_score, &lanes).expect("a memo opens");
         let (pictures, regions) = Default::default();
         Ground { scenes, lanes, nouns, texts, detect, segment, region_score, pictures, regions }

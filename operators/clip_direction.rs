@@ -25,9 +25,7 @@ use crate::edit::EditPictures;
 use crate::edit::turns::{Turn, no_turns};
 use crate::edit_source::{Planned, of_step};
 use crate::judge::clip::{JudgeClip, seen_of, target_of};
-use crate::models::clip_model::VisionTower;
 use crate::models::embedding::cosine;
-use crate::onnx::Pooled;
 use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
 use crate::plan::edit_plan::{EditType, Operation, Outcome, PlannedStep, Shows};
@@ -132,7 +130,8 @@ impl DirectionByClip {
 impl Operator for DirectionByClip {
     type Answer = Direction;
     type Prepared = Vec<ToSee>;
-    type Session = Pooled<VisionTower>;
+    /// The tower's are lent.
+    type Session = ();
 
     const LOOKS: Looks = Looks::AtBothFrames;
     const KEY: Key = Key::Row;
@@ -174,17 +173,13 @@ impl Operator for DirectionByClip {
         self.clip.limits()
     }
 
-    fn open_session(&self) -> Result<Self::Session, String> {
-        self.clip.open_session()
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
     }
 
-    fn answer(
-        &self,
-        session: &mut Self::Session,
-        batch: &[Vec<ToSee>],
-    ) -> Vec<Result<Reply<Direction>, Refusal>> {
+    fn answer(&self, (): &mut (), batch: &[Vec<ToSee>]) -> Vec<Result<Reply<Direction>, Refusal>> {
         let crops = batch.iter().flatten().flat_map(|step| step.crops.iter().map(Vec::as_slice));
-        let mut embedded = self.clip.embed(session, &crops.collect::<Vec<_>>()).into_iter();
+        let mut embedded = self.clip.embed(&crops.collect::<Vec<_>>()).into_iter();
         let mut of_step = |step: &ToSee| {
             let (before, after) = (embedded.next(), embedded.next());
             let (Some(before), Some(after)) = (before, after) else {

@@ -19,8 +19,6 @@ use crate::editors::paint;
 use crate::instruct::StoredInstruction;
 use crate::judge::clip::{JudgeClip, ToSee};
 use crate::judge::pixels::{Agreement, Measured};
-use crate::models::clip_model::VisionTower;
-use crate::onnx::Pooled;
 use crate::pixels::decode::{Purpose, decoder_stamp};
 use crate::pixels::full::bytes_to_decode;
 use crate::pixels::mask::Mask;
@@ -174,14 +172,14 @@ impl Judge {
     }
 
     /// What the CLIP, where one is there to see, says of all that is to be seen of these edits: their turns' steps, in order.
-    fn seen(&self, session: &mut JudgeSession, batch: &[ToJudge]) -> Vec<Result<Agreement, Refusal>> {
+    fn seen(&self, batch: &[ToJudge]) -> Vec<Result<Agreement, Refusal>> {
         let turns = batch.iter().filter_map(|edit| match edit {
             ToJudge::Measured(turns) => Some(turns),
             ToJudge::Ask(_) => None,
         });
         let to_see: Vec<&ToSee> = turns.flatten().flatten().filter_map(|step| step.to_see.as_ref()).collect();
-        match (&self.by, session) {
-            (JudgeBy::Pixels(Some(clip)), Some(session)) => clip.see(session, &to_see),
+        match &self.by {
+            JudgeBy::Pixels(Some(clip)) => clip.see(&to_see),
             _ => Vec::new(),
         }
     }
@@ -208,9 +206,6 @@ fn judged(
     };
     turns.iter().map(|turn| pixels::worst(turn.iter().map(&mut of_step))).collect()
 }
-
-/// The CLIP's session, where there is one.
-pub type JudgeSession = Option<Pooled<VisionTower>>;
 
 fn blob(judgements: &[Judgement]) -> Vec<u8> {
     serde_json::to_vec(judgements).unwrap_or_default()
@@ -247,7 +242,8 @@ fn request(
 impl Operator for Judge {
     type Answer = EditScores;
     type Prepared = ToJudge;
-    type Session = JudgeSession;
+    /// The tower's are lent.
+    type Session = ();
 
     const LOOKS: Looks = Looks::AtBothFrames;
     const KEY: Key = Key::Row;
@@ -342,19 +338,12 @@ impl Operator for Judge {
         }
     }
 
-    fn open_session(&self) -> Result<JudgeSession, String> {
-        match &self.by {
-            JudgeBy::Pixels(Some(clip)) => clip.open_session().map(Some),
-            JudgeBy::Pixels(None) | JudgeBy::Chat(_) => Ok(None),
-        }
+    fn open_session(&self) -> Result<(), String> {
+        Ok(())
     }
 
-    fn answer(
-        &self,
-        session: &mut JudgeSession,
-        batch: &[ToJudge],
-    ) -> Vec<Result<Reply<EditScores>, Refusal>> {
-        let mut seen = self.seen(session, batch).into_iter();
+    fn answer(&self, (): &mut (), batch: &[ToJudge]) -> Vec<Result<Reply<EditScores>, Refusal>> {
+        let mut seen = self.seen(batch).into_iter();
         let one = |edit: &ToJudge| match (edit, &self.by) {
             (ToJudge::Measured(turns), _) => judged(turns, &mut seen).map(|judged| reply(&judged)),
             (ToJudge::Ask(requests), JudgeBy::Chat(chat)) => {

@@ -13,7 +13,7 @@ use threshflow::row::{ContentHash, Refusal, Region, Row, Score, Scored, Stamp, U
 use threshflow::shard::{Catalogue, Picture};
 
 use crate::models::aesthetic_model::{AestheticModel, Scorer};
-use crate::models::clip_model::{ClipModel, VisionTower};
+use crate::models::clip_tower::ClipTower;
 use crate::models::embedding::share_of_first;
 use crate::models::labels::Labels;
 use crate::models::region_clip::{NounTexts, RegionClip};
@@ -85,7 +85,7 @@ impl Answer for RegionScores {
 pub struct RegionScore {
     region: RegionClip,
     aesthetic: AestheticModel,
-    pool: SessionPool<Models>,
+    pool: SessionPool<Scorer>,
     /// What comes before: the regions' nouns and masks.
     before: Before,
 }
@@ -100,37 +100,24 @@ pub struct Before {
     pub records: Records,
 }
 
-/// Both models, loaded.
-pub struct Models {
-    clip: VisionTower,
-    aesthetic: Scorer,
-}
-
 impl RegionScore {
-    /// The CLIP in `clip` (its vision tower) and the scorer in `aesthetic`, on `cores` cores. `Channels::Swapped` does as the
-    /// tool that made ImgEdit did, which exchanged red and blue by mistake.
+    /// The CLIP of `tower` and the scorer in `aesthetic`, on `cores` cores. `Channels::Swapped` does as the tool that made ImgEdit did,
+    /// which exchanged red and blue by mistake.
     pub fn open(
-        (clip, aesthetic): (&Path, &Path),
+        (tower, aesthetic): (Arc<ClipTower>, &Path),
         backend: &Backend,
         cores: usize,
         before: Before,
         channels: Channels,
     ) -> Result<Self, OnnxError> {
-        let clip = ClipModel::open(clip, backend)?;
         let aesthetic = AestheticModel::open(aesthetic, backend)?;
-        let mut plan = SessionPlan::new(backend, clip.bytes() + aesthetic.bytes(), cores);
+        let mut plan = SessionPlan::new(backend, tower.model().bytes() + aesthetic.bytes(), cores);
         // Pictures, each with all its regions.
         plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
-        let (vision, scorer) = (clip.clone(), aesthetic.clone());
-        let opens = move |place, threads| {
-            Ok(Models {
-                clip: vision.open_vision(place, threads)?,
-                aesthetic: scorer.open_session(place, threads)?,
-            })
-        };
-        let warms_up = |models: &mut Models, most: usize| models.aesthetic.warm_up(most);
-        let pool = SessionPool::open(plan, opens, warms_up)?;
-        let region = RegionClip::new(clip, before.texts.clone(), channels);
+        let scorer = aesthetic.clone();
+        let opens = move |place, threads| scorer.open_session(place, threads);
+        let pool = SessionPool::open(plan, opens, Scorer::warm_up)?;
+        let region = RegionClip::new(tower, before.texts.clone(), channels);
         Ok(RegionScore { region, aesthetic, pool, before })
     }
 
@@ -153,28 +140,15 @@ impl RegionScore {
         self.before.labels.noun(region, question)
     }
 
-    fn score(
-        &self,
-        models: &mut Models,
-        cuts: &[&Cut],
-    ) -> Result<Vec<Result<RegionScores, Refusal>>, OnnxError> {
-        let seen: Vec<&[u8]> = cuts.iter().map(|cut| cut.clip.as_slice()).collect();
-        let embedded = models.clip.embed(&seen)?;
-        let seen: Vec<&[u8]> = cuts.iter().map(|cut| cut.aesthetic.as_deref().unwrap_or(&cut.clip)).collect();
-        let pleasing = models.aesthetic.score(&seen)?;
-        let scores = cuts.iter().zip(embedded).zip(pleasing).map(|((cut, embedding), aesthetic)| {
-            let clip = share_of_first(&embedding, &cut.texts.noun, &cut.texts.not);
-            match clip.is_finite() && aesthetic.is_finite() {
-                true => self.aesthetic.score(aesthetic).map(|aesthetic| RegionScores { clip, aesthetic }),
-                false => Err(Refusal::permanent(
-                    "not_a_number",
-                    format!(
-                        "the models answered clip_score {clip}, aes_score {aesthetic}; look at the models"
-                    ),
-                )),
-            }
-        });
-        Ok(scores.collect())
+    fn score(&self, cut: &Cut, embedding: &[f32], aesthetic: f32) -> Result<RegionScores, Refusal> {
+        let clip = share_of_first(embedding, &cut.texts.noun, &cut.texts.not);
+        if clip.is_finite() && aesthetic.is_finite() {
+            return self.aesthetic.score(aesthetic).map(|aesthetic| RegionScores { clip, aesthetic });
+        }
+        Err(Refusal::permanent(
+            "not_a_number",
+            format!("the models answered clip_score {clip}, aes_score {aesthetic}; look at the models"),
+        ))
     }
 }
 
@@ -194,7 +168,8 @@ type Answers = Vec<Result<Reply<RegionScores>, Refusal>>;
 impl Operator for RegionScore {
     type Answer = RegionScores;
     type Prepared = Cuts;
-    type Session = Pooled<Models>;
+    /// The scorer's; the tower's are lent.
+    type Session = Pooled<Scorer>;
 
     const KEY: Key = Key::Row;
     const TOGETHER: Together = Together::ByPicture;
@@ -269,12 +244,19 @@ impl Operator for RegionScore {
         let cuts: Vec<&Cut> = batch.iter().flatten().filter_map(|cut| cut.as_ref().ok()).collect();
         let mut scores = Vec::with_capacity(cuts.len());
         for chunk in cuts.chunks(MOST_CUTS) {
-            scores.extend(self.pool.run(session, chunk, |models, cuts| self.score(models, cuts)));
+            let seen: Vec<&[u8]> = chunk.iter().map(|cut| cut.clip.as_slice()).collect();
+            let embedded = self.region.tower().embed(&seen);
+            let pleasing = self.pool.run(session, chunk, |scorer, cuts| {
+                let pixels = cuts.iter().map(|cut| cut.aesthetic.as_deref().unwrap_or(&cut.clip));
+                scorer.score(&pixels.collect::<Vec<_>>())
+            });
+            let both = chunk.iter().zip(embedded).zip(pleasing);
+            scores.extend(both.map(|((cut, embedding), aesthetic)| self.score(cut, &embedding?, aesthetic?)));
         }
         let mut scores = scores.into_iter();
         let lost = || Err(Refusal::transient("model_failed", "the models gave no answer for this region"));
         let answer = |cut: &Result<Cut, Refusal>| match cut {
-            Ok(_) => scores.next().unwrap_or_else(lost).and_then(|score| score).map(Reply::from),
+            Ok(_) => scores.next().unwrap_or_else(lost).map(Reply::from),
             Err(refusal) => Err(refusal.clone()),
         };
         batch.iter().flatten().map(answer).collect()

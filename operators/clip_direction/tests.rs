@@ -8,6 +8,7 @@ use super::*;
 use crate::edit::tests::desk::{Desk, Stub};
 use crate::judge::clip::tests::lanes;
 use crate::models::clip_model::tests::fixtures;
+use crate::models::clip_tower::ClipTower;
 use crate::models::texts::Texts;
 use crate::onnx::Backend;
 use crate::onnx::tests::backends;
@@ -68,7 +69,7 @@ fn red() -> Vec<u8> {
 fn clip(store: &Path, backend: &Backend) -> JudgeClip {
     let colours = fixtures().join("colours");
     let texts = Texts::open("clip_text", &colours, backend, 1, &lanes(store)).unwrap();
-    JudgeClip::open(&colours, backend, 1, texts, Channels::Rgb).unwrap()
+    JudgeClip::new(ClipTower::open(&colours, backend, 1).unwrap(), texts, Channels::Rgb)
 }
 
 #[test]
@@ -88,8 +89,7 @@ fn a_picture_that_changed_as_the_words_did_scores_higher() {
             let unknown = by_clip.asks_in_turn(std::slice::from_ref(&question)).len();
             let prepared = desk.prepare(&by_clip, &question, None)?;
             assert!(by_clip.asks_in_turn(&[question]).is_empty(), "all that was foretold was asked");
-            let mut session = by_clip.open_session().unwrap();
-            let answer = by_clip.answer(&mut session, &[prepared]).remove(0);
+            let answer = by_clip.answer(&mut (), &[prepared]).remove(0);
             answer.map(|reply| (reply.answer.0[0], unknown))
         };
         let (blue, asked) = said("a blue", Replace).unwrap();
@@ -113,6 +113,6 @@ fn a_style_that_nobody_named_has_no_direction() {
     let by_clip = DirectionByClip::new(clip(folder.path(), &backends().remove(0)), pictures);
     let prepared = desk.prepare(&by_clip, &question, None).unwrap();
     assert!(prepared.is_empty() && by_clip.asks_in_turn(&[question]).is_empty());
-    let answers = by_clip.answer(&mut by_clip.open_session().unwrap(), &[prepared]);
+    let answers = by_clip.answer(&mut (), &[prepared]);
     assert_eq!(answers[0].as_ref().unwrap().answer, Direction([1.0]));
 }

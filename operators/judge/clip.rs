@@ -2,7 +2,6 @@
 //! is in [`judge::pixels`](crate::judge::pixels). This file runs the towers.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -11,11 +10,9 @@ use threshflow::row::{ContentHash, Refusal};
 
 use crate::edit_source::{Planned, of_step};
 use crate::judge::pixels::{Agreement, Seen};
-use crate::models::clip_model::{ClipModel, VisionTower};
+use crate::models::clip_tower::ClipTower;
 use crate::models::region_clip::{NounTexts, RegionClip, TEMPLATE};
 use crate::models::texts::Texts;
-use crate::models::vision_model::embed;
-use crate::onnx::{Backend, OnnxError, Pooled, SessionPlan, SessionPool};
 use crate::pixels::mask::Mask;
 use crate::pixels::region_crop::Channels;
 use crate::plan::edit_plan::words::without_article;
@@ -27,7 +24,6 @@ const VERSION: &[u8] = b"judge_clip/2";
 /// A CLIP for the embedded judge.
 pub struct JudgeClip {
     region: RegionClip,
-    pool: SessionPool<VisionTower>,
 }
 
 /// A step's region made ready for the tower.
@@ -43,22 +39,9 @@ pub struct ToSee {
 }
 
 impl JudgeClip {
-    /// The CLIP in `folder` (its vision tower), on `cores` cores; `texts` are of its text tower, `channels` as region_score's.
-    pub fn open(
-        folder: &Path,
-        backend: &Backend,
-        cores: usize,
-        texts: Arc<Texts>,
-        channels: Channels,
-    ) -> Result<Self, OnnxError> {
-        let model = ClipModel::open(folder, backend)?;
-        let mut plan = SessionPlan::new(backend, model.bytes(), cores);
-        // Edits, each of up to three turns with two crops.
-        plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
-        let opened = model.clone();
-        let pool =
-            SessionPool::open(plan, move |place, threads| opened.open_vision(place, threads), |_, _| Ok(()))?;
-        Ok(JudgeClip { region: RegionClip::new(model, texts, channels), pool })
+    /// By the tower of a CLIP; `texts` are of its text tower, `channels` as region_score's.
+    pub fn new(tower: Arc<ClipTower>, texts: Arc<Texts>, channels: Channels) -> Self {
+        JudgeClip { region: RegionClip::new(tower, texts, channels) }
     }
 
     /// All that shapes an agreement, by name.
@@ -84,12 +67,8 @@ impl JudgeClip {
     }
 
     /// The embedding of each crop, in order.
-    pub(crate) fn embed(
-        &self,
-        session: &mut Pooled<VisionTower>,
-        crops: &[&[u8]],
-    ) -> Vec<Result<Vec<f32>, Refusal>> {
-        embed(&self.pool, session, crops)
+    pub(crate) fn embed(&self, crops: &[&[u8]]) -> Vec<Result<Vec<f32>, Refusal>> {
+        self.region.tower().embed(crops)
     }
 
     /// For people.
@@ -98,11 +77,7 @@ impl JudgeClip {
     }
 
     pub fn limits(&self) -> Limits {
-        self.pool.limits()
-    }
-
-    pub fn open_session(&self) -> Result<Pooled<VisionTower>, String> {
-        self.pool.open_session()
+        self.region.tower().limits()
     }
 
     /// The bytes of the crops that so many steps wait with.
@@ -140,16 +115,12 @@ impl JudgeClip {
     }
 
     /// How each region agrees with its words, in order.
-    pub fn see(
-        &self,
-        session: &mut Pooled<VisionTower>,
-        regions: &[&ToSee],
-    ) -> Vec<Result<Agreement, Refusal>> {
+    pub fn see(&self, regions: &[&ToSee]) -> Vec<Result<Agreement, Refusal>> {
         let crops: Vec<&[u8]> =
             regions.iter().flat_map(|region| region.crops.iter().map(Vec::as_slice)).collect();
         let lost =
             || Err(Refusal::transient("model_failed", "the vision tower gave no answer for this region"));
-        let mut embedded = self.embed(session, &crops).into_iter();
+        let mut embedded = self.embed(&crops).into_iter();
         let mut next = || embedded.next().unwrap_or_else(lost);
         let agreement = |region: &&ToSee| {
             // Both are taken off, whatever the first is.

@@ -2,6 +2,7 @@
 
 pub mod aesthetic_model;
 pub mod clip_model;
+pub mod clip_tower;
 pub mod detect_model;
 pub mod embedding;
 pub mod labels;

@@ -7,6 +7,7 @@ use image::RgbImage;
 use threshflow::row::{ContentHash, Refusal, Stamp};
 
 use crate::models::clip_model::ClipModel;
+use crate::models::clip_tower::ClipTower;
 use crate::models::texts::Texts;
 use crate::pixels::decode::Rgb;
 use crate::pixels::mask::Mask;
@@ -14,7 +15,7 @@ use crate::pixels::region_crop::{Channels, crop_by_mask, crop_image_by_mask};
 
 /// A CLIP's vision tower, and what its text tower said of nouns.
 pub struct RegionClip {
-    model: ClipModel,
+    tower: Arc<ClipTower>,
     /// By the text tower that belongs to the CLIP.
     texts: Arc<Texts>,
     channels: Channels,
@@ -28,12 +29,16 @@ pub struct NounTexts {
 }
 
 impl RegionClip {
-    pub fn new(model: ClipModel, texts: Arc<Texts>, channels: Channels) -> Self {
-        RegionClip { model, texts, channels }
+    pub fn new(tower: Arc<ClipTower>, texts: Arc<Texts>, channels: Channels) -> Self {
+        RegionClip { tower, texts, channels }
     }
 
     pub fn model(&self) -> &ClipModel {
-        &self.model
+        self.tower.model()
+    }
+
+    pub(crate) fn tower(&self) -> &ClipTower {
+        &self.tower
     }
 
     pub fn channels(&self) -> Channels {
@@ -47,7 +52,7 @@ impl RegionClip {
 
     /// See [`Operator::demonstration`](threshflow::lane::Operator::demonstration).
     pub(crate) fn demonstration(&self) -> Option<String> {
-        self.model.demonstration().or_else(|| self.texts.demonstration())
+        self.model().demonstration().or_else(|| self.texts.demonstration())
     }
 
     /// The region cut out, white around it.
@@ -57,7 +62,7 @@ impl RegionClip {
 
     /// What the vision tower takes of a region: a crop of `3 * crop * crop` bytes.
     pub fn crop(&self, picture: &RgbImage, mask: &Mask) -> Result<Vec<u8>, Refusal> {
-        self.model.preprocess().crop_u8(&crop_image_by_mask(picture, mask, self.channels)?)
+        self.model().preprocess().crop_u8(&crop_image_by_mask(picture, mask, self.channels)?)
     }
 
     /// The embeddings of a noun; what was never asked is asked now. Not for a worker thread.

@@ -31,6 +31,7 @@ mod rten;
 mod rules;
 mod screen;
 mod session;
+mod shared;
 mod sizes;
 mod wire;
 mod witness;
@@ -47,6 +48,7 @@ pub use folder::{Model, ModelFolder, Precision};
 pub use graph::{Element, Port, Signature};
 pub use pool::{Pooled, SessionPlan, SessionPool};
 pub use session::{Session, TensorData, TensorIn, TensorOut, session_plan};
+pub use shared::SharedPool;
 
 /// What can go wrong between a model's folder and its answer.
 #[derive(Debug, thiserror::Error)]

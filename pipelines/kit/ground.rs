@@ -1,9 +1,11 @@
 //! What is shared by the pipelines that find, mask and score regions: their flags, and the opening of their stages.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use operators::judge::clip::JudgeClip;
+use operators::models::clip_tower::ClipTower;
 use operators::models::detect_model::DetectSettings;
 use operators::onnx::{Backend, OnnxError};
 use operators::pixels::letterbox::LetterboxFamily;
@@ -63,6 +65,8 @@ pub struct Opening<'a> {
     pub records: Records,
     pub aesthetic: Arc<Stage<AestheticScorer>>,
     noun_texts: Option<Arc<Texts>>,
+    /// Opened by the first that wants it.
+    tower: OnceCell<Arc<ClipTower>>,
 }
 
 /// The stages of regions.
@@ -88,7 +92,15 @@ impl<'a> Opening<'a> {
         let scorer = AestheticScorer::open(&args.aesthetic, &backend, workbench.cores).map_err(failed)?;
         let scorer = scorer.decoding(args.models.decode);
         let aesthetic = workbench.stage_or_sidecar(scorer, args.aesthetic_from_sidecar.as_deref())?;
-        let mut opening = Opening { args, workbench, backend, records, aesthetic, noun_texts: None };
+        let mut opening = Opening {
+            args,
+            workbench,
+            backend,
+            records,
+            aesthetic,
+            noun_texts: None,
+            tower: OnceCell::new(),
+        };
         let detector_text = args.detector_text.as_deref().unwrap_or(&args.detector);
         // A baked vocabulary needs no text tower; `Detect` says so where one is missing.
         if detector_text.join("text_model.onnx").is_file() || args.detector_text.is_some() {
@@ -136,7 +148,7 @@ impl<'a> Opening<'a> {
             texts: clip_texts.clone(),
             records: self.records.clone(),
         };
-        let models = (self.args.clip.as_path(), self.args.aesthetic.as_path());
+        let models = (self.tower()?, self.args.aesthetic.as_path());
         let channels = self.args.region_channels;
         let region_score =
             RegionScore::open(models, &self.backend, cores, before, channels).map_err(failed)?;
@@ -145,7 +157,15 @@ impl<'a> Opening<'a> {
 
     /// The CLIP that regions are held against, for the embedded judge of edits.
     pub fn judge_clip(&self, texts: Arc<Texts>) -> Result<JudgeClip, Failure> {
-        let (clip, channels) = (&self.args.clip, self.args.region_channels);
-        JudgeClip::open(clip, &self.backend, self.workbench.cores, texts, channels).map_err(failed)
+        Ok(JudgeClip::new(self.tower()?, texts, self.args.region_channels))
+    }
+
+    /// The vision tower that all stages share.
+    fn tower(&self) -> Result<Arc<ClipTower>, Failure> {
+        if let Some(tower) = self.tower.get() {
+            return Ok(tower.clone());
+        }
+        let tower = ClipTower::open(&self.args.clip, &self.backend, self.workbench.cores).map_err(failed)?;
+        Ok(self.tower.get_or_init(|| tower).clone())
     }
 }

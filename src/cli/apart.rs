@@ -7,13 +7,8 @@ use crate::object::{ObjectUrl, is_url};
 
 /// An error where one of the folders, each with its flag, is another or lies in it.
 pub fn apart(folders: &[(&str, &Path)]) -> Result<(), Failure> {
-    if let Some((flag, store)) = folders.iter().find(|(flag, _)| *flag == "--store")
-        && store.to_str().is_some_and(is_url)
-    {
-        return Err(Failure::Usage(format!(
-            "{flag} {}: a store is a folder on a disk; what is published may be in a bucket, by --out",
-            store.display()
-        )));
+    if let Some((flag, store)) = folders.iter().find(|(flag, _)| *flag == "--store") {
+        on_disk(flag, store)?;
     }
     let real: Vec<PathBuf> = folders.iter().map(|(_, folder)| real(folder)).collect();
     for (place, (flag, folder)) in folders.iter().enumerate() {
@@ -30,6 +25,17 @@ pub fn apart(folders: &[(&str, &Path)]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// An error where a place that is to be on a disk is a URL.
+pub(super) fn on_disk(flag: &str, place: &Path) -> Result<(), Failure> {
+    match place.to_str().is_some_and(is_url) {
+        false => Ok(()),
+        true => Err(Failure::Usage(format!(
+            "{flag} {}: it takes a place on a disk; in buckets lie shards (--shards) and what is published (--out, --export, --to)",
+            place.display()
+        ))),
+    }
 }
 
 /// An error where a page, which may have pictures beside it, would lie in a folder of pictures: the next run would take them for some.

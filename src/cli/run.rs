@@ -395,6 +395,8 @@ pub(super) fn check_apart(options: &RunOptions) -> Result<(), Failure> {
 /// That what is published has places of its own, which can be written to: before the first question, not after the last.
 pub(super) fn check_places(options: &RunOptions, publishes: bool) -> Result<(), Failure> {
     check_apart(options)?;
+    options.report.iter().try_for_each(|page| apart::on_disk("--report", page))?;
+    options.source.objects.cache.iter().try_for_each(|cache| apart::on_disk("--cache", cache))?;
     options.bring(publishes)?;
     publish::check_out(&options.out)?;
     options.export.as_deref().map_or(Ok(()), publish::check_export)?;

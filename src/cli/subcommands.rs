@@ -13,7 +13,8 @@ use super::part::PartOptions;
 use super::program::{Call, end};
 use super::script::{ScriptOptions, script};
 use super::{
-    App, BenchOptions, Failure, Output, RunOptions, clean, describe, explain, export, plan, signals, verify,
+    App, BenchOptions, Failure, Output, RunOptions, apart, clean, describe, explain, export, plan, signals,
+    verify,
 };
 use crate::pipeline::dial_specs_with;
 
@@ -214,6 +215,7 @@ pub(super) fn work<P: App>(matches: &ArgMatches, call: &Call) -> Result<(), Fail
                 call.command
             ))),
             Some(demo) => {
+                apart::on_disk("--folder", &folder)?;
                 if live {
                     signals::stop_on_signals();
                 }

@@ -428,6 +428,10 @@ fn places_that_cannot_be_meant_are_refused() {
         run.arg(place);
         ended_within(start(&mut run), PATIENCE).expect(2, &[words]);
     }
+    for flag in ["--report", "--cache"] {
+        set.run("store", &format!("{flag} s3://bucket/place")).expect(2, &["a place on a disk"]);
+    }
+    set.run("s3://bucket/store", "").expect(2, &["a place on a disk"]);
     let export = format!("--export {}/tars", set.url());
     set.run("store", &export).expect(2, &["a folder of its own"]);
     let verify = set.bucket.desk.bare("verify");

@@ -1,5 +1,7 @@
 //! What is seen of edits by a CLIP of three colours, made by hand: tests/fixtures/make_colour_clip.py.
 
+use std::path::Path;
+
 use image::Rgb;
 use threshflow::lane::{LaneOptions, Lanes, Mode};
 use threshflow::row::RegionKind;
@@ -9,6 +11,7 @@ use super::*;
 use crate::edit_source::PlannedRegion;
 use crate::judge::pixels::{self, Step};
 use crate::models::clip_model::tests::fixtures;
+use crate::onnx::Backend;
 use crate::onnx::tests::backends;
 use crate::plan::edit_plan::{EditPlan, EditType, PlannedObject, PlannedStep};
 use crate::plan::judgement::Judgement;
@@ -33,7 +36,7 @@ fn clips(folder: &Path) -> Vec<JudgeClip> {
     let (lanes, colours) = (lanes(folder), fixtures().join("colours"));
     let open = |backend: Backend| {
         let texts = Texts::open("clip_text", &colours, &backend, 1, &lanes).unwrap();
-        JudgeClip::open(&colours, &backend, 1, texts, Channels::Rgb).unwrap()
+        JudgeClip::new(ClipTower::open(&colours, &backend, 1).unwrap(), texts, Channels::Rgb)
     };
     backends().into_iter().map(open).collect()
 }
@@ -88,7 +91,7 @@ fn said(clip: &JudgeClip, operation: Operation, result: &str, colours: [[u8; 3];
     let measured = pixels::measure(before, after, &[step]).unwrap()[0];
     let masks = if step.mask.is_some() { vec![mask.clone()] } else { Vec::new() };
     let seen = clip.prepare(&planned, (0, operation), &masks, Some(result), [before, after]).unwrap();
-    let agreement = clip.see(&mut clip.open_session().unwrap(), &[&seen.unwrap()]).remove(0).unwrap();
+    let agreement = clip.see(&[&seen.unwrap()]).remove(0).unwrap();
     let judged = pixels::of_step(operation, &measured, Some(&agreement));
     let words = judged.reason.split_whitespace().count();
     assert!(words <= 20 && judged.reason.contains("CLIP: "), "{words} words: {}", judged.reason);
