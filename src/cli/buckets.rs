@@ -69,6 +69,22 @@ pub(super) fn unfinished(sent: Option<&Sent>) -> Option<String> {
 }
 
 impl Looked {
+    fn folder(folder: &Path) -> Self {
+        Looked { folder: folder.to_owned(), shown: folder.display().to_string(), _temporary: None }
+    }
+
+    fn for_now(remote: &Remote) -> Result<Self, Failure> {
+        // The copy goes, too, where the command is stopped.
+        signals::stop_on_signals_once();
+        let shown = remote.shown();
+        let temporary = tempfile::tempdir().map_err(|error| {
+            Failure::Failed(format!("no folder can be made for what {shown} holds: {error}"))
+        })?;
+        let folder = remote.bring_to(temporary.path()).map_err(Failure::from);
+        let folder = folder.map_err(|failure| in_words(temporary.path(), &shown, failure))?;
+        Ok(Looked { folder, shown, _temporary: Some(temporary) })
+    }
+
     /// What failed, with the place that the user knows.
     pub fn told(&self, failure: Failure) -> Failure {
         in_words(&self.folder, &self.shown, failure)
@@ -83,35 +99,22 @@ fn remote(url: &str, kind: &'static RemoteKind, store: &Path, objects: &Objects)
     Remote::new(url, kind, store, objects.clone()).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// The set at `place`, to read: a folder as it is; of one in a bucket its mirror in the store, where that is what the bucket holds, else a copy
-/// that is fetched for the time being.
-///
-/// # Errors
-/// Where a bucket cannot be read.
-pub fn look_at(
-    place: &Path,
-    kind: &'static RemoteKind,
-    store: &Path,
-    objects: &Objects,
-) -> Result<Looked, Failure> {
-    let Some(url) = url_of(place) else {
-        return Ok(Looked { folder: place.to_owned(), shown: place.display().to_string(), _temporary: None });
-    };
-    // A copy for the time being goes, too, where the command is stopped.
-    signals::stop_on_signals_once();
-    let remote = remote(url, kind, store, objects)?;
-    let temporary = tempfile::tempdir()
-        .map_err(|error| Failure::Failed(format!("no folder can be made for what {url} holds: {error}")))?;
-    let folder = remote.bring_to(temporary.path())?;
-    Ok(Looked { folder, shown: remote.shown(), _temporary: Some(temporary) })
-}
-
-/// What a run published at `out`, to read.
+/// What a run published at `out`, to read: a folder as it is; of one in a bucket its mirror in the store, made what the bucket holds.
 ///
 /// # Errors
 /// Where a bucket cannot be read.
 pub fn look_at_published(out: &Path, store: &Path, objects: &Objects) -> Result<Looked, Failure> {
-    look_at(out, &PUBLISHED, store, objects)
+    let Some(url) = url_of(out) else { return Ok(Looked::folder(out)) };
+    let remote = remote(url, &PUBLISHED, store, objects)?;
+    remote.bring()?;
+    Ok(Looked { folder: remote.mirror(), shown: remote.shown(), _temporary: None })
+}
+
+/// The same for a command that writes nothing to the store: a copy that is fetched for the time being, where the mirror is not what the bucket
+/// holds.
+pub(super) fn look_for_now(out: &Path, store: &Path, objects: &Objects) -> Result<Looked, Failure> {
+    let Some(url) = url_of(out) else { return Ok(Looked::folder(out)) };
+    Looked::for_now(&remote(url, &PUBLISHED, store, objects)?)
 }
 
 impl Destination {
@@ -129,8 +132,6 @@ impl Destination {
         let Some(remote) = remote else {
             return Ok(Destination { folder: place.to_owned(), remote: None });
         };
-        // What is half sent is taken back, and the lock is let go.
-        signals::stop_on_signals_once();
         remote.bring()?;
         remote.check()?;
         Ok(Destination { folder: remote.mirror(), remote: Some(remote) })
@@ -151,6 +152,10 @@ impl Destination {
     ) -> Result<(T, Option<Sent>), Failure> {
         let writing = self.remote.as_ref().map(Remote::begin).transpose()?;
         let done = work(&self.folder).map_err(|failure| self.told(failure))?;
+        if writing.is_some() {
+            // From here on what is half sent is taken back, and the lock is let go.
+            signals::stop_on_signals_once();
+        }
         Ok((done, writing.map(send).transpose()?))
     }
 
@@ -194,14 +199,17 @@ impl RunOptions {
     }
 
     /// The same for a command that only looks at what is published.
-    pub(super) fn to_look(&self) -> Result<(Self, Option<tempfile::TempDir>), Failure> {
-        let Some(out) = &self.in_buckets.out else { return Ok((self.clone(), None)) };
-        signals::stop_on_signals_once();
-        let temporary = tempfile::tempdir().map_err(|error| {
-            Failure::Failed(format!("no folder can be made for what {} holds: {error}", out.shown()))
-        })?;
-        let out = out.bring_to(temporary.path())?;
-        Ok((RunOptions { out, ..self.clone() }, Some(temporary)))
+    pub(super) fn to_look(&self) -> Result<(Self, Looked), Failure> {
+        let looked = match &self.in_buckets.out {
+            None => Looked::folder(&self.out),
+            Some(remote) => Looked::for_now(remote)?,
+        };
+        Ok((RunOptions { out: looked.folder.clone(), ..self.clone() }, looked))
+    }
+
+    /// Whether what is published, and what is exported, lies in a bucket.
+    pub(super) fn are_in_buckets(&self) -> [bool; 2] {
+        [self.in_buckets.out.is_some(), self.in_buckets.export.is_some()]
     }
 
     /// Makes mirrors what the buckets hold, and looks whether those can be written; of a run that publishes nothing the latter alone.

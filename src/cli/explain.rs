@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Failure, ObjectOptions, Output, look_at_published, print_json};
+use super::buckets::look_for_now;
+use super::{Failure, ObjectOptions, Output, print_json};
 use crate::publish::{self, Ended, Explained, ExplainedPiece, PieceEnded, PublishedDial, PublishedStage};
 use crate::row::Of;
 
@@ -15,7 +16,7 @@ pub(super) fn explain(
 ) -> Result<(), Failure> {
     // A folder's files say everything. Of a bucket the store may have a mirror; what it has not is fetched for the time being.
     let store = store.unwrap_or(Path::new("store"));
-    let looked = look_at_published(place, store, &ObjectOptions::default().reader())?;
+    let looked = look_for_now(place, store, &ObjectOptions::default().reader())?;
     explain_in(&looked.folder, shard, key, output).map_err(|failure| looked.told(failure))
 }
 

@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apart::apart;
 pub use bench::stage_by_stage;
-pub use buckets::{Destination, InBuckets, Looked, finished, look_at, look_at_published};
+pub use buckets::{Destination, InBuckets, Looked, finished, look_at_published};
 pub use errors::{Errors, StageErrors};
 pub use export::{sent_line, tell_mended};
 pub use inserting::rows_of;

@@ -122,9 +122,13 @@ fn plan_unopened(
     pipeline: &Unopened<'_>,
     list: Option<&Path>,
 ) -> Result<Plan, Failure> {
+    let (options, looked) = options.to_look()?;
+    plan_of(&options, pipeline, list).map_err(|failure| looked.told(failure))
+}
+
+fn plan_of(options: &RunOptions, pipeline: &Unopened<'_>, list: Option<&Path>) -> Result<Plan, Failure> {
     let specs = pipeline.dials;
     let wanted = settings_wanted(specs, options)?;
-    let (options, _brought) = &options.to_look()?;
     let published = publish::dials_of(&options.out)?;
     let stands =
         |name: &str| published.iter().flatten().find(|dial| dial.name == name).map(|dial| dial.value);

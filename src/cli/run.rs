@@ -398,8 +398,14 @@ pub(super) fn check_places(options: &RunOptions, publishes: bool) -> Result<(), 
     options.report.iter().try_for_each(|page| apart::on_disk("--report", page))?;
     options.source.objects.cache.iter().try_for_each(|cache| apart::on_disk("--cache", cache))?;
     options.bring(publishes)?;
-    publish::check_out(&options.out)?;
-    options.export.as_deref().map_or(Ok(()), publish::check_export)?;
+    let [out, export] = options.are_in_buckets();
+    // The mirrors of a run that does not publish are not brought.
+    if publishes || !out {
+        publish::check_out(&options.out)?;
+    }
+    if publishes || !export {
+        options.export.as_deref().map_or(Ok(()), publish::check_export)?;
+    }
     options.report.as_deref().map_or(Ok(()), report::check)?;
     options.report.as_deref().map_or(Ok(()), |page| apart::outside(page, &options.source.pictures))
 }

@@ -142,7 +142,7 @@ impl RunReport {
         let export = || {
             let writing = options.export_in_bucket().map(Remote::begin).transpose()?;
             let done = publish::export(&self.out, to, catalogue)?;
-            tell_mended(to, &done.mended);
+            tell_mended(&options.export_shown(to), &done.mended);
             Ok::<_, PublishError>((done, writing.map(buckets::send).transpose()?))
         };
         match export() {
@@ -152,7 +152,10 @@ impl RunReport {
                 }
                 self.exported = Some((options.export_shown(to), done, sent));
             }
-            Err(error) => self.failure = Some(format!("published, but not exported: {error}")),
+            Err(error) => {
+                let told = options.told(Failure::from(error));
+                self.failure = Some(format!("published, but not exported: {told}"));
+            }
         }
     }
 

@@ -148,6 +148,14 @@ pub enum PublishError {
         /// The folder in the bucket.
         url: String,
     },
+    /// The run was told to stop before anything was published.
+    #[error(
+        "stopped while {url} was sent; what was published before is still whole, and what was answered is kept"
+    )]
+    Stopped {
+        /// The folder in the bucket.
+        url: String,
+    },
     /// A set whose files are written over was begun and not ended.
     #[error(
         "{url} is not complete: {why}. Its manifest names only what did not change; the files that it names are whole. Run again: the rest is sent"

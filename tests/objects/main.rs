@@ -15,8 +15,10 @@ mod kills;
 mod same;
 mod secrets;
 mod sets;
+mod unsent;
 mod usage;
 mod words;
+mod writers;
 
 use tests::Rng;
 use tests::program::Desk;

@@ -20,10 +20,11 @@ impl Session<'_> {
     }
 
     pub(super) fn publish_here(&mut self) -> Result<Value, Problem> {
-        if self.leads() {
-            // What could not be sent before is not what is published: what follows is judged by what is.
-            self.options.begin().map_err(|error| Problem::not_now(error.to_string()))?;
-        }
+        let options = self.options;
+        let not_now = |failure: Failure| Problem::not_now(options.told(failure).to_string());
+        // What could not be sent before is not what is published: what follows is judged by what is.
+        let begun = if self.leads() { options.begin().map(drop) } else { Ok(()) };
+        self.agree_on(begun.map_err(|error| not_now(error.into())))?;
         let undecided = self.opened.engine.undecided_pictures().len() as u64;
         let undecided: u64 = self.gather(undecided)?.into_iter().sum();
         if undecided > 0 {
@@ -34,7 +35,6 @@ impl Session<'_> {
         }
         self.note()?;
         // What keeps a run from publishing keeps a session from it, too: it is no fault of the session.
-        let not_now = |failure: Failure| Problem::not_now(failure.to_string());
         let gone = self.gone().map_err(not_now)?;
         let wanted: Vec<Setting> = self.settings.clone();
         let stages = self.lanes().status();

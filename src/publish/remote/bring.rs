@@ -1,7 +1,7 @@
 //! From the bucket to the mirror.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::claim::{LOCK, is_marked};
 use super::record::{InBucket, Record};
-use super::{PROBE, Remote, RemoteKind, waited};
+use super::{PROBE, Remote, RemoteKind, locked};
 use crate::limits::{Locked, side_by_side};
 use crate::object::{Object, ObjectError, ObjectFailure, Tag, Version};
 use crate::publish::manifest::MANIFEST;
@@ -57,14 +57,14 @@ pub(super) fn bring(remote: &Remote) -> Result<Option<Tag>, PublishError> {
         record.manifest = None;
         record.save(&remote.folder)?;
         let Some(tag) = tag else {
-            let held = hold(&mirror)?;
+            let held = hold(remote)?;
             fs::remove_dir_all(&mirror).map_err(PublishError::io("delete", &mirror))?;
             drop(held);
             record.files.clear();
             record.save(&remote.folder)?;
             return Ok(None);
         };
-        let held = hold(&mirror)?;
+        let held = hold(remote)?;
         let filled = filled(remote, &mirror, &mut record, &tag);
         drop(held);
         match filled {
@@ -116,17 +116,18 @@ fn keeps_changing(remote: &Remote) -> PublishError {
 }
 
 /// Keeps everybody away from the mirror that reads or writes it as a folder.
-fn hold(mirror: &Path) -> Result<Locked, PublishError> {
-    fs::create_dir_all(mirror).map_err(PublishError::io("make", mirror))?;
-    let path = mirror.join(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(PublishError::io("make", &path))?;
-    waited(&mirror.display().to_string(), || match file.try_lock() {
-        Ok(()) => Ok(Some(())),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(PublishError::io("lock", &path)(error)),
-    })?;
-    Ok(Locked(file))
+fn hold(remote: &Remote) -> Result<Locked, PublishError> {
+    let mirror = remote.mirror();
+    fs::create_dir_all(&mirror).map_err(PublishError::io("make", &mirror))?;
+    remote.waited(|| locked(&mirror.join(".lock")))
+}
+
+/// An error where the place is not free, and what is there is not of this kind.
+pub(super) fn check_ours(remote: &Remote) -> Result<(), PublishError> {
+    match remote.objects.read_tagged(&remote.url_of(MANIFEST))? {
+        None => refuse_foreign(remote),
+        Some((_, text)) => check_manifest(remote, &text),
+    }
 }
 
 /// An error where there is no manifest, and something that we did not write.
@@ -140,7 +141,8 @@ fn refuse_foreign(remote: &Remote) -> Result<(), PublishError> {
     };
     // What could be ours is, where the lock says so.
     let is_marked = is_marked(remote)?;
-    let found = listed.keys().find(foreign).or_else(|| listed.keys().find(|_| !is_marked));
+    let unmarked = |file: &&String| !is_marked && !file.starts_with(PROBE);
+    let found = listed.keys().find(foreign).or_else(|| listed.keys().find(unmarked));
     match found {
         None => Ok(()),
         Some(found) => Err(not_ours(remote, found)),

@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const SAY_AFTER: Duration = Duration::from_secs(1);
 /// So often the lock may be refused though nobody has it: others may come and go in between.
 const MOST_REFUSALS: usize = 20;
+/// How often it is tried to let it go.
+const MOST_RELEASES: u32 = 3;
 
 /// Who writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,7 +109,7 @@ struct Beating {
 impl<'a> Claim<'a> {
     /// Takes the lock, be it after a while: another's that is dead is waited for.
     pub(super) fn take(remote: &'a Remote, writer: &str) -> Result<Self, PublishError> {
-        let mut watched: Option<(Tag, Lock, Heard)> = None;
+        let mut watched: Option<(Tag, Lock, Instant)> = None;
         let (mut refusals, mut said) = (0, false);
         loop {
             let (tag, lock) = match find(remote, writer)? {
@@ -121,7 +123,7 @@ impl<'a> Claim<'a> {
                         let rival = Rival { host: lock.host.clone(), process: lock.process };
                         return Err(PublishError::Rival { url: remote.shown(), rival });
                     }
-                    since.since().as_secs_f64() > lock.lease_seconds
+                    since.elapsed().as_secs_f64() > lock.lease_seconds
                 }
                 // Another than the one that was watched before.
                 (Some(_), _) => false,
@@ -141,12 +143,12 @@ impl<'a> Claim<'a> {
             } else if let (Some(tag), Some(lock)) = (tag, lock) {
                 match &mut watched {
                     Some((_, known, since)) if known.claim == lock.claim => {
-                        if !said && since.since() > SAY_AFTER {
+                        if !said && since.elapsed() > SAY_AFTER {
                             said = true;
                             tell_of(remote, &lock);
                         }
                     }
-                    _ => watched = Some((tag, lock, Heard::now())),
+                    _ => watched = Some((tag, lock, Instant::now())),
                 }
             }
             if remote.objects.is_stopped() {
@@ -211,10 +213,6 @@ impl<'a> Claim<'a> {
         if self.beating.is_ours() { Ok(()) } else { self.renew() }
     }
 
-    pub(super) fn is_ours(&self) -> bool {
-        self.beating.is_ours()
-    }
-
     /// Writes the lock anew: an error where it is another's, or cannot be reached.
     pub(super) fn renew(&self) -> Result<(), PublishError> {
         self.beating.write();
@@ -222,29 +220,6 @@ impl<'a> Claim<'a> {
             return Ok(());
         }
         Err(PublishError::LockLost { url: self.remote.shown() })
-    }
-
-    /// An error where the store writes whatever the condition: then two writers could not be told apart.
-    pub(super) fn check_conditions(&self) -> Result<(), PublishError> {
-        // Not while it beats.
-        let _writing = self.beating.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (text, version) = {
-            let state = self.beating.state();
-            (text_of(&state.lock), state.tag.version.as_ref().map(|_| "1".to_owned()))
-        };
-        let (url, objects) = (&self.beating.url, &self.beating.objects);
-        let other = Tag { etag: Some("\"00000000000000000000000000000000\"".to_owned()), version };
-        for (when, what) in [(PutIf::Absent, "If-None-Match"), (PutIf::Is(&other), "If-Match")] {
-            match objects.put(url, &text, when) {
-                Err(error) if is_refused(&error) => {}
-                Ok(_) => return Err(unconditional(self.remote, what, "and writes anyway")),
-                Err(error) if error.failure == ObjectFailure::Unfit => {
-                    return Err(unconditional(self.remote, what, &error.why));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     /// Lets it go, as far as that is possible; where it is not, the lease runs out.
@@ -257,7 +232,14 @@ impl<'a> Claim<'a> {
             }
             (Lock { held: false, beat: state.lock.beat + 1, ..state.lock.clone() }, state.tag.clone())
         };
-        let _ = self.beating.objects.put_once(&self.beating.url, &text_of(&lock), PutIf::Is(&tag));
+        // Some stores take one write a second of an object.
+        for attempt in 1..=MOST_RELEASES {
+            let done = self.beating.objects.put_once(&self.beating.url, &text_of(&lock), PutIf::Is(&tag));
+            if !done.is_err_and(|error| error.failure == ObjectFailure::Failed) {
+                break;
+            }
+            rest(LOOK * attempt);
+        }
     }
 
     fn end(&mut self) {
@@ -343,11 +325,12 @@ fn text_of(lock: &Lock) -> Vec<u8> {
     serde_json::to_vec_pretty(lock).unwrap_or_default()
 }
 
-fn is_refused(error: &ObjectError) -> bool {
+pub(super) fn is_refused(error: &ObjectError) -> bool {
     matches!(error.failure, ObjectFailure::Changed | ObjectFailure::Gone)
 }
 
-fn unconditional(remote: &Remote, what: &str, how: &str) -> PublishError {
+/// Two writers could not be told apart.
+pub(super) fn unconditional(remote: &Remote, what: &str, how: &str) -> PublishError {
     PublishError::Other(format!(
         "{}: its server does not look at the condition of a write ({what}; {how}), so that two writers could not be told apart. Publish to a \
          folder, and copy that; or take a store that knows conditional writes, as Amazon S3, Google Cloud Storage, Azure, R2 and newer MinIO \

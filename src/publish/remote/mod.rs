@@ -23,6 +23,7 @@ mod send;
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ use super::names::is_part_name;
 use super::parts::Layout;
 use super::{PUBLISHED, PublishError, export, manifest};
 use crate::limits::Locked;
-use crate::object::{ObjectError, ObjectUrl, Objects, PutIf, Tag};
+use crate::object::{ObjectError, ObjectFailure, ObjectUrl, Objects, PutIf, Tag};
 use crate::row::ContentHash;
 pub use claim::Rival;
 use claim::{Claim, Taken};
@@ -112,6 +113,8 @@ pub struct Remote {
     folder: PathBuf,
     /// The bucket's manifest, as the mirror was brought from it or sent to it last.
     began_from: Mutex<Option<Tag>>,
+    /// The answer to the last manifest was lost.
+    unsure: AtomicBool,
 }
 
 /// The mirror, locked: nobody else of this store brings, commits or sends.
@@ -142,7 +145,14 @@ impl Remote {
         let digest = ContentHash::of(shown.as_bytes()).to_string();
         let folder = store.join(MIRRORS).join(format!("{}-{}", name.trim_start_matches('-'), &digest[..12]));
         let url = url.with_key(format!("{}/", url.key()));
-        Ok(Remote { url, objects, kind, folder, began_from: Mutex::default() })
+        Ok(Remote {
+            url,
+            objects,
+            kind,
+            folder,
+            began_from: Mutex::default(),
+            unsure: AtomicBool::new(false),
+        })
     }
 
     /// Where the mirror is: what reads and writes a published set is to be given this folder.
@@ -171,35 +181,69 @@ impl Remote {
         Ok(folder.to_owned())
     }
 
-    /// Whether the set can be written: takes the lock of the bucket for a moment, and looks, once, whether the store knows conditions and deletes.
+    /// Whether the set can be written: takes the lock of the bucket for a moment. The first time it looks, too, whether the place is ours or free, and
+    /// whether the store knows conditions and deletes.
     ///
     /// # Errors
     /// Where it cannot be.
     pub fn check(&self) -> Result<(), PublishError> {
-        fs::create_dir_all(&self.folder).map_err(PublishError::io("make", &self.folder))?;
-        let record = Record::read(&self.folder);
-        let claim = match Claim::try_take(self, &record.writer)? {
-            Taken::Claim(claim) => claim,
-            // Another writer is at it: so it can be written.
-            Taken::Held => return Ok(()),
+        let is_checked = Record::read(&self.folder).is_checked;
+        let _lock = match self.try_lock()? {
+            Some(lock) => lock,
+            // Another command of this store is at it: its lock is not to be taken from it.
+            None if is_checked => return Ok(()),
+            None => self.lock()?,
         };
-        let checked = if record.is_checked { Ok(()) } else { self.probe(&claim) };
-        claim.release();
-        checked?;
+        let mut record = Record::read(&self.folder);
+        // Whoever is killed from here on is known by its name.
+        record.save(&self.folder)?;
         if !record.is_checked {
-            let _lock = self.lock()?;
-            let mut record = Record::read(&self.folder);
+            bring::check_ours(self)?;
+            self.probe()?;
             record.is_checked = true;
             record.save(&self.folder)?;
+        }
+        match Claim::try_take(self, &record.writer)? {
+            Taken::Claim(claim) => claim.release(),
+            // Another writer is at it.
+            Taken::Held => {}
         }
         Ok(())
     }
 
-    fn probe(&self, claim: &Claim<'_>) -> Result<(), PublishError> {
-        claim.check_conditions()?;
+    /// An error where the store writes whatever the condition, for then two writers could not be told apart; or does not delete.
+    fn probe(&self) -> Result<(), PublishError> {
         let probe = self.url_of(&format!("{PROBE}{}", record::drawn()));
-        self.objects.put(&probe, b"may be deleted", PutIf::Always)?;
-        Ok(self.objects.delete_once(&[probe])?)
+        let tag = self.objects.put_seen(&probe, b"may be deleted", PutIf::Absent);
+        let tag = tag.map_err(|error| self.unconditional("If-None-Match", error))?;
+        let version = tag.version.as_ref().map(|_| "1".to_owned());
+        let other = Tag { etag: Some("\"00000000000000000000000000000000\"".to_owned()), version };
+        let tried = [(PutIf::Absent, "If-None-Match"), (PutIf::Is(&other), "If-Match")].map(
+            |(when, what)| match self.objects.put(&probe, b"is not to be written", when) {
+                Err(error) if claim::is_refused(&error) => Ok(()),
+                Err(error) => Err(self.unconditional(what, error)),
+                Ok(_) => Err(claim::unconditional(self, what, "and writes anyway")),
+            },
+        );
+        let tried: Result<(), PublishError> = tried.into_iter().collect();
+        let tried = tried.and_then(|()| {
+            let kept = self.objects.put_seen(&probe, b"may be deleted by now", PutIf::Is(&tag));
+            kept.map(drop).map_err(|error| self.unconditional("If-Match", error))
+        });
+        let deleted = self.objects.delete_once(&[probe]);
+        tried?;
+        Ok(deleted?)
+    }
+
+    /// What a conditional write failed with.
+    fn unconditional(&self, what: &str, error: ObjectError) -> PublishError {
+        match error.failure {
+            ObjectFailure::Changed | ObjectFailure::Gone => {
+                claim::unconditional(self, what, &format!("and refuses a write that fits it: {}", error.why))
+            }
+            ObjectFailure::Unfit => claim::unconditional(self, what, &error.why),
+            _ => error.into(),
+        }
     }
 
     /// Locks the mirror, for a commit to it that is then sent. A mirror that is ahead, since an earlier sending failed, is made what is published.
@@ -211,7 +255,21 @@ impl Remote {
         let (record, there) = (Record::read(&self.folder), self.manifest_tag()?);
         let began_from = self.began_from().clone();
         if there != began_from {
-            return Err(self.overtaken());
+            // One whose answer was lost may be our own: all that it names was sent before it.
+            let text = fs::read(self.mirror().join(manifest::MANIFEST)).ok();
+            let read = self.objects.read_tagged(&self.url_of(manifest::MANIFEST))?;
+            return match read {
+                Some((tag, there)) if self.is_unsure() && text.as_ref() == Some(&there) => {
+                    let mut record = record;
+                    record.note(&self.mirror(), manifest::MANIFEST, tag.clone())?;
+                    record.manifest = Some(tag.clone());
+                    record.save(&self.folder)?;
+                    *self.began_from() = Some(tag);
+                    self.unsure.store(false, Ordering::Relaxed);
+                    Ok(Writing { remote: self, _lock: lock })
+                }
+                _ => Err(self.overtaken()),
+            };
         }
         if !record.is_in_step(&self.mirror(), there.as_ref()) && bring::bring(self)? != began_from {
             return Err(self.overtaken());
@@ -240,33 +298,49 @@ impl Remote {
         Ok(self.objects.tag(&self.url_of(manifest::MANIFEST))?)
     }
 
+    fn is_unsure(&self) -> bool {
+        self.unsure.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> Result<Locked, PublishError> {
-        let path = self.folder.join("lock");
+        self.waited(|| self.try_lock())
+    }
+
+    fn try_lock(&self) -> Result<Option<Locked>, PublishError> {
         fs::create_dir_all(&self.folder).map_err(PublishError::io("make", &self.folder))?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(PublishError::io("make", &path))?;
-        waited(&format!("the mirror of {}", self.shown()), || match file.try_lock() {
-            Ok(()) => Ok(Some(())),
-            Err(TryLockError::WouldBlock) if self.objects.is_stopped() => Err(PublishError::Other(format!(
-                "stopped while another command of this store was at the mirror of {}",
-                self.shown()
-            ))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(PublishError::io("lock", &path)(error)),
-        })?;
-        Ok(Locked(file))
+        locked(&self.folder.join("lock"))
+    }
+
+    /// Waits until there is something, and says so now and then.
+    fn waited<T>(&self, take: impl FnMut() -> Result<Option<T>, PublishError>) -> Result<T, PublishError> {
+        let url = self.shown();
+        waited(&format!("the mirror of {url}"), || self.objects.is_stopped(), take)
     }
 }
 
-/// Waits until there is something, and says so now and then.
+/// The lock of a file, which is made if need be; `None` where another has it.
+fn locked(path: &Path) -> Result<Option<Locked>, PublishError> {
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(PublishError::io("make", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Locked(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(PublishError::io("lock", path)(error)),
+    }
+}
+
 fn waited<T>(
     what: &str,
+    is_stopped: impl Fn() -> bool,
     mut take: impl FnMut() -> Result<Option<T>, PublishError>,
 ) -> Result<T, PublishError> {
     let mut said = Instant::now();
     loop {
         if let Some(taken) = take()? {
             return Ok(taken);
+        }
+        if is_stopped() {
+            return Err(PublishError::Other(format!("stopped while another command was at {what}")));
         }
         if said.elapsed() > SAY_EVERY {
             said = Instant::now();

@@ -22,8 +22,8 @@ const RECORD: &str = "sent.json";
 pub(super) struct Record {
     /// Drawn once: tells this mirror from every other that goes to the same place.
     pub(super) writer: String,
-    /// The device and the inode of the mirror's folder: a store that was copied is another writer.
-    place: (u64, u64),
+    /// The inode of the mirror's folder: a store that was copied is another writer.
+    place: u64,
     /// The store was seen to write under conditions, and to delete.
     #[serde(default)]
     pub(super) is_checked: bool,
@@ -58,7 +58,7 @@ impl Record {
     pub(super) fn read(folder: &Path) -> Self {
         let read = fs::read(folder.join(RECORD)).ok();
         let read: Option<Record> = read.and_then(|text| serde_json::from_slice(&text).ok());
-        let place = fs::metadata(folder).map(|meta| (meta.dev(), meta.ino())).unwrap_or_default();
+        let place = fs::metadata(folder).map(|meta| meta.ino()).unwrap_or_default();
         match read {
             Some(record) if record.place == place => record,
             read => Record { writer: drawn(), place, ..read.unwrap_or_default() },

@@ -105,8 +105,12 @@ pub(super) fn send(remote: &Remote) -> Result<Sent, PublishError> {
             sent.unfinished = Some(why(&error));
             Ok(sent)
         }
+        (Err(error @ PublishError::Overtaken { .. }), Stage::Less) => Err(error),
         (Err(error), Stage::Less) => Err(PublishError::Incomplete { url: remote.shown(), why: why(&error) }),
-        (Err(error), Stage::Unsure) => Err(PublishError::Unsure { url: remote.shown(), why: why(&error) }),
+        (Err(error), Stage::Unsure) => {
+            remote.unsure.store(true, Ordering::Relaxed);
+            Err(PublishError::Unsure { url: remote.shown(), why: why(&error) })
+        }
     }
 }
 
@@ -114,6 +118,9 @@ pub(super) fn send(remote: &Remote) -> Result<Sent, PublishError> {
 fn why(error: &PublishError) -> String {
     match error {
         PublishError::Object(error) => error.to_string(),
+        PublishError::Stopped { .. } => "it was stopped".to_owned(),
+        PublishError::LockLost { .. } => "its lock could not be kept".to_owned(),
+        PublishError::Overtaken { .. } => "another writer has published there".to_owned(),
         error => error.to_string(),
     }
 }
@@ -216,11 +223,7 @@ impl Sending<'_> {
     fn may_go_on(&self) -> Result<(), PublishError> {
         let remote = self.plan.remote;
         if remote.objects.is_stopped() {
-            let why = format!(
-                "stopped while {} was sent; what was published before is still whole",
-                remote.shown()
-            );
-            return Err(PublishError::Other(why));
+            return Err(PublishError::Stopped { url: remote.shown() });
         }
         self.claim.check()
     }
@@ -233,10 +236,7 @@ impl Sending<'_> {
         let before = std::mem::replace(&mut self.stage, Stage::Unsure);
         match remote.objects.put_seen(&remote.url_of(MANIFEST), text, when) {
             Ok(tag) => {
-                self.record.manifest = Some(tag);
-                self.stage = then;
-                self.sent.files += 1;
-                self.sent.bytes += text.len() as u64;
+                self.has_put(tag, text, then);
                 Ok(())
             }
             Err(error) if matches!(error.failure, ObjectFailure::Changed | ObjectFailure::Gone) => {
@@ -244,8 +244,25 @@ impl Sending<'_> {
                 self.stage = before;
                 Err(remote.overtaken())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                // What is there already is known. What is not may still come.
+                let looked = || remote.objects.read_tagged(&remote.url_of(MANIFEST));
+                match remote.objects.insisting(looked) {
+                    Ok(Some((tag, there))) if there == text => {
+                        self.has_put(tag, text, then);
+                        Ok(())
+                    }
+                    _ => Err(error.into()),
+                }
+            }
         }
+    }
+
+    fn has_put(&mut self, tag: Tag, text: &[u8], then: Stage) {
+        self.record.manifest = Some(tag);
+        self.stage = then;
+        self.sent.files += 1;
+        self.sent.bytes += text.len() as u64;
     }
 
     /// Deletes what no manifest names any more.
@@ -305,7 +322,7 @@ impl Sending<'_> {
             Some(None) => PutIf::Absent,
             Some(Some(tag)) => PutIf::Is(tag),
         };
-        let is_ours = || self.claim.is_ours();
+        let is_ours = || self.claim.check().is_ok();
         let (url, path) = (remote.url_of(file), plan.mirror.join(file));
         let tag =
             remote.objects.put_file(&url, &path, when, &is_ours).map_err(|error| match error.failure {
