@@ -17,6 +17,7 @@ from ._look import Look, look_of
 from ._parts import Part, Parts, no_groups
 from ._program import run
 from ._reader import Reader
+from ._remote import on_disk
 from ._sealed import PUBLISHED, RELEASED, hash_of_file, read_manifest
 from ._tars import Files, OpenPieces, Tar, pieces_in_order
 
@@ -47,7 +48,7 @@ def pairs(
     Raises `ThreshflowError` where the folder is none of these, where it is being written or its release was broken off, or where the release
     fails.
     """
-    place = Path(folder)
+    place = on_disk(folder)
     manifest = read_manifest(place)
     if manifest is not None and manifest.get("format") == PUBLISHED:
         beside = Path(os.path.abspath(place))

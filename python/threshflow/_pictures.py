@@ -10,8 +10,9 @@ from ._errors import ThreshflowError
 from ._items import Kept, Picture
 from ._lru import Lru
 from ._parts import Part, Parts
-from ._places import Place, local, place_in_folder, places_by_store
+from ._places import Place, located, place_in_folder, places_by_store
 from ._reader import Reader
+from ._remote import on_disk
 from ._sealed import PUBLISHED, RELEASED, hash_of, read_manifest
 from ._tars import OpenPieces, Tar, path_in_tar
 
@@ -31,12 +32,13 @@ def pictures(
     """The kept rows of the folder `out` that a run published to, with the files of their pictures.
 
     The pictures are read where they lie, in the shards. `store` is the store of the run, which noted where that is; where it is not
-    named, it is the folder `store` beside `out`. `shards` is a folder that holds the shards instead, under the names that were published;
+    named, it is the folder `store` beside `out`. Shards in object stores are read by ranges, where fsspec and the package for that store are
+    installed (`pip install 'threshflow[s3]'`). `shards` is a folder that holds the shards instead, under the names that were published;
     then no store is read. With `verify`, every picture is held against the hash that was published of it.
 
     Raises `ThreshflowError` where `out` or the store is none.
     """
-    folder = Path(out)
+    folder = on_disk(out)
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("format") != PUBLISHED:
         what = "has no manifest.json" if manifest is None else f"holds {manifest.get('format')!r}"
@@ -106,7 +108,7 @@ class Pictures(Reader[Kept]):
         return data
 
     def _tar(self, shard: str, place: Place) -> Tar:
-        paths = [local(shard, piece) for piece in place.pieces]
+        paths = [located(piece) for piece in place.pieces]
         return self._tars.get(shard, lambda: Tar(", ".join(place.pieces), paths, _WHERE))
 
     def _hold(self, row: dict[str, Any], place: Place, data: bytes) -> None:
@@ -150,7 +152,7 @@ class Pictures(Reader[Kept]):
 
 
 def _loose(row: dict[str, Any], folder: str, name: str) -> bytes:
-    path = local(row["shard"], folder) / name
+    path = Path(folder) / name
     try:
         data = path.read_bytes()
     except OSError as error:

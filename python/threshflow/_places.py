@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from ._errors import ThreshflowError
+from ._remote import Url, is_url
 from ._tars import pieces_in_order
 
 Shard = tuple[str, str]
@@ -80,11 +81,6 @@ def _literal(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
-def local(name: str, place: str) -> Path:
-    """The file at a place that was noted. The one spot that decides what can be read."""
-    if "://" in place:
-        raise ThreshflowError(
-            f"the shard {name!r} lies at {place}, and this package reads local files only; copy the shard to this machine, and name the folder "
-            "that it lies in (shards=FOLDER)"
-        )
-    return Path(place)
+def located(place: str) -> Path | Url:
+    """The file at a place that was noted."""
+    return Url(place) if is_url(place) else Path(place)

@@ -15,6 +15,7 @@ from pathlib import Path
 from ._errors import ThreshflowError
 from ._look import Look, look_of
 from ._lru import Lru
+from ._remote import RemotePiece, Url
 
 MOST_OPEN = 64
 """Pieces of tars that are mapped at once."""
@@ -62,12 +63,12 @@ class OpenPieces:
     """The pieces that are mapped: those that were used last."""
 
     def __init__(self) -> None:
-        self._pieces: Lru[Path, _Piece] = Lru(MOST_OPEN)
+        self._pieces: Lru[Path | Url, _Piece | RemotePiece] = Lru(MOST_OPEN)
 
-    def piece(self, path: Path, next_step: str) -> _Piece:
-        """The piece at this path, mapped."""
+    def piece(self, path: Path | Url, next_step: str) -> _Piece | RemotePiece:
+        """The piece at this path, mapped; of one in a store what reads it."""
         try:
-            return self._pieces.get(path, lambda: _Piece(path))
+            return self._pieces.get(path, lambda: RemotePiece(path) if isinstance(path, Url) else _Piece(path))
         except (OSError, ValueError) as error:
             raise ThreshflowError(f"{path} cannot be read: {error}; {next_step}") from error
 
@@ -78,7 +79,7 @@ class Tar:
     def __init__(
         self,
         name: str,
-        paths: Sequence[Path],
+        paths: Sequence[Path | Url],
         next_step: str,
         check: Callable[[Path], None] | None = None,
     ) -> None:
@@ -103,7 +104,7 @@ class Tar:
             looks.append(pieces.piece(path, self.next_step).look)
             starts.append(starts[-1] + looks[-1][0])
             # Now that it is mapped: what takes its place later is not read.
-            if self._check is not None:
+            if self._check is not None and isinstance(path, Path):
                 self._check(path)
         # `_starts` last: where it is there, other threads take both to be.
         self._looks = looks
