@@ -105,7 +105,7 @@ fn named_of_parts(text: &[u8]) -> Result<HashSet<String>, String> {
 
 /// A set in a bucket, and its mirror in a store.
 pub struct Remote {
-    /// Of the folder: its key ends with a slash, or is empty.
+    /// Of the folder: its key ends with a slash.
     url: ObjectUrl,
     objects: Objects,
     kind: &'static RemoteKind,
