@@ -1,7 +1,7 @@
 //! Whole runs that are killed at any moment, again and again, while chat models, an editor's endpoint and ComfyUI answer; then a run to the
 //! end: the output of a run that nobody disturbed, and next to nothing paid for twice.
 //!
-//! `THRESHFLOW_TEST_KILLS=300` kills as often; else six times. `THRESHFLOW_TEST_SEED` draws other moments.
+//! `THRESHFLOW_TEST_KILLS=300` kills as often; else eight times. `THRESHFLOW_TEST_SEED` draws other moments.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Child;
@@ -18,7 +18,7 @@ use tests::trees;
 use crate::desk::Desk;
 
 /// Kills of one store, one run after the other.
-const KILLS_A_STORE: usize = 3;
+const KILLS_A_STORE: usize = 4;
 const IN_FLIGHT: usize = 4;
 const FLAGS: &str = "--in-flight=4 --caption-model=writer --nouns-model=writer --instruct-model=writer";
 
