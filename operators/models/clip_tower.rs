@@ -9,7 +9,7 @@ use threshflow::row::Refusal;
 
 use crate::models::clip_model::{ClipModel, VisionTower};
 use crate::models::vision_model::embed;
-use crate::onnx::{Backend, OnnxError, SessionPlan, SharedPool};
+use crate::onnx::{Backend, OnnxError, SessionPlan, SessionPool, SharedPool};
 
 /// A CLIP, and sessions of its vision tower.
 pub struct ClipTower {
@@ -26,7 +26,7 @@ impl ClipTower {
         plan.most_a_batch = if backend.on_gpu() { 8 } else { 1 };
         let opened = model.clone();
         let opens = move |place, threads| opened.open_vision(place, threads);
-        let sessions = SharedPool::open(plan, opens, |_, _| Ok(()))?;
+        let sessions = SharedPool::new(SessionPool::open(plan, opens, |_, _| Ok(()))?);
         Ok(Arc::new(ClipTower { model, sessions }))
     }
 

@@ -6,8 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use threshflow::lane::Limits;
 
 use super::OnnxError;
-use super::device::SessionDevice;
-use super::pool::{Pooled, SessionPlan, SessionPool};
+use super::pool::{Pooled, SessionPool};
 
 /// As many sessions as the plan says, for any number of threads.
 pub struct SharedPool<S> {
@@ -24,15 +23,10 @@ struct Lent<S> {
 }
 
 impl<S: Send + 'static> SharedPool<S> {
-    /// As [`SessionPool::open`].
-    pub fn open(
-        plan: SessionPlan,
-        opens: impl Fn(SessionDevice, usize) -> Result<S, OnnxError> + Send + Sync + 'static,
-        warms_up: impl Fn(&mut S, usize) -> Result<(), OnnxError> + Send + Sync + 'static,
-    ) -> Result<Self, OnnxError> {
-        let pool = SessionPool::open(plan, opens, warms_up)?;
+    /// Lends the sessions of `pool`, from which nobody else takes any.
+    pub fn new(pool: SessionPool<S>) -> Self {
         let lent = Mutex::new(Lent { idle: Vec::new(), open: 0 });
-        Ok(SharedPool { pool, lent, back: Condvar::new() })
+        SharedPool { pool, lent, back: Condvar::new() }
     }
 
     /// Of a stage that answers on these sessions, whoever else does.
@@ -103,6 +97,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::onnx::{SessionDevice, SessionPlan};
 
     const SESSIONS: usize = 3;
 
@@ -135,7 +130,7 @@ mod tests {
             counts.most_alive.fetch_max(alive, Ordering::SeqCst);
             Ok(Counted(counts.clone()))
         };
-        SharedPool::open(plan, opens, |_, _| Ok(())).unwrap()
+        SharedPool::new(SessionPool::open(plan, opens, |_, _| Ok(())).unwrap())
     }
 
     /// Runs a batch of as many on a model with that much room.

@@ -7,9 +7,6 @@ use super::{Failure, RunOptions, signals};
 use crate::object::{Objects, is_url};
 use crate::publish::{PublishError, Remote, RemoteKind, Sent, Writing};
 
-static PUBLISHED: RemoteKind = RemoteKind::PUBLISHED;
-static EXPORT: RemoteKind = RemoteKind::EXPORT;
-
 /// Those of a run's places that lie in buckets.
 #[derive(Clone, Default)]
 pub struct InBuckets {
@@ -105,7 +102,7 @@ fn remote(url: &str, kind: &'static RemoteKind, store: &Path, objects: &Objects)
 /// Where a bucket cannot be read.
 pub fn look_at_published(out: &Path, store: &Path, objects: &Objects) -> Result<Looked, Failure> {
     let Some(url) = url_of(out) else { return Ok(Looked::folder(out)) };
-    let remote = remote(url, &PUBLISHED, store, objects)?;
+    let remote = remote(url, &RemoteKind::PUBLISHED, store, objects)?;
     remote.bring()?;
     Ok(Looked { folder: remote.mirror(), shown: remote.shown(), _temporary: None })
 }
@@ -114,7 +111,7 @@ pub fn look_at_published(out: &Path, store: &Path, objects: &Objects) -> Result<
 /// holds.
 pub(super) fn look_for_now(out: &Path, store: &Path, objects: &Objects) -> Result<Looked, Failure> {
     let Some(url) = url_of(out) else { return Ok(Looked::folder(out)) };
-    Looked::for_now(&remote(url, &PUBLISHED, store, objects)?)
+    Looked::for_now(&remote(url, &RemoteKind::PUBLISHED, store, objects)?)
 }
 
 impl Destination {
@@ -139,7 +136,7 @@ impl Destination {
 
     /// Of an export.
     pub(super) fn of_an_export(place: &Path, store: &Path, objects: &Objects) -> Result<Self, Failure> {
-        Destination::open(place, &EXPORT, store, objects)
+        Destination::open(place, &RemoteKind::EXPORT, store, objects)
     }
 
     /// Writes by `work`, and sends it where the place is in a bucket.
@@ -186,8 +183,9 @@ impl RunOptions {
         let opened = |place: &Path, kind| {
             url_of(place).map(|url| remote(url, kind, &self.store, &objects).map(Arc::new)).transpose()
         };
-        let out = opened(&self.out, &PUBLISHED)?;
-        let export = self.export.as_deref().map(|export| opened(export, &EXPORT)).transpose()?.flatten();
+        let out = opened(&self.out, &RemoteKind::PUBLISHED)?;
+        let export =
+            self.export.as_deref().map(|export| opened(export, &RemoteKind::EXPORT)).transpose()?.flatten();
         if let Some(out) = &out {
             self.out = out.mirror();
         }

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 use tests::program::{Ended, ended_within, start};
-use tests::resident::assert_published;
+use tests::resident::{Resident, assert_published};
 use tests::trees;
 use threshflow::row::ContentHash;
 
@@ -53,6 +53,36 @@ impl Set {
 
     pub fn start(&self, store: &str, more: &str) -> Child {
         start(&mut self.command("run", store, more))
+    }
+
+    /// A run with this store that is on its way, and stands before a write of such a key until the rules change.
+    pub fn held(&self, key: &str, store: &str, more: &str) -> Child {
+        self.bucket.rules(&json!([{ "on": "put", "key": key, "times": 1, "do": { "hold": 60 } }]));
+        let run = self.start(store, more);
+        self.bucket.wait_for("a write is on its way", |counts| counts.waiting > 0);
+        run
+    }
+
+    /// Kills the run as soon as an answer is held up, unless it ended before: says whether it did. Then nothing is held up any more.
+    pub fn killed_when_held(&self, mut run: Child) -> bool {
+        let mut ended = false;
+        while self.bucket.counts().waiting == 0 && !ended {
+            ended = run.try_wait().expect("can be waited for").is_some();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        run.kill().expect("is killed, or has ended");
+        run.wait().expect("is reaped");
+        self.bucket.rules(&json!([]));
+        ended
+    }
+
+    /// A session that has asked all and published.
+    pub fn session(&self, more: &str) -> Resident {
+        let session = Resident::of(&mut self.command("live", "store", &format!("--port 0 {more}")));
+        session.apply();
+        session.post("/api/publish", &json!({}));
+        self.assert_is("", more);
+        session
     }
 
     /// All that lies there, in the desk's folder `out`.

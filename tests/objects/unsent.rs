@@ -1,8 +1,15 @@
 //! What of a set cannot be sent, be it for a moment: what is said of it, and what stands.
 
 use serde_json::{Value, json};
+use tests::resident::Resident;
 
 use crate::sets::{OVERTAKEN, Set};
+
+/// Panics unless the session says this and publishes nothing.
+fn assert_refused(session: &Resident, words: &str) {
+    let (status, told) = session.try_post("/api/publish", &json!({}));
+    assert!(status != 200 && told.to_string().contains(words), "{status} {told}");
+}
 
 #[test]
 fn an_answer_that_is_lost_is_no_failure() {
@@ -110,10 +117,7 @@ fn what_fails_behind_the_manifest_is_said_and_is_published_all_the_same() {
 #[test]
 fn a_session_that_does_not_know_whether_it_published_goes_on() {
     let Some(set) = Set::of(2, 12) else { return };
-    let mut command = set.command("live", "store", "--port 0 --object-timeout 1 --object-retries 0");
-    let session = tests::resident::Resident::of(&mut command);
-    session.apply();
-    session.post("/api/publish", &json!({}));
+    let session = set.session("--object-timeout 1 --object-retries 0");
     session.turn("short_side", "14");
     session.rest();
     let manifest = |on: &str, skip: u64, does: Value| json!({ "on": on, "key": "*/manifest.json", "skip": skip, "do": does });
@@ -121,8 +125,7 @@ fn a_session_that_does_not_know_whether_it_published_goes_on() {
         manifest("put", 0, json!({ "lose": true })),
         manifest("head", 3, json!({ "status": 503 }))
     ]));
-    let (status, told) = session.try_post("/api/publish", &json!({}));
-    assert!(status != 200 && told.to_string().contains("nobody knows whether"), "{status} {told}");
+    assert_refused(&session, "nobody knows whether");
     set.bucket.rules(&json!([]));
     session.post("/api/publish", &json!({}));
     set.assert_is("--set short_side=14", "published again");
@@ -133,23 +136,17 @@ fn a_session_that_does_not_know_whether_it_published_goes_on() {
 #[test]
 fn a_session_of_two_processes_publishes_there() {
     let Some(set) = Set::of(2, 24) else { return };
-    let mut command = set.command("live", "store", "--port 0 --processes 2");
-    let session = tests::resident::Resident::of(&mut command);
-    session.apply();
-    session.post("/api/publish", &json!({}));
-    set.assert_is("", "two processes");
+    let session = set.session("--processes 2");
     set.bucket.rules(&json!([{ "on": "put", "key": "*/data/*", "do": { "status": 403 } }]));
     session.turn("short_side", "14");
     session.rest();
-    let (status, told) = session.try_post("/api/publish", &json!({}));
-    assert!(status != 200 && told.to_string().contains("AWS_ACCESS_KEY_ID"), "{status} {told}");
+    assert_refused(&session, "AWS_ACCESS_KEY_ID");
     set.bucket.rules(&json!([]));
     session.post("/api/publish", &json!({}));
     set.assert_is("--set short_side=14", "two processes, again");
     set.run("other", "--set short_side=9").expect(0, &[]);
     for _ in 0..2 {
-        let (status, told) = session.try_post("/api/publish", &json!({}));
-        assert!(status != 200 && told.to_string().contains(OVERTAKEN), "{status} {told}");
+        assert_refused(&session, OVERTAKEN);
     }
     assert_eq!(session.get("/api/state")["processes"], 2);
     set.assert_is("--set short_side=9", "another writer");
@@ -159,26 +156,19 @@ fn a_session_of_two_processes_publishes_there() {
 #[test]
 fn a_session_publishes_there() {
     let Some(set) = Set::of(2, 24) else { return };
-    let mut command = set.command("live", "store", "--port 0");
-    let session = tests::resident::Resident::of(&mut command);
-    session.apply();
-    session.rest();
-    session.post("/api/publish", &json!({}));
-    set.assert_is("", "a session");
+    let session = set.session("");
     // What could not be sent is not published, and is judged by nobody.
     session.turn("short_side", "14");
     session.rest();
     set.bucket.rules(&json!([{ "on": "put", "key": "*/data/*", "do": { "status": 403 } }]));
-    let (status, told) = session.try_post("/api/publish", &json!({}));
-    assert!(status != 200 && told.to_string().contains("AWS_ACCESS_KEY_ID"), "{status} {told}");
+    assert_refused(&session, "AWS_ACCESS_KEY_ID");
     set.bucket.rules(&json!([]));
     set.assert_is("", "a session that could not send");
     session.post("/api/publish", &json!({}));
     set.assert_is("--set short_side=14", "the session, again");
     // Another writer publishes; the session is told, and stays.
     set.run("other", "--set short_side=9").expect(0, &[]);
-    let (status, told) = session.try_post("/api/publish", &json!({}));
-    assert!(status != 200 && told.to_string().contains(OVERTAKEN), "{status} {told}");
+    assert_refused(&session, OVERTAKEN);
     set.assert_is("--set short_side=9", "another writer");
     session.end();
 }

@@ -22,15 +22,7 @@ fn a_kill_at_any_write_leaves_a_complete_set_and_the_next_run_goes_on_at_once() 
             // Also between writes.
             { "on": "delete", "key": if skip % 3 == 0 { "*" } else { "-" }, "do": { "hold": 60 } },
         ]));
-        let mut run = set.start("store", to);
-        let mut ended = false;
-        while set.bucket.counts().waiting == 0 && !ended {
-            ended = run.try_wait().expect("can be waited for").is_some();
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        run.kill().expect("is killed, or has ended");
-        run.wait().expect("is reaped");
-        set.bucket.rules(&json!([]));
+        let ended = set.killed_when_held(set.start("store", to));
         assert!(set.assert_complete(&context), "{context}: there is no manifest");
         if ended {
             break;
@@ -65,9 +57,7 @@ fn of_two_writers_the_slower_is_told_and_goes_on_from_what_the_other_published()
 fn a_writer_who_lives_is_not_disturbed() {
     let Some(set) = Set::of(2, 24) else { return };
     set.run("store", "").expect(0, &[]);
-    set.bucket.rules(&json!([{ "on": "put", "key": "*/manifest.json", "do": { "hold": 60 } }]));
-    let first = set.start("store", "--set short_side=9 --object-timeout 3");
-    set.bucket.wait_for("the manifest is on its way", |counts| counts.waiting > 0);
+    let first = set.held("*/manifest.json", "store", "--set short_side=9 --object-timeout 3");
     set.run("other", "--set short_side=7").expect(1, &[RIVAL, &set.url()]);
     set.bucket.rules(&json!([]));
     ended_within(first, PATIENCE).expect(0, &[]);
@@ -80,9 +70,7 @@ fn a_writer_that_stood_still_finds_the_place_taken() {
     let Some(set) = Set::of(2, 24) else { return };
     set.run("store", "").expect(0, &[]);
     for held in ["*/manifest.json", "*/data/*"] {
-        set.bucket.rules(&json!([{ "on": "put", "key": held, "times": 1, "do": { "hold": 60 } }]));
-        let first = set.start("store", "--set short_side=9");
-        set.bucket.wait_for("a write is on its way", |counts| counts.waiting > 0);
+        let first = set.held(held, "store", "--set short_side=9");
         tests::program::kill(first.id(), libc::SIGSTOP);
         let said =
             set.run("other", "--set short_side=7").expect(0, &["to see whether it lives", "was taken over"]);
@@ -134,9 +122,7 @@ fn a_part_leaves_a_sender_and_what_is_foreign_alone() {
     }
     set.bucket.control("delete", &json!({ "key": "sets/first/README.md" }));
     set.run("store", "").expect(0, &[]);
-    set.bucket.rules(&json!([{ "on": "put", "key": "*/manifest.json", "do": { "hold": 60 } }]));
-    let sender = set.start("store", "--set short_side=9");
-    set.bucket.wait_for("the manifest is on its way", |counts| counts.waiting > 0);
+    let sender = set.held("*/manifest.json", "store", "--set short_side=9");
     set.run("store", "--part 1/2").expect(0, &[]);
     set.bucket.rules(&json!([]));
     ended_within(sender, PATIENCE).expect(0, &[]);
@@ -164,15 +150,7 @@ fn a_kill_while_a_set_is_fetched_leaves_none_that_is_taken_for_whole() {
         // The other store has another set, which goes for this.
         set.run("other", "--set short_side=9").expect(0, &[]);
         set.bucket.rules(&json!([{ "on": "get", "key": "*/data/*", "skip": skip, "do": { "stall": 0.5 } }]));
-        let mut run = set.start("store", "--set short_side=8");
-        let mut ended = false;
-        while set.bucket.counts().waiting == 0 && !ended {
-            ended = run.try_wait().expect("can be waited for").is_some();
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        run.kill().expect("is killed, or has ended");
-        run.wait().expect("is reaped");
-        set.bucket.rules(&json!([]));
+        set.killed_when_held(set.start("store", "--set short_side=8"));
         set.run("store", "--set short_side=8").expect(0, &[]);
         set.assert_is("--set short_side=8", &format!("killed at read {skip}"));
     }

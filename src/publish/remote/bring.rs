@@ -132,18 +132,14 @@ pub(super) fn check_ours(remote: &Remote) -> Result<(), PublishError> {
 
 /// An error where there is no manifest, and something that we did not write.
 fn refuse_foreign(remote: &Remote) -> Result<(), PublishError> {
-    let listed = listed(remote)?;
-    let foreign = |file: &&String| {
-        !(remote.kind.is_part)(file)
-            && !remote.kind.notes.contains(&file.as_str())
-            && *file != LOCK
-            && !file.starts_with(PROBE)
-    };
-    // What could be ours is, where the lock says so.
+    let mut listed = listed(remote)?;
+    listed.retain(|file, _| !file.starts_with(PROBE));
+    let may_be_ours =
+        |file: &str| file == LOCK || (remote.kind.is_part)(file) || remote.kind.notes.contains(&file);
+    // What may be ours is, where the lock says so.
     let is_marked = is_marked(remote)?;
-    let unmarked = |file: &&String| !is_marked && !file.starts_with(PROBE);
-    let found = listed.keys().find(foreign).or_else(|| listed.keys().find(unmarked));
-    match found {
+    let foreign = listed.keys().find(|file| !may_be_ours(file));
+    match foreign.or_else(|| listed.keys().find(|_| !is_marked)) {
         None => Ok(()),
         Some(found) => Err(not_ours(remote, found)),
     }

@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const SAY_AFTER: Duration = Duration::from_secs(1);
 /// So often the lock may be refused though nobody has it: others may come and go in between.
 const MOST_REFUSALS: usize = 20;
+/// How often it is tried to write it anew before something is deleted.
+const MOST_RENEWALS: u32 = 4;
 /// How often it is tried to let it go.
 const MOST_RELEASES: u32 = 3;
 
@@ -94,6 +96,14 @@ pub(super) enum Taken<'a> {
     Claim(Claim<'a>),
     /// Another writer has it.
     Held,
+}
+
+/// What came of writing the lock once more.
+enum Beat {
+    Written,
+    /// It is another's.
+    Lost,
+    Failed(ObjectFailure),
 }
 
 struct Beating {
@@ -215,9 +225,12 @@ impl<'a> Claim<'a> {
 
     /// Writes the lock anew: an error where it is another's, or cannot be reached.
     pub(super) fn renew(&self) -> Result<(), PublishError> {
-        self.beating.write();
-        if self.beating.is_ours() {
-            return Ok(());
+        for attempt in 1..=MOST_RENEWALS {
+            match self.beating.write() {
+                Beat::Written => return Ok(()),
+                Beat::Failed(ObjectFailure::Failed) => rest(LOOK * attempt),
+                Beat::Lost | Beat::Failed(_) => break,
+            }
         }
         Err(PublishError::LockLost { url: self.remote.shown() })
     }
@@ -286,7 +299,7 @@ impl Beating {
     }
 
     /// Writes it once more. What cannot be reached is tried again at the next beat.
-    fn write(&self) {
+    fn write(&self) -> Beat {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (tag, mut lock) = {
             let state = self.state();
@@ -304,9 +317,15 @@ impl Beating {
         };
         let mut state = self.state();
         match written {
-            Ok(Some((tag, lock))) => (state.tag, state.lock, state.heard) = (tag, lock, heard),
-            Ok(None) => state.lost = true,
-            Err(_) => {}
+            Ok(Some((tag, lock))) => {
+                (state.tag, state.lock, state.heard) = (tag, lock, heard);
+                Beat::Written
+            }
+            Ok(None) => {
+                state.lost = true;
+                Beat::Lost
+            }
+            Err(error) => Beat::Failed(error.failure),
         }
     }
 }
