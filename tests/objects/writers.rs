@@ -92,6 +92,26 @@ fn a_writer_that_stood_still_finds_the_place_taken() {
     }
 }
 
+/// The other's parts have the names of those that the first was about to delete.
+#[test]
+fn a_writer_that_stood_still_before_it_deletes_deletes_nothing() {
+    let Some(set) = Set::of(2, 24) else { return };
+    set.run("store", "").expect(0, &[]);
+    // Twice to see that it may be written, once to send; then before the deletion, or while it is sent.
+    set.bucket
+        .rules(&json!([{ "on": "put", "key": "*/.lock", "skip": 3, "times": 1, "do": { "hold": 60 } }]));
+    let first = set.start("store", "--set short_side=9");
+    set.bucket.wait_for("the lock is written anew", |counts| counts.waiting > 0);
+    tests::program::kill(first.id(), libc::SIGSTOP);
+    set.run("other", "").expect(0, &["was taken over"]);
+    set.assert_is("", "the other");
+    set.bucket.rules(&json!([]));
+    tests::program::kill(first.id(), libc::SIGCONT);
+    let first = ended_within(first, PATIENCE);
+    assert_eq!(first.code, Some(1), "{first:#?}");
+    set.assert_is("", "the first woke");
+}
+
 #[test]
 fn a_signal_while_it_is_sent_takes_back_what_was_and_lets_the_lock_go() {
     let Some(set) = Set::of(3, 12) else { return };
