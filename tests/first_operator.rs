@@ -177,7 +177,12 @@ fn the_page_makes_an_operator_that_runs() {
         ended(&mut format).expect(0, &[]);
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
-    let program = build(&workspace, target, &["threshflow", "operators", "pipelines", "kit", "benchmarks"], "threshflow");
+    let program = build(
+        &workspace,
+        target,
+        &["threshflow", "operators", "pipelines", "kit", "benchmarks"],
+        "threshflow",
+    );
 
     let samples = samples();
     fs::create_dir(folder.path().join("laion")).expect("is made");

@@ -2,6 +2,7 @@
 //! a picture's bytes, one that finds regions so and one whose dials are by group, from-scratch oracles of all, a live session on the engine, random histories
 //! of it, rows without pictures and a question that costs nothing, and servers that answer as they are told to.
 
+pub mod buckets;
 pub mod curate;
 pub mod fakes;
 pub mod ground;
@@ -17,7 +18,6 @@ pub mod python;
 pub mod questions;
 pub mod resident;
 pub mod rows;
-pub mod s3;
 pub mod shards;
 pub mod tars;
 pub mod trees;

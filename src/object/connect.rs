@@ -356,7 +356,8 @@ fn stopped(doing: &str) -> Trouble {
 fn refused(status: StatusCode, text: &str, region: Option<&str>) -> Trouble {
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        rest.split_once('<').map(|(inside, _)| inside.trim()).filter(|inside| !inside.is_empty())
+        // Azure's message has more lines: what was asked, and when.
+        rest.split_once('<').and_then(|(inside, _)| inside.trim().lines().next())
     };
     let said = match (element("Code"), element("Message")) {
         (Some(code), Some(message)) => format!(" ({code}: {message})"),

@@ -125,19 +125,36 @@ pub struct ObjectError {
 impl ObjectError {
     /// What to do next.
     pub fn next(&self) -> &'static str {
+        let scheme = self.url.split_once("://").map_or("", |(scheme, _)| scheme);
         match self.failure {
             ObjectFailure::Changed => "leave it alone while it is read or written, then run again",
             ObjectFailure::Gone => "check the URL: bucket, folder and name",
-            ObjectFailure::Denied => {
-                "check the credentials in the environment (for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; \
-                 AWS_SKIP_SIGNATURE=true for a public bucket; for Hugging Face HF_TOKEN), and what they may do"
-            }
+            ObjectFailure::Denied => match scheme {
+                "s3" => {
+                    "check the credentials in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; \
+                     AWS_SKIP_SIGNATURE=true for a public bucket), and what they may do"
+                }
+                "gs" => {
+                    "check the credentials in the environment (GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT; \
+                     GOOGLE_SKIP_SIGNATURE=true for a public bucket), and what they may do"
+                }
+                "az" => {
+                    "check the credentials in the environment (AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, or a service \
+                     principal; AZURE_SKIP_SIGNATURE=true for a public container), and what they may do"
+                }
+                "hf" => "check the token of Hugging Face in the environment (HF_TOKEN), and what it may read",
+                _ => "check what the server lets be read without a password",
+            },
             ObjectFailure::Unfit => {
                 "give another URL, or copy what lies there to a bucket or a disk that can be used"
             }
-            ObjectFailure::Failed => {
-                "check that the server can be reached (for S3 elsewhere AWS_ENDPOINT_URL), and run again: what was answered is kept. \
+            ObjectFailure::Failed if scheme == "s3" => {
+                "check that the server can be reached (elsewhere than at Amazon: AWS_ENDPOINT_URL), and run again: what was answered is kept. \
                  --object-retries tries more often, --object-timeout waits longer"
+            }
+            ObjectFailure::Failed => {
+                "check that the server can be reached, and run again: what was answered is kept. --object-retries tries more often, \
+                 --object-timeout waits longer"
             }
             ObjectFailure::Stopped => "run again: what was answered is kept",
             ObjectFailure::Cache => "check the folder of --cache, or give another one or more --cache-bytes",

@@ -5,24 +5,28 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+pub use tests::buckets::{Counts, SECRET};
+use tests::buckets::{Store, TestBucket};
 use tests::program::{Desk, Ended, ended_within, start};
 use tests::resident::assert_published;
-use tests::s3::S3;
-pub use tests::s3::{Counts, SECRET};
 
 use crate::PATIENCE;
 
 pub struct Bucket {
     pub desk: Desk,
     pub name: String,
-    s3: S3,
+    server: TestBucket,
 }
 
 impl Bucket {
     /// Holds, below `laion/`, the tars that the desk has.
     pub fn of(desk: Desk) -> Option<Self> {
-        let s3 = S3::a_bucket()?;
-        let bucket = Bucket { desk, name: s3.bucket.clone(), s3 };
+        Bucket::of_store(Store::Amazon, desk)
+    }
+
+    pub fn of_store(store: Store, desk: Desk) -> Option<Self> {
+        let server = TestBucket::of(store)?;
+        let bucket = Bucket { desk, name: server.bucket.clone(), server };
         bucket.upload("shards", "laion/");
         Some(bucket)
     }
@@ -34,7 +38,7 @@ impl Bucket {
     }
 
     pub fn endpoint(&self) -> String {
-        self.s3.endpoint()
+        self.server.endpoint()
     }
 
     /// Of all that lies below `laion/`.
@@ -43,7 +47,7 @@ impl Bucket {
     }
 
     pub fn url_of(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.name)
+        self.server.url_of(key)
     }
 
     pub fn size(&self, shard: &str) -> u64 {
@@ -61,7 +65,7 @@ impl Bucket {
     }
 
     pub fn control(&self, verb: &str, said: &Value) -> Value {
-        self.s3.control(verb, said)
+        self.server.control(verb, said)
     }
 
     /// Writes the shard, here and in the desk's folder.
@@ -80,21 +84,21 @@ impl Bucket {
 
     /// From now on this harm is done, and no other; counts begin at zero.
     pub fn rules(&self, rules: &Value) {
-        self.s3.rules(rules);
+        self.server.rules(rules);
     }
 
     pub fn counts(&self) -> Counts {
-        self.s3.counts()
+        self.server.counts()
     }
 
     /// All that lies below `prefix`, in a folder of the desk.
     pub fn download(&self, prefix: &str, folder: &str) {
-        self.s3.download(prefix, &self.desk.path(folder));
+        self.server.download(prefix, &self.desk.path(folder));
     }
 
     /// Each request since counts began at zero.
     pub fn requests(&self) -> Vec<Value> {
-        self.s3.requests()
+        self.server.requests()
     }
 
     /// Waits until the server counts so.
@@ -112,7 +116,7 @@ impl Bucket {
 
     /// The program, led to this server and to nothing else.
     pub fn led(&self, command: Command) -> Command {
-        self.s3.led(command, self.desk.folder.path())
+        self.server.led(command, self.desk.folder.path())
     }
 
     pub fn command(&self, subcommand: &str, more: &str) -> Command {

@@ -15,6 +15,7 @@ mod kills;
 mod same;
 mod secrets;
 mod sets;
+mod stores;
 mod unsent;
 mod usage;
 mod words;

@@ -1,8 +1,8 @@
-"""An S3 server for tests: moto, and in front of it a proxy that checks signatures, counts, and does harm as it is told to.
+"""An object store for tests, and in front of it a proxy that checks signatures, counts, and does harm as it is told to.
 
-    python3 s3.py KEY_ID SECRET
+    python3 s3.py KEY_ID SECRET [s3 | gs | az]
 
-prints the port of 127.0.0.1 where the proxy listens, and ends when its stdin is closed. Control is plain HTTP, with JSON both ways:
+starts one of `stores.py`, prints the port of 127.0.0.1 where the proxy listens, and ends when its stdin is closed. Control is plain HTTP, with JSON both ways:
 
     POST /_control/BUCKET/upload {"folder": F, "prefix": P}   makes the bucket, and puts every file below F there under P: {key: size}
     POST /_control/BUCKET/put {"key": K, "file": F}           writes one object
@@ -17,7 +17,7 @@ prints the port of 127.0.0.1 where the proxy listens, and ends when its stdin is
 A rule says when and what. When: "on" is get, list, head, put, post, delete or any; "key" is a pattern of keys; "skip" lets so many matches pass; "times"
 bounds how many are met; "share" and "seed" meet a part of them, by a seeded sequence. The first rule that is met counts. What, in "do":
 
-    {"status": 503}                      answers this with S3's XML, and sends no object
+    {"status": 503}                      answers this with the store's XML, and sends no object
     {"refuse": true}                     closes the connection without an answer
     {"hold": S}                          waits so long, or until the rules change, before it is passed on
     {"lose": true}                       passes it on, and closes the connection without an answer
@@ -31,11 +31,7 @@ bounds how many are met; "share" and "seed" meet a part of them, by a seeded seq
 """
 
 import fnmatch
-import hashlib
-import hmac
-import http.client
 import json
-import logging
 import os
 import random
 import select
@@ -47,21 +43,10 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from xml.etree import ElementTree
 
-from moto.server import ThreadedMotoServer
+from stores import KNOWN, STORES, error_of
 
 CHUNK = 64 << 10
-WORDS = {
-    301: ("PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint."),
-    400: ("ExpiredToken", "The provided token has expired."),
-    403: ("AccessDenied", "Access Denied"),
-    404: ("NoSuchKey", "The specified key does not exist."),
-    500: ("InternalError", "We encountered an internal error. Please try again."),
-    503: ("SlowDown", "Please reduce your request rate."),
-}
-# Moto asks for the form of it, and for no more.
-KNOWN = ("Authorization", "AWS4-HMAC-SHA256 Credential=proxy/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "server", "date"}
 
 
@@ -130,55 +115,6 @@ class Bucket:
         return told
 
 
-class Moto:
-    """The server behind the proxy."""
-
-    def __init__(self):
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        self.address = server.get_host_and_port()
-
-    def ask(self, method, path, body=b"", headers=None):
-        connection = http.client.HTTPConnection(*self.address, timeout=60)
-        try:
-            connection.putrequest(method, path, skip_host=headers is not None, skip_accept_encoding=True)
-            for name, value in headers or [("Content-Length", str(len(body))), KNOWN]:
-                connection.putheader(name, value)
-            connection.endheaders(body or None)
-            answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
-        finally:
-            connection.close()
-
-    def must(self, method, path, body=b""):
-        status, _, said = self.ask(method, urllib.parse.quote(path), body)
-        if status >= 300:
-            raise ValueError(f"{method} {path}: {status} {said[:300]!r}")
-
-
-def signature(secret, method, target, headers, words):
-    """What AWS Signature Version 4 makes of this request."""
-    path, _, query = target.partition("?")
-    quote = lambda text: urllib.parse.quote(text, safe="-_.~")
-    pairs = sorted((quote(k), quote(v)) for k, v in urllib.parse.parse_qsl(query, keep_blank_values=True))
-    signed = words["SignedHeaders"].split(";")
-    canonical = "\n".join(
-        [method, urllib.parse.quote(urllib.parse.unquote(path), safe="/-_.~"), "&".join(f"{k}={v}" for k, v in pairs)]
-        + [f"{name}:{' '.join(','.join(headers.get_all(name, [])).split())}" for name in signed]
-        + ["", words["SignedHeaders"], headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")]
-    )
-    _, day, region, service, last = words["Credential"].split("/")
-    text = "\n".join(
-        ["AWS4-HMAC-SHA256", headers.get("x-amz-date", ""), f"{day}/{region}/{service}/{last}"]
-        + [hashlib.sha256(canonical.encode()).hexdigest()]
-    )
-    key = ("AWS4" + secret).encode()
-    for part in (day, region, service, last):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
 class HangUp(Exception):
     """The connection is to be closed, or reset."""
 
@@ -186,7 +122,7 @@ class HangUp(Exception):
 class Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    moto = key_id = secret = None
+    store = None
     buckets, making = {}, threading.Lock()
 
     def log_message(self, *_):
@@ -209,38 +145,40 @@ class Proxy(BaseHTTPRequestHandler):
             pass
 
     def any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = urllib.parse.unquote(self.path.partition("?")[0]).split("/", 2)
-        name, key = parts[1], parts[2] if len(parts) > 2 else ""
-        if name == "_control":
-            return self.control(*key.split("/", 1), body)
-        kind = {"GET": "get" if key else "list"}.get(self.command, self.command.lower())
-        if kind == "post" and "delete" in urllib.parse.parse_qs(self.path.partition("?")[2], keep_blank_values=True):
-            kind = "delete"
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Whoever sent it was killed. A store would wait for the rest.
+            raise HangUp(False)
+        parts = urllib.parse.unquote(self.path).split("/")
+        if parts[1] == "_control":
+            return self.control(parts[2], parts[3], body)
+        name, key = self.store.place(self.path)
+        kind = self.store.kind(self.command, key, self.path)
         bucket = self.bucket(name)
         record, do = bucket.asked(kind, key, self.headers.get("Range"), len(body))
-        refused = self.refused(bucket)
+        refused = self.store.refused(self, bucket.anonymous)
         if refused:
             return self.error(record, 403, *refused)
         if "status" in do:
-            return self.error(record, do["status"], *WORDS.get(do["status"], ("Error", "An error.")))
+            return self.error(record, do["status"], *self.store.words.get(do["status"], ("Error", "An error.")))
         if "refuse" in do:
             raise HangUp(True)
         if "swap" in do:
-            self.moto.must("PUT", f"/{name}/{key}", Path(do["swap"]).read_bytes())
+            self.store.put(name, key, Path(do["swap"]).read_bytes())
         dropped = {name.lower() for name in do.get("drop", [])} | ({"range"} if "whole" in do else set())
         headers = [(name, value) for name, value in self.headers.items() if name.lower() not in dropped]
         if "Authorization" not in self.headers:
             # Behind the proxy nothing is anonymous: who may come in is decided here.
             headers.append(KNOWN)
-        path = self.path + f"&max-keys={do['page']}" if "page" in do else self.path
+        path = self.path + f"&{self.store.page}={do['page']}" if "page" in do else self.path
         if "hold" in do:
             self.wait(bucket, do["hold"])
         if self.command in ("GET", "HEAD"):
-            status, answered, payload = self.moto.ask(self.command, path, body, headers)
+            status, answered, payload = self.store.ask(self.command, path, body, headers)
         else:
             with bucket.writing:
-                status, answered, payload = self.moto.ask(self.command, path, body, headers)
+                status, answered, payload = self.store.ask(self.command, path, body, headers)
         if "lose" in do:
             record["status"] = status
             raise HangUp(True)
@@ -248,24 +186,9 @@ class Proxy(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = any
 
-    def refused(self, bucket):
-        """Why the request is not let in, as S3 says it."""
-        scheme, _, rest = self.headers.get("Authorization", "").partition(" ")
-        if not rest and bucket.anonymous:
-            return None
-        if scheme != "AWS4-HMAC-SHA256":
-            return "AccessDenied", "Access Denied"
-        words = dict(word.strip().split("=", 1) for word in rest.split(","))
-        if words["Credential"].split("/")[0] != self.key_id:
-            return "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
-        if signature(self.secret, self.command, self.path, self.headers, words) != words["Signature"]:
-            return "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
-        return None
-
     def error(self, record, status, code, message):
         record["status"] = status
-        text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
-        self.plain(status, "application/xml", text.encode())
+        self.plain(status, "application/xml", error_of(code, message))
 
     def plain(self, status, kind, body):
         self.send_response(status)
@@ -330,35 +253,29 @@ class Proxy(BaseHTTPRequestHandler):
             self.plain(400, "application/json", json.dumps({"error": repr(error)}).encode())
 
     def tell_upload(self, name, bucket, said):
-        self.moto.must("PUT", f"/{name}")
+        self.store.make(name)
         folder, sizes = Path(said["folder"]), {}
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             key = said.get("prefix", "") + str(path.relative_to(folder))
-            self.moto.must("PUT", f"/{name}/{key}", path.read_bytes())
+            self.store.put(name, key, path.read_bytes())
             sizes[key] = path.stat().st_size
         return sizes
 
     def tell_put(self, name, bucket, said):
-        self.moto.must("PUT", f"/{name}/{said['key']}", Path(said["file"]).read_bytes())
+        self.store.put(name, said["key"], Path(said["file"]).read_bytes())
 
     def tell_delete(self, name, bucket, said):
-        self.moto.must("DELETE", f"/{name}/{said['key']}")
+        self.store.delete(name, said["key"])
 
     def tell_download(self, name, bucket, said):
-        sizes, after = {}, ""
-        while True:
-            query = urllib.parse.urlencode({"list-type": 2, "prefix": said["prefix"], "start-after": after})
-            _, _, listed = self.moto.ask("GET", f"/{name}?{query}")
-            keys = [key.text for key in ElementTree.fromstring(listed).iter() if key.tag.endswith("}Key")]
-            for key in keys:
-                status, _, payload = self.moto.ask("GET", urllib.parse.quote(f"/{name}/{key}"))
-                path = Path(said["folder"]) / key.removeprefix(said["prefix"])
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(payload)
-                sizes[key] = len(payload)
-            if not keys:
-                return sizes
-            after = keys[-1]
+        sizes = {}
+        for key in list(self.store.keys(name, said["prefix"])):
+            payload = self.store.read(name, key)
+            path = Path(said["folder"]) / key.removeprefix(said["prefix"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(payload)
+            sizes[key] = len(payload)
+        return sizes
 
     def tell_anonymous(self, name, bucket, said):
         bucket.anonymous = said["is"]
@@ -385,12 +302,12 @@ class Server(ThreadingHTTPServer):
 
 
 def main():
-    Proxy.key_id, Proxy.secret = sys.argv[1:]
-    Proxy.moto = Moto()
+    Proxy.store = STORES[sys.argv[3] if len(sys.argv) > 3 else "s3"](*sys.argv[1:3])
     server = Server(("127.0.0.1", 0), Proxy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
     sys.stdin.buffer.read()
+    Proxy.store.close()
     os._exit(0)
 
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tests::buckets::Store;
 use tests::curate;
 use tests::program::{asked, asks, killed_when};
 use tests::resident::assert_published;
@@ -33,7 +34,11 @@ fn first_asked(samples: &[Sample], before: f32, after: f32) -> (u64, u64) {
 
 #[test]
 fn the_buckets_run_is_the_folders_run() {
-    let Some(bucket) = Bucket::of(desk(SHARDS, EACH, FILLER)) else { return };
+    a_buckets_run_is_a_folders_run(Store::Amazon);
+}
+
+pub fn a_buckets_run_is_a_folders_run(store: Store) {
+    let Some(bucket) = Bucket::of_store(store, desk(SHARDS, EACH, FILLER)) else { return };
     let mut all: Vec<Sample> = (0..SHARDS).flat_map(|shard| samples(shard, EACH)).collect();
     let sizes = bucket.sizes();
     let total: u64 = sizes.values().sum();

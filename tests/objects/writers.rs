@@ -3,6 +3,7 @@
 use std::process::Child;
 
 use serde_json::{Value, json};
+use tests::buckets::Store;
 use tests::program::{asked, ended_within};
 
 use crate::PATIENCE;
@@ -11,7 +12,11 @@ use crate::words::says_any;
 
 #[test]
 fn a_kill_at_any_write_leaves_a_complete_set_and_the_next_run_goes_on_at_once() {
-    let Some(set) = Set::of(3, 12) else { return };
+    a_kill_at_any_write(Store::Amazon);
+}
+
+pub fn a_kill_at_any_write(store: Store) {
+    let Some(set) = Set::of_store(store, 3, 12) else { return };
     set.run("store", "").expect(0, &[]);
     let mut reached = 0;
     for skip in 0.. {
@@ -39,7 +44,11 @@ fn a_kill_at_any_write_leaves_a_complete_set_and_the_next_run_goes_on_at_once() 
 /// Two stores, as of two machines: what one published is never replaced by what the other began before.
 #[test]
 fn of_two_writers_the_slower_is_told_and_goes_on_from_what_the_other_published() {
-    let Some(set) = Set::of(2, 24) else { return };
+    of_two_writers_the_slower_is_told(Store::Amazon);
+}
+
+pub fn of_two_writers_the_slower_is_told(store: Store) {
+    let Some(set) = Set::of_store(store, 2, 24) else { return };
     set.run("store", "").expect(0, &[]);
     let slow = set.start("slow", "--slow 400 --set short_side=7");
     set.bucket.wait_for("the slow one has looked", |counts| counts.puts > 0);
@@ -67,7 +76,11 @@ fn a_writer_who_lives_is_not_disturbed() {
 /// A writer that stands still for longer than its lease is taken for dead. When it wakes, what the other published stands.
 #[test]
 fn a_writer_that_stood_still_finds_the_place_taken() {
-    let Some(set) = Set::of(2, 24) else { return };
+    a_writer_stands_still(Store::Amazon);
+}
+
+pub fn a_writer_stands_still(store: Store) {
+    let Some(set) = Set::of_store(store, 2, 24) else { return };
     set.run("store", "").expect(0, &[]);
     for held in ["*/manifest.json", "*/data/*"] {
         let first = set.held(held, "store", "--set short_side=9");

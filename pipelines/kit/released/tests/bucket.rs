@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ::tests::s3::S3;
+use ::tests::buckets::TestBucket;
 use operators::plan::edit_plan::EditType;
 use serde_json::json;
 use threshflow::cli::{Destination, Failure};
@@ -23,7 +23,7 @@ const PLACE: &str = "released/set";
 /// The environment says where S3 is. So what is tested runs in a process of its own, this program once more.
 #[test]
 fn a_release_in_a_bucket() {
-    let Some(s3) = S3::a_bucket() else { return };
+    let Some(s3) = TestBucket::new() else { return };
     let home = tempfile::tempdir().unwrap();
     // A bucket is made when something lies there.
     std::fs::write(home.path().join("beside"), "beside").unwrap();
@@ -41,7 +41,7 @@ fn a_release_in_a_bucket() {
 }
 
 struct Place {
-    s3: S3,
+    s3: TestBucket,
     folder: tempfile::TempDir,
 }
 
@@ -53,7 +53,7 @@ impl Place {
             patience: Duration::from_secs(1),
             ..ObjectSettings::default()
         });
-        let url = format!("s3://{}/{PLACE}", self.s3.bucket);
+        let url = self.s3.url_of(PLACE);
         let store = self.folder.path().join(store);
         let destination = Destination::open(Path::new(&url), &REMOTE, &store, &objects)?;
         let failed = |error: ReleaseError| Failure::Failed(error.to_string());
@@ -103,7 +103,7 @@ impl Place {
 fn in_a_process_of_its_own() {
     let place = std::env::var(PORT).unwrap();
     let (port, bucket) = place.split_once(' ').unwrap();
-    let s3 = S3::known(port.parse().unwrap(), bucket.to_owned());
+    let s3 = TestBucket::known(port.parse().unwrap(), bucket.to_owned());
     let place = Place { s3, folder: tempfile::tempdir().unwrap() };
     let mut made_up = MadeUp::new();
     made_up.keep(&[EditType::Remove, EditType::Visual, EditType::ContentMemory]);
