@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::fetched::{CACHE, Fetched, MIRRORS, megabytes};
 use super::invoke::shell_word;
 use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
-use crate::shard::stale_lists;
+use crate::shard::{StaleList, stale_lists};
 
 #[derive(Serialize)]
 struct StoredStamp {
@@ -26,75 +27,96 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
         return Err(Failure::Usage(format!("there is no store at {}; --store names one", folder.display())));
     }
     let mut store = if drop.is_some() { Store::open_whole(folder)? } else { Store::look(folder)? };
-    let held = held(&store);
     let stale = stale_lists(folder).map_err(|error| {
         Failure::Failed(format!("the store {} cannot be read: {error}; check its disk", folder.display()))
     })?;
-    let stale_bytes: u64 = stale.iter().map(|list| list.bytes).sum();
-    let Some(which) = drop else {
-        list(&held, output, &clean)?;
-        if output == Output::Text && !stale.is_empty() {
-            let (count, size) = (stale.len(), stale_bytes as f64 / 1e6);
-            crate::say!("lists of what folders of pictures held before: {count}, {size:.1} MB; dead, too");
-        }
-        return Ok(());
-    };
-    // Where the names were lost, what never finished a run can't be told from what others use.
-    let is_known =
-        |held: &StoredStamp| !store.record().names_lost || store.all_stamps().contains_key(&held.stamp);
-    let (known, unknown): (Vec<&StoredStamp>, Vec<&StoredStamp>) =
-        held.iter().partition(|held| is_known(held));
-    if which == "dead" && !unknown.is_empty() {
-        crate::note!(
-            "warning: store.json was damaged, so that nobody knows who uses {} of the stamps: they stay. Run every pipeline of this \
-             store once, then drop by stamp what is still dead",
-            unknown.len()
-        );
-    }
-    let wanted: Vec<&StoredStamp> = match which {
-        "dead" => known.into_iter().filter(|held| held.dead).collect(),
-        which => held.iter().filter(|held| held.stamp.starts_with(which)).collect(),
-    };
-    if which != "dead" {
-        match wanted.as_slice() {
-            [] => {
-                return Err(Failure::Usage(format!(
-                    "--drop {which}: the store holds no such stamp; `{clean}` lists them"
-                )));
+    let fetched = Fetched::of(folder)?;
+    let (dropped, bytes, what) = match drop {
+        None => {
+            list(&held(&store), output, &clean)?;
+            if output == Output::Text {
+                list_others(&stale, &fetched, &clean);
             }
-            [_] => {}
-            several => {
-                let message = format!("--drop {which}: {} stamps start so; give more of it", several.len());
-                return Err(Failure::Usage(message));
+            return Ok(());
+        }
+        Some(CACHE) => (Vec::new(), fetched.drop_shards(folder)?, FETCHED_AGAIN),
+        Some(MIRRORS) => (Vec::new(), fetched.drop_mirrors()?, FETCHED_AGAIN),
+        Some(which) => {
+            let dropped = drop_stamps(&mut store, which, &clean)?;
+            let mut bytes = dropped.iter().map(|held| held.bytes).sum();
+            if which == "dead" {
+                bytes += drop_lists(&stale)?;
             }
+            (dropped, bytes, "what they held is asked again if it is needed")
         }
-    }
-    for held in &wanted {
-        store.drop_stamp(&held.stamp)?;
-    }
-    let mut bytes: u64 = wanted.iter().map(|held| held.bytes).sum();
-    if which == "dead" {
-        for list in &stale {
-            std::fs::remove_file(&list.path).map_err(|error| {
-                Failure::Failed(format!(
-                    "{} cannot be removed: {error}; check that the store may be written to",
-                    list.path.display()
-                ))
-            })?;
-        }
-        bytes += stale_bytes;
-    }
+    };
     match output {
-        Output::Json => print_json(&serde_json::json!({ "dropped": wanted, "bytes": bytes })),
+        Output::Json => print_json(&serde_json::json!({ "dropped": dropped, "bytes": bytes })),
         Output::Text => {
-            crate::say!(
-                "dropped {} stamps, {:.1} MB; what they held is asked again if it is needed",
-                wanted.len(),
-                bytes as f64 / 1e6
-            );
+            let stamps =
+                if what == FETCHED_AGAIN { String::new() } else { format!("{} stamps, ", dropped.len()) };
+            crate::say!("dropped {stamps}{}; {what}", megabytes(bytes));
             Ok(())
         }
     }
+}
+
+const FETCHED_AGAIN: &str = "what is needed of it is fetched again";
+
+fn list_others(stale: &[StaleList], fetched: &Fetched, clean: &str) {
+    if !stale.is_empty() {
+        let (count, size) = (stale.len(), megabytes(stale.iter().map(|list| list.bytes).sum()));
+        crate::say!("lists of what folders of pictures held before: {count}, {size}; dead, too");
+    }
+    fetched.list(clean);
+}
+
+fn drop_stamps(store: &mut Store, which: &str, clean: &str) -> Result<Vec<StoredStamp>, Failure> {
+    let held = held(store);
+    let wanted: Vec<StoredStamp> = match which {
+        "dead" => {
+            // Where the names were lost, what never finished a run can't be told from what others use.
+            let is_known = |held: &StoredStamp| {
+                !store.record().names_lost || store.all_stamps().contains_key(&held.stamp)
+            };
+            let (known, unknown): (Vec<StoredStamp>, Vec<StoredStamp>) = held.into_iter().partition(is_known);
+            if !unknown.is_empty() {
+                crate::note!(
+                    "warning: store.json was damaged, so that nobody knows who uses {} of the stamps: they stay. Run every pipeline of this \
+                     store once, then drop by stamp what is still dead",
+                    unknown.len()
+                );
+            }
+            known.into_iter().filter(|held| held.dead).collect()
+        }
+        which => {
+            let wanted: Vec<StoredStamp> =
+                held.into_iter().filter(|held| held.stamp.starts_with(which)).collect();
+            let refused = |why: String| Err(Failure::Usage(format!("--drop {which}: {why}")));
+            match wanted.len() {
+                0 => return refused(format!("the store holds no such stamp; `{clean}` lists them")),
+                1 => wanted,
+                several => return refused(format!("{several} stamps start so; give more of it")),
+            }
+        }
+    };
+    for held in &wanted {
+        store.drop_stamp(&held.stamp)?;
+    }
+    Ok(wanted)
+}
+
+/// Their bytes.
+fn drop_lists(stale: &[StaleList]) -> Result<u64, Failure> {
+    for list in stale {
+        std::fs::remove_file(&list.path).map_err(|error| {
+            let path = list.path.display();
+            Failure::Failed(format!(
+                "{path} cannot be removed: {error}; check that the store may be written to"
+            ))
+        })?;
+    }
+    Ok(stale.iter().map(|list| list.bytes).sum())
 }
 
 fn held(store: &Store) -> Vec<StoredStamp> {
@@ -127,9 +149,9 @@ fn list(held: &[StoredStamp], output: Output, clean: &str) -> Result<(), Failure
         let users =
             if held.dead { "dead".to_owned() } else { format!("used by {}", held.record.used_by.join(", ")) };
         crate::say!(
-            "{}  {stage}, {:.1} MB, {} asked, {users}",
+            "{}  {stage}, {}, {} asked, {users}",
             held.stamp,
-            held.bytes as f64 / 1e6,
+            megabytes(held.bytes),
             held.record.asked
         );
         crate::say!("{:32}  {}", "", held.record.model);

@@ -12,6 +12,7 @@ mod describe;
 mod errors;
 mod explain;
 mod export;
+mod fetched;
 mod input;
 mod inserting;
 pub mod invoke;

@@ -5,6 +5,8 @@
 //! holds a lock on it, and nobody takes it away; the lock of a process that was killed is gone with it. Of all others, those leave first
 //! that were not used for longest, by the times of the files. Every file may be taken away at any time: it costs a fetch.
 
+mod files;
+
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
@@ -13,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+use files::{free_bytes, gone, on_disk, unheld};
 
 use super::tries::rested;
 use super::{Object, ObjectError, ObjectFailure, Version, blocks};
@@ -333,12 +337,10 @@ impl Cache {
         // Of what is being fetched, so much is yet to come to the disk.
         let coming: u64 = files.iter().map(|(path, len, _)| len.saturating_sub(on_disk(path))).sum();
         // Those that nobody holds; a part that nobody holds is of a process that was killed.
-        let mut may_leave: Vec<(PathBuf, u64, File)> = Vec::new();
-        for (path, len, _) in files {
-            // A lock that cannot be had, for whatever reason, is somebody's.
-            let file = File::options().read(true).write(true).open(&path).ok();
-            may_leave.extend(file.filter(|file| file.try_lock().is_ok()).map(|file| (path, len, file)));
-        }
+        let may_leave: Vec<(PathBuf, u64, File)> = files
+            .into_iter()
+            .filter_map(|(path, len, _)| unheld(&path).map(|file| (path, len, file)))
+            .collect();
         let leaving: u64 = may_leave.iter().map(|(_, len, _)| len).sum();
         let free = free_bytes(&self.folder)?.saturating_sub(SPARED).saturating_sub(coming);
         if together > self.most || need > free.saturating_add(all) {
@@ -374,26 +376,6 @@ impl Cache {
         file.lock()?;
         file.set_len(blocks::file_len(len))?;
         Ok(Part { path, file })
-    }
-
-    /// The files of the cache, each with its length and when it was used last. Others in its folder are nobody's business.
-    fn files(&self) -> io::Result<Vec<(PathBuf, u64, SystemTime)>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let (hash, ending) = name.split_once('.').unwrap_or((&name, ""));
-            let is_ours = hash.len() == 32
-                && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-                && (ending == WHOLE || ending.ends_with(&format!(".{PARTIAL}")));
-            match fs::metadata(&path) {
-                Ok(meta) if is_ours && meta.is_file() => {
-                    files.push((path, meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
-                }
-                _ => {}
-            }
-        }
-        Ok(files)
     }
 
     /// Fetches an object by ranges, several at once; gives the CRCs of its blocks.
@@ -451,28 +433,6 @@ impl Cache {
     fn failed(&self, object: &Object, error: &io::Error) -> ObjectError {
         let why = format!("the cache in {} failed: {error}", self.folder.display());
         ObjectError { url: object.url.to_string(), failure: ObjectFailure::Cache, why }
-    }
-}
-
-/// Of a file that is to be gone, it is well where it is.
-fn gone(removed: io::Result<()>) -> io::Result<()> {
-    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
-}
-
-/// Bytes of a file that have their place on the disk.
-fn on_disk(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |meta| meta.blocks().saturating_mul(512))
-}
-
-/// Bytes that the disk of a folder has for who is not its master.
-fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let path = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes())?;
-    // SAFETY: all zeros are a valid `statvfs` to be written over.
-    let mut said: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: it reads a text that ends with a zero, and writes what is known of the disk to `said`.
-    match unsafe { libc::statvfs(path.as_ptr(), &raw mut said) } {
-        0 => Ok(said.f_bavail.saturating_mul(said.f_frsize)),
-        _ => Err(io::Error::last_os_error()),
     }
 }
 

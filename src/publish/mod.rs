@@ -77,7 +77,7 @@ pub(crate) use published::published_rows;
 pub use published::{PublishedPlace, PublishedRow};
 pub use record::{KeptPicture, Nested, Pictures, PublishedPiece, Recorder, RejectedPiece};
 pub(crate) use records::{edits_of_row, edits_published, record_of_row};
-pub use remote::{Remote, RemoteKind, Rival, Sent, Without, Writing};
+pub use remote::{Mirror, Remote, RemoteKind, Rival, Sent, Without, Writing};
 pub(crate) use removed::removed_rows;
 pub use removed::{Present, Removed, RemovedOfShard};
 pub use seal::{seal_holds, sealed};

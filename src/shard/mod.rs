@@ -64,7 +64,7 @@ pub use probe::{
 };
 pub use shard_names::ShardNames;
 pub use sidecar_numbers::SidecarNumbers;
-pub(crate) use sources::stale_lists;
+pub(crate) use sources::{StaleList, stale_lists};
 pub use text::{Decoded, Holding, decode};
 
 /// A shard as the user named it: where its bytes lie, and the name that outputs know it by.

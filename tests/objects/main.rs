@@ -4,6 +4,7 @@
 mod bucket;
 mod cache;
 mod changes;
+mod clean;
 mod commands;
 mod damaged;
 mod exhausted;

@@ -17,6 +17,7 @@
 
 mod bring;
 mod claim;
+mod mirrors;
 mod record;
 mod send;
 
@@ -35,6 +36,7 @@ use crate::object::{ObjectError, ObjectFailure, ObjectUrl, Objects, PutIf, Tag};
 use crate::row::ContentHash;
 pub use claim::Rival;
 use claim::{Claim, Taken};
+pub use mirrors::Mirror;
 use record::Record;
 pub use send::Sent;
 
