@@ -1,6 +1,7 @@
 //! The perceptual hash, against one worked out by hand.
 
 use super::*;
+use crate::pixels::decode::Window;
 
 /// A picture of 9 by 7 equal tiles of grey, so that shrinking it is the mean of a tile.
 fn tiles(grey: impl Fn(u32, u32) -> u8) -> Rgb {
@@ -28,4 +29,20 @@ fn one_colour_is_hash_zero_and_what_is_no_picture_is_refused() {
     let mut broken = Rgb::full(2, 1, vec![0; 6]).expect("a whole picture");
     broken.pixels.pop();
     assert_eq!(perceptual_hash(broken).expect_err("is refused").class, "bad_picture");
+}
+
+/// Of a scaled picture, a column at the left and a row at the bottom that are not all its own.
+#[test]
+fn edges_that_are_cut_do_not_count() {
+    // Neighbours are so alike that one bright column would turn a bit.
+    let whole = tiles(|x, _| 100 + x as u8);
+    let (width, height) = (whole.width + 1, whole.height + 1);
+    let own = RgbImage::from_raw(whole.width, whole.height, whole.pixels.clone()).expect("a whole picture");
+    let mut framed = RgbImage::from_pixel(width, height, image::Rgb([255; 3]));
+    imageops::replace(&mut framed, &own, 1, 0);
+    let framed = Rgb::full(width, height, framed.into_raw()).expect("a whole picture");
+    assert_ne!(perceptual_hash(framed.clone()), perceptual_hash(whole.clone()));
+    let window =
+        Window { left: 0.5, top: 0.0, width: f64::from(width) - 0.5, height: f64::from(height) - 0.75 };
+    assert_eq!(perceptual_hash(Rgb { window, ..framed }), perceptual_hash(whole));
 }

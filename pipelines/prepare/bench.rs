@@ -49,13 +49,15 @@ const AT_MOST: usize = 1000;
 type SampleAt = (Arc<Shard>, u32);
 
 pub(crate) fn throughput(args: &Args, options: &BenchOptions, commands: &Commands) -> Result<(), Failure> {
+    let is_alone = args.clip.is_none() && args.aesthetic_from_sidecar.is_none();
+    if !(is_alone && args.scorers.score.is_empty() && args.scorers.score_from_sidecar.is_empty()) {
+        let message = "`prepare bench` measures the model of --aesthetic alone; leave out --clip, --aesthetic-from-sidecar, --score and \
+                       --score-from-sidecar";
+        return Err(Failure::Usage(message.into()));
+    }
     let Some(model) = &args.aesthetic else {
         return Err(Failure::Usage("bench needs a model: --aesthetic names one".into()));
     };
-    if args.clip.is_some() || !args.scorers.score.is_empty() {
-        let message = "`prepare bench` measures the model of --aesthetic alone; leave out --clip and --score";
-        return Err(Failure::Usage(message.into()));
-    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let backend = args.models.find()?;
     let scorer = AestheticScorer::open(model, &backend, cores).map_err(failed)?.decoding(args.models.decode);
@@ -262,6 +264,11 @@ fn end_to_end(
         .extend([format!("--max-pixels={}", source.max_pixels), format!("--max-bytes={}", source.max_bytes)]);
     let switches = [(source.no_exif, "--no-exif"), (source.no_mmap, "--no-mmap")];
     command.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).to_owned()));
+    let objects = &source.objects;
+    command.extend(objects.cache.iter().map(|cache| format!("--cache={}", cache.display())));
+    command.push(format!("--cache-bytes={}", objects.cache_bytes));
+    command.push(format!("--object-retries={}", objects.object_retries));
+    command.push(format!("--object-timeout={}", objects.object_timeout));
     for (flag, named) in [("--shards", &source.shards), ("--pictures", &source.pictures)] {
         command.extend(named.iter().flat_map(|named| [flag.to_owned(), named.clone()]));
     }

@@ -255,3 +255,17 @@ fn a_command_that_cannot_be_meant_is_found() {
     }
     assert!(wrong("prepare run --shards a …").is_none());
 }
+
+#[test]
+fn the_bench_of_prepare_refuses_what_it_does_not_measure() {
+    let desk = desk();
+    for other in [
+        "--clip models",
+        "--aesthetic-from-sidecar aes",
+        "--score nsfw=models",
+        "--score-from-sidecar nsfw=punsafe",
+    ] {
+        desk.ask(&format!("prepare bench --shards shards --aesthetic model {other}"))
+            .expect(2, &["measures the model of --aesthetic alone", "--score-from-sidecar"]);
+    }
+}
