@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import shutil
 import subprocess
 import sys
@@ -51,20 +50,6 @@ def test_without_pillow_a_picture_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ThreshflowError, match=r"needs Pillow, which is not installed: pip install pillow"):
         Picture("a.jpg", b"").image()
-
-
-def test_the_whole_demo(tmp_path: Path) -> None:
-    """`threshflow demo`, and both functions on what it made."""
-    if os.environ.get("THRESHFLOW_WHOLE_DEMO") != "1":
-        pytest.skip("THRESHFLOW_WHOLE_DEMO=1 runs it: a minute with an optimised program, as releases have it, and ten without")
-    run("demo", "--folder", tmp_path / "demo")
-    rows = published_rows(tmp_path / "demo" / "out")
-    kept = threshflow.pictures(tmp_path / "demo" / "out")
-    assert [each.row for each in kept] == rows != []
-    edits = published_rows(tmp_path / "demo" / "out", "edits")
-    pairs = list(threshflow.pairs(tmp_path / "demo" / "released"))
-    assert sorted(pair.edit_type for pair in pairs) == sorted(edit["edit_type"] for edit in edits)
-    assert len({pair.edit_type for pair in pairs}) == 13
 
 
 def test_the_page_shows_what_runs(edits: Run, released: Path, tmp_path: Path) -> None:
