@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sysconfig
 import tarfile
+import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -18,6 +22,9 @@ from oracle import add_file, published_rows
 
 import threshflow
 
+SERVER = Path(__file__).parents[2] / "tests" / "objects" / "s3.py"
+KEY_ID, SECRET = "AKIAOBJECTSOFTESTS", "canary/of/the/package"
+BUCKET = "bucket-of-python"
 MODELS = Path(__file__).parents[2] / "models" / "demo"
 PROGRAM = Path(sysconfig.get_path("scripts")) / "threshflow"
 
@@ -94,6 +101,49 @@ def released(edits: Run) -> Path:
     to = edits.out.with_name("released")
     run("release", "--store", edits.store, "--out", edits.out, "--to", to, "--piece-bytes", "20000")
     return to
+
+
+@dataclass
+class Bucket:
+    """The demo's shards in a bucket, and what a run over them published."""
+
+    endpoint: str
+    store: Path
+    out: Path
+
+    def control(self, verb: str, said: Any) -> Any:
+        request = urllib.request.Request(f"{self.endpoint}/_control/{BUCKET}/{verb}", json.dumps(said).encode(), method="POST")
+        with urllib.request.urlopen(request) as answer:
+            return json.loads(answer.read())
+
+    def bytes_of(self, act: Any) -> tuple[Any, int]:
+        """What `act` gives, and how many bytes of objects were sent for it."""
+        self.control("reset", {})
+        done = act()
+        return done, self.control("counts", {})["bytes"]
+
+
+@pytest.fixture(scope="session")
+def bucket(demo: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    python = shutil.which("python3")
+    has_moto = python and subprocess.run([python, "-c", "import moto.server"], capture_output=True).returncode == 0
+    if not has_moto:
+        assert os.environ.get("THRESHFLOW_REQUIRE_PYTHON") != "1", "the python3 of the PATH has no moto.server"
+        pytest.skip("the python3 of the PATH has no moto.server")
+    with subprocess.Popen([python, SERVER, KEY_ID, SECRET], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server, pytest.MonkeyPatch.context() as patch:
+        assert server.stdout and server.stdin
+        folder = tmp_path_factory.mktemp("bucket")
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{int(server.stdout.readline())}")
+        patch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        of = Bucket(os.environ["AWS_ENDPOINT_URL"], folder / "store", folder / "out")
+        of.control("upload", {"folder": str(demo.shards), "prefix": "laion/"})
+        flags = ("--aesthetic", MODELS / "aesthetic", "--store", of.store, "--out", of.out, "--max-error-rate", "1")
+        run("prepare", "run", "--shards", f"s3://{BUCKET}/laion/", *flags)
+        yield of
+        server.stdin.close()
 
 
 def small(row: dict[str, object], of: Run) -> Image.Image:

@@ -60,7 +60,8 @@ def test_the_page_shows_what_runs(edits: Run, released: Path, tmp_path: Path) ->
     edits.copy(tmp_path)
     shutil.copytree(released, tmp_path / "released")
     for block in blocks:
-        if "import torch" in block or "DataLoader" in block:
+        # What reads buckets runs with a server: test_bucket.py.
+        if "import torch" in block or "DataLoader" in block or "s3://" in block:
             compile(block, "docs/python.md", "exec")
             continue
         ended = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)

@@ -179,7 +179,7 @@ def test_what_lies_where_nothing_reads_it_is_refused(edits: Run, tmp_path: Path)
     # What reads buckets is tested with a server: test_remote.py.
     copy = moved_store(edits, tmp_path, "ark://bucket/tiny.tar")
     number = number_in("tiny", edits)
-    with pytest.raises(ThreshflowError, match=r"ark://bucket/tiny\.tar: Protocol not known.*copy the shards to this machine"):
+    with pytest.raises(ThreshflowError, match=r"ark://bucket/tiny\.tar: Protocol not known.*copy it to a folder on this machine"):
         threshflow.pictures(copy.out)[number]
     assert threshflow.pictures(copy.out, shards=copy.shards)[number] == threshflow.pictures(edits.out)[number]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,13 +14,13 @@ import pyarrow.parquet as pq
 from ._errors import ThreshflowError
 from ._items import Pair, Picture, Turn
 from ._lock import is_marked, without_writer
-from ._look import Look, look_of
-from ._parts import Part, Parts, no_groups
+from ._look import Look
+from ._parts import Part, Parts, no_groups, no_pieces
 from ._program import run
 from ._reader import Reader
-from ._remote import on_disk
+from ._remote import RemotePiece, Url, Where, look_at, on_disk, where
 from ._sealed import PUBLISHED, RELEASED, hash_of_file, read_manifest
-from ._tars import Files, OpenPieces, Tar, pieces_in_order
+from ._tars import Files, FilesOnTheWay, OpenPieces, Tar, pieces_in_order
 
 _PIECE_BYTES = 20_000_000_000
 """Where `release` cuts tars if nobody says otherwise."""
@@ -45,24 +46,39 @@ def pairs(
     against theirs, too, each when it is first needed: a second for each few gigabytes. A folder without a manifest has nothing to be held against.
     Of a folder that `release --embed` wrote, the pictures are read from the rows.
 
+    `folder` may be a release in a bucket, such as `s3://BUCKET/released`: pictures are read by ranges, and parquet files with pictures are held
+    against their hashes only with `verify`. `to` may be in a bucket, too. Of a set that a run published to a bucket, `store` and `to` are named.
+
     Raises `ThreshflowError` where the folder is none of these, where it is being written or its release was broken off, or where the release
     fails.
     """
-    place = on_disk(folder)
+    place = where(folder)
     manifest = read_manifest(place)
     if manifest is not None and manifest.get("format") == PUBLISHED:
-        beside = Path(os.path.abspath(place))
-        used = Path(store) if store is not None else beside.with_name("store")
-        released = Path(to) if to is not None else beside.with_name(f"{beside.name}-released")
-        run("imgedit", "release", "--store", used, "--out", place, "--to", released, *_form_of(released))
-        place = released
+        place = _released(place, store, to)
     elif store is not None or to is not None:
         raise ThreshflowError(f"{place} is no folder that a run published to, and only of such a one are `store` and `to` asked for")
-    with without_writer(place):
+    # A release in a bucket shows by its manifest alone whether it is whole, and while it is written over, that names no scores.
+    with without_writer(place) if isinstance(place, Path) else nullcontext():
         return _open(place, verify)
 
 
-def _form_of(place: Path) -> list[str]:
+def _released(out: Where, store: str | os.PathLike[str] | None, to: str | os.PathLike[str] | None) -> Where:
+    """Lets the program release the edits of a run, and says where to."""
+    if isinstance(out, Url) and (store is None or to is None):
+        raise ThreshflowError(
+            f"{out} is what a run published, and the pictures of its edits are in the store of that run: name both that and a folder to release to, "
+            f"here or in a bucket (store=FOLDER, to=FOLDER), or run `threshflow release --store FOLDER --out {out} --to FOLDER` where the store is, and "
+            "open the folder of --to"
+        )
+    beside = Path(os.path.abspath(out))
+    used = on_disk(store) if store is not None else beside.with_name("store")
+    released = where(to) if to is not None else beside.with_name(f"{beside.name}-released")
+    run("imgedit", "release", "--store", used, "--out", out, "--to", released, *_form_of(released))
+    return released
+
+
+def _form_of(place: Where) -> list[str]:
     """The options of `release` by which a release that is there keeps its form."""
     manifest = read_manifest(place)
     if manifest is None or manifest.get("format") != RELEASED:
@@ -81,43 +97,55 @@ def _form_of(place: Path) -> list[str]:
     )
 
 
-def _broken_off(place: Path, manifest: dict[str, Any]) -> str | None:
+def _broken_off(place: Where, manifest: dict[str, Any]) -> str | None:
     """By what it is seen that a release to this folder was broken off."""
     # While files are replaced, the manifest names only what stays, and no scores.
     if manifest.get("scores") is None:
         return "its manifest names only what stays"
-    return ".writing was left behind" if (place / ".writing").exists() else None
+    return ".writing was left behind" if isinstance(place, Path) and (place / ".writing").exists() else None
 
 
-def _open(place: Path, verify: bool) -> Pairs:
+def _open(place: Where, verify: bool) -> Pairs:
     manifest = read_manifest(place)
     broken_off = None
     if manifest is not None and manifest.get("format") == RELEASED:
         broken_off = _broken_off(place, manifest)
         if broken_off is None:
             return _of_manifest(place, manifest, verify)
-    elif manifest is None and is_marked(place):
+    elif manifest is None and isinstance(place, Path) and is_marked(place):
         broken_off = "it has a .lock and no manifest.json"
+    if broken_off is not None and isinstance(place, Url):
+        raise ThreshflowError(
+            f"{place} is no whole release: it is being written, or that was broken off ({broken_off}); wait until it ends, or run "
+            "`threshflow release` again, with the options that it had"
+        )
     if broken_off is not None:
         raise ThreshflowError(
             f"{place} is no whole release: it was broken off ({broken_off}); run `threshflow release` again, with the options that it had"
         )
-    if manifest is None and (place / "Parquet").is_dir():
+    if manifest is None and isinstance(place, Path) and (place / "Parquet").is_dir():
         return _of_download(place)
+    if isinstance(place, Url):
+        raise ThreshflowError(
+            f"{place} has no edit pairs: it has no manifest.json of a run or of a release; name the URL of --to (a download in ImgEdit's layout, "
+            "which has no manifest, is read from a folder on this machine: copy it there)"
+        )
     raise ThreshflowError(
         f"{place} has no edit pairs: it has neither the manifest.json of a run or of a release, nor a folder Parquet/ as ImgEdit has it; name "
         "the folder of --out or of --to"
     )
 
 
-def _of_manifest(place: Path, manifest: dict[str, Any], verify: bool) -> Pairs:
+def _of_manifest(place: Where, manifest: dict[str, Any], verify: bool) -> Pairs:
     parts, tars, details = [], {}, []
     check = _Check(place, _files_of(place, manifest), verify)
     for part in manifest["parts"]:
         name = part["part"]
         parquet = next(file for file in part["files"] if file["path"].endswith(".parquet"))
         pieces = [place / file["path"] for file in part["files"] if file is not parquet]
-        parts.append(_part(place, parquet, name, part["edits"]))
+        # With the pictures in a bucket it is not read whole, unless that is wanted: the check knows its length.
+        is_ranged = isinstance(place, Url) and not pieces and not verify
+        parts.append(_part(place, parquet, name, part["edits"], by_hash=not is_ranged))
         if not pieces:
             # `release --embed`: the pictures are in the rows.
             continue
@@ -125,17 +153,17 @@ def _of_manifest(place: Path, manifest: dict[str, Any], verify: bool) -> Pairs:
     for detail in manifest["details"]:
         edits = sum(part["edits"] for part in manifest["parts"] if part["edit_type"] == detail["edit_type"])
         details.append(_part(place, detail["file"], detail["edit_type"], edits))
-    groups = no_groups()
-    return Pairs(Parts(parts, _AGAIN, groups), tars, {part.name: Parts([part], _AGAIN, groups) for part in details})
+    shared = no_groups(), no_pieces()
+    return Pairs(Parts(parts, _AGAIN, *shared, check), tars, {part.name: Parts([part], _AGAIN, *shared) for part in details})
 
 
-def _files_of(place: Path, manifest: dict[str, Any]) -> dict[Path, tuple[int, str]]:
+def _files_of(place: Where, manifest: dict[str, Any]) -> dict[Where, tuple[int, str]]:
     """The files of the parts, each with its length and its hash."""
     return {place / file["path"]: (file["bytes"], file["hash"]) for part in manifest["parts"] for file in part["files"]}
 
 
-def _part(place: Path, file: dict[str, Any], name: str, rows: int) -> Part:
-    return Part(place / file["path"], name, rows, file["bytes"], file["hash"])
+def _part(place: Where, file: dict[str, Any], name: str, rows: int, by_hash: bool = True) -> Part:
+    return Part(place / file["path"], name, rows, file["bytes"], file["hash"] if by_hash else None)
 
 
 def _of_download(place: Path) -> Pairs:
@@ -173,19 +201,20 @@ def _by_number(path: Path) -> list[str | int]:
 class _Check:
     """Holds a file against the manifest: its length, and its hash where that is wanted."""
 
-    def __init__(self, place: Path, files: dict[Path, tuple[int, str]], by_hash: bool) -> None:
+    def __init__(self, place: Where, files: dict[Where, tuple[int, str]], by_hash: bool) -> None:
         self._place, self._files, self._by_hash = place, files, by_hash
         self._manifest: Look | None = None
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_manifest": None}
 
-    def __call__(self, path: Path) -> None:
+    def __call__(self, path: Where, piece: RemotePiece | None = None) -> None:
         wanted_length, wanted_hash = self._files[path]
         try:
             self._is_still_named(path)
-            length = path.stat().st_size
-            found = hash_of_file(path) if self._by_hash and length == wanted_length else None
+            length = look_at(path)[0] if piece is None else piece.look[0]
+            file = Path(path) if piece is None else piece
+            found = hash_of_file(file) if self._by_hash and length == wanted_length else None
         except OSError as error:
             raise ThreshflowError(f"{path} cannot be read: {error}; {_AGAIN}") from error
         if length != wanted_length:
@@ -193,9 +222,9 @@ class _Check:
         if found is not None and found != wanted_hash:
             raise ThreshflowError(f"{path} has the hash {found}, and {wanted_hash} was written; {_AGAIN}")
 
-    def _is_still_named(self, path: Path) -> None:
+    def _is_still_named(self, path: Where) -> None:
         """A release takes a file out of the manifest before it replaces it: the new one may be as long as the old one."""
-        look = look_of(self._place / "manifest.json")
+        look = look_at(self._place / "manifest.json")
         if look == self._manifest:
             return
         manifest = read_manifest(self._place)
@@ -224,7 +253,7 @@ class Pairs(Reader[Pair]):
             counted[kind] = counted.get(kind, 0) + part.rows
         self._pieces = OpenPieces()
         # Of every tar that was read: a shuffled reader comes to each again and again.
-        self._files: dict[str, Files] = {}
+        self._files: dict[str, Files | FilesOnTheWay] = {}
 
     def __reduce__(self) -> tuple[type[Pairs], tuple[Parts, dict[str, Tar], dict[str, Parts]]]:
         return Pairs, (self._parts, self._tars, self._details)
@@ -256,10 +285,15 @@ class Pairs(Reader[Pair]):
         row = self._row(number)
         tar = self._tars[row["part"]]
         turns = [self._turn(tar, row["part"], turn) for turn in row["turns"]]
-        # ImgEdit's layout names no mask; ours lies beside the results.
-        beside = PurePosixPath(row["turns"][0]["output_images"][0]).with_name("mask.png")
-        mask = self._picture(tar, row["part"], str(beside), may_be_absent=True)
-        return Pair(row["edit_type"], row["part"], tuple(turns), mask, row["details"])
+        # ImgEdit's layout names no mask; ours lies beside the results, and details name it.
+        details, beside = row["details"], PurePosixPath(row["turns"][0]["output_images"][0]).with_name("mask.png")
+        if tar.is_remote and details is not None and "mask_image" in details:
+            # In a store, to look for what is not there costs all headers behind.
+            named = details["mask_image"]
+            mask = None if named is None else self._picture(tar, row["part"], named)
+        else:
+            mask = self._picture(tar, row["part"], str(beside), may_be_absent=True)
+        return Pair(row["edit_type"], row["part"], tuple(turns), mask, details)
 
     def _item_of_rows(self, number: int, part: str) -> Pair:
         row, details = self._found(number)
@@ -280,7 +314,8 @@ class Pairs(Reader[Pair]):
     def _picture(self, tar: Tar, part: str, path: str, may_be_absent: bool = False) -> Picture | None:
         files = self._files.get(part)
         if files is None:
-            files = self._files[part] = Files(tar, self._pieces)
+            files = FilesOnTheWay(tar, self._pieces) if tar.is_remote else Files(tar, self._pieces)
+            files = self._files.setdefault(part, files)
         lies = files.find(path)
         if lies is None:
             if may_be_absent:

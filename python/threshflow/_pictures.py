@@ -10,9 +10,9 @@ from ._errors import ThreshflowError
 from ._items import Kept, Picture
 from ._lru import Lru
 from ._parts import Part, Parts
-from ._places import Place, located, place_in_folder, places_by_store
+from ._places import Place, located, places_by_store, places_in
 from ._reader import Reader
-from ._remote import on_disk
+from ._remote import Url, Where, listed, on_disk, where
 from ._sealed import PUBLISHED, RELEASED, hash_of, read_manifest
 from ._tars import OpenPieces, Tar, path_in_tar
 
@@ -20,6 +20,7 @@ _EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 _MOST_TARS = 1024
 _AGAIN = "open the set again if it was published anew, else let `threshflow verify` say what is damaged"
 _WHERE = "run again where the shards lie now, or name the folder that holds them (shards=FOLDER)"
+_MOST_TRIES = 3
 
 
 def pictures(
@@ -32,35 +33,70 @@ def pictures(
     """The kept rows of the folder `out` that a run published to, with the files of their pictures.
 
     The pictures are read where they lie, in the shards. `store` is the store of the run, which noted where that is; where it is not
-    named, it is the folder `store` beside `out`. Shards in object stores are read by ranges, where fsspec and the package for that store are
-    installed (`pip install 'threshflow[s3]'`). `shards` is a folder that holds the shards instead, under the names that were published;
+    named, it is the folder `store` beside `out`. `shards` is a folder that holds the shards instead, under the names that were published;
     then no store is read. With `verify`, every picture is held against the hash that was published of it.
+
+    `out` and `shards` may be folders in a bucket, such as `s3://BUCKET/out`. What lies in object stores is read by ranges, where fsspec and the
+    package for that store are installed (`pip install 'threshflow[s3]'`). Nothing lies beside a set in a bucket: `store` or `shards` is named.
 
     Raises `ThreshflowError` where `out` or the store is none.
     """
-    folder = on_disk(out)
-    manifest = read_manifest(folder)
+    folder = where(out)
+    manifest = _whole_set(folder) if isinstance(folder, Url) else read_manifest(folder)
     if manifest is None or manifest.get("format") != PUBLISHED:
         what = "has no manifest.json" if manifest is None else f"holds {manifest.get('format')!r}"
         hint = "; threshflow.pairs reads it" if manifest and manifest.get("format") == RELEASED else ""
         raise ThreshflowError(
             f"{folder} is no folder that a run published to: it {what}{hint}; name the folder of --out"
         )
-    data = [part for part in manifest["parts"] if part["kind"] == "data"]
+    data = _data_of(manifest)
     parts = [
         Part(folder / part["file"], part["shard"], part["rows"], part["bytes"], part.get("hash"))
         for part in data
     ]
     wanted = {(part["shard"], part["fingerprint"]) for part in data}
     if shards is not None:
-        places = {part["shard"]: place_in_folder(Path(shards), part["shard"]) for part in data}
+        places = places_in(where(shards), {part["shard"] for part in data})
     elif wanted:
-        beside = Path(os.path.abspath(folder)).with_name("store")
-        known = places_by_store(Path(store) if store is not None else beside, wanted)
+        known = places_by_store(on_disk(store) if store is not None else _beside(folder), wanted)
         places = {name: place for (name, _), place in known.items()}
     else:
         places = {}
     return Pictures(Parts(parts, _AGAIN), places, verify)
+
+
+def _data_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in manifest["parts"] if part["kind"] == "data"]
+
+
+def _beside(folder: Where) -> Path:
+    """The store that is meant where none is named."""
+    if isinstance(folder, Url):
+        raise ThreshflowError(
+            f"{folder} lies in a bucket, and does not say where its shards lie: name the store of the run that published it (store=FOLDER), which noted "
+            "that, or the folder that holds the shards, here or in a bucket (shards=FOLDER)"
+        )
+    return Path(os.path.abspath(folder)).with_name("store")
+
+
+def _whole_set(folder: Url) -> dict[str, Any] | None:
+    """The manifest of a set in a bucket, of which all parts are there. A new set may be published at any time: parts that only the old one had are
+    then deleted, and the new manifest is gone by."""
+    manifest = read_manifest(folder)
+    for _ in range(_MOST_TRIES):
+        if manifest is None or manifest.get("format") != PUBLISHED or not (named := {part["file"] for part in _data_of(manifest)}):
+            return manifest
+        there = listed(folder / "data")
+        missing = sorted(named - {f"data/{name}" for name in there}) if there is not None else []
+        if not missing:
+            return manifest
+        before, manifest = manifest, read_manifest(folder)
+        if manifest == before:
+            raise ThreshflowError(
+                f"{folder} misses {len(missing)} of the {len(named)} parts that its manifest names, such as {missing[0]}: run again what published "
+                "there; it sends them anew"
+            )
+    raise ThreshflowError(f"{folder} was published anew {_MOST_TRIES} times while it was opened: wait until that ends, and open the set again")
 
 
 class Pictures(Reader[Kept]):

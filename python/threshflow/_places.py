@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ._errors import ThreshflowError
-from ._remote import Url, is_url
+from ._remote import Url, Where, is_url, listed
 from ._tars import pieces_in_order
 
 Shard = tuple[str, str]
@@ -74,6 +74,35 @@ def place_in_folder(folder: Path, name: str) -> Place:
     raise ThreshflowError(
         f"{folder} does not hold the shard {name!r}: there is no {name}.tar, no {name}.tar.split.000 and no folder {name}; name the folder "
         "below which the shards have the names that were published"
+    )
+
+
+def places_in(folder: Where, names: set[str]) -> dict[str, Place]:
+    """Shards in the folder that the caller named, by name. A folder in a bucket is listed once."""
+    if isinstance(folder, Path):
+        return {name: place_in_folder(folder, name) for name in names}
+    files = listed(folder)
+    if files is None:
+        raise ThreshflowError(
+            f"{folder} is on a web server, which does not say what it holds; name the store of the run (store=FOLDER), which noted where each shard "
+            "lies, or copy the shards to a folder and name that"
+        )
+    pieces: dict[str, list[PurePosixPath]] = {}
+    for file in files:
+        name, is_piece, _ = file.rpartition(".tar.split.")
+        if is_piece and name in names:
+            pieces.setdefault(name, []).append(PurePosixPath(file))
+    return {name: _place_in_bucket(folder, name, files, pieces.get(name, [])) for name in names}
+
+
+def _place_in_bucket(folder: Url, name: str, files: set[str], pieces: list[PurePosixPath]) -> Place:
+    if f"{name}.tar" in files:
+        return Place((folder / f"{name}.tar",), None)
+    if in_order := pieces_in_order(pieces):
+        return Place(tuple(folder / str(piece) for piece in in_order), None)
+    raise ThreshflowError(
+        f"{folder} does not hold the shard {name!r}: there is no {name}.tar and no {name}.tar.split.000 (pictures that lie loose are not read from "
+        "buckets); name the folder below which the shards have the names that were published"
     )
 
 

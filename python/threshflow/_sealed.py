@@ -9,6 +9,7 @@ from typing import Any
 from blake3 import blake3
 
 from ._errors import ThreshflowError
+from ._remote import RemotePiece, Url, Where, read_whole
 
 PUBLISHED = "threshflow published set"
 RELEASED = "threshflow released edits"
@@ -22,22 +23,28 @@ def hash_of(data: bytes) -> str:
     return blake3(data).hexdigest(16)
 
 
-def hash_of_file(path: Path) -> str:
-    """The same of a file, which is not read into memory."""
+def hash_of_file(file: Path | RemotePiece) -> str:
+    """The same of a file, which is not read into memory; one in a store is read whole for it."""
     hasher = blake3()
-    hasher.update_mmap(path)
+    if isinstance(file, Path):
+        hasher.update_mmap(file)
+    else:
+        for block in file.blocks():
+            hasher.update(block)
     return hasher.hexdigest(16)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Where) -> dict[str, Any] | None:
     """The manifest of a folder; None where it has none. Raises where it is damaged, or newer than this package."""
     path = folder / "manifest.json"
     try:
-        text = path.read_bytes()
+        text = read_whole(path) if isinstance(path, Url) else path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ThreshflowError(f"{path} cannot be read: {error}; check that you may read it") from error
+    if text is None:
+        return None
     try:
         manifest = json.loads(text)
     except ValueError:

@@ -6,26 +6,32 @@ import io
 import mmap
 import os
 import tarfile
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from ._errors import ThreshflowError
 from ._look import Look, look_of
 from ._lru import Lru
-from ._remote import RemotePiece, Url
+from ._remote import RemotePiece, Url, Where
 
 MOST_OPEN = 64
 """Pieces of tars that are mapped at once."""
 _BLOCK = 512
 _SPLIT = ".tar.split."
 
+P = TypeVar("P", bound=PurePath)
+Check = Callable[[Where, "RemotePiece | None"], None]
+"""Holds a file against what was published of it. One in a store comes with what reads it."""
 
-def pieces_in_order(paths: Iterable[Path]) -> list[Path]:
+
+def pieces_in_order(paths: Iterable[P]) -> list[P]:
     """The pieces of one tar, such as X.tar.split.000, by their numbers. Other files are passed over. Raises where a piece is missing."""
-    numbered: dict[int, Path] = {}
+    numbered: dict[int, P] = {}
     widths = []
     for path in sorted(paths):
         digits = path.name.rpartition(_SPLIT)[2]
@@ -63,9 +69,9 @@ class OpenPieces:
     """The pieces that are mapped: those that were used last."""
 
     def __init__(self) -> None:
-        self._pieces: Lru[Path | Url, _Piece | RemotePiece] = Lru(MOST_OPEN)
+        self._pieces: Lru[Where, _Piece | RemotePiece] = Lru(MOST_OPEN)
 
-    def piece(self, path: Path | Url, next_step: str) -> _Piece | RemotePiece:
+    def piece(self, path: Where, next_step: str) -> _Piece | RemotePiece:
         """The piece at this path, mapped; of one in a store what reads it."""
         try:
             return self._pieces.get(path, lambda: RemotePiece(path) if isinstance(path, Url) else _Piece(path))
@@ -79,9 +85,9 @@ class Tar:
     def __init__(
         self,
         name: str,
-        paths: Sequence[Path | Url],
+        paths: Sequence[Where],
         next_step: str,
-        check: Callable[[Path], None] | None = None,
+        check: Check | None = None,
     ) -> None:
         """`name` is what messages call it, and `next_step` what they say to do. `check` is asked about each piece, once."""
         self.name, self.next_step = name, next_step
@@ -101,14 +107,20 @@ class Tar:
             raise ThreshflowError(f"{self.name} is not there; {self.next_step}")
         starts, looks = [0], []
         for path in self._paths:
-            looks.append(pieces.piece(path, self.next_step).look)
+            piece = pieces.piece(path, self.next_step)
+            looks.append(piece.look)
             starts.append(starts[-1] + looks[-1][0])
             # Now that it is mapped: what takes its place later is not read.
-            if self._check is not None and isinstance(path, Path):
-                self._check(path)
+            if self._check is not None:
+                self._check(path, piece if isinstance(piece, RemotePiece) else None)
         # `_starts` last: where it is there, other threads take both to be.
         self._looks = looks
         self._starts = starts
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in a store: each look at another place of it is a request."""
+        return any(isinstance(path, Url) for path in self._paths)
 
     def size(self, pieces: OpenPieces) -> int:
         """Its length in bytes, pieces joined."""
@@ -135,10 +147,11 @@ class Tar:
             offset += wanted
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def files(self, pieces: OpenPieces, whole: bool = True) -> Iterator[tarfile.TarInfo]:
-        """Its files, in order, by their headers alone. Where it is damaged or cut it raises, or ends if it need not be `whole`."""
+    def files(self, pieces: OpenPieces, whole: bool = True, begin: int = 0) -> Iterator[tarfile.TarInfo]:
+        """Its files, in order, by their headers alone, from the header at `begin` on. Where it is damaged or cut it raises, or ends if it need
+        not be `whole`."""
         try:
-            with tarfile.open(fileobj=_Joined(self, pieces), mode="r:") as tar:
+            with tarfile.open(fileobj=_Joined(self, pieces, begin), mode="r:") as tar:
                 while (member := tar.next()) is not None:
                     # `tar` would keep them all. (typeshed does not know the list.)
                     tar.members.clear()  # type: ignore[attr-defined]
@@ -160,8 +173,8 @@ class Tar:
 class _Joined(io.RawIOBase):
     """A tar as the file that `tarfile` reads."""
 
-    def __init__(self, tar: Tar, pieces: OpenPieces) -> None:
-        self._tar, self._pieces, self._at = tar, pieces, 0
+    def __init__(self, tar: Tar, pieces: OpenPieces, begin: int) -> None:
+        self._tar, self._pieces, self._at = tar, pieces, begin
 
     def readable(self) -> bool:
         return True
@@ -208,6 +221,40 @@ class Files:
         if at == bisect_left(self._keys, key):
             return None
         return self._offsets[at - 1], self._lengths[at - 1]
+
+
+class FilesOnTheWay:
+    """The same of a tar in a store, of which each header may cost a request: they are read up to the file that is looked for, and no further.
+    Of two files of one path it is the first one; a release has no such two. Some 200 bytes a file."""
+
+    def __init__(self, tar: Tar, pieces: OpenPieces) -> None:
+        self._tar, self._pieces = tar, pieces
+        self._found: dict[int, tuple[int, int]] = {}
+        # Where the header behind the last file lies, that is known; None where there is none.
+        self._next: int | None = 0
+        self._walk = tar.files(pieces)
+        self._lock = threading.Lock()
+
+    def find(self, path: str) -> tuple[int, int] | None:
+        """The place and the length of a file in the joined tar."""
+        key = _key(path)
+        with self._lock:
+            while key not in self._found and self._next is not None:
+                self._step(self._next)
+            return self._found.get(key)
+
+    def _step(self, begin: int) -> None:
+        try:
+            member = next(self._walk, None)
+        except BaseException:
+            # What failed may pass, and is tried again where it is asked for again.
+            self._walk = self._tar.files(self._pieces, begin=begin)
+            raise
+        if member is None:
+            self._next = None
+            return
+        self._found.setdefault(_key(member.name), (member.offset_data, member.size))
+        self._next = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
 
 
 def _key(path: str) -> int:
