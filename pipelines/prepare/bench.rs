@@ -265,7 +265,7 @@ fn end_to_end(
     let switches = [(source.no_exif, "--no-exif"), (source.no_mmap, "--no-mmap")];
     command.extend(switches.iter().filter(|(on, _)| *on).map(|(_, switch)| (*switch).to_owned()));
     let objects = &source.objects;
-    command.extend(objects.cache.iter().map(|cache| format!("--cache={}", cache.display())));
+    command.extend(objects.cache.iter().map(|cache| format!("--cache={}", cache.to_string_lossy())));
     command.push(format!("--cache-bytes={}", objects.cache_bytes));
     command.push(format!("--object-retries={}", objects.object_retries));
     command.push(format!("--object-timeout={}", objects.object_timeout));

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::fetched::{CACHE, Fetched, MIRRORS, megabytes};
+use super::fetched::{self, CACHE, megabytes};
 use super::invoke::shell_word;
 use super::store::{StampRecord, Store};
 use super::{Failure, Output, print_json};
+use crate::object::Emptied;
 use crate::shard::{StaleList, stale_lists};
 
 #[derive(Serialize)]
@@ -30,45 +31,52 @@ pub(super) fn clean(folder: &Path, drop: Option<&str>, output: Output, called: &
     let stale = stale_lists(folder).map_err(|error| {
         Failure::Failed(format!("the store {} cannot be read: {error}; check its disk", folder.display()))
     })?;
-    let fetched = Fetched::of(folder)?;
-    let (dropped, bytes, what) = match drop {
+    match drop {
         None => {
             list(&held(&store), output, &clean)?;
             if output == Output::Text {
-                list_others(&stale, &fetched, &clean);
+                list_lists(&stale);
+                fetched::list(folder, &clean)?;
             }
-            return Ok(());
+            Ok(())
         }
-        Some(CACHE) => (Vec::new(), fetched.drop_shards(folder)?, FETCHED_AGAIN),
-        Some(MIRRORS) => (Vec::new(), fetched.drop_mirrors()?, FETCHED_AGAIN),
+        Some(CACHE) => drop_cache(folder, output),
         Some(which) => {
             let dropped = drop_stamps(&mut store, which, &clean)?;
-            let mut bytes = dropped.iter().map(|held| held.bytes).sum();
+            let mut bytes: u64 = dropped.iter().map(|held| held.bytes).sum();
             if which == "dead" {
                 bytes += drop_lists(&stale)?;
             }
-            (dropped, bytes, "what they held is asked again if it is needed")
-        }
-    };
-    match output {
-        Output::Json => print_json(&serde_json::json!({ "dropped": dropped, "bytes": bytes })),
-        Output::Text => {
-            let stamps =
-                if what == FETCHED_AGAIN { String::new() } else { format!("{} stamps, ", dropped.len()) };
-            crate::say!("dropped {stamps}{}; {what}", megabytes(bytes));
+            if output == Output::Json {
+                return print_json(&serde_json::json!({ "dropped": dropped, "bytes": bytes }));
+            }
+            let (count, size) = (dropped.len(), megabytes(bytes));
+            crate::say!("dropped {count} stamps, {size}; what they held is asked again if it is needed");
             Ok(())
         }
     }
 }
 
-const FETCHED_AGAIN: &str = "what is needed of it is fetched again";
+fn drop_cache(store: &Path, output: Output) -> Result<(), Failure> {
+    let Emptied { files, bytes, held } = fetched::drop_shards(store)?;
+    if held > 0 {
+        crate::note!("{held} files of the cache are in use, or may not be written to: they stay");
+    }
+    if output == Output::Json {
+        return print_json(&serde_json::json!({ "dropped": [], "bytes": bytes, "held": held }));
+    }
+    crate::say!(
+        "dropped {files} shards of object stores, {}; what is needed of them is fetched again",
+        megabytes(bytes)
+    );
+    Ok(())
+}
 
-fn list_others(stale: &[StaleList], fetched: &Fetched, clean: &str) {
+fn list_lists(stale: &[StaleList]) {
     if !stale.is_empty() {
         let (count, size) = (stale.len(), megabytes(stale.iter().map(|list| list.bytes).sum()));
         crate::say!("lists of what folders of pictures held before: {count}, {size}; dead, too");
     }
-    fetched.list(clean);
 }
 
 fn drop_stamps(store: &mut Store, which: &str, clean: &str) -> Result<Vec<StoredStamp>, Failure> {

@@ -1,81 +1,59 @@
-//! What a store holds beside answers and may lose at any time: shards of object stores, and mirrors of sets that lie in buckets. `clean` lists and
-//! drops it.
+//! What a store holds beside answers, as copies of what lies in object stores: shards, and sets that are published in buckets. `clean` lists both,
+//! and frees the shards. A mirror is read by commands that hold no lock of the store, and what is removed from a set is counted by it: it is left
+//! to people, who know that nothing runs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Failure;
-use crate::object::{Cache, CacheOptions};
-use crate::publish::{Mirror, PublishError};
+use crate::object::{Cache, CacheOptions, Emptied};
+use crate::publish::Mirror;
 
-/// The words that `--drop` takes for it.
+/// The word that `--drop` takes for the shards.
 pub(super) const CACHE: &str = "cache";
-pub(super) const MIRRORS: &str = "mirrors";
 
-pub(super) struct Fetched {
-    cache: Option<std::sync::Arc<Cache>>,
-    /// Files of the cache, and their bytes.
-    shards: (u64, u64),
-    mirrors: Vec<Mirror>,
+/// The store's own cache; `--cache` may name another one, which is not looked at.
+fn cache_of(store: &Path) -> Option<Arc<Cache>> {
+    Cache::of(&CacheOptions::default().or_in(store, false))
 }
 
-impl Fetched {
-    pub(super) fn of(store: &Path) -> Result<Self, Failure> {
-        let cache = Cache::of(&CacheOptions::default().or_in(store, true));
-        let size = cache.as_ref().map_or(Ok((0, 0)), |cache| cache.size());
-        let shards = size.map_err(|error| unread(store, &error))?;
-        Ok(Fetched { cache, shards, mirrors: Mirror::all(store).map_err(failed)? })
+/// Says what is there. `clean` is the command without a `--drop`.
+pub(super) fn list(store: &Path, clean: &str) -> Result<(), Failure> {
+    let size = cache_of(store).map_or(Ok((0, 0)), |cache| cache.size());
+    let (count, bytes) = size.map_err(|error| failed(store, &error))?;
+    if count > 0 {
+        crate::say!(
+            "shards of object stores in cache/: {count}, {}; `{clean} --drop {CACHE}` frees them",
+            megabytes(bytes)
+        );
     }
+    let mirrors = Mirror::all(store).map_err(|error| Failure::Failed(error.to_string()))?;
+    for mirror in &mirrors {
+        let (folder, size) = (mirror.folder.display(), megabytes(mirror.bytes));
+        crate::say!("mirror of what is published in a bucket: {folder}, {size}");
+    }
+    if !mirrors.is_empty() {
+        crate::say!(
+            "a mirror may be deleted while nothing runs; the next command fetches what it needs from the bucket"
+        );
+    }
+    Ok(())
+}
 
-    /// What is there, a line for each kind, with what frees it. `clean` is the command without a `--drop`.
-    pub(super) fn list(&self, clean: &str) {
-        let (count, bytes) = self.shards;
-        if count > 0 {
-            let size = megabytes(bytes);
-            crate::say!("shards of object stores: {count}, {size}; `{clean} --drop {CACHE}` frees them");
-        }
-        for mirror in &self.mirrors {
-            crate::say!(
-                "mirror of what is published in a bucket: {}, {}",
-                mirror.name(),
-                megabytes(mirror.bytes)
-            );
-        }
-        if !self.mirrors.is_empty() {
-            crate::say!(
-                "`{clean} --drop {MIRRORS}` frees them; the next command fetches what it needs of it"
-            );
-        }
-    }
-
-    /// Takes away the shards: their bytes.
-    pub(super) fn drop_shards(&self, store: &Path) -> Result<u64, Failure> {
-        self.cache.as_ref().map_or(Ok(0), |cache| cache.empty()).map_err(|error| unread(store, &error))
-    }
-
-    /// Takes away the mirrors that no command uses: their bytes.
-    pub(super) fn drop_mirrors(&self) -> Result<u64, Failure> {
-        let mut bytes = 0;
-        for mirror in &self.mirrors {
-            match mirror.remove().map_err(failed)? {
-                true => bytes += mirror.bytes,
-                false => crate::note!("{}: another command uses it, and it stays", mirror.name()),
-            }
-        }
-        Ok(bytes)
-    }
+/// Takes away the shards that nobody holds.
+pub(super) fn drop_shards(store: &Path) -> Result<Emptied, Failure> {
+    let emptied = cache_of(store).map_or(Ok(Emptied::default()), |cache| cache.empty());
+    emptied.map_err(|error| failed(store, &error))
 }
 
 pub(super) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-fn unread(store: &Path, error: &std::io::Error) -> Failure {
+fn failed(store: &Path, error: &std::io::Error) -> Failure {
+    let cache = store.join("cache");
     Failure::Failed(format!(
-        "the cache in {} cannot be read or written: {error}; check its disk",
-        store.display()
+        "{} cannot be read or written: {error}; check its disk, and that you may write there",
+        cache.display()
     ))
-}
-
-fn failed(error: PublishError) -> Failure {
-    Failure::Failed(error.to_string())
 }

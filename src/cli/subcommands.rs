@@ -104,8 +104,8 @@ enum Common<A: Args> {
     Clean {
         #[arg(long, default_value = "store")]
         store: PathBuf,
-        /// `dead` (all that no pipeline's latest run used), a stamp as the listing shows it, `cache` (shards of object stores), or `mirrors` (of
-        /// what is published in buckets)
+        /// `dead` (all that no pipeline's latest run used), a stamp as the listing shows it, or `cache` (shards of object stores in the
+        /// store's cache/)
         #[arg(long)]
         drop: Option<String>,
         #[arg(long)]

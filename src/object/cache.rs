@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use files::{free_bytes, gone, on_disk, unheld};
+pub(crate) use files::Emptied;
+use files::{free_bytes, gone, is_whole, on_disk, unheld};
 
 use super::tries::rested;
 use super::{Object, ObjectError, ObjectFailure, Version, blocks};
@@ -351,7 +352,7 @@ impl Cache {
         }
         let mut left = 0;
         for (path, len, _file) in may_leave {
-            let is_whole = path.extension().is_some_and(|ending| ending == WHOLE);
+            let is_whole = is_whole(&path);
             if is_whole && all - left + need <= self.most && need <= free.saturating_add(left) {
                 continue;
             }

@@ -26,6 +26,7 @@ mod trust;
 mod url;
 mod writes;
 
+pub(crate) use cache::Emptied;
 pub use cache::{Cache, CacheOptions, Entry};
 pub use counts::Counts;
 pub use pattern::braces;
@@ -142,8 +143,10 @@ impl ObjectError {
                     "check the credentials in the environment (AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, or a service \
                      principal; AZURE_SKIP_SIGNATURE=true for a public container), and what they may do"
                 }
-                "hf" => "check the token of Hugging Face in the environment (HF_TOKEN), and what it may read",
-                _ => "check what the server lets be read without a password",
+                "hf" => {
+                    "check the token in the environment (HF_TOKEN; HF_ENDPOINT names another hub), and what it may read"
+                }
+                _ => "check that everybody may read it, and that its server is trusted",
             },
             ObjectFailure::Unfit => {
                 "give another URL, or copy what lies there to a bucket or a disk that can be used"
@@ -151,6 +154,10 @@ impl ObjectError {
             ObjectFailure::Failed if scheme == "s3" => {
                 "check that the server can be reached (elsewhere than at Amazon: AWS_ENDPOINT_URL), and run again: what was answered is kept. \
                  --object-retries tries more often, --object-timeout waits longer"
+            }
+            ObjectFailure::Failed if scheme == "az" => {
+                "check that the server can be reached (elsewhere than at Microsoft: AZURE_STORAGE_ENDPOINT), and run again: what was answered is \
+                 kept. --object-retries tries more often, --object-timeout waits longer"
             }
             ObjectFailure::Failed => {
                 "check that the server can be reached, and run again: what was answered is kept. --object-retries tries more often, \

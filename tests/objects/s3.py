@@ -1,4 +1,4 @@
-"""An object store for tests, and in front of it a proxy that checks signatures, counts, and does harm as it is told to.
+"""An object store for tests, and in front of it a proxy that looks who may come in, counts, and does harm as it is told to.
 
     python3 s3.py KEY_ID SECRET [s3 | gs | az]
 
@@ -303,12 +303,14 @@ class Server(ThreadingHTTPServer):
 
 def main():
     Proxy.store = STORES[sys.argv[3] if len(sys.argv) > 3 else "s3"](*sys.argv[1:3])
-    server = Server(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_address[1], flush=True)
-    sys.stdin.buffer.read()
-    Proxy.store.close()
-    os._exit(0)
+    try:
+        server = Server(("127.0.0.1", 0), Proxy)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(server.server_address[1], flush=True)
+        sys.stdin.buffer.read()
+    finally:
+        Proxy.store.close()
+        os._exit(0)
 
 
 if __name__ == "__main__":

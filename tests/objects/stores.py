@@ -4,16 +4,20 @@ No package brings a server of Google's. `Google` is moto, put into the words of 
 ETags in conditions, bearers in place of signatures, and no deletion of many objects at once. What Google's servers do besides is not shown by it.
 """
 
+import ctypes
 import hashlib
 import hmac
 import http.client
 import itertools
 import logging
 import os
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.parse
+from pathlib import Path
 from xml.etree import ElementTree
 
 # Moto asks for the form of it, and for no more.
@@ -143,19 +147,23 @@ class Amazon(Store):
 
 
 class Google(Amazon):
-    """Lets everybody in: who has a key file that says `disable_oauth` has no bearer."""
+    """The secret is the bearer that a request must have. How a client comes by one is not shown."""
 
     CONDITION = "x-goog-if-generation-match"
+    NOT_OURS = ("if-match", "if-none-match")
 
     def __init__(self, key_id, secret):
         super().__init__(key_id, secret)
         self.numbers, self.generations, self.lock = itertools.count(1_767_225_600_000_000), {}, threading.Lock()
 
     def refused(self, request, anonymous):
-        amazons = [name for name in request.headers if name.lower().startswith("x-amz") or name.lower() in ("if-match", "if-none-match")]
-        # A range of one version of an object is asked for by its ETag, as in HTTP.
+        said = request.headers.get("Authorization")
+        if said != f"Bearer {self.secret}" and not (said is None and anonymous):
+            return "AccessDenied", "Access denied."
+        # A range of one version of an object is asked for by its ETag, as in HTTP. A write is not: Google goes by generations there.
+        amazons = [name for name in request.headers if name.lower().startswith("x-amz") or name.lower() in self.NOT_OURS]
         if amazons and request.command not in ("GET", "HEAD"):
-            return "InvalidArgument", f"Google's XML API knows no {amazons[0]}."
+            return "InvalidArgument", f"{amazons[0]} is no header of a write to Google."
         return None
 
     def kind(self, method, key, target):
@@ -183,9 +191,8 @@ class Google(Amazon):
 
 
 class Azure(Store):
-    """Azurite, which checks signatures itself. Its account and its key are the ones that everybody knows."""
+    """Azurite, which checks signatures itself, and lets nobody in without one."""
 
-    ACCOUNT = "devstoreaccount1"
     words = {
         301: MOVED,
         400: ("AuthenticationFailed", "Server failed to authenticate the request."),
@@ -203,18 +210,25 @@ class Azure(Store):
         named = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--location", self.folder.name]
         # Versions of the API that are newer than the emulator are known to it in all that is asked here.
         flags = ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
-        command = ["azurite-blob", *named, *flags]
         environment = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-        said = next((line for line in self.process.stdout if "listens on" in line), None)
-        if said is None:
-            raise ValueError(f"Azurite ended with {self.process.wait()}")
+        log = open(Path(self.folder.name) / "log", "w+")
+        # It ends when this process does, whatever ends it.
+        die = lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        self.process = subprocess.Popen(
+            ["azurite-blob", *named, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=die
+        )
+        end = time.monotonic() + 60
+        while not (said := [line for line in (Path(self.folder.name) / "log").read_text().splitlines() if "listens on" in line]):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise ValueError(f"Azurite does not listen: {(Path(self.folder.name) / 'log').read_text()}")
+            time.sleep(0.05)
+        said = said[0]
         self.address = ("127.0.0.1", int(said.strip().rsplit(":", 1)[1]))
         at = f"http://127.0.0.1:{self.address[1]}/{account}"
         self.client = BlobServiceClient(at, credential={"account_name": account, "account_key": key})
 
     def close(self):
-        self.process.terminate()
+        self.process.kill()
         self.process.wait()
         self.folder.cleanup()
 

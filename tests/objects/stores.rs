@@ -3,6 +3,8 @@
 
 use serde_json::json;
 use tests::buckets::Store::{Azure, Google};
+use tests::program::ended;
+use tests::resident::assert_published;
 
 use crate::bucket::Bucket;
 use crate::{desk, same, sets, unsent, writers};
@@ -83,13 +85,32 @@ fn conditions_that_do_not_hold_are_missed() {
     set.run("store", "").expect(1, &["could not be told apart", &set.url()]);
 }
 
-/// Azurite looks at signatures itself.
+/// Whoever has a wrong key is told which variables to look at, and in one line; the key is not shown.
 #[test]
-fn a_wrong_key_of_azure_is_told_and_not_shown() {
-    let Some(bucket) = Bucket::of_store(Azure, desk(1, 12, 0)) else { return };
+fn a_wrong_key_is_told_and_not_shown() {
     let wrong = "Y2FuYXJ5LXdyb25nLWtleS1vZi1zb21lYm9keSEhISE=";
-    let mut command = bucket.command("run", "");
-    command.env("AZURE_STORAGE_ACCOUNT_KEY", wrong);
-    let said = tests::program::ended(&mut command).expect(1, &["403", OF_AZURE, &bucket.name]);
-    assert!(!format!("{said:?}").contains(wrong), "{said:?}");
+    for (store, variable, advice) in
+        [(Google, "GOOGLE_BEARER_TOKEN", OF_GOOGLE), (Azure, "AZURE_STORAGE_ACCOUNT_KEY", OF_AZURE)]
+    {
+        let Some(bucket) = Bucket::of_store(store, desk(1, 12, 0)) else { return };
+        let mut command = bucket.command("run", "");
+        let said = ended(command.env(variable, wrong)).expect(1, &["403", advice, &bucket.name]);
+        let said = format!("{said:?}");
+        assert!(!said.contains(wrong) && !said.contains("RequestId"), "{said}");
+    }
+}
+
+/// A public bucket: no credentials, and none asked for.
+#[test]
+fn a_public_bucket_is_read_without_credentials() {
+    let Some(bucket) = Bucket::of_store(Google, desk(1, 12, 0)) else { return };
+    let public = |is: bool| bucket.control("anonymous", &json!({ "is": is }));
+    let run = || {
+        let mut command = bucket.command("run", "");
+        ended(command.env_remove("GOOGLE_BEARER_TOKEN").env("GOOGLE_SKIP_SIGNATURE", "true"))
+    };
+    run().expect(1, &["403", "GOOGLE_SKIP_SIGNATURE"]);
+    public(true);
+    run().expect(0, &[]);
+    assert_published(&bucket.desk, "", "a public bucket");
 }

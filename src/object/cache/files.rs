@@ -8,26 +8,41 @@ use std::time::SystemTime;
 
 use super::{Cache, PARTIAL, WHOLE};
 
+/// What was taken away.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Emptied {
+    /// Whole objects.
+    pub(crate) files: u64,
+    /// Of these, and of parts that a killed process left behind.
+    pub(crate) bytes: u64,
+    /// Files that stay: somebody holds them, or they may not be written to.
+    pub(crate) held: u64,
+}
+
 impl Cache {
-    /// How many files are there, and their bytes.
+    /// How many whole objects are there, and the bytes of all files.
     pub(crate) fn size(&self) -> io::Result<(u64, u64)> {
         let files = if self.folder.is_dir() { self.files()? } else { Vec::new() };
-        Ok((files.len() as u64, files.iter().map(|(_, len, _)| len).sum()))
+        let whole = files.iter().filter(|(path, ..)| is_whole(path)).count();
+        Ok((whole as u64, files.iter().map(|(_, len, _)| len).sum()))
     }
 
-    /// Takes away all that nobody holds: the bytes of it.
-    pub(crate) fn empty(&self) -> io::Result<u64> {
-        let mut left = 0;
+    /// Takes away all that nobody holds.
+    pub(crate) fn empty(&self) -> io::Result<Emptied> {
+        let mut emptied = Emptied::default();
         if self.folder.is_dir() {
             let _counting = self.counting()?;
             for (path, len, _) in self.files()? {
-                if let Some(_file) = unheld(&path) {
-                    gone(fs::remove_file(&path))?;
-                    left += len;
-                }
+                let Some(_file) = unheld(&path) else {
+                    emptied.held += 1;
+                    continue;
+                };
+                gone(fs::remove_file(&path))?;
+                emptied.files += u64::from(is_whole(&path));
+                emptied.bytes += len;
             }
         }
-        Ok(left)
+        Ok(emptied)
     }
 
     /// The files of the cache, each with its length and when it was used last. Others in its folder are nobody's business.
@@ -49,6 +64,10 @@ impl Cache {
         }
         Ok(files)
     }
+}
+
+pub(super) fn is_whole(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == WHOLE)
 }
 
 /// A file that nobody holds, locked. A lock that cannot be had, for whatever reason, is somebody's.

@@ -77,12 +77,6 @@ impl Record {
         saved.map(drop).map_err(PublishError::io("write", &path))
     }
 
-    /// As if nothing had ever been sent, but for who writes.
-    pub(super) fn forget(folder: &Path) -> Result<(), PublishError> {
-        let Record { writer, place, .. } = Record::read(folder);
-        Record { writer, place, ..Record::default() }.save(folder)
-    }
-
     /// Whether the mirror is what the bucket holds, whose manifest is that.
     pub(super) fn is_in_step(&self, mirror: &Path, manifest: Option<&Tag>) -> bool {
         match (&self.manifest, manifest) {
