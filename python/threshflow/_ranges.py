@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterable
 
 import pyarrow.parquet as pq
 
 from ._remote import RemotePiece
+from ._seekable import Seekable
 
 _GAP = 64 << 10
 """What lies nearer than this is fetched with what lies between."""
@@ -33,33 +32,22 @@ def spans_of(footer: pq.FileMetaData, group: int, columns: list[str] | None) -> 
     return joined
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(Seekable):
     """Reads from what was fetched, and else asks the store."""
 
     def __init__(self, piece: RemotePiece) -> None:
-        self._piece, self._at = piece, 0
+        self._piece = piece
         self._fetched: list[tuple[int, bytes]] = []
 
     def fetch(self, spans: Iterable[tuple[int, int]]) -> None:
         """Fetches what lies at these places, from and to, each at once."""
         self._fetched = [(begin, self._piece.read(begin, end - begin)) for begin, end in spans]
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._piece.look[0]}[whence]
-        self._at = base + offset
-        return self._at
+    def _length(self) -> int:
+        return self._piece.look[0]
 
     def read(self, size: int = -1) -> bytes:
-        left = max(self._piece.look[0] - self._at, 0)
+        left = max(self._length() - self._at, 0)
         size = left if size < 0 else min(size, left)
         for begin, block in self._fetched:
             if begin <= self._at and self._at + size <= begin + len(block):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import mmap
-import os
 import tarfile
 import threading
 from array import array
@@ -18,6 +16,7 @@ from ._errors import ThreshflowError
 from ._look import Look, look_of
 from ._lru import Lru
 from ._remote import RemotePiece, Url, Where
+from ._seekable import Seekable
 
 MOST_OPEN = 64
 """Pieces of tars that are mapped at once."""
@@ -170,28 +169,17 @@ class Tar:
             )
 
 
-class _Joined(io.RawIOBase):
+class _Joined(Seekable):
     """A tar as the file that `tarfile` reads."""
 
     def __init__(self, tar: Tar, pieces: OpenPieces, begin: int) -> None:
         self._tar, self._pieces, self._at = tar, pieces, begin
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._tar.size(self._pieces)}[whence]
-        self._at = base + offset
-        return self._at
+    def _length(self) -> int:
+        return self._tar.size(self._pieces)
 
     def read(self, size: int = -1) -> bytes:
-        size = self._tar.size(self._pieces) if size < 0 else size
+        size = self._length() if size < 0 else size
         read = self._tar.read(self._at, size, self._pieces)
         self._at += len(read)
         return read
